@@ -21,13 +21,13 @@ def set_aside(
     schema: Schema,
     origins: Array | None = None,
 ) -> tuple[Rejected, ...]:
-    """Rows that do not go on, with their values and reasons.
+    """Return the rows to set aside, with their values and reasons.
 
     Args:
         columns: All rows.
         reasons: Why a row is set aside, by its position.
         schema: The fields to keep, their key among them.
-        origins: Where in the input each row was, if not at its position.
+        origins: The position of each row in the input; its position here by default.
     """
     return tuple(
         Rejected(
@@ -43,30 +43,28 @@ def set_aside(
 def quarantine_table(
     quarantined: Iterable[Rejected], duplicates: Iterable[Rejected] = ()
 ) -> pa.Table:
-    """Rows that do not go on as a table, each with its reasons and its values as they came.
+    """Return a table of rows that were set aside, with their reasons and original values.
 
     Args:
-        quarantined: Rows that something is wrong with.
+        quarantined: Rows that are wrong.
         duplicates: Rows whose key an earlier row has.
     """
     import pyarrow as pa
 
-    found = [
+    rows = [
         *(("quarantined", row) for row in quarantined),
         *(("duplicate", row) for row in duplicates),
     ]
     return pa.table(
         {
-            "fate": pa.array([fate for fate, _ in found], pa.string()),
-            "row": pa.array([row.row for _, row in found], pa.int64()),
-            "key": pa.array([row.key for _, row in found], pa.string()),
+            "fate": pa.array([fate for fate, _ in rows], pa.string()),
+            "row": pa.array([row.row for _, row in rows], pa.int64()),
+            "key": pa.array([row.key for _, row in rows], pa.string()),
             "columns": pa.array(
-                [[reason.column for reason in row.reasons] for _, row in found],
+                [[reason.column for reason in row.reasons] for _, row in rows],
                 pa.list_(pa.string()),
             ),
-            "reasons": pa.array(
-                ["; ".join(map(str, row.reasons)) for _, row in found], pa.string()
-            ),
-            "record": pa.array([json.dumps(plain(row.record)) for _, row in found], pa.string()),
+            "reasons": pa.array(["; ".join(map(str, row.reasons)) for _, row in rows], pa.string()),
+            "record": pa.array([json.dumps(plain(row.record)) for _, row in rows], pa.string()),
         }
     )

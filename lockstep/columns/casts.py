@@ -1,7 +1,7 @@
 """Casting: from many values, in whatever they came, to the canonical array of a declared type.
 
 Whole arrays are cast at once where their type allows it, which gives the same as casting each
-value alone with `converter`; what is refused, and why, is always asked of that.
+value alone with `converter`. Only `converter` says what is refused, and why.
 """
 
 from __future__ import annotations
@@ -33,13 +33,8 @@ Cast = tuple[Array, dict[int, Refusal]]
 """A canonical array, and the reason for each refused position, which holds a placeholder."""
 
 _PLACEHOLDERS: dict[Kind, Any] = {Kind.INT: 0, Kind.BOOL: False}
-_TYPES: dict[str, set[type]] = {
-    "float": {float, int},
-    "int": {int},
-    "bool": {bool},
-    "str": {str},
-}
-"""For each declared type: what JSON carries it in."""
+_TYPES: dict[str, set[type]] = {"float": {float, int}, "int": {int}, "bool": {bool}, "str": {str}}
+"""For each declared type: the types in which JSON carries it."""
 
 
 def cast_values(field: Field, convert: Convert, values: Sequence[Any]) -> Cast:
@@ -47,15 +42,15 @@ def cast_values(field: Field, convert: Convert, values: Sequence[Any]) -> Cast:
     alike = cast_alike(field, values)
     if alike is not None:
         return alike, {}
-    found: list[Any] = []
+    converted: list[Any] = []
     refused: dict[int, Refusal] = {}
     for position, value in enumerate(values):
         try:
-            found.append(convert(value))
+            converted.append(convert(value))
         except RefusedError as error:
-            found.append(_PLACEHOLDERS.get(field.kind))
+            converted.append(_PLACEHOLDERS.get(field.kind))
             refused[position] = error.refusal
-    return np.array(found, dtype=field.kind.dtype), refused
+    return np.array(converted, dtype=field.kind.dtype), refused
 
 
 def cast_array(field: Field, convert: Convert, values: Array, missing: Array | None = None) -> Cast:
@@ -63,7 +58,7 @@ def cast_array(field: Field, convert: Convert, values: Array, missing: Array | N
 
     Args:
         field: The declaration.
-        convert: Its `converter`.
+        convert: The field's `converter`.
         values: Numbers, booleans, or times in UTC as `datetime64`.
         missing: Where there is no value, besides NaN and NaT.
     """
@@ -91,9 +86,9 @@ def cast_distinct(field: Field, convert: Convert, distinct: list[Any], codes: Ar
 
     Args:
         field: The declaration.
-        convert: Its `converter`.
-        distinct: The different values.
-        codes: For each row, which of them it holds; -1 where there is no value.
+        convert: The field's `converter`.
+        distinct: The distinct values.
+        codes: The index of each row's value among them; -1 where there is none.
     """
     if (codes < 0).any():
         distinct = [*distinct, None]
@@ -176,10 +171,10 @@ def cast_cells(cells: pa.ChunkedArray, field: Field, convert: Convert) -> Cast:
 
 
 def cast_alike(field: Field, values: Sequence[Any]) -> Array | None:
-    """The array of values that all have the very type that is declared, and lose nothing.
+    """The array of values that all have exactly the declared type; None if one must be cast alone.
 
-    None if any needs a look of its own. The values may be of several fields that are declared
-    alike: all at once takes a fraction of the time.
+    The values may be of several fields that are declared alike: casting them at once takes a
+    fraction of the time.
     """
     types = set(map(type, values))
     if field.missing and str in types:
@@ -263,7 +258,7 @@ _CASTS: dict[str, tuple[Callable[[Field, Array], tuple[Array, Array]], str]] = {
 }
 """For each declared type: the cast of a whole array, and the NumPy kinds that it takes.
 
-A cast gives a new array and where that is not what it should be; missing values do not matter.
+A cast returns a new array and where its values are wrong; missing values do not matter.
 """
 
 
@@ -283,7 +278,7 @@ def _reason(convert: Convert, value: Any) -> Refusal:
 
 
 def encoded_texts(texts: pa.ChunkedArray) -> tuple[list[Any], Any]:
-    """The different texts of a column, and which of them each row holds: -1 for none."""
+    """The distinct texts of a column, and the index of each row's text: -1 for none."""
     import pyarrow as pa
 
     encoded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()

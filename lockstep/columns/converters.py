@@ -49,8 +49,8 @@ class Refusal(NamedTuple):
     """Why a value is not admitted.
 
     Attributes:
-        words: What is wrong with it, such as "is text, not a number"; nothing of the value.
-        value: The value, as a sentence shows it; empty where there is none to show.
+        words: What is wrong with it, such as "is text, not a number", without the value.
+        value: The value, as a sentence shows it; empty where it is not shown.
     """
 
     words: str
@@ -61,11 +61,7 @@ class Refusal(NamedTuple):
 
 
 class RefusedError(ValueError):
-    """A value that its declaration does not admit.
-
-    Attributes:
-        refusal: Why.
-    """
+    """A value that its declaration does not admit; `refusal` says why."""
 
     def __init__(self, words: str, value: str = "") -> None:
         self.refusal = Refusal(words, value)
@@ -73,10 +69,10 @@ class RefusedError(ValueError):
 
 
 def converter(field: Field) -> Convert:
-    """The function from a value to the canonical value of a field; None where it is missing.
+    """The function from a value to the canonical value of a field; None for a missing value.
 
-    It raises `RefusedError`, with the reason, for what the declaration does not admit. None, NaN,
-    NaT and pandas' NA are missing. A time's canonical value is the microseconds since 1970, UTC.
+    It raises `RefusedError`, with the reason, for a value that is not admitted. None, NaN, NaT and
+    pandas' NA are missing. A time's canonical value is the microseconds since 1970, UTC.
     """
     convert: Convert
     if field.declared == "float":
@@ -97,7 +93,7 @@ def converter(field: Field) -> Convert:
 def cell_parser(field: Field) -> Callable[[str], Any]:
     """The function from a CSV cell to the value that JSON would carry for a field.
 
-    What cannot be parsed is given back as it is, for `converter` to refuse.
+    It returns a cell that cannot be parsed unchanged, for `converter` to refuse.
     """
     if field.declared in ("float", "int"):
         return _parse_number
@@ -113,17 +109,15 @@ def _required(convert: Convert, field: Field) -> Convert:
     reason = f"missing, and declared {field.declared_name} (never missing)"
 
     def required(value: Any) -> Any:
-        found = convert(value)
-        if found is None:
+        converted = convert(value)
+        if converted is None:
             raise RefusedError(reason)
-        return found
+        return converted
 
     return required
 
 
 def _without(texts: frozenset[str], convert: Convert) -> Convert:
-    """A conversion for which these texts stand for no value."""
-
     def converted(value: Any) -> Any:
         return None if isinstance(value, str) and value in texts else convert(value)
 
@@ -139,12 +133,12 @@ def _float(value: Any) -> float | None:
         raise RefusedError("is not a finite number", str(value))
     if type(value) is int:
         try:
-            found = float(value)
+            number = float(value)
         except OverflowError:
             raise RefusedError("does not fit a float", show(value)) from None
-        if found != value:
+        if number != value:
             raise RefusedError("has no exact float; it lies beyond 2^53", show(value))
-        return found
+        return number
     if value is None:
         return None
     return _float(_plain_number(value))
@@ -167,10 +161,10 @@ def _int(value: Any) -> int | None:
 
 
 def _exact_int(value: Any) -> int | None:
-    found = _int(value)
-    if found is None or -EXACT_INTEGERS <= found <= EXACT_INTEGERS:
-        return found
-    raise RefusedError("lies beyond 2^53, where optional integers are no longer exact", str(found))
+    number = _int(value)
+    if number is None or -EXACT_INTEGERS <= number <= EXACT_INTEGERS:
+        return number
+    raise RefusedError("lies beyond 2^53, where optional integers are no longer exact", str(number))
 
 
 def _bool(value: Any) -> bool | None:
@@ -229,9 +223,9 @@ def _time(value: Any) -> int | None:
         raise RefusedError(_OUTSIDE)
     if value.utcoffset() is None:
         raise RefusedError(_NAIVE, value.isoformat())
-    found: int = (value - _EPOCH) // _MICROSECOND
-    if FIRST_TIME <= found <= LAST_TIME:
-        return found
+    microseconds: int = (value - _EPOCH) // _MICROSECOND
+    if FIRST_TIME <= microseconds <= LAST_TIME:
+        return microseconds
     raise RefusedError(_OUTSIDE)
 
 
@@ -278,12 +272,12 @@ def _at(naive: datetime, clock: ZoneInfo, zone: str) -> datetime:
 
 def _parse_time(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise RefusedError(f"is not {_TIME_EXAMPLE}", show(text)) from None
     if ("." in text or "," in text) and _FINER_THAN_MICROSECONDS.search(text):
         raise RefusedError(_FINER, text)
-    return found
+    return moment
 
 
 def _is_missing(value: Any) -> bool:
@@ -302,7 +296,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain_number(value: Any) -> int | float | None:
-    """A number of Python's own, from NumPy's, Decimal's and other forms of it."""
     if _is_missing(value):
         return None
     if isinstance(value, bool | np.bool_):
@@ -312,10 +305,10 @@ def _plain_number(value: Any) -> int | float | None:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        found = float(value)
-        if found != value:  # of more than 64 bits
+        number = float(value)
+        if number != value:  # of more than 64 bits
             raise RefusedError("has no exact float", f"{value}")
-        return found
+        return number
     return _plain_decimal(value)
 
 
@@ -325,10 +318,10 @@ def _plain_decimal(value: Decimal) -> int | float:
         return float(value)
     if abs(value.adjusted()) < _LONGEST_INTEGER and value == value.to_integral_value():
         return int(value)
-    found = float(value)
-    if Decimal(repr(found)) != value:
+    number = float(value)
+    if Decimal(repr(number)) != value:
         raise RefusedError("has no float that keeps its digits", show(value))
-    return found
+    return number
 
 
 def _noun(value: Any) -> str:

@@ -22,31 +22,28 @@ LAYOUTS = (
 )
 """Layouts that are tried: dates, times, and both, with or without an offset from UTC."""
 NEARLY_ALL = 0.95
-"""Share of the different texts that are dates, of a column of dates."""
+"""Share of a column's distinct texts that must be dates for it to be a column of dates."""
 _SAMPLE = 40
 """Texts on which layouts are tried first."""
 _ENOUGH_TEXTS = 5
-"""Different texts that it takes to tell that they are dates."""
+"""The fewest distinct texts that can show that a column holds dates."""
 
 
 def layout_of(texts: Array) -> str | None:
-    """The layout by which nearly all of some texts are dates; None where there is none, or several.
+    """The layout by which nearly all texts are dates; None where there is none, or several.
 
-    A few others may stand for what is not known, such as `0000-00-00`.
+    A few texts may stand for a missing date, such as `0000-00-00`.
 
     Args:
-        texts: Different texts.
+        texts: Distinct texts.
     """
     some = texts[:_SAMPLE]
-    if len(texts) < _ENOUGH_TEXTS or np.mean([_has_digit(one) for one in some]) < NEARLY_ALL / 2:
+    have_digits = [any(map(str.isdigit, text)) for text in some]
+    if len(texts) < _ENOUGH_TEXTS or np.mean(have_digits) < NEARLY_ALL / 2:
         return None
     likely = [layout for layout in LAYOUTS if _fit(some, layout) >= NEARLY_ALL / 2]
-    fits = [one for one in likely if _fit(texts, one) >= NEARLY_ALL]
+    fits = [layout for layout in likely if _fit(texts, layout) >= NEARLY_ALL]
     return fits[0] if len(fits) == 1 else None
-
-
-def _has_digit(text: str) -> bool:
-    return any(one.isdigit() for one in text)
 
 
 def _fit(texts: Array, layout: str) -> float:
@@ -55,11 +52,6 @@ def _fit(texts: Array, layout: str) -> float:
 
 
 def moments(texts: Array, layout: str) -> Array:
-    """What texts say, datetime64[us]: in UTC where they tell their offset; NaT where it is no date.
-
-    Args:
-        texts: Texts.
-        layout: The layout that they should have.
-    """
-    found = pd.to_datetime(texts, format=layout, errors="coerce", utc=True)
-    return np.asarray(found.tz_localize(None), dtype="datetime64[us]")
+    """The times in texts, datetime64[us]: in UTC if they have an offset; NaT where none is read."""
+    times = pd.to_datetime(texts, format=layout, errors="coerce", utc=True)
+    return np.asarray(times.tz_localize(None), dtype="datetime64[us]")

@@ -41,9 +41,9 @@ class Reason:
 
     Attributes:
         column: The column at fault.
-        rule: Which rule refused it: `"type"`, or the name of a row rule.
+        rule: The rule that refused it: `"type"`, or the name of a row rule.
         message: What was wrong with it, for a person.
-        refusal: The same without any value, for whoever may not be shown the record.
+        refusal: The message without any value, for readers who must not see the record.
     """
 
     column: str
@@ -53,11 +53,11 @@ class Reason:
 
     @classmethod
     def of_function(cls, error: FunctionError, inputs: Sequence[str] = ()) -> Reason:
-        """Why a row is refused at which a column's function fails.
+        """The reason to refuse a row at which a column's function fails.
 
         Args:
-            error: What it raised, or how what it returned is no column.
-            inputs: The columns that the one at fault was computed from.
+            error: The error of the function, or of what it returned.
+            inputs: The inputs of the column at fault.
         """
         of = f" of {listed(inputs)}" if inputs else ""
         cause = error.__cause__
@@ -97,7 +97,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of an input.
+    """A decoded input: the accepted rows and the refused ones.
 
     Attributes:
         columns: The accepted rows, in canonical form, read-only.
@@ -179,12 +179,9 @@ class _SchemaConverters:
     """A schema's converters, made once.
 
     Attributes:
-        fields: All fields.
-        blocks: The fields by kind.
-        alike: The fields by what they are declared to hold, which may be cast together.
-        names: Names of the fields.
-        order: The same, in order, as keys.
-        pick: The values of all fields, in order, of a record that has them all.
+        alike: The fields by declaration: those of one group may be cast together.
+        order: Names of the fields, in order, as keys.
+        pick: From a record that has all fields to their values, in order.
     """
 
     fields: _Fields
@@ -241,11 +238,6 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
 
 
 def _demand_records(records: Sequence[Any], source: str) -> None:
-    """Check that all are records.
-
-    Raises:
-        UnreadableError: One is not.
-    """
     if set(map(type, records)) == {dict}:
         return
     for position, record in enumerate(records):
@@ -269,7 +261,6 @@ def _values(
 
 
 def _transposed(rows: Iterable[Sequence[Any]], plan: _SchemaConverters) -> dict[str, Sequence[Any]]:
-    """The values of each field out of those of each row."""
     columns = list(zip(*rows, strict=True)) or [()] * len(plan.order)
     return dict(zip(plan.order, columns, strict=True))
 
@@ -277,7 +268,6 @@ def _transposed(rows: Iterable[Sequence[Any]], plan: _SchemaConverters) -> dict[
 def _cast_fields(
     fields: _Fields, values: Mapping[str, Sequence[Any]], rows: int
 ) -> Iterable[tuple[str, Cast]]:
-    """The arrays of fields that are declared alike, by name: cast together, if that will do."""
     names = [field.name for field, _ in fields]
     together = cast_alike(fields[0][0], list(chain.from_iterable([values[name] for name in names])))
     if together is not None:
@@ -294,13 +284,13 @@ def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping
     Raises:
         UnreadableError: It has a field under both of its names.
     """
-    found: dict[str, Any] = {}
+    renamed: dict[str, Any] = {}
     for name, value in record.items():
         field = schema.aliases.get(name, name)
-        if field in found:
+        if field in renamed:
             raise _twice(source, [field])
-        found[field] = value
-    return found
+        renamed[field] = value
+    return renamed
 
 
 def _row_numbers(rows: int) -> Cast:
@@ -314,12 +304,12 @@ def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
         RefusedError: A value does not fit its declaration.
     """
     get = record.get
-    found: Columns = dict(plan.order)
+    columns: Columns = dict(plan.order)
     for block in plan.blocks:
         values = np.array([convert(get(name)) for name, convert in block.converts], block.dtype)
         values.setflags(write=False)
-        found.update(zip(block.names, values.reshape(-1, 1), strict=True))
-    return found
+        columns.update(zip(block.names, values.reshape(-1, 1), strict=True))
+    return columns
 
 
 def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple[str, ...]:
@@ -335,13 +325,11 @@ def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of whatever library.
+    """A table of any library.
 
     Attributes:
-        names: Names of its columns.
         cast: From a column's name, its field and converter to its canonical array.
         records: From positions to those rows, as they came.
-        rows: Number of rows.
     """
 
     names: list[Any]
@@ -433,8 +421,8 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
 
 
 def _twice(source: str, names: Sequence[str]) -> UnreadableError:
-    said = f"{source} has the column {', '.join(names)} more than once."
-    return UnreadableError(said, names[0], where=source, todo="Keep one of them.")
+    message = f"{source} has the column {', '.join(names)} more than once."
+    return UnreadableError(message, names[0], where=source, todo="Keep one of them.")
 
 
 def _split(
@@ -470,15 +458,15 @@ def _rejected(
     records: list[dict[str, Any]],
     key: str | None,
 ) -> tuple[Rejected, ...]:
-    found: dict[int, list[Reason]] = {row: [] for row in rows}
+    by_row: dict[int, list[Reason]] = {row: [] for row in rows}
     for name, (_, reasons) in casts.items():
         for row, refusal in reasons.items():
-            found[row].append(Reason(name, "type", str(refusal), refusal.words))
+            by_row[row].append(Reason(name, "type", str(refusal), refusal.words))
     keys: list[str | None] = [None] * len(rows)
     if key is not None:
         array, unreadable = casts[key]
         keys = [str(array[row]) if row not in unreadable else None for row in rows]
     return tuple(
-        Rejected(row, name, tuple(found[row]), record)
+        Rejected(row, name, tuple(by_row[row]), record)
         for row, name, record in zip(rows, keys, records, strict=True)
     )

@@ -77,7 +77,7 @@ def model(
         folds: Parts for out-of-fold values, at least 2.
 
     Raises:
-        DeclarationError: Something is declared in a way that has no meaning.
+        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Callable[[], Any]) -> Model:
@@ -87,8 +87,8 @@ def model(
                 f"{title}: its function takes no parameters; name its columns in uses=[...]."
             )
         if isinstance(uses, str | Node):
-            one = column_name(uses, title)
-            raise DeclarationError(f"{title}: uses is a list of columns; write uses=[{one}].")
+            column = column_name(uses, title)
+            raise DeclarationError(f"{title}: uses is a list of columns; write uses=[{column}].")
         if not uses:
             raise DeclarationError(f"{title} uses no columns; name them in uses=[...].")
         if folds < 2:
@@ -119,7 +119,7 @@ def column_name(column: Node | str, where: str) -> str:
     """The name of a column given as itself or by name.
 
     Raises:
-        DeclarationError: It is neither.
+        DeclarationError: It is neither a node nor a text.
     """
     if isinstance(column, Node):
         return column.name

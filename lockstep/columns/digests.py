@@ -16,46 +16,46 @@ KEPT = 32_768
 The relative error of a count of distinct values is then 1 / sqrt(KEPT), 0.6 % (Bar-Yossef et al.,
 "Counting distinct elements in a data stream", 2002)."""
 _MANY = 5_000
-"""Values from which on it pays to look for those that repeat, so that each is hashed once."""
+"""Values from which on it pays to look for repeated ones, so that each is hashed once."""
 _ALL = np.uint64(2**64 - 1)
 _ZERO = np.uint64(0x9E3779B97F4A7C15)
 _PLACES, _MOST_BITS = 8, 20
-"""Places for each digest that are told apart by its first bits, and how many bits these are at
-most: they are marked in a table of a byte each, that fits into a cache."""
+"""Places for each digest in a table by first bits, and the most such bits: the table has a byte a
+place and fits into a cache."""
 
 
 def digests_of(array: Array) -> Array:
-    """A digest of each value: uint64, the same in every process; that of a missing value is 0."""
+    """A digest of each value: uint64, the same in every process; 0 for a missing value."""
     missing = is_missing(array)
     if array.dtype == object and missing.any():
         array = np.where(missing, "", array)
     repeats = len(array) > _MANY and len(pd.unique(array[:_MANY])) < _MANY / 2
-    found: Array = pd.util.hash_array(array, categorize=repeats)
-    found[found == 0] = _ZERO  # that of 0 itself is 0, which stands for nothing
-    found[missing] = 0
-    return found
+    digests: Array = pd.util.hash_array(array, categorize=repeats)
+    digests[digests == 0] = _ZERO  # 0 stands for a missing value, and is the hash of 0 itself
+    digests[missing] = 0
+    return digests
 
 
 def mixed(digests: Iterable[Array], rows: int) -> Array:
     """A digest of each row's digests, in their order: uint64.
 
     Args:
-        digests: Digests of the values of a column each.
-        rows: How many rows there are.
+        digests: For each column, the digests of its values.
+        rows: Number of rows.
     """
-    found = np.zeros(rows, dtype=np.uint64)
+    mix = np.zeros(rows, dtype=np.uint64)
     for of_column in digests:
-        found = (found ^ (found >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
-        found ^= of_column
-    return found
+        mix = (mix ^ (mix >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+        mix ^= of_column
+    return mix
 
 
 class Digests(msgspec.Struct, frozen=True):
-    """A set of digests of which a bounded number is kept; two of them add up.
+    """A bounded set of digests; two of them add up.
 
     Attributes:
         sorted: 64 bits each, little-endian, in order.
-        complete: Whether they are all; otherwise they are the smallest ones.
+        complete: Whether all digests are kept; otherwise only the smallest ones are.
     """
 
     sorted: bytes
@@ -63,17 +63,12 @@ class Digests(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, digests: Array, most: int = KEPT) -> Digests:
-        """The set of some digests.
-
-        Args:
-            digests: uint64, in any order.
-            most: How many are kept at most.
-        """
-        found = np.unique(digests)
-        return cls(found[:most].astype("<u8").tobytes(), len(found) <= most)
+        """The set of digests (uint64, in any order), of which at most so many are kept."""
+        distinct = np.unique(digests)
+        return cls(distinct[:most].astype("<u8").tobytes(), len(distinct) <= most)
 
     def __add__(self, other: Digests) -> Digests:
-        """The set of what either holds."""
+        """The union of two sets."""
         last = min(self.last, other.last)
         both = np.union1d(self.known, other.known)
         kept = both[both <= last][:KEPT]
@@ -87,13 +82,13 @@ class Digests(msgspec.Struct, frozen=True):
 
     @property
     def last(self) -> np.uint64:
-        """Up to which digest it can be told whether it is in the set."""
+        """The largest digest for which the set can tell whether it holds it."""
         known = self.known
         return _ALL if self.complete or not len(known) else known[-1]
 
     @property
     def count(self) -> float:
-        """How many different digests there are, estimated where not all are kept."""
+        """The number of distinct digests, estimated where not all are kept."""
         known = self.known
         if self.complete or len(known) < 2:
             return float(len(known))
@@ -101,34 +96,25 @@ class Digests(msgspec.Struct, frozen=True):
 
 
 def held_by(sets: Sequence[Digests], digests: Array) -> Floats:
-    """Whether any of some sets holds each digest: 1, 0, or NaN where no set can tell.
-
-    Args:
-        sets: The sets.
-        digests: uint64.
-    """
+    """Whether any set holds each digest (uint64): 1, 0, or NaN where no set can tell."""
     if not sets:
         return np.full(len(digests), np.nan)
-    found = among(digests, np.concatenate([one.known for one in sets])).astype(np.float64)
-    last = min(one.last for one in sets)
-    found[(digests > last) & (found == 0)] = np.nan
-    return found
+    held = among(digests, np.concatenate([kept.known for kept in sets])).astype(np.float64)
+    last = min(kept.last for kept in sets)
+    held[(digests > last) & (held == 0)] = np.nan
+    return held
 
 
 def among(digests: Array, others: Array) -> Array:
-    """Which digests are among others: bool, one each.
+    """Whether each digest is among others (both uint64): bool, one a digest.
 
-    Nearly all are told apart by their first bits; what is left is compared.
-
-    Args:
-        digests: uint64.
-        others: Others, as many as there may be.
+    Nearly all differ in their first bits; only the rest is compared.
     """
-    found = np.zeros(len(digests), dtype=bool)
+    is_among = np.zeros(len(digests), dtype=bool)
     near = _alike(digests, others)
     if len(near):
-        found[near] = pd.Series(digests[near]).isin(others[_alike(others, digests[near])])
-    return found
+        is_among[near] = pd.Series(digests[near]).isin(others[_alike(others, digests[near])])
+    return is_among
 
 
 def _alike(digests: Array, others: Array) -> Array:

@@ -16,11 +16,11 @@ from lockstep.errors import FitError
 
 
 def fit(model: Model, columns: Columns) -> ReferencePredictor:
-    """A new estimator fitted on the rows whose label is known.
+    """Fit a new estimator on the rows whose label is known.
 
     Args:
-        model: What to fit.
-        columns: The model's columns and its label.
+        model: The model to fit.
+        columns: The model's inputs and its label.
 
     Raises:
         FitError: The model's function returns no estimator, no row has a label, the labels do not
@@ -71,32 +71,31 @@ def _explained(model: Model, columns: Columns, error: Exception) -> str:
 
 
 def _estimator(model: Model) -> Any:
-    """A new estimator, if the model's function returns one."""
     from sklearn.base import is_classifier, is_regressor  # 0.5 s that only fitting needs to pay
 
     try:
-        found = model.make()
+        estimator = model.make()
     except Exception as error:
         raise FitError(
             f"{model.title} raised {type(error).__name__}: {one_line(str(error))}."
-        ) from (error)
-    for step in (found, *(step for _, step in getattr(found, "steps", ()))):
+        ) from error
+    for step in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
         if inspect.isclass(step):
             raise FitError(
                 f"{model.title} returns the class {step.__name__}, not an estimator: write "
                 f"{step.__name__}()."
             )
-    if not all(hasattr(found, name) for name in ("fit", "get_params", "__sklearn_tags__")):
+    if not all(hasattr(estimator, name) for name in ("fit", "get_params", "__sklearn_tags__")):
         raise FitError(
-            f"{model.title} returns {type(found).__name__} {show(found)}; return an unfitted "
-            "scikit-learn estimator."
+            f"{model.title} returns {type(estimator).__name__} {show(estimator)}; return an "
+            "unfitted scikit-learn estimator."
         )
-    if not (is_classifier(found) or is_regressor(found)):
+    if not (is_classifier(estimator) or is_regressor(estimator)):
         raise FitError(
-            f"{model.title}: {_last(found)} learns no label, so it is no model; end with a "
+            f"{model.title}: {_last(estimator)} learns no label, so it is no model; end with a "
             "classifier or a regressor. What only transforms its own row is a @feature."
         )
-    return found
+    return estimator
 
 
 def _last(estimator: Any) -> str:

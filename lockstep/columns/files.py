@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars"}
 _DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
 _BEGINNING = 100_000
-"""Bytes of a file that are looked at to tell what separates its cells."""
+"""Bytes of a file that are searched for the separator of its cells."""
 _OTHER_BEGINNINGS = {
     codecs.BOM_UTF16_LE: ("in UTF-16, not UTF-8", "read_csv", {"encoding": "utf-16"}),
     codecs.BOM_UTF16_BE: ("in UTF-16, not UTF-8", "read_csv", {"encoding": "utf-16"}),
     b"\x1f\x8b": ("compressed by gzip", "read_csv", {"compression": "gzip"}),
     b"PK\x03\x04": ("a workbook, or another archive by ZIP", "read_excel", {}),
 }
-"""How a file begins that is no text in UTF-8: what it is, and how pandas reads it."""
+"""By first bytes of a file that is no text in UTF-8: what it is, and how pandas reads it."""
 _OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), ("read_excel", {})),
     **dict.fromkeys((".feather", ".arrow"), ("read_feather", {})),
@@ -38,9 +38,9 @@ _OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
     ".tsv": ("read_csv", {"sep": "\t"}),
     ".gz": ("read_csv", {"compression": "gzip"}),
 }
-"""How pandas reads tables of kinds that are not read here, by suffix."""
+"""By suffix, how pandas reads kinds of tables that are not read here."""
 _CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
-"""What Python's reader says of a line, in words that follow its number."""
+"""Errors of Python's reader, in words that follow the number of a line."""
 _ODD_ROW = (
     "Correct that line: a text that holds a comma or a line break stands in double quotes, and a "
     'double quote in it is doubled ("").'
@@ -57,10 +57,9 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
     In CSV, an empty cell without quotes is missing and `""` is an empty text.
 
     Raises:
-        InputError: Files of its kind are not read.
+        InputError: Its kind is not known.
         UnavailableError: There is no such file, or the system cannot read it.
-        UnreadableError: It is empty, cut off, or of another kind than its name says; or a table
-            that lacks a column.
+        UnreadableError: It is empty, cut off, or not what its suffix says, or it lacks a column.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
@@ -81,12 +80,12 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
 
 
 def of_unknown_kind(path: Path) -> InputError:
-    """The error to raise where files of a kind are not read: it says how to make one that is."""
-    said = f"{path}: its kind is not known; use {', '.join(READERS)}."
+    """The error for a file of an unknown kind, which says how to convert it."""
+    message = f"{path}: its kind is not known; use {', '.join(READERS)}."
     if path.suffix.lower() not in _OTHER_KINDS:
-        return InputError(said)
+        return InputError(message)
     reader, options = _OTHER_KINDS[path.suffix.lower()]
-    return InputError(f"{said} {anew(path, reader, **options)}")
+    return InputError(f"{message} {anew(path, reader, **options)}")
 
 
 def _unavailable(path: Path, error: OSError) -> UnavailableError:
@@ -113,8 +112,7 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises:
         UnavailableError: The system cannot read it.
-        UnreadableError: It is none, or one of another kind than Lockstep reads; the message says
-            how to write it anew.
+        UnreadableError: It is no CSV file that Lockstep reads; the message says how to rewrite it.
     """
     import pyarrow as pa
 
@@ -164,7 +162,7 @@ def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
 
 
 def _no_cells(path: Path, data: bytes, why: str) -> UnreadableError:
-    """What is wrong with a CSV file, with the line where that is found."""
+    """The error for a CSV file without cells, with the line at fault."""
     odd = _odd_row(data)
     if odd is None:
         what, where, todo = why, str(path), "Correct the file."
@@ -181,7 +179,6 @@ class _OddRow(NamedTuple):
     Attributes:
         line: The line on which it begins, from 1: quoted cells may hold line breaks.
         why: What is wrong with it, in words that follow its line.
-        is_short: Whether something of it is lacking.
     """
 
     line: int
@@ -214,7 +211,7 @@ def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
     Args:
         path: Its file.
         reader: The function of pandas that reads it.
-        options: What that function is to be told.
+        options: Arguments of that function.
     """
     given = "".join(f", {name}={_literal(value)}" for name, value in options.items())
     source, target = str(path), str(path.with_name(f"{path.stem}-new.csv"))
@@ -278,7 +275,7 @@ def read_parquet(path: Path) -> pa.Table:
 
     Raises:
         UnavailableError: The system cannot read it.
-        UnreadableError: It is none, or damaged.
+        UnreadableError: It is no Parquet file, or damaged.
     """
     import pyarrow as pa
     from pyarrow import parquet

@@ -1,4 +1,4 @@
-"""Finite numbers: where what is missing or infinite began, on which a model fails."""
+"""Finite numbers: the column from which a missing or infinite value came that fails a model."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from lockstep.columns.graph import Graph
 
 _SAYS_SO = re.compile(r"\bnan\b|finit|missing", re.IGNORECASE)
-"""What estimators say of numbers that are not finite: scikit-learn's "Input X contains NaN." and
-"contains infinity or a value too large" (`sklearn.utils.validation`), and others in like words."""
+"""Errors of estimators about numbers that are not finite: scikit-learn's "Input X contains NaN."
+and "contains infinity or a value too large" (`sklearn.utils.validation`), and others like them."""
 
 
 @dataclass(frozen=True)
 class NonFiniteOrigin:
-    """The first column, in graph order, of which a model gets what is missing or infinite.
+    """The first column, in graph order, from which a model gets a missing or infinite value.
 
     Attributes:
         column: Its name.
-        said: What it is, in the first row in which it is so, and what it was computed from.
+        said: In a sentence: its value in the first such row, and the inputs of that value.
     """
 
     column: str
@@ -34,15 +34,15 @@ class NonFiniteOrigin:
 
 
 def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> FunctionError:
-    """An error that tells where what is not finite began, if that is what a model failed on.
+    """Return the error with the origin of a missing or infinite value, if a model failed on one.
 
     Args:
         graph: The columns.
-        columns: What is known of some rows: all that the column at fault is computed from.
-        error: What evaluating them raised.
+        columns: The known columns of some rows: all inputs of the column at fault.
+        error: The error that their evaluation raised.
 
     Returns:
-        Another error with the same cause; the same one where it has another reason.
+        A new error with the same cause; the same error where it has another reason.
     """
     origin = origin_of(graph, columns, error.column, error.__cause__)
     if origin is None:
@@ -53,16 +53,16 @@ def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> Fu
 def origin_of(
     graph: Graph, columns: Columns, name: str, cause: BaseException | None
 ) -> NonFiniteOrigin | None:
-    """Where what is not finite began of which a model gets something, if it failed on that.
+    """Return the origin of the missing or infinite value on which a model failed; None otherwise.
 
-    Of one row it is taken to have failed on that whatever it says; of many, in which others may be
-    missing that it takes, only if it says so.
+    With one row, such a value is blamed whatever the error says. With many, some of which may lack
+    values that the model takes, it is blamed only if the error says so.
 
     Args:
         graph: The columns.
-        columns: What is known of some rows.
+        columns: The known columns of some rows.
         name: A column that could not be computed.
-        cause: What its estimator raised.
+        cause: The error of its estimator.
     """
     node = graph.node(name)
     count = len(next(iter(columns.values()), ()))
@@ -79,42 +79,41 @@ def origin_of(
     rows = np.flatnonzero(is_infinite if is_infinite.any() else np.isnan(values))
     row = rows[0]
     given = " and ".join(
-        f"{one} {show(columns[one][row])}" for one in first.inputs if one in columns
+        f"{source} {show(columns[source][row])}" for source in first.inputs if source in columns
     )
-    said = f"{first.title} is {show(values[row])}{f', of {given}' if given else ''}"
+    words = f"{first.title} is {show(values[row])}{f', of {given}' if given else ''}"
     if count > 1:
         key = graph.record.key or ""
         at = f", first at key {columns[key][row]}" if key in columns else ""
-        said += f", in {len(rows):,} of {count:,} rows{at}"
-    return NonFiniteOrigin(column, said)
+        words += f", in {len(rows):,} of {count:,} rows{at}"
+    return NonFiniteOrigin(column, words)
 
 
 def not_finite(graph: Graph, columns: Columns, name: str) -> str | None:
-    """The first column, in graph order, of which a column gets what is missing or infinite.
+    """Return the first column, in graph order, from which another gets a missing or infinite value.
 
-    Only what reaches that one counts: a missing value that a feature replaces does not. What is
-    infinite comes before what is missing, and a field that is a model's own input last: its
-    transformers may replace what is missing there.
+    A missing value that a feature replaces on the way does not count. Infinite values come before
+    missing ones, and fields that are direct inputs last: transformers may replace their values.
 
     Args:
         graph: The columns.
-        columns: Of some rows, what `name` is computed from; what is not among them is not blamed.
-        name: The column.
+        columns: The columns of some rows; only these are blamed.
+        name: The column that gets the value.
 
     Returns:
         Its name; None if all inputs of the column are finite.
     """
-    found: set[str] = set()
+    culprits: set[str] = set()
     reached = [name]
     while reached:
-        inputs = graph.inputs(reached.pop())
-        new = [one for one in inputs if one not in found and not _is_finite(columns, one)]
-        found.update(new)
+        inputs = set(graph.inputs(reached.pop())) - culprits
+        new = [column for column in inputs if not _is_finite(columns, column)]
+        culprits.update(new)
         reached += new
-    infinite = {one for one in found if np.isinf(columns[one]).any()}
-    computed = found - {one for one in graph.inputs(name) if one in graph.fields}
-    blamed = infinite or computed or found
-    return next((one for one in graph.order if one in blamed), None)
+    infinite = {column for column in culprits if np.isinf(columns[column]).any()}
+    computed = culprits - {column for column in graph.inputs(name) if column in graph.fields}
+    blamed = infinite or computed or culprits
+    return next((column for column in graph.order if column in blamed), None)
 
 
 def _is_finite(columns: Columns, name: str) -> bool:

@@ -42,10 +42,10 @@ def fit_models(
         graph: The columns and their models.
         columns: The rows, in canonical form: fields of record and outcome; columns that are
             given already are taken as they are.
-        names: Which models; all of them by default. Those that they depend on are fitted too
-            where they are among the names only.
-        depth: How many splits these rows are a part of.
-        bound: What other nodes than models compute with beside their code.
+        names: The models to fit; all by default. One that these depend on is fitted only if it is
+            among them.
+        depth: The number of splits that made this part of the rows.
+        bound: What nodes other than models compute with, beside their code.
 
     Returns:
         Predictors by model.
@@ -84,15 +84,14 @@ def out_of_fold_values(
     depth: int = 0,
     bound: Bound = NOTHING,
 ) -> Columns:
-    """The columns of models, each row's computed by models that were not fitted on it.
+    """Compute the columns of models, each row's by models that were not fitted on it.
 
     Args:
         graph: The columns and their models.
         columns: The rows, in canonical form.
         names: Models, with all the models that they depend on.
         folds: Number of parts.
-        depth: How many splits these rows are a part of.
-        bound: What other nodes than models compute with beside their code.
+        depth, bound: See `fit_models`.
 
     Returns:
         The models' columns, probabilities included, for all rows.
@@ -118,7 +117,6 @@ def out_of_fold_values(
 
 
 def _models(graph: Graph, names: Iterable[str]) -> list[Model]:
-    """Models in graph order."""
     wanted = set(names)
     nodes = [graph.nodes[name] for name in graph.models if name in wanted]
     return [node for node in nodes if isinstance(node, Model)]

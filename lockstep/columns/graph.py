@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.columns.finite import traced_to_origin
-from lockstep.columns.kinds import (
-    Array,
-    Columns,
-    Kind,
-    example_array,
-    kind_of_dtype,
-)
+from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_dtype
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
 from lockstep.columns.plans import Plan, plan_of
 from lockstep.columns.returned import canonical, raised, writes_to_input
@@ -30,14 +24,15 @@ class Graph:
     """The columns of a pipeline and what each is computed from.
 
     Args:
-        nodes: What computes columns, in the order of their definition.
+        nodes: The nodes that compute columns, in the order of their definition.
         record: Fields that are known when serving.
         outcome: Fields that are known later, if any.
 
     Attributes:
-        nodes: All nodes by name: the fields, then each after those that it is computed from.
-        columns: Those that are no fields, in the order of their definition.
-        fields: Those of record and outcome.
+        nodes: All nodes by name: the fields, then each after its inputs.
+        columns: The nodes that are no fields, in the order of their definition.
+        fields: The fields of record and outcome.
+        unprobed: By column that could not be computed on example rows: why.
 
     Raises:
         DuplicateNameError: Two columns, or a column and a field, share a name.
@@ -134,19 +129,21 @@ class Graph:
         return node.inputs if node is not None else ()
 
     def ancestors(self, name: str) -> frozenset[str]:
-        """All columns that this one comes from, itself excluded."""
-        found: set[str] = set()
+        """All columns that this one depends on, itself excluded."""
+        ancestors: set[str] = set()
         open_names = list(self.inputs(name))
         while open_names:
-            one = open_names.pop()
-            if one not in found:
-                found.add(one)
-                open_names.extend(self.inputs(one))
-        return frozenset(found)
+            ancestor = open_names.pop()
+            if ancestor not in ancestors:
+                ancestors.add(ancestor)
+                open_names.extend(self.inputs(ancestor))
+        return frozenset(ancestors)
 
     def lineage(self, name: str) -> frozenset[str]:
-        """The fields that this column comes from in the end; a field comes from itself."""
-        return frozenset(one for one in (name, *self.ancestors(name)) if one in self.fields)
+        """The fields that this column depends on; a field depends on itself."""
+        return frozenset(
+            column for column in (name, *self.ancestors(name)) if column in self.fields
+        )
 
     def models_behind(self, name: str) -> frozenset[str]:
         """Models that this column depends on, itself excluded."""
@@ -156,7 +153,7 @@ class Graph:
 
     @cached_property
     def depths(self) -> Mapping[str, int]:
-        """By column, the steps from the fields to it, by the longest way: 0 for a field."""
+        """By column, the longest path from a field to it: 0 for a field."""
         depths: dict[str, int] = {}
         for node in self.nodes.values():
             depth = max((depths[name] + 1 for name in node.inputs), default=0)
@@ -188,34 +185,34 @@ class Graph:
     # Evaluation
 
     def evaluate(self, columns: Columns, wanted: Iterable[str], bound: Bound = NOTHING) -> Columns:
-        """Compute columns that are wanted and not there yet.
+        """Compute the wanted columns that are not given.
 
         Args:
-            columns: What is known, in canonical form; a column that is given is not computed.
-            wanted: Names of the columns to have.
+            columns: The given columns, in canonical form.
+            wanted: Names of the columns to compute.
             bound: What nodes compute with beside their code, such as the models' predictors.
 
         Returns:
-            The given columns and the wanted ones with all that they needed, read-only.
+            The given and the wanted columns, with all that they needed, read-only.
 
         Raises:
             FunctionError: A function raised, or returned something that is no column.
-            NotFittedError: A model is needed and no predictor of it is given.
+            NotFittedError: A model is needed and its predictor is not given.
             InputError: A field is needed and not given.
-            KeyError: A column that is wanted does not exist.
+            KeyError: A wanted column does not exist.
         """
-        found = {
+        known = {
             name: _read_only(array) if array.flags.writeable else array
             for name, array in columns.items()
         }
-        rows = len(next(iter(found.values()))) if found else 0
+        rows = len(next(iter(known.values()))) if known else 0
         with np.errstate(all="ignore"):
-            plan = self._plan(frozenset(found), tuple(wanted))
+            plan = self._plan(frozenset(known), tuple(wanted))
             try:
-                plan(found, bound, rows)
-            except FunctionError as error:  # by now `found` holds all that was computed before
-                raise traced_to_origin(self, found, error) from error.__cause__
-        return found
+                plan(known, bound, rows)
+            except FunctionError as error:  # `known` now holds all that was computed before
+                raise traced_to_origin(self, known, error) from error.__cause__
+        return known
 
     def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> Plan:
         plan = self._plans.get((given, wanted))
@@ -235,13 +232,13 @@ class Graph:
                 raise KeyError(f"There is no column {name!r}.")
             if node not in needed:
                 needed.add(node)
-                open_names.extend(one for one in node.inputs if one not in given)
+                open_names.extend(column for column in node.inputs if column not in given)
         return needed
 
     # Building
 
     def _sort(self) -> tuple[Node, ...]:
-        """Those that are no fields, each after those that it is computed from."""
+        """The nodes that are no fields, each after its inputs."""
         position = {name: index for index, name in enumerate(self.columns)}
         sorter: TopologicalSorter[str] = TopologicalSorter()
         for node in self.columns.values():
@@ -258,7 +255,7 @@ class Graph:
         """Compute every column on example rows, to see what each function returns.
 
         A function that raises on them may be right on real rows, so that is no error here,
-        unless it is the only way to tell what it returns.
+        unless nothing else shows what it returns.
 
         Returns:
             By column, why it could not be computed.
@@ -304,18 +301,18 @@ def _by_name(nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> d
                 "rename one."
             )
         fields[name] = outcome.name if outcome else ""
-    found: dict[str, Node] = {}
+    named: dict[str, Node] = {}
     for node in nodes:
         if node.name in fields:
             raise DuplicateNameError(
                 f"{node.title} has the name of a field of {fields[node.name]}; rename one."
             )
-        known = found.setdefault(node.name, node)
+        known = named.setdefault(node.name, node)
         if known is not node:
             raise DuplicateNameError(
                 f"{node.name!r} is defined twice: at {known.location} and at {node.location}."
             )
-    return found
+    return named
 
 
 def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
@@ -333,7 +330,6 @@ def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
 
 
 def _read_only(array: Array) -> Array:
-    """A view that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -8,9 +8,9 @@ import pandas as pd
 from lockstep.columns.kinds import Array
 
 RISES = 0.99
-"""Rank correlation with the day (Spearman, 1904) from which on what moves it is time alone."""
+"""Rank correlation with the day (Spearman, 1904) from which on a column counts as growing."""
 ENOUGH_PARTS = 5
-"""Days that it takes to tell, and different numbers."""
+"""The fewest days, and distinct numbers, that can show growth."""
 
 
 def grows(numbers: Array, parts: Array) -> bool:
@@ -20,7 +20,7 @@ def grows(numbers: Array, parts: Array) -> bool:
 
     Args:
         numbers: A column of numbers, one a row.
-        parts: int64, which day or block each row is of, in order of time; -1 for none.
+        parts: int64, the day or block of each row, in order of time; -1 for none.
     """
     is_known = np.isfinite(numbers.astype(np.float64, copy=False)) & (parts >= 0)
     values, days = pd.Series(numbers[is_known]), pd.Series(parts[is_known])

@@ -27,7 +27,7 @@ Times = NDArray[np.datetime64]
 
 
 def picker(names: Sequence[str]) -> Callable[[Columns], Sequence[Array]]:
-    """What takes some columns, in order, of any that have them."""
+    """The function from columns to those of these names, in order."""
     if len(names) > 1:
         return itemgetter(*names)
     if not names:
@@ -101,7 +101,7 @@ _EXAMPLES: dict[Kind, tuple[Any, Any, Any]] = {
 def example_array(
     kind: Kind, *, optional: bool = False, choices: tuple[str, ...] | None = None
 ) -> Array:
-    """Three values of a kind: two different ones, then a missing one or a repetition."""
+    """Three values of a kind: two distinct ones, then a missing one or a repetition."""
     first, second, missing = _EXAMPLES[kind]
     if choices is not None:
         first, second = choices[0], choices[-1]

@@ -1,7 +1,7 @@
-"""Nodes: what a graph evaluates. Each has inputs, columns that it gives, and how it gives them.
+"""Nodes: what a graph evaluates. Each has inputs, columns that it gives, and a way to compute them.
 
-A field of the record, a decorated function and a model are three kinds of node. The graph asks
-all of them the same, so another kind needs nothing but a class of its own.
+A field of the record, a decorated function and a model are three kinds of node. The graph treats
+all of them alike, so another kind needs only a class of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lockstep.errors import InputError, NotFittedError
 Function = Callable[..., Any]
 
 Bound = Mapping[str, Predictor]
-"""By node, what it computes with beside its code: a model's predictor, from columns to columns."""
+"""By node, what it computes with beside its code: of a model, its predictor."""
 
 NOTHING: Bound = MappingProxyType({})
 
@@ -43,15 +43,15 @@ class Node(ABC):
     """One step of a graph.
 
     Attributes:
-        name: Its name, and that of its first column.
+        name: Its name, which is also the name of its first column.
         role: What it is for: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`, or another.
         inputs: Names of the columns that it is computed from.
-        input_kinds: What it says that each input holds, where it says so.
+        input_kinds: The declared kind of each input; None where there is none.
         learns: Name of the label that it is fitted to; None for what is not fitted.
         ulps: Largest difference, in units in the last place, at which two computations of its
             columns count as equal; None where it follows from the inputs.
-        function: The function of the pipeline's author behind it, if there is one.
-        doc: What it is, in a sentence.
+        function: The author's function behind it, if there is one.
+        doc: A description, in a sentence.
     """
 
     name: str
@@ -66,11 +66,11 @@ class Node(ABC):
     @property
     @abstractmethod
     def gives(self) -> Mapping[str, Kind | None]:
-        """Its columns and what each holds; None where computing it once will tell."""
+        """Its columns and what each holds; None until it is computed once."""
 
     @abstractmethod
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """Its columns of some rows.
+        """Compute its columns of some rows.
 
         Args:
             known: Its inputs, in canonical form and read-only, among other columns.
@@ -82,30 +82,30 @@ class Node(ABC):
 
     @property
     def is_direct(self) -> bool:
-        """Whether it has one column, which is what its function returns of its inputs, in order."""
+        """Whether its only column is what its function returns for its inputs, in order."""
         return False
 
     def example(self, known: Columns) -> Mapping[str, Any]:
-        """Its columns of three example rows, to see what it gives before there is any data."""
+        """Compute its columns of three example rows, before there is any data."""
         return self.compute(known, {})
 
     def inside(self, known: Columns, bound: Bound) -> Array | None:
-        """What a trace keeps of its inside: two-dimensional, one row a row; None if nothing."""
+        """The two-dimensional array that a trace keeps of it, one row a row; None if none."""
         return None
 
     def budget(self, inherited: int) -> int:
-        """The ulps of its columns, given the largest of its inputs'."""
+        """The ulps of its columns, given the largest ulps of its inputs."""
         return self.ulps if self.ulps is not None else inherited
 
     @property
     def title(self) -> str:
-        """What to call it in a message, such as `Feature speed (transforms/flights.py:42)`."""
+        """Its name in a message, such as `Feature speed (transforms/flights.py:42)`."""
         place = f" ({self.location})" if self.location else ""
         return f"{self.role.capitalize()} {self.name}{place}"
 
     @property
     def location(self) -> str:
-        """File and line of its function, such as `transforms/flight_delay.py:42`; or nothing."""
+        """File and line of its function, such as `transforms/flight_delay.py:42`; or empty."""
         return location(self.function) if self.function is not None else ""
 
 
@@ -130,7 +130,7 @@ class FieldNode(Node):
         return {self.name: self.field.kind}
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """Nothing: what is not given cannot be computed.
+        """Raise: a field that is not given cannot be computed.
 
         Raises:
             InputError: Always.
@@ -138,7 +138,7 @@ class FieldNode(Node):
         raise InputError(f"The field {self.name!r} is needed, and it is not given.")
 
     def example(self, known: Columns) -> Mapping[str, Any]:
-        """Values that the field admits, a missing one among them if it may be missing."""
+        """Values that the field admits, with a missing one if it may be missing."""
         field = self.field
         return {
             self.name: example_array(field.kind, optional=field.optional, choices=field.choices)
@@ -190,7 +190,7 @@ class Model(Column):
         classes: The labels of a multiclass model, in the order of its probabilities; None for
             a binary classifier (the column is the probability of True) and a regressor.
         probabilities: Names of the classes' columns.
-        folds: In how many parts the rows are split to compute out-of-fold values.
+        folds: Number of parts into which the rows are split for out-of-fold values.
     """
 
     learns: str
@@ -214,11 +214,11 @@ class Model(Column):
 
     @property
     def gives(self) -> Mapping[str, Kind | None]:
-        """Its column, and those of its classes' probabilities."""
+        """Its column, and its classes' columns of probabilities."""
         return {self.name: self.kind, **dict.fromkeys(self.probabilities, Kind.FLOAT)}
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """What its predictor predicts.
+        """Predict its columns.
 
         Raises:
             NotFittedError: It has none.
@@ -237,11 +237,11 @@ class Model(Column):
         )
 
     def inside(self, known: Columns, bound: Bound) -> Array | None:
-        """What its final estimator is given, after the transformers."""
+        """The matrix that its final estimator gets, after the transformers."""
         return self._predictor(bound).matrix(known)
 
     def budget(self, inherited: int) -> int:
-        """No less than what its inputs bring along."""
+        """Its own ulps, or those of its inputs if they are larger."""
         return max(self.ulps or 0, inherited)
 
     def _predictor(self, bound: Bound) -> Predictor:

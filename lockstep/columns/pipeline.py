@@ -43,9 +43,8 @@ class Trace:
     Attributes:
         keys: The rows' keys, in order.
         columns: All columns, in graph order.
-        matrices: For each node with an inside, such as a model, the two-dimensional array that
-            tells of it: what a model's final estimator got, after its transformers. Empty where
-            the trace was taken without matrices.
+        matrices: By model (or other node that keeps one): the two-dimensional array that its final
+            estimator got, after its transformers. Empty for a trace without matrices.
     """
 
     keys: Array
@@ -84,8 +83,8 @@ class Pipeline:
     Args:
         module: Name of the module that defines the columns: `__name__`. Its last part names
             the pipeline.
-        record: What is known when serving.
-        outcome: What becomes known later; None for a pipeline without labels.
+        record: The fields that are known when serving.
+        outcome: The fields that are known later; None for a pipeline without labels.
 
     Attributes:
         name: Name of the pipeline.
@@ -134,7 +133,7 @@ class Pipeline:
         }
 
     def lineage(self, column: str) -> frozenset[str]:
-        """The fields that a column comes from in the end.
+        """The fields that a column depends on.
 
         Raises:
             KeyError: There is no such column.
@@ -168,18 +167,19 @@ class Pipeline:
         )
 
     def bind(self, bound: Bound) -> Self:
-        """The same definition with these in place of what its nodes are bound to now.
+        """The same definition with other predictors.
 
         Args:
-            bound: Predictors by model, or what another kind of node computes with.
+            bound: Predictors by model, or what another kind of node computes with; other nodes
+                keep theirs.
         """
-        found = copy.copy(self)
-        found.bound = {**self.bound, **bound}
-        return found
+        copied = copy.copy(self)
+        copied.bound = {**self.bound, **bound}
+        return copied
 
     def _bound_without_models(self) -> Bound:
         models = set(self.graph.models)
-        return {name: one for name, one in self.bound.items() if name not in models}
+        return {name: predictor for name, predictor in self.bound.items() if name not in models}
 
     def fit(self, data: Data | Columns) -> Self:
         """Fit every model on rows whose outcome is known.
@@ -228,7 +228,7 @@ class Pipeline:
         return frame
 
     def evaluate(self, columns: Columns, wanted: tuple[str, ...] | None = None) -> Columns:
-        """Compute columns of decoded rows: all that need no outcome, or those wanted.
+        """Compute columns of decoded rows: the wanted ones, or all that need no outcome.
 
         Raises:
             NotFittedError: A model's column is needed and `fit` has not been called.
@@ -257,14 +257,14 @@ class Pipeline:
         bound = self.bound
         if matrices:
             bound = {
-                name: Keeping(one) if isinstance(one, ReferencePredictor) else one
-                for name, one in bound.items()
+                name: Keeping(predictor) if isinstance(predictor, ReferencePredictor) else predictor
+                for name, predictor in bound.items()
             }
-        found = self.graph.evaluate(known, wanted, bound)
-        columns = {name: found[name] for name in wanted}
+        evaluated = self.graph.evaluate(known, wanted, bound)
+        columns = {name: evaluated[name] for name in wanted}
         insides = {}
         for name, node in self.graph.nodes.items() if matrices else ():
-            inside = node.inside(found, bound) if name in found else None
+            inside = node.inside(evaluated, bound) if name in evaluated else None
             if inside is not None:
                 insides[name] = inside
         return Trace(columns[self.key], columns, insides)
@@ -280,11 +280,6 @@ class Pipeline:
         return decoded.columns
 
     def _check_canonical(self, columns: Columns) -> None:
-        """Make sure that a function gets what its columns are declared to hold.
-
-        Raises:
-            InputError: An array has another dtype or length.
-        """
         length = len(columns.get(self.key, next(iter(columns.values()))))
         for name, array in columns.items():
             dtype = self.graph.kind(name).dtype if name in self.graph else array.dtype

@@ -18,8 +18,8 @@ from lockstep.columns.kinds import Floats
 def python_value(value: Any) -> Any:
     """A cell of an array as Python's own type: times as `datetime` in UTC, NaT as None."""
     if isinstance(value, np.datetime64):
-        found = value.astype("datetime64[us]").item()
-        return found.replace(tzinfo=UTC) if isinstance(found, datetime) else found
+        time = value.astype("datetime64[us]").item()
+        return time.replace(tzinfo=UTC) if isinstance(time, datetime) else time
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -30,7 +30,7 @@ def plain(value: Any, *, longest: int | None = None, nan: str | None = None) -> 
         value: A cell, or mappings and lists of them.
         longest: Characters of a text, and members of a mapping or list, that are kept; None for
             all of them.
-        nan: What stands for NaN: null, unless NaN and None are to be told apart.
+        nan: The text for NaN; null, as for None, by default.
     """
     value = python_value(value)
     if value is None or value is pd.NaT or value is pd.NA:
@@ -104,34 +104,34 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"
 
 
-def verb(count: int, one: str, many: str) -> str:
+def verb(count: int, singular: str, plural: str) -> str:
     """The form of a verb for so many things: `verb(1, "is", "are")`."""
-    return one if count == 1 else many
+    return singular if count == 1 else plural
 
 
-def all_of(count: int, noun: str, one: str, many: str) -> str:
+def all_of(count: int, noun: str, singular: str, plural: str) -> str:
     """All of some things, and what they do: `The one row fits`, `All 20 rows fit`.
 
     Args:
         count: How many there are.
-        noun: What one of them is called.
-        one: What it does, where it is one.
-        many: What they do, where they are none or several.
+        noun: The name of one of them.
+        singular: What a single one does.
+        plural: What several do, or none.
     """
-    return f"The one {noun} {one}" if count == 1 else f"All {counted(count, noun)} {many}"
+    return f"The one {noun} {singular}" if count == 1 else f"All {counted(count, noun)} {plural}"
 
 
 def percentage(percent: float) -> str:
-    """A share such as `1.5 %`; what is not nothing never reads `0.0 %`."""
+    """A share such as `1.5 %`; one above 0 never reads `0.0 %`."""
     return "less than 0.1 %" if 0 < percent < 0.05 else f"{percent:.1f} %"
 
 
 def brief(number: float, sign: str = "") -> str:
-    """A number by three digits, thousands by all of theirs: `0.0123`, `876`, `1,260`.
+    """A number in three digits, thousands in all of theirs: `0.0123`, `876`, `1,260`.
 
     Args:
         number: The number.
-        sign: `+` where its sign is told of a positive one, too.
+        sign: `+` to sign positive numbers too.
     """
     is_whole = 999.5 <= abs(number) < 1e9
     return f"{number:{sign},.0f}" if is_whole else f"{number:{sign}.3g}"
@@ -141,11 +141,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def bars(shares: Floats) -> str:
-    """A small histogram in a line of text; empty where there is nothing to show.
-
-    Args:
-        shares: How much is in each of its parts.
-    """
+    """A small histogram in a line of text, a bar a share; empty where all are 0."""
     top = shares.max(initial=0.0)
     if not top:
         return ""

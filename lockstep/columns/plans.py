@@ -1,8 +1,8 @@
 """Plans: the nodes that give some columns, as one function.
 
-A graph is evaluated for every request. What is known of its nodes beforehand (which columns each
-takes, which it gives, and of which dtype) is written down as Python once, a line for each node, so
-that nothing is looked up for a single row that takes as long as computing its columns does.
+A graph is evaluated for every request. What is known of its nodes beforehand (their inputs, columns
+and dtypes) is written as Python source once, a line a node: looking it up for a single row would
+take as long as computing the row's columns.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Dtypes: TypeAlias = Mapping[str, np.dtype[Any]]
 """By column, the dtype of its array."""
 
 Plan: TypeAlias = Callable[[Columns, Bound, int], None]
-"""Computes columns beside those that are known, of so many rows.
+"""Adds columns to the known ones, of so many rows.
 
-It raises `FunctionError` where a node's function raises, or gives what is no column.
+It raises `FunctionError` where a node's function raises, or returns no column.
 """
 
 
 def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
-    """The plan of nodes, each after those that it is computed from.
+    """The plan of nodes, each after its inputs.
 
     Args:
         nodes: The nodes.
-        dtypes: Of all of their columns.
+        dtypes: The dtype of each of their columns.
     """
     lines = [line for place, node in enumerate(nodes) for line in _lines(place, node, dtypes)]
     body = "".join(f"        {line}\n" for line in lines)
@@ -66,7 +66,6 @@ def plan(known, bound, rows):
 
 
 def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
-    """The lines of a node."""
     if not node.is_direct:
         return [
             f"node = node_{place}",
@@ -90,7 +89,7 @@ def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
 def _settle(
     node: Node, given: Mapping[str, Any], known: Columns, dtypes: Dtypes, rows: int
 ) -> None:
-    """Add the columns that a node gave to those that are known, but for those that were before."""
+    """Add the columns that a node gave to the known ones, unless they are known already."""
     for name, value in given.items():
         if name not in known:
             known[name] = _settled(node, value, dtypes[name], rows)
@@ -105,6 +104,6 @@ def _settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
         or (dtype.hasobject and not are_texts(value))
     ):
         value = canonical(node, value, dtype, rows)
-    found: Array = value
-    found.setflags(write=False)
-    return found
+    column: Array = value
+    column.setflags(write=False)
+    return column

@@ -20,29 +20,24 @@ _NO_STEP = (None, "passthrough")
 
 
 class Predictor(Protocol):
-    """A fitted model. What is compared with golden records is the very object that serves."""
+    """A fitted model. The object that is compared with golden records is the one that serves.
+
+    Both methods take the model's inputs, in canonical form, among other columns.
+    """
 
     def __call__(self, columns: Columns, /) -> Columns:
-        """The model's columns of some rows.
-
-        Args:
-            columns: The model's inputs, in canonical form, among others.
-        """
+        """The model's columns."""
 
     def matrix(self, columns: Columns, /) -> Array:
-        """What the final estimator is given of some rows, after all that comes before it.
-
-        Args:
-            columns: The model's inputs, in canonical form, among others.
-        """
+        """The two-dimensional array that the final estimator gets, one row a row."""
 
 
 class ReferencePredictor:
-    """A fitted scikit-learn estimator as a predictor: what any other predictor must agree with.
+    """A fitted scikit-learn estimator as a predictor; any other predictor must agree with it.
 
     Attributes:
         model: The model, as declared.
-        estimator: The estimator that was fitted for it.
+        estimator: Its fitted estimator.
     """
 
     def __init__(self, model: Model, estimator: Any) -> None:
@@ -52,7 +47,7 @@ class ReferencePredictor:
         self._final = estimator[-1] if self._has_transformers else estimator
 
     def __call__(self, columns: Columns, /) -> Columns:
-        """The model's column, and those of its classes' probabilities."""
+        """The model's column, and its classes' columns of probabilities."""
         return self._answer(self._given(columns))
 
     def matrix(self, columns: Columns) -> Array:
@@ -60,39 +55,38 @@ class ReferencePredictor:
         return _dense(self._given(columns))
 
     def with_matrix(self, columns: Columns) -> tuple[Columns, Array]:
-        """What it answers, and the matrix that its final estimator got for it."""
+        """The model's columns, and the matrix that its final estimator got."""
         given = self._given(columns)
         return self._answer(given), _dense(given)
 
     def _given(self, columns: Columns) -> Any:
-        """What the final estimator gets of some rows: with transformers before it, a matrix."""
+        """What the final estimator gets: a DataFrame, or a matrix behind transformers."""
         given: Any = matrix(self.model, columns)
         if not self._has_transformers:
             return given
         if not len(given):  # transformers refuse that
             return np.empty((0, self._final.n_features_in_))
         with openmp_threads_for(len(given)):
-            # One after the other, as a pipeline does that predicts: asked to transform, it demands
-            # of its last transformer that it was fitted, which one without a state does not tell.
+            # One after the other, as a pipeline's predict does: its transform demands that the last
+            # transformer is fitted, which a transformer without a state cannot show.
             for _, transformer in self.estimator.steps[:-1]:
                 if transformer not in _NO_STEP:
                     given = transformer.transform(given)
         return given
 
     def _answer(self, given: Any) -> Columns:
-        """The model's columns, as the final estimator says."""
         with openmp_threads_for(given.shape[0]):
             if self.model.classes is not None:
                 return self._classes(given, self.model.classes)
             return {self.model.name: self._numbers(given)}
 
     def matrix_names(self) -> list[str] | None:
-        """Names of the columns of `matrix`, by its transformers; None where one tells none."""
+        """Names of the columns of `matrix`; None where a transformer gives none."""
         if not self._has_transformers:
             return list(self.model.inputs)
         try:
             return [str(name) for name in self.estimator[:-1].get_feature_names_out()]
-        except (AttributeError, ValueError):  # a transformer that somebody wrote, above all
+        except (AttributeError, ValueError):  # above all a transformer of one's own
             return None
 
     def _numbers(self, given: Any) -> Array:
@@ -117,19 +111,16 @@ class ReferencePredictor:
             probabilities = np.empty((0, len(classes)))
         order = [list(final.classes_).index(value) for value in classes]
         probabilities = probabilities[:, order]
-        found: Columns = {self.model.name: classes[probabilities.argmax(axis=1)]}
+        columns: Columns = {self.model.name: classes[probabilities.argmax(axis=1)]}
         for index, name in enumerate(self.model.probabilities):
-            found[name] = np.ascontiguousarray(probabilities[:, index])
-        return found
+            columns[name] = np.ascontiguousarray(probabilities[:, index])
+        return columns
 
 
 class Keeping:
-    """A reference predictor that keeps the matrix of the rows that it is asked about.
+    """A reference predictor that keeps the matrix of its last rows, for one trace.
 
-    A trace tells both, and the transformers take longer than all else. It is for one trace alone.
-
-    Args:
-        predictor: What answers.
+    A trace holds both, and transformers take longer than the rest.
     """
 
     def __init__(self, predictor: ReferencePredictor) -> None:
@@ -138,11 +129,11 @@ class Keeping:
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's columns."""
-        found, self._kept = self._predictor.with_matrix(columns)
-        return found
+        answer, self._kept = self._predictor.with_matrix(columns)
+        return answer
 
     def matrix(self, columns: Columns, /) -> Array:
-        """What the final estimator was given of these rows."""
+        """The matrix that the final estimator got for the last rows."""
         return self._predictor.matrix(columns) if self._kept is None else self._kept
 
 
@@ -151,5 +142,5 @@ def _dense(given: Any) -> Array:
 
 
 def matrix(model: Node, columns: Columns) -> pd.DataFrame:
-    """What the estimator sees: the model's columns in order, each with its canonical dtype."""
+    """The model's inputs in order, each with its canonical dtype, as its estimator gets them."""
     return to_frame({name: columns[name] for name in model.inputs})

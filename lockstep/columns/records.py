@@ -31,9 +31,9 @@ EventTime = Annotated[datetime, _EVENT_TIME]
 """Marks the field that says when the row happened."""
 
 RowNumber = Annotated[int, _KEY, _ROW_NUMBER]
-"""Marks the key of rows that have no name: their position in what they came in, from 0.
+"""Marks the key of rows that have no name: their position in the input, from 0.
 
-Data that has a column of the field's name is taken at its word.
+A column of the field's name in the data is used instead, if there is one.
 """
 
 
@@ -68,13 +68,7 @@ class Zone:
     name: str
 
 
-_SCALARS: dict[type, str] = {
-    float: "float",
-    int: "int",
-    bool: "bool",
-    str: "str",
-    datetime: "datetime",
-}
+_SCALARS: dict[type, str] = {kind: kind.__name__ for kind in (float, int, bool, str, datetime)}
 
 
 class Fields(tuple[str, ...]):
@@ -87,14 +81,14 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     """Declare many fields of one type at once, inside a `Record` or an `Outcome`.
 
     Args:
-        declared: Their type, as it would stand beside a name: `float | None`, for one.
+        declared: Their type, as it would stand beside a name, such as `float | None`.
         names: Their names, each fit to be the parameter of a function.
 
     Returns:
         The names, in order: `uses=[*Reading.sensors]` gives them to a model.
 
     Raises:
-        DeclarationError: A name is no identifier, or stands there twice.
+        DeclarationError: A name is no identifier, or occurs twice.
 
     >>> class Reading(Record):
     ...     reading_id: Key[str]
@@ -102,18 +96,18 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     >>> len(Reading.schema().names)
     2001
     """
-    found = Fields([names] if isinstance(names, str) else names)
-    found.declared = declared
-    strange = [name for name in found if not str(name).isidentifier()]
+    together = Fields([names] if isinstance(names, str) else names)
+    together.declared = declared
+    strange = [name for name in together if not str(name).isidentifier()]
     if strange:
         raise DeclarationError(
             f"fields(...): {listed(map(show, strange), 3)} cannot name a column; a name is made of "
             "letters, digits and underscores, and does not begin with a digit."
         )
-    twice = [name for name, times in Counter(found).items() if times > 1]
+    twice = [name for name, times in Counter(together).items() if times > 1]
     if twice:
         raise DeclarationError(f"fields(...) names {listed(twice, 3)} more than once.")
-    return found
+    return together
 
 
 class _Declared:
@@ -127,10 +121,10 @@ class _Declared:
             DeclarationError: A field has a type that no column can hold, or the key is
                 missing or declared twice.
         """
-        found = _schemas.get(cls)
-        if found is None:
-            found = _schemas[cls] = _schema_of(cls)
-        return found
+        schema = _schemas.get(cls)
+        if schema is None:
+            schema = _schemas[cls] = _schema_of(cls)
+        return schema
 
 
 class Record(_Declared):
@@ -150,7 +144,7 @@ class Record(_Declared):
 
 
 class Outcome(_Declared):
-    """What became of a row, known only later. Subclasses declare fields as a `Record` does."""
+    """The outcome of a row, known only later. Subclasses declare fields as a `Record` does."""
 
 
 _BASES = (_Declared, Record, Outcome, object)
@@ -162,15 +156,15 @@ _schemas: WeakKeyDictionary[type[_Declared], Schema] = WeakKeyDictionary()
 
 def _schema_of(declared: type[_Declared]) -> Schema:
     comments = _field_comments(declared)
-    found = (*_annotated(declared, comments), *_declared_alike(declared, comments))
-    if not found:
+    members = (*_annotated(declared, comments), *_declared_alike(declared, comments))
+    if not members:
         raise DeclarationError(f"{declared.__name__} declares no field.")
-    twice = [name for name, times in Counter(field.name for field in found).items() if times > 1]
+    twice = [name for name, times in Counter(field.name for field in members).items() if times > 1]
     if twice:
         raise DeclarationError(f"{declared.__name__} declares {listed(twice, 3)} more than once.")
-    schema = Schema(declared.__name__, found)
+    schema = Schema(declared.__name__, members)
     for role, title in (("key", "key"), ("event_time", "event time")):
-        marked = [field.name for field in found if field.role == role]
+        marked = [field.name for field in members if field.role == role]
         if marked and not issubclass(declared, Record):
             raise DeclarationError(
                 f"{declared.__name__} marks {marked[0]} as its {title}; an outcome has those of "
@@ -188,7 +182,6 @@ def _schema_of(declared: type[_Declared]) -> Schema:
 
 
 def _annotated(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
-    """The fields that are declared by an annotation."""
     held = {name: value for owner in _owners(declared) for name, value in vars(owner).items()}
     annotations = {
         name: annotation
@@ -208,7 +201,7 @@ def _annotated(declared: type[_Declared], comments: Mapping[str, str]) -> list[F
 
 
 def _declared_alike(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
-    """The fields that are declared many at once."""
+    """The fields that `fields` declares."""
     return [
         _field(declared, name, together.declared, comments.get(attribute, ""))
         for owner in _owners(declared)
@@ -219,7 +212,7 @@ def _declared_alike(declared: type[_Declared], comments: Mapping[str, str]) -> l
 
 
 def _owners(declared: type[_Declared]) -> list[type]:
-    """The type and those that it is derived from, the first of them first."""
+    """The type and its bases, the first base first."""
     return [owner for owner in reversed(declared.__mro__) if owner not in _BASES]
 
 

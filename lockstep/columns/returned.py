@@ -1,4 +1,4 @@
-"""What a node gave, as the column that it meant."""
+"""What a node returned, as a canonical column."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) 
     """The column that a function returned, in canonical form.
 
     Args:
-        node: What gave it.
-        value: What it returned: an array, or one of pandas' columns.
-        dtype: What the column is to be; None where that is not known yet.
+        node: The node.
+        value: What its function returned: an array, or one of pandas' columns.
+        dtype: The dtype of the column; None where it is not known yet.
         length: Number of rows.
 
     Raises:
@@ -51,7 +51,8 @@ def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) 
             f"{counted(length, 'row')}; it must return one a "
             "row.",
         )
-    target = dtype if dtype is not None else _nearest(array.dtype)
+    nearest = _KIND_OF_NUMPY_KIND.get(array.dtype.kind)
+    target = nearest.dtype if dtype is None and nearest is not None else dtype
     if target is None or not _holds_all_of(target, array.dtype):
         kind = kind_of_dtype(target) if target is not None else None
         wanted = (
@@ -72,7 +73,7 @@ def are_texts(array: Array) -> bool:
 
 
 def raised(node: Node, error: Exception) -> FunctionError:
-    """The error to raise where a column's function raised one."""
+    """The error of a column whose function raised another."""
     hint = ""
     if writes_to_input(error):
         hint = ". Arrays are read-only, since other columns read them too: work on a copy of it"
@@ -82,7 +83,7 @@ def raised(node: Node, error: Exception) -> FunctionError:
 
 
 def writes_to_input(error: BaseException | None) -> bool:
-    """Whether this is NumPy's error for writing to an array that must not be written to."""
+    """Whether this is NumPy's error for writing to a read-only array."""
     return isinstance(error, ValueError) and "read-only" in str(error)
 
 
@@ -105,11 +106,6 @@ def _of_pandas(value: Any) -> Any:
     return series.to_numpy(dtype=object, na_value=None)
 
 
-def _nearest(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    kind = _KIND_OF_NUMPY_KIND.get(dtype.kind)
-    return kind.dtype if kind is not None else None
-
-
 def _holds_all_of(target: np.dtype[Any], source: np.dtype[Any]) -> bool:
     """Whether an array can become another by its dtype alone, as in int32 → int64."""
     if source.kind == "U" or target.kind == "O" or source.kind == "O":
@@ -122,7 +118,6 @@ def _holds_all_of(target: np.dtype[Any], source: np.dtype[Any]) -> bool:
 
 
 def _texts(node: Node, array: Array) -> Array:
-    """Texts as Python's own `str`."""
     values = [str(value) if isinstance(value, str) else value for value in array.tolist()]
     for row, value in enumerate(values):
         if value is not None and type(value) is not str:

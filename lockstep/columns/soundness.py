@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def check_classes(graph: Graph) -> None:
-    """A model that learns texts says which there are.
+    """Check that every model that learns texts declares its classes.
 
     Raises:
-        DeclarationError: One does not.
+        DeclarationError: A model does not.
     """
     for node in graph.columns.values():
         label = graph.columns.get(node.learns) if node.learns is not None else None
@@ -31,10 +31,10 @@ def check_classes(graph: Graph) -> None:
 
 
 def check_inputs(graph: Graph) -> None:
-    """Every input, and what every model learns, is a field or a column.
+    """Check that every input, and what every model learns, is a field or a column.
 
     Raises:
-        UnknownInputError: One is not.
+        UnknownInputError: An input is neither.
     """
     for node in graph.columns.values():
         learns = (node.learns,) if node.learns is not None else ()
@@ -47,11 +47,11 @@ def check_inputs(graph: Graph) -> None:
 
 
 def check_roles(graph: Graph) -> None:
-    """Models learn labels; only labels read outcomes; labels need no model.
+    """Check that models learn labels, only labels read outcomes, and labels need no model.
 
     Raises:
         DeclarationError: A model learns what is no label, or a label depends on a model.
-        LeakageError: Something else than a label depends on an outcome or on a label.
+        LeakageError: A column that is no label depends on an outcome or on a label.
     """
     outcome = graph.outcome.names if graph.outcome is not None else ()
     unknown_when_served = {*outcome, *graph.labels}
@@ -76,35 +76,35 @@ def check_roles(graph: Graph) -> None:
 
 
 def check_kinds(graph: Graph) -> None:
-    """Every input holds what the function's annotation says it does.
+    """Check that every input holds what the function's annotation says.
 
     Raises:
-        DeclarationError: One holds something else.
+        DeclarationError: An input holds something else.
     """
     for node in graph.columns.values():
-        for name, said in zip(node.inputs, node.input_kinds, strict=False):
+        for name, annotated in zip(node.inputs, node.input_kinds, strict=False):
             giver = graph.node(name)
             held = giver.gives[name] if giver is not None else None
-            if said is not None and held is not None and said is not held:
+            if annotated is not None and held is not None and annotated is not held:
                 field = graph.fields[name].declared_name if name in graph.fields else None
                 raise DeclarationError(
-                    f"{node.title} says that {name} holds {said.alias}, but it holds "
+                    f"{node.title} says that {name} holds {annotated.alias}, but it holds "
                     f"{held.alias}{f' (declared {field})' if field else ''}."
                 )
 
 
 def _path_to(graph: Graph, node: Node, targets: set[str]) -> tuple[str, ...]:
-    """How a node comes to depend on one of the targets, as names; none if it does not."""
+    """The path from a node to one of the targets, as names; empty if there is none."""
     paths: dict[str, tuple[str, ...]] = {name: (name,) for name in node.inputs}
     open_names = list(paths)
     while open_names:
         name = open_names.pop()
         if name in targets:
             return paths[name]
-        for one in graph.inputs(name):
-            if one not in paths:
-                paths[one] = (*paths[name], one)
-                open_names.append(one)
+        for source in graph.inputs(name):
+            if source not in paths:
+                paths[source] = (*paths[name], source)
+                open_names.append(source)
     return ()
 
 

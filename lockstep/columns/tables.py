@@ -24,10 +24,10 @@ def take_rows(columns: Columns, rows: Array | slice) -> Columns:
 
 def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
     """The rows of several column sets, one after the other."""
-    found = list(parts)
+    sets = list(parts)
     return {
-        name: np.concatenate([part[name] for part in found])
-        if found
+        name: np.concatenate([part[name] for part in sets])
+        if sets
         else np.empty(0, dtype=kind.dtype)
         for name, kind in kinds.items()
     }
@@ -61,7 +61,7 @@ def first_of_each(keys: Array) -> Array:
 def to_frame(columns: Columns) -> pd.DataFrame:
     """A DataFrame with the columns' own dtypes; texts as `object`, times in UTC.
 
-    pandas would infer other dtypes (`str` for texts), which encoders treat otherwise.
+    pandas would infer other dtypes (`str` for texts), which encoders treat differently.
     """
     dtypes = {array.dtype for array in columns.values()}
     if len(dtypes) == 1 and dtypes <= _NUMBERS:  # a matrix: 30 times faster for 2,000 columns
@@ -116,7 +116,7 @@ def from_arrow(table: pa.Table, kinds: Mapping[str, Kind]) -> Columns:
 
     Args:
         table: The table.
-        kinds: What each column to take holds.
+        kinds: The columns to take, and what each holds.
     """
     columns: Columns = {}
     for name, kind in kinds.items():

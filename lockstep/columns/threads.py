@@ -34,11 +34,7 @@ def set_blas_threads() -> None:
 
 
 def openmp_threads_for(rows: int) -> AbstractContextManager[Any]:
-    """Limits OpenMP to one thread while this thread computes a small batch.
-
-    Args:
-        rows: Size of the batch.
-    """
+    """Limit OpenMP to one thread while this thread computes so many rows, if they are few."""
     if rows > FEW_ROWS:
         return nullcontext()
     limited: AbstractContextManager[Any] = _openmp().limit(limits=1)
@@ -47,5 +43,4 @@ def openmp_threads_for(rows: int) -> AbstractContextManager[Any]:
 
 @cache
 def _openmp() -> ThreadpoolController:
-    """OpenMP as it is loaded when an estimator first predicts."""
     return ThreadpoolController().select(user_api="openmp")

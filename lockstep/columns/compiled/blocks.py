@@ -38,11 +38,10 @@ class Step:
     """A compiled transformer.
 
     Attributes:
-        run: From the block that it is given to the one that it gives.
-        gives: The layout of what it gives.
-        run_row: The same of a single row; None where there is no form for that.
-        looks: By column that it gives, which one of those that it is given that is; None where any
-            is something else.
+        run: From the input block to the output block.
+        gives: The layout of the output.
+        run_row: The same for a single row; None if it has no such form.
+        looks: For each output column, the input column that it is looked up in; None if one is not.
     """
 
     run: Callable[[Block], Block]
@@ -54,7 +53,7 @@ class Step:
         object.__setattr__(self, "_gives_numbers", are_numbers(self.gives))
 
     def __call__(self, block: Block) -> Block:
-        """What it gives, by the shorter way."""
+        """Run the step, by the form for a single row where it applies."""
         if self.run_row is not None and self._gives_numbers:  # type: ignore[attr-defined]
             row = single_row(block)
             if row is not None:
@@ -63,7 +62,7 @@ class Step:
 
 
 def single_row(block: Block) -> Row | None:
-    """The values of a block of one row; None of any other block."""
+    """The values of a block of one row; None for any other block."""
     if isinstance(block, list):
         if not block or len(block[0]) != 1:
             return None
@@ -94,7 +93,7 @@ def take(block: Block, places: Sequence[int]) -> Block:
 
 
 def picker(places: Sequence[int]) -> RowStep:
-    """What takes some values of a row, by their places."""
+    """The function from a row to its values at some places."""
     if len(places) > 1:
         return itemgetter(*places)
     return lambda row: [row[place] for place in places]
@@ -111,10 +110,10 @@ def are_numbers(layout: Layout) -> bool:
 
 
 def demand_numbers(what: object, layout: Layout) -> None:
-    """Check that a step is given nothing but numbers.
+    """Check that a step gets only numbers.
 
     Raises:
-        NotCompiledError: It is given texts or times.
+        NotCompiledError: It gets texts or times.
     """
     if not are_numbers(layout):
         other = next(kind for kind in layout if kind not in _NUMBERS)
@@ -131,7 +130,7 @@ def as_fitted(transformer: object, arrays: Sequence[Array]) -> Any:
         return to_frame(dict(zip(names.tolist(), arrays, strict=True)))
     if all(array.dtype != object for array in arrays):
         return to_matrix(list(arrays))
-    found = np.empty((len(arrays[0]), len(arrays)), dtype=object)
+    table = np.empty((len(arrays[0]), len(arrays)), dtype=object)
     for index, array in enumerate(arrays):
-        found[:, index] = array
-    return found
+        table[:, index] = array
+    return table

@@ -1,6 +1,6 @@
-"""Encodings: what stands for the values of a column, and columns that are others, encoded or not.
+"""Encodings: what stands for the values of a column, and columns that are looked up in others.
 
-Encoders one after the other are one look at what the first is given.
+Several encoders in a row are one look-up in the input of the first.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ U = TypeVar("U")
 
 
 class Known(dict[Any, T]):
-    """What stands for each value of a column, by value; None is a missing one, NaN too.
+    """The encoding of each value of a column, by value; None stands for missing ones, NaN included.
 
     Args:
-        known: What stands for the values that are known.
-        other: What stands for any other one.
-        refused: Why any other one is refused; None if it is not.
+        known: The encodings of the known values.
+        other: The encoding of any other value.
+        refused: Why any other value is refused; None if it is not.
     """
 
     def __init__(self, known: Mapping[Any, T], other: T, refused: str | None) -> None:
@@ -31,7 +31,7 @@ class Known(dict[Any, T]):
         self._refused = refused
 
     def __missing__(self, value: Any) -> T:
-        """What stands for a value that is not among them as it is.
+        """The encoding of a value that is no key.
 
         Raises:
             ValueError: The value is refused.
@@ -43,11 +43,7 @@ class Known(dict[Any, T]):
         return self._other
 
     def of(self, array: Array, dtype: type[np.generic] = np.float64) -> Array:
-        """What stands for each value of a column, where that is a number.
-
-        Args:
-            array: The column.
-            dtype: What the numbers are.
+        """The encoding of each value of a column, as numbers of a dtype.
 
         Raises:
             ValueError: A value is refused.
@@ -55,41 +51,38 @@ class Known(dict[Any, T]):
         return np.fromiter(map(self.__getitem__, array.tolist()), dtype, len(array))
 
     def then(self, following: Known[U]) -> Known[U]:
-        """What stands for what stands for each value.
+        """These encodings, encoded once more.
 
         Args:
-            following: What stands for that.
+            following: The encodings of these encodings.
 
         Raises:
-            ValueError: It refuses some of it.
+            ValueError: It refuses one of these encodings.
         """
-        known = {value: following[one] for value, one in self.items()}
+        known = {value: following[stand_in] for value, stand_in in self.items()}
         if self._refused is not None:  # then nothing stands for any other value
             return Known(known, next(iter(known.values())), self._refused)
         return Known(known, following[self._other], None)
 
 
 Look = tuple[int, Known[float] | None]
-"""A column that is one of those that are given, by its place: as it is, or what stands for it."""
+"""The place of a column in the input, and the encodings of its values; None to keep them."""
 
 
 def composed(
     first: Sequence[Look] | None, following: Sequence[Look] | None
 ) -> tuple[Look, ...] | None:
-    """Looks at what looks give, as looks at what these are given.
-
-    None where either are none, or what stands for a value is refused.
-    """
+    """Two rounds of looks as one; None if either is None, or the second refuses an encoding."""
     if first is None or following is None:
         return None
-    found: list[Look] = []
+    looks: list[Look] = []
     for through, known in following:
         place, before = first[through]
         if before is None or known is None:
-            found.append((place, known if before is None else before))
+            looks.append((place, known if before is None else before))
             continue
         try:
-            found.append((place, before.then(known)))
+            looks.append((place, before.then(known)))
         except ValueError:
             return None
-    return tuple(found)
+    return tuple(looks)

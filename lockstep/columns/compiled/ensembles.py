@@ -49,13 +49,13 @@ def _pipeline(pipeline: Pipeline, given: Layout) -> Estimate:
 
 
 def _calibrated(model: CalibratedClassifierCV, given: Layout) -> Estimate:
-    parts = [_one_calibrated(one, given) for one in model.calibrated_classifiers_]
+    parts = [_one_calibrated(part, given) for part in model.calibrated_classifiers_]
 
     def probabilities(block: Block) -> Array:
-        found = np.zeros((_rows(block), len(model.classes_)))
+        sums = np.zeros((_rows(block), len(model.classes_)))
         for part in parts:
-            found += part(block)
-        return found / len(parts)
+            sums += part(block)
+        return sums / len(parts)
 
     return Estimate(predict_proba=probabilities)
 
@@ -72,25 +72,25 @@ def _one_calibrated(model: Any, given: Layout) -> Answer:
 
     def probabilities(block: Block) -> Array:
         scores = predict(block)
-        found = np.zeros((len(scores), count))
+        calibrated = np.zeros((len(scores), count))
         if count == 2:
-            found[:, 1] = calibrators[0](scores if scores.ndim == 1 else scores[:, 1])
-            found[:, 0] = 1.0 - found[:, 1]
+            calibrated[:, 1] = calibrators[0](scores if scores.ndim == 1 else scores[:, 1])
+            calibrated[:, 0] = 1.0 - calibrated[:, 1]
         else:
             for place, column, calibrate in zip(places, scores.T, calibrators, strict=True):
-                found[:, place] = calibrate(column)
-            total = np.sum(found, axis=1)[:, np.newaxis]
-            uniform = np.full_like(found, 1 / count)
-            found = np.divide(found, total, out=uniform, where=total != 0)
+                calibrated[:, place] = calibrate(column)
+            total = np.sum(calibrated, axis=1)[:, np.newaxis]
+            uniform = np.full_like(calibrated, 1 / count)
+            calibrated = np.divide(calibrated, total, out=uniform, where=total != 0)
         # A probability that is just above one, by how sums are rounded
-        found[(found > 1.0) & (found <= 1.0 + 1e-5)] = 1.0
-        return found
+        calibrated[(calibrated > 1.0) & (calibrated <= 1.0 + 1e-5)] = 1.0
+        return calibrated
 
     return probabilities
 
 
 def _response(estimator: Any, given: Layout) -> Answer:
-    """What a classifier is calibrated by: its scores, or else its probabilities."""
+    """The answer by which a classifier is calibrated: its scores, or else its probabilities."""
     compiled = compile_estimator(estimator, given)
     method = "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
     return compiled.by(method)
@@ -115,7 +115,9 @@ def _calibrator(calibrator: Any) -> Any:
 def _soft_vote(model: VotingClassifier, given: Layout) -> Estimate:
     if model.voting != "soft":
         raise NotCompiledError("VotingClassifier that counts votes")
-    parts = [compile_estimator(one, given).by("predict_proba") for one in model.estimators_]
+    parts = [
+        compile_estimator(estimator, given).by("predict_proba") for estimator in model.estimators_
+    ]
     weights = model._weights_not_none
     return Estimate(
         predict_proba=lambda block: np.average(
@@ -125,7 +127,7 @@ def _soft_vote(model: VotingClassifier, given: Layout) -> Estimate:
 
 
 def _mean_vote(model: VotingRegressor, given: Layout) -> Estimate:
-    parts = [compile_estimator(one, given).by("predict") for one in model.estimators_]
+    parts = [compile_estimator(estimator, given).by("predict") for estimator in model.estimators_]
     weights = model._weights_not_none
     return Estimate(
         predict=lambda block: np.average(
@@ -151,26 +153,26 @@ def _stacked_number(model: StackingRegressor, given: Layout) -> Estimate:
 
 
 def _below(model: Any, given: Layout, *, drops_first: bool) -> tuple[Answer, Layout]:
-    """What the estimators of a stack say, side by side, as its last one gets it."""
+    """The answers of a stack's estimators, side by side, as its final estimator gets them."""
     methods = [method for method in model.stack_method_ if method is not None]
     if "predict" in methods and drops_first:
         raise NotCompiledError("StackingClassifier over predicted classes")
     parts = [
-        (compile_estimator(one, given).by(method), drops_first and method == "predict_proba")
-        for one, method in zip(model.estimators_, methods, strict=True)
+        (compile_estimator(estimator, given).by(method), drops_first and method == "predict_proba")
+        for estimator, method in zip(model.estimators_, methods, strict=True)
     ]
     if model.passthrough:
         demand_numbers(model, given)
 
     def below(block: Block) -> Array:
-        found = []
+        columns = []
         for part, is_cut in parts:
-            said = part(block)
-            said = said.reshape(-1, 1) if said.ndim == 1 else said
-            found.append(said[:, 1:] if is_cut else said)
+            answer = part(block)
+            answer = answer.reshape(-1, 1) if answer.ndim == 1 else answer
+            columns.append(answer[:, 1:] if is_cut else answer)
         if model.passthrough:
-            found.append(to_matrix(block))
-        return np.concatenate(found, axis=1)
+            columns.append(to_matrix(block))
+        return np.concatenate(columns, axis=1)
 
     return below, numbers(model.final_estimator_.n_features_in_)
 

@@ -21,14 +21,14 @@ RowAnswer = Callable[[Row], float]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A compiled estimator: what it answers, by the method that scikit-learn answers it by.
+    """A compiled estimator: its answers, by scikit-learn's methods.
 
     Attributes:
-        predict: What a regressor predicts, one number a row; None of a classifier.
+        predict: A regressor's predictions, one a row; None for a classifier.
         predict_proba: A classifier's probabilities, one row a row and one column a class.
         decision_function: A classifier's scores: one a row of two classes, else one a class.
-        of_row: Of a single row, what a regressor predicts, or the probability of the second of
-            two classes; None where there is no form for that.
+        of_row: For a single row, a regressor's prediction, or the probability of the second of
+            two classes; None if it has no such form.
     """
 
     predict: Answer | None = None
@@ -42,44 +42,43 @@ class Estimate:
         Raises:
             NotCompiledError: That method has no compiled form.
         """
-        found: Answer | None = getattr(self, method, None)
-        if found is None:
+        answer: Answer | None = getattr(self, method, None)
+        if answer is None:
             raise NotCompiledError(f"its {method} has no compiled form")
-        return found
+        return answer
 
 
 Compile = Callable[[Any, Layout], "Estimate"]
 
 
 def compile_estimator(estimator: Any, given: Layout) -> Estimate:
-    """A fitted estimator, a pipeline that ends in one included.
+    """Compile a fitted estimator, or a pipeline that ends in one.
 
     Args:
-        estimator: What scikit-learn fitted.
-        given: The layout of what it will be given.
+        estimator: The fitted estimator.
+        given: The layout of its input.
 
     Raises:
-        NotCompiledError: It, or a step within it, cannot be compiled; the message says which and
-            why.
+        NotCompiledError: It, or a step in it, cannot be compiled; the message says which and why.
     """
     from lockstep.columns.compiled import ensembles, linear, trees
 
     for compilers in (linear.COMPILERS, trees.COMPILERS, ensembles.COMPILERS):
-        found: Mapping[type, Compile] = compilers
-        if type(estimator) in found:
-            return found[type(estimator)](estimator, given)
+        by_type: Mapping[type, Compile] = compilers
+        if type(estimator) in by_type:
+            return by_type[type(estimator)](estimator, given)
     raise NotCompiledError(f"{type(estimator).__name__} has no compiled form")
 
 
 def after_row(before: Step, answer: RowAnswer | None) -> RowAnswer | None:
-    """An answer of a single row, after a step; None where one of them has no form for that."""
+    """The answer for a single row after a step; None if either has no form for single rows."""
     run = before.run_row
     return (lambda row: answer(run(row))) if answer is not None and run is not None else None
 
 
 def both_classes(probability: Array) -> Array:
     """The probabilities of both classes from those of the second."""
-    found = np.empty((len(probability), 2))
-    found[:, 0] = 1 - probability
-    found[:, 1] = probability
-    return found
+    both = np.empty((len(probability), 2))
+    both[:, 0] = 1 - probability
+    both[:, 1] = probability
+    return both

@@ -1,12 +1,11 @@
 """Leaves: the value of the leaf that a row ends in, of every tree at once.
 
-Trees that are followed node by node take long for what they do: where a row goes at a node is not
-foreseen by the processor. QuickScorer (Lucchese et al., SIGIR 2015) has no branches. A tree is a
-set of bits, one a leaf from left to right; a node that sends a row to the right takes the bits of
-the leaves on its left away, whether or not the row ever comes to that node. The first bit that
-stays is that of the leaf in which the row ends. What all nodes of a column take away depends on
-the place of the value among their thresholds alone, so that it is worked out beforehand, for all
-trees, and a row is one look-up a column.
+Following a tree node by node is slow: the processor cannot predict where a row goes at a node.
+QuickScorer (Lucchese et al., SIGIR 2015) has no branches. A tree is a set of bits, one a leaf from
+left to right; a node that sends a row to the right clears the bits of the leaves on its left,
+whether or not the row ever comes to that node. The first bit that is left is the leaf in which the
+row ends. The bits that the nodes of a column clear depend only on the place of its value among
+their thresholds. They are computed beforehand, for all trees, so a row is one look-up a column.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from lockstep.columns.kinds import Array
 _MOST_LEAVES = 64
 """Leaves of a tree: one a bit of the widest integer that NumPy has."""
 _MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of what is worked out beforehand: more would be read from memory as slowly as trees are."""
+"""Bytes of the table: reading a larger one from memory would be as slow as following trees."""
 _TOGETHER = 256
-"""Rows that are looked up at once, so that what is looked up for them stays near the processor."""
+"""Rows that are looked up at once: their look-ups fit into a cache."""
 _FIELDS = (
     *("node_type", "cleft", "cright", "split_index", "threshold", "cmp", "default_left"),
     *("category_list", "category_list_begin", "category_list_end", "category_list_right_child"),
@@ -34,21 +33,20 @@ _FIELDS = (
 _LEAF, _NUMBER, _CATEGORIES = 0, 1, 2
 """Kinds of nodes, as treelite numbers them."""
 _AT_MOST = 3
-"""treelite's number of the comparison by which a row goes to the left: its value is at most the
-threshold."""
+"""treelite's number of the comparison that sends values up to the threshold to the left."""
 
 
 @dataclass(frozen=True)
 class SplitNode:
-    """A node that parts rows by one of their columns.
+    """A node that splits rows by one of their columns.
 
     Attributes:
-        tree: The tree that it is in.
+        tree: Its tree.
         column: The column.
-        threshold: The largest number that goes to the left; None where categories do.
-        categories: The categories that go to the left, by their numbers; empty beside a threshold.
+        threshold: The largest number that goes to the left; None for categories.
+        categories: The categories that go to the left, by their numbers; empty for a threshold.
         missing_left: Whether a missing value goes to the left.
-        left: Which of the tree's leaves are on its left.
+        left: The tree's leaves on its left.
     """
 
     tree: int
@@ -63,9 +61,9 @@ class Leaves:
     """The leaves that rows end in.
 
     Args:
-        values: Of each tree, the values of its leaves from left to right: at most 64.
-        nodes: What parts rows: those of a column all by thresholds, or all by categories.
-        marks: By column, where what its nodes do with a value changes.
+        values: For each tree, the values of its leaves from left to right: at most 64.
+        nodes: The splits: those of a column are all by thresholds, or all by categories.
+        marks: By column, the values at which its splits change.
     """
 
     def __init__(
@@ -91,11 +89,7 @@ class Leaves:
 
     @classmethod
     def of(cls, model: Any) -> Leaves | None:
-        """The leaves of a model that treelite read; None where they are too many, or no numbers.
-
-        Args:
-            model: A `treelite.Model`.
-        """
+        """The leaves of a `treelite.Model`; None if they are too many, or no numbers."""
         values: list[list[float]] = []
         nodes: list[SplitNode] = []
         for tree in range(model.num_tree):
@@ -115,24 +109,20 @@ class Leaves:
     def is_faster(self, rows: int) -> bool:
         """Whether so many rows are looked up faster than treelite follows their trees.
 
-        A row takes treelite about a twentieth of a microsecond a tree; here all rows together take
-        about one a column, and some ten beside.
+        treelite takes about 0.05 microseconds a row and tree; the look-up of all rows takes about
+        one a column, and some ten beside.
         """
         return rows * len(self._first) >= 20 * (len(self._marks) + 10)
 
     def __call__(self, matrix: Array) -> Array:
-        """Their values: float64, by row and tree.
-
-        Args:
-            matrix: What the trees are given, float64, one row a row.
-        """
+        """The values of the leaves of some rows (float64, two-dimensional), by row and tree."""
         if len(matrix) <= _TOGETHER:
             return self._of_some(matrix)
-        found = np.empty((len(matrix), len(self._first)))
+        values = np.empty((len(matrix), len(self._first)))
         for start in range(0, len(matrix), _TOGETHER):
             part = slice(start, start + _TOGETHER)
-            found[part] = self._of_some(matrix[part])
-        return found
+            values[part] = self._of_some(matrix[part])
+        return values
 
     def _of_some(self, matrix: Array) -> Array:
         places = np.empty((len(self._marks), len(matrix)), dtype=np.intp)
@@ -140,33 +130,27 @@ class Leaves:
             places[index] = marks.searchsorted(matrix[:, column])
         places += self._starts
         left = np.bitwise_and.reduce(self._table.take(places, axis=0), axis=0)
-        # As many bits are below the first one that is left as leaves are before that one.
+        # The number of bits below the first one that is left is the number of leaves before it.
         before = np.bitwise_count((left & -left) - self._one)
-        found: Array = self._values.take(before + self._first)
-        return found
+        values: Array = self._values.take(before + self._first)
+        return values
 
 
 def _marks(nodes: Sequence[SplitNode]) -> dict[int, Array]:
-    """By column, where what nodes do with a value changes: it is the same up to each mark.
-
-    The last one is infinity; NaN comes after it.
-    """
-    found: dict[int, set[float]] = defaultdict(lambda: {np.inf})
+    """By column, the values up to which its splits stay the same; infinity last, and NaN beyond."""
+    by_column: dict[int, set[float]] = defaultdict(lambda: {np.inf})
     for node in nodes:
         if node.threshold is not None:
-            found[node.column].add(node.threshold)
+            by_column[node.column].add(node.threshold)
         else:
-            found[node.column].update(range(max(node.categories, default=0) + 1))
-    return {column: np.array(sorted(marks)) for column, marks in found.items()}
+            by_column[node.column].update(range(max(node.categories, default=0) + 1))
+    return {column: np.array(sorted(marks)) for column, marks in by_column.items()}
 
 
 def _table(marks: Array, nodes: Sequence[SplitNode], trees: int, dtype: np.dtype[Any]) -> Array:
-    """The leaves that the nodes of a column leave: by place among its marks and by tree, as bits.
-
-    The last place is that of a missing value.
-    """
+    """The leaves that a column's splits leave, as bits: by place among its marks (missing last)."""
     every = (1 << 8 * dtype.itemsize) - 1
-    found = np.full((len(marks) + 1, trees), every, dtype=dtype)
+    bits = np.full((len(marks) + 1, trees), every, dtype=dtype)
     for node in nodes:
         goes_right = np.ones(len(marks) + 1, dtype=np.bool_)
         if node.threshold is not None:
@@ -175,12 +159,12 @@ def _table(marks: Array, nodes: Sequence[SplitNode], trees: int, dtype: np.dtype
             goes_right[list(node.categories)] = False
         goes_right[-1] = not node.missing_left
         taken = (1 << len(node.left)) - 1 << node.left.start
-        found[goes_right, node.tree] &= dtype.type(every & ~taken)
-    return found
+        bits[goes_right, node.tree] &= dtype.type(every & ~taken)
+    return bits
 
 
 def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | None:
-    """The values of a tree's leaves, from left to right, and its nodes; None of another kind."""
+    """The values of a tree's leaves, from left to right, and its splits; None for other kinds."""
     field = {name: accessor.get_field(name).tolist() for name in _FIELDS}
     kinds, lefts, values = field["node_type"], field["cleft"], field["leaf_value"]
     if kinds.count(_LEAF) > _MOST_LEAVES or field["leaf_vector"]:
@@ -209,7 +193,7 @@ def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | Non
 
 
 def _leaves(lefts: Sequence[int], rights: Sequence[int]) -> tuple[list[int], dict[int, range]]:
-    """The places of a tree's leaves, from left to right; and by node, which of these are below."""
+    """The places of a tree's leaves, from left to right; and by node, the leaves below it."""
     order: list[int] = []
     below: dict[int, range] = {}
 

@@ -47,32 +47,31 @@ def _scores(model: Any, given: Layout) -> Answer:
 
     def scores(block: Block) -> Array:
         matrix = to_matrix(block)
-        found: Array = matrix @ coefficients + intercept
-        if not np.isfinite(found).all():
+        values: Array = matrix @ coefficients + intercept
+        if not np.isfinite(values).all():
             _demand_finite(model, matrix)
-        return found.reshape(-1) if is_one else found
+        return values.reshape(-1) if is_one else values
 
     return scores
 
 
 def _score(model: Any) -> RowAnswer:
-    """The score of a single row, of a model that gives one."""
     coefficients = np.ascontiguousarray(model.coef_).reshape(-1)
     intercept = float(np.ravel(model.intercept_)[0])
     count = len(coefficients)
 
     def score(row: Row) -> float:
         vector = np.fromiter(row, np.float64, count)
-        found: float = vector.dot(coefficients).item() + intercept
-        if not isfinite(found):
+        value: float = vector.dot(coefficients).item() + intercept
+        if not isfinite(value):
             _demand_finite(model, vector)
-        return found
+        return value
 
     return score
 
 
 def _demand_finite(model: Any, numbers: Array) -> None:
-    """Raise an error, as the model does, if it is given a number that is none."""
+    """Raise an error, as the model does, if a number is missing or infinite."""
     if not np.isfinite(numbers).all():
         raise ValueError(f"{type(model).__name__} takes no missing and no infinite number")
 

@@ -1,8 +1,8 @@
 """Encoders as look-ups: by column, from a value to the numbers that stand for it.
 
-What stands for a value is not worked out a second time here: the fitted encoder is asked once, for
-every category that it knows, for a missing value and for one that it never saw. Whatever it does
-about rare, unknown, missing or dropped categories is thereby in the table.
+The encodings are not derived anew: the fitted encoder is asked once, for every category that it
+knows, for a missing value and for one that it never saw. So the table holds whatever it does about
+rare, unknown, missing or dropped categories.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ _UNKNOWN_TEXT = "\x00 not among the categories"
 
 
 class EncodingTable:
-    """What stands for the values of one column.
+    """The encodings of the values of one column.
 
     Args:
         known: By value, the numbers that stand for it.
-        other: Those that stand for any other value.
+        other: The numbers that stand for any other value.
         refused: Why any other value is refused; None if it is not.
 
     Attributes:
-        width: How many numbers stand for a value.
-        codes: The numbers that stand for values, a row each.
-        place: By value, which of these rows.
-        numbers: By value, the numbers that stand for it.
-        number: By value, the only number that does; None where there are several.
+        width: Numbers that stand for a value.
+        codes: The numbers, an encoding a row.
+        place: By value, its row in `codes`.
+        numbers: By value, its numbers.
+        number: By value, its only number; None where there are several.
     """
 
     def __init__(self, known: Mapping[Any, Array], other: Array, refused: str | None) -> None:
         self.width = len(other)
-        numbers = {value: one.tolist() for value, one in known.items()}
+        numbers = {value: code.tolist() for value, code in known.items()}
         self.numbers: Known[list[float]] = Known(numbers, other.tolist(), refused)
-        only = {value: one[0] for value, one in numbers.items()} if self.width == 1 else None
+        only = {value: code[0] for value, code in numbers.items()} if self.width == 1 else None
         self.number = Known(only, other.item(), refused) if only is not None else None
         self.codes = np.array([*known.values(), other])
         self.place = Known({value: place for place, value in enumerate(known)}, len(known), refused)
@@ -60,17 +60,17 @@ class EncodingTable:
         """The numbers of each value: two-dimensional, one row a value.
 
         Raises:
-            ValueError: A value is not known, and the encoder refuses such.
+            ValueError: A value is not known, and the encoder refuses unknown ones.
         """
-        found: Array = self.codes[self.place.of(array, np.intp)]
-        return found
+        rows: Array = self.codes[self.place.of(array, np.intp)]
+        return rows
 
     def ones(self, start: int, none: int) -> Known[int] | None:
-        """Where a value is 1, if a value is 1 in one of the columns at most and 0 in all others.
+        """By value, the column that is 1; None if encodings are not a 1 among 0s.
 
         Args:
-            start: The first of the columns.
-            none: What stands for being 0 in all.
+            start: The first column of the encodings.
+            none: The place that stands for 0 in all columns.
         """
         if not np.isin(self.codes, (0.0, 1.0)).all() or (self.codes.sum(axis=1) > 1).any():
             return None
@@ -82,7 +82,7 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     """A fitted encoder of categories as one look-up a column.
 
     Raises:
-        NotCompiledError: It is given times, or does not answer for its own categories.
+        NotCompiledError: It gets times, or refuses its own categories.
     """
     if Kind.TIME in given:
         raise NotCompiledError(f"{type(encoder).__name__} is given a column of times")
@@ -97,16 +97,16 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
 
     def encode(block: Block) -> Block:
         arrays = columns_of(block)
-        found = np.empty((len(arrays[0]), ends[-1]))
+        encoded = np.empty((len(arrays[0]), ends[-1]))
         for (table, part), array in zip(parts, arrays, strict=True):
-            found[:, part] = table(array)
-        return found
+            encoded[:, part] = table(array)
+        return encoded
 
     def encode_row(row: Row) -> Row:
-        found: list[float] = []
+        codes: list[float] = []
         for value, known in zip(row, by_column, strict=True):
-            found += known[value]
-        return found
+            codes += known[value]
+        return codes
 
     singles = [table.number for table in tables if table.number is not None]
     looks = tuple(enumerate(singles)) if len(singles) == len(tables) else None
@@ -117,21 +117,16 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
 def _encode_ones(
     parts: Sequence[tuple[EncodingTable, slice]], width: int
 ) -> Callable[[Block], Block] | None:
-    """The same where a value is a 1 among 0s: all columns at once. None where one is another.
-
-    Args:
-        parts: The tables, each with the columns that it gives.
-        width: How many columns there are.
-    """
-    found = [table.ones(part.start, width) for table, part in parts]
-    ones = [one.__getitem__ for one in found if one is not None]
-    if len(ones) < len(found):
+    """Encode all columns at once; None if the encodings of one are not a 1 among 0s."""
+    tables = [table.ones(part.start, width) for table, part in parts]
+    ones = [table.__getitem__ for table in tables if table is not None]
+    if len(ones) < len(tables):
         return None
 
     def encode_ones(block: Block) -> Block:
         arrays = columns_of(block)
         rows = len(arrays[0])
-        places = [list(map(one, array.tolist())) for one, array in zip(ones, arrays, strict=True)]
+        places = [list(map(look, array.tolist())) for look, array in zip(ones, arrays, strict=True)]
         encoded = np.zeros((rows, width + 1))  # the last column is for what is 0 in all of them
         encoded[np.arange(rows), places] = 1.0
         return encoded[:, :width]
@@ -144,10 +139,10 @@ class _Question:
     """What an encoder is asked about one of its columns.
 
     Attributes:
-        place: Which column.
+        place: The column.
         known: The values that it may know: its categories, and a missing one.
         unknown: A value that it never saw; None if there is no such value.
-        codes: Which columns of what it gives stand for this one.
+        codes: The output columns that encode this one.
     """
 
     place: int
@@ -157,7 +152,7 @@ class _Question:
 
     @property
     def values(self) -> Sequence[Any]:
-        """All of these values."""
+        """The known values, and the unknown one."""
         return self.known if self.unknown is None else [*self.known, self.unknown]
 
 
@@ -171,7 +166,7 @@ def _question(encoder: Any, given: Layout, place: int) -> _Question:
 
 def _table(encoder: Any, given: Layout, asked: _Question, together: Any) -> EncodingTable:
     answers, answer = _all_answers(encoder, given, asked, together)
-    codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
+    codes = {value: code for value, code in answers.items() if not isinstance(code, str)}
     if not codes:
         name = type(encoder).__name__
         raise NotCompiledError(f"{name} knows no value of its column {asked.place}")
@@ -192,7 +187,6 @@ def _values(categories: Array) -> list[Any]:
 
 
 def _missing(kind: Kind) -> Any:
-    """What a column of a kind holds where a value is missing."""
     return np.nan if kind is Kind.FLOAT else None
 
 
@@ -210,14 +204,9 @@ def _unknown(kind: Kind, categories: Sequence[Any]) -> Any:
 def _all_answers(
     encoder: Any, given: Layout, asked: _Question, together: Any
 ) -> tuple[dict[Any, Array | str], Array | str]:
-    """What an encoder makes of each known value of one column, and of one that it never saw.
+    """The encodings of each known value of one column, and of an unknown one, or why it is refused.
 
-    Args:
-        encoder: The encoder.
-        given: What its columns hold.
-        asked: The values.
-        together: What it gave for those of all columns, which takes as long as about one; why it
-            refused them, if it did.
+    All columns are asked `together`, which takes as long as one; the answer is a text if refused.
     """
     if not isinstance(together, str):
         answers = dict(zip(asked.values, _codes(together, asked, len(asked.values)), strict=True))
@@ -231,27 +220,27 @@ def _all_answers(
 def _answers(
     encoder: Any, given: Layout, asked: _Question, values: Sequence[Any]
 ) -> dict[Any, Array | str]:
-    """What an encoder makes of each value of one column, or why it refuses it."""
+    """The encoding of each value of one column, or why the encoder refuses it."""
     together = _ask(encoder, given, {asked.place: values})
     if not isinstance(together, str):
         return dict(zip(values, _codes(together, asked, len(values)), strict=True))
     if len(values) == 1:
         return {values[0]: together}
-    # It refuses some of them: each is asked about alone.
+    # It refuses some of them: ask about each alone.
     alone = (_answers(encoder, given, asked, [value]) for value in values)
-    return {value: one for answers in alone for value, one in answers.items()}
+    return {value: answer for answers in alone for value, answer in answers.items()}
 
 
-def _codes(found: Any, asked: _Question, rows: int) -> Array:
-    """The numbers of one column, a row a value, of what an encoder gave."""
-    codes = found[:rows, asked.codes]
+def _codes(encoded: Any, asked: _Question, rows: int) -> Array:
+    """The numbers of one column, a row a value, in an encoder's output."""
+    codes = encoded[:rows, asked.codes]
     return np.asarray(codes.toarray() if hasattr(codes, "toarray") else codes, dtype=np.float64)
 
 
 def _ask(encoder: Any, given: Layout, asked: Mapping[int, Sequence[Any]]) -> Any:
-    """What an encoder makes of values of some columns, a row each, or why it refuses them.
+    """An encoder's output for values of some columns, a row each, or why it refuses them.
 
-    A category that is known stands wherever nothing is asked about.
+    Where nothing is asked, a known category stands in.
     """
     rows = max(map(len, asked.values()), default=0)
     arrays = []
@@ -272,17 +261,17 @@ def _as_categories(encoder: Any, table: Any) -> Any:
     """An array that holds what the categories hold: numbers beside other kinds are objects."""
     if not isinstance(table, np.ndarray):
         return table
-    return table.astype(np.result_type(*[one.dtype for one in encoder.categories_]))
+    return table.astype(np.result_type(*[categories.dtype for categories in encoder.categories_]))
 
 
 def _known(categories: Array, kind: Kind) -> Any:
-    """A category, to stand in a column that is not asked about."""
+    """A category to stand in for a column that is not asked about."""
     known = next((value for value in _values(categories) if value is not None), None)
     return _missing(kind) if known is None else known
 
 
 def _columns_of_codes(encoder: Any, place: int) -> slice:
-    """Which columns of what an encoder gives stand for one column that it is given."""
+    """The output columns that encode one input column."""
     widths = [_width(encoder, index) for index in range(len(encoder.categories_))]
     start = sum(widths[:place])
     return slice(start, start + widths[place])

@@ -27,10 +27,10 @@ from lockstep.errors import NotCompiledError
 class CompiledPredictor:
     """A fitted model as a plan on arrays: no DataFrame, no validation of what was validated.
 
-    It serves in place of the reference predictor once both were found to agree.
+    It serves in place of the reference predictor once both agree.
 
     Args:
-        reference: What it is compiled from.
+        reference: The predictor to compile.
         kinds: What each of the model's inputs holds, in order.
 
     Attributes:
@@ -49,16 +49,16 @@ class CompiledPredictor:
         self._of_row = _of_row(reference, self._given, last)
 
     def __call__(self, columns: Columns, /) -> Columns:
-        """The model's column, and those of its classes' probabilities."""
+        """The model's column, and its classes' columns of probabilities."""
         arrays = self._inputs(columns)
         if self._of_row is not None and len(arrays[0]) == 1:
             value = self._of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
-        found = self._answer(self._given(list(arrays)))
+        answer = self._answer(self._given(list(arrays)))
         if self._classes is None:
-            return {self.model.name: found}
+            return {self.model.name: answer}
         classes, order = self._classes
-        probabilities = found[:, order]
+        probabilities = answer[:, order]
         named = {
             name: np.ascontiguousarray(probabilities[:, index])
             for index, name in enumerate(self.model.probabilities)
@@ -71,7 +71,7 @@ class CompiledPredictor:
 
 
 def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Step, Estimate]:
-    """What comes before the final estimator, that with what it does itself before, and the rest."""
+    """The steps before the final estimator, these with its preprocessing, and the rest of it."""
     estimator = reference.estimator
     *transformers, last = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
     before = compile_steps(transformers, kinds)
@@ -81,7 +81,7 @@ def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Step,
 
 
 def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:
-    """What the final estimator answers: one number a row, or a probability a row and class."""
+    """The final estimator's answer: one number a row, or a probability a row and class."""
     if not hasattr(reference.estimator, "classes_"):
         return last.by("predict")
     probabilities = last.by("predict_proba")
@@ -91,13 +91,12 @@ def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:
 
 
 def _of_row(reference: ReferencePredictor, before: Step, last: Estimate) -> RowAnswer | None:
-    """The same of a single row, if it has one number and there is a form for that."""
-    is_one = reference.model.classes is None
-    return after_row(before, last.of_row) if is_one else None
+    """The answer for a single row, if it is one number and every step has a form for that."""
+    return after_row(before, last.of_row) if reference.model.classes is None else None
 
 
 def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] | None:
-    """The declared classes, and where the estimator has each; None of any other model."""
+    """The declared classes, and the estimator's index of each; None without declared classes."""
     declared = reference.model.classes
     if declared is None:
         return None
@@ -107,11 +106,7 @@ def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] 
 
 
 def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredictor:
-    """A compiled predictor in place of the reference one.
-
-    Args:
-        reference: The model as scikit-learn predicts it.
-        kinds: What each of the model's inputs holds, in order.
+    """Compile a predictor, as `CompiledPredictor` does; the error names the model.
 
     Raises:
         NotCompiledError: A step of the estimator has no compiled form.
@@ -124,12 +119,12 @@ def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredi
 
 @dataclass(frozen=True)
 class Compiled:
-    """A fitted pipeline of which every model that can be is compiled.
+    """A fitted pipeline with every model compiled that can be.
 
     Attributes:
         pipeline: The pipeline; a model without a compiled form keeps its reference predictor.
-        models: Names of the models that are compiled.
-        reasons: By model that is not: the step that has no compiled form.
+        models: Names of the compiled models.
+        reasons: By model that is not compiled: the step without a compiled form.
     """
 
     pipeline: Pipeline
@@ -145,7 +140,7 @@ class Compiled:
         for name, reference in pipeline.bound.items():
             if not isinstance(reference, ReferencePredictor):
                 continue
-            kinds = tuple(graph.kind(one) for one in reference.model.inputs)
+            kinds = tuple(graph.kind(column) for column in reference.model.inputs)
             try:
                 compiled[name] = compile_model(reference, kinds)
             except NotCompiledError as error:
@@ -154,10 +149,5 @@ class Compiled:
 
     @classmethod
     def none(cls, pipeline: Pipeline, reason: str) -> Compiled:
-        """The pipeline as it is: the reference predictors serve.
-
-        Args:
-            pipeline: The fitted pipeline.
-            reason: Why none of its models is compiled.
-        """
+        """The fitted pipeline with its reference predictors, and why none is compiled."""
         return cls(pipeline, (), dict.fromkeys(pipeline.graph.models, reason))

@@ -24,30 +24,30 @@ def faster_up_to(pipeline: Pipeline, compiled: Compiled, columns: Columns) -> Ma
     Args:
         pipeline: The fitted pipeline, whose predictors are the reference.
         compiled: The same, compiled.
-        columns: All columns of some rows, which are repeated to make as many as are needed.
+        columns: All columns of some rows, which are repeated to make enough.
     """
     return {name: _faster_up_to(pipeline, compiled, name, columns) for name in compiled.models}
 
 
 def _faster_up_to(pipeline: Pipeline, compiled: Compiled, name: str, columns: Columns) -> int:
-    inputs = {one: columns[one] for one in pipeline.graph.nodes[name].inputs}
+    inputs = {column: columns[column] for column in pipeline.graph.nodes[name].inputs}
     count = len(next(iter(inputs.values())))
     reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
-    found = 0
+    largest = 0
     for size in SIZES if count else ():
         rows = take_rows(inputs, np.arange(size) % count)
         if _seconds(other, rows) >= _seconds(reference, rows):
             break
-        found = size
-    return found
+        largest = size
+    return largest
 
 
 def _seconds(predictor: Predictor, rows: Columns) -> float:
-    """The shortest of some repetitions: what else the machine does only adds to it."""
-    found = []
+    """The shortest of some repetitions: other work of the machine only adds to it."""
+    times = []
     with np.errstate(all="ignore"):
         for _ in range(_REPETITIONS):
             begun = perf_counter()
             predictor(rows)
-            found.append(perf_counter() - begun)
-    return min(found)
+            times.append(perf_counter() - begun)
+    return min(times)

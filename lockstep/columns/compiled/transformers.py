@@ -47,24 +47,24 @@ Compile = Callable[[Any, Layout], Step]
 
 
 def compile_transformer(transformer: Any, given: Layout) -> Step:
-    """A fitted transformer as a step on blocks.
+    """Compile a fitted transformer to a step on blocks.
 
     Args:
-        transformer: What scikit-learn fitted; `"passthrough"` and None give what they are given.
-        given: The layout of what it will be given.
+        transformer: The fitted transformer; `"passthrough"` and None change nothing.
+        given: The layout of its input.
 
     Raises:
-        NotCompiledError: It, or one within it, cannot be compiled; the message says which and why.
+        NotCompiledError: It, or one in it, cannot be compiled; the message says which and why.
     """
     if transformer is None or isinstance(transformer, str):
         return _nothing(transformer, given)
-    # Of one's exact type only: a subclass may do something else.
-    found = _COMPILERS.get(type(transformer))
-    if found is None:
+    # The exact type only: a subclass may do something else.
+    compiler = _COMPILERS.get(type(transformer))
+    if compiler is None:
         if isinstance(transformer, SelectorMixin):
             return _selector(transformer, given)
         raise NotCompiledError(f"{type(transformer).__name__} has no compiled form")
-    return found(transformer, given)
+    return compiler(transformer, given)
 
 
 def chain(steps: Sequence[Step], given: Layout) -> Step:
@@ -93,7 +93,7 @@ def chain(steps: Sequence[Step], given: Layout) -> Step:
 
 
 def in_one_pass(step: Step) -> Step:
-    """A step that fills its matrix column by column, if it does nothing but look values up."""
+    """The step, filling its matrix column by column if it only looks values up."""
     looks = step.looks
     if looks is None or not are_numbers(step.gives) or all(known is None for _, known in looks):
         return step
@@ -111,11 +111,11 @@ def in_one_pass(step: Step) -> Step:
 
 
 def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Layout) -> Step:
-    """Steps side by side, each on some of the columns, and what they give in one block.
+    """Steps side by side, each on some of the columns, as one step.
 
     Args:
-        steps: Each with the places of its columns, and the weight of what it gives, if any.
-        given: The layout of what they are given.
+        steps: Each with the places of its columns, and the weight of its output, if any.
+        given: The layout of the input.
     """
     parts = [_part(step, list(places), given, weight) for step, places, weight in steps]
     gives = tuple(kind for step, _, _ in steps for kind in step.gives)
@@ -124,7 +124,7 @@ def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Lay
         return Step(parts[0], gives, run_row, looks)
     if not are_numbers(gives):
         return Step(
-            lambda block: [one for part in parts for one in columns_of(part(block))],
+            lambda block: [array for part in parts for array in columns_of(part(block))],
             gives,
             run_row,
             looks,
@@ -142,17 +142,17 @@ def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Lay
 def _looks_beside(
     steps: Sequence[tuple[Step, Sequence[int], float | None]],
 ) -> tuple[Look, ...] | None:
-    """Steps side by side, as looks; None if one does something else, or has a weight."""
-    found: list[Look] = []
+    """Steps side by side, as looks; None if one is no look, or has a weight."""
+    looks: list[Look] = []
     for step, places, weight in steps:
         if step.looks is None or weight is not None:
             return None
-        found += [(places[place], known) for place, known in step.looks]
-    return tuple(found)
+        looks += [(places[place], known) for place, known in step.looks]
+    return tuple(looks)
 
 
 def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> RowStep | None:
-    """Steps side by side, of a single row; None if one has no form for that, or has a weight."""
+    """Steps side by side, for a single row; None if one has no such form, or has a weight."""
     parts = [
         (step.run_row, picker(places))
         for step, places, weight in steps
@@ -162,10 +162,10 @@ def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> R
         return None
 
     def run_row(row: Row) -> Row:
-        found: list[Any] = []
+        values: list[Any] = []
         for run, pick in parts:
-            found += run(pick(row))
-        return found
+            values += run(pick(row))
+        return values
 
     return run_row
 
@@ -177,8 +177,8 @@ def _part(
     is_all = places == list(range(len(given)))
 
     def part(block: Block) -> Block:
-        found = run(block if is_all else take(block, places))
-        return found if weight is None else to_matrix(found) * weight
+        result = run(block if is_all else take(block, places))
+        return result if weight is None else to_matrix(result) * weight
 
     return part
 
@@ -211,8 +211,8 @@ def compile_steps(transformers: Sequence[Any], given: Layout) -> Step:
 def _column_transformer(transformer: ColumnTransformer, given: Layout) -> Step:
     weights = transformer.transformer_weights or {}
     steps: list[tuple[Step, Sequence[int], float | None]] = []
-    for name, one, columns in transformer.transformers_:
-        if isinstance(one, str) and one == "drop":
+    for name, inner, columns in transformer.transformers_:
+        if isinstance(inner, str) and inner == "drop":
             continue
         if isinstance(columns, str):
             raise NotCompiledError(
@@ -221,7 +221,7 @@ def _column_transformer(transformer: ColumnTransformer, given: Layout) -> Step:
         places = list(transformer._transformer_to_input_indices[name])
         if not places:
             continue
-        step = compile_transformer(one, tuple(given[place] for place in places))
+        step = compile_transformer(inner, tuple(given[place] for place in places))
         steps.append((step, places, weights.get(name)))
     if not steps:
         raise NotCompiledError("ColumnTransformer gives no column")
@@ -233,9 +233,9 @@ def _feature_union(union: FeatureUnion, given: Layout) -> Step:
     everything = range(len(given))
     return beside(
         [
-            (compile_transformer(one, given), everything, weights.get(name))
-            for name, one in union.transformer_list
-            if not (isinstance(one, str) and one == "drop")
+            (compile_transformer(inner, given), everything, weights.get(name))
+            for name, inner in union.transformer_list
+            if not (isinstance(inner, str) and inner == "drop")
         ],
         given,
     )
@@ -274,16 +274,16 @@ def _max_abs_scaler(scaler: MaxAbsScaler, given: Layout) -> Step:
 
 def _shifted(center: Array | None, scale: Array | None, given: Layout) -> Step:
     def run(block: Block) -> Block:
-        found = to_matrix(block)
+        matrix = to_matrix(block)
         if center is not None:
-            found = found - center
-        return found if scale is None else found / scale
+            matrix = matrix - center
+        return matrix if scale is None else matrix / scale
 
     less = (center if center is not None else np.zeros(len(given))).tolist()
     by = (scale if scale is not None else np.ones(len(given))).tolist()
 
     def run_row(row: Row) -> Row:
-        return [(value - one) / size for value, one, size in zip(row, less, by, strict=True)]
+        return [(value - shift) / size for value, shift, size in zip(row, less, by, strict=True)]
 
     return Step(run, numbers(len(given)), run_row)
 
@@ -293,8 +293,8 @@ def _min_max_scaler(scaler: MinMaxScaler, given: Layout) -> Step:
     low, high = scaler.feature_range
 
     def run(block: Block) -> Block:
-        found = to_matrix(block) * scaler.scale_ + scaler.min_
-        clipped: Array = np.clip(found, low, high) if scaler.clip else found
+        scaled = to_matrix(block) * scaler.scale_ + scaler.min_
+        clipped: Array = np.clip(scaled, low, high) if scaler.clip else scaled
         return clipped
 
     return Step(run, numbers(len(given)))
@@ -331,33 +331,33 @@ def _imputer(imputer: SimpleImputer, given: Layout) -> Step:
     keeps_all = imputer.strategy == "constant" or imputer.keep_empty_features
     kept = np.arange(len(given)) if keeps_all else np.flatnonzero(~np.isnan(statistics))
     fills, is_whole = statistics[kept], len(kept) == len(given)
-    told = imputer.indicator_.features_ if imputer.add_indicator else np.empty(0, dtype=int)
+    flags = imputer.indicator_.features_ if imputer.add_indicator else np.empty(0, dtype=int)
 
     def run(block: Block) -> Block:
         matrix = to_matrix(block)
         absent = np.isnan(matrix)
-        found = (
+        filled = (
             np.where(absent, statistics, matrix)
             if is_whole
             else np.where(absent[:, kept], fills, matrix[:, kept])
         )
-        return np.concatenate([found, absent[:, told]], axis=1) if len(told) else found
+        return np.concatenate([filled, absent[:, flags]], axis=1) if len(flags) else filled
 
     by_place = fills.tolist()
-    pick, pick_told = picker(kept.tolist()), picker(told.tolist())
+    pick, pick_flags = picker(kept.tolist()), picker(flags.tolist())
 
     def run_row(row: Row) -> Row:
         values = row if is_whole else pick(row)
-        found = [
+        filled = [
             fill if value != value else value for value, fill in zip(values, by_place, strict=True)
         ]
-        return [*found, *(value != value for value in pick_told(row))] if len(told) else found
+        return [*filled, *(value != value for value in pick_flags(row))] if len(flags) else filled
 
-    return Step(run, numbers(len(kept) + len(told)), run_row)
+    return Step(run, numbers(len(kept) + len(flags)), run_row)
 
 
 def _text_imputer(imputer: SimpleImputer, given: Layout) -> Step:
-    """What stands for a missing text is what the imputer says when it is asked."""
+    """The fill for a missing text is asked of the imputer."""
     if imputer.add_indicator:
         raise NotCompiledError("SimpleImputer of texts that adds indicators")
     nothing = [np.array([None], dtype=object) for _ in given]
@@ -380,7 +380,7 @@ def _text_imputer(imputer: SimpleImputer, given: Layout) -> Step:
 
 
 def _function(transformer: FunctionTransformer, given: Layout) -> Step:
-    """A function of one's own gets the DataFrame that it was fitted on; a ufunc the numbers."""
+    """A ufunc gets a matrix; another function gets the columns in the form of its fit."""
     function, options = transformer.func, transformer.kw_args or {}
     if function is None:
         return _nothing(None, given)
@@ -400,18 +400,18 @@ def _function(transformer: FunctionTransformer, given: Layout) -> Step:
     return Step(lambda block: _block_of(run(block)), gives)
 
 
-def _block_of(found: Any) -> Block:
-    """What a function of a FunctionTransformer returned, as a block."""
-    if hasattr(found, "columns"):
-        arrays = [np.asarray(found[name]) for name in found.columns]
+def _block_of(value: Any) -> Block:
+    """The return value of a FunctionTransformer's function, as a block."""
+    if hasattr(value, "columns"):
+        arrays = [np.asarray(value[name]) for name in value.columns]
         is_matrix = all(array.dtype.kind in "fiub" for array in arrays)
         return to_matrix(arrays) if is_matrix else arrays
-    array = np.asarray(found)
+    array = np.asarray(value)
     return array.astype(np.float64, copy=False) if array.dtype.kind in "fiub" else list(array.T)
 
 
-def _layout_of(found: Any) -> Layout:
-    kinds = [kind_of_dtype(array.dtype) for array in columns_of(_block_of(found))]
+def _layout_of(value: Any) -> Layout:
+    kinds = [kind_of_dtype(array.dtype) for array in columns_of(_block_of(value))]
     if any(kind is None for kind in kinds):
         raise TypeError("it gives columns of no canonical kind")
     return tuple(kind for kind in kinds if kind is not None)

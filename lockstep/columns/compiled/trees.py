@@ -1,4 +1,4 @@
-"""Trees: treelite says what each of them says, and that is summed as scikit-learn sums it.
+"""Trees: treelite gives the value of each, and these are summed as scikit-learn sums them.
 
 treelite's own sums are in another order, so that they differ in the last digits. Here values are
 added up tree by tree, from the same start: the same number to the last bit.
@@ -49,20 +49,20 @@ from lockstep.errors import NotCompiledError
 
 
 class TreeValues:
-    """What each tree of an ensemble says of a row.
+    """The value of each tree of an ensemble for a row.
 
     treelite is called by its C function: what its Python function, `predict_per_tree`, does around
-    it takes more than ten times as long as one row does. Where the Python package keeps the C
-    function is its own affair, and `tests/upstream/test_treelite.py` tells when that changes.
+    it takes more than ten times as long as one row does. The C function is no public part of the
+    Python package; `tests/upstream/test_treelite.py` fails when it moves.
 
     Args:
         ensemble: A fitted ensemble of trees.
-        trees: How many it has.
-        width: How many numbers a tree says: one, or one a class.
+        trees: Number of its trees.
+        width: Numbers that a tree gives: one, or one a class.
 
     Attributes:
-        given: How many numbers a row has.
-        count: How many numbers all trees say of one.
+        given: Numbers in a row.
+        count: Numbers that all trees give for a row.
 
     Raises:
         NotCompiledError: treelite reads another number of trees, or cannot be imported or called.
@@ -92,22 +92,22 @@ class TreeValues:
         """The values: float64, by row and tree, of each tree by class.
 
         Args:
-            matrix: What the trees are given, float64, one row a row.
+            matrix: The rows: float64, two-dimensional.
         """
         if self._leaves is not None and self._leaves.is_faster(len(matrix)):
             return self._leaves(matrix)
         given = np.ascontiguousarray(matrix)
-        found = np.empty((len(given), self.count))
+        values = np.empty((len(given), self.count))
         if len(given):
-            self.writer(given, found)()
-        return found
+            self.writer(given, values)()
+        return values
 
-    def writer(self, given: Array, found: Array) -> Callable[[], None]:
-        """What writes the values of a matrix to an array whenever it is called, in place.
+    def writer(self, given: Array, target: Array) -> Callable[[], None]:
+        """A function that writes the values of a matrix to an array, in place, at every call.
 
         Args:
-            given: What the trees are given: contiguous, and kept as long as the writer is.
-            found: Where the values go: likewise.
+            given: The matrix: contiguous, and kept as long as the writer is.
+            target: The array of the values: likewise.
         """
         predict = partial(
             self._predict,
@@ -115,7 +115,7 @@ class TreeValues:
             ctypes.c_void_p(given.ctypes.data),
             b"float64",
             ctypes.c_uint64(len(given)),
-            ctypes.c_void_p(found.ctypes.data),
+            ctypes.c_void_p(target.ctypes.data),
             self._config.handle,
         )
 
@@ -127,12 +127,11 @@ class TreeValues:
 
 
 class TreeSums:
-    """Sums of what trees say, one tree after the other.
+    """Sums of the trees' values, one tree after the other.
 
     Args:
-        values: What each tree says.
-        start: What each sum begins with: with three, the first takes the first value, the fourth,
-            ...
+        values: The values of the trees.
+        start: The start of each sum; of three, the first takes the first value, the fourth, ...
         rounds: Whether the trees compare numbers that are rounded to float32.
     """
 
@@ -152,19 +151,19 @@ class TreeSums:
         """The sums by row: float64, two-dimensional.
 
         Args:
-            matrix: What the trees are given, float64, one row a row.
+            matrix: The rows: float64, two-dimensional.
         """
         every = len(self._start)
         values = self._values(_rounded(matrix) if self._rounds else matrix)
-        found = np.empty((len(values), every))
+        sums = np.empty((len(values), every))
         for column in range(every):
             terms = values[:, column::every]
             # The start is the first term: (start + first) + second, and so on.
             terms[:, 0] += self._start[column]
             # Unlike a sum, which adds in pairs, this adds one after the other.
             np.add.accumulate(terms, axis=1, out=terms)
-            found[:, column] = terms[:, -1]
-        return found
+            sums[:, column] = terms[:, -1]
+        return sums
 
     def of_row(self, row: Row) -> list[float]:
         """The sums of a single row."""
@@ -187,19 +186,13 @@ RowSums = Callable[[Row], list[float]]
 
 @dataclass(frozen=True)
 class _Raw:
-    """Raw scores of an ensemble.
-
-    Attributes:
-        scores: By row and sum.
-        of_row: Those of a single row; None where there is no form for that.
-    """
+    """Raw scores of an ensemble, by row and sum; `of_row` gives those of a single row."""
 
     scores: Answer
     of_row: RowSums | None
 
 
 def _raw(model: Any, given: Layout) -> _Raw:
-    """Raw scores of histogram boosting."""
     transformers, trees = parted(model)
     before = compile_steps(transformers, given)
     demand_numbers(model, before.gives)
@@ -213,11 +206,7 @@ def _raw(model: Any, given: Layout) -> _Raw:
 
 
 def parted(model: Any) -> tuple[list[Any], Any]:
-    """An estimator as transformers and an estimator: histogram boosting numbers categories itself.
-
-    Args:
-        model: Any fitted estimator.
-    """
+    """A fitted estimator as transformers and an estimator: boosting may hold transformers."""
     preprocessor = getattr(model, "_preprocessor", None)
     if type(model) not in _BOOSTED or preprocessor is None:
         return [], model
@@ -227,13 +216,13 @@ def parted(model: Any) -> tuple[list[Any], Any]:
 
 
 def _numbered(preprocessor: Any) -> Any:
-    """The preprocessing of categories, with a check of numbers in it taken for what it does."""
-    found = copy.copy(preprocessor)
-    found.transformers_ = [
-        (name, "passthrough" if name == "numerical" else one, columns)
-        for name, one, columns in preprocessor.transformers_
+    """The preprocessing of categories, without its check of numbers."""
+    copied = copy.copy(preprocessor)
+    copied.transformers_ = [
+        (name, "passthrough" if name == "numerical" else step, columns)
+        for name, step, columns in preprocessor.transformers_
     ]
-    return found
+    return copied
 
 
 def _boosted_classes(model: Any, given: Layout) -> Estimate:
@@ -250,7 +239,6 @@ def _boosted_number(model: Any, given: Layout) -> Estimate:
 
 
 def _of_sums(of_row: RowSums | None, answer: Callable[[list[float]], float]) -> RowAnswer | None:
-    """What is answered by the sums of a single row."""
     return (lambda row: answer(of_row(row))) if of_row is not None else None
 
 
@@ -311,7 +299,6 @@ def _forest_number(forest: Any, given: Layout) -> Estimate:
 
 
 def _forest_sums(forest: Any, given: Layout, columns: int) -> TreeSums:
-    """The sums of what a forest's trees say, of which their mean is made."""
     demand_numbers(forest, given)
     _demand_one_target(forest)
     values = TreeValues(forest, len(forest.estimators_), columns)
@@ -331,8 +318,8 @@ def _tree_number(tree: Any, given: Layout) -> Estimate:
 def _tree_values(tree: Any, given: Layout) -> Answer:
     demand_numbers(tree, given)
     _demand_one_target(tree)
-    found = tree.tree_
-    return lambda block: found.predict(_rounded(to_matrix(block)).astype(np.float32))
+    nodes = tree.tree_
+    return lambda block: nodes.predict(_rounded(to_matrix(block)).astype(np.float32))
 
 
 def _demand_one_target(model: Any) -> None:
@@ -346,10 +333,10 @@ def _rounded(matrix: Array) -> Array:
     Raises:
         ValueError: One is beyond float32, which scikit-learn refuses too.
     """
-    found: Array = matrix.astype(np.float32).astype(np.float64)
-    if np.isinf(found).any():
+    rounded: Array = matrix.astype(np.float32).astype(np.float64)
+    if np.isinf(rounded).any():
         raise ValueError("a number is infinite, or too large for float32")
-    return found
+    return rounded
 
 
 COMPILERS: Mapping[type, Compile] = {
