@@ -1,4 +1,4 @@
-"""Answers: outputs that were given before, beside those that are computed of the same rows now."""
+"""Answers: outputs that were given before, compared with outputs of the same rows now."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Replayed:
     """Answers that were replayed.
 
     Attributes:
-        comparison: The outputs that could be compared; None if none could.
-        unjudged: By output that could not be: what is lacking.
+        comparison: The comparison of the outputs that could be compared; None if none could.
+        unjudged: By output that could not be compared: why.
     """
 
     comparison: Comparison | None
@@ -38,10 +38,10 @@ def replay_answers(
 
     Args:
         pipeline: The fitted pipeline.
-        given: The fields that are known, and the outputs that were given.
-        scales: How large the values of each column usually are.
-        redacted: By field or output that is not known as it was: what became of it, to end a
-            sentence. What depends on such a field is not judged.
+        given: The known fields, and the outputs that were given.
+        scales: The usual size of each column's values.
+        redacted: By field or output whose value is no longer known: what became of it, to end a
+            sentence. Outputs that depend on such a field are not compared.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
     graph = pipeline.graph
@@ -59,19 +59,19 @@ def replay_answers(
         if name in given.columns and name not in redacted
     }
     try:
-        found = pipeline.evaluate(fields, judged)
+        columns = pipeline.evaluate(fields, judged)
     except FunctionError as error:
         return Replayed(Comparison(first=raising(graph, error)), unjudged)
-    computed = Trace(given.keys, {name: found[name] for name in (*fields, *judged)}, {})
+    computed = Trace(given.keys, {name: columns[name] for name in (*fields, *judged)}, {})
     compared = compare(given, computed, graph, scales=scales, columns=judged, version=version)
     return Replayed(compared, unjudged)
 
 
 def _lacking(graph: Graph, name: str, redacted: Mapping[str, str], given: Trace) -> str | None:
-    """What keeps an output from being computed anew and compared; None if nothing does."""
+    """Why an output cannot be computed anew and compared; None if it can."""
     if name in redacted:
         return f"it is {redacted[name]}"
     if name not in given.columns:
         return "it was not given"
     lineage = sorted(graph.lineage(name), key=graph.order.index)
-    return next((f"{one} is {redacted[one]}" for one in lineage if one in redacted), None)
+    return next((f"{field} is {redacted[field]}" for field in lineage if field in redacted), None)

@@ -1,10 +1,9 @@
-"""Functions that draw at chance: what they draw may matter in one row of a million.
+"""Functions that draw random numbers: these may matter in one row of a million.
 
-Computing a column twice shows chance only where it changes a value. That something was drawn shows
-in the generator that it was drawn of, whose state moves on: of those that everybody shares
-(`random`, `numpy.random`), whoever draws of them, and of those that a module of the function's
-holds. A function that sets the seed itself leaves the same state each time, and draws nothing that
-is another one the next time.
+Computing a column twice shows chance only where it changes a value. A drawn number shows in its
+generator, whose state moves on: the shared ones (`random`, `numpy.random`), whoever draws from
+them, and those that the function's module holds. A function that sets the seed itself leaves the
+same state each time, and draws the same numbers each time.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _TIMES = 4
 
 
 def draws(function: Any, compute: Callable[[], object]) -> str | None:
-    """What a function draws of, such as `numpy.random`; None if it draws of nothing that lasts.
+    """The generator that a function draws from, such as `numpy.random`; None if there is none.
 
     Args:
-        function: The function; what its module holds counts.
-        compute: Has it compute something.
+        function: The function; generators in its module count.
+        compute: Calls the function.
     """
     generators = dict(_generators(function))
     states = [_states(generators)]
@@ -34,8 +33,8 @@ def draws(function: Any, compute: Callable[[], object]) -> str | None:
         compute()
         states.append(_states(generators))
         generators = {
-            name: one
-            for name, one in generators.items()
+            name: generator
+            for name, generator in generators.items()
             if states[-1][name] not in [state[name] for state in states[:-1]]
         }
         if not generators:
@@ -57,12 +56,12 @@ def _states(generators: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _state(generator: Any) -> Any:
-    """The state of a generator; nothing of one that has none, as where the system draws for it."""
+    """The state of a generator; None if it has none, as where the system draws."""
     if isinstance(generator, np.random.Generator):
         return generator.bit_generator.state
     if not hasattr(generator, "getstate"):
         return generator.get_state(legacy=False)
     try:
         return generator.getstate()
-    except NotImplementedError:  # as `random.SystemRandom` and others of Python's that keep none
+    except NotImplementedError:  # such as `random.SystemRandom`
         return None

@@ -1,11 +1,11 @@
 """Lasting changes: when the distance of a column from training stays away, and since when.
 
-Each column has a cumulative sum (Page, "Continuous inspection schemes", Biometrika 41, 1954) of how
-much of the way to its limit each batch is away, less half of the limit: half of the change that is
-to be found is the allowance that finds it soonest (Montgomery, "Introduction to Statistical Quality
-Control", chapter 9). A change has begun when the sum reaches what `PATIENCE` batches at the limit
-make it, or a single one far beyond; it is over when the sum is back at 0, as after as many usual
-batches. So a change is told once, when it begins, however long it lasts.
+Each column has a cumulative sum (Page, "Continuous inspection schemes", Biometrika 41, 1954) of the
+distance of each batch, as a share of its limit, less one half: half of the change to detect is the
+allowance that detects it soonest (Montgomery, "Introduction to Statistical Quality Control",
+chapter 9). A change begins when the sum is as large as `PATIENCE` batches at the limit make it, or
+a single one far beyond; it is over when the sum is back at 0, as after as many usual batches. So a
+change is reported once, when it begins, however long it lasts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 ALLOWANCE = 0.5
-"""Share of the way to a limit from which on a sum grows."""
+"""Share of a limit from which on a sum grows."""
 PATIENCE = 3
-"""Batches that a column has to stand at its limit until that is held to last; one batch that is
-twice as far does too."""
+"""Batches at its limit after which a column has changed; one batch twice as far is enough too."""
 _REACHED = PATIENCE * (1 - ALLOWANCE)
 
 
@@ -28,10 +27,10 @@ class Change:
 
     Attributes:
         sum: The cumulative sum.
-        since: The first batch of those that add up to it.
-        batches: How many these are.
-        farthest: The largest share of the way to a limit among them.
-        begun: The batch at which the change was told; None while it may be chance.
+        since: The first batch in the sum.
+        batches: Number of batches in the sum.
+        farthest: The largest share of a limit among them.
+        begun: The batch at which the change was reported; None while it may be chance.
     """
 
     sum: float
@@ -42,8 +41,8 @@ class Change:
 
     @property
     def is_reached(self) -> bool:
-        """Whether the sum is as large as that of a change that lasts."""
-        return self.sum >= _REACHED - 1e-9  # three times a half is 1.5 only nearly
+        """Whether the sum is that of a lasting change."""
+        return self.sum >= _REACHED - 1e-9  # three times a half is nearly 1.5
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class Changes:
     """The changes that were under way after a batch.
 
     Attributes:
-        version: SHA-256 of the manifest of the version whose training they depart from.
-        columns: By column; one that is as in training has none.
+        version: SHA-256 of the manifest of the version whose training is compared with.
+        columns: By changing column, its change.
     """
 
     version: str
@@ -63,29 +62,27 @@ class Changes:
 
         Args:
             batch: The day or file.
-            shares: How much of the way to its limit each column is away; one that is not judged is
-                left as it is.
+            shares: By column, its distance as a share of its limit; other columns stay as they are.
         """
-        found = dict(self.columns)
+        changes = dict(self.columns)
         for name, share in shares.items():
-            change = _after(found.pop(name, None), batch, share)
+            change = _after(changes.pop(name, None), batch, share)
             if change is not None:
-                found[name] = change
-        if any(one.begun == batch for one in found.values()):
-            found = {name: _along(one, batch) for name, one in found.items()}
-        return replace(self, columns=found)
+                changes[name] = change
+        if any(change.begun == batch for change in changes.values()):
+            changes = {name: _along(change, batch) for name, change in changes.items()}
+        return replace(self, columns=changes)
 
     def beginning(self, batch: str) -> list[str]:
-        """The columns whose change was told at a batch, those that it began with first."""
-        begun = [name for name, one in self.columns.items() if one.begun == batch]
-        ways = {name: self.columns[name] for name in begun}
-        return sorted(ways, key=lambda name: (-ways[name].sum, -ways[name].farthest))
+        """The columns whose change was reported at a batch, the largest changes first."""
+        begun = {name: change for name, change in self.columns.items() if change.begun == batch}
+        return sorted(begun, key=lambda name: (-begun[name].sum, -begun[name].farthest))
 
     @property
     def lasting(self) -> list[str]:
-        """The columns whose change was told and goes on, in the order in which they began."""
-        told = {name: one.begun for name, one in self.columns.items() if one.begun is not None}
-        return sorted(told, key=lambda name: told[name])
+        """The columns whose reported change goes on, in the order in which they began."""
+        begun = [name for name, change in self.columns.items() if change.begun is not None]
+        return sorted(begun, key=lambda name: self.columns[name].begun or "")
 
     def to_json(self) -> dict[str, Any]:
         """The changes as plain data."""
@@ -94,7 +91,7 @@ class Changes:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Changes:
         """The changes from what `to_json` gave."""
-        columns = {name: Change(**one) for name, one in data["columns"].items()}
+        columns = {name: Change(**change) for name, change in data["columns"].items()}
         return cls(data["version"], columns)
 
 
@@ -114,7 +111,7 @@ def _after(before: Change | None, batch: str, share: float) -> Change | None:
 
 
 def _along(change: Change, batch: str) -> Change:
-    """A change that is told with another, if it has been under way for as long as one lasts."""
+    """A change that is reported with another, if it has as many batches as a lasting change."""
     if change.begun is not None or change.batches < PATIENCE:
         return change
     return replace(change, begun=batch)

@@ -27,25 +27,22 @@ _OF_TIME = frozenset(
 
 
 def clock_reading(function: Any) -> str | None:
-    """What a function reads the clock with, such as `now`; None if it does not read one.
+    """The name by which a Python function reads the clock, such as `now`; None if it does not.
 
     Functions of the same top-level package that it calls are searched too.
-
-    Args:
-        function: A Python function.
     """
     seen: set[CodeType] = set()
     open_functions = [function]
     while open_functions:
-        one = open_functions.pop()
-        if not isinstance(one, FunctionType) or one.__code__ in seen:
+        reached = open_functions.pop()
+        if not isinstance(reached, FunctionType) or reached.__code__ in seen:
             continue
-        seen.add(one.__code__)
-        for code in _codes(one.__code__):
-            reading = _reading(code, one.__globals__)
+        seen.add(reached.__code__)
+        for code in _codes(reached.__code__):
+            reading = _reading(code, reached.__globals__)
             if reading is not None:
                 return reading
-            open_functions += _called(code, one)
+            open_functions += _called(code, reached)
     return None
 
 
@@ -58,26 +55,21 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _reading(code: CodeType, module: Mapping[str, Any]) -> str | None:
-    """What a piece of code reads the clock with.
-
-    Args:
-        code: The code.
-        module: The names of its module.
-    """
+    """The name by which code reads the clock, given the names of its module."""
     attributes = _names(code, "LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
     loaded = _names(code, "LOAD_GLOBAL", "LOAD_NAME")
-    found = attributes & _READERS
+    readers = attributes & _READERS
     if {"now", "today"} & {const for const in code.co_consts if isinstance(const, str)}:
-        found |= (attributes | loaded) & _PARSERS
+        readers |= (attributes | loaded) & _PARSERS
     is_loaded = any(module.get(name) is time for name in loaded)
     if is_loaded or "time" in _names(code, "IMPORT_NAME"):
-        found |= attributes & _OF_TIME
-    found |= {name for name in loaded if _is_of_time(module.get(name))}
-    return min(found, default=None)
+        readers |= attributes & _OF_TIME
+    readers |= {name for name in loaded if _is_of_time(module.get(name))}
+    return min(readers, default=None)
 
 
 def _names(code: CodeType, *operations: str) -> set[str]:
-    """The names that a piece of code uses in certain operations of the interpreter."""
+    """The names that code uses in certain operations of the interpreter."""
     steps = dis.get_instructions(code)
     return {str(step.argval) for step in steps if step.opname in operations}
 
@@ -87,14 +79,14 @@ def _is_of_time(value: Any) -> bool:
 
 
 def _called(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
-    """The functions that a function may call, out of its own package."""
+    """The functions of its own package that a function may call."""
     package = function.__module__.partition(".")[0]
     for name in code.co_names:
-        found = function.__globals__.get(name)
-        if isinstance(found, ModuleType):
-            reached = [vars(found).get(member) for member in code.co_names]
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            reached = [vars(value).get(member) for member in code.co_names]
         else:
-            reached = [found.function if isinstance(found, Column) else found]
-        for one in reached:
-            if isinstance(one, FunctionType) and one.__module__.partition(".")[0] == package:
-                yield one
+            reached = [value.function if isinstance(value, Column) else value]
+        for member in reached:
+            if isinstance(member, FunctionType) and member.__module__.partition(".")[0] == package:
+                yield member

@@ -2,9 +2,9 @@
 
 The code of a column is its function and whatever that reaches in the snapshot: helper functions,
 constants, classes, imports, and the same in the modules that it imports. Names are followed as
-Python's compiler sees them, to everything of that name in any module of the snapshot: where it is
-not clear whether something is reached, it counts. Code is compared as a syntax tree, so that
-comments, docstrings and layout make no difference. Nothing is executed.
+Python's compiler sees them, to everything of that name in any module of the snapshot; in doubt,
+something is reached. Code is compared as a syntax tree, so comments, docstrings and layout make no
+difference. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ _Functions = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def field_digests(schema: Schema) -> dict[str, str]:
-    """SHA-256 of the declaration of each field: all of it but its comment."""
+    """SHA-256 of the declaration of each field, without its comment."""
     return {
-        one.name: _sha256(
-            f"{part.name}={getattr(one, part.name)!r}" for part in fields(one) if part.name != "doc"
+        field.name: _sha256(
+            f"{part.name}={getattr(field, part.name)!r}"
+            for part in fields(field)
+            if part.name != "doc"
         )
-        for one in schema
+        for field in schema
     }
 
 
@@ -45,14 +47,14 @@ def column_digests(
 ) -> dict[str, str]:
     """Digest the code behind each column of a pipeline.
 
-    It is the column's function with its decorator, and all that these reach. Another column counts
-    where it is called or a function's body uses it, and not where it is only named, as in a
-    model's `uses`: so a change is told of the column in which it was made. Statements that bind no
-    name, such as `np.seterr(...)`, count for every column that reaches their module. Of a column
-    that no module binds by its name, all of the pipeline's module is the code.
+    The code is the column's function with its decorator, and all that these reach. Another column
+    counts where it is called or a function's body uses it, and not where it is only named, as in a
+    model's `uses`: so a change shows in the column in which it was made. Statements that bind no
+    name, such as `np.seterr(...)`, count for every column that reaches their module. The code of a
+    column that no module binds by its name is all of the pipeline's module.
 
     Args:
-        sources: Source text by module name: the pipeline's module and those that it shares.
+        sources: Source text by module name: the pipeline's module and the shared ones.
         module: Name of the pipeline's module.
         columns: Names of the columns that functions compute.
 
@@ -70,14 +72,14 @@ def column_digests(
     digests = {}
     for name in columns:
         reached = _reached(bound.get(name, statements[module]), bound, columns)
-        digests[name] = _sha256(sorted({one.text for one in reached}))
+        digests[name] = _sha256(sorted({statement.text for statement in reached}))
     return digests
 
 
 def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
-    """SHA-256 of all that each module of a snapshot says, but for comments, docstrings and layout.
+    """SHA-256 of each module of a snapshot, without comments, docstrings and layout.
 
-    What no column reaches counts here too: a module may be imported for what it does then.
+    Code that no column reaches counts too: an import may have effects.
 
     Args:
         sources: Source text by module name.
@@ -96,8 +98,7 @@ def changed_columns(before: Mapping[str, str], after: Mapping[str, str]) -> dict
     """Compare two results of `column_digests`, `field_digests` or `module_digests`.
 
     Returns:
-        What became of each column that is not the same: first those that there are, in their
-        order, then those that are gone.
+        The change of each column that is not the same, in the order of `after`; removed ones last.
     """
     changes: dict[str, Change] = {
         name: "changed" if name in before else "added"
@@ -113,7 +114,6 @@ class _Statement:
     """A statement at the top level of a module; of an import, the part that binds one name.
 
     Attributes:
-        module: The module.
         node: The statement, without docstrings.
         packages: Top-level packages of the snapshot.
     """
@@ -124,7 +124,7 @@ class _Statement:
 
     @property
     def text(self) -> str:
-        """What it says, whatever its layout."""
+        """The statement, independent of its layout."""
         return f"{self.module}: {ast.dump(self.node)}"
 
     @property
@@ -154,7 +154,7 @@ class _Statement:
 
     @cached_property
     def takes(self) -> set[str]:
-        """Names that it looks up in an object, or imports from a module of the snapshot."""
+        """Names that it looks up in objects, or imports from modules of the snapshot."""
         names = set()
         for node in ast.walk(self.node):
             if isinstance(node, ast.Attribute):
@@ -179,20 +179,21 @@ def _reached(
 ) -> set[_Statement]:
     """Statements and all that they lead to.
 
-    A name means what the statement's own module binds, if that does, but for a name that is taken
-    out of another module or of an object: it may be bound anywhere.
+    A name means what the statement's own module binds, if that does; a name that is taken from
+    another module or an object may be bound anywhere.
     """
     reached: set[_Statement] = set()
     to_see = list(start)
     while to_see:
-        one = to_see.pop()
-        if one in reached:
+        statement = to_see.pop()
+        if statement in reached:
             continue
-        reached.add(one)
-        for name, is_used in one.uses.items():
+        reached.add(statement)
+        for name, is_used in statement.uses.items():
             anywhere = bound.get(name, [])
-            own = [] if name in one.takes else [it for it in anywhere if it.module == one.module]
-            to_see += [it for it in own or anywhere if is_used or not it.is_column(columns)]
+            own = [other for other in anywhere if other.module == statement.module]
+            meant = anywhere if name in statement.takes else own or anywhere
+            to_see += [other for other in meant if is_used or not other.is_column(columns)]
     return reached
 
 
@@ -203,23 +204,23 @@ def _statements(module: str, source: str, packages: frozenset[str]) -> list[_Sta
         raise SourceError(f"{module}, line {error.lineno}: {error.msg}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | _Functions):
-            node.body = [one for one in node.body if not _is_constant(one)] or [ast.Pass()]
-    found: list[ast.stmt] = []
+            node.body = [child for child in node.body if not _is_constant(child)] or [ast.Pass()]
+    nodes: list[ast.stmt] = []
     for statement in tree.body:
         if isinstance(statement, ast.Import):
-            found += [ast.Import([alias]) for alias in statement.names]
+            nodes += [ast.Import([alias]) for alias in statement.names]
         elif isinstance(statement, ast.ImportFrom):
             start, level = statement.module, statement.level
-            found += [ast.ImportFrom(start, [alias], level) for alias in statement.names]
+            nodes += [ast.ImportFrom(start, [alias], level) for alias in statement.names]
         elif not _is_main(statement):
-            found.append(statement)
-    return [_Statement(module, ast.fix_missing_locations(node), packages) for node in found]
+            nodes.append(statement)
+    return [_Statement(module, ast.fix_missing_locations(node), packages) for node in nodes]
 
 
 def _bound_names(statements: Mapping[str, list[_Statement]]) -> dict[str, list[_Statement]]:
     """All statements by the names that they bind, whole modules by the names they go by."""
     bound: dict[str, list[_Statement]] = defaultdict(list)
-    for statement in (one for module in statements.values() for one in module):
+    for statement in (statement for module in statements.values() for statement in module):
         for name in statement.binds:
             bound[name].append(statement)
         for alias in (node for node in ast.walk(statement.node) if isinstance(node, ast.alias)):
@@ -258,7 +259,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 
 def _last(node: ast.AST) -> str:
-    """The last name of a dotted one, such as `f` of `lib.f`."""
+    """The last part of a dotted name, such as `f` of `lib.f`."""
     return getattr(node, "attr", getattr(node, "id", ""))
 
 

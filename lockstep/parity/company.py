@@ -1,9 +1,9 @@
 """Company: all rows of a batch, computed again among other rows.
 
-A sample shows what a function does to most rows (`lockstep.parity.locality`). What it does to one
-row in ten thousand, or only where there are thousands of rows, shows in all of them: so every row
-is computed once more, in another order and in parts of unlike sizes, and compared with what the
-whole batch gave. Columns of models are taken as they are; all functions are called.
+A sample shows what a function does to most rows (`lockstep.parity.locality`). A fault in one row in
+ten thousand, or only among thousands of rows, shows when all are computed: so every row is computed
+once more, in another order and in parts of unlike sizes, and compared with the whole batch. Columns
+of models are taken as they are; all functions are called.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from lockstep.parity.scales import Scales
 _SMALL = (1, 2, 3, 7, 31)
 """Sizes of the first parts."""
 _LEAST, _SHAPES = 128, (0.5, 1.0, 1.5)
-"""Size of the others at least, and what they are of the usual one, in turn."""
+"""The least size of the others, and their sizes as shares of the usual one, in turn."""
 _PARTS = 500
 """Parts of a large batch: each costs the calls of all functions, however few its rows are."""
 _BESIDE = 8
-"""Rows beside one another that come into unlike parts."""
+"""Neighbouring rows that come into unlike parts."""
 _KEPT = 200
-"""Differing rows of one column that are kept as they came out, to explain the finding."""
+"""Differing rows of one column that are kept, to explain the finding."""
 _SETTING = "among other rows"
 
 
@@ -44,32 +44,31 @@ def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:
 
     Args:
         pipeline: The pipeline.
-        computed: All rows with their columns, as one batch gave them.
+        computed: All rows with their columns, computed as one batch.
 
     Returns:
-        A comparison of all columns of functions; the first that differs is explained. Where there
-        are none, nothing is compared.
+        A comparison of all columns of functions; the first that differs is explained. Without such
+        columns, nothing is compared.
     """
     subject = _subject(pipeline, computed)
-    found = _Found(subject.graph, computed)
+    differences = _Differences(subject.graph, computed)
     for rows in _parts(len(subject)):
         try:
-            found.compare(rows, subject.compute(rows).columns, subject.wanted)
+            differences.compare(rows, subject.compute(rows).columns, subject.wanted)
         except FunctionError as error:
             first = raising(subject.graph, error)
             return Comparison(setting=_SETTING, first=first, skipped=subject.skipped)
-    return _explained(subject, found)
+    return _explained(subject, differences)
 
 
 @dataclass
-class _Found:
-    """What differs so far.
+class _Differences:
+    """The rows that differ so far.
 
     Attributes:
-        graph: The pipeline's graph.
-        computed: All rows as one batch gave them.
-        differing: By column, how many rows differ.
-        kept: By row, how it came out: the first rows at which each column differs.
+        computed: All rows, computed as one batch.
+        differing: By column, the number of differing rows.
+        kept: By row, its columns: the first rows at which each column differs.
     """
 
     graph: Graph
@@ -78,7 +77,6 @@ class _Found:
     kept: dict[int, Columns] = field(default_factory=dict)
 
     def compare(self, rows: slice, actual: Columns, names: tuple[str, ...]) -> None:
-        """Compare some rows."""
         for name in names:
             expected = self.computed[name][rows]
             if same_bits(expected, actual[name]):
@@ -87,24 +85,23 @@ class _Found:
             scale = self.scales(name).columns.get(name, 0.0) if ulps else 0.0
             unlike = difference(expected, actual[name], ulps=ulps, scale=scale).rows.nonzero()[0]
             for position in unlike[: max(0, _KEPT - self.differing[name])].tolist():
-                one = {other: values[[position]] for other, values in actual.items()}
-                self.kept[rows.start + position * rows.step] = one
+                row = {other: values[[position]] for other, values in actual.items()}
+                self.kept[rows.start + position * rows.step] = row
             self.differing[name] += len(unlike)
 
     def scales(self, *names: str) -> Scales:
-        """How large the values of columns usually are."""
         return Scales.of(Trace(np.empty(0), {name: self.computed[name] for name in names}, {}))
 
 
-def _explained(subject: Subject, found: _Found) -> Comparison:
-    """The comparison of all rows, with the first divergence as the rows that were kept show it."""
+def _explained(subject: Subject, differences: _Differences) -> Comparison:
+    """The comparison of all rows, with the first divergence among the kept rows."""
     count = len(subject)
     compared = tuple(
         ColumnComparison(
             column=name,
             is_matrix=False,
             rows=count,
-            differing=found.differing[name],
+            differing=differences.differing[name],
             largest=None,
             ulps=None,
             budget=subject.graph.ulps(name),
@@ -113,49 +110,39 @@ def _explained(subject: Subject, found: _Found) -> Comparison:
         for name in subject.wanted
     )
     whole = Comparison(rows=count, compared=compared, skipped=subject.skipped, setting=_SETTING)
-    if not any(found.differing.values()):
+    if not any(differences.differing.values()):
         return whole
-    rows = np.array(sorted(found.kept))
+    rows = np.array(sorted(differences.kept))
     names = (*subject.fields, *subject.wanted)
-    columns = {name: found.computed[name] for name in names}
+    columns = {name: differences.computed[name] for name in names}
     expected = Trace(columns[subject.key], columns, {}).take(rows)
-    parts = [found.kept[row] for row in rows.tolist()]
+    parts = [differences.kept[row] for row in rows.tolist()]
     actual = Trace.joined([Trace(part[subject.key], part, {}) for part in parts])
-    subject = replace(subject, scales=found.scales(*subject.wanted))
+    subject = replace(subject, scales=differences.scales(*subject.wanted))
     first = compare(expected, actual, subject.graph, scales=subject.scales).first
     assert first is not None, "rows that are kept differ"
-    first = replace(first, rows=found.differing[first.column], compared=count)
-    effects = tuple(
-        Effect(name, count, found.differing[name])
-        for name in subject.graph.outputs
-        if found.differing[name]
-    )
+    first = replace(first, rows=differences.differing[first.column], compared=count)
+    by_output = ((name, differences.differing[name]) for name in subject.graph.outputs)
+    effects = tuple(Effect(name, count, rows) for name, rows in by_output if rows)
     return subject.reproducing(replace(whole, first=first, effects=effects), first)
 
 
 def _subject(pipeline: Pipeline, computed: Columns) -> Subject:
-    """All rows, and what of them is computed: every function's column that is among them."""
+    """All rows; the columns of functions among them are computed."""
     graph = pipeline.graph
     called = {name for name, node in graph.columns.items() if node.learns is None}
     wanted = tuple(name for name in graph.order if name in computed and name in called)
     given = {name: computed[name] for name in graph.order if name in computed}
     given = {name: values for name, values in given.items() if name not in wanted}
     skipped = {name: "is of a model" for name in given if name not in graph.fields}
-    return Subject(
-        graph=graph,
-        models=pipeline.bound,
-        key=pipeline.key,
-        fields=given,
-        wanted=wanted,
-        skipped=skipped,
-    )
+    return Subject(graph, pipeline.bound, pipeline.key, given, wanted, skipped)
 
 
 def _parts(count: int) -> Iterator[slice]:
     """Rows in parts: a few very small ones, and others of unlike sizes, last rows first.
 
-    Rows that lie beside one another are in unlike parts: every `_BESIDE`th of a stretch makes one.
-    Slices take no time to make, and what they take lies close enough together for a cache.
+    Neighbouring rows are in unlike parts: every `_BESIDE`th row of a stretch makes a part. Slices
+    cost nothing, and their rows lie close enough together for a cache.
     """
     start = 0
     for size in _SMALL:
@@ -172,6 +159,6 @@ def _parts(count: int) -> Iterator[slice]:
 
 
 def _reversed(start: int, end: int, step: int) -> slice:
-    """Every so manieth row from a start to before an end, the last one first."""
+    """The slice of every `step`th row from a start to before an end, the last one first."""
     last = start + (end - 1 - start) // step * step
     return slice(last, start - step if start >= step else None, -step)

@@ -21,24 +21,19 @@ from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
 _EXAMPLES = 5
-"""Rows and keys that a result shows: it is stored and displayed in many places."""
+"""Rows and keys that a result shows: it is stored and displayed in many places, so few."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Some keys.
-
-    Attributes:
-        count: How many there are.
-        first: The first few.
-    """
+    """The number of some keys, and the first few."""
 
     count: int = 0
     first: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, keys: Sequence[Any]) -> Keys:
-        """Count keys, and keep a few."""
+        """Count keys, and keep the first few."""
         return cls(len(keys), tuple(keys[:_EXAMPLES]))
 
     def __str__(self) -> str:
@@ -52,7 +47,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class ColumnComparison:
-    """How one column compared, or the matrix given to the estimator of a model.
+    """The comparison of a column, or of the matrix given to the estimator of a model.
 
     Attributes:
         column: The column.
@@ -96,13 +91,13 @@ class ColumnComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two traces of the same rows have in common, and where they first part.
+    """The comparison of two traces of the same rows, and their first divergence.
 
     Attributes:
         rows: Rows that were compared: those whose key occurs once in both traces.
         compared: The columns and matrices that were compared, in graph order.
-        skipped: Those that were not, and why.
-        lacking: Those that should have been and could not, and why.
+        skipped: By column or matrix that need not be compared and was not: why.
+        lacking: By column or matrix that had to be compared and could not: why.
         only_expected: Keys that the actual trace lacks.
         only_actual: Keys that the expected trace lacks; they do no harm.
         repeated: Keys that one of the traces has more than once: their rows can't be matched.
@@ -126,7 +121,7 @@ class Comparison:
 
     @property
     def ok(self) -> bool:
-        """Whether something was compared, all that should have been, and all of it agrees."""
+        """Whether something was compared, nothing is lacking, and all of it agrees."""
         return not self.problems
 
     @property
@@ -188,7 +183,7 @@ class ParityReport:
     It can be read like one comparison.
 
     Attributes:
-        comparisons: One for each way; its `setting` tells which.
+        comparisons: A comparison for each way; its `setting` names the way.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -200,15 +195,15 @@ class ParityReport:
 
     @property
     def first(self) -> Divergence | None:
-        """The first divergence in graph order, in whichever way it showed."""
-        found = [
+        """The first divergence in graph order, of all ways."""
+        divergences = [
             comparison.first for comparison in self.comparisons if comparison.first is not None
         ]
-        return min(found, key=lambda divergence: divergence.place, default=None)
+        return min(divergences, key=lambda divergence: divergence.place, default=None)
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The ways in which the column of `first` is the first to differ."""
+        """The ways whose first divergence is in the column of `first`."""
         first = self.first
         return tuple(
             comparison.setting
@@ -225,26 +220,26 @@ class ParityReport:
 
     @property
     def compared(self) -> tuple[ColumnComparison, ...]:
-        """Each column and matrix once, as it compared in the way in which most of it differs."""
+        """Each column and matrix once, from the way in which most of its rows differ."""
         worst: dict[tuple[str, bool], ColumnComparison] = {}
-        for one in (column for comparison in self.comparisons for column in comparison.compared):
-            known = worst.setdefault((one.column, one.is_matrix), one)
-            if (one.differing, one.ulps or 0) > (known.differing, known.ulps or 0):
-                worst[(one.column, one.is_matrix)] = one
+        for column in (column for comparison in self.comparisons for column in comparison.compared):
+            known = worst.setdefault((column.column, column.is_matrix), column)
+            if (column.differing, column.ulps or 0) > (known.differing, known.ulps or 0):
+                worst[(column.column, column.is_matrix)] = column
         return tuple(worst.values())
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """What the differences do to each output, in the way in which most of it differs."""
+        """The effect on each output, from the way in which most of its rows differ."""
         worst: dict[str, Effect] = {}
-        for one in (effect for comparison in self.comparisons for effect in comparison.effects):
-            if one.output not in worst or one.differing > worst[one.output].differing:
-                worst[one.output] = one
+        for effect in (effect for comparison in self.comparisons for effect in comparison.effects):
+            if effect.output not in worst or effect.differing > worst[effect.output].differing:
+                worst[effect.output] = effect
         return tuple(worst.values())
 
     @property
     def skipped(self) -> Mapping[str, str]:
-        """Columns that were compared in no way, and why."""
+        """By column that no way compared: why."""
         compared = {column.column for column in self.compared}
         return {
             name: why
@@ -295,19 +290,19 @@ def compare(
 ) -> Comparison:
     """Compare two traces column by column, in graph order.
 
-    Rows are matched by key, whatever their order. Floats may differ by their column's budget of
-    ulps, of their own size or of the column's scale; everything else must be the same, and so must
-    the dtype (see `difference`). The matrix given to a model's estimator comes right before the
-    model's column and shares its budget.
+    Rows are matched by key, in any order. Floats may differ by their column's budget of ulps, of
+    their own size or of the column's scale; all else must be the same, the dtype included (see
+    `difference`). The matrix given to a model's estimator comes right before the model's column
+    and shares its budget.
 
     Args:
-        expected: What should be. Every one of its rows has to be found in `actual`.
-        actual: What is.
+        expected: The expected trace; `actual` must have all of its rows.
+        actual: The actual trace.
         graph: The graph that computes `actual`: it gives the order, the budgets and the functions.
-        scales: How large the values of each column usually are.
-        columns: What has to be compared; a column among these that is not in both traces is
-            lacking, and so is the matrix of a model among these that only `expected` has. By
-            default, whatever both traces have.
+        scales: The usual size of each column's values.
+        columns: The columns that must be compared: one that is not in both traces is lacking, and
+            so is the matrix of a model among them that only `expected` has. By default, whatever
+            both traces have is compared.
         version: The version whose models computed `actual`, for the reproducer to load.
 
     Returns:
@@ -360,7 +355,7 @@ class _Matched(NamedTuple):
 
 
 class _Norm(NamedTuple):
-    """What two traces are measured by; see `compare`."""
+    """The tolerances of a comparison; see `compare`."""
 
     graph: Graph
     scales: Scales
@@ -414,7 +409,7 @@ class _Part(NamedTuple):
 def _parts(
     expected: Trace, actual: Trace, graph: Graph, required: Iterable[str]
 ) -> Iterator[_Part]:
-    """All columns and matrices, in graph order; last the columns that the graph does not know."""
+    """All columns and matrices, in graph order; columns that are not in the graph last."""
     for column in dict.fromkeys((*graph.order, *expected.columns, *actual.columns, *required)):
         if column in expected.matrices or column in actual.matrices:
             yield _Part(column, is_matrix=True)
@@ -443,28 +438,24 @@ def _compare_part(
 ) -> tuple[ColumnComparison, Difference]:
     expected, actual = part.of(matched.expected), part.of(matched.actual)
     budget = norm.budget(part)
-    found = difference(expected, actual, ulps=budget, scale=norm.scale(part))
+    differing = difference(expected, actual, ulps=budget, scale=norm.scale(part))
     result = ColumnComparison(
         column=part.column,
         is_matrix=part.is_matrix,
         rows=len(expected),
-        differing=int(found.rows.sum()),
-        largest=found.largest,
-        ulps=found.ulps,
+        differing=int(differing.rows.sum()),
+        largest=differing.largest,
+        ulps=differing.ulps,
         budget=budget,
-        forms=found.forms,
+        forms=differing.forms,
     )
-    return result, found
+    return result, differing
 
 
 def _divergence(
-    part: _Part,
-    result: ColumnComparison,
-    found: Difference,
-    matched: _Matched,
-    norm: _Norm,
+    part: _Part, result: ColumnComparison, differing: Difference, matched: _Matched, norm: _Norm
 ) -> Divergence:
-    rows, graph = np.flatnonzero(found.rows), norm.graph
+    rows, graph = np.flatnonzero(differing.rows), norm.graph
     inputs = graph.inputs(part.column) if part.column in graph.order else ()
     return Divergence(
         column=part.column,
@@ -479,7 +470,7 @@ def _divergence(
         ulps=result.ulps,
         budget=result.budget,
         forms=result.forms,
-        examples=tuple(_example(part, row, found, matched, inputs) for row in rows[:_EXAMPLES]),
+        examples=tuple(_example(part, row, differing, matched, inputs) for row in rows[:_EXAMPLES]),
         sides=_sides(int(rows[0]), matched, graph),
         reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),
     )
@@ -503,12 +494,12 @@ def _agrees(column: str, matched: _Matched, norm: _Norm) -> bool | None:
 
 
 def _example(
-    part: _Part, row: int, found: Difference, matched: _Matched, inputs: Sequence[str]
+    part: _Part, row: int, differing: Difference, matched: _Matched, inputs: Sequence[str]
 ) -> Example:
     expected, actual = part.of(matched.expected)[row], part.of(matched.actual)[row]
     position = None
     if part.is_matrix and expected.shape == actual.shape:
-        position = int(found.cells[row].argmax())
+        position = int(differing.cells[row].argmax())
         expected, actual = expected[position], actual[position]
     columns = matched.expected.columns
     return Example(
@@ -524,4 +515,4 @@ def _count(compared: Sequence[ColumnComparison]) -> str:
     matrices = sum(part.is_matrix for part in compared)
     columns = len(compared) - matrices
     counts = [(columns, "column", "columns"), (matrices, "matrix", "matrices")]
-    return " and ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts if n)
+    return " and ".join(f"{n} {noun if n == 1 else plural}" for n, noun, plural in counts if n)

@@ -25,24 +25,24 @@ EDGES: dict[Kind, tuple[object, ...]] = {
     Kind.TEXT: (None, "", UNSEEN),
     Kind.TIME: (),
 }
-"""Values at which two implementations part most easily: missing ones, such as were never seen,
-both zeros, the least number, and numbers beyond those of any training row (within float32, to
-which scikit-learn's own trees round)."""
+"""Values at which two implementations differ most easily: missing and unseen ones, both zeros, the
+least number, and numbers beyond any training row's (within float32, to which scikit-learn's own
+trees round)."""
 
 _TOGETHER = "on missing, unseen and extreme values"
 _ALONE = f"{_TOGETHER}, each row alone"
 _BASES = 16
-"""Golden rows of which edges are made, one value changed at a time."""
+"""Golden rows from which edges are made, one value changed at a time."""
 
 
 def compiled_parity(
     pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords, *, version: int | None = None
 ) -> ParityReport:
-    """Compare compiled predictors with what they were compiled from.
+    """Compare compiled predictors with the reference ones.
 
     The golden records are replayed with them. Then each compiled model is given edges: golden rows
-    of which one input at a time is missing, unseen or extreme. Both predictors answer those, the
-    compiled one together and each alone, and what one refuses the other has to refuse too.
+    with one input at a time missing, unseen or extreme. Both predictors answer those, the compiled
+    one together and each alone, and what one refuses the other must refuse too.
 
     Args:
         pipeline: The fitted pipeline, whose predictors are the reference.
@@ -60,12 +60,12 @@ def compiled_parity(
 
 
 def as_computed_by(pipeline: Pipeline, golden: GoldenRecords) -> GoldenRecords:
-    """Golden records, the matrices of its compiled models of float64, as these make them.
+    """Golden records with the matrices of compiled models in float64, as these make them.
 
     scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
 
     Args:
-        pipeline: What computes: some of its models, all or none may be compiled.
+        pipeline: The pipeline; any of its models may be compiled.
         golden: Golden records as they were computed at the fit.
     """
     matrices = {
@@ -81,7 +81,7 @@ def _as_numbers(matrix: Array) -> Array:
     try:
         return matrix.astype(np.float64)
     except (TypeError, ValueError):
-        return matrix  # of texts: its model has no transformers, and is not compiled
+        return matrix  # holds texts: its model has no transformers, and is not compiled
 
 
 def edge_rows(columns: Columns, kinds: dict[str, Kind]) -> Columns:
@@ -116,14 +116,14 @@ def _compared_on_edges(
 ) -> Iterator[Comparison]:
     graph = pipeline.graph
     node = graph.nodes[name]
-    kinds = {one: graph.kind(one) for one in node.inputs}
-    rows = edge_rows({one: golden.trace.columns[one] for one in node.inputs}, kinds)
+    kinds = {column: graph.kind(column) for column in node.inputs}
+    rows = edge_rows({column: golden.trace.columns[column] for column in node.inputs}, kinds)
     keys = np.arange(len(next(iter(rows.values()))))
     reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
     nothing = keys[:0]
     parts = [*_answered(reference, rows, keys), (nothing, reference(take_rows(rows, nothing)))]
     answered = np.concatenate([part for part, _ in parts])
-    expected = stacked([found for _, found in parts])
+    expected = stacked([columns for _, columns in parts])
     known = take_rows(rows, answered)
     refused = np.setdiff1d(keys, answered).tolist()
     taken = [row for row in refused if _answer(other, _row(rows, row)) is not None]
@@ -137,11 +137,11 @@ def _compared_on_edges(
         try:
             with np.errstate(all="ignore"):
                 actual = answer(known)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-            told = f"compiled, {node.title} refuses values that scikit-learn takes: {error}"
-            yield Comparison(setting=setting, failure=told)
+        except Exception as error:  # noqa: BLE001 - any error is reported
+            refusal = f"compiled, {node.title} refuses values that scikit-learn takes: {error}"
+            yield Comparison(setting=setting, failure=refusal)
             continue
-        found = compare(
+        comparison = compare(
             Trace(keys[answered], {**known, **expected}, {}),
             Trace(keys[answered], {**known, **actual}, {}),
             graph,
@@ -149,11 +149,11 @@ def _compared_on_edges(
             columns=tuple(expected),
             version=version,
         )
-        yield replace(found, setting=setting, failure=failure)
+        yield replace(comparison, setting=setting, failure=failure)
 
 
 def _each_alone(predictor: Predictor) -> Callable[[Columns], Columns]:
-    """A predictor that is given one row at a time, for which there is a way of its own."""
+    """A predictor that is given one row at a time, which it computes in another way."""
 
     def predict(columns: Columns) -> Columns:
         count = len(next(iter(columns.values())))
@@ -168,12 +168,12 @@ def _row(columns: Columns, row: int) -> Columns:
 
 
 def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[tuple[Array, Columns]]:
-    """The rows that a predictor takes, found by halves, and what it says of them."""
+    """The rows that a predictor takes, searched by halves, and its columns of them."""
     if not len(keys):
         return
-    found = _answer(predictor, take_rows(rows, keys))
-    if found is not None:
-        yield keys, found
+    columns = _answer(predictor, take_rows(rows, keys))
+    if columns is not None:
+        yield keys, columns
     elif len(keys) > 1:
         half = len(keys) // 2
         yield from _answered(predictor, rows, keys[:half])
@@ -181,7 +181,7 @@ def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[tupl
 
 
 def _answer(predictor: Predictor, rows: Columns) -> Columns | None:
-    """What a predictor says of some rows; None where it refuses them."""
+    """A predictor's columns of some rows; None if it refuses them."""
     with np.errstate(all="ignore"):
         try:
             return predictor(rows)

@@ -1,18 +1,18 @@
-"""Counterfactuals: what the outputs of a batch would be, had some columns other values.
+"""Counterfactuals: what the outputs of a batch would be if some columns had other values.
 
-That is what a finding about a population does to decisions. Against what its columns are held
-depends on what was found:
+They show what a finding about a population does to decisions. The other values depend on the
+finding:
 
-- a distribution that is another one (drift, a sudden shift) is held against the *mix of the
-  training*: of each column the values are replaced by those of the training of the same rank, or
-  as few of them, drawn by chance, as give the categories the shares that they had;
-- rows that break a constraint are held against what is *typical*: the training's median, or its
-  commonest category, in the place of each value of the suspect. Ranks say nothing of values that
-  were swapped or joined to other rows. So it tells what rests on these values, right or wrong;
-- rows that came again are held against what they were.
+- a changed distribution (drift, a sudden shift) is compared with the *mix of the training*: each
+  number becomes the training's number of the same rank; of categories, as few values as possible
+  are replaced, at random, until each has its share of the training;
+- rows that break a constraint are compared with *typical* values: the training's median or most
+  frequent category replaces each value of the suspect. Ranks say nothing about values that were
+  swapped or joined to other rows. So it shows what depends on these values, right or wrong;
+- rows that came again are compared with what they were.
 
-What is missing stays missing against the mix, and is replaced by what is typical. What does not
-come from the replaced columns is computed once.
+A missing value stays missing in the mix, and is replaced by the typical value. Columns that do not
+depend on the replaced ones are computed once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.profiles import ColumnProfile, Profile
 
 MOST_ROWS = 500
-"""Rows that are computed once more, drawn from those in question: shares are then known to five
+"""Rows in question that are computed once more, drawn at random: shares are then known to five
 percent (95 % of the time, by the binomial distribution)."""
 _NAMED = 4
 """Columns that are named."""
@@ -42,10 +42,10 @@ class Impact:
     """What a finding does to the outputs.
 
     Attributes:
-        against: What its columns are held against.
-        effects: What it does to each output that is another for it.
+        against: The values that its columns are compared with.
+        effects: The effect on each output that changes.
         rows: Rows that were computed.
-        lacking: Why that is not known, or cannot be, without a full stop; empty if it is.
+        lacking: Why the effect is not known, without a full stop; empty if it is known.
     """
 
     against: str = ""
@@ -56,11 +56,10 @@ class Impact:
     def __str__(self) -> str:
         if self.lacking:
             return self.lacking
-        told = (
-            "; ".join(map(str, self.effects))
-            or f"no output of {counted(self.rows, 'row')} is another"
+        effects = (
+            "; ".join(map(str, self.effects)) or f"no output of {counted(self.rows, 'row')} changes"
         )
-        return f"Against {self.against}: {told}"
+        return f"Against {self.against}: {effects}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ class Counterfactuals:
     """Rows of a batch, and what computes them.
 
     Attributes:
-        pipeline: What computes.
+        pipeline: The fitted pipeline.
         raw: The fields of the rows; outputs too, where these are replaced.
         profile: The profile of the training.
     """
@@ -78,30 +77,26 @@ class Counterfactuals:
     profile: Profile
 
     def mixed(self, columns: Iterable[str]) -> Impact:
-        """Against the mix of the training.
-
-        Args:
-            columns: The columns that are replaced.
-        """
+        """Replace the values of columns by the mix of the training."""
         return self._replaced(columns, None, "the mix of the training", with_mix)
 
     def typical(self, columns: Iterable[str], rows: Array) -> Impact:
-        """Against typical values of the training.
+        """Replace the values of columns by typical values of the training.
 
         Args:
-            columns: The columns that are replaced.
-            rows: Positions of the rows in question; of all of them, where there are none.
+            columns: The columns.
+            rows: Positions of the rows in question; empty for all rows.
         """
         names = list(columns)
         return self._replaced(names, rows, f"typical values of {listed(names, _NAMED)}", typical)
 
     def otherwise(self, values: Columns, rows: Array, against: str) -> Impact:
-        """Against given values.
+        """Replace the values of columns by given ones.
 
         Args:
             values: By column, its other values in the rows in question.
             rows: Positions of these rows.
-            against: What these values are.
+            against: A name for these values.
         """
         if (impact := self._without_outputs(values)) is not None:
             return impact
@@ -130,7 +125,7 @@ class Counterfactuals:
         return self._impact(values, rows, against)
 
     def _without_outputs(self, columns: Iterable[str]) -> Impact | None:
-        """What is said where no output can be another; None where one can."""
+        """The impact if no output can change; None if one can."""
         graph, names = self.pipeline.graph, list(columns)
         if not len(self.raw[self.pipeline.key]):
             return Impact(lacking="It changes no output, since every row is set aside")
@@ -151,12 +146,12 @@ class Counterfactuals:
         except LockstepError as error:
             why = str(error).removesuffix(".")
             return Impact(lacking=f"Its effect on the outputs is not known: {why}")
-        found = effects_of(then, now, graph.record, dict.fromkeys(graph.outputs))
-        return Impact(against, tuple(one for one in found if one.differing), len(rows))
+        effects = effects_of(then, now, graph.record, dict.fromkeys(graph.outputs))
+        return Impact(against, tuple(effect for effect in effects if effect.differing), len(rows))
 
 
 def _drawn(rows: Array) -> Array:
-    """Of many rows, as many as are computed, drawn by chance: the same ones at every run."""
+    """At most `MOST_ROWS` of the rows, drawn at random: the same ones at every run."""
     if len(rows) <= MOST_ROWS:
         return rows
     chance = np.random.default_rng(len(rows))
@@ -164,7 +159,7 @@ def _drawn(rows: Array) -> Array:
 
 
 def typical(values: Array, before: ColumnProfile) -> Array:
-    """The median or the commonest category of the training in the place of each value."""
+    """The median or the most frequent category of the training, in place of each value."""
     if before.holds == "numbers":
         usual = before.quantiles[len(before.quantiles) // 2] if before.quantiles else np.nan
         return np.full(len(values), usual).astype(values.dtype)
@@ -174,7 +169,7 @@ def typical(values: Array, before: ColumnProfile) -> Array:
 
 
 def with_mix(values: Array, before: ColumnProfile) -> Array:
-    """The values of a column, with the distribution that they had before."""
+    """The values of a column, changed to the distribution of the training."""
     known = np.flatnonzero(~is_missing(values))
     mixed = values.copy()
     if not len(known):
@@ -192,10 +187,10 @@ def with_mix(values: Array, before: ColumnProfile) -> Array:
         by_name.setdefault(str(value), []).append(place)
     surplus: list[int] = []
     lacking: list[str] = []
-    for name, found in by_name.items():
-        more = len(found) - round(before.shares.get(name, 0.0) * len(known))
+    for name, positions in by_name.items():
+        more = len(positions) - round(before.shares.get(name, 0.0) * len(known))
         if more > 0 and (name in before.shares or not before.rest):
-            surplus += chance.choice(found, more, replace=False).tolist()
+            surplus += chance.choice(positions, more, replace=False).tolist()
         lacking += [name] * -more
     for place, name in zip(chance.permutation(surplus), lacking, strict=False):
         mixed[place] = name == "True" if values.dtype == bool else name

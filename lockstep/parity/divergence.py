@@ -1,4 +1,4 @@
-"""A divergence: a column whose values are not what they should be, and all that explains it."""
+"""A divergence: a column whose values are not the expected ones, and all that explains it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockstep.parity.exactness import BEYOND
 from lockstep.parity.reproducer import Reproducer, public_name
 
 _MOST_NAMES = 4
-"""Inputs that a sentence names; it counts them where there are more."""
+"""Inputs that a sentence names; it counts more of them."""
 
 
 _VERBS = {
@@ -53,7 +53,7 @@ class Origin:
 
 
 def role_of(graph: Graph, column: str) -> str:
-    """What a column is for; `"column"` if the graph has no such column."""
+    """The role of a column; `"column"` if the graph has no such column."""
     node = graph.node(column)
     return node.role if node is not None else "column"
 
@@ -67,7 +67,7 @@ class Example:
         expected: Its expected value; for a matrix, that of the first cell which differs.
         actual: Its actual value.
         position: For a matrix, the position of that cell in its row.
-        inputs: The expected values of the column's direct inputs.
+        inputs: The expected values of the direct inputs.
     """
 
     key: Any
@@ -93,19 +93,19 @@ class Example:
 
 
 def _plain(value: Any) -> Any:
-    """Here a NaN that faces a None is a finding."""
+    """A value as plain data; NaN and None differ here."""
     return plain(value, longest=200, nan="NaN")
 
 
 def place_of(graph: Graph, column: str, *, is_matrix: bool = False) -> int:
-    """Where a column comes in graph order; a matrix comes right before its model's column."""
+    """The place of a column in graph order; a matrix comes right before its model's column."""
     place = graph.order.index(column) if column in graph.order else len(graph.order)
     return 2 * place + (not is_matrix)
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first column, in graph order, that is not what it should be.
+    """The first column, in graph order, whose values are not the expected ones.
 
     Attributes:
         column: Its name.
@@ -114,7 +114,7 @@ class Divergence:
         role: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`; `"column"` if the graph has
             no such column.
         origin: Its function; None for a field.
-        inputs: Whether each direct input agrees in the same rows; None where that is not known.
+        inputs: By direct input, whether it agrees in the same rows; None if that is not known.
         rows: Rows that differ.
         compared: Rows that were compared.
         largest: The largest absolute difference of two numbers (seconds for times), if any.
@@ -123,8 +123,8 @@ class Divergence:
         budget: Ulps that are allowed.
         forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
         examples: A few of the rows.
-        sides: Every column of the first of them, as expected and as it is, in graph order.
-        failure: What its function does wrong where that is more than a value, such as raising.
+        sides: Every column of the first example, expected and actual, in graph order.
+        failure: What its function does wrong beside its values, such as raising.
         reproducer: One record, and a test that fails as long as the column differs; None where
             none can be written.
     """
@@ -148,7 +148,7 @@ class Divergence:
 
     @property
     def begins_here(self) -> bool:
-        """Whether all direct inputs agree, so that this function or its environment is at fault."""
+        """Whether all direct inputs agree: then this function or its environment is at fault."""
         return all(self.inputs.values())
 
     @property
@@ -200,12 +200,12 @@ class Divergence:
 
 
 def failing(graph: Graph, column: str, failure: str) -> Divergence:
-    """The divergence of a column whose function does more wrong than to give another value.
+    """The divergence of a column whose function does something wrong beside its values.
 
     Args:
         graph: The pipeline's graph.
         column: The column.
-        failure: What its function does, to go on after its name.
+        failure: What its function does, in words that follow its name.
     """
     return Divergence(
         column=column,
@@ -226,7 +226,7 @@ def raising(graph: Graph, error: FunctionError) -> Divergence:
 
 
 def _clause(inputs: Mapping[str, bool | None], agrees: bool | None) -> str:
-    """What is known of those inputs that do or do not agree, in words."""
+    """The inputs that agree, differ, or were not compared, in words."""
     names = [name for name, state in inputs.items() if state is agrees]
     singular, plural = _VERBS[agrees]
     if len(names) == 1:

@@ -1,4 +1,4 @@
-"""Effects: what a difference does to an output: decisions that flip, scores that move, where."""
+"""Effects: what a difference does to an output: which decisions flip, how far scores move."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lockstep.parity.exactness import difference
 _CATEGORIES = (Kind.TEXT, Kind.BOOL)
 _NUMBERS = "fi"
 _MOST_VALUES = 24
-"""Values that a category has at most whose rows are looked at by themselves."""
+"""The most values of a category that makes segments."""
 _LEAST_SHARE = 0.05
-"""Share of the rows that a segment has at least: of fewer rows, one alone would be most."""
+"""The least share of the rows of a segment: a single row would count too much in a smaller one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class CategoryRows:
     Attributes:
         column: The category.
         value: Its value.
-        rows: Which rows have it: bool, one a row.
+        rows: Whether each row has it: bool.
     """
 
     column: str
@@ -44,10 +44,10 @@ class Worst:
     """The segment of the rows in which an output differs most.
 
     Attributes:
-        segment: Which rows these are, such as `origin is JFK`.
-        rows: How many there are.
-        differing: In how many of them the output differs.
-        moved: How much more a number is on average in them; None for decisions.
+        segment: Its rows, such as `origin is JFK`.
+        rows: Number of its rows.
+        differing: Number of its rows in which the output differs.
+        moved: The mean change of a number in them; None for decisions.
     """
 
     segment: str
@@ -56,10 +56,10 @@ class Worst:
     moved: float | None
 
     def __str__(self) -> str:
-        told = (
+        size = (
             f"{self.differing:,} of {self.rows:,}" if self.moved is None else brief(self.moved, "+")
         )
-        return f"most where {self.segment} ({told})"
+        return f"most where {self.segment} ({size})"
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Effect:
     Attributes:
         output: The output.
         rows: Rows that were compared.
-        differing: Those in which it is another: decisions that flip, scores that move.
-        moved: How much more a number is on average over all rows; None for decisions (texts,
-            booleans), and where it is not known.
+        differing: Rows in which it differs: decisions that flip, scores that move.
+        moved: The mean change of a number over all rows; None for decisions (texts, booleans), and
+            where it is not known.
         largest: The largest absolute difference of a number; None likewise.
-        worst: Where it differs most; None where no category parts the rows.
+        worst: The segment in which it differs most; None without segments.
     """
 
     output: str
@@ -96,10 +96,10 @@ class Effect:
 
         Args:
             output: The output.
-            before: What it was, or would be.
-            after: What it is, row by row.
+            before: The values that it had, or would have.
+            after: The values that it has, row by row.
             among: Segments of the rows.
-            differs: In which rows it counts as another; where it is any other, if not given.
+            differs: The rows that count as different: bool; by default all with another value.
         """
         unlike = difference(before, after).rows if differs is None else differs
         moves = None
@@ -118,10 +118,10 @@ class Effect:
     def __str__(self) -> str:
         verb = "flips" if self.moved is None else "moves"
         some = f"{self.differing:,}" if self.differing else "none"
-        said = f"{self.output} {verb} in {some} of {counted(self.rows, 'row')}"
+        text = f"{self.output} {verb} in {some} of {counted(self.rows, 'row')}"
         if self.differing and self.moved is not None and self.largest is not None:
-            said += f", by {brief(self.moved, '+')} on average and up to {brief(self.largest)}"
-        return f"{said}, {self.worst}" if self.worst is not None else said
+            text += f", by {brief(self.moved, '+')} on average and up to {brief(self.largest)}"
+        return f"{text}, {self.worst}" if self.worst is not None else text
 
 
 def effects_of(
@@ -133,8 +133,7 @@ def effects_of(
         before: The outputs as they were or would be.
         after: The outputs as they are, and the record's fields, of the same rows.
         schema: What the fields are declared to hold.
-        differs: The outputs, each with the rows in which it counts as another; None where any
-            other value does.
+        differs: By output, the rows that count as different; None for all with another value.
     """
     among = list(_segments(after, schema)) if differs else []
     return tuple(
@@ -143,9 +142,9 @@ def effects_of(
 
 
 def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) -> Worst | None:
-    """The segment with the largest share of rows that differ; of numbers, that moves most."""
+    """The segment with the largest share of differing rows; of numbers, the one that moves most."""
     much = unlike if moves is None else np.abs(moves)
-    worst = max(among, key=lambda one: float(much[one.rows].mean()), default=None)
+    worst = max(among, key=lambda segment: float(much[segment.rows].mean()), default=None)
     if worst is None:
         return None
     return Worst(
@@ -157,11 +156,11 @@ def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) ->
 
 
 def _segments(columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
-    """The segments of some rows, by every category of their record that has few values in them."""
-    categories = (one for one in schema if one.role == "value" and one.kind in _CATEGORIES)
+    """The segments of some rows, by every category of their record that has few values."""
+    categories = (field for field in schema if field.role == "value" and field.kind in _CATEGORIES)
     for name in (category.name for category in categories if category.name in columns):
-        places, found = pd.factorize(columns[name])
-        if 1 < len(found) <= _MOST_VALUES:
-            counts = np.bincount(places[places >= 0], minlength=len(found))
+        places, values = pd.factorize(columns[name])
+        if 1 < len(values) <= _MOST_VALUES:
+            counts = np.bincount(places[places >= 0], minlength=len(values))
             for place in np.flatnonzero(counts >= _LEAST_SHARE * len(places)).tolist():
-                yield CategoryRows(name, str(found[place]), places == place)
+                yield CategoryRows(name, str(values[place]), places == place)

@@ -1,4 +1,4 @@
-"""What a pipeline was fitted in and is served in, as far as it can change a result."""
+"""The environment in which a pipeline is fitted and served, as far as it can change a result."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class EnvironmentDifference:
     """One way in which an environment is not what was expected.
 
     Attributes:
-        what: what differs, such as `python`, `numpy` or `threads.blas`.
-        expected, actual: the two values; None where there is none, as for a library that is not
+        what: What differs, such as `python`, `numpy` or `threads.blas`.
+        expected, actual: The two values; None where there is none, as for a library that is not
             installed.
-        severity: `"error"` where the same results can't be counted on, `"warning"` elsewhere.
-        why: why it may matter, in one line.
+        severity: `"error"` where results may well differ, `"warning"` elsewhere.
+        why: Why it may matter, in one line.
     """
 
     what: str
@@ -90,17 +90,17 @@ class Environment:
     """Everything around the code that can change what it computes.
 
     Attributes:
-        python: version, such as `3.11.7`, after the implementation if that is not CPython.
-        libraries: version by distribution; those that are installed of `LIBRARIES` and of what the
-            code imports, and that of the rules of time zones.
-        system: operating system, architecture and C library.
-        processor: the model's name.
-        instructions: SIMD instruction sets that NumPy found and uses.
-        blas: each BLAS in the process: name, version, and the processor that it chose code for.
-        threads: cores that the process may use, and threads of BLAS and OpenMP.
-        timezone: local time's names and its offset from UTC.
-        locale: the locale in force.
-        encoding: of files that are opened without naming one.
+        python: Version, such as `3.11.7`, after the implementation if that is not CPython.
+        libraries: Version by installed distribution, of `LIBRARIES`, of what the code imports, and
+            of the rules of time zones.
+        system: Operating system, architecture and C library.
+        processor: Name of its model.
+        instructions: SIMD instruction sets that NumPy uses.
+        blas: Each BLAS in the process: name, version, and the processor that it chose code for.
+        threads: Cores that the process may use, and threads of BLAS and OpenMP.
+        timezone: Names of the local time, and its offset from UTC.
+        locale: The locale in force.
+        encoding: The default encoding of files.
     """
 
     python: str
@@ -116,10 +116,10 @@ class Environment:
 
     @classmethod
     def capture(cls, distributions: Iterable[str] = ()) -> Environment:
-        """Look at this process. Loads scikit-learn, with its BLAS and OpenMP.
+        """Capture the environment of this process. Loads scikit-learn, with its BLAS and OpenMP.
 
         Args:
-            distributions: Those that count beside `LIBRARIES`: what a pipeline's code imports.
+            distributions: What a pipeline's code imports beside `LIBRARIES`.
         """
         blas, threads = _native_libraries()
         return cls(
@@ -149,8 +149,8 @@ class Environment:
 
         Another major or minor release of Python, NumPy, pandas, scikit-learn or skops is an error;
         scikit-learn in particular promises nothing about estimators stored by another release
-        ("Model persistence", scikit-learn's user guide). Everything else is a warning. Of what only
-        some pipelines depend on, such as the rules of time zones, what this one tells is compared.
+        ("Model persistence", scikit-learn's user guide). Everything else is a warning. Libraries on
+        which only some pipelines depend are compared if this environment has them.
         """
         expected_facts, actual_facts = self.facts, actual.facts
         for name in actual.libraries.keys() - self.libraries.keys() - {*LIBRARIES}:
@@ -164,7 +164,7 @@ class Environment:
 
     @property
     def facts(self) -> dict[str, str]:
-        """All that is compared, by what it is."""
+        """The facts that are compared, by name."""
         return {
             "python": self.python,
             **self.libraries,
@@ -211,7 +211,7 @@ def _installed(distributions: Iterable[str]) -> dict[str, str]:
 
 
 def _time_zones() -> str | None:
-    """The release of the rules of time zones, such as `2026a`; None where none is told.
+    """The release of the rules of time zones, such as `2026a`; None where it is not known.
 
     Python looks for them in folders of the system first (`zoneinfo.TZPATH`).
     """
@@ -229,10 +229,10 @@ def _time_zones() -> str | None:
 
 
 def _version(distribution: str) -> str:
-    """Its version as its metadata tell; only a line is read of these, which takes a tenth."""
-    found = metadata.distribution(distribution)
-    line = _VERSION.search(found.read_text("METADATA") or "")
-    return line[1].strip() if line is not None else found.version
+    """A distribution's version; reading a line of its metadata takes a tenth of parsing them."""
+    installed = metadata.distribution(distribution)
+    line = _VERSION.search(installed.read_text("METADATA") or "")
+    return line[1].strip() if line is not None else installed.version
 
 
 def _system() -> str:
@@ -253,8 +253,8 @@ def _processor() -> str:
 def _instructions() -> tuple[str, ...]:
     import numpy as np
 
-    found = np.show_config(mode="dicts")["SIMD Extensions"]
-    return (*found.get("baseline", ()), *found.get("found", ()))
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    return (*extensions.get("baseline", ()), *extensions.get("found", ()))
 
 
 def _native_libraries() -> tuple[tuple[str, ...], dict[str, int]]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BEYOND = np.iinfo(np.uint64).max
-"""The distance where no number of ulps leads: from NaN, or from infinity, to another value."""
+"""The distance from NaN, or from infinity, to another value."""
 
 _INTEGERS = {4: np.int32, 8: np.int64}
 """The integers as wide as a float, by their size in bytes."""
@@ -15,7 +15,7 @@ _INTEGERS = {4: np.int32, 8: np.int64}
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two arrays of equal shape differ, and by how much.
+    """The cells in which two arrays of equal shape differ, and by how much.
 
     Attributes:
         cells: Bool, the arrays' shape: True where the two differ by more than the budget.
@@ -23,8 +23,8 @@ class Difference:
             None for text, or where no two finite numbers face each other.
         ulps: The largest distance in ulps between two floats; None where either array holds no
             floats. `BEYOND` if a NaN faces a number, or infinity a finite number.
-        forms: What the two arrays hold if that differs, such as `("int64", "float64")`, which is
-            a difference by itself.
+        forms: What the two arrays hold if that differs, such as `("int64", "float64")`; that is a
+            difference by itself.
     """
 
     cells: NDArray[np.bool_]
@@ -34,7 +34,7 @@ class Difference:
 
     @property
     def rows(self) -> NDArray[np.bool_]:
-        """The rows with a differing cell: bool, one per row."""
+        """Whether each row has a differing cell: bool."""
         return np.asarray(self.cells.any(axis=tuple(range(1, self.cells.ndim))))
 
 
@@ -86,7 +86,7 @@ def difference(
         scale: The usual size of the values; of a matrix, that at each position of a row.
 
     Raises:
-        ValueError: The arrays have not the same number of rows.
+        ValueError: The arrays have different numbers of rows.
     """
     if len(expected) != len(actual):
         raise ValueError(f"{len(expected)} rows cannot be compared with {len(actual)}")
@@ -97,7 +97,7 @@ def difference(
             largest = 0.0 if np.isfinite(expected).any() else None
             return Difference(np.zeros(expected.shape, dtype=bool), largest, 0, None)
         distance = ulp_distance(expected, actual)
-        first, second = (np.where(np.isfinite(one), one, np.nan) for one in (expected, actual))
+        first, second = (np.where(np.isfinite(side), side, np.nan) for side in (expected, actual))
         apart = np.abs(first - second)
         step = np.spacing(np.asarray(scale, dtype=expected.dtype))
         is_rounding = (apart <= ulps * step) & (distance != BEYOND)
@@ -114,7 +114,7 @@ def difference(
 
 
 def same_bits(expected: NDArray[Any], actual: NDArray[Any]) -> bool:
-    """Whether two arrays of one shape are equal, as most that are compared are; seen at once."""
+    """Whether two arrays of one shape have the same bits: a fast check, which most arrays pass."""
     if expected.dtype != actual.dtype:
         return False
     if expected.dtype.kind == "O":
@@ -137,12 +137,12 @@ def _gap(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.uint
 
 
 def _difference_of_exact(expected: NDArray[Any], actual: NDArray[Any]) -> Difference:
-    """The difference of arrays of one dtype that are no floats: integers, booleans, times."""
+    """The difference of integers, booleans or times of one dtype."""
     largest = None
     if expected.dtype.kind == "M":
         cells = np.asarray(expected.view(np.int64) != actual.view(np.int64))
-        first, second = (one.astype("datetime64[us]").view(np.int64) for one in (expected, actual))
-        gap = _gap(first, second)[~(np.isnat(expected) | np.isnat(actual))]
+        sides = (side.astype("datetime64[us]").view(np.int64) for side in (expected, actual))
+        gap = _gap(*sides)[~(np.isnat(expected) | np.isnat(actual))]
         largest = float(gap.max()) / 1e6 if gap.size else None
     else:
         cells = np.asarray(expected != actual)
@@ -153,7 +153,7 @@ def _difference_of_exact(expected: NDArray[Any], actual: NDArray[Any]) -> Differ
 
 
 def _difference_of_objects(expected: NDArray[Any], actual: NDArray[Any], ulps: int) -> Difference:
-    """The difference of texts, or of the mixed cells of a matrix, of which floats have ulps."""
+    """The difference of texts, or of the mixed cells of a matrix, in which floats have ulps."""
     first, second = expected.ravel().tolist(), actual.ravel().tolist()
     if first == second and [*map(type, first)] == [*map(type, second)]:
         return Difference(np.zeros(expected.shape, dtype=bool), None, None, None)
@@ -163,9 +163,9 @@ def _difference_of_objects(expected: NDArray[Any], actual: NDArray[Any], ulps: i
     if not unlike:
         return Difference(cells.reshape(expected.shape), None, None, None)
     floats = np.array([pairs[row] for row in unlike], dtype=np.float64)
-    found = difference(floats[:, 0], floats[:, 1], ulps=ulps)
-    cells[unlike] = found.cells
-    return Difference(cells.reshape(expected.shape), found.largest, found.ulps, None)
+    apart = difference(floats[:, 0], floats[:, 1], ulps=ulps)
+    cells[unlike] = apart.cells
+    return Difference(cells.reshape(expected.shape), apart.largest, apart.ulps, None)
 
 
 def _same(first: Any, second: Any) -> bool:
@@ -178,7 +178,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _difference_of_forms(expected: NDArray[Any], actual: NDArray[Any]) -> Difference:
-    """The difference of arrays that hold different things, in their values if these compare."""
+    """The difference of arrays of unlike shapes or dtypes, by their values if both hold numbers."""
     forms = (_form(expected), _form(actual))
     everywhere = np.ones(expected.shape, dtype=bool)
     are_numbers = expected.dtype.kind in "biuf" and actual.dtype.kind in "biuf"

@@ -1,4 +1,4 @@
-"""Golden records: a few hundred rows that stand for all, with the value of every column."""
+"""Golden records: a few hundred rows that represent all, with the value of every column."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lockstep.parity.scales import Scales
 T = TypeVar("T")
 
 _KEY = "(key)"
-"""Name of the keys in the file of the columns: a name that no column can have."""
+"""Name of the keys in the file of columns: no column can have it."""
 _COLUMNS = "columns.parquet"
 _NUMBERS = "matrices.npz"
 _OBJECTS = "matrices.json"
@@ -32,7 +32,7 @@ _DESCRIPTION = "golden.json"
 
 
 _DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile, zlib.error)
-"""What is raised by files that are missing or were cut."""
+"""Errors of files that are missing or cut off."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Coverage:
 
     Attributes:
         column: The column.
-        aim: What was sought: `"missing"` values, `"extremes"` (the least and the greatest),
+        aim: What they should show: `"missing"` values, `"extremes"` (the least and the greatest),
             `"categories"`, or the `"decision"`: rows beside the place where an output flips.
-        wanted: How many of these there are.
-        covered: How many of these the records show.
-        open: The first few categories that had no room.
+        wanted: Number of such values.
+        covered: Number of these that the records show.
+        open: The first few values that had no room.
     """
 
     column: str
@@ -66,13 +66,13 @@ class Coverage:
 
 @dataclass(frozen=True)
 class GoldenRecords:
-    """Raw rows, and what every column of them is.
+    """Raw rows, and every column of them.
 
     Attributes:
         records: The fields of the rows: the record's, and the outcome's if there is one.
         trace: All columns of the rows, and the matrix given to each model's estimator.
-        scales: How large the values of each column usually are, as seen in golden records.
-        coverage: What the rows were chosen to show, and how much of it they do.
+        scales: The usual size of each column's values in these rows.
+        coverage: What the rows were chosen to show, and how much of it they show.
     """
 
     records: Columns
@@ -84,7 +84,7 @@ class GoldenRecords:
     def of(
         cls, records: Columns, trace: Trace, coverage: tuple[Coverage, ...] = ()
     ) -> GoldenRecords:
-        """Rows whose own trace tells how large the values of each column usually are."""
+        """Golden records with the scales of their own trace."""
         return cls(records, trace, Scales.of(trace), coverage)
 
     def __len__(self) -> int:
@@ -94,12 +94,9 @@ class GoldenRecords:
     def summary(self) -> str:
         """What the records show, in a line."""
         counts = []
-        for aim in dict.fromkeys(one.aim for one in self.coverage):
-            parts = [one for one in self.coverage if one.aim == aim]
-            covered, wanted = (
-                sum(part.covered for part in parts),
-                sum(part.wanted for part in parts),
-            )
+        for aim in dict.fromkeys(part.aim for part in self.coverage):
+            parts = [part for part in self.coverage if part.aim == aim]
+            covered, wanted = (sum(p.covered for p in parts), sum(p.wanted for p in parts))
             counts.append(f"{aim} {covered:,} of {wanted:,}")
         return f"{len(self):,} golden records: {', '.join(counts) or 'nothing known of them'}"
 
@@ -119,7 +116,7 @@ class GoldenRecords:
         description = {
             "fields": list(self.records),
             "matrices": list(self.trace.matrices),
-            "coverage": [one.to_json() for one in self.coverage],
+            "coverage": [part.to_json() for part in self.coverage],
         }
         _write(directory / _DESCRIPTION, description)
 
@@ -143,7 +140,7 @@ class GoldenRecords:
                 trace=Trace(
                     keys, columns, {name: matrices[name] for name in description["matrices"]}
                 ),
-                coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
+                coverage=tuple(Coverage.from_json(part) for part in description["coverage"]),
             )
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise GoldenError(
@@ -152,11 +149,6 @@ class GoldenRecords:
 
 
 def _part(path: Path, read: Callable[[Path], T]) -> T:
-    """One of the files of golden records.
-
-    Raises:
-        GoldenError: It is missing or damaged.
-    """
     try:
         return read(path)
     except FileNotFoundError as error:
@@ -175,13 +167,12 @@ def _columns(path: Path) -> Columns:
 
 
 def _numbers(path: Path) -> dict[str, Array]:
-    """What `_write_numbers` wrote."""
     with zipfile.ZipFile(path) as archive:
-        found = {}
+        matrices = {}
         for name in archive.namelist():
             with archive.open(name) as member:
-                found[name.removesuffix(".npy")] = np.lib.format.read_array(member)
-        return found
+                matrices[name.removesuffix(".npy")] = np.lib.format.read_array(member)
+        return matrices
 
 
 def _table(trace: Trace) -> pa.Table:
@@ -197,7 +188,7 @@ def _table(trace: Trace) -> pa.Table:
 
 
 def _write_numbers(path: Path, matrices: Mapping[str, Array]) -> None:
-    """An .npz file, as `np.savez` writes it for any name but its own arguments', such as `file`."""
+    """Write an .npz file: `np.savez` takes no array by the name of its own parameters (`file`)."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, matrix in matrices.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

@@ -28,27 +28,27 @@ _ALONE = 64
 _CHUNKS = (2, 3, 7, 31, 127)
 """Sizes of the chunks, in turn."""
 _CANDIDATES = 40
-"""Rows among which the few of a reproducer are sought."""
+"""Rows from which the few of a reproducer are chosen."""
 _AGAIN = "again"
 
 
 def locality(
     pipeline: Pipeline, columns: Columns, *, rows: int = 2_000, seed: int = 0
 ) -> ParityReport:
-    """Compute every column for the same rows in other company, and compare.
+    """Compute every column of the same rows in other company, and compare.
 
     Some rows are computed all together, and then again, shuffled, in chunks of 2 to 127, and 64 of
     them one at a time. A column that is not the same each time depends on more than its own row:
-    on other rows, on their number or order, on chance, or on time. A function that alters its
-    inputs or reads the clock is found too. The first such column in graph order is named; columns
-    that come from it differ in consequence.
+    on other rows, on their number or order, on chance, or on time. Functions that alter their
+    inputs or read the clock are reported too. The report names the first such column in graph
+    order; columns that depend on it differ in consequence.
 
     Args:
         pipeline: The pipeline. Columns that depend on models are computed if it is fitted.
         columns: Two rows or more: the record's fields, and the outcome's, which labels need.
             Columns computed from these are not used. Of rows with one key, only the first counts.
         rows: Most rows to compute, chosen at random.
-        seed: Of the random choices.
+        seed: Seed of the random choices.
 
     Returns:
         A comparison for each composition of the batch; not ok if there are fewer than two rows.
@@ -81,16 +81,16 @@ def locality(
 
 @dataclass(frozen=True)
 class Subject:
-    """What is computed again and again.
+    """The rows and columns that are computed again and again.
 
     Attributes:
         graph: The pipeline's graph.
-        models: Its fitted estimators.
+        models: Its predictors.
         key: Name of the key.
-        fields: The rows: the columns of them that are given.
+        fields: The given columns of the rows.
         wanted: The columns to compute, in graph order.
-        skipped: The others, and why they can't be computed.
-        scales: How large the values of each column usually are, once that is known.
+        skipped: By column that cannot be computed: why.
+        scales: The usual size of each column's values, once that is known.
     """
 
     graph: Graph
@@ -105,30 +105,30 @@ class Subject:
         return len(self.fields[self.key])
 
     def compute(self, rows: Array | slice) -> Trace:
-        """All that is wanted of some rows."""
+        """Compute the wanted columns of some rows."""
         given = {name: _contiguous(values[rows]) for name, values in self.fields.items()}
-        found = self.graph.evaluate(given, self.wanted, self.models)
-        columns = {name: found[name] for name in (*self.fields, *self.wanted)}
+        computed = self.graph.evaluate(given, self.wanted, self.models)
+        columns = {name: computed[name] for name in (*self.fields, *self.wanted)}
         return Trace(columns[self.key], columns, {})
 
     def compared(self, whole: Trace, setting: str, parts: Sequence[Array]) -> Comparison:
-        """Compare the rows as they are all together and in parts."""
+        """Compare the rows computed in parts with those computed all together."""
         try:
             actual = Trace.joined([self.compute(rows) for rows in parts])
         except FunctionError as error:
             return Comparison(setting=setting, first=raising(self.graph, error))
         expected = whole.take(np.concatenate(parts))
-        found = compare(expected, actual, self.graph, scales=self.scales)
-        return replace(found, setting=setting, skipped=self.skipped)
+        comparison = compare(expected, actual, self.graph, scales=self.scales)
+        return replace(comparison, setting=setting, skipped=self.skipped)
 
     def diverse_rows(self) -> Array:
-        """Some rows: one that lacks each field that may be missing, and others evenly spread."""
+        """Some rows: one without a value for each field, where there is one, and others spread."""
         lacking = [is_missing(values).nonzero()[0][:1] for values in self.fields.values()]
         spread = np.linspace(0, len(self) - 1, _ALONE).astype(np.int64)
         return np.unique(np.concatenate([*lacking, spread]))
 
     def misconduct(self) -> Iterator[Comparison]:
-        """The first function that alters an input, that reads the clock, or draws at chance."""
+        """The first functions that alter an input, read the clock, or draw random numbers."""
         functions = [
             column
             for name in self.wanted
@@ -168,19 +168,17 @@ class Subject:
         return next(unlike, None)
 
     def _drawn(self, column: Node) -> str | None:
-        """What a function draws random numbers of; None if it draws none."""
         inputs = self._inputs(column.name)
         return draws(
-            column.function,
-            lambda: self.graph.evaluate(dict(inputs), (column.name,), self.models),
+            column.function, lambda: self.graph.evaluate(dict(inputs), (column.name,), self.models)
         )
 
     def _inputs(self, column: str) -> Columns:
         """The column's direct inputs for all rows, before its function is called."""
         names = self.graph.inputs(column)
         given = {name: values.copy() for name, values in self.fields.items()}
-        found = self.graph.evaluate(given, names, self.models)
-        return {name: found[name] for name in names}
+        computed = self.graph.evaluate(given, names, self.models)
+        return {name: computed[name] for name in names}
 
     def _reproducer(self, divergence: Divergence, *, is_again: bool) -> Reproducer | None:
         """A test on the fewest rows that show the divergence; None if 40 rows do not."""
@@ -208,7 +206,7 @@ class Subject:
         return locality_reproducer(self.graph, column, few, again=is_again, scale=scale)
 
     def _candidates(self, divergence: Divergence) -> Array:
-        """The rows that the divergence shows, and others evenly spread."""
+        """The divergence's examples, and others evenly spread."""
         shown = {example.key for example in divergence.examples}
         keys = self.fields[self.key].tolist()
         rows = [row for row, key in enumerate(keys) if key in shown]
@@ -244,9 +242,9 @@ def _subject(
 
 
 def _contiguous(values: Array) -> Array:
-    """Numbers side by side, as a batch has them: NumPy rounds others in another way.
+    """Contiguous values, as a batch has them: NumPy rounds others in another way.
 
-    So it does with one number that was taken backward, though it calls that contiguous.
+    That holds for a single number that was taken backward too, which NumPy calls contiguous.
     """
     is_side_by_side = values.dtype == object or values.strides == (values.itemsize,)
     return values if is_side_by_side else values.copy()
@@ -264,7 +262,7 @@ def _fewest(rows: Array, differs: Callable[[Array], bool]) -> Array:
     """Halve rows as long as one half still differs."""
     while len(rows) > 1:
         middle = len(rows) // 2
-        half = next((one for one in (rows[:middle], rows[middle:]) if differs(one)), None)
+        half = next((part for part in (rows[:middle], rows[middle:]) if differs(part)), None)
         if half is None:
             break
         rows = half

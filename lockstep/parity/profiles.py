@@ -16,16 +16,16 @@ from lockstep.columns.plain import bars
 GRID = 101
 """Quantiles that are kept: minimum, every percent, maximum."""
 CATEGORIES = 200
-"""Categories that are kept, the most frequent ones; the rest is pooled."""
+"""Categories that are kept, the most frequent ones; the others are pooled."""
 DIGITS = 4
-"""Digits after the decimal point that are looked at."""
+"""Digits after the decimal point that are counted."""
 _PARTS = 12
 """Parts of a histogram."""
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """How the values of one column are distributed.
+    """The distribution of the values of a column.
 
     Attributes:
         holds: What it holds: `"numbers"`, or `"categories"` (text and booleans).
@@ -34,7 +34,7 @@ class ColumnProfile:
         quantiles: Values at 0, 1, ..., 100 percent; empty for categories and without values.
         shares: Share among the values of each category; of numbers, the share of their digits
             after the decimal point: `"02"` for 39.02.
-        rest: Share of the categories that are not among `shares`.
+        rest: Share of the values that are not among `shares`.
     """
 
     holds: Literal["numbers", "categories"]
@@ -52,11 +52,11 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """How the values of some columns are distributed over some rows.
+    """The distributions of some columns over some rows.
 
     Attributes:
         rows: Number of rows.
-        columns: Each column's own profile.
+        columns: Each column's profile.
     """
 
     rows: int
@@ -68,19 +68,19 @@ class Profile:
 
         Args:
             columns: The rows.
-            kinds: Which columns to profile and what they hold; times are left out.
+            kinds: The columns to profile, and what each holds; times are left out.
         """
         rows = len(next(iter(columns.values()))) if columns else 0
-        found = {}
+        profiles = {}
         for name, kind in kinds.items():
             if kind in (Kind.FLOAT, Kind.INT):
-                found[name] = _of_numbers(columns[name])
+                profiles[name] = _of_numbers(columns[name])
             elif kind is not Kind.TIME:
-                found[name] = _of_categories(columns[name])
-        return cls(rows, found)
+                profiles[name] = _of_categories(columns[name])
+        return cls(rows, profiles)
 
     def to_json(self) -> dict[str, Any]:
-        """The profile as a dict for JSON."""
+        """The profile as plain data."""
         return asdict(self)
 
     @classmethod
@@ -92,11 +92,11 @@ class Profile:
 def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ...]:
     """Small histograms over the same parts, of training and of batches.
 
-    Numbers are parted from the 1st to the 99th percentile of all, each end taking what lies
-    beyond; texts into the most frequent categories of the training, then all others.
+    Numbers are split between the 1st and the 99th percentile of all, and both ends take what lies
+    beyond; texts are split into the most frequent categories of the training, and all others.
 
     Returns:
-        One a profile, in their order; all are empty where they cannot be compared.
+        A histogram a profile, in order; all are empty where profiles cannot be compared.
     """
     profiles = (training, *others)
     if any(other.holds != training.holds for other in others):
@@ -105,7 +105,7 @@ def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ..
 
 
 def _histogram_parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
-    """The shares of each profile in the same parts; of none, where no profile has a number."""
+    """The shares of each profile in the same parts; zeros where no profile has a number."""
     if profiles[0].holds == "categories":
         names = list(profiles[0].shares)[: _PARTS - 1]
         shares = [
@@ -113,8 +113,8 @@ def _histogram_parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
         ]
         rest = [max(1 - float(share.sum()), 0.0) for share in shares]
         return [
-            np.append(known, others) * (one.missing < 1)
-            for one, known, others in zip(profiles, shares, rest, strict=True)
+            np.append(known, others) * (profile.missing < 1)
+            for profile, known, others in zip(profiles, shares, rest, strict=True)
         ]
     inner = [value for profile in profiles for value in profile.quantiles[1:100]]
     if not inner:
@@ -148,7 +148,7 @@ def _of_numbers(array: Array) -> ColumnProfile:
 
 
 def _digits(values: Floats, counts: Array) -> Counter[str]:
-    """How often each sequence of digits after the decimal point occurs; `""` for whole numbers."""
+    """Count each sequence of digits after the decimal point; `""` for whole numbers."""
     scale = 10**DIGITS
     digits, which = np.unique(np.rint(np.abs(values) % 1 * scale) % scale, return_inverse=True)
     totals = np.bincount(which, counts)

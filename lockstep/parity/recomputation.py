@@ -16,26 +16,27 @@ from lockstep.parity.scales import Scales
 def recompute(pipeline: Pipeline, stored: Columns) -> Comparison:
     """Compute features and labels of all stored rows anew, and compare them with the stored ones.
 
-    Compared is what needs no fitted model: what models are fitted to. A column that is stored and
-    unknown to the pipeline differs, and so does one that the pipeline has and nobody stored.
+    Only columns that need no fitted model are compared. A column that only the stored rows or only
+    the pipeline have differs.
 
     Args:
-        pipeline: What computes; it need not be fitted.
+        pipeline: The pipeline; it need not be fitted.
         stored: Fields, features and labels, as they were stored.
     """
     graph = pipeline.graph
     wanted = (*graph.model_free, *graph.labels)
     fields = pipeline.joint_schema.names
-    unlike = min(_unlike(graph, (*fields, *wanted), stored), key=_place, default=None)
-    if unlike is not None:
-        return Comparison(first=unlike)
+    unlike = _unlike(graph, (*fields, *wanted), stored)
+    first = min(unlike, key=lambda divergence: divergence.place, default=None)
+    if first is not None:
+        return Comparison(first=first)
     try:
-        found = graph.evaluate({name: stored[name] for name in fields}, wanted)
+        evaluated = graph.evaluate({name: stored[name] for name in fields}, wanted)
     except FunctionError as error:
         return Comparison(first=raising(graph, error))
     keys = stored[pipeline.key]
     expected = Trace(keys, stored, {})
-    computed = Trace(keys, {name: found[name] for name in (*fields, *wanted)}, {})
+    computed = Trace(keys, {name: evaluated[name] for name in (*fields, *wanted)}, {})
     return compare(expected, computed, graph, scales=Scales.of(expected), columns=wanted)
 
 
@@ -50,7 +51,3 @@ def _unlike(graph: Graph, names: tuple[str, ...], stored: Columns) -> Iterator[D
     for name in stored:
         if name not in names:
             yield failing(graph, name, "is among the stored columns, and computed by no function")
-
-
-def _place(divergence: Divergence) -> int:
-    return divergence.place

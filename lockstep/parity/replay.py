@@ -28,23 +28,19 @@ ALONE = 8
 
 
 def replay(
-    pipeline: Pipeline,
-    golden: GoldenRecords,
-    *,
-    version: int | None = None,
-    alone: int = ALONE,
+    pipeline: Pipeline, golden: GoldenRecords, *, version: int | None = None, alone: int = ALONE
 ) -> ParityReport:
-    """Decode golden records anew from JSON text, and compare all that is computed from them.
+    """Decode golden records anew from JSON text, compute all columns, and compare them.
 
     They are computed in one batch and, some of them, one at a time. All columns and matrices of the
-    golden trace are compared; a record that is refused and a column that the pipeline no longer
-    has make the report not ok.
+    golden trace are compared. The report is not ok if a record is refused or the pipeline lacks a
+    column.
 
     Args:
-        pipeline: The fitted pipeline, which decodes and computes.
-        golden: The records, and what is expected of them.
+        pipeline: The fitted pipeline.
+        golden: The records and their expected columns.
         version: The version whose models the pipeline has, for a reproducer to load.
-        alone: How many are computed one at a time: one row by scikit-learn takes 20 ms.
+        alone: Records to compute one at a time: one row by scikit-learn takes 20 ms.
     """
     return ParityReport(tuple(_from_json(pipeline, golden, version, alone)))
 
@@ -58,8 +54,8 @@ def wire_formats(
     and a DataFrame.
 
     Args:
-        pipeline: The fitted pipeline, which decodes and computes.
-        golden: The records, and what is expected of them.
+        pipeline: The fitted pipeline.
+        golden: The records and their expected columns.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
     schema, fields = _asked(pipeline, golden)
@@ -114,7 +110,7 @@ def _compared(
     setting: str,
     decode_parts: Callable[[], Sequence[Decoded]],
 ) -> Comparison:
-    """Compute parts one by one, and compare them all with the golden trace."""
+    """Compute parts one by one, and compare all with the golden trace."""
     expected = golden.trace
     try:
         parts = decode_parts()
@@ -132,7 +128,7 @@ def _compared(
     except FunctionError as error:
         return Comparison(setting=setting, first=raising(pipeline.graph, error))
     actual = Trace.joined(traces) if traces else expected.take([])
-    found = compare(
+    comparison = compare(
         expected,
         actual,
         pipeline.graph,
@@ -143,7 +139,7 @@ def _compared(
     refused = [row for part in parts for row in part.rejected]
     are = verb(len(refused), "is", "are")
     failure = f"{counted(len(refused), 'record')} {are} refused: {refused[0]}" if refused else None
-    return replace(found, setting=setting, failure=failure)
+    return replace(comparison, setting=setting, failure=failure)
 
 
 def _has_outcome(pipeline: Pipeline, golden: GoldenRecords) -> bool:
@@ -151,7 +147,7 @@ def _has_outcome(pipeline: Pipeline, golden: GoldenRecords) -> bool:
 
 
 def _asked(pipeline: Pipeline, golden: GoldenRecords) -> tuple[Schema, list[Field]]:
-    """What the pipeline asks for, and the fields of it that the records have."""
+    """The schema to decode with, and its fields that the records have."""
     has_outcome = _has_outcome(pipeline, golden)
     schema = pipeline.joint_schema if has_outcome else pipeline.record_schema
     return schema, [field for field in schema if field.name in golden.records]

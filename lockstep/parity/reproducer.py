@@ -1,4 +1,4 @@
-"""Reproducers: pytest modules that fail as long as a column is not what it should be."""
+"""Reproducers: pytest modules that fail as long as a column has not the expected values."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _FIELD = """
 def test_{column}_decodes_as_expected():
     decoded = decode_json(RECORD, {pipeline}.{schema})
     assert not decoded.rejected, decoded.rejected
-    found = decoded.columns["{column}"]
-    assert not difference(EXPECTED, found).cells.any(), f"expected {{EXPECTED}}, got {{found}}"
+    actual = decoded.columns["{column}"]
+    assert not difference(EXPECTED, actual).cells.any(), f"expected {{EXPECTED}}, got {{actual}}"
 """
 _VALUE = """
 
 def test_{column}_is_as_expected():
-    found = {pipeline}.graph.evaluate(INPUTS, ["{column}"]{models})["{column}"]
-    differs = difference(EXPECTED, found, {allowed}).cells.any()
-    assert not differs, f"expected {{EXPECTED}}, got {{found}}"
+    actual = {pipeline}.graph.evaluate(INPUTS, ["{column}"]{models})["{column}"]
+    differs = difference(EXPECTED, actual, {allowed}).cells.any()
+    assert not differs, f"expected {{EXPECTED}}, got {{actual}}"
 """
 _MATRIX = """
 
 def test_{column}_is_given_the_expected_matrix():
-    found = models()["{column}"].matrix(INPUTS)
-    differs = difference(EXPECTED, found, {allowed}).cells.any()
-    assert not differs, f"expected {{EXPECTED}}, got {{found}}"
+    actual = models()["{column}"].matrix(INPUTS)
+    differs = difference(EXPECTED, actual, {allowed}).cells.any()
+    assert not differs, f"expected {{EXPECTED}}, got {{actual}}"
 """
 _LOCALITY = """
 
@@ -81,7 +81,7 @@ class Reproducer:
         record: A record at which the column differs, as JSON text; None where the trace lacks
             some of its fields.
         test: Source of a pytest module. In the project's folder, whose home has the version, it
-            fails as long as the column differs, and passes once it does not.
+            fails as long as the column differs.
     """
 
     record: str | None
@@ -106,9 +106,9 @@ def value_reproducer(
     scale: Array | float = 0.0,
     version: int | None = None,
 ) -> Reproducer | None:
-    """Write a test that a column has the value that it is expected to have.
+    """Write a test that a column has the expected value.
 
-    A field's test decodes the record. Any other column's gives the recorded inputs to its
+    A field's test decodes the record. Any other column's passes the recorded inputs to its
     function, as the checkout has it; a model's loads the fitted estimator from the registry.
 
     Args:
@@ -116,14 +116,14 @@ def value_reproducer(
         column: The column.
         row: The columns of a trace, reduced to one row.
         expected: The expected value: an array of one row.
-        is_matrix: Whether it is that of the matrix that the estimator of this model is given.
-        scale: The usual size of the column's values, or that at each position of a matrix; see
+        is_matrix: Whether it is a row of the matrix that the estimator of this model is given.
+        scale: The usual size of the column's values, or at each position of a matrix; see
             `difference`.
         version: The version whose models to load; the champion's by default.
 
     Returns:
-        The reproducer; None if no module holds the pipeline, if an input is lacking, or if a
-        value has no literal.
+        The reproducer; None if no module holds the pipeline, an input is lacking, or a value has no
+        literal.
     """
     if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
@@ -142,7 +142,7 @@ def locality_reproducer(
         graph: The pipeline's graph.
         column: The column; no field.
         rows: The columns of a trace, reduced to these rows, the one that differs first.
-        again: Whether they are to be computed twice instead, together.
+        again: Whether to compute them twice together instead.
         scale: As for `value_reproducer`.
 
     Returns:
@@ -153,7 +153,7 @@ def locality_reproducer(
 
 
 def public_name(module: str) -> str:
-    """The name by which a checkout knows a module that may be loaded as part of a version.
+    """The name in a checkout of a module that may be loaded as part of a version.
 
     The registry runs the modules of a version under a private package.
     """
@@ -167,10 +167,7 @@ def _inputs(graph: Graph, column: str, rows: Columns) -> dict[str, Any]:
 
 
 def _record(graph: Graph, rows: Columns) -> str | None:
-    """The first row as JSON text, with its outcome if that is there.
-
-    None if a field is lacking, or the text would be too long.
-    """
+    """The first row as JSON text, with a known outcome; None if it lacks a field or is long."""
     for schema in (graph.record.joined(graph.outcome), graph.record):
         if set(schema.names) <= set(rows):
             text = wire_text(wire_record(rows, 0, schema))
@@ -234,7 +231,7 @@ def _imports(body: str, module: str, pipeline: str) -> list[str]:
 
 
 def _place(graph: Graph) -> tuple[str, str] | None:
-    """The module that holds the pipeline of a graph, as a checkout knows it, and its name there."""
+    """The module that holds the pipeline of a graph, as a checkout names it, and its name there."""
     functions = [node.function for node in graph.columns.values()]
     modules = dict.fromkeys(function.__module__ for function in functions if function is not None)
     for module in modules:

@@ -1,9 +1,9 @@
-"""Scales: how large the values of each column usually are, as it was seen at the fit.
+"""Scales: the usual size of each column's values, as seen at the fit.
 
-What is left of large terms that cancel has the rounding of the terms, not of the result (Higham,
-"Accuracy and Stability of Numerical Algorithms", 2002, section 4.2). A row does not tell how large
-its terms were; the usual size of its column does. It is fixed at the fit, so that what a row may
-differ by does not depend on which rows happen to lie beside it.
+A sum of large terms that cancel has the rounding of the terms, not of the sum (Higham, "Accuracy
+and Stability of Numerical Algorithms", 2002, section 4.2). A row does not show the size of its
+terms; the usual size of its column does. It is fixed at the fit, so that the tolerance of a row
+does not depend on the rows beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Scales:
 
     Attributes:
         columns: By column of floats.
-        matrices: By model: one for each position in the matrix given to its estimator.
+        matrices: By model, for each position in the matrix given to its estimator.
     """
 
     columns: Mapping[str, Array] = field(default_factory=dict)
@@ -44,9 +44,9 @@ def _usual_sizes(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _usual_size(values: Array) -> Array:
-    """The lower median of the absolute values but zeros: one extreme value does not move it."""
-    told = np.isfinite(values) & (values != 0)
-    sizes = np.sort(np.where(told, np.abs(values), np.inf), axis=0)
-    middle = (np.maximum(told.sum(axis=0), 1) - 1) // 2
+    """The lower median of the absolute values other than 0: an extreme value does not move it."""
+    known = np.isfinite(values) & (values != 0)
+    sizes = np.sort(np.where(known, np.abs(values), np.inf), axis=0)
+    middle = (np.maximum(known.sum(axis=0), 1) - 1) // 2
     usual = np.take_along_axis(sizes, middle[np.newaxis], axis=0)[0]
     return np.where(np.isfinite(usual), usual, 0)

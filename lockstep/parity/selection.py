@@ -1,4 +1,4 @@
-"""The selection of golden records: which rows stand for all."""
+"""The selection of golden records: which rows represent all."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from lockstep.errors import GoldenError
 from lockstep.parity.golden import Coverage, GoldenRecords
 
 GOLDEN_ROWS = 300
-"""Most golden records that are chosen; where there are as many rows, so many are."""
+"""Golden records that are chosen, if there are as many rows."""
 _CATEGORIES = 60
-"""Categories that are sought in one column, the most frequent first."""
+"""Categories of one column that should be shown, the most frequent first."""
 _POOL = 50_000
-"""Rows for which every column is computed to choose among them."""
+"""Rows of which every column is computed to choose among them."""
 _SAMPLED = 20_000
-"""Rows of a batch among which those are chosen that are looked at closely."""
+"""Rows of a batch from which a sample is chosen."""
 _FLIPS = 3
-"""Places that are covered at which one output flips, the closest first."""
+"""Places that should be shown at which an output flips, the closest first."""
 _BESIDE = 3
 """Rows on either side of such a place."""
 _NAMED = 5
@@ -41,7 +41,7 @@ class _Wish:
     Attributes:
         column: The column in which it is special.
         aim: See `Coverage.aim`.
-        value: What it shows there, for a person.
+        value: Its value there, for a person.
         rows: The rows of that sort, as positions.
     """
 
@@ -68,7 +68,7 @@ def choose_golden(
         columns: Rows to choose among: the record's fields, and the outcome's if they are there;
             columns computed from these are not used. Of rows with one key, only the first counts.
         limit: Most records to choose.
-        seed: Of the random choices.
+        seed: Seed of the random choices.
 
     Raises:
         GoldenError: There are no rows.
@@ -95,21 +95,21 @@ def choose_golden(
 
 
 def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> Array:
-    """Choose rows of a batch to look at closely: what is rare in it, and what is nearly otherwise.
+    """Choose a sample of a batch: rows that are rare in it, and rows close to another decision.
 
-    At most two thirds are rows with a missing or an extreme value, with a category that few rows
-    have, or on either side of a place where an output flips, the rarest sort first. The others
-    are taken as they are preferred.
+    At most two thirds are rows with a missing or an extreme value, with a rare category, or on
+    either side of a place where an output flips, the rarest sort first. The others are taken in
+    order of preference.
 
     Args:
         graph: The graph of the columns.
         columns: All columns of the batch, computed.
-        ranks: How the rows are preferred, a number each: the smallest first.
+        ranks: A number for each row: the smallest are preferred.
         limit: Most rows to choose.
 
     Returns:
-        The chosen rows, as sorted positions. Of a large batch, those are chosen among the 20,000
-        that are preferred.
+        The chosen rows, as sorted positions. In a large batch, only the 20,000 preferred rows are
+        candidates.
     """
     pool = np.arange(len(ranks))
     if len(pool) > _SAMPLED:
@@ -127,7 +127,7 @@ class _Choice:
     """Rows that are chosen one after the other.
 
     Args:
-        order: All rows, as positions, in the order in which they are preferred.
+        order: All rows, as positions, in order of preference.
         limit: Most rows to choose.
     """
 
@@ -143,7 +143,7 @@ class _Choice:
         return np.flatnonzero(self._chosen)
 
     def grant(self, wishes: Iterable[_Wish], limit: int) -> None:
-        """Choose a row for each wish that none is chosen for yet, until so many are chosen."""
+        """Choose a row for each wish without a chosen row, until so many rows are chosen."""
         count = int(self._chosen.sum())
         for wish in wishes:
             if count >= limit:
@@ -164,7 +164,7 @@ class _Choice:
         self._chosen[free[: max(self._limit - int(self._chosen.sum()), 0)]] = True
 
     def coverage(self, wishes: Iterable[_Wish]) -> tuple[Coverage, ...]:
-        """How many wishes the chosen rows fulfil, by column and aim."""
+        """Count the wishes that the chosen rows fulfil, by column and aim."""
         groups: dict[tuple[str, str], list[_Wish]] = {}
         for wish in wishes:
             groups.setdefault((wish.aim, wish.column), []).append(wish)
@@ -188,11 +188,10 @@ def _wishes_of_fields(schema: Schema, fields: Columns) -> Iterator[_Wish]:
 
 
 def _wishes_of_columns(graph: Graph, columns: Columns) -> list[_Wish]:
-    """Wishes for the columns that are computed."""
     computed = [name for name in columns if name not in graph.fields]
-    found = [wish for name in graph.outputs for wish in _flips(graph, name, columns)]
-    found += [wish for name in computed for wish in _extremes(name, columns[name])]
-    return found + _in_turn([_categories(name, columns[name]) for name in computed])
+    wishes = [wish for name in graph.outputs for wish in _flips(graph, name, columns)]
+    wishes += [wish for name in computed for wish in _extremes(name, columns[name])]
+    return wishes + _in_turn([_categories(name, columns[name]) for name in computed])
 
 
 def _extremes(column: str, values: Array) -> Iterator[_Wish]:
@@ -209,14 +208,16 @@ def _categories(column: str, values: Array) -> list[_Wish]:
     """The most frequent texts or truth values, the most frequent first."""
     if values.dtype.kind not in "Ob":
         return []
-    places, found = pd.factorize(values)
-    counts = np.bincount(places[places >= 0], minlength=len(found)).tolist()
-    frequent = sorted(range(len(found)), key=lambda place: (-counts[place], str(found[place])))
+    places, distinct = pd.factorize(values)
+    counts = np.bincount(places[places >= 0], minlength=len(distinct)).tolist()
+    frequent = sorted(
+        range(len(distinct)), key=lambda place: (-counts[place], str(distinct[place]))
+    )
     return [
         _Wish(
             column,
             "categories",
-            str(plain(found[place], longest=200)),
+            str(plain(distinct[place], longest=200)),
             np.flatnonzero(places == place),
         )
         for place in frequent[:_CATEGORIES]
@@ -226,8 +227,8 @@ def _categories(column: str, values: Array) -> list[_Wish]:
 def _flips(graph: Graph, output: str, columns: Columns) -> Iterator[_Wish]:
     """Rows on both sides of the places at which an output that is no float takes another value.
 
-    The places are those between neighbours in the order of a float that the output is computed
-    from: between two probabilities, one of which is below the threshold and one above.
+    The places are between neighbours in the order of a float that the output is computed from, such
+    as two probabilities on both sides of a threshold.
     """
     decisions = columns[output]
     if graph.kind(output) is Kind.FLOAT:

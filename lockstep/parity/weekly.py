@@ -1,6 +1,6 @@
-"""Weekly figures: how good predictions were in the weeks of training, and how far another week is.
+"""Weekly figures: the quality of predictions in the weeks of training, and in a later week.
 
-They are of rows that models did not see. A figure counts on the side on which it is worse alone.
+They are of rows that models did not see. A figure counts only on its worse side.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from lockstep.stats.limits import Limits, Trait, decode, encode
 
 LEAST_WEEKS = 8
-"""Weeks that it takes to tell how much they differ. A figure of normal days that do not change
-begins to be outside in one quarter of a year of ten after these, and in two of five after four."""
+"""The fewest weeks that show how much weeks differ. After eight, a figure of unchanged days begins
+to be outside in one of ten quarters of a year; after four, in two of five."""
 
 Worse = Literal["lower", "higher", "either"]
 
@@ -24,11 +24,11 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
     """The figures of the weeks of training, and their limits.
 
     Attributes:
-        names: The figures.
-        worse: Which way each is worse.
+        names: Names of the figures.
+        worse: By figure, the direction in which it is worse.
         weeks: Weeks of the training.
-        rows: Rows of a week, at the median.
-        limits: Their limits; None where training has too few weeks.
+        rows: Median number of rows in a week.
+        limits: The limits of the figures; None where training has too few weeks.
     """
 
     names: tuple[str, ...] = ()
@@ -50,15 +50,15 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
 
         Args:
             windows: By figure, its value in each window of seven days; NaN where it has none.
-            worse: By figure, which way is worse.
+            worse: By figure, the direction in which it is worse.
             weeks: Weeks of the training.
-            rows: Rows of a window, at the median.
+            rows: Median number of rows in a window.
         """
-        varied = {name: np.array(found) for name, found in windows.items() if _varies(found)}
+        varied = {name: np.array(values) for name, values in windows.items() if _varies(values)}
         if weeks < LEAST_WEEKS or not varied:
             return cls(weeks=weeks, rows=rows)
         table = np.array([*varied.values()]).T
-        nothing = np.zeros(len(varied))  # what chance does, the spread of the weeks tells
+        nothing = np.zeros(len(varied))  # the spread of the weeks holds what chance does
         traits = [Trait(name) for name in varied]
         with np.errstate(all="ignore"):
             limits = Limits.of(traits, table, np.ones_like(table), nothing, nothing)
@@ -66,10 +66,10 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
         return cls(tuple(varied), ways, weeks, rows, limits)
 
     def shares(self, figures: Mapping[str, float]) -> dict[str, float]:
-        """How far figures of seven days are outside on their worse side, of their limit.
+        """The distance of figures of seven days on their worse side, as a share of their limit.
 
         Args:
-            figures: Their values; NaN where one has none. Others than those known are left out.
+            figures: By figure, its value; NaN where it has none. Unknown figures are left out.
         """
         if self.limits is None:
             return {}
@@ -89,7 +89,7 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
         }
 
     def usual(self, figure: str) -> str:
-        """Where a figure lay in the weeks of training; empty where nothing is known of it."""
+        """The range of a figure in the weeks of training, in words; empty where it is not known."""
         if self.limits is None or figure not in self.names:
             return ""
         place = self.names.index(figure)
@@ -111,8 +111,8 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
         return msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
 
 
-def _varies(found: Sequence[float]) -> bool:
-    """Whether a figure has different values: limits are told by how much it varies."""
-    known = np.array(found)
+def _varies(values: Sequence[float]) -> bool:
+    """Whether a figure has different values: its limits come from its variation."""
+    known = np.array(values)
     known = known[np.isfinite(known)]
     return bool(len(known) and np.ptp(known))

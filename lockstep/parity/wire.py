@@ -1,4 +1,4 @@
-"""Records as they come in: texts and tables that decode to the very same columns."""
+"""Records in the forms of input: texts and tables that decode to exactly the same columns."""
 
 from __future__ import annotations
 
@@ -20,18 +20,13 @@ def wire_record(columns: Columns, row: int, fields: Iterable[Field]) -> dict[str
     Args:
         columns: The rows.
         row: Position of the row.
-        fields: What to take of it, as declared.
+        fields: The fields of the record.
     """
     return {field.name: _wire_values(columns[field.name][[row]], field)[0] for field in fields}
 
 
 def wire_records(columns: Columns, fields: Iterable[Field]) -> list[dict[str, Any]]:
-    """All rows, each as `wire_record` gives it.
-
-    Args:
-        columns: The rows.
-        fields: What to take of them, as declared.
-    """
+    """All rows, each as `wire_record` gives it."""
     values = {field.name: _wire_values(columns[field.name], field) for field in fields}
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
@@ -45,12 +40,7 @@ def wire_text(records: dict[str, Any] | list[dict[str, Any]]) -> str:
 
 
 def wire_table(columns: Columns, fields: Iterable[Field]) -> pa.Table:
-    """Rows as a table in which each column has the type that a file of such records would give it.
-
-    Args:
-        columns: The rows.
-        fields: What to take of them, as declared.
-    """
+    """The fields of rows as a table, each column of the type that it has in a file."""
     arrays = {}
     for field in fields:
         cells = columns[field.name]
