@@ -6,13 +6,13 @@
     framework.json           Lockstep's own modules that run them, for use without Lockstep
     golden/                  golden records
     profile.json             distributions of the rows that it was fitted on
-    constraints.msgpack      what these rows keep, and how far their days are from each other
-    outputs.msgpack          the same of the outputs, as models predict rows that they did not see
-    quality.msgpack          how good such predictions were, week by week
+    constraints.msgpack      the constraints of these rows, and the limits of their days
+    outputs.msgpack          the same for outputs, predicted of rows that models did not see
+    quality.msgpack          the quality of such predictions, week by week
     suites/<role>.json       expectations
-    environment.json         where it was fitted
+    environment.json         the environment of the fit
 
-Nothing here knows MLflow, so that a version can be read wherever its files are.
+Nothing here knows MLflow, so a version can be read wherever its files are.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Artifact:
-    """A version's directory whose files are as they were when it was written.
+    """A version's directory, whose files are unchanged since they were written.
 
     Attributes:
-        directory: Where it is.
-        manifest: What the version is; see `lockstep.artifacts.artifact_writing.write_artifact`.
+        directory: The directory.
+        manifest: Its manifest; see `lockstep.artifacts.artifact_writing.write_artifact`.
     """
 
     directory: Path
@@ -65,7 +65,7 @@ class Artifact:
 
         Args:
             directory: The version's directory.
-            digest: SHA-256 of the manifest, where it is known from elsewhere.
+            digest: Expected SHA-256 of the manifest, if it is known.
 
         Raises:
             FormatError: It was written by an older or newer Lockstep.
@@ -99,16 +99,16 @@ class Artifact:
         Raises:
             SnapshotError: The source does not run here.
             UntrustedTypeError: A model holds a type that may not be loaded.
-            ArtifactError: A model was fitted to other columns than the source gives it.
+            ArtifactError: A model was fitted to columns other than the source gives it.
         """
         stored: Mapping[str, str] = self.manifest["models"]
         models = {
             column: load_estimator(column, (self.directory / path).read_bytes())
             for column, path in stored.items()
         }
-        found = self.snapshot.load().with_models(models)
-        for column in found.graph.models:
-            given = found.graph.inputs(column)
+        pipeline = self.snapshot.load().with_models(models)
+        for column in pipeline.graph.models:
+            given = pipeline.graph.inputs(column)
             fitted = getattr(models[column], "feature_names_in_", given)
             if list(fitted) != list(given):
                 raise ArtifactError(
@@ -117,7 +117,7 @@ class Artifact:
                     f"({listed(given, 3)}): it is another model's. Restore the file, or train and "
                     "promote a version anew."
                 )
-        return found
+        return pipeline
 
 
 def sha256(data: bytes) -> str:
@@ -126,36 +126,36 @@ def sha256(data: bytes) -> str:
 
 
 def check_files(directory: Path, digests: Mapping[str, str]) -> None:
-    """Make sure that files are as they were when a version was stored.
+    """Check that files are unchanged since a version was stored.
 
     Args:
-        directory: Where they are.
-        digests: SHA-256 of each, by its path in the directory.
+        directory: Their directory.
+        digests: SHA-256 of each file, by its path in the directory.
 
     Raises:
-        ArtifactError: One is missing or has been changed; the message names it.
-        UnavailableFilesError: One cannot be read now.
+        ArtifactError: A file is missing or has been changed; the message names it.
+        UnavailableFilesError: A file cannot be read now.
     """
     for name, expected in digests.items():
         path = directory / name
-        found = sha256(_read(path))
-        if found != expected:
+        actual = sha256(_read(path))
+        if actual != expected:
             raise ArtifactError(
-                f"{path} is not what was logged: its SHA-256 is {found[:12]}…, and it was "
+                f"{path} is not what was logged: its SHA-256 is {actual[:12]}…, and it was "
                 f"{expected[:12]}…. Restore the file, or use another version."
             )
 
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Whatever fails while a part of a version is read is told of its file.
+    """Turn errors of reading a part of a version into errors that name its file.
 
     Args:
         path: The file, or the directory of several.
-        what: What it is to hold, of the version.
+        what: What it should hold, for the message.
 
     Raises:
-        ArtifactError: It is missing, or does not hold that.
+        ArtifactError: It is missing or damaged.
         UnavailableFilesError: It cannot be read now.
     """
     try:
@@ -209,20 +209,20 @@ def _whole(path: Path, data: bytes) -> Mapping[str, Any]:
 
 
 def _disagreeing(path: Path, data: bytes, digest: str) -> ArtifactError:
-    """What to raise of a manifest that has another digest than is told of it elsewhere."""
+    """The error of a manifest that has another digest than the expected one."""
     if not _DIGEST.fullmatch(digest):
         cause = "That is no SHA-256: it was edited. Restore it"
     elif _is_whole(path, data):
         cause = (
-            "All files that it lists are as it lists them: either this file or what is told of it "
-            "was edited, or the files are another version's. Restore that one"
+            "All files that it lists are unchanged: either this file or that digest was edited, or "
+            "the files are another version's. Restore what was changed"
         )
     else:
-        cause = "Files that it lists are not as it lists them, either. Restore the files"
+        cause = "Files that it lists were changed, too. Restore the files"
     return ArtifactError(
-        f"{path} is not what was logged, as far as that is told: its SHA-256 is "
-        f"{sha256(data)[:12]}…, and the version's tag lockstep.manifest in the registry, or the "
-        f"gate's file, tells {cut(digest, 13)}. {cause}, or use another version."
+        f"{path} is not what was logged: its SHA-256 is {sha256(data)[:12]}…, and the version's "
+        f"tag lockstep.manifest in the registry, or the gate's file, tells {cut(digest, 13)}. "
+        f"{cause}, or use another version."
     )
 
 

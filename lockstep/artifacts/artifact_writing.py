@@ -45,17 +45,16 @@ class Evidence:
 
     Attributes:
         golden: Golden records, computed by the fitted pipeline.
-        profile: Distributions of the rows that it was fitted on.
-        constraints: What these rows keep.
-        outputs: How its outputs are distributed on rows that models did not see; None where that
-            is not known.
-        weekly: How good its predictions were on such rows, week by week.
+        profile: Distributions of the rows of the fit.
+        constraints: Constraints that these rows keep.
+        outputs: Distributions of outputs on rows that models did not see; None where not known.
+        weekly: The quality of predictions on such rows, week by week.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
-        environment: Where it was fitted.
+        environment: The environment of the fit.
         metrics: Its quality, by metric.
-        rows: Number of rows that it was fitted on.
-        trained_until: Event time of the newest of them; None where they have none.
-        faster_up_to: By model that has a compiled form, the rows up to which that is faster.
+        rows: Number of rows of the fit.
+        trained_until: Event time of the newest of these rows; None where they have none.
+        faster_up_to: By model with a compiled form, the rows up to which that is faster.
     """
 
     golden: GoldenRecords
@@ -79,7 +78,7 @@ def write_artifact(
     Args:
         directory: An empty or new directory.
         pipeline: The fitted pipeline.
-        snapshot: Its source.
+        snapshot: The pipeline's source.
         evidence: What else the version carries.
 
     Returns:
@@ -132,8 +131,8 @@ def write_artifact(
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
-        "bound_around": True,  # whoever registers it tells which files are around it
-        "stored": files,  # as `files`, which whoever restores a file may bring up to date
+        "bound_around": True,  # its registration records the files around it
+        "stored": files,  # stays as it is when `files` is brought up to date for a restored file
         "files": files,
     }
     _write_json(directory / MANIFEST, manifest)

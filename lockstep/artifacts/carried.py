@@ -1,7 +1,7 @@
-"""A version by the Lockstep that it carries, as MLflow computes with it (`python_function`).
+"""A version run by the Lockstep that it carries, as MLflow runs it (`python_function`).
 
-Nothing else in Lockstep reads `framework.json`. A version whose carried modules are damaged, or do
-not run with the libraries that are installed here, scores as ever and fails wherever MLflow serves.
+Nothing else in Lockstep runs `framework.json`. A version whose carried modules are damaged, or do
+not run with the installed libraries, scores as ever and fails wherever MLflow serves it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ _numbers = itertools.count(1)
 
 
 def replay_as_carried(loaded: LoadedVersion) -> Comparison:
-    """Predict a version's golden records as MLflow does, and compare the outputs.
-
-    Args:
-        loaded: The version.
-    """
+    """Predict a version's golden records as MLflow does, and compare the outputs."""
     import pyarrow as pa
 
     pipeline, expected = loaded.pipeline, loaded.golden.trace
@@ -44,7 +40,7 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
         columns: Columns = from_arrow(
             table, {name: pipeline.graph.kind(name) for name in (pipeline.key, *outputs)}
         )
-    except Exception as error:  # noqa: BLE001 - whatever else MLflow would end in
+    except Exception as error:  # noqa: BLE001 - any error would end MLflow's serving
         cause = f"{type(error).__name__}: {error}"
         return Comparison(
             setting=_SETTING,
@@ -52,7 +48,7 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
             f"version with ({cause}). Restore the file, or train and promote a version anew",
         )
     actual = Trace(columns[pipeline.key], columns, {})
-    found = compare(
+    comparison = compare(
         expected,
         actual,
         pipeline.graph,
@@ -60,11 +56,11 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
         columns=outputs,
         version=loaded.version,
     )
-    return replace(found, setting=_SETTING)
+    return replace(comparison, setting=_SETTING)
 
 
 def _predicted(directory: Path, records: pd.DataFrame) -> pd.DataFrame:
-    """What a version predicts with the modules that it carries; see `registry.python_function`."""
+    """A version's predictions by the modules that it carries; see `registry.python_function`."""
     stored = json.loads((directory / FRAMEWORK).read_bytes())
     framework = ModuleSet(f"_lockstep_carried_{next(_numbers)}", stored)
     try:

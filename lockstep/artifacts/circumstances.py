@@ -1,8 +1,8 @@
-"""Circumstances: what is another in the process in which a version is tried, and must not matter.
+"""Circumstances: what differs in the process in which a version is tried, and must not matter.
 
-A version is computed with at one time and place, and served at another: the clock goes on, strings
-are hashed by another seed in each process, and time zone, locale and working directory are those
-of whoever starts it.
+A version is fitted at one time and place, and served at another: the clock goes on, each process
+hashes strings by another seed, and time zone, locale and working directory are those of whoever
+starts it.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from lockstep.artifacts.outside import noting
 _AHEAD = datetimes.timedelta(days=400, hours=7, minutes=13)
 """How far a shifted clock is ahead: another year, month, weekday, hour and minute."""
 _ZONES = ("LSA-13:30", "LSB+09:30")
-"""Time zones that need no data: in one of them it is another day than anywhere else."""
+"""Time zones that need no data; in one of them the date differs from any other zone's."""
 _LOCALES = ("tr_TR.utf8", "de_DE.utf8", "fr_FR.utf8", "ja_JP.utf8", "C.utf8", "POSIX")
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """In what a process differs from this one.
+    """How a process differs from this one.
 
     Attributes:
-        words: How that is told, to go after "computed".
+        words: The difference in words, to follow "computed".
         clock: Whether its clock is ahead.
-        hash_seed: By which seed its strings are hashed; 0 by that of this process.
-        place: Whether time zone and locale are others.
+        hash_seed: The seed by which it hashes strings; 0 for this process's seed.
+        place: Whether its time zone and locale differ.
     """
 
     words: str
@@ -49,15 +49,15 @@ class Circumstances:
     place: bool = False
 
     def environment(self, here: Mapping[str, str]) -> dict[str, str]:
-        """The environment variables of the process, made of those that there are here."""
-        found = dict(here)
+        """The environment variables of the process, made from those of this one."""
+        variables = dict(here)
         if self.hash_seed:
             is_own = here.get("PYTHONHASHSEED") == str(self.hash_seed)
-            found["PYTHONHASHSEED"] = str(self.hash_seed + _SEEDS if is_own else self.hash_seed)
+            variables["PYTHONHASHSEED"] = str(self.hash_seed + _SEEDS if is_own else self.hash_seed)
         if self.place:
-            found["TZ"] = _ZONES[here.get("TZ") == _ZONES[0]]
-            found["LC_ALL"] = _another_locale(here)
-        return found
+            variables["TZ"] = _ZONES[here.get("TZ") == _ZONES[0]]
+            variables["LC_ALL"] = _another_locale(here)
+        return variables
 
     @property
     def ahead(self) -> float:
@@ -69,10 +69,7 @@ _SEED, _SEEDS = 8, 7
 _HASHED = "with another hash seed (PYTHONHASHSEED)"
 USUAL = Circumstances("in a new process, few rows first")
 STRANGE = Circumstances(
-    "in a new process, few rows first, at another time and place",
-    clock=True,
-    hash_seed=_SEED,
-    place=True,
+    f"{USUAL.words}, at another time and place", clock=True, hash_seed=_SEED, place=True
 )
 ONE_BY_ONE = (
     USUAL,
@@ -80,14 +77,14 @@ ONE_BY_ONE = (
     Circumstances(f"with a clock that is {_AHEAD.days} days ahead", clock=True),
     Circumstances("in another time zone and locale (TZ, LC_ALL)", place=True),
 )
-"""What to try where `STRANGE` gives other values, to tell what they depend on."""
+"""Circumstances to try where `STRANGE` gives other values, to learn what these depend on."""
 SEEDS = tuple(Circumstances(_HASHED, hash_seed=_SEED + more) for more in range(1, _SEEDS))
-"""What to try, too, where code may depend on the order of a set: that of two texts is the same with
-one other seed as often as not, and with all of these and that of `STRANGE` in 1 of 128 cases."""
+"""Circumstances to try where code may depend on the order of a set. Two texts have the same order
+with another seed in every other case, and with all of these and `STRANGE` in 1 of 128 cases."""
 
 
 def _another_locale(here: Mapping[str, str]) -> str:
-    """A locale that this system has, and that is not the one that is set."""
+    """A locale of this system other than the one that is set."""
     now = next((here[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if here.get(name)), "C")
     try:
         listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
@@ -125,24 +122,24 @@ _SYSTEM: Mapping[str, tuple[str, ...]] = {
     ),
     "uuid": ("getnode", "uuid1", "uuid4"),
 }
-"""Functions that tell of the machine, its language, the user and the process, or draw at chance.
+"""Functions that return facts of the machine, its language, user or process, or random data.
 
-What the process has for as long as it runs, such as its number, may agree with that of another by
-chance, and what does so for all rows is no difference between them.
+A fact that stays as long as the process runs, such as its number, is the same in all rows, and may
+by chance be the same in another process: comparing values does not show it.
 """
 _TICKS = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
     *("process_time", "process_time_ns", "thread_time", "thread_time_ns"),
     *("clock_gettime", "clock_gettime_ns"),
 )
-"""Functions of `time` that tell it."""
+"""Functions of `time` that return the time."""
 
 
 def note_questions() -> None:
-    """Have Python tell who asks for the time, the machine or whether a file is there, for good.
+    """Record who asks for the time, the machine or whether a file is there, for good.
 
-    It tells of none of these by an audit event. See `lockstep.artifacts.outside.watching`; to be
-    called after `shift_clock`.
+    Python has no audit events for these. See `lockstep.artifacts.outside.watching`; call this after
+    `shift_clock`.
     """
     for module, names in ((_imported(name), names) for name, names in _SYSTEM.items()):
         if module is None:
@@ -152,14 +149,14 @@ def note_questions() -> None:
     for name in ("stack", "currentframe"):
         _replace(inspect, name, partial(_noting_frames, name))
     for name in ("stat", "lstat", "access", "readlink", "statvfs"):
-        _replace(os, name, lambda one: noting("file", one, lambda path, *_, **__: path))
+        _replace(os, name, lambda function: noting("file", function, lambda path, *_, **__: path))
     for name in _TICKS:
         _replace(time, name, partial(_noting, name))
     _replace(np.random, "default_rng", partial(_noting_unseeded, "default_rng"))
 
 
 def _imported(name: str) -> ModuleType | None:
-    """A module of the standard library; None where this system has none."""
+    """A module of the standard library; None where this system lacks it."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -167,20 +164,20 @@ def _imported(name: str) -> ModuleType | None:
 
 
 def _replace(module: ModuleType, name: str, of: Callable[[Any], Any]) -> None:
-    """Put something made of a module's function into its place, where this system has it."""
+    """Replace a function of a module by one made of it, where this system has it."""
     if (function := getattr(module, name, None)) is not None:
         setattr(module, name, of(function))
 
 
 def shift_clock(seconds: float, *, numpy_too: bool) -> None:
-    """Set what Python tells of the time ahead, in this process and for good.
+    """Set Python's clock ahead, in this process and for good.
 
-    To be called when all libraries are imported: these keep what they have taken by name.
+    Call it when all libraries are imported: they keep what they have imported by name.
 
     Args:
-        seconds: By how much.
-        numpy_too: Whether what NumPy takes for now is shifted too. Another class takes the place of
-            its `datetime64` then, which not every use of that bears.
+        seconds: The shift.
+        numpy_too: Whether NumPy's "now" is shifted too: another class then replaces `datetime64`,
+            which breaks some uses of it.
     """
     ahead = datetimes.timedelta(seconds=seconds)
     _shift_time(seconds)
@@ -201,7 +198,7 @@ def _shift_time(seconds: float) -> None:
 
 
 def _default(name: str, value: Any, at: int = 0) -> None:
-    """Give a function of `time` what it takes where its argument is left out."""
+    """Set the value that a function of `time` takes where its argument is left out."""
     real = getattr(time, name)
 
     def shifted(*args: Any) -> Any:
@@ -226,10 +223,10 @@ def _shift_numpy(ahead: datetimes.timedelta) -> None:
     real = np.datetime64
 
     def new(cls: type, *args: Any) -> Any:
-        found: Any = real(*args)
+        moment: Any = real(*args)
         if not args or args[0] not in ("now", "today"):
-            return found
-        return _noting("datetime64", lambda: found + np.timedelta64(ahead))().astype(found.dtype)
+            return moment
+        return _noting("datetime64", lambda: moment + np.timedelta64(ahead))().astype(moment.dtype)
 
     setattr(np, "datetime64", _in_place_of(real, {"__new__": new}))  # noqa: B010
 
@@ -243,22 +240,21 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
     parsed: Any = pd.to_datetime
 
     def to_datetime(arg: Any, *args: Any, **options: Any) -> Any:
-        found = parsed(arg, *args, **options)
+        times = parsed(arg, *args, **options)
         is_now = isinstance(arg, str) and arg in ("now", "today")
-        return _noting("to_datetime", lambda: found + ahead)() if is_now else found
+        return _noting("to_datetime", lambda: times + ahead)() if is_now else times
 
     setattr(pd, "to_datetime", to_datetime)  # noqa: B010
 
 
 def _noting_system(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the system that tells who calls it."""
     return noting("system", function, f"for `{name}`")
 
 
 def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that tells of the frames below it, and of whoever calls it.
+    """A function that returns the frames below it, and records its caller.
 
-    Libraries find by it what their caller has, so that they have to be told of the same frames.
+    Libraries look up names of their callers by it, so they must get the same frames.
     """
     noted = _noting_system(name, lambda: None)
 
@@ -273,14 +269,14 @@ def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _noting_unseeded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes a generator, telling of functions that have one seeded by the system.
+    """A maker of generators, which records functions that have the system seed one.
 
-    One that a module makes for all of them shows in what is drawn of it (`lockstep.parity.chance`).
+    A generator that a module makes shows when it is drawn from (`lockstep.parity.chance`).
     """
     noted = _noting_system(f"{name}()", function)
 
     def making(*args: Any, **options: Any) -> Any:
-        is_seeded = any(one is not None for one in (*args, *options.values()))
+        is_seeded = any(seed is not None for seed in (*args, *options.values()))
         is_of_module = sys._getframe(1).f_code.co_name == "<module>"
         return (function if is_seeded or is_of_module else noted)(*args, **options)
 
@@ -288,25 +284,23 @@ def _noting_unseeded(name: str, function: Callable[..., Any]) -> Callable[..., A
 
 
 def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the clock that tells who calls it."""
     return noting("clock", function, f"(by `{name}`)")
 
 
 def _in_place_of(real: type, methods: Mapping[str, Any]) -> type:
     """A subclass with other methods, whose instances and subclasses are all those of the class.
 
-    It is equal to the class too: who looks up what a type means, such as that of a declared field,
-    finds the same.
+    It equals the class too, so that it can be looked up in its place, as the type of a field.
     """
     like = type(
         "Like",
         (type(real),),
         {
-            "__instancecheck__": lambda cls, one: isinstance(one, real),
-            "__subclasscheck__": lambda cls, one: issubclass(one, real),
+            "__instancecheck__": lambda cls, value: isinstance(value, real),
+            "__subclasscheck__": lambda cls, kind: issubclass(kind, real),
             "__eq__": lambda cls, other: other is cls or other is real,
             "__hash__": lambda cls: hash(real),
         },
     )
-    found: type = like(real.__name__, (real,), dict(methods))
-    return found
+    subclass: type = like(real.__name__, (real,), dict(methods))
+    return subclass

@@ -1,4 +1,4 @@
-"""Disks: files replaced whole or not at all, and what a disk refuses, told with what to do."""
+"""Disks: files replaced whole or not at all, and errors of a disk with what to do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FAILING = (errno.EIO, errno.ESTALE)
 
 @contextmanager
 def at_place(path: Path) -> Iterator[None]:
-    """Have an error of the system that does not tell where it is tell this place.
+    """Add this path to errors of the system that name none.
 
-    One that a library words itself, without the system's number, is left as it is: a place would
-    take the place of its words.
+    An error in a library's own words, without the system's number, is left as it is: a path would
+    replace its words.
 
     Raises:
-        OSError: The same one.
+        OSError: The same error.
     """
     try:
         yield
@@ -35,15 +35,15 @@ def at_place(path: Path) -> Iterator[None]:
 
 
 def disk_error(error: OSError, place: Path | str | None = None) -> DiskError | None:
-    """What a disk refused; None if the error is another one.
+    """The error of a disk, with what to do; None if the error is no disk's.
 
     Args:
-        error: What the system raised.
-        place: Where, if the error does not say it.
+        error: The error of the system.
+        place: The file, if the error does not name it.
     """
     if error.errno not in (*_FULL, *_CLOSED, *_FAILING):
         return None
-    # Of a copy, the second file is the one that was written. Libraries have words of their own.
+    # In a copy, the second file is the written one. Libraries have words of their own.
     at = error.filename2 or error.filename or place or "A file"
     why = os.strerror(error.errno or 0)
     if error.errno in _FULL:
@@ -75,8 +75,7 @@ def replace_file(path: Path, write: Callable[[str], object]) -> None:
 
     Args:
         path: Its place.
-        write: Writes the file of the name that it is given. What it makes has the permissions that
-            the user's umask leaves.
+        write: Writes the file of the given name, with the permissions that the umask leaves.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".writing-{uuid4().hex}.tmp"
@@ -92,7 +91,7 @@ def replace_file(path: Path, write: Callable[[str], object]) -> None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Make a change of names in a directory last."""
+    """Flush a directory, so that a change of names in it lasts."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Installed distributions that a pipeline's code imports: what it computes may depend on them."""
+"""Installed distributions that a pipeline's code imports: its results may depend on them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import cache, lru_cache
 from importlib import metadata
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-"""What holds further statements in a statement: imports are in no other places."""
+"""Fields of a statement that hold other statements: imports are in no other places."""
 
 
 def imported_distributions(sources: Mapping[str, str]) -> tuple[str, ...]:
     """Names of the distributions that sources import, in order.
 
     Args:
-        sources: Source by module name; what they import of each other counts not.
+        sources: Source by module name; imports of one another do not count.
     """
     tops = {top for source in sources.values() for top in _imported_tops(source)}
     outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
@@ -31,18 +31,15 @@ def _distributions() -> Mapping[str, list[str]]:
 
 @lru_cache(maxsize=2_048)
 def _imported_tops(source: str) -> frozenset[str]:
-    """The packages that a source imports, wherever in it.
-
-    Found once: most sources, such as those of Lockstep, are the same in the next version.
-    """
-    found: set[str] = set()
+    """The packages that a source imports; cached, since versions have most sources in common."""
+    packages: set[str] = set()
     inner: list[ast.AST] = [ast.parse(source)]
     while inner:
         node = inner.pop()
         if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            packages.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.add(node.module.partition(".")[0])
+            packages.add(node.module.partition(".")[0])
         for name in _BLOCKS:
             inner += getattr(node, name, ())
-    return frozenset(found)
+    return frozenset(packages)

@@ -1,6 +1,6 @@
-"""Documents: the small JSON files of a home by which processes tell each other of versions.
+"""Documents: the small JSON files of a home in which processes share facts of versions.
 
-They name folders so that a home may be moved or copied.
+They name folders relative to themselves, so a home may be moved or copied.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def write_document(path: Path, stored: dict[str, Any]) -> None:
-    """Write a document whole, in the place of the one before."""
+    """Write a document whole, replacing the one before."""
     replace_text(path, json.dumps(stored, indent=1) + "\n")
 
 
@@ -31,14 +31,14 @@ def read_document(
     purpose: str,
     failing: str,
 ) -> T | None:
-    """What a document tells; None if there is none.
+    """The parsed content of a document; None if there is no document.
 
     Args:
         path: Its file.
-        parse: From what is stored to what it tells.
-        version: The number of its format, which it says itself.
-        purpose: What it is for, such as `"which tells which version is live"`.
-        failing: What one that is damaged does not do, and what to do about it; `{}` is the damage.
+        parse: From the stored object to the content.
+        version: The expected number of its format.
+        purpose: Its purpose for messages, such as `"which names the live version"`.
+        failing: What a damaged document fails to do, and what to do; `{}` stands for the damage.
 
     Raises:
         ArtifactError: It is damaged, or of another format.
@@ -66,12 +66,7 @@ def read_document(
 
 
 def stored_place(directory: Path, file: Path) -> str:
-    """How a file of a home names a folder: relative to itself where both lie in the home.
-
-    Args:
-        directory: The folder.
-        file: The file, in a folder of the home's.
-    """
+    """The path by which a file in a folder of a home names a directory: relative in the home."""
     place, home = directory.resolve(), file.parent.parent.resolve()
     if place.is_relative_to(home):
         return os.path.relpath(place, file.parent.resolve())

@@ -1,8 +1,8 @@
-"""Holdings: how much a version carries that proves it right, and what of it is lost.
+"""Holdings: how much evidence a version carries, and what of it is lost.
 
 Golden records that were cut to one row, or to their raw columns, replay without a difference, and a
-suite without expectations is met. So a version says in its manifest how much it holds, and what the
-fit stored in each file, whatever digests it was given since; and whoever relies on it looks first.
+suite without expectations is met. So a version's manifest counts what it holds, and keeps the
+digests of the fit, whatever digests it was given since. Whoever relies on a version checks these.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from lockstep.stats.limits import Limits
 
 ROLES = ("input", "features", "outputs")
-"""The suites that every version has, if only one that expects nothing."""
+"""The suites that every version has, even if they expect nothing."""
 LEAST_GOLDEN = 10
-"""Golden rows that any version has which was fitted on so many rows."""
+"""The fewest golden rows of a version, if it was fitted on as many rows."""
 _WIDEST = 1e12
-"""What is counted of a wider limit, so that figures stay such as any database holds."""
+"""The most that a limit counts, so that any database holds the figures."""
 
 
 class Holding(Protocol):
-    """What a version carries that proves it right: of one that is written, or that is loaded."""
+    """The evidence of a version that is being written, or that is loaded."""
 
     @property
     def golden(self) -> GoldenRecords: ...  # noqa: D102 - see `LoadedVersion`
@@ -50,12 +50,14 @@ class Holding(Protocol):
 
 
 def count(held: Holding) -> dict[str, int]:
-    """How much a version carries that proves it right, by what it is.
+    """Count a version's evidence, by kind.
 
-    Limits are counted and added up: wider ones, by which nothing would be found, are more.
+    Limits are added up: wider ones, which find less, count more.
     """
     constraints, outputs = held.constraints, held.outputs
-    expectations = [one for suite in held.suites.values() for one in suite["expectations"]]
+    expectations = [
+        expectation for suite in held.suites.values() for expectation in suite["expectations"]
+    ]
     return {
         "golden rows": len(held.golden),
         "columns of golden rows": len(held.golden.trace.columns),
@@ -79,28 +81,18 @@ def count(held: Holding) -> dict[str, int]:
     }
 
 
-def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
-    """What a version holds otherwise than somebody counted: what, how much, and how much it was.
-
-    Args:
-        loaded: The version.
-        told: What was counted.
-    """
+def departures(
+    loaded: LoadedVersion, counts: Mapping[str, int]
+) -> Iterator[tuple[str, int, object]]:
+    """The kinds of evidence whose count differs from an earlier one, with both counts."""
     for what, now in count(loaded).items():
-        stored = told.get(what)
-        if now != stored:
-            yield what, now, stored or "none"
+        before = counts.get(what)
+        if now != before:
+            yield what, now, before or "none"
 
 
 def losses(loaded: LoadedVersion) -> tuple[str, ...]:
-    """What a version holds less than was stored with it, or than its pipeline takes.
-
-    Args:
-        loaded: The version.
-
-    Returns:
-        Each loss, as a clause; none where it holds all.
-    """
+    """What a version lacks of what was stored with it or what its pipeline needs, as clauses."""
     return (*_since_stored(loaded), *_of_pipeline(loaded))
 
 
@@ -124,7 +116,7 @@ def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
 
 
 def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
-    """What the columns of the pipeline and the rows of the fit say that there must be."""
+    """The evidence that a version lacks by the columns of its pipeline and the rows of its fit."""
     golden, graph = loaded.golden, loaded.pipeline.graph
     least = min(LEAST_GOLDEN, loaded.rows)
     if len(golden) < least:
@@ -141,7 +133,7 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [role for role in ROLES if role not in loaded.suites]
     if lacking:
         yield f"it has no suite of {listed(lacking)}"
-    valued = {one.name for one in loaded.pipeline.record_schema if one.role == "value"}
+    valued = {field.name for field in loaded.pipeline.record_schema if field.role == "value"}
     if {*loaded.constraints.layout.fields} != valued:
         yield (
             "its constraints are of other fields than its records have: they are another pipeline's"
@@ -154,7 +146,7 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
 
 
 def _thousandths(limits: Limits | None) -> int:
-    """How much limits let pass: ranges, tails, and the evidence that it takes."""
+    """How much limits let pass, in thousandths: ranges, tails, and the evidence needed."""
     if limits is None:
         return 0
     ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
@@ -163,10 +155,10 @@ def _thousandths(limits: Limits | None) -> int:
 
 
 def _width(kwargs: Mapping[str, Any]) -> float:
-    """How much an expectation lets pass: the wider its limits and the longer its lists, the more.
+    """How much an expectation lets pass: more for wider limits and longer lists.
 
     Args:
-        kwargs: What it expects, as Great Expectations writes it down.
+        kwargs: Its arguments, as Great Expectations stores them.
     """
     width = 0.0
     for name, value in kwargs.items():

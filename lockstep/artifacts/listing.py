@@ -1,12 +1,12 @@
-"""Which versions a server may use beside the live one; they open without a registry.
+"""The versions that a server may use beside the live one; they open without a registry.
 
     {"format": 1, "name": "flights", "looked_at": "2026-01-31T08:15:00+00:00", "trouble": null,
      "challenger": 4, "lacking": {"2": "…"}, "versions": [
        {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", "proven_at": "…"},
        {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", "proven_at": null}]}
 
-A process that asks the registry writes it (`lockstep.registry.listing_update`), and one that serves
-reads it: neither waits for the other, and what was listed last holds while the registry does not
+A process that reads the registry writes it (`lockstep.registry.listing_update`), and one that
+serves reads it. Neither waits for the other, and the last listing holds while the registry does not
 answer.
 """
 
@@ -27,14 +27,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ListedVersion:
-    """A version that is listed, and where its files are.
+    """A listed version.
 
     Attributes:
         name: Name of the pipeline.
         version: Its number.
-        directory: Its files.
-        digest: SHA-256 of its manifest: other files than those that were listed do not open.
-        proven_at: When it passed the gate last, in UTC; None if it never did.
+        directory: The directory of its files.
+        digest: SHA-256 of its manifest: changed files do not open.
+        proven_at: When it last passed the gate, in UTC; None if it never did.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ListedVersion:
     proven_at: datetime | None = None
 
     def open(self) -> LoadedVersion:
-        """The version, from its files alone.
+        """Open the version from its files alone.
 
         Raises:
             ArtifactError: The version cannot be used.
@@ -58,9 +58,9 @@ class Listing:
 
     Attributes:
         name: Name of the pipeline.
-        versions: Those whose files are at hand, by number.
+        versions: The versions whose files are available, by number.
         challenger: The number that `@challenger` points to; None if it points nowhere.
-        lacking: By the number of a version that would be listed too: why it is not.
+        lacking: By number of a version that should be listed and is not: why.
         looked_at: When the registry was read, in UTC.
         trouble: Why it could not be read again since; None if it could.
     """
@@ -75,18 +75,12 @@ class Listing:
     @property
     def proven(self) -> tuple[int, ...]:
         """Numbers of the versions that have passed the gate, oldest first."""
-        return tuple(
-            sorted(version.version for version in self.versions.values() if version.proven_at)
-        )
+        proven = [version.version for version in self.versions.values() if version.proven_at]
+        return tuple(sorted(proven))
 
 
 def write_listing(path: Path, listing: Listing) -> None:
-    """Write down which versions may be used, in the place of what was written before.
-
-    Args:
-        path: The listing's file, such as `Home.listing("flights")`.
-        listing: The versions.
-    """
+    """Write a listing to its file, such as `Home.listing("flights")`."""
     stored = {
         "format": FORMAT,
         "name": listing.name,
@@ -99,9 +93,7 @@ def write_listing(path: Path, listing: Listing) -> None:
                 "version": version.version,
                 "directory": stored_place(version.directory, path),
                 "digest": version.digest,
-                "proven_at": version.proven_at.isoformat()
-                if version.proven_at is not None
-                else None,
+                "proven_at": version.proven_at.isoformat() if version.proven_at else None,
             }
             for version in listing.versions.values()
         ],
@@ -110,7 +102,7 @@ def write_listing(path: Path, listing: Listing) -> None:
 
 
 def read_listing(path: Path) -> Listing | None:
-    """The versions that may be used; None where nobody has listed any.
+    """Read a listing; None if there is none.
 
     Raises:
         ArtifactError: It is damaged.
@@ -128,7 +120,7 @@ def read_listing(path: Path) -> Listing | None:
 
 def _listing(path: Path, stored: dict[str, Any]) -> Listing:
     name = str(stored["name"])
-    versions = [_version(path, name, one) for one in stored["versions"]]
+    versions = [_version(path, name, item) for item in stored["versions"]]
     return Listing(
         name=name,
         versions={version.version: version for version in versions},

@@ -1,10 +1,10 @@
-"""Which version of a pipeline is live, written down so that it opens without a registry.
+"""The live version of a pipeline, in a file, so that it opens without a registry.
 
     {"format": 1, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
      "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "shown": true, "before": 2}
 
-This file decides. The registry's alias `@live` shows the same to people, and is moved after it
-(`lockstep.store.live_version`). A process that serves reads the file anew to learn that another
+This file decides. The registry's alias `@live` shows the same to people, and is moved later
+(`lockstep.store.live_version`). A process that serves reads the file again to learn that another
 version went live.
 """
 
@@ -25,15 +25,15 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class LivePointer:
-    """Which version of a pipeline serves, and where its files are.
+    """The version of a pipeline that serves.
 
     Attributes:
         name: Name of the pipeline.
         version: Number of the version.
-        directory: The version's files.
-        digest: SHA-256 of its manifest: other files than those that were proven do not open.
+        directory: The directory of its files.
+        digest: SHA-256 of its manifest: changed files do not open.
         since: When it went live, in UTC.
-        is_shown: Whether the registry's `@live` has been moved there too.
+        is_shown: Whether the registry's `@live` points to it too.
         before: The version that `@live` pointed to when it went live; None if it was not set.
     """
 
@@ -51,7 +51,7 @@ class LivePointer:
         return cls(loaded.name, loaded.version, loaded.directory, loaded.digest)
 
     def open(self) -> LoadedVersion:
-        """The version, from its files alone.
+        """Open the version from its files alone.
 
         Raises:
             ArtifactError: The version cannot be used.
@@ -60,15 +60,7 @@ class LivePointer:
 
 
 def write_live(path: Path, pointer: LivePointer) -> None:
-    """Write down which version is live, in the place of the one before.
-
-    Files below the folder that holds the pointer's own are named relative to it, so that a home
-    may be moved or copied.
-
-    Args:
-        path: The pointer's file, such as `Home.live("flights")`.
-        pointer: The version.
-    """
+    """Write a pointer to its file, such as `Home.live("flights")`."""
     stored = {
         "format": FORMAT,
         "name": pointer.name,
@@ -83,7 +75,7 @@ def write_live(path: Path, pointer: LivePointer) -> None:
 
 
 def read_live(path: Path) -> LivePointer | None:
-    """The version that is live; None if none is yet.
+    """Read the pointer; None if no version is live yet.
 
     Raises:
         ArtifactError: It is damaged.
@@ -93,13 +85,13 @@ def read_live(path: Path) -> LivePointer | None:
         path,
         partial(_pointer, path),
         version=FORMAT,
-        purpose="which tells which version is live",
+        purpose="which names the live version",
         failing="does not tell which version is live {}. Promote a version, which writes it anew.",
     )
 
 
 def open_live(path: Path) -> LoadedVersion:
-    """The version that is live, opened from its files with nothing of a registry.
+    """Open the live version from its files, without a registry.
 
     Raises:
         NotLiveError: No version is live yet.

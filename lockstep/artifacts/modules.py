@@ -2,11 +2,11 @@
 
 A version carries the source of its pipeline's modules. Run under a private package, they leave
 `sys.modules["transforms.flight_delay"]` alone, so that any number of versions, each with its own
-code, live in one process. Whatever such a module imports of the set's top-level packages is the
+code, live in one process. A module that imports something of the set's top-level packages gets the
 set's own copy; every other import is as usual.
 
-This file imports nothing but the standard library: the `python_function` of a version runs it
-where Lockstep is not installed.
+This file imports only the standard library: the `python_function` of a version runs it where
+Lockstep is not installed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 
 _running: dict[str, ModuleSet] = {}
-"""Sets whose modules can be imported, by the private package."""
+"""By private package, the set whose modules can be imported."""
 _lock = threading.Lock()
 
 
@@ -37,10 +37,10 @@ class ModuleSet:
 
     Attributes:
         root: Name of the private package, unique in the process.
-        sources: Source by the name that each module has outside.
-        elsewhere: For other packages that its modules find under another name: that name.
-        folders: By top-level package or module, the folder in which it is to think that it lies,
-            so that it finds the data files beside it; nowhere on disk where it is not told.
+        sources: By module's original name, its source.
+        elsewhere: By other package that the modules import under another name: that name.
+        folders: By top-level package or module, the folder that its `__file__` names, so that it
+            finds the data files beside it; without one, the file is nowhere on disk.
     """
 
     root: str
@@ -50,14 +50,11 @@ class ModuleSet:
 
     @cached_property
     def packages(self) -> frozenset[str]:
-        """Top-level packages of which the set holds all that its modules can import."""
+        """The set's top-level packages: its modules import nothing of these from elsewhere."""
         return frozenset(name.partition(".")[0] for name in self.sources)
 
     def load(self, name: str) -> ModuleType:
-        """Run a module and those that it imports, unless they have been run already.
-
-        Args:
-            name: Its name outside.
+        """Run a module, by its original name, and those that it imports, unless they have run.
 
         Raises:
             ModuleNotFoundError: A module is neither in the set nor installed.
@@ -70,7 +67,7 @@ class ModuleSet:
         return importlib.import_module(self.private(name))
 
     def unload(self) -> None:
-        """Forget the modules; what is still held of them can go on, but import nothing more."""
+        """Forget the modules; objects that are still held can go on, but import nothing more."""
         with _lock:
             _running.pop(self.root, None)
             if not _running and _finder in sys.meta_path:
@@ -86,13 +83,13 @@ class ModuleSet:
         return f"{self.root}.{name}"
 
     def file(self, name: str) -> str:
-        """The file that a module says it is in."""
+        """The `__file__` of a module."""
         folder = self.folders.get(name.partition(".")[0], self.root)
         end = "/__init__.py" if is_package(name, self.sources) else ".py"
         return f"{folder}/{name.replace('.', '/')}{end}"
 
     def place(self, name: str) -> str:
-        """The name under which code of the set gets what it imports by this name."""
+        """The name under which an import of this name by the set's code is looked up."""
         top, dot, rest = name.partition(".")
         if top in self.packages:
             return self.private(name)
@@ -100,11 +97,11 @@ class ModuleSet:
 
 
 def is_of_running_set(name: str, private: str) -> bool:
-    """Whether a module belongs to the set that a running module is of, by the name it has outside.
+    """Whether a module belongs to the set of a running module.
 
     Args:
-        name: Name of the module.
-        private: The name under which the running module runs.
+        name: Original name of the module.
+        private: Private name of the running module.
     """
     modules = _running.get(private.partition(".")[0])
     return modules is not None and name.partition(".")[0] in modules.packages
@@ -138,7 +135,7 @@ _finder = _ModuleSetFinder()
 class _SourceLoader(importlib.abc.ExecutionLoader):
     """Runs one module of a set; its imports see the set's other modules first.
 
-    `inspect` and tracebacks ask it for the source, since its file is nowhere on disk.
+    `inspect` and tracebacks get the source from it, since the file is nowhere on disk.
     """
 
     def __init__(self, modules: ModuleSet, name: str) -> None:

@@ -1,12 +1,11 @@
-"""What a pipeline's code reads from outside, seen while it is imported and computes.
+"""What a pipeline's code reads from outside, recorded while it is imported and computes.
 
 Files, environment variables, the network and other programs may be different wherever a version is
-served: what comes from there is no part of it. Python tells of most of it by audit events (PEP
-578), of environment variables by the object that holds them, and libraries that open files by
-themselves by the functions that do (`lockstep.artifacts.readers`). What counts is what the
-pipeline's own modules do, by themselves, in threads of theirs or by what they call; what a library
-reads of its own, such as its settings or the time zones, belongs to the environment, which is
-compared by itself.
+served: they are no part of it. Most of it shows in Python's audit events (PEP 578), environment
+variables in the object that holds them, and files that libraries open by themselves in the
+functions that do so (`lockstep.artifacts.readers`). Only what the pipeline's own modules do counts,
+by themselves, in their threads or by what they call. What a library reads for itself, such as its
+settings or the time zones, belongs to the environment, which is compared separately.
 """
 
 from __future__ import annotations
@@ -51,52 +50,35 @@ _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
     "os.fork": ("program", lambda args: "that it becomes itself, by a fork"),
     "ctypes.dlopen": ("file", lambda args: _library(args[0])),
 }
-"""Audit events that tell of something outside, and what of their arguments names it."""
+"""Audit events that read something outside, and the argument that names it."""
 _IMPORTS = ("importlib", "_frozen_importlib", "zipimport")
 _RUNNING = (
     *("load_module", "_load_module_shim", "_check_name_wrapper", "_load", "_load_unlocked"),
     *("_exec", "exec_module", "_call_with_frames_removed", "get_code", "get_source", "get_data"),
 )
-"""Functions of these modules by which a file is run as whoever calls them says, or is imported."""
+"""Functions of these modules that run a file on behalf of their caller, or import it."""
 _TARGETS = ("threading", "concurrent.futures.thread")
-"""Modules whose functions `run` call what somebody gave to a thread."""
+"""Modules whose functions `run` call the target of a thread."""
 _BETWEEN = (
-    "os",
-    "_collections_abc",
-    "collections.abc",
-    "posixpath",
-    "ntpath",
-    "genericpath",
-    "pathlib",
-    "pathlib._local",
-    "getpass",
-    "locale",
-    "tempfile",
-    "platform",
-    "multiprocessing.context",
-    "multiprocessing.process",
-    "psutil",
-    "psutil._common",
-    "psutil._pslinux",
-    "subprocess",
-    "ctypes",
-    "numpy.ctypeslib",
-    "numpy.ctypeslib._ctypeslib",
-    __name__,
-    __name__.replace("outside", "circumstances"),
+    *("os", "_collections_abc", "collections.abc", "posixpath", "ntpath", "genericpath"),
+    *("pathlib", "pathlib._local", "getpass", "locale", "tempfile", "platform", "subprocess"),
+    *("multiprocessing.context", "multiprocessing.process"),
+    *("psutil", "psutil._common", "psutil._pslinux"),
+    *("ctypes", "numpy.ctypeslib", "numpy.ctypeslib._ctypeslib"),
+    *(__name__, __name__.replace("outside", "circumstances")),
 )
-"""Modules between whoever asks for something and what knows it, such as the variables."""
+"""Modules between the code that asks for something and the object that has it."""
 _RESOLVING = ("resolve", "realpath")
-"""Functions that look at files to tell where a path leads, which is no part of what is read."""
+"""Functions that look at files to resolve a path; that is no reading."""
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
 _TELLING = ("/proc/", "/sys/", "/dev/random", "/dev/urandom")
-"""Those of the system that tell of the machine and the process, or draw at chance."""
+"""Files of the system with facts of the machine and the process, or random data."""
 _OF_MACHINE = ("lscpu", "sysctl")
 """Programs by which joblib counts the processor's cores for scikit-learn (`loky.cpu_count`)."""
 _IN_MEMORY = "/dev/shm/"
-"""Files as any others, which are kept in memory."""
+"""Ordinary files that are kept in memory."""
 _ALL = "(all of them)"
-"""Name of the variables where somebody goes through them."""
+"""Name of the variables where code goes through all of them."""
 _MOST = 50
 """Readings that are kept."""
 
@@ -104,9 +86,9 @@ _MOST = 50
 _FILE = (
     "Put it beside the module, in a package of the project's, and have the module read it when it "
     "is imported, by its own place: `Path(__file__).with_name(...)`; then a version carries it. Or "
-    "have upstream deliver what it says as a field."
+    "have upstream deliver its content as a field."
 )
-_FIELD = "Have upstream deliver what it tells as a field of the record."
+_FIELD = "Have upstream deliver its answer as a field of the record."
 _REMEDIES: Mapping[What, str] = {
     "file": _FILE,
     "folder": _FILE,
@@ -125,10 +107,10 @@ class Reading:
     """Something that code read from outside.
 
     Attributes:
-        what: What sort of thing it is.
+        what: The kind of thing.
         name: Its name: a path, a variable, an address, a command.
         where: The line that read it, such as `transforms/flights.py:12`.
-        function: The function that line is in; empty for one at a module's top level.
+        function: The function around that line; empty at a module's top level.
     """
 
     what: What
@@ -152,14 +134,14 @@ class Reading:
 
     @property
     def by(self) -> str:
-        """Who read it."""
+        """The code that read it, in words."""
         return (
             f"{self.function} ({self.where})" if self.function else f"{self.where}, when imported,"
         )
 
     @property
     def told(self) -> str:
-        """What they did."""
+        """What that code did, in words."""
         kinds = {"variable": "environment variable"}
         verbs = {"program": "runs the", "module": "imports by its name the"}
         verbs |= dict.fromkeys(("network", "system"), "asks the")
@@ -172,34 +154,34 @@ class Reading:
 
 @contextmanager
 def watching() -> Iterator[list[Reading]]:
-    """See what the code of versions reads from outside, in this thread, as long as this lasts.
+    """Record what the code of versions reads from outside in this thread.
 
     Yields:
-        What was read so far, each once.
+        The distinct readings; empty until the context ends.
     """
     _install()
-    found: dict[Reading, None] = {}
-    before = getattr(_watch, "found", None)
-    _watch.found = found
+    noted: dict[Reading, None] = {}
+    before = getattr(_watch, "readings", None)
+    _watch.readings = noted
     readings: list[Reading] = []
     with _objects_watched():
         try:
             yield readings
         finally:
-            _watch.found = before
-            readings += found
+            _watch.readings = before
+            readings += noted
 
 
 _watch = threading.local()
-"""What this thread has `found`; and, where another one started it for that, `by` which frame."""
+"""The `readings` of this thread; and, where a watched one started it, the frame `by` which."""
 _lock = threading.Lock()
 _watchers: list[None] = []
-"""One for each that watches now."""
+"""An item for each watcher."""
 
 
 @cache
 def _install() -> None:
-    """Ask Python for its audit events, once and for good; a thread that watches nothing is left."""
+    """Ask Python for its audit events, once and for good."""
     sys.addaudithook(_audit)
 
 
@@ -209,17 +191,17 @@ def _audit(
     events: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = _EVENTS,
     watch: threading.local = _watch,
 ) -> None:
-    """Note what the code does that is watched; `events` and `watch` outlast this module at exit."""
-    if event not in events or getattr(watch, "found", None) is None:
+    """Note what watched code does; `events` and `watch` outlast this module at exit."""
+    if event not in events or getattr(watch, "readings", None) is None:
         return
     what, name_of = events[event]
     name = name_of(args)
     if event == "ctypes.dlopen":
-        _note_asked(what, name)  # threadpoolctl opens all that are loaded, wherever they lie
+        _note_asked(what, name)  # threadpoolctl opens all loaded libraries, wherever they lie
     elif what in ("file", "folder"):
         _note_file(what, name, sys._getframe(1))
     elif what == "program" and str(name).rpartition(os.sep)[-1] in _OF_MACHINE:
-        _note_asked(what, name)  # libraries look at the processor to see what it can do
+        _note_asked(what, name)  # libraries look at what the processor can do
     else:
         _note(what, name, _user_frame(sys._getframe(1)))
 
@@ -229,7 +211,7 @@ def _note_file(what: What, given: Any, frame: FrameType) -> None:
     name = _path(given)
     if name is None:
         return
-    if name.startswith(_TELLING):  # libraries look at the processor to see what it can do
+    if name.startswith(_TELLING):  # libraries look at what the processor can do
         _note_asked("system", f"for {name}")
     if not _belongs_to_environment(name):
         _note(what, name, _user_frame(frame))
@@ -237,11 +219,10 @@ def _note_file(what: What, given: Any, frame: FrameType) -> None:
 
 @contextmanager
 def _objects_watched() -> Iterator[None]:
-    """Have those tell who uses them of which Python tells nothing.
+    """Replace the objects for which Python has no audit events by ones that note their use.
 
-    They are what holds the environment variables, what imports by a name, what starts a thread, and
-    the functions of libraries that open files by themselves. Whatever happens meanwhile, all of
-    them are what they were once nobody watches any more.
+    They hold the environment variables, import by a name, start a thread, or are functions of
+    libraries that open files by themselves. All are restored when the last watcher ends.
     """
     with _lock:
         _watchers.append(None)
@@ -274,11 +255,11 @@ def _replace(owner: Any, name: str, by: Any) -> None:
 _plain_import = importlib.import_module
 _plain_start = threading.Thread.start
 _replaced: list[tuple[Any, str, Any]] = []
-"""What others are in the place of while somebody watches: of what, by which name, and what."""
+"""The attributes that are replaced while anybody watches: owner, name, and original value."""
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:
-    """`importlib.import_module`, telling of modules that a version would not get of its own."""
+    """`importlib.import_module`, noting modules of which a version would not get its own copy."""
     frame = _user_frame(sys._getframe(1))
     full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
     if frame is not None and is_of_running_set(full, _module(frame)):
@@ -287,13 +268,13 @@ def _import_module(name: str, package: str | None = None) -> ModuleType:
 
 
 def _start(thread: threading.Thread) -> None:
-    """`threading.Thread.start`: what is seen in this thread is seen in the new one as well."""
-    found = getattr(_watch, "found", None)
-    if found is not None:
+    """`threading.Thread.start`, watching the new thread too."""
+    readings = getattr(_watch, "readings", None)
+    if readings is not None:
         by, run = _user_frame(sys._getframe(1)), thread.run
 
         def watched() -> None:
-            _watch.found, _watch.by = found, by
+            _watch.readings, _watch.by = readings, by
             run()
 
         thread.run = watched  # type: ignore[method-assign]
@@ -301,32 +282,32 @@ def _start(thread: threading.Thread) -> None:
 
 
 def _telling(function: Callable[..., Any], owner: Any, parameter: str) -> Callable[..., Any]:
-    """A function that opens a file by itself, telling of whose behalf that is."""
+    """A function that opens a file by itself, noting on whose behalf."""
     place = int(isinstance(owner, type))
 
     @wraps(function)
     def telling(*args: Any, **options: Any) -> Any:
-        if getattr(_watch, "found", None) is not None:
+        if getattr(_watch, "readings", None) is not None:
             given = args[place] if len(args) > place else options.get(parameter)
-            for one in given if isinstance(given, list | tuple) else [given]:
-                _note_file("file", one, sys._getframe(1))
+            for file in given if isinstance(given, list | tuple) else [given]:
+                _note_file("file", file, sys._getframe(1))
         return _read_by(function, *args, **options)
 
     return telling
 
 
 def _read_by(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """What a library's own function reads: compiled, it has no frame that tells what it asks."""
+    """Call a library's function: compiled code has no frame of its own that marks what it reads."""
     return function(*args, **options)
 
 
 _Plain = type(os.environ)
 _VARIABLES: tuple[Any, ...] = (os.environ, *([os.environb] if os.supports_bytes_environ else []))
-"""What holds the environment variables, as texts and as bytes."""
+"""The objects that hold the environment variables, as texts and as bytes."""
 
 
 class _Environ(_Plain):  # type: ignore[misc, valid-type]
-    """The environment variables, telling of who reads them."""
+    """The environment variables, noting who reads them."""
 
     def __getitem__(self, key: Any) -> Any:
         _note_asked("variable", os.fsdecode(key))
@@ -340,12 +321,12 @@ class _Environ(_Plain):  # type: ignore[misc, valid-type]
 def noting(
     what: What, function: Callable[..., Any], name: str | Callable[..., Any]
 ) -> Callable[..., Any]:
-    """A function that tells of a version's own code that calls it.
+    """A function that notes the calls by a version's own code.
 
     Args:
-        what: What it tells of the world.
+        what: The kind of thing that it reads.
         function: The function.
-        name: What is told then, or how that follows from the arguments.
+        name: The name of the reading, or a function of the arguments that gives it.
     """
 
     def noted(*args: Any, **options: Any) -> Any:
@@ -356,8 +337,8 @@ def noting(
 
 
 def _note_asked(what: What, name: Any) -> None:
-    """Note what is asked for by code of a version itself, not by a library that it uses."""
-    if getattr(_watch, "found", None) is None:
+    """Note what a version's own code asks for, not what a library asks for."""
+    if getattr(_watch, "readings", None) is None:
         return
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_between(what, frame):
@@ -373,7 +354,7 @@ def _note_asked(what: What, name: Any) -> None:
 
 
 def _is_between(what: What, frame: FrameType) -> bool:
-    """Whether code only hands on what is asked for; of variables, all of Python's own does."""
+    """Whether code only hands on what is asked for, as all of Python's own does with variables."""
     module = _module(frame)
     if module in _BETWEEN:
         return True
@@ -383,21 +364,21 @@ def _is_between(what: What, frame: FrameType) -> bool:
 
 
 def _note(what: What, name: Any, frame: FrameType | None) -> None:
-    found: dict[Reading, None] | None = getattr(_watch, "found", None)
-    if frame is None or found is None or len(found) >= _MOST:
+    readings: dict[Reading, None] | None = getattr(_watch, "readings", None)
+    if frame is None or readings is None or len(readings) >= _MOST:
         return
     code = frame.f_code
     where = f"{'/'.join(code.co_filename.replace(chr(92), '/').split('/')[-2:])}:{frame.f_lineno}"
     function = "" if code.co_name == "<module>" else code.co_name
     reading = Reading(what, str(name), where, function)
-    if what != "variable" or replace(reading, name=_ALL) not in found:
-        found[reading] = None
+    if what != "variable" or replace(reading, name=_ALL) not in readings:
+        readings[reading] = None
 
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame of a version's own code, if what happens does so on its behalf.
+    """The innermost frame of a version's own code, if it is to blame for what happens.
 
-    In a thread of its own that is where it was started, if there is none in it.
+    In a thread without such a frame, it is the frame that started the thread.
     """
     while frame is not None:
         module = _module(frame)
@@ -418,12 +399,12 @@ def _module(frame: FrameType) -> str:
 
 
 def _is_users(module: str) -> bool:
-    """Whether a module is one of a version's own, which run under a private name."""
+    """Whether a module is a version's own, running under a private name."""
     return module.startswith("_lockstep_") and "." in module
 
 
 def _path(given: Any) -> str | None:
-    """Where a file is; None for one that is open already."""
+    """The real path of a file; None for one that is open already."""
     if not isinstance(given, str | bytes | os.PathLike):
         return None
     path = os.fsdecode(given)
@@ -433,7 +414,7 @@ def _path(given: Any) -> str | None:
 
 
 def _library(given: Any) -> Any:
-    """A compiled library by its path; None for one that the system finds by its name."""
+    """The path of a compiled library; None if the system finds it by its name."""
     is_path = isinstance(given, str | bytes | os.PathLike) and os.sep in os.fsdecode(given)
     return given if is_path else None
 

@@ -1,6 +1,6 @@
-"""Functions of libraries that open files by themselves, of which no audit event of Python's tells.
+"""Functions of libraries that open files by themselves, without an audit event of Python.
 
-Arrow opens files in C++. Whoever reads by pandas what Arrow holds comes by these functions, too.
+Arrow opens files in C++. pandas calls these functions, too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _READERS: Mapping[str, Mapping[str, str]] = {
         "ParquetDataset.__init__": "path_or_paths",
     },
 }
-"""By module, its functions that take a file or several, and the parameter that does."""
+"""By module, its functions that take a file or several, and the parameter that takes it."""
 
 
 def readers() -> Iterator[tuple[Any, str, str]]:
-    """The functions that there are: the module or class that holds one, its name, the parameter."""
+    """The installed functions: the module or class that holds one, its name, the parameter."""
     for name, functions in _READERS.items():
         try:
             module = importlib.import_module(name)

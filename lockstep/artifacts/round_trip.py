@@ -1,4 +1,4 @@
-"""The round trip: a stored version, loaded and computed with in a process of its own."""
+"""The round trip: a stored version, loaded and run in a process of its own."""
 
 from __future__ import annotations
 
@@ -42,70 +42,70 @@ _READINGS = "readings.json"
 _LIMIT = timedelta(minutes=10)
 """A process that takes longer to compute some hundred records hangs."""
 _NUMPYS_CLOCK = re.compile(r"""["'](now|today)["']""")
-"""What `numpy.datetime64` takes for the time."""
+"""The words that `numpy.datetime64` takes for the time."""
 _PROGRAM = "import sys; from lockstep.artifacts.round_trip import compute; compute(*sys.argv[1:])"
 
 
 def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -> Comparison:
     """Compute a version's golden records in a new process, from its files alone.
 
-    Whatever this process knows by chance (modules that are loaded, seeds, caches) is not there. Its
-    clock is ahead, it hashes strings by another seed, time zone, locale and working directory are
-    others: see `lockstep.artifacts.circumstances`. The records come in another order, the first one
-    alone and then ever more at once, so that a function that remembers what it saw has seen little.
-    They are decoded anew, from a DataFrame, and all columns and matrices are compared with the
-    stored ones. Where these differ, it is tried which of the circumstances they depend on. Code
-    that asks for the time, the machine, the process or a file is named where they agree, too: some
-    day the answer matters. Of
-    code that may depend on the order of a set, more seeds are tried, since that is often the same.
+    That process lacks whatever this one has by chance: loaded modules, seeds, caches. Its clock is
+    ahead, and hash seed, time zone, locale and working directory differ: see
+    `lockstep.artifacts.circumstances`. The records come in another order, first one alone and then
+    ever more at once, so that a function that remembers rows has seen few. They are decoded anew,
+    from a DataFrame, and all columns and matrices are compared with the stored ones. If these
+    differ, each circumstance is tried alone. Code that asks for the time, the machine, the process
+    or a file fails even if all agree: some day the answer matters. If code may depend on the order
+    of a set, more seeds are tried, since two of them often give the same order.
 
     Args:
         loaded: The version.
-        limit: How long a process may take.
+        limit: The longest time of a process.
 
     Returns:
-        The comparison; its `setting` tells in which circumstances a column differs.
+        The comparison; its `setting` names the circumstances in which a column differs.
 
     Raises:
         ArtifactError: The version cannot be used there, or not within the limit.
     """
     try:
-        found, readings = _replayed(loaded, STRANGE, limit)
+        comparison, readings = _replayed(loaded, STRANGE, limit)
     except ArtifactError as error:
-        _replayed(loaded, USUAL, limit)  # which tells what it raises there, if it does
+        _replayed(loaded, USUAL, limit)  # raises, if it fails there too
         return Comparison(setting=STRANGE.words, failure=str(error))
     by_order = may_depend_on_order(loaded.snapshot.modules.values())
-    asked = [reading for reading in readings if found.ok or reading.what == "system"]
-    if asked:  # what it is told there may be the same in some process, and another in the next
-        return _asking(found, asked, loaded)
-    if not found.ok:
-        # A new process hashes by another seed anyway, where that of this one was drawn.
-        tried = sorted(ONE_BY_ONE, key=lambda one: by_order and not one.hash_seed)
-        return next(_failing(loaded, limit, tried), found)
+    asked = [reading for reading in readings if comparison.ok or reading.what == "system"]
+    if asked:  # the answer may be the same in one process, and differ in the next
+        return _asking(comparison, asked, loaded)
+    if not comparison.ok:
+        # A new process hashes by another seed anyway, if this one's was drawn at random.
+        tried = sorted(
+            ONE_BY_ONE, key=lambda circumstances: by_order and not circumstances.hash_seed
+        )
+        return next(_failing(loaded, limit, tried), comparison)
     if by_order:
-        return next(_failing(loaded, limit, SEEDS, at_once=os.cpu_count() or 1), found)
-    return found
+        return next(_failing(loaded, limit, SEEDS, at_once=os.cpu_count() or 1), comparison)
+    return comparison
 
 
 def _failing(
-    loaded: LoadedVersion,
-    limit: timedelta,
-    tried: Sequence[Circumstances],
-    at_once: int = 1,
+    loaded: LoadedVersion, limit: timedelta, tried: Sequence[Circumstances], at_once: int = 1
 ) -> Iterator[Comparison]:
-    """Comparisons that are not ok, of circumstances that are tried one by one, or some at once."""
+    """The comparisons that are not ok, trying so many circumstances at once."""
     with ThreadPoolExecutor(at_once) as threads:
         for start in range(0, len(tried), at_once):
             some = tried[start : start + at_once]
-            for found, _ in threads.map(lambda one: _replayed(loaded, one, limit), some):
-                if not found.ok:
-                    yield found
+            for comparison, _ in threads.map(
+                lambda circumstances: _replayed(loaded, circumstances, limit), some
+            ):
+                if not comparison.ok:
+                    yield comparison
 
 
 def _replayed(
     loaded: LoadedVersion, circumstances: Circumstances, limit: timedelta
 ) -> tuple[Comparison, list[Reading]]:
-    """What came out in a process, and what the version's code asked for there."""
+    """The comparison of a process's columns, and what the version's code asked for there."""
     paths = os.pathsep.join(map(os.path.abspath, sys.path))
     command = [str(loaded.directory.absolute()), loaded.digest]
     with tempfile.TemporaryDirectory(prefix="lockstep-") as computed:
@@ -130,7 +130,7 @@ def _replayed(
         anew = GoldenRecords.from_directory(computed)
         readings = [Reading(**load) for load in json.loads(Path(computed, _READINGS).read_bytes())]
     expected = loaded.golden.trace
-    found = compare(
+    comparison = compare(
         expected,
         anew.trace,
         loaded.pipeline.graph,
@@ -138,17 +138,19 @@ def _replayed(
         columns=expected.columns,
         version=loaded.version,
     )
-    return replace(found, setting=circumstances.words), readings
+    return replace(comparison, setting=circumstances.words), readings
 
 
-def _asking(found: Comparison, readings: list[Reading], loaded: LoadedVersion) -> Comparison:
-    """A comparison that fails of code that asked for what no record tells."""
+def _asking(comparison: Comparison, readings: list[Reading], loaded: LoadedVersion) -> Comparison:
+    """The comparison, failing because code asked for what no record holds."""
     graph, first = loaded.pipeline.graph, readings[0]
     others = listed([str(reading) for reading in readings[1:]])
-    said = f"{first.told}, which no record tells" + (f"; {others}" if others else "")
+    clause = f"{first.told}, which no record tells" + (f"; {others}" if others else "")
     if first.function in graph.columns:
-        return replace(found, first=failing(graph, first.function, f"{said}. {first.remedy}"))
-    return replace(found, failure=f"{first.by} {said}. {first.remedy}")
+        return replace(
+            comparison, first=failing(graph, first.function, f"{clause}. {first.remedy}")
+        )
+    return replace(comparison, failure=f"{first.by} {clause}. {first.remedy}")
 
 
 def _growing(rows: int) -> Iterator[slice]:
@@ -165,7 +167,7 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
     Args:
         directory: The version's files.
         digest: SHA-256 of its manifest.
-        computed: Where to write what was computed.
+        computed: The directory to write to.
         ahead: Seconds by which to set the clock ahead.
     """
     artifact = Artifact.open(Path(directory), digest)

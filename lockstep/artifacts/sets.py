@@ -1,8 +1,8 @@
 """Sets in a pipeline's code, whose order may matter.
 
-The order of a set of texts is another in each process, by the seed with which it hashes them. Of a
-small set it often comes out the same all the same, so one other seed tells little: where code may
-depend on such an order, several are tried.
+The order of a set of texts differs from process to process, by the seed of their hashes. A small
+set often has the same order all the same, so one other seed shows little: where code may depend on
+the order, several are tried.
 """
 
 from __future__ import annotations
@@ -17,18 +17,15 @@ _WITHOUT_ORDER = (
     *("sorted", "len", "sum", "min", "max", "any", "all", "bool", "isinstance"),
     *("set", "frozenset"),
 )
-"""Functions to which the order of a set makes no difference; what is made of it is a set again."""
+"""Functions whose result does not depend on the order of a set, or is a set again."""
 _OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.Sub)
 
 
 def may_depend_on_order(sources: Iterable[str]) -> bool:
-    """Whether code uses a set for more than to look something up in it.
+    """Whether code, by the sources of its modules, uses a set for more than looking something up.
 
-    A set that is made and given a name counts by what is done with that name, in whichever module.
-    Where it is not clear what is done with a set, it counts. Nothing is executed.
-
-    Args:
-        sources: The code of its modules.
+    A set that is given a name counts by the use of that name, in any module. In doubt, it counts.
+    Nothing is executed.
     """
     nodes = [pair for source in sources for pair in _with_parents(ast.parse(source))]
     named: set[str] = set()
@@ -71,7 +68,7 @@ def _is_method(node: ast.AST, names: tuple[str, ...]) -> bool:
 
 
 def _names_of(parent: ast.AST) -> list[str] | None:
-    """The names that a set is given where it is made; None if it is used there."""
+    """The names that a new set is given; None if it is used otherwise."""
     if isinstance(parent, ast.AnnAssign | ast.NamedExpr):
         targets: list[ast.expr] = [parent.target]
     elif isinstance(parent, ast.Assign):
@@ -89,7 +86,7 @@ def _name(node: ast.AST) -> str | None:
 
 
 def _is_without_order(node: ast.AST, parent: ast.AST) -> bool:
-    """Whether something is done with a set that its order makes no difference to."""
+    """Whether the use of a set does not depend on its order."""
     if isinstance(parent, ast.Compare):
         return True
     if isinstance(parent, ast.Call):

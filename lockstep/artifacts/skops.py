@@ -2,11 +2,11 @@
 
 By itself skops trusts the estimators of scikit-learn and the functions of NumPy and SciPy, and
 lists them all: it imports every module of scikit-learn, with what its tests need, and looks for
-each function in every module that the process has loaded. That takes longer than all else that is
-done to load a version. Here a name gets onto these lists when a file has it and skops would have
-found it, so that exactly the same types are trusted.
+each function in every module that the process has loaded. That takes longer than the rest of
+loading a version. Here a name gets onto these lists when a file has it and skops would have listed
+it, so that exactly the same types are trusted.
 
-This skops is one of its own. Whatever else in the process imports skops gets it as it is.
+This is a private copy of skops. Whatever else in the process imports skops gets the usual one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 _LISTS = "skops.io._trusted_types"
 """The module of skops that makes the lists."""
 _NOT_WALKED = {"conftest", "estimator_checks", "experimental", "externals", "setup", "tests"}
-"""Modules of scikit-learn in which it does not look for its estimators."""
+"""Modules of scikit-learn in which `all_estimators` does not look."""
 _SCHEMA = "schema.json"
 _lock = threading.Lock()
 
@@ -49,16 +49,16 @@ class Skops:
     functions: list[str]
 
     def learn(self, data: bytes) -> set[str]:
-        """Put what a stored estimator names onto the lists, where it belongs there.
+        """Add the names in a stored estimator that belong on the lists to these.
 
         Args:
             data: The estimator as skops stored it.
 
         Returns:
-            Full names of all types and functions that it asks for.
+            Full names of all its types and functions.
 
         Raises:
-            Exception: It is no such thing, or is damaged.
+            Exception: It is no stored estimator, or is damaged.
         """
         names = _names_in(data)
         for name in names:
@@ -70,7 +70,7 @@ class Skops:
 
 
 def skops() -> Skops:
-    """The one with short lists; with its own long ones where another release asks for more."""
+    """The copy with short lists; with long ones where another release of skops needs more lists."""
     with _lock:
         return _skops()
 
@@ -91,16 +91,16 @@ def _skops() -> Skops:
 
 
 def _imported_anew() -> ModuleType:
-    import skops.io as module
+    import skops.io as skops_io  # a statement, by which the version's requirements name skops
 
-    found: ModuleType = module
-    return found
+    imported: ModuleType = skops_io
+    return imported
 
 
 def is_estimator(name: str) -> bool:
-    """Whether scikit-learn has a public estimator of this full name, as `all_estimators` tells.
+    """Whether scikit-learn's `all_estimators` has an estimator of this full name.
 
-    No module is imported but those in which that would look.
+    Only modules in which that would look are imported.
     """
     from sklearn.base import BaseEstimator
 
@@ -109,31 +109,31 @@ def is_estimator(name: str) -> bool:
     if parts[0] != "sklearn" or _NOT_WALKED & {*parts} or own_name.startswith("_"):
         return False
     public = ".".join(takewhile(lambda part: not part.startswith("_"), parts))
-    found = getattr(_imported(public), own_name, None)
+    member = getattr(_imported(public), own_name, None)
     return (
-        inspect.isclass(found)
-        and issubclass(found, BaseEstimator)
-        and found is not BaseEstimator
-        and not inspect.isabstract(found)
-        and f"{found.__module__}.{found.__name__}" == name
+        inspect.isclass(member)
+        and issubclass(member, BaseEstimator)
+        and member is not BaseEstimator
+        and not inspect.isabstract(member)
+        and f"{member.__module__}.{member.__name__}" == name
     )
 
 
 def is_function(name: str) -> bool:
     """Whether NumPy or `scipy.special` has a public universal function of this full name.
 
-    Those of SciPy are known by the modules that define them too, none of which is imported here.
+    SciPy's also go by the modules that define them, none of which is imported here.
     """
     import scipy.special
 
     module, _, own_name = name.rpartition(".")
     if module != "numpy" and not f"{module}.".startswith("scipy.special."):
         return False
-    found = getattr(sys.modules.get(module), own_name, None)
+    member = getattr(sys.modules.get(module), own_name, None)
     return (
-        isinstance(found, np.ufunc)
-        and found.__name__ == own_name
-        and any(found is getattr(public, own_name, None) for public in (np, scipy.special))
+        isinstance(member, np.ufunc)
+        and member.__name__ == own_name
+        and any(member is getattr(public, own_name, None) for public in (np, scipy.special))
     )
 
 
@@ -145,7 +145,6 @@ def _imported(module: str) -> ModuleType | None:
 
 
 def _names_in(data: bytes) -> set[str]:
-    """Full names of all types and functions that a stored estimator asks for."""
     names: set[str] = set()
 
     def note(state: dict[str, Any]) -> dict[str, Any]:
@@ -159,28 +158,28 @@ def _names_in(data: bytes) -> set[str]:
 
 
 def _taken_out() -> dict[str, ModuleType]:
-    """The modules of skops that have been imported, which are imported anew after this."""
-    found = {
+    """Remove the imported modules of skops, so that they are imported anew; return them."""
+    modules = {
         name: module
         for name, module in list(sys.modules.items())  # others may import something meanwhile
         if name.partition(".")[0] == "skops" and isinstance(module, ModuleType)
     }
-    for name in found:
+    for name in modules:
         del sys.modules[name]
-    return found
+    return modules
 
 
 def short_lists() -> Any:
-    """What stands in for the module of the lists: those that are made without looking around."""
+    """A stand-in for the module of the lists, with those that are made without a search."""
     lists: Any = ModuleType(_LISTS)
-    lists.PRIMITIVE_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (int, float, str, bool)]
-    lists.CONTAINER_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (list, set, map, tuple)]
+    lists.PRIMITIVE_TYPE_NAMES = [f"builtins.{kind.__name__}" for kind in (int, float, str, bool)]
+    lists.CONTAINER_TYPE_NAMES = [f"builtins.{kind.__name__}" for kind in (list, set, map, tuple)]
     dtypes = {*np.sctypeDict.values()}
     lists.NUMPY_DTYPE_TYPE_NAMES = sorted(f"numpy.{dtype.__name__}" for dtype in dtypes)
     lists.NUMPY_RANDOM_BIT_GENERATOR_TYPE_NAMES = [
         f"numpy.random.{name}"
-        for name, one in vars(np.random).items()
-        if inspect.isclass(one) and one in np.random.BitGenerator.__subclasses__()
+        for name, member in vars(np.random).items()
+        if inspect.isclass(member) and member in np.random.BitGenerator.__subclasses__()
     ]
     lists.SKLEARN_ESTIMATOR_TYPE_NAMES = []
     lists.SKLEARN_INTERNAL_TYPE_NAMES = []  # those of `lockstep.artifacts.trusted` serve

@@ -23,31 +23,31 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import SnapshotError
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
-"""What runs under a private package, by its name."""
+"""By private package, what runs under it."""
 _data: dict[str, str] = {}
-"""Folders with the data files of what runs, by the name of its private package."""
+"""By private package, the folder with its data files."""
 _temporary: dict[str, tempfile.TemporaryDirectory[str]] = {}
-"""Those of them that were written for it."""
+"""By private package, the folder that was written for it."""
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The modules that a pipeline is made of.
+    """The source of a pipeline's modules, and their data files.
 
-    A module belongs to the snapshot if the pipeline's module imports it, at whatever remove and
-    wherever in the code, and it lies in one of the project's packages, whether these are in the
-    project's folder or installed. Modules that it imports by a computed name are not carried, and
-    data files only those that lie in these packages and are read when it is imported.
+    A module belongs to the snapshot if the pipeline's module imports it, directly or indirectly,
+    anywhere in the code, and it lies in one of the project's packages, whether these are in the
+    project's folder or installed. Modules that are imported by a computed name do not belong to it;
+    data files do if they lie in these packages and are read by an import.
 
     Attributes:
         module: Name of the pipeline's module.
         modules: Source by module name, in order of the names, with Unix line ends.
         packages: The project's packages, in which modules were looked for.
-        data: Data files that the modules read beside themselves, by their path from the folder that
-            the packages lie in, such as `transforms/rates.csv`.
-        folder: A folder in which they lie so already, as in the files of a version; where there is
-            none, they are written into a temporary one as long as the source is loaded.
+        data: Data files that the modules read, by their path from the folder of the packages, such
+            as `transforms/rates.csv`.
+        folder: A folder that holds these files already, as in the files of a version; without one,
+            they are written into a temporary folder as long as the source is loaded.
     """
 
     module: str
@@ -64,27 +64,27 @@ class Snapshot:
 
         Args:
             pipeline: The pipeline.
-            packages: The project's packages (`Project.packages`); the one that the pipeline
-                itself lies in always belongs to them. The top-level package of each counts.
-            data: Data files that belong to it; one that is not there is left out.
+            packages: The project's packages (`Project.packages`), of which the top-level ones
+                count; the pipeline's own always does.
+            data: Data files that belong to it; missing ones are left out.
 
         Raises:
-            SnapshotError: A module has no Python source, its file is no longer the code that is
-                loaded, or it lies outside of these packages without being installed.
+            SnapshotError: A module has no Python source, its file has changed since it was loaded,
+                or it is neither in these packages nor installed.
         """
         if known := _running.get(pipeline.module.partition(".")[0]):
             return known[0]
         packages = tuple(packages)
         modules = _collect(pipeline.module, {_top(name) for name in (pipeline.module, *packages)})
         sources = {name: modules[name] for name in sorted(modules)}
-        found = {name: read for name in sorted(data) if (read := _read_data(name, sources))}
-        return cls(pipeline.module, sources, packages, found)
+        files = {name: read for name in sorted(data) if (read := _read_data(name, sources))}
+        return cls(pipeline.module, sources, packages, files)
 
     def with_data(self) -> Snapshot:
-        """The same with the data files that its modules read when they are imported.
+        """The snapshot with the data files that its modules read when they are imported.
 
-        They are read where they lie beside the modules' files. A source that does not run has
-        none; whoever loads it learns why.
+        They are read from beside the modules' files. A source that does not run has none; loading
+        it says why.
         """
         from lockstep.artifacts.outside import watching
 
@@ -98,8 +98,8 @@ class Snapshot:
             return self
         paths = {reading.name for reading in readings if reading.what == "file"}
         names = {name for path in paths if (name := _name_of_data(path, self.modules))}
-        found = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
-        return replace(self, data=found)
+        files = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
+        return replace(self, data=files)
 
     @cached_property
     def digest(self) -> str:
@@ -107,13 +107,13 @@ class Snapshot:
         return digest_of({**self.modules, **self.data})
 
     def load(self) -> Pipeline:
-        """Run the sources under a private name of their own; see `unload`.
+        """Run the sources under a new private name; see `unload`.
 
         Whoever can write to the registry decides what runs here: digests protect against damage
         and mistakes, access rights against malice.
 
         Returns:
-            The pipeline, not fitted, computing with these sources and nothing else of the user's.
+            The unfitted pipeline, which computes with these sources and no other of the user's.
 
         Raises:
             SnapshotError: A module raises when it is imported, or defines no pipeline.
@@ -132,7 +132,6 @@ class Snapshot:
         return pipeline
 
     def _load_beside(self, folder: str) -> Pipeline:
-        """Run the sources so that they find their data files in a folder."""
         pipeline = self._load({_top(name): folder for name in self.modules})
         _data[pipeline.module.partition(".")[0]] = folder
         return pipeline
@@ -154,7 +153,7 @@ class Snapshot:
         return pipeline
 
     def _root(self) -> str:
-        """A new private package; named for the private one in which Lockstep itself may run."""
+        """The name of a new private package, with the one in which Lockstep itself may run."""
         inside = _framework.rpartition(".")[0]
         return f"_lockstep_{self.digest[:12]}_{next(_numbers)}" + (f"_in{inside}" if inside else "")
 
@@ -164,10 +163,10 @@ _framework = __name__.removesuffix(".artifacts.snapshot")
 
 
 def unload(pipeline: Pipeline) -> None:
-    """Forget the modules of a pipeline that `Snapshot.load` made; any other is left alone.
+    """Forget the modules of a pipeline that `Snapshot.load` made; leave any other alone.
 
-    Nothing but the caller holds it any more then. It should not be used either: a function that
-    imports something when it is called does not find it.
+    Only the caller holds the pipeline then. Do not use it any more: its functions can no longer
+    import anything.
     """
     root = pipeline.module.partition(".")[0]
     if known := _running.pop(root, None):
@@ -178,12 +177,12 @@ def unload(pipeline: Pipeline) -> None:
 
 
 def data_folder(pipeline: Pipeline) -> str | None:
-    """Where a pipeline that `Snapshot.load` made finds its data files; None if it has none."""
+    """The folder of the data files of a pipeline that `Snapshot.load` made; None if it has none."""
     return _data.get(pipeline.module.partition(".")[0])
 
 
 def digest_of(sources: Mapping[str, str | bytes]) -> str:
-    """SHA-256 of module names and their sources, whatever their order; of other files too."""
+    """SHA-256 of modules or other files, by name and content, in any order."""
     digest = hashlib.sha256()
     for name in sorted(sources):
         for content in (name, sources[name]):
@@ -197,7 +196,7 @@ def source_of(name: str) -> str:
     """Source of an importable module.
 
     Raises:
-        SnapshotError: There is none, as in a compiled extension.
+        SnapshotError: It has none, as a compiled extension.
     """
     spec = _spec(name)
     source = getattr(spec.loader, "get_source", lambda _: None)(name) if spec else None
@@ -210,14 +209,14 @@ def source_of(name: str) -> str:
 
 
 def _folders(modules: Iterable[str]) -> dict[str, str]:
-    """The folders in which the packages of modules lie; none of those that no file is known of."""
-    found = {}
+    """By top-level package, the folder in which it lies; packages without a file are left out."""
+    folders = {}
     for name in modules:
         spec = _spec(name)
         if spec is not None and spec.has_location and spec.origin is not None:
             depth = name.count(".") + (spec.submodule_search_locations is not None)
-            found[_top(name)] = str(Path(spec.origin).resolve().parents[depth])
-    return found
+            folders[_top(name)] = str(Path(spec.origin).resolve().parents[depth])
+    return folders
 
 
 def _name_of_data(path: str, modules: Mapping[str, str]) -> str | None:
@@ -234,7 +233,6 @@ def _name_of_data(path: str, modules: Mapping[str, str]) -> str | None:
 
 
 def _read_data(name: str, modules: Mapping[str, str]) -> bytes | None:
-    """A data file beside the modules; None if there is none."""
     folders = _folders(modules)
     top = name.partition("/")[0]
     folder = folders.get(top) or next(iter(folders.values()), None)
@@ -243,13 +241,13 @@ def _read_data(name: str, modules: Mapping[str, str]) -> bytes | None:
 
 
 def _collect(module: str, packages: set[str]) -> dict[str, str]:
-    """The module and all of these packages that it imports, with the packages around them."""
+    """The sources of a module and of all that it imports of these packages, parents included."""
     _check_file(module)
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     wanted = [(module, module)]
     while wanted:
         name, by = wanted.pop()
-        if name in found or _top(name) == "lockstep":
+        if name in sources or _top(name) == "lockstep":
             continue
         if _top(name) not in packages:
             _check_installed(_top(name), by)
@@ -257,13 +255,13 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         spec = _spec(name)
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
             continue
-        found[name] = source_of(name)
-        tree = ast.parse(found[name])
+        sources[name] = source_of(name)
+        tree = ast.parse(sources[name])
         _check_loaded(name, tree)
         parts = name.split(".")
         around = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
-        wanted += [(each, name) for each in (*around, *_imported(name, found[name], tree))]
-    return found
+        wanted += [(each, name) for each in (*around, *_imported(name, sources[name], tree))]
+    return sources
 
 
 def _check_file(module: str) -> None:
@@ -276,14 +274,14 @@ def _check_file(module: str) -> None:
 
 
 def _check_installed(package: str, by: str) -> None:
-    """Make sure that a package which no version carries is there wherever one is served."""
+    """Check that a package which no version carries is installed, as wherever one is served."""
     spec = None if package in sys.stdlib_module_names else _spec(package)
-    if spec is None:  # Python's own, or one that is not there and can be done without
+    if spec is None:  # Python's own, or optional and not installed
         return
     places = [str(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
     if any("site-packages" in place or "dist-packages" in place for place in places):
         return
-    if package not in metadata.packages_distributions():  # as one that is installed for editing is
+    if package not in metadata.packages_distributions():  # an editable install is among these
         raise SnapshotError(
             f"{by} imports {package} ({places[0]}), which is neither installed nor one of the "
             f'project\'s packages, so that no version would carry it: add packages = ["{package}"] '
@@ -292,7 +290,7 @@ def _check_installed(package: str, by: str) -> None:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module comes from; importing it does not run it, only the packages around it."""
+    """The spec of a module, which is not run; only the packages around it are."""
     module = sys.modules.get(name)
     if module is not None and module.__spec__ is not None:
         return module.__spec__
@@ -307,7 +305,7 @@ def _top(name: str) -> str:
 
 
 def _imported(name: str, source: str, tree: ast.Module) -> Iterator[str]:
-    """Names that may be modules which a source imports, wherever in it."""
+    """Names that a source imports anywhere, which may be modules."""
     spec = _spec(name)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
@@ -323,7 +321,7 @@ def _imported(name: str, source: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _nodes_of_imports(source: str, tree: ast.Module) -> Iterator[ast.AST]:
-    """The nodes of those statements in whose text an import is: most are done with at once."""
+    """The nodes of the statements whose text mentions an import: most are skipped at once."""
     lines = source.split("\n")
     for statement in tree.body:
         if "import" in "".join(lines[statement.lineno - 1 : statement.end_lineno]):
@@ -331,7 +329,7 @@ def _nodes_of_imports(source: str, tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _check_loaded(name: str, tree: ast.Module) -> None:
-    """Make sure that what is loaded is what the file says: it may have been edited since."""
+    """Check that the loaded functions are those of the file, which may have been edited since."""
     module = sys.modules.get(name)
     if module is None:
         return

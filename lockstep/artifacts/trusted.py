@@ -1,8 +1,8 @@
 """Fitted estimators as bytes, restricted to types that are known to hold no code.
 
 skops stores an estimator as data, and loads only types that it knows or is told to trust. MLflow
-takes that list from the stored model itself, which makes it no boundary at all; here it is part
-of the code. It was made by fitting scikit-learn's estimators and reviewing what skops asked for.
+takes that list from the stored model itself, so it protects nothing; here it is part of the code.
+It was made by fitting scikit-learn's estimators and reviewing what skops asked for.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def dump_estimator(column: str, estimator: Any) -> bytes:
         estimator: The estimator.
 
     Raises:
-        UntrustedTypeError: It holds a type that the list does not name.
+        UntrustedTypeError: It holds a type that is not among `TRUSTED`.
         ArtifactError: skops cannot store it.
     """
     stored = _skops().io
@@ -113,8 +113,8 @@ def load_estimator(column: str, data: bytes) -> Any:
     """Load what `dump_estimator` stored.
 
     Raises:
-        UntrustedTypeError: It holds a type that the list does not name; nothing was made of it.
-        ArtifactError: It cannot be made again of these libraries.
+        UntrustedTypeError: It holds a type that is not among `TRUSTED`; nothing was loaded.
+        ArtifactError: It cannot be loaded with these libraries.
     """
     stored = _skops()
     try:
@@ -136,13 +136,13 @@ def _skops() -> Skops:
         return skops()
     except ImportError as error:
         raise ArtifactError(
-            f"skops, by which models are stored, cannot be imported here ({error}). Install it, or "
-            "the release of it that environment.json of the version tells."
+            f"skops, by which models are stored, cannot be imported here ({error}). Install it, in "
+            "the release that the version's environment.json names."
         ) from error
 
 
 def _untrusted(data: bytes) -> list[str]:
     stored = _skops()
     stored.learn(data)
-    found = stored.io.get_untrusted_types(data=data)
-    return sorted(set(found) - set(TRUSTED))
+    types = stored.io.get_untrusted_types(data=data)
+    return sorted(set(types) - set(TRUSTED))

@@ -49,34 +49,30 @@ class LoadedVersion:
     Attributes:
         name: Name of the pipeline.
         version: Its number.
-        directory: Its files.
-        digest: SHA-256 of its manifest, which holds those of all other files.
+        directory: The directory of its files.
+        digest: SHA-256 of its manifest, which lists those of all other files.
         pipeline: The fitted pipeline, computing with the code that it was fitted with.
         snapshot: That code.
-        source: SHA-256 of it, as it was stored.
+        source: SHA-256 of that code, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
-        carried: SHA-256 of those that it carries for MLflow.
+        carried: SHA-256 of the same modules that it carries for MLflow.
         golden: Golden records.
-        profile: Distributions of the rows that it was fitted on; what models predict of them, as
-            models that were fitted on other rows did.
-        constraints: What these rows keep.
-        outputs: How its outputs are distributed on rows that models did not see; None where that
-            is not known.
-        weekly: How good its predictions were on such rows, week by week.
+        profile: Distributions of the rows of the fit; predictions among them are out-of-fold.
+        constraints: Constraints that these rows keep.
+        outputs: Distributions of outputs on rows that models did not see; None where not known.
+        weekly: The quality of predictions on such rows, week by week.
         suites: Expectations as plain data, by role.
-        environment: Where it was fitted.
+        environment: The environment of the fit.
         metrics: Its quality, by metric.
-        rows: Number of rows that it was fitted on.
-        counts: How much it carries that proves it right, as it was stored: see
-            `lockstep.artifacts.holdings`.
-        is_bound_around: Whether the registry has to tell which files are around it; not where an
-            older Lockstep stored it.
-        altered: Files that are not those that were stored, though the manifest lists them so.
+        rows: Number of rows of the fit.
+        counts: Its evidence as it was stored, counted: see `lockstep.artifacts.holdings`.
+        is_bound_around: Whether the registry must list the files around it; False for versions of
+            an older Lockstep.
+        altered: Files that have changed since the fit, though the manifest lists them as they are.
         ulps: Largest allowed difference of each column, in units in the last place.
-        trained_until: Event time of the newest row that it was fitted on; None where it has none,
-            or tells none.
-        faster_up_to: By model that has a compiled form, the rows up to which that was faster than
-            scikit-learn where it was fitted.
+        trained_until: Event time of the newest row of the fit; None where it is not known.
+        faster_up_to: By model with a compiled form, the rows up to which that was faster than
+            scikit-learn at the fit.
     """
 
     name: str
@@ -106,11 +102,11 @@ class LoadedVersion:
 
     @classmethod
     def open(cls, directory: Path, digest: str, *, name: str, version: int) -> LoadedVersion:
-        """Open a version from its files, with nothing of a registry.
+        """Open a version from its files, without a registry.
 
         Args:
-            directory: The version's files.
-            digest: SHA-256 of its manifest, as it is known from elsewhere.
+            directory: The directory of its files.
+            digest: Expected SHA-256 of its manifest.
             name: Name of the pipeline.
             version: Its number.
 
@@ -181,17 +177,13 @@ class LoadedVersion:
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The pipeline, compiled where it can be; made when it is first asked for."""
+        """The pipeline with every model compiled that can be."""
         from lockstep.columns.compiled.predictor import Compiled
 
         return Compiled.of(self.pipeline)
 
     def fastest(self, rows: int) -> Pipeline:
-        """The pipeline with whichever predictor of each model is faster for so many rows.
-
-        Args:
-            rows: Number of rows to compute.
-        """
+        """The pipeline with the predictor of each model that is faster for so many rows."""
         faster = [name for name, most in self.faster_up_to.items() if rows <= most]
         if not faster:
             return self.pipeline
@@ -199,30 +191,22 @@ class LoadedVersion:
         return self.pipeline.bind({name: bound[name] for name in faster})
 
     def unload(self) -> None:
-        """Forget the modules of its code, once nothing computes with the version any more.
+        """Forget the modules of its code, when nothing computes with the version any more.
 
-        Its memory is free when the caller lets go of it too. Other versions go on, also those of
-        the same code.
+        Its memory is free when the caller drops it too. Other versions go on, even of the same
+        code.
         """
         unload(self.pipeline)
 
 
 def _altered(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Files whose digests were made to agree with them later: the fit stored other ones.
-
-    A version that an older Lockstep stored does not tell.
-    """
+    """Files whose digests in the manifest were changed after the fit; none in old versions."""
     files = manifest["files"]
     stored = msgspec.convert(manifest.get("stored", files), dict[str, str])
     return tuple(name for name, digest in stored.items() if files.get(name) != digest)
 
 
 def _constraints(path: Path, name: str) -> ConstraintSet:
-    """The constraints in a file.
-
-    Raises:
-        ArtifactError: They are damaged, or of another format.
-    """
     with reading(path, "the constraints"):
         data = path.read_bytes()
         stored = constraint_set.format_of(data)
@@ -232,14 +216,14 @@ def _constraints(path: Path, name: str) -> ConstraintSet:
 
 
 def _suite(stored: Any) -> Mapping[str, Any]:
-    """A suite as plain data.
+    """A stored suite.
 
     Raises:
-        TypeError: It is something else.
+        TypeError: It is no suite.
     """
     if not isinstance(stored, dict) or not isinstance(stored.get("expectations"), list):
         raise TypeError("it has no list of expectations")
-    for one in stored["expectations"]:
-        if not isinstance(one, dict) or not isinstance(one.get("kwargs"), dict):
-            raise TypeError(f"it expects {show(one)}, which is no expectation")
+    for item in stored["expectations"]:
+        if not isinstance(item, dict) or not isinstance(item.get("kwargs"), dict):
+            raise TypeError(f"it expects {show(item)}, which is no expectation")
     return stored
