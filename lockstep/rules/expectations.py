@@ -1,4 +1,4 @@
-"""Row tests by the type of the expectation that asks for them: of one column, and of two.
+"""Row tests by the type of expectation: for a column, and for two columns.
 
 Each agrees with Great Expectations on pandas, row for row.
 """
@@ -21,9 +21,9 @@ from lockstep.rules.rowtests import NUMBERS, Interval, Mask, NoRowTestError, Pai
 from lockstep.rules.wording import Kwargs
 
 ByKind = Callable[[Kind], ValueTest]
-"""Gives the test for a kind of column; raises `NoRowTestError` where that kind has none."""
+"""From the kind of a column to its test; raises `NoRowTestError` where there is none."""
 ByKinds = Callable[[Kind, Kind], PairTest]
-"""Gives the test for the kinds of two columns; raises `NoRowTestError` where they have none."""
+"""From the kinds of two columns to their test; raises `NoRowTestError` where there is none."""
 Accepts = Callable[[Any], object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ def _between(kwargs: Kwargs) -> ByKind:
 
 
 def _within(kwargs: Kwargs, low: Any, high: Any) -> Accepts:
-    """Whether a number lies within bounds that may be left out or exclusive."""
+    """The test whether a number lies within bounds, which may be left out or exclusive."""
     if low is not None and high is not None and low > high:
         raise NoRowTestError("its minimum is above its maximum")
     first = -math.inf if low is None else low
@@ -80,7 +80,7 @@ def _within(kwargs: Kwargs, low: Any, high: Any) -> Accepts:
 
 
 def _outside(kwargs: Kwargs, low: Any, high: Any) -> Callable[[Array], Mask]:
-    """Which values lie outside the bounds; a comparison with NaN or NaT is always false."""
+    """The mask of values outside the bounds; a comparison with NaN or NaT is always false."""
     below = np.less_equal if kwargs.get("strict_min") else np.less
     above = np.greater_equal if kwargs.get("strict_max") else np.greater
 
@@ -97,7 +97,6 @@ def _outside(kwargs: Kwargs, low: Any, high: Any) -> Callable[[Array], Mask]:
 
 
 def _interval(kwargs: Kwargs, low: Any, high: Any) -> Interval:
-    """The floats within the bounds."""
     first = -math.inf if low is None else float(low)
     last = math.inf if high is None else float(high)
     return (
@@ -187,10 +186,10 @@ def _numbers_in(members: frozenset[Any]) -> Callable[[Array], Mask]:
     def contains(array: Array) -> Mask:
         if len(ordered) > _FEW_MEMBERS:
             return np.isin(array, ordered)
-        found = np.zeros(len(array), dtype=np.bool_)
+        is_member = np.zeros(len(array), dtype=np.bool_)
         for member in ordered:
-            found |= array == member
-        return found
+            is_member |= array == member
+        return is_member
 
     return contains
 
@@ -254,29 +253,23 @@ def _as_text(accepts: Accepts) -> ByKind:
 
 
 def _each_text(accepts: Accepts) -> Callable[[Array], Mask]:
-    """Test each different text once, the missing ones left out."""
-
     def refused(array: Array) -> Mask:
         texts = array.tolist()
-        found = {text for text in set(texts) if text is not None and not accepts(text)}
-        if not found:
+        failing = {text for text in set(texts) if text is not None and not accepts(text)}
+        if not failing:
             return np.zeros(len(array), dtype=np.bool_)
-        return np.fromiter(map(found.__contains__, texts), np.bool_, len(array))
+        return np.fromiter(map(failing.__contains__, texts), np.bool_, len(array))
 
     return refused
 
 
 def _each(accepts: Accepts) -> Callable[[Array], Mask]:
-    """Test the values one after the other, the missing ones (None, NaN) left out."""
+    """Test the values one after the other; missing ones (None, NaN) pass."""
 
     def refused(array: Array) -> Mask:
-        return np.array(
-            [
-                value is not None and value == value and not accepts(value)
-                for value in array.tolist()
-            ],
-            dtype=np.bool_,
-        )
+        values = array.tolist()
+        failing = [value is not None and value == value and not accepts(value) for value in values]
+        return np.array(failing, dtype=np.bool_)
 
     return refused
 
@@ -294,7 +287,7 @@ VALUE_TESTS: dict[str, Callable[[Kwargs], ByKind]] = {
     "expect_column_value_lengths_to_be_between": _length_between,
     "expect_column_value_lengths_to_equal": _length_equal,
 }
-"""How to test each type of expectation about the values of a column."""
+"""By type of expectation about a column, its test."""
 
 
 _IGNORED: dict[str, Callable[[Any, Any], Any]] = {
@@ -302,7 +295,7 @@ _IGNORED: dict[str, Callable[[Any, Any], Any]] = {
     "either_value_is_missing": operator.or_,
     "neither": lambda first, second: first & False,
 }
-"""Which rows are left out, given whether each of the two values is missing."""
+"""Whether a row is left out, given whether each of the two values is missing."""
 
 
 def _greater(kwargs: Kwargs) -> ByKinds:
@@ -314,7 +307,7 @@ def _equal(kwargs: Kwargs) -> ByKinds:
 
 
 def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
-    """A comparison is false where a value is missing, unless the row is left out."""
+    """A test of a comparison: it fails where a value is missing, unless the row is left out."""
     ignored = _IGNORED[kwargs.get("ignore_row_if", "both_values_are_missing")]
 
     def test(kind: Kind, other: Kind) -> PairTest:
@@ -354,4 +347,4 @@ PAIR_TESTS: dict[str, Callable[[Kwargs], ByKinds]] = {
     "expect_column_pair_values_a_to_be_greater_than_b": _greater,
     "expect_column_pair_values_to_be_equal": _equal,
 }
-"""How to test each type of expectation about the values of two columns."""
+"""By type of expectation about two columns, its test."""

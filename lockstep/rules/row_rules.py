@@ -1,9 +1,9 @@
 """Row rules: a suite's critical expectations about single rows, compiled for arrays.
 
-The same suite is validated by Great Expectations and enforced by its row rules; both refuse the
-same rows. A record that is scored alone passes through in microseconds, and needs neither Great
-Expectations nor pandas. The rules of the input suite part records as they come in, those of the
-other suites rows that are computed, a batch and a single request by the same functions.
+Great Expectations validates a suite, and row rules enforce it; both refuse the same rows. A single
+record passes through in microseconds, without Great Expectations and pandas. The rules of the input
+suite refuse incoming records, those of the other suites computed rows; a batch and a single request
+go through the same functions.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ Dtypes = tuple[np.dtype[Any], ...]
 
 @dataclass(frozen=True)
 class Rule:
-    """What an expectation asks of each row.
+    """An expectation about each row.
 
     Attributes:
         expectation: The type of the expectation.
         columns: The column that it is about, or the two that it compares.
-        wording: What it asks, in words.
-        test: Gives the test for columns of these kinds; raises `NoRowTestError` if there is none.
+        wording: The rule in words.
+        test: From the kinds of the columns to the test; raises `NoRowTestError` if there is none.
     """
 
     expectation: str
@@ -62,11 +62,11 @@ class Rule:
 
 
 class Skipped(NamedTuple):
-    """An expectation that is not among the row rules.
+    """An expectation that is no row rule, and is checked on whole batches only.
 
     Attributes:
         expectation: Its type, and its columns if it has any.
-        why: Why it is not: it is then checked on the whole batch only.
+        why: Why it is no row rule.
     """
 
     expectation: str
@@ -78,11 +78,11 @@ class _CompiledTests:
     """The tests of all rules, for columns of certain kinds.
 
     Attributes:
-        tests: One a rule, in the order of the rules.
-        values: By column (its position): what a value must pass, and whether it must be there.
-        pairs: By two columns: what their values must pass.
+        tests: The test of each rule, in order.
+        values: For each column (its position): the tests of a value, and whether it must be there.
+        pairs: For each two columns: the test of their values.
         times: The columns that hold times.
-        refused: What tells which rows are refused, and the columns that it is given.
+        refused: Functions that give masks of refused rows, and the columns that they take.
     """
 
     tests: tuple[Test, ...]
@@ -93,10 +93,10 @@ class _CompiledTests:
 
 
 class Refusals:
-    """Which rows the row rules refuse, and why.
+    """The rows that the row rules refuse, and why.
 
     Attributes:
-        mask: True where a row is refused; shape (n,), bool.
+        mask: Whether each row is refused; shape (n,), bool.
     """
 
     __slots__ = ("_columns", "_rules", "mask")
@@ -108,24 +108,24 @@ class Refusals:
 
     @property
     def rows(self) -> list[int]:
-        """Positions of the rows that are refused, in order."""
-        if self.mask is _ACCEPTED:  # what most single rows are
+        """Positions of the refused rows, in order."""
+        if self.mask is _ACCEPTED:  # as for most single rows
             return []
         return self.mask.nonzero()[0].tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
-        """All that is wrong with a row, in the order of the suite; empty for an accepted one."""
+        """All that is wrong with a row, in the order of the suite; empty for an accepted row."""
         return self._rules.reasons(self._columns, row)
 
 
 class RowRules:
-    """Rules that each row must keep, alone.
+    """Rules that each row must keep by itself.
 
     Attributes:
         suite: Name of the suite that they are compiled from.
         rules: The rules, in the order of the suite.
-        skipped: The expectations of the suite that are not among them.
-        columns: Names of the columns that they need.
+        skipped: The expectations of the suite that are no row rules.
+        columns: Names of the columns that the rules need.
     """
 
     def __init__(self, suite: str, rules: tuple[Rule, ...], skipped: tuple[Skipped, ...]) -> None:
@@ -138,10 +138,10 @@ class RowRules:
         self._plans: dict[Dtypes, _CompiledTests] = {}
 
     def apply(self, columns: Columns) -> Refusals:
-        """Which rows are refused.
+        """Test rows.
 
         Args:
-            columns: Columns in canonical form, of one length; those that no rule needs are ignored.
+            columns: Columns in canonical form, of one length; unneeded ones are ignored.
 
         Raises:
             SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
@@ -158,7 +158,7 @@ class RowRules:
         return Refusals(mask, self, columns)
 
     def counts(self, columns: Columns) -> tuple[int, ...]:
-        """How many rows each rule refuses, in the order of the rules; raises as `apply` does."""
+        """The number of rows that each rule refuses, in order; raises as `apply` does."""
         arrays = self._arrays(columns)
         masks = (
             test.refused(*(arrays[self._position[name]] for name in rule.columns))
@@ -167,7 +167,7 @@ class RowRules:
         return tuple(int(mask.sum()) for mask in masks)
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
-        """Make sure that the rules can be applied to columns of these kinds.
+        """Check that the rules can be applied to columns of these kinds.
 
         Raises:
             SuiteError: As `apply` would, on the first record.
@@ -175,7 +175,7 @@ class RowRules:
         self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
 
     def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
-        """All that the rules hold against a row; empty if they accept it."""
+        """All that is wrong with a row; empty if the rules accept it."""
         arrays = self._arrays(columns)
         values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
         tests = self._plan(arrays).tests
@@ -251,9 +251,9 @@ class RowRules:
 def compile_rules(suite: Mapping[str, Any]) -> RowRules:
     """Compile the row rules of a suite, without importing Great Expectations.
 
-    Compiled is what is critical and about single rows: missing, between, in a set, a regular
-    expression, a length, a comparison of two columns. What lets some rows fail (`mostly`), has a
-    row condition, or looks at the whole batch is skipped, and says so.
+    Critical expectations about single rows are compiled: missing, between, in a set, a regular
+    expression, a length, a comparison of two columns. Those that let some rows fail (`mostly`),
+    have a row condition, or look at the whole batch are listed as skipped.
 
     Args:
         suite: The suite as `suite_json` gives it.
@@ -270,7 +270,7 @@ def compile_rules(suite: Mapping[str, Any]) -> RowRules:
 
 
 def compile_rule(expectation: Mapping[str, Any]) -> Rule:
-    """The row rule of one expectation, as it stands in a suite's JSON.
+    """The row rule of an expectation in a suite's JSON.
 
     Raises:
         NoRowTestError: It is not critical, is not about single rows, or cannot be tested on them.
@@ -309,7 +309,7 @@ def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
 
 
 def _values(plan: _CompiledTests, arrays: Sequence[Array]) -> list[Any]:
-    """The values of a single row, as `value_at` gives them, and three times as fast."""
+    """The values of a single row, as `value_at` gives them, but three times as fast."""
     values = [None if (value := array.item()) != value else value for array in arrays]
     for place in plan.times:
         values[place] = value_at(arrays[place], 0)
@@ -317,7 +317,7 @@ def _values(plan: _CompiledTests, arrays: Sequence[Array]) -> list[Any]:
 
 
 def _refuses(plan: _CompiledTests, values: list[Any]) -> bool:
-    """Whether one row, given as values, is refused by any rule."""
+    """Whether any rule refuses a row, given as values."""
     for position, accepts, needed in plan.values:
         value = values[position]
         if value is None:
@@ -354,7 +354,7 @@ def _reason(rule: Rule, values: list[Any]) -> Reason:
 
 
 def _readable(value: Any, array: Array) -> Any:
-    """A value as a person reads it: rules compute with the microseconds of a time."""
+    """A value as a person reads it; rules compute with the microseconds of a time."""
     if value is not None and array.dtype.kind == "M":
         return np.datetime64(value, "us")
     return value
@@ -362,11 +362,11 @@ def _readable(value: Any, array: Array) -> Any:
 
 @dataclass(frozen=True)
 class Parted:
-    """Rows, parted by row rules.
+    """Rows, split by row rules.
 
     Attributes:
         kept: The columns of the rows that all rules accept, in order.
-        refused: All that the rules hold against each other row, by its position, in order.
+        refused: By position of each other row, all that is wrong with it.
     """
 
     kept: Columns
@@ -374,7 +374,7 @@ class Parted:
 
 
 def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
-    """Part rows by the row rules of suites.
+    """Split rows by the row rules of suites.
 
     Args:
         columns: Columns in canonical form, of one length.
@@ -398,17 +398,17 @@ def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
 def applicable_rules(
     suites: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind]
 ) -> tuple[RowRules, ...]:
-    """The row rules of the suites that can be asked of columns of these kinds.
+    """The row rules of the suites that can be applied to columns of these kinds.
 
-    One that cannot is left out whole: whoever validates the suite is told why.
+    A suite that cannot is left out whole: its validation says why.
 
     Args:
         suites: The suites as `suite_json` gives them.
-        kinds: The columns.
+        kinds: By column, what it holds.
     """
-    found = []
+    applicable = []
     for rules in map(compile_rules, suites):
         with suppress(SuiteError):
             rules.check(kinds)
-            found.append(rules)
-    return tuple(found)
+            applicable.append(rules)
+    return tuple(applicable)

@@ -1,8 +1,8 @@
-"""Row tests: what a rule asks of values, of whole arrays at once and of one value alone.
+"""Row tests: the tests of a rule, for whole arrays at once and for a value alone.
 
 A missing value (NaN, None, NaT) passes every test of one column but "not missing": Great
-Expectations leaves it out before it looks. For a pair of columns the expectation says which rows
-to leave out.
+Expectations leaves it out first. For a pair of columns the expectation says which rows to leave
+out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Interval = tuple[float, float]
 """The least and the largest number that pass; NaN passes too."""
 
 _TOGETHER = 1024
-"""Rows of several columns that are tested together: they are copied, and stay in the cache."""
+"""Rows of several columns that are tested together: their copy stays in the cache."""
 
 _NAT = int(np.datetime64("NaT", "us").astype(np.int64))
 
@@ -35,13 +35,13 @@ class NoRowTestError(Exception):
 
 @dataclass(frozen=True)
 class ValueTest:
-    """What is asked of the values of a column of one kind.
+    """A test of the values of a column of one kind.
 
     Attributes:
-        accepts: Whether a value passes (truthy), of one that is not missing; None if all pass.
-        refused: Which values of an array do not pass.
-        refuses_missing: Whether a missing value does not pass.
-        interval: Which floats pass, where that is all that is asked of them.
+        accepts: Whether a value that is not missing passes (truthy); None if all pass.
+        refused: From an array to the mask of values that fail.
+        refuses_missing: Whether a missing value fails.
+        interval: The floats that pass, if the test is no more than an interval.
     """
 
     accepts: Callable[[Any], object] | None
@@ -52,11 +52,11 @@ class ValueTest:
 
 @dataclass(frozen=True)
 class PairTest:
-    """What is asked of the values of two columns.
+    """A test of the values of two columns.
 
     Attributes:
         accepts: Whether two values pass (truthy); None stands for a missing one.
-        refused: Which rows of two arrays do not pass.
+        refused: From two arrays to the mask of rows that fail.
     """
 
     accepts: Callable[[Any, Any], object]
@@ -64,11 +64,7 @@ class PairTest:
 
 
 class Intervals:
-    """The intervals of several columns of floats, tested together.
-
-    Args:
-        intervals: One a column.
-    """
+    """The intervals of several columns of floats, one a column, tested together."""
 
     def __init__(self, intervals: Sequence[Interval]) -> None:
         self._low, self._high = (
@@ -76,7 +72,7 @@ class Intervals:
         )
 
     def refused(self, *arrays: Array) -> Mask:
-        """In which rows of the columns any value is outside."""
+        """The mask of rows in which any value is outside."""
         rows = len(arrays[0])
         if rows <= _TOGETHER:
             return self._refused(arrays)
@@ -86,14 +82,14 @@ class Intervals:
     def _refused(self, arrays: Sequence[Array]) -> Mask:
         values = np.array(arrays)
         outside = (values < self._low) | (values > self._high)
-        found: Mask = np.logical_or.reduce(outside, axis=0)
-        return found
+        refused: Mask = np.logical_or.reduce(outside, axis=0)
+        return refused
 
 
 def value_at(array: Array, row: int) -> Any:
-    """The value of a row as Python has it; None if it is missing.
+    """The value of a row as a Python value; None if it is missing.
 
-    A time is its microseconds since 1970 in UTC: they compare exactly, in any year.
+    A time becomes its microseconds since 1970 in UTC: they compare exactly, in any year.
     """
     if array.dtype.kind == "M":
         microseconds = array.view(np.int64).item(row)

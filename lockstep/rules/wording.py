@@ -1,4 +1,4 @@
-"""Wording: what row rules ask of a value, and what is said of one that they refuse."""
+"""Wording: row rules in words, and the words for a value that they refuse."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Wording:
-    """How to say that a value is as a rule asks, or is not.
+    """A rule in words.
 
     Attributes:
-        met: Of one that is, such as "between -60 and 130".
-        refusal: Of one that is not, such as "is not between -60 and 130".
+        met: The words for a value that meets it, such as "between -60 and 130".
+        refusal: The words for one that does not, such as "is not between -60 and 130".
     """
 
     met: str
@@ -32,12 +32,12 @@ class Wording:
 
 
 def row_wording(expectation: str, kwargs: Kwargs) -> Wording:
-    """How to say that a value is as an expectation asks, of a type that has row rules."""
+    """The wording of an expectation of a type that has row rules."""
     return _WORDINGS[expectation](kwargs)
 
 
 def shown(value: Any) -> str:
-    """A value as a person would write it, in no more than a short line."""
+    """A value as a person would write it, in a short line at most."""
     match value:
         case None:
             written = "missing"
@@ -92,9 +92,8 @@ def _range(kwargs: Kwargs) -> Wording:
 
 def _bound(bound: Any) -> str | None:
     if isinstance(bound, str):
-        return shown(
-            np.datetime64(datetime.fromisoformat(bound).astimezone(UTC).replace(tzinfo=None))
-        )
+        moment = datetime.fromisoformat(bound).astimezone(UTC).replace(tzinfo=None)
+        return shown(np.datetime64(moment))
     return None if bound is None else shown(bound)
 
 
