@@ -1,1 +1,1 @@
-"""Suites: what data must look like, in Great Expectations' words."""
+"""Suites: expectations of data, in Great Expectations' form."""

@@ -15,15 +15,15 @@ _OF_ROWS = ("result", "exception_info")
 def write_docs(
     validations: Mapping[str, Mapping[str, Any]], about: str, run: str, folder: Path
 ) -> Path:
-    """Write a site of pages of validations; the path of its first page.
+    """Write a site of pages of validations, and return the path of its first page.
 
-    Nothing is fetched for it. (A browser that shows the pages fetches Great Expectations' styles.)
+    Writing fetches nothing. (A browser that shows the pages fetches Great Expectations' styles.)
 
     Args:
-        validations: The results as `SuiteResult.validation` tells them, by the name of a page.
+        validations: By name of a page, a result as `SuiteResult.validation` holds it.
         about: What was validated, in a few words.
-        run: What made them, such as the number of an attempt.
-        folder: Where the site is to be.
+        run: What made the results, such as the number of an attempt.
+        folder: The folder of the site.
     """
     import great_expectations as gx
     from great_expectations.core.expectation_validation_result import (
@@ -36,19 +36,20 @@ def write_docs(
     )
 
     context = _context(folder)
-    for name, told in validations.items():
+    for name, validation in validations.items():
         results = [
-            one | {part: _escaped(one[part]) for part in _OF_ROWS} for one in told["results"]
+            result | {part: _escaped(result[part]) for part in _OF_ROWS}
+            for result in validation["results"]
         ]
         expectations = [result["expectation_config"] for result in results]
         context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
-        made = RunIdentifier(run_name=run, run_time=told["meta"]["validation_time"])
+        made = RunIdentifier(run_name=run, run_time=validation["meta"]["validation_time"])
         meta = {
-            **told["meta"],
+            **validation["meta"],
             "run_id": made.to_json_dict(),
             "batch_spec": {"data_asset_name": html.escape(about)},
         }
-        written = {**told, "results": results, "suite_name": name, "meta": meta}
+        written = {**validation, "results": results, "suite_name": name, "meta": meta}
         context.validation_results_store.set(
             ValidationResultIdentifier(ExpectationSuiteIdentifier(name), made, name),
             expectationSuiteValidationResultSchema.load(written),
@@ -58,7 +59,7 @@ def write_docs(
 
 
 def _context(folder: Path) -> Any:
-    """A context that keeps nothing but the site, in a folder."""
+    """A context that keeps only the site, in a folder."""
     from great_expectations.data_context.data_context.context_factory import set_context
     from great_expectations.data_context.data_context.ephemeral_data_context import (
         EphemeralDataContext,
@@ -85,12 +86,12 @@ def _context(folder: Path) -> Any:
         progress_bars=ProgressBarsConfig(globally=False),
     )
     context = EphemeralDataContext(project_config=config)
-    set_context(context)  # suites that are added ask the process for one
+    set_context(context)  # a suite that is added uses the process's context
     return context
 
 
 def _escaped(value: Any) -> Any:
-    """Values of rows as HTML takes them: Great Expectations writes them into its pages as is."""
+    """Values of rows escaped for HTML: Great Expectations writes them into its pages as is."""
     match value:
         case str():
             return html.escape(value)

@@ -1,8 +1,8 @@
 """Expectations that constraints suggest, as source to paste into a suite.
 
-Great Expectations can say what a column holds: that it is known, its values, its range, its form,
-and that one column is not below another. It is what training rows had; a person decides what of it
-is a demand.
+Great Expectations can say that a column has no missing values, and name its values, range and form,
+and that a column is not below another. All of it held in training rows; a person decides what to
+demand.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lockstep.constraints.forms import MOST_DIGITS
 from lockstep.constraints.values import Number, Text
 
 _MOST_FORMS = 8
-"""Forms of a text of which a regular expression is made."""
+"""The most forms of a text that make a regular expression."""
 _RUNS = {"A": "[A-ZÀ-ÖØ-Þ]+", "a": "[a-zß-öø-ÿ]+"}
 
 
 def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
-    """Expectations, a line of source each, in the order of the fields.
+    """Suggest expectations, a line of source each, in the order of the fields.
 
     Args:
-        constraints: What training rows keep.
-        schema: What records are declared to hold.
+        constraints: The constraints of the training rows.
+        schema: The declared fields.
     """
     numbers = {
         number.quantity.fields[0]: number
@@ -35,25 +35,25 @@ def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
     }
     texts = {text.column: text for text in constraints.values.texts}
     known = _always_known(constraints)
-    found: list[str] = []
+    lines: list[str] = []
     for field in schema:
         if field.name in known and field.optional:
-            found.append(_line("ExpectColumnValuesToNotBeNull", column=field.name))
+            lines.append(_line("ExpectColumnValuesToNotBeNull", column=field.name))
         if field.name in texts:
-            found += _of_text(texts[field.name], constraints)
+            lines += _of_text(texts[field.name], constraints)
         elif field.name in numbers and field.declared in ("float", "int"):
-            found.append(_of_number(numbers[field.name], field.declared))
-    return [*found, *_of_pairs(constraints)]
+            lines.append(_of_number(numbers[field.name], field.declared))
+    return [*lines, *_of_pairs(constraints)]
 
 
 def _always_known(constraints: ConstraintSet) -> set[str]:
-    """Fields that no training day lacked."""
+    """Fields that were never missing in training."""
     limits = constraints.limits
     return {
-        one.feature.columns[0]
-        for place, one in enumerate(constraints.statistics)
-        if one.feature.kind == "missing"
-        and not one.segment.column
+        statistic.feature.columns[0]
+        for place, statistic in enumerate(constraints.statistics)
+        if statistic.feature.kind == "missing"
+        and not statistic.segment.column
         and float(limits.level.high[place]) == 0
     }
 
@@ -68,7 +68,7 @@ def _of_text(text: Text, constraints: ConstraintSet) -> Iterator[str]:
 
 
 def _regex(form: str) -> str:
-    """A regular expression of the texts of a form."""
+    """A regular expression for the texts of a form."""
     parts = re.findall(r"9+|.", form)
     return "".join(
         rf"\d{{{len(part)}{',' * (len(part) == MOST_DIGITS)}}}"
@@ -92,9 +92,9 @@ def _of_pairs(constraints: ConstraintSet) -> Iterator[str]:
         if (
             kept.is_strict
             and kept.feature.kind == "order"
-            and all(one.made == "value" for one in pair)
+            and all(quantity.made == "value" for quantity in pair)
         ):
-            low, high = (one.fields[0] for one in pair)
+            low, high = (quantity.fields[0] for quantity in pair)
             yield _line(
                 "ExpectColumnPairValuesAToBeGreaterThanB",
                 column_A=high, column_B=low, or_equal=True,
@@ -103,5 +103,5 @@ def _of_pairs(constraints: ConstraintSet) -> Iterator[str]:
 
 
 def _line(expectation: str, **arguments: Any) -> str:
-    told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return f'gxe.{expectation}({told}, severity="warning"),'
+    listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f'gxe.{expectation}({listed}, severity="warning"),'

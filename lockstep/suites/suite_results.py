@@ -1,4 +1,4 @@
-"""Suite results: what Great Expectations found of a batch, for a person to read."""
+"""Suite results: Great Expectations' results of a batch, for a person to read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lockstep.rules.wording import quoted, shown
 Severity = Literal["critical", "warning", "info"]
 
 EXPECTED, ROW_RULE = "expected", "row_rule"
-"""What Lockstep notes in the `meta` of a result: in a sentence what is expected, where that is not
-met; and whether it is also a row rule."""
+"""What Lockstep notes in the `meta` of a result: the expectation in words, if it is not met; and
+whether it is also a row rule."""
 _EXAMPLES = 3
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What became of one expectation.
+    """The result of an expectation.
 
     Attributes:
-        told: Great Expectations' result of it, as plain JSON.
+        told: Great Expectations' result, as plain JSON.
     """
 
     told: Mapping[str, Any]
@@ -43,14 +43,14 @@ class ExpectationResult:
 
     @property
     def column(self) -> str | None:
-        """The same in a word; None if there are none."""
+        """The columns as a text; None if there are none."""
         return ", ".join(self.columns) or None
 
     @property
     def severity(self) -> Severity:
-        """How bad it is if it is not met."""
-        found: Severity = self._asked.get("severity", "critical")
-        return found
+        """Its severity if it is not met."""
+        severity: Severity = self._asked.get("severity", "critical")
+        return severity
 
     @property
     def success(self) -> bool:
@@ -59,53 +59,52 @@ class ExpectationResult:
 
     @property
     def checked(self) -> int | None:
-        """Number of rows that were looked at; None if it is about the batch."""
-        rows: int | None = self._found.get("element_count")
-        return None if rows is None else rows - (self._found.get("missing_count") or 0)
+        """Number of rows that were checked; None if it is about the batch."""
+        rows: int | None = self._result.get("element_count")
+        return None if rows is None else rows - (self._result.get("missing_count") or 0)
 
     @property
     def unexpected_count(self) -> int:
-        """How many of these rows do not meet it."""
-        return self._found.get("unexpected_count") or 0
+        """Number of checked rows that do not meet it."""
+        return self._result.get("unexpected_count") or 0
 
     @property
     def observed(self) -> Any:
-        """What was observed of the batch; of sets, what is in one and not the other."""
-        mismatched = self._found.get("details", {}).get("mismatched") or {
-            name: self._found[f"partial_{name}_list"]
+        """The observed value of the batch; for sets, what is in only one of them."""
+        mismatched = self._result.get("details", {}).get("mismatched") or {
+            name: self._result[f"partial_{name}_list"]
             for name in ("unexpected", "missing")
-            if self._found.get(f"partial_{name}_list")
+            if self._result.get(f"partial_{name}_list")
         }
-        return mismatched or self._found.get("observed_value")
+        return mismatched or self._result.get("observed_value")
 
     @property
     def failing_rows(self) -> list[dict[str, Any]]:
         """A few rows that do not meet it: their keys, and their values in its columns."""
-        return self._found.get("partial_unexpected_index_list") or []
+        return self._result.get("partial_unexpected_index_list") or []
 
     @property
     def failing_keys(self) -> tuple[Any, ...]:
-        """The keys of these rows."""
-        return tuple(
-            row[self._found["unexpected_index_column_names"][0]] for row in self.failing_rows
-        )
+        """The keys of the failing rows."""
+        rows = self.failing_rows
+        return tuple(row[self._result["unexpected_index_column_names"][0]] for row in rows)
 
     @property
     def error(self) -> str | None:
-        """Why it could not be evaluated, in which case it is not met."""
+        """Why it could not be evaluated, and so is not met; None if it could."""
         info = self.told["exception_info"]  # of the expectation, or of each of its metrics
         each = [info] if "raised_exception" in info else info.values()
-        raised = (one["exception_message"] for one in each if one["raised_exception"])
+        raised = (info["exception_message"] for info in each if info["raised_exception"])
         return "; ".join(dict.fromkeys(str(message).strip() for message in raised)) or None
 
     @property
     def row_level(self) -> bool:
-        """Whether it is also a row rule, which sets the rows aside that do not meet it."""
+        """Whether it is also a row rule, which sets failing rows aside."""
         return bool(self.told["meta"][ROW_RULE])
 
     @property
     def summary(self) -> str:
-        """What was found, in a line for someone who has never seen the suite."""
+        """The result, in a line for someone who has never seen the suite."""
         subject = f"{self.column}: " if self.columns else ""
         if self.error is not None:
             return f"{subject}cannot be checked: {self.error}"
@@ -113,13 +112,13 @@ class ExpectationResult:
         return "; ".join((verdict, *self.counts()))
 
     def counts(self) -> Iterator[str]:
-        """How many rows do not meet it, with some of them; or what was observed of the batch."""
+        """The number of failing rows, with some of them; or the observed value of the batch."""
         if self.checked is None:
             yield f"observed {'nothing' if self.observed is None else shown(self.observed)}"
             return
-        rows, missing = counted(self.checked, "row"), self._found.get("missing_count")
+        rows, missing = counted(self.checked, "row"), self._result.get("missing_count")
         if self.unexpected_count:
-            share = percentage(self._found["unexpected_percent"])
+            share = percentage(self._result["unexpected_percent"])
             fail = verb(self.unexpected_count, "fails", "fail")
             yield f"{self.unexpected_count:,} of {rows} ({share}) {fail}"
         else:
@@ -130,14 +129,14 @@ class ExpectationResult:
             yield f"e.g. {', '.join(islice(self._examples(), _EXAMPLES))}"
 
     def record(self) -> dict[str, str | int | float | None]:
-        """As a row of a table for people."""
-        percent = self._found.get("unexpected_percent")
+        """The result as a row of a table for people."""
+        percent = self._result.get("unexpected_percent")
         notes = self._asked.get("notes")
         return {
             "result": "met" if self.success else self.severity,
             "column": self.column,
             "finding": self.summary,
-            "failing rows": self._found.get("unexpected_count"),
+            "failing rows": self._result.get("unexpected_count"),
             "failing %": None if percent is None else round(percent, 2),
             "severity": self.severity,
             "sets rows aside": "yes" if self.row_level else "no",
@@ -151,25 +150,25 @@ class ExpectationResult:
         return asked
 
     @property
-    def _found(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.told["result"]
-        return found
+    def _result(self) -> Mapping[str, Any]:
+        result: Mapping[str, Any] = self.told["result"]
+        return result
 
     def _examples(self) -> Iterator[str]:
         for key, row in zip(self.failing_keys, self.failing_rows, strict=True):
             values = [row[name] for name in self.columns]
-            told = f" ({', '.join(map(quoted, values))})" if values != [None] else ""
-            yield f"{shown(key)}{told}"
+            shown_values = f" ({', '.join(map(quoted, values))})" if values != [None] else ""
+            yield f"{shown(key)}{shown_values}"
 
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """What a suite found in a batch.
+    """The result of a suite on a batch.
 
     Attributes:
-        validation: What Great Expectations tells of it, as plain JSON: the result of each
-            expectation in the order of the suite, with a few failing rows. The number of rows,
-            which is always among them, comes first where the suite does not name it.
+        validation: Great Expectations' results, as plain JSON: of each expectation in the order of
+            the suite, with a few failing rows. The number of rows is always expected; it comes
+            first where the suite does not name it.
         rows: Number of rows in the batch.
     """
 
@@ -178,7 +177,7 @@ class SuiteResult:
 
     @cached_property
     def findings(self) -> tuple[ExpectationResult, ...]:
-        """One for each expectation."""
+        """The result of each expectation."""
         return tuple(map(ExpectationResult, self.validation["results"]))
 
     @property
@@ -187,7 +186,7 @@ class SuiteResult:
         return not self.failed()
 
     def failed(self, *severities: Severity) -> tuple[ExpectationResult, ...]:
-        """The expectations of these severities (of any, if none is given) that are not met."""
+        """The unmet expectations of these severities; of any, if none is given."""
         return tuple(
             finding
             for severity in _SEVERITIES
@@ -199,7 +198,7 @@ class SuiteResult:
 
     @property
     def summary(self) -> str:
-        """All of it in a line: how many are met, and the worst that is not."""
+        """The results in a line: how many expectations are met, and the worst unmet one."""
         failed = self.failed()
         count, all_of_them = len(self.findings) - len(failed), len(self.findings)
         met = f"{count} of {counted(all_of_them, 'expectation')} {verb(count, 'is', 'are')} met"
@@ -211,6 +210,6 @@ class SuiteResult:
         )
 
     def records(self) -> list[dict[str, str | int | float | None]]:
-        """A table for people, as records: what is not met first, the worst on top."""
+        """A table for people, as records: unmet expectations first, the worst on top."""
         met = (finding for finding in self.findings if finding.success)
         return [finding.record() for finding in (*self.failed(), *met)]

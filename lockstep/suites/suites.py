@@ -1,4 +1,4 @@
-"""Suites: what a pipeline's data must look like, and the plain form in which that is stored."""
+"""Suites: the expectations of a pipeline's data, and the plain form in which they are stored."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SuiteJson = dict[str, Any]
 
 _BOUNDS = ("min_value", "max_value")
 _REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
-"""What is escaped, a set of characters, or `$`."""
+"""An escaped character, a set of characters, or `$`."""
 _BY_LINES = re.compile(r"\(\?[aiLsux]*m")
-"""An inline flag by which `$` means the end of each line."""
+"""An inline flag that makes `$` the end of each line."""
 
 
 def _nothing() -> gx.ExpectationSuite:
@@ -39,16 +39,16 @@ def _nothing() -> gx.ExpectationSuite:
 
 @dataclass(frozen=True)
 class Suites:
-    """What a pipeline expects of its data, at the three places where it is looked at.
+    """What a pipeline expects of its data, at three places.
 
-    Each is a function, so that Great Expectations is imported only when one is called; one that is
-    left out expects nothing.
+    Each suite is a function, so that Great Expectations is imported only when one is called; by
+    default it expects nothing.
 
     Attributes:
-        input: Of the records that come in. Its critical row-level expectations are also compiled
-            into row rules.
-        features: Of the columns that the models are given.
-        outputs: Of the columns that are published.
+        input: The suite of the incoming records. Its critical expectations about rows are also
+            compiled into row rules.
+        features: The suite of the columns that the models are given.
+        outputs: The suite of the published columns.
     """
 
     input: Callable[[], gx.ExpectationSuite] = _nothing
@@ -64,7 +64,7 @@ class Suites:
 
         Args:
             role: `"input"`, `"features"` or `"outputs"`.
-            known: The columns that it can be about; None if that is not known.
+            known: The columns that it may be about; None for any.
 
         Raises:
             SuiteError: It cannot be made or stored, or is about another column; the message names
@@ -96,11 +96,6 @@ def _made(make: Callable[[], gx.ExpectationSuite], role: str) -> gx.ExpectationS
 def _demand_columns(
     suite: SuiteJson, known: Sequence[str], make: Callable[[], object], role: str
 ) -> None:
-    """Check that a suite is about columns that there are.
-
-    Raises:
-        SuiteError: It is not.
-    """
     for expectation in suite["expectations"]:
         for name in columns_of(expectation["kwargs"]):
             if name not in known:
@@ -109,20 +104,22 @@ def _demand_columns(
                 hint = f" Did you mean {close[0]!r}?" if close else f" There are {listed(known)}."
                 raise SuiteError(
                     f"{code.co_filename}:{code.co_firstlineno}: the {role} suite "
-                    f"({suite['name']}): {expectation['type']} is about {name!r}, which no column "
-                    f"is called that it is held against.{hint}"
+                    f"({suite['name']}): {expectation['type']} is about {name!r}, and there is no "
+                    f"such column.{hint}"
                 )
 
 
 def _line_of(make: Callable[[], object], error: Exception) -> str:
-    """The file and line of a suite's function, or of what it calls beside it, that raised."""
+    """The file and line that raised: of a suite's function, or of a function beside it."""
     file = inspect.unwrap(make).__code__.co_filename
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == file]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+    ]
     return f"{file}:{frames[-1].lineno}" if frames else file
 
 
 def _reason(error: Exception) -> str:
-    """What Great Expectations refuses of an expectation, in a line."""
+    """Why Great Expectations refuses an expectation, in a line."""
     if isinstance(error, AttributeError) and error.name is not None:
         close = get_close_matches(error.name, dir(error.obj), n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
@@ -130,7 +127,8 @@ def _reason(error: Exception) -> str:
     listed = getattr(error, "errors", None)
     if isinstance(error, ValueError) and callable(listed):  # pydantic's
         return "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one_line(str(one['msg']))}" for one in listed()
+            f"{'.'.join(map(str, problem['loc']))}: {one_line(str(problem['msg']))}"
+            for problem in listed()
         )
     return f"{type(error).__name__}: {one_line(str(error))}"
 
@@ -140,11 +138,11 @@ def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
 
     Dates and times without a zone are taken to be UTC, like every time in a canonical column
     (Great Expectations cannot compare such a column with a time that has no zone). A regular
-    expression's `$` becomes `\Z`: what its author means is the end of the text, and Python's `$`
-    also matches before a line break at the end of it.
+    expression's `$` becomes `\Z`: its author means the end of the text, and Python's `$` also
+    matches before a line break at the end.
 
     Raises:
-        SuiteError: It holds a value that JSON cannot, such as an infinite bound.
+        SuiteError: It holds a value that JSON cannot hold, such as an infinite bound.
     """
     try:
         plain: SuiteJson = json.loads(json.dumps(suite.to_json_dict(), allow_nan=False))
@@ -161,7 +159,7 @@ def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
         if isinstance(kwargs.get("regex"), str):
             kwargs["regex"] = _to_the_end(kwargs["regex"])
         if isinstance(kwargs.get("regex_list"), list):
-            kwargs["regex_list"] = [_to_the_end(str(one)) for one in kwargs["regex_list"]]
+            kwargs["regex_list"] = [_to_the_end(str(regex)) for regex in kwargs["regex_list"]]
     return plain
 
 
@@ -180,7 +178,7 @@ def from_json(suite: Mapping[str, Any]) -> gx.ExpectationSuite:
     except (GreatExpectationsError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise SuiteError(f"suite {name!r} cannot be read: {why}") from error
-    # Great Expectations leaves out, with no more than a line in the log, what it cannot make.
+    # Great Expectations leaves out what it cannot make, with only a line in the log.
     wanted = Counter(expectation["type"] for expectation in suite["expectations"])
     dropped = wanted - Counter(expectation.expectation_type for expectation in read.expectations)
     if dropped:

@@ -1,10 +1,10 @@
-"""Validation: a suite held against a batch by Great Expectations.
+"""Validation: a suite checked on a batch by Great Expectations.
 
-Which metrics an expectation needs follows from the expectation and from the types of its columns.
-Great Expectations' `Batch.validate` works that out for every batch, twice, in four fifths of the
-time that a thousand rows take it; here it is worked out once a thread. Metrics, verdicts and
-results are Great Expectations' own, and `tests/lockstep/suites` compares them with those of
-`Batch.validate`. An execution engine belongs to one validation: threads share none.
+The metrics that an expectation needs follow from the expectation and the types of its columns.
+Great Expectations' `Batch.validate` plans them for every batch, twice, in four fifths of its time
+for a thousand rows; here they are planned once a thread. Metrics and results are Great
+Expectations' own, and `tests/lockstep/suites` compares them with those of `Batch.validate`. An
+execution engine belongs to one validation: threads share none.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ROW_COUNT = "expect_table_row_count_to_be_between"
 _BATCH = "rows"
-"""What each engine calls its rows, so that what is planned fits the next."""
+"""The name of the rows in every engine, so that a plan fits the next one."""
 _MOST_PLANS = 500
 """Plans that a thread keeps, of some 50 KB each."""
 
@@ -54,10 +54,10 @@ class _ExpectationPlan:
 
     Attributes:
         expectation: The expectation.
-        metrics: The metrics that it asks for, by the name that it knows them by.
-        result_format: How its result is to be told.
+        metrics: The metrics that it needs, by its own names.
+        result_format: The format of its result.
         graph: These metrics with all that they are computed from.
-        raised: Why there are none, of an expectation that is for databases only.
+        raised: Why there are none, as for an expectation of databases only.
     """
 
     expectation: Expectation
@@ -83,13 +83,13 @@ def evaluate(
     columns: Columns,
     result_format: ResultFormat,
 ) -> list[ExpectationValidationResult]:
-    """What Great Expectations finds of each expectation, in their order.
+    """Great Expectations' result of each expectation, in order.
 
     Args:
-        suite: Name of their suite, for messages.
-        expectations: The expectations, as a suite's JSON has them.
+        suite: Name of the suite, for messages.
+        expectations: The expectations, as in a suite's JSON.
         columns: The rows, in canonical form.
-        result_format: How much the results tell, as Great Expectations takes it.
+        result_format: Great Expectations' format of the results.
 
     Raises:
         SuiteError: An expectation cannot be read.
@@ -97,19 +97,19 @@ def evaluate(
     groups: dict[tuple[str, ...], list[int]] = {}
     for position, expectation in enumerate(expectations):
         groups.setdefault(_looked_at(expectation, columns), []).append(position)
-    found: dict[int, ExpectationValidationResult] = {}
+    results: dict[int, ExpectationValidationResult] = {}
     for names, positions in groups.items():
         wanted = [expectations[position] for position in positions]
         part = {name: columns[name] for name in names}
-        found.update(zip(positions, _evaluated(suite, wanted, part, result_format), strict=True))
-    return [found[position] for position in range(len(expectations))]
+        results.update(zip(positions, _evaluated(suite, wanted, part, result_format), strict=True))
+    return [results[position] for position in range(len(expectations))]
 
 
 def _looked_at(expectation: dict[str, Any], columns: Columns) -> tuple[str, ...]:
-    """The columns that an expectation looks at: each that there is takes its time.
+    """The columns that an expectation needs, since each takes time.
 
-    One is enough to count rows. All are, where it is about the table, or names columns in a
-    condition.
+    A single one is enough to count rows. An expectation about the table, or with columns in a
+    condition, gets all.
     """
     kwargs, kind = expectation["kwargs"], expectation["type"]
     about = tuple(name for name in columns_of(kwargs) if name in columns)
@@ -153,7 +153,7 @@ def _plan(
         return known
     (read,) = from_json({"name": suite, "expectations": [expectation]}).expectations
     made = _planned(read, engine, result_format)
-    if not read.suite_parameter_options:  # such as the time now, which is another one every time
+    if not read.suite_parameter_options:  # such as the current time, which changes
         if len(_PLANS.known) >= _MOST_PLANS:
             _PLANS.known.clear()
         _PLANS.known[key] = made
@@ -179,10 +179,10 @@ def _planned(
         graph = MetricsCalculator(engine, show_progress_bars=False).build_metric_dependency_graph(
             needed.get_metric_configurations(), runtime
         )
-    except Exception as error:  # noqa: BLE001 - told in the result
+    except Exception as error:  # noqa: BLE001 - reported in the result
         none = ExpectationValidationGraph(configuration, ValidationGraph(None))
         return _ExpectationPlan(expectation, {}, {}, none, _why(error))
-    # Without the engine, which would keep the rows of the first batch as long as there is the plan.
+    # Without the engine, which would keep the rows of the first batch as long as the plan.
     alone = ExpectationValidationGraph(configuration, ValidationGraph(None, graph.edges))
     return _ExpectationPlan(expectation, needed.metric_configurations, needed.result_format, alone)
 
@@ -190,23 +190,23 @@ def _planned(
 def _verdict(
     plan: _ExpectationPlan, metrics: Mapping[Any, Any], aborted: Any, engine: PandasExecutionEngine
 ) -> ExpectationValidationResult:
-    """The result of an expectation by its metrics, or with the error of one of them."""
+    """The result of an expectation by its metrics, or with the error of a metric."""
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
     configuration = plan.graph.configuration
     if raised := plan.raised or plan.graph.get_exception_info(aborted):
         return ExpectationValidationResult(False, configuration, exception_info=raised)
     try:
-        # What a class of expectations has to implement: its verdict on metrics.
-        found = plan.expectation._validate(
-            metrics={name: metrics[one.id] for name, one in plan.metrics.items()},
+        # The method by which each class of expectations judges its metrics.
+        verdict = plan.expectation._validate(
+            metrics={name: metrics[metric.id] for name, metric in plan.metrics.items()},
             runtime_configuration={"result_format": plan.result_format},
             execution_engine=engine,
         )
-    except Exception as error:  # noqa: BLE001 - told in the result, as Great Expectations does
+    except Exception as error:  # noqa: BLE001 - reported in the result, as by Great Expectations
         return ExpectationValidationResult(False, configuration, exception_info=_why(error))
-    told = found if isinstance(found, dict) else found.to_json_dict()
-    return ExpectationValidationResult(**{**told, "expectation_config": configuration})
+    result = verdict if isinstance(verdict, dict) else verdict.to_json_dict()
+    return ExpectationValidationResult(**{**result, "expectation_config": configuration})
 
 
 def _why(error: Exception) -> ExceptionInfo:
@@ -218,26 +218,22 @@ def _why(error: Exception) -> ExceptionInfo:
 _LONGEST = 200
 """Characters of a text, and members of a list, that a result keeps."""
 _NEXT_MEMBER = re.compile(r"(\$\w+__\d+) (?=\$)")
-"""Between the members of a set in a sentence of Great Expectations'."""
+"""The gap between members of a set in Great Expectations' sentences."""
 
 
 def validate(
-    columns: Columns,
-    suite: gx.ExpectationSuite | Mapping[str, Any],
-    *,
-    key: str,
-    sample: int = 5,
+    columns: Columns, suite: gx.ExpectationSuite | Mapping[str, Any], *, key: str, sample: int = 5
 ) -> SuiteResult:
-    """Hold a suite against columns.
+    """Check a suite on columns.
 
-    An empty batch fails: expectations about rows are met by no rows, so the number of rows is
-    always among the findings.
+    An empty batch meets all expectations about rows, so the number of rows is always among the
+    findings, and an empty batch fails.
 
     Args:
         columns: The batch, in canonical form.
         suite: The suite, or its plain form.
-        key: Name of the column that tells the rows apart.
-        sample: Number of failing rows to name for an expectation that is not met.
+        key: Name of the column that identifies the rows.
+        sample: Number of failing rows to name for an unmet expectation.
 
     Raises:
         SuiteError: The suite cannot be read, or there is no such key column.
@@ -257,12 +253,9 @@ def validate(
 
 
 def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The expectations, and that there be a row at all if none of them already says so."""
-    said = any(
-        expectation["type"] == ROW_COUNT and (expectation["kwargs"].get("min_value") or 0) >= 1
-        for expectation in expectations
-    )
-    if said:
+    """The expectations, and one that there is a row, if none of them says so."""
+    counts = (each["kwargs"] for each in expectations if each["type"] == ROW_COUNT)
+    if any((kwargs.get("min_value") or 0) >= 1 for kwargs in counts):
         return list(expectations)
     return [{"type": ROW_COUNT, "kwargs": {"min_value": 1}, "severity": "critical"}, *expectations]
 
@@ -270,17 +263,14 @@ def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, An
 def _results(
     suite: str, expectations: Sequence[dict[str, Any]], columns: Columns, sample: int
 ) -> list[ExpectationValidationResult]:
-    """The results, with the positions of a few rows where some are not as they have to be.
+    """The results, with the positions of a few failing rows.
 
-    Positions take half as long again, so only expectations that are not met are asked for them.
+    Positions take half as long again, so only unmet expectations are evaluated with them.
     """
     examples = {"partial_unexpected_count": sample, "return_unexpected_index_query": False}
     results = evaluate(suite, expectations, columns, {"result_format": "BASIC", **examples})
-    failing = [
-        at
-        for at, result in enumerate(results)
-        if not result.success and "element_count" in result.result
-    ]
+    unmet = [at for at, result in enumerate(results) if not result.success]
+    failing = [at for at in unmet if "element_count" in results[at].result]
     again = [expectations[at] for at in failing]
     detailed = evaluate(suite, again, columns, {"result_format": "SUMMARY", **examples})
     for at, result in zip(failing, detailed, strict=True):
@@ -289,7 +279,7 @@ def _results(
 
 
 def _noted(expectation: dict[str, Any], result: ExpectationValidationResult) -> dict[str, Any]:
-    """What Lockstep notes of a result."""
+    """The `meta` of a result."""
     try:
         compile_rule(expectation)
         is_row_rule = True
@@ -299,16 +289,16 @@ def _noted(expectation: dict[str, Any], result: ExpectationValidationResult) -> 
 
 
 def _make_plain(result: ExpectationValidationResult, columns: Columns, key: str) -> None:
-    """Make a result JSON of a bounded size, whose rows are told by their key, not by position."""
-    found = result.result
-    if rows := found.get("partial_unexpected_index_list"):
+    """Make a result JSON of bounded size that names rows by their key, not by position."""
+    content = result.result
+    if rows := content.get("partial_unexpected_index_list"):
         about = columns_of(result.expectation_config.kwargs)
-        found["unexpected_index_column_names"] = [key]
-        found["partial_unexpected_index_list"] = [
+        content["unexpected_index_column_names"] = [key]
+        content["partial_unexpected_index_list"] = [
             {name: _cell(columns[name], row) for name in (*about, key)} for row in rows
         ]
     result.success = bool(result.success)
-    result.result = _plain(found)
+    result.result = _plain(content)
     result.exception_info = _plain(result.exception_info)
 
 
@@ -335,7 +325,7 @@ def _together(suite: str, results: Sequence[ExpectationValidationResult]) -> dic
 
 
 def _expected(result: ExpectationValidationResult) -> str:
-    """What is expected, in Great Expectations' words."""
+    """The expectation in Great Expectations' words."""
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
     config = result.expectation_config
