@@ -1,7 +1,7 @@
-"""What can go wrong: all errors that Lockstep raises on purpose, as a tree.
+"""All errors that Lockstep raises on purpose, as a tree.
 
-Beside each stand the packages that raise it, or the status of the response. The command line tells
-any of them in one line and ends with status 2.
+Beside each are the packages that raise it, or the status of the response. The command line prints
+any of them in a line and ends with status 2.
 
 LockstepError                     cli, dagster, project, scoring, serving
 │
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from lockstep.columns.decode import Rejected
 
 _ENOUGH_ROWS = 5
-"""Rows that all fail, from which on a function is told to be broken itself."""
+"""Rows after which a function that failed on all of them is called broken."""
 
 
 class LockstepError(Exception):
@@ -142,21 +142,21 @@ class InputError(LockstepError):
 
 
 class UnavailableError(InputError):
-    """What is to be read cannot be had now: it is not delivered yet, or nothing answers for it."""
+    """The input is not available now: it is not delivered yet, or its source does not answer."""
 
 
 class NotDeliveredError(UnavailableError):
-    """What is to be read is not there yet."""
+    """The input is not delivered yet."""
 
 
 class UnreadableError(InputError):
-    """What is to be read is there, and its content is not what is declared.
+    """The input is there, but its content is not what is declared.
 
     Attributes:
         what: What is wrong with it.
-        column: The column that is at fault, if one is.
-        where: Where that is, such as a file with its line.
-        todo: What to do about it, in sentences; empty where `what` tells all that there is to say.
+        column: The column at fault, if any.
+        where: The place of the fault, such as a file with its line.
+        todo: What to do about it, in sentences; empty where `what` says that too.
     """
 
     def __init__(
@@ -190,8 +190,8 @@ class FunctionError(LockstepError):
 
     Attributes:
         column: Name of the column whose function failed.
-        origin: Name of the column at fault, where it is one that was computed before: a model
-            fails on what is missing or infinite there.
+        origin: Name of the column at fault, if it is an earlier one, whose missing or infinite
+            values a model cannot take.
     """
 
     def __init__(self, column: str, message: str, *, origin: str | None = None) -> None:
@@ -209,13 +209,13 @@ class FailingFunctionError(LockstepError):
 
     Attributes:
         column: Name of the column at fault.
-        failed: On how many rows it failed, the last one among those that were tried.
-        tried: How many rows were tried, from the first one on.
+        failed: Number of rows on which it failed, the last one that was tried among them.
+        tried: Number of rows that were tried, from the first one on.
         why: What it raised on the last one, and where.
 
     Args:
         column, failed, tried, why: The attributes.
-        computed: The column that cannot be computed, where that at fault is one of its inputs.
+        computed: The column that cannot be computed, if the one at fault is among its inputs.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class FitError(LockstepError):
 
 
 class NotFittedError(LockstepError):
-    """A fitted pipeline is needed, and this one is not."""
+    """A pipeline is not fitted, and a fitted one is needed."""
 
 
 class NotCompiledError(LockstepError):
@@ -265,7 +265,7 @@ class FormatError(ArtifactError):
 
 
 class UnavailableFilesError(ArtifactError):
-    """The system fails to read a file of a version, which is there: a disk or a network drive."""
+    """A file of a version exists, but its disk or network drive does not answer."""
 
 
 class SnapshotError(ArtifactError):
@@ -294,7 +294,7 @@ class NotLiveError(ArtifactError):
     """No version of a pipeline is live yet.
 
     Attributes:
-        path: The file that would say which one is.
+        path: The file that would name it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -318,18 +318,18 @@ class UnprovenError(LockstepError):
 
 
 class EvidenceError(LockstepError):
-    """A version has no such tag, or one that was edited or written about something else."""
+    """A version has no such tag, or the tag was edited or written about something else."""
 
 
 class RegistryError(LockstepError):
-    """The registry refused what it was asked."""
+    """The registry refused a call."""
 
 
 class RegistryUnreachableError(RegistryError):
     """The registry does not answer, after a few attempts.
 
     Attributes:
-        uri: Where it was looked for.
+        uri: Its address.
     """
 
     def __init__(self, uri: str, cause: object) -> None:
@@ -389,7 +389,7 @@ class AliasNotSetError(RegistryError):
 
 
 class FetchError(RegistryError):
-    """The files of a version did not all arrive; nothing of them was kept.
+    """The files of a version did not all arrive; none was kept.
 
     Attributes:
         name: Name of the model.
@@ -398,15 +398,15 @@ class FetchError(RegistryError):
 
     def __init__(self, name: str, version: int, cause: object) -> None:
         self.name, self.version = name, version
-        told = " ".join(str(cause).split())
+        reason = " ".join(str(cause).split())
         super().__init__(
             f"The files of version {version} of {name} did not all arrive, and nothing of them "
-            f"was kept: try again. {told[:600]}{'…' * (len(told) > 600)}"
+            f"was kept: try again. {reason[:600]}{'…' * (len(reason) > 600)}"
         )
 
 
 class NotStoredError(LockstepError):
-    """What is asked for has not been written yet."""
+    """A partition or record has not been written yet."""
 
 
 class DamagedError(LockstepError):
@@ -414,15 +414,15 @@ class DamagedError(LockstepError):
 
 
 class LockedError(LockstepError):
-    """Somebody else is at work on the same thing."""
+    """Another process is at work on the same thing."""
 
 
 class BlockedError(LockstepError):
-    """A partition was blocked by a check, and is not to go on."""
+    """A check blocked a partition, which must not go on."""
 
 
 class SupersededError(LockstepError):
-    """While an attempt was under way, a later one was committed."""
+    """A later attempt was committed while this one was under way."""
 
 
 class DiskError(LockstepError):
@@ -430,7 +430,7 @@ class DiskError(LockstepError):
 
 
 class RefusedChallengerError(LockstepError):
-    """A challenger that cannot be used here."""
+    """A challenger cannot be used here."""
 
 
 class GoneError(LockstepError):
@@ -438,27 +438,27 @@ class GoneError(LockstepError):
 
 
 class LogKeyError(LockstepError):
-    """Columns are to be hashed, and there is no key to do it with."""
+    """Columns must be hashed, and there is no key for it."""
 
 
 class MissingSegmentError(LockstepError):
-    """There is no such segment, or it is kept no longer."""
+    """There is no such segment, or it is no longer kept."""
 
 
 class DamagedSegmentError(LockstepError):
-    """A segment is not what was sealed."""
+    """A segment has changed since it was sealed."""
 
 
 class ServingError(LockstepError):
-    """A request that is not answered. What its client sent is never repeated in the message.
+    """A request that is not answered. Its message never repeats what the client sent.
 
     Attributes:
         status: The status of the response.
-        compat_status: The status that MLflow's scoring server has for it, where it is another one.
+        compat_status: The status of MLflow's scoring server for it, if that differs.
         code: MLflow's name for this kind of error.
-        retry_after: Seconds after which to try again; None where that would change nothing.
-        ends_connection: Whether the rest of the request is not read any more.
-        rows: How many rows it tells of.
+        retry_after: Seconds after which to try again; None where that would not help.
+        ends_connection: Whether the rest of the request is left unread.
+        rows: Number of rows in `rejected`.
     """
 
     status = HTTPStatus.BAD_REQUEST
@@ -474,7 +474,7 @@ class UnreadableBodyError(ServingError):
 
 
 class UnsupportedError(ServingError):
-    """The body is of a content type or an encoding that is not read here."""
+    """The body has a content type or an encoding that is not supported."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
@@ -502,7 +502,7 @@ class UnknownError(ServingError):
 
 
 class RefusedTableError(ServingError):
-    """A table has not the columns that are declared."""
+    """A table does not have the declared columns."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     compat_status = HTTPStatus.BAD_REQUEST
@@ -531,14 +531,14 @@ class RefusedRowsError(ServingError):
 
 
 class UnauthorizedError(ServingError):
-    """There is no token, or a wrong one."""
+    """The token is missing or wrong."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "UNAUTHENTICATED"
 
 
 class BusyError(ServingError):
-    """More requests wait than may."""
+    """Too many requests are waiting."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "RESOURCE_EXHAUSTED"
@@ -546,7 +546,7 @@ class BusyError(ServingError):
 
 
 class CrowdedError(BusyError):
-    """Too much has arrived of other bodies for another part of this one."""
+    """Other bodies that are arriving leave no room for the rest of this one."""
 
     ends_connection = True
 
@@ -560,7 +560,7 @@ class NotReadyError(ServingError):
 
 
 class UnloggedError(ServingError):
-    """The request log cannot be written, and its policy is to refuse what it cannot hold."""
+    """The request log cannot be written, and its policy is to refuse requests then."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "TEMPORARILY_UNAVAILABLE"
@@ -568,14 +568,14 @@ class UnloggedError(ServingError):
 
 
 class LateError(ServingError):
-    """The request waited for longer than it may."""
+    """The request waited too long."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
     code = "DEADLINE_EXCEEDED"
 
 
 class ComputingError(ServingError):
-    """The version cannot compute what it is asked; the log says why."""
+    """The version cannot compute the request; the log says why."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     compat_status = HTTPStatus.BAD_REQUEST

@@ -214,15 +214,15 @@ def _disagreeing(path: Path, data: bytes, digest: str) -> ArtifactError:
         cause = "That is no SHA-256: it was edited. Restore it"
     elif _is_whole(path, data):
         cause = (
-            "All files that it lists are as it lists them: either this file or what is told of it "
-            "was edited, or the files are another version's. Restore that one"
+            "All files that it lists are unchanged: either this file or that digest was edited, or "
+            "the files are another version's. Restore what was changed"
         )
     else:
-        cause = "Files that it lists are not as it lists them, either. Restore the files"
+        cause = "Files that it lists were changed, too. Restore the files"
     return ArtifactError(
-        f"{path} is not what was logged, as far as that is told: its SHA-256 is "
-        f"{sha256(data)[:12]}…, and the version's tag lockstep.manifest in the registry, or the "
-        f"gate's file, tells {cut(digest, 13)}. {cause}, or use another version."
+        f"{path} is not what was logged: its SHA-256 is {sha256(data)[:12]}…, and the version's "
+        f"tag lockstep.manifest in the registry, or the gate's file, tells {cut(digest, 13)}. "
+        f"{cause}, or use another version."
     )
 
 

@@ -37,7 +37,7 @@ def read_document(
         path: Its file.
         parse: From the stored object to the content.
         version: The expected number of its format.
-        purpose: Its purpose for messages, such as `"which tells which version is live"`.
+        purpose: Its purpose for messages, such as `"which names the live version"`.
         failing: What a damaged document fails to do, and what to do; `{}` stands for the damage.
 
     Raises:

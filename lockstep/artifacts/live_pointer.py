@@ -85,7 +85,7 @@ def read_live(path: Path) -> LivePointer | None:
         path,
         partial(_pointer, path),
         version=FORMAT,
-        purpose="which tells which version is live",
+        purpose="which names the live version",
         failing="does not tell which version is live {}. Promote a version, which writes it anew.",
     )
 

@@ -86,9 +86,9 @@ _MOST = 50
 _FILE = (
     "Put it beside the module, in a package of the project's, and have the module read it when it "
     "is imported, by its own place: `Path(__file__).with_name(...)`; then a version carries it. Or "
-    "have upstream deliver what it says as a field."
+    "have upstream deliver its content as a field."
 )
-_FIELD = "Have upstream deliver what it tells as a field of the record."
+_FIELD = "Have upstream deliver its answer as a field of the record."
 _REMEDIES: Mapping[What, str] = {
     "file": _FILE,
     "folder": _FILE,

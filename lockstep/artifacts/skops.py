@@ -91,7 +91,10 @@ def _skops() -> Skops:
 
 
 def _imported_anew() -> ModuleType:
-    return importlib.import_module("skops.io")
+    import skops.io as skops_io  # a statement, by which the version's requirements name skops
+
+    imported: ModuleType = skops_io
+    return imported
 
 
 def is_estimator(name: str) -> bool:

@@ -136,8 +136,8 @@ def _skops() -> Skops:
         return skops()
     except ImportError as error:
         raise ArtifactError(
-            f"skops, by which models are stored, cannot be imported here ({error}). Install it, or "
-            "the release of it that environment.json of the version tells."
+            f"skops, by which models are stored, cannot be imported here ({error}). Install it, in "
+            "the release that the version's environment.json names."
         ) from error
 
 

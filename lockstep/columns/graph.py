@@ -255,7 +255,7 @@ class Graph:
         """Compute every column on example rows, to see what each function returns.
 
         A function that raises on them may be right on real rows, so that is no error here,
-        unless it is the only way to tell what it returns.
+        unless nothing else shows what it returns.
 
         Returns:
             By column, why it could not be computed.

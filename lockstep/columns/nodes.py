@@ -218,7 +218,7 @@ class Model(Column):
         return {self.name: self.kind, **dict.fromkeys(self.probabilities, Kind.FLOAT)}
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """What its predictor predicts.
+        """Predict its columns.
 
         Raises:
             NotFittedError: It has none.
@@ -237,7 +237,7 @@ class Model(Column):
         )
 
     def inside(self, known: Columns, bound: Bound) -> Array | None:
-        """What its final estimator is given, after the transformers."""
+        """The matrix that its final estimator gets, after the transformers."""
         return self._predictor(bound).matrix(known)
 
     def budget(self, inherited: int) -> int:

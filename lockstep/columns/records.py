@@ -144,7 +144,7 @@ class Record(_Declared):
 
 
 class Outcome(_Declared):
-    """What became of a row, known only later. Subclasses declare fields as a `Record` does."""
+    """The outcome of a row, known only later. Subclasses declare fields as a `Record` does."""
 
 
 _BASES = (_Declared, Record, Outcome, object)

@@ -47,7 +47,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class ColumnComparison:
-    """How one column compared, or the matrix given to the estimator of a model.
+    """The comparison of a column, or of the matrix given to the estimator of a model.
 
     Attributes:
         column: The column.

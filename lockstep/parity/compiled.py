@@ -65,7 +65,7 @@ def as_computed_by(pipeline: Pipeline, golden: GoldenRecords) -> GoldenRecords:
     scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
 
     Args:
-        pipeline: The pipeline, of which any models may be compiled.
+        pipeline: The pipeline; any of its models may be compiled.
         golden: Golden records as they were computed at the fit.
     """
     matrices = {

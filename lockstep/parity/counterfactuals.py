@@ -57,8 +57,7 @@ class Impact:
         if self.lacking:
             return self.lacking
         effects = (
-            "; ".join(map(str, self.effects))
-            or f"no output of {counted(self.rows, 'row')} is another"
+            "; ".join(map(str, self.effects)) or f"no output of {counted(self.rows, 'row')} changes"
         )
         return f"Against {self.against}: {effects}"
 

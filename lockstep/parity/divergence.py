@@ -53,7 +53,7 @@ class Origin:
 
 
 def role_of(graph: Graph, column: str) -> str:
-    """What a column is for; `"column"` if the graph has no such column."""
+    """The role of a column; `"column"` if the graph has no such column."""
     node = graph.node(column)
     return node.role if node is not None else "column"
 
@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:
 
 
 def place_of(graph: Graph, column: str, *, is_matrix: bool = False) -> int:
-    """Where a column comes in graph order; a matrix comes right before its model's column."""
+    """The place of a column in graph order; a matrix comes right before its model's column."""
     place = graph.order.index(column) if column in graph.order else len(graph.order)
     return 2 * place + (not is_matrix)
 

@@ -25,7 +25,7 @@ _PARTS = 12
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """How the values of one column are distributed.
+    """The distribution of the values of a column.
 
     Attributes:
         holds: What it holds: `"numbers"`, or `"categories"` (text and booleans).
@@ -52,7 +52,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """How the values of some columns are distributed over some rows.
+    """The distributions of some columns over some rows.
 
     Attributes:
         rows: Number of rows.

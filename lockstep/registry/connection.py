@@ -33,8 +33,8 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
-"""How MLflow is to behave where the user has not said otherwise. By itself it retries for four
-minutes, and waits for two before each; the connection retries instead."""
+"""MLflow's settings where the user has set none. By itself it retries for four minutes, with
+requests of two minutes; the connection retries instead."""
 
 
 class Connection:
@@ -43,8 +43,8 @@ class Connection:
     Args:
         uri: Address of the tracking server (`http://...`) or database (`sqlite:///...`), which
             is the registry too.
-        artifact_root: Directory for files where a database is given; None leaves it to MLflow.
-        attempts: How often a call is tried while the registry does not answer.
+        artifact_root: Directory for files, with a database; None leaves it to MLflow.
+        attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 
@@ -61,7 +61,7 @@ class Connection:
 
     @property
     def is_remote(self) -> bool:
-        """Whether a server is asked, rather than a database."""
+        """Whether the registry is a server, rather than a database."""
         return self.uri.startswith(("http://", "https://"))
 
     @property
@@ -76,7 +76,7 @@ class Connection:
 
         Raises:
             RegistryUnreachableError: The database cannot be opened.
-            RegistryError: It is not one that this MLflow can use, or the address is none.
+            RegistryError: This MLflow cannot use the database, or the address is wrong.
         """
         for name, value in _DEFAULTS.items():
             os.environ.setdefault(name, value)
@@ -104,7 +104,7 @@ class Connection:
         return client
 
     def _make_store(self) -> None:
-        """Make the database, and have the experiment "Default" lie where all files do.
+        """Make the database, with its experiment "Default" in the artifact root.
 
         MLflow's client would put it below the working directory.
         """
@@ -126,7 +126,7 @@ class Connection:
 
         Raises:
             RegistryUnreachableError: The registry did not answer.
-            RegistryError: It refused, or files could not be written or read.
+            RegistryError: It refused the call, or files could not be written or read.
         """
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import DatabaseError
@@ -153,7 +153,7 @@ class Connection:
 
         Raises:
             RegistryUnreachableError: The registry did not answer.
-            RegistryError: It refused.
+            RegistryError: It refused the call.
         """
         from mlflow.exceptions import MlflowException
 
@@ -182,7 +182,7 @@ class Connection:
 
 
 def _is_missing(error: MlflowException) -> bool:
-    """Whether what was asked for does not exist; MLflow has a code of its own for aliases."""
+    """Whether the error says that something does not exist; for aliases MLflow has another code."""
     code: str = error.error_code
     return code == "RESOURCE_DOES_NOT_EXIST" or (
         code == "INVALID_PARAMETER_VALUE" and "alias" in str(error) and "not found" in str(error)
@@ -190,7 +190,7 @@ def _is_missing(error: MlflowException) -> bool:
 
 
 def _open_database(uri: str) -> None:
-    """Open and close it; MLflow itself would try for hours."""
+    """Open and close a database; MLflow itself would try for hours."""
     file = _file_of(uri)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -216,7 +216,7 @@ def _connected(uri: str) -> Iterator[sqlalchemy.Connection]:
 def _alone(uri: str) -> Iterator[None]:
     """Keep other processes from making the tables of a database file at the same time.
 
-    MLflow makes them at the first use, and two processes that do so get in each other's way.
+    MLflow makes them at the first use, and two processes that do so disturb each other.
     """
     file = _file_of(uri)
     if file is None:
@@ -236,7 +236,7 @@ def _file_of(uri: str) -> Path | None:
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether an error, or what it came from, says that the registry does not answer."""
+    """Whether an error, or one of its causes, says that the registry does not answer."""
     from requests import exceptions as http
     from sqlalchemy.exc import OperationalError
 

@@ -1,4 +1,4 @@
-"""What people read about a version in MLflow's UI: descriptions, parameters, the data it saw."""
+"""What people read about a version in MLflow's UI: description, parameters and training set."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 _LONGEST_VALUE = 500
-"""Characters of a parameter; MLflow allows 6,000, and nobody reads them."""
+"""Most characters of a parameter; MLflow allows 6,000, and nobody reads them."""
 _MOST_PARAMETERS = 100
-"""Parameters of one estimator."""
+"""Most parameters of an estimator."""
 _LONGEST_DESCRIPTION = 5000
-"""Characters that MLflow's tables have room for."""
+"""Characters that fit into MLflow's tables."""
 
 
 def about(snapshot: Snapshot) -> str:
@@ -40,11 +40,8 @@ def describe(
             "Quality", ("metric", "value"), [(name, f"{metrics[name]:.6g}") for name in metrics]
         ),
     ]
-    for title, names in (
-        ("Outputs", graph.outputs),
-        ("Models", graph.models),
-        ("Features", graph.features),
-    ):
+    roles = {"Outputs": graph.outputs, "Models": graph.models, "Features": graph.features}
+    for title, names in roles.items():
         columns = [
             (name, graph.kind(name).value, _first_line(graph.columns[name].doc)) for name in names
         ]
@@ -57,8 +54,8 @@ def describe(
 
 
 def parameters(pipeline: Pipeline, snapshot: Snapshot, rows: int) -> dict[str, str]:
-    """What MLflow compares runs by: estimators' parameters, rows, features, code."""
-    found: dict[str, Any] = {
+    """The parameters by which MLflow compares runs: of estimators, rows, features, code."""
+    values: dict[str, Any] = {
         "rows": rows,
         "code": snapshot.digest[:12],
         "features": ", ".join(pipeline.graph.features),
@@ -66,20 +63,14 @@ def parameters(pipeline: Pipeline, snapshot: Snapshot, rows: int) -> dict[str, s
     }
     for name in pipeline.graph.models:
         node = pipeline.graph.nodes[name]
-        found[f"{name}.learns"] = node.learns
-        found[f"{name}.uses"] = ", ".join(node.inputs)
-        found |= dict(_estimator_parameters(name, pipeline.models_[name]))
-    return {name: cut(str(value), _LONGEST_VALUE) for name, value in found.items()}
+        values[f"{name}.learns"] = node.learns
+        values[f"{name}.uses"] = ", ".join(node.inputs)
+        values |= dict(_estimator_parameters(name, pipeline.models_[name]))
+    return {name: cut(str(value), _LONGEST_VALUE) for name, value in values.items()}
 
 
 def dataset(pipeline: Pipeline, rows: int, digest: str) -> DatasetInput:
-    """The training set as MLflow lists it.
-
-    Args:
-        pipeline: The pipeline.
-        rows: Number of rows.
-        digest: What tells this set from others.
-    """
+    """The training set as MLflow lists it; the digest identifies it."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     columns = [
@@ -100,7 +91,7 @@ def dataset(pipeline: Pipeline, rows: int, digest: str) -> DatasetInput:
 
 
 def _estimator_parameters(name: str, estimator: Any) -> Iterator[tuple[str, Any]]:
-    """Plain values among an estimator's parameters, those of its steps included."""
+    """The plain values among an estimator's parameters and those of its steps."""
     yield f"{name}.estimator", type(estimator).__name__
     plain = {
         key: value
@@ -126,7 +117,7 @@ def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -
 
 
 def _whole_lines(lines: Iterable[str]) -> str:
-    """As many lines as a description may hold."""
+    """The first lines that fit into a description."""
     kept = ""
     for line in lines:
         if len(kept) + len(line) + 2 > _LONGEST_DESCRIPTION:

@@ -1,4 +1,4 @@
-"""Facts: what is known of each version of a pipeline, for a person who asks which there are."""
+"""Facts: what is known of each version of a pipeline, for a person who lists them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VersionFacts:
-    """What is known of a version.
+    """The facts of a version.
 
     Attributes:
         version: Its number.
         trained: When it was registered, in UTC.
         aliases: Aliases that point to it, without the `@`.
-        rows: Number of rows that it was fitted on; None where its files cannot be used.
+        rows: Number of rows of the fit; None where its files cannot be used.
         metrics: Its figures on held-out rows, by title.
-        failed: Checks that were in error when it was trained; None where nothing tells.
-        passed: When it passed the gate last, in UTC; None if it did not.
+        failed: Checks that failed when it was trained; None where that is not known.
+        passed: When it last passed the gate, in UTC; None if it never did.
         was_live: Whether it was ever live.
         damage: Why its files cannot be used; None if they can.
     """
@@ -45,10 +45,10 @@ class VersionFacts:
 
     @classmethod
     def of(cls, registry: Registry, version: Version) -> VersionFacts:
-        """What registry and files tell of a version.
+        """The facts of a version, from the registry and its files.
 
         Raises:
-            FetchError: Its files have to be fetched, and did not all arrive.
+            FetchError: Its files had to be fetched, and did not all arrive.
         """
         manifest: Mapping[str, Any] = {}
         damage = None

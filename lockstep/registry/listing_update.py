@@ -1,4 +1,4 @@
-"""Updates of a listing: which versions the registry has that a server may use."""
+"""Updates of a listing: the versions in the registry that a server may use."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ if TYPE_CHECKING:
     from lockstep.registry.versions import Version
 
 CHALLENGER = "challenger"
-"""The alias of the version whose answers are compared with those of the live one."""
+"""The alias of the version whose answers are compared with those of the live version."""
 FETCHED = 20
-"""Proven versions that are kept at hand, the newest ones; a remote registry's are fetched."""
+"""Proven versions that are listed, the newest ones; a remote registry's files are fetched."""
 
 _log = logging.getLogger(__name__)
 
 
 def list_versions(registry: Registry, name: str, last: Listing | None = None) -> Listing:
-    """The challenger of a pipeline and its newest proven versions, their files at hand.
+    """The challenger of a pipeline and its newest proven versions, with their files.
 
     Args:
-        registry: Where they are registered.
+        registry: The registry.
         name: Name of the pipeline.
-        last: What was listed last: files that are at hand are not looked for again.
+        last: The last listing: files that it names are not fetched again.
 
     Raises:
         RegistryError: The registry cannot be read.
     """
     known = registry.versions(name)
-    proven = [one for one in known if is_proven(one)][-FETCHED:]
-    challenger = next((one for one in known if CHALLENGER in one.aliases), None)
-    wanted = {one.version: one for one in (*proven, challenger) if one is not None}
+    proven = [version for version in known if is_proven(version)][-FETCHED:]
+    challenger = next((version for version in known if CHALLENGER in version.aliases), None)
+    wanted = {version.version: version for version in (*proven, challenger) if version is not None}
     at_hand = last.versions if last is not None else {}
     versions: dict[int, ListedVersion] = {}
     lacking: dict[int, str] = {}
-    for number, one in sorted(wanted.items()):
+    for number, version in sorted(wanted.items()):
         try:
-            versions[number] = _listed(registry, one, at_hand.get(number))
+            versions[number] = _listed(registry, version, at_hand.get(number))
         except (ArtifactError, RegistryError) as error:
             lacking[number] = str(error)
     return Listing(name, versions, challenger.version if challenger is not None else None, lacking)
 
 
 def update_listing(registry: Registry, name: str, path: Path) -> Listing:
-    """Write down what the registry tells now, or that it does not answer and what it told last.
+    """Write the current listing, or the last one with the trouble if the registry does not answer.
 
     Args:
-        registry: Where versions are registered.
+        registry: The registry.
         name: Name of the pipeline.
         path: The listing's file, such as `Home.listing("flights")`.
     """
     last = _last(path)
     try:
-        found = list_versions(registry, name, last)
+        listing = list_versions(registry, name, last)
     except RegistryError as error:
-        found = replace(last or Listing(name), trouble=str(error))
-    _tell_change(last, found)
-    write_listing(path, found)
-    return found
+        listing = replace(last or Listing(name), trouble=str(error))
+    _tell_change(last, listing)
+    write_listing(path, listing)
+    return listing
 
 
 def _listed(registry: Registry, version: Version, last: ListedVersion | None) -> ListedVersion:
@@ -79,7 +79,7 @@ def _listed(registry: Registry, version: Version, last: ListedVersion | None) ->
 
 
 def _last(path: Path) -> Listing | None:
-    """What was listed last; None if nothing was, or it cannot be read and is written anew."""
+    """The last listing; None if there is none, or it is damaged and will be written anew."""
     try:
         return read_listing(path)
     except ArtifactError as error:
@@ -87,13 +87,13 @@ def _last(path: Path) -> Listing | None:
         return None
 
 
-def _tell_change(last: Listing | None, found: Listing) -> None:
-    """Say once that the registry does not answer, and once that it does again."""
+def _tell_change(last: Listing | None, listing: Listing) -> None:
+    """Log once that the registry does not answer, and once that it does again."""
     before = last.trouble if last is not None else None
-    if found.trouble is not None and before is None:
-        _log.warning("the versions that are listed stay as they are: %s", found.trouble)
-    elif found.trouble is None and before is not None:
+    if listing.trouble is not None and before is None:
+        _log.warning("the versions that are listed stay as they are: %s", listing.trouble)
+    elif listing.trouble is None and before is not None:
         _log.info("the registry answers again")
-    for number, why in found.lacking.items():
+    for number, why in listing.lacking.items():
         if last is None or last.lacking.get(number) != why:
             _log.warning("version %s is not listed: %s", number, why)

@@ -1,7 +1,7 @@
-"""Where a registry's files are, as MLflow writes it down.
+"""Locations of a registry's files, as MLflow stores them.
 
 MLflow stores the absolute location of every experiment, run, model and version. A home that was
-moved or copied would go on to read from, and write to, where it came from.
+moved or copied would still read from and write to its former place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _LAYOUT = ("mlflow", "artifacts")
-"""The last parts of the folder of files in every home: by them, a former one is known."""
+"""The last parts of the folder of files in every home, by which a former one is recognized."""
 _STORED = {
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),
@@ -25,7 +25,7 @@ _STORED = {
 
 
 def location(path: Path) -> str:
-    """A folder as MLflow is told of it: it takes a path for a part of an address."""
+    """A folder as MLflow takes it: as the path of an address."""
     return quote(str(path))
 
 
@@ -36,22 +36,22 @@ def local_path(location: str) -> Path | None:
 
 
 def is_of_home(root: Path, database: Path) -> bool:
-    """Whether a folder of files and a database file are those of a home."""
+    """Whether a folder of files and a database file belong to one home."""
     return _is_layout(root) and database.parent == root.parent
 
 
 def move_locations(connection: Connection, root: Path) -> None:
-    """Make a database name the folder of files that is its own, if its home was moved or copied.
+    """Update the locations in a database whose home was moved or copied.
 
     Args:
-        connection: The database of a home.
-        root: The folder of files of that home, absolute.
+        connection: The database of the home.
+        root: The home's folder of files, absolute.
     """
     from sqlalchemy import column, select, table
 
     experiments = table("experiments", column("artifact_location"))
     stored = connection.execute(select(experiments.c.artifact_location)).scalars()
-    former = {found for each in stored if (found := _root(each)) not in (None, root)}
+    former = {folder for folder in map(_root, stored) if folder not in (None, root)}
     for prefix in {prefix for each in former for prefix in (str(each), location(each))}:
         for name, columns in _STORED.items():
             for each in columns:
@@ -59,7 +59,7 @@ def move_locations(connection: Connection, root: Path) -> None:
 
 
 def _substitute(connection: Connection, name: str, stored: str, old: str, new: str) -> None:
-    """Let what is stored in a column begin otherwise, where it begins so."""
+    """Replace a prefix of the texts in a column."""
     from sqlalchemy import column, func, table, update
 
     rows = table(name, column(stored))
@@ -72,7 +72,7 @@ def _substitute(connection: Connection, name: str, stored: str, old: str, new: s
 
 
 def _root(stored: str | None) -> Path | None:
-    """The folder of a home's files that a location lies in; None if it lies in no home."""
+    """A home's folder of files around a location; None if it lies in no home."""
     path = local_path(stored or "")
     if path is None:
         return None

@@ -39,7 +39,7 @@ def save_mlmodel(
     """Write an MLflow model around a version's directory.
 
     Args:
-        directory: Where to write it; must not exist yet.
+        directory: The directory to write; it must not exist yet.
         artifact: The version's directory (see `lockstep.artifacts.artifact_writing`), which is
             moved into the model.
         pipeline: The pipeline.
@@ -65,9 +65,8 @@ def save_mlmodel(
         mlflow_model=model,
     )
     shutil.move(artifact, directory / ARTIFACT)
-    model.model_size_bytes = sum(
-        path.stat().st_size for path in directory.rglob("*") if path.is_file()
-    )
+    files = (path for path in directory.rglob("*") if path.is_file())
+    model.model_size_bytes = sum(path.stat().st_size for path in files)
     model.save(str(directory / MLMODEL_FILE_NAME))
     if MLModel.load(str(directory)).signature is None:
         raise RegistryError(
@@ -77,12 +76,12 @@ def save_mlmodel(
 
 
 def signature(pipeline: Pipeline) -> ModelSignature:
-    """What MLflow is to know of a pipeline's input and output.
+    """MLflow's signature of a pipeline's input and output.
 
-    Inputs have the type `any`, and are all required. With a type, MLflow casts before Lockstep
-    sees a value, and does so in silence: 3.5 becomes 3, a null becomes False, the text "12"
-    becomes 12.0; it also refuses times with a time zone, and whole numbers where it expects
-    others. `any` leaves values as they came, and the record's declaration decides, as everywhere.
+    Inputs have the type `any`, and are all required. With another type, MLflow silently casts
+    values before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes
+    12.0; it also refuses times with a time zone, and whole numbers where it expects others. `any`
+    leaves values as they came, and the record's declaration decides, as everywhere.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
@@ -115,7 +114,7 @@ def input_example(pipeline: Pipeline, columns: Columns) -> pd.DataFrame:
 def requirements(sources: Mapping[str, str]) -> list[str]:
     """The installed distributions that sources import, each as `name==version`.
 
-    What a distribution needs by itself is left to pip.
+    Their own requirements are left to pip.
     """
     names = {*imported_distributions(sources), "mlflow"} - {_OURS}  # ours travel in the version
     return [f"{name}=={metadata.version(name)}" for name in sorted(names)]

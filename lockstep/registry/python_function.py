@@ -1,4 +1,4 @@
-"""How MLflow serves a version: from the version's own files, whether Lockstep is installed or not.
+"""A version served by MLflow: from the version's own files, whether Lockstep is installed or not.
 
 MLflow copies this file into the model and runs it there (models from code). It never runs as a
 part of Lockstep, and takes everything from the directory beside it, Lockstep's own modules
@@ -52,7 +52,7 @@ class PythonFunction(PythonModel):
 
         Raises:
             MlflowException: A row does not fit its declaration; the message names the row, the
-                column and what is wrong. A server answers it with status 400.
+                column and what is wrong. A server answers with status 400.
         """
         try:
             return self.predict_rows(model_input)

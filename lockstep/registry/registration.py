@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MODEL = "model"
 """Name of the folder in which an MLflow model is written before it is stored."""
 _BATCH = 100
-"""Parameters that MLflow takes at once."""
+"""Most parameters that MLflow takes at once."""
 _one_at_a_time = threading.Lock()
 """Held while a version is logged: MLflow passes a model from code through a global variable."""
 
@@ -80,7 +80,7 @@ class Registration:
                 return self._make_version(run, model, {**labels, SURROUNDINGS: around})
 
     def _check(self) -> None:
-        """Make sure that the source alone gives the columns that are about to be logged."""
+        """Check that the source alone defines the columns of the pipeline."""
         pipeline, source = self.pipeline, self.source
         if not pipeline.is_fitted:
             raise NotFittedError(f"{pipeline.name} is not fitted: call fit(history) before log().")
@@ -119,12 +119,12 @@ class Registration:
         return str(created)
 
     def _log_facts(self, run: Run, digest: str) -> None:
-        """Log parameters, and which rows were seen."""
+        """Log parameters, and the training set."""
         from mlflow.entities import Param
 
         client, rows = self.connection.client, self.evidence.rows
-        found = parameters(self.pipeline, self.source, rows)
-        params = [Param(name, value) for name, value in found.items()]
+        facts = parameters(self.pipeline, self.source, rows)
+        params = [Param(name, value) for name, value in facts.items()]
         for start in range(0, len(params), _BATCH):
             batch = params[start : start + _BATCH]
             self.connection.call(client.log_batch, run.info.run_id, params=batch)
@@ -165,13 +165,13 @@ class Registration:
             return call(client.finalize_logged_model, model.model_id, "READY")
 
     def _make_version(self, run: Run, model: LoggedModel, tags: Mapping[str, str]) -> Version:
-        """Make the version: everything that it shows comes with this one step."""
+        """Make the version, complete in a single step."""
         client, evidence = self.connection.client, self.evidence
         name, run_id = self.pipeline.name, run.info.run_id
         self._ensure_model(about(self.source))
 
         def create() -> ModelVersion:
-            """Create it, unless an attempt before this one did so and only its answer was lost."""
+            """Create it, unless an earlier attempt did so and only its answer was lost."""
             filter_ = f"name='{name}' and run_id='{run_id}'"
             for entity in client.search_model_versions(filter_):
                 return entity
@@ -192,7 +192,7 @@ class Registration:
         return version
 
     def _ensure_model(self, description: str) -> None:
-        """Create the registered model where it is missing, and keep its description up to date."""
+        """Create the registered model if it is missing, and update its description."""
         client, name = self.connection.client, self.pipeline.name
         known = self.connection.find(client.get_registered_model, name)
         if known is None:
@@ -203,11 +203,11 @@ class Registration:
 
 @contextmanager
 def _on_failure(mark: Callable[[], object]) -> Iterator[None]:
-    """Mark what is half done as failed if anything fails before it is done."""
+    """Mark unfinished work as failed if anything fails."""
     try:
         yield
     except BaseException:
-        with suppress(Exception):  # the registry may be gone, and the first error tells more
+        with suppress(Exception):  # the registry may be gone, and the first error says more
             mark()
         raise
 

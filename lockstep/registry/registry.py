@@ -37,16 +37,15 @@ if TYPE_CHECKING:
 class Registry:
     """Versions of fitted pipelines, by name and number or alias.
 
-    Nothing of MLflow's global state (active run, tracking address) is used or changed.
+    MLflow's global state (active run, tracking address) is neither used nor changed.
 
     Args:
-        tracking_uri: Address of an MLflow server (`http://...`), or of the database of one
+        tracking_uri: Address of an MLflow server (`http://...`), or of its database
             (`sqlite:///...`), which is created where it is missing.
-        artifact_root: Directory for the versions' files where a database is given; a server
-            keeps them in its own place.
+        artifact_root: Directory for the versions' files, with a database; a server has its own.
         cache: Directory for files that are fetched from a server; without it they are fetched
             once for every registry object.
-        attempts: How often a call is tried while the registry does not answer.
+        attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 
@@ -67,11 +66,11 @@ class Registry:
         self._loaded: dict[tuple[str, int, str], LoadedVersion] = {}
 
     def open(self) -> None:
-        """Make the database where it is missing; what only looks something up makes none.
+        """Make the database where it is missing; look-ups make none.
 
         Raises:
             RegistryUnreachableError: The registry does not answer.
-            RegistryError: It is not one that this MLflow can use.
+            RegistryError: This MLflow cannot use the registry.
         """
         _ = self._connection.client
 
@@ -93,7 +92,7 @@ class Registry:
             pipeline: The fitted pipeline.
             source: Its source (`Snapshot.of(pipeline)`).
             evidence: What else the version carries.
-            tags: More to know of it, such as the window of time that it was fitted on.
+            tags: Further facts of it, such as the window of time that it was fitted on.
             plots: Pictures of it, by name.
 
         Raises:
@@ -110,8 +109,8 @@ class Registry:
     def load(self, name: str, version: int | str) -> LoadedVersion:
         """Load a version with the code that it was fitted with.
 
-        One that was loaded before is the same object again, after its files have been compared with
-        their digests anew: they may have been damaged since.
+        A version that was loaded before is the same object again, after its files have been checked
+        anew: they may have been damaged since.
 
         Args:
             name: Name of the model.
@@ -120,18 +119,18 @@ class Registry:
         Raises:
             VersionNotFoundError: There is no such version.
             AliasNotSetError: There is no such alias.
-            ArtifactError: A file of it is missing or was changed, or Lockstep did not log it.
+            ArtifactError: One of its files is missing or was changed, or Lockstep did not log it.
             SnapshotError: Its source does not run here.
             UntrustedTypeError: A model holds a type that may not be loaded.
             RegistryUnreachableError: The registry does not answer.
         """
-        found = self._find(name, version)
-        key, files = (name, found.version, found.digest), self._files.directory(found)
+        listed = self._find(name, version)
+        key, files = (name, listed.version, listed.digest), self._files.directory(listed)
         if key in self._loaded:
-            Artifact.open(files, found.digest)
+            Artifact.open(files, listed.digest)
         else:
             self._loaded[key] = LoadedVersion.open(
-                files, found.digest, name=found.name, version=found.version
+                files, listed.digest, name=listed.name, version=listed.version
             )
         return self._loaded[key]
 
@@ -141,11 +140,11 @@ class Registry:
         loaded.unload()
 
     def files(self, version: Version) -> Path:
-        """The directory of a version's files: in place where it is local, else fetched once.
+        """The directory of a version's files: in place if it is local, else fetched once.
 
         Raises:
-            ArtifactError: Lockstep did not log it, or what was fetched is not what was logged.
-            FetchError: The files have to be fetched, and did not all arrive; another try may work.
+            ArtifactError: Lockstep did not log it, or the fetched files are not the logged ones.
+            FetchError: The files had to be fetched, and did not all arrive; another try may work.
         """
         return self._files.directory(version)
 
@@ -154,8 +153,8 @@ class Registry:
         if self._connection.is_new:
             return None
         client = self._connection.client
-        found = self._connection.find(client.get_model_version_by_alias, name, alias)
-        return None if found is None else Version.of(found)
+        entity = self._connection.find(client.get_model_version_by_alias, name, alias)
+        return None if entity is None else Version.of(entity)
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point an alias to a version.
@@ -178,14 +177,14 @@ class Registry:
         aliases: dict[int, list[str]] = {}
         for alias, number in model.aliases.items():
             aliases.setdefault(int(number), []).append(alias)
-        found: list[Version] = []
+        versions: list[Version] = []
         token = None
         while True:
             page = self._call(client.search_model_versions, f"name='{name}'", page_token=token)
-            found += [Version.of(one, aliases.get(int(one.version), ())) for one in page]
+            versions += [Version.of(each, aliases.get(int(each.version), ())) for each in page]
             token = page.token
             if not token:
-                return tuple(sorted(found, key=lambda version: version.version))
+                return tuple(sorted(versions, key=lambda version: version.version))
 
     def tag(self, version: Version, key: str, value: str) -> None:
         """Set a tag of a version."""
@@ -198,24 +197,24 @@ class Registry:
             if pointed_to is None:
                 raise AliasNotSetError(name, version, self._numbers(name))
             return pointed_to
-        found = None
+        entity = None
         if not self._connection.is_new:
             client = self._connection.client
-            found = self._connection.find(client.get_model_version, name, str(version))
-        if found is None:
+            entity = self._connection.find(client.get_model_version, name, str(version))
+        if entity is None:
             raise VersionNotFoundError(name, version, self._numbers(name))
-        return Version.of(found)
+        return Version.of(entity)
 
     def _numbers(self, name: str) -> tuple[int, ...]:
         return tuple(version.version for version in self.versions(name))
 
 
 class VersionFiles:
-    """Where the files of versions are on this machine.
+    """The files of versions on this machine.
 
     Args:
         connection: The registry.
-        cache: Directory for files that are fetched; without it, one that goes with this object.
+        cache: Directory for fetched files; without it, one that goes with this object.
     """
 
     def __init__(self, connection: Connection, cache: Path | None) -> None:
@@ -225,14 +224,14 @@ class VersionFiles:
     def directory(self, version: Version) -> Path:
         """The directory of a version's files.
 
-        Files that were fetched before are used only while all of them are what was logged. Those
-        around them, by which MLflow serves the version, are looked at where they are local, and
-        else when they are fetched.
+        Files that were fetched before are used only while all of them are as logged. The files
+        around them, by which MLflow serves the version, are checked where they are local, or else
+        when they are fetched.
 
         Raises:
-            ArtifactError: Lockstep did not log it, what was fetched is not what was logged, or a
+            ArtifactError: Lockstep did not log it, the fetched files are not the logged ones, or a
                 file around it is missing or was changed.
-            FetchError: The files have to be fetched, and did not all arrive; another try may work.
+            FetchError: The files had to be fetched, and did not all arrive; another try may work.
         """
         local = local_path(version.location)
         if local is not None:
@@ -245,7 +244,7 @@ class VersionFiles:
 
     @cached_property
     def cache(self) -> Path:
-        """The directory for files that are fetched."""
+        """The directory for fetched files."""
         if self._cache is not None:
             return self._cache
         directory = tempfile.mkdtemp(prefix="lockstep-")
@@ -253,7 +252,7 @@ class VersionFiles:
         return Path(directory)
 
     def _fetch(self, version: Version, directory: Path) -> None:
-        """Fetch a version's files to a directory, which appears when all are there and right."""
+        """Fetch a version's files to a directory, which appears when all are complete."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as fetched:
             model = self._download(version, fetched)
@@ -262,7 +261,7 @@ class VersionFiles:
             Artifact.open(files, version.digest)
             if _is_whole(directory, version.digest):  # another process was faster
                 return
-            with suppress(FileNotFoundError):  # fetched before, and no longer what was logged
+            with suppress(FileNotFoundError):  # fetched before, and no longer as logged
                 directory.rename(Path(fetched, "damaged"))
             try:
                 files.rename(directory)
@@ -271,7 +270,7 @@ class VersionFiles:
                     raise
 
     def _download(self, version: Version, folder: str) -> Path:
-        """Fetch the MLflow model of a version; where it is then."""
+        """Fetch the MLflow model of a version, and return its directory."""
         from mlflow.artifacts import download_artifacts
 
         try:

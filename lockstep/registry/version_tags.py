@@ -1,15 +1,15 @@
-"""Tags of a version: what was found of it, which holds for its very bytes.
+"""Tags of a version: facts that hold only for its very bytes.
 
-    lockstep.evidence   what the checks of history, training set and candidate found of it
-    lockstep.proven     that it has passed the gate, and when
+    lockstep.evidence       the results of the checks of history, training set and candidate
+    lockstep.proven         that it has passed the gate, and when
     lockstep.surroundings   the files around its directory, by which MLflow serves it
 
-A tag can be edited by hand, copied to another version, or outlive the files that it was written
-about. So each holds the pipeline's name, the SHA-256 of the version's manifest (which holds those
-of all its files) and one of the tag itself; where these do not agree, the tag says nothing.
+A tag can be edited by hand, copied to another version, or outlive its files. So each holds the
+pipeline's name, the SHA-256 of the version's manifest (which lists those of all its files) and one
+of the tag itself; where these do not agree, the tag is ignored.
 
-Lockstep reads none of the files around a version's directory, and its manifest cannot list them,
-as they are written after it: without a tag nothing would tell of one that is missing or changed.
+Lockstep reads none of the files around a version's directory, and the manifest cannot list them,
+since they are written later: without a tag nobody would notice one that is missing or changed.
 """
 
 from __future__ import annotations
@@ -42,13 +42,12 @@ PROVEN = "lockstep.proven"
 
 @dataclass(frozen=True)
 class TrainingEvidence:
-    """What is known of a version from its training.
+    """The evidence of a version's training.
 
     Attributes:
         training_set: SHA-256 of the file of the training set.
-        results: What came of each check of history, training set and candidate, in a word.
-        counts: How much the version carries that proves it right, by what it is, such as its
-            golden rows.
+        results: The result of each check of history, training set and candidate, in a word.
+        counts: The version's evidence, counted by kind, such as its golden rows.
     """
 
     training_set: str
@@ -62,7 +61,7 @@ class TrainingEvidence:
 
 
 def write_evidence(registry: Registry, version: Version, evidence: TrainingEvidence) -> None:
-    """Tag a version with what its training found; the last thing that training does."""
+    """Tag a version with the evidence of its training, which ends with this."""
     facts = {
         "training_set": evidence.training_set,
         "results": dict(evidence.results),
@@ -72,28 +71,28 @@ def write_evidence(registry: Registry, version: Version, evidence: TrainingEvide
 
 
 def read_evidence(version: Version) -> TrainingEvidence:
-    """What a version's training found of it.
+    """Read the evidence of a version's training.
 
     Raises:
-        EvidenceError: There is none that holds for these bytes.
+        EvidenceError: No such tag holds for these bytes.
     """
     return held(version, EVIDENCE, TrainingEvidence)
 
 
 def write_proven(registry: Registry, version: Version, *, went_live: bool = True) -> None:
-    """Tag a version that has passed the gate, now.
+    """Tag a version that passes the gate now.
 
     Args:
-        registry: Where it is registered.
+        registry: The registry.
         version: The version.
-        went_live: Whether it goes live with that, rather than being the challenger.
+        went_live: Whether it goes live now, rather than being the challenger.
     """
     facts = {"at": datetime.now(UTC).isoformat(), "went_live": went_live}
     registry.tag(version, PROVEN, bound(version.name, version.digest, facts))
 
 
 def proven_at(version: Version) -> datetime:
-    """When a version passed the gate last.
+    """When a version last passed the gate.
 
     Raises:
         EvidenceError: No tag says that these bytes have.
@@ -117,7 +116,7 @@ def was_live(version: Version) -> bool:
 
 @dataclass(frozen=True)
 class _Passed:
-    """What is known of a version that has passed the gate: when, and whether it went live."""
+    """The facts of a passed gate: when, and whether the version went live."""
 
     at: datetime
     went_live: bool = True
@@ -125,7 +124,7 @@ class _Passed:
 
 @dataclass(frozen=True)
 class _Binding:
-    """What a tag was written about: a pipeline, and the SHA-256 of a version's manifest."""
+    """The pipeline and the SHA-256 of the manifest that a tag was written about."""
 
     pipeline: str
     manifest: str
@@ -137,22 +136,22 @@ def bound(name: str, manifest: str, facts: Mapping[str, Any]) -> str:
     Args:
         name: Name of the pipeline.
         manifest: SHA-256 of the version's manifest.
-        facts: What is told, as plain data.
+        facts: The facts, as plain data.
     """
     stored = {"pipeline": name, "manifest": manifest, **facts}
     return json.dumps({**stored, "sha256": _digest(stored)})
 
 
 def held(version: Version, tag: str, kind: type[Held]) -> Held:
-    """What a tag tells, if that holds for the version's bytes.
+    """The facts of a tag, if they hold for the version's bytes.
 
     Args:
         version: The version.
         tag: Name of the tag.
-        kind: What the facts are to be.
+        kind: The type of the facts.
 
     Raises:
-        EvidenceError: There is none that holds for these bytes.
+        EvidenceError: No such tag holds for these bytes.
     """
     text = version.tags.get(tag)
     which = f"version {version.version} of {version.name}"
@@ -196,7 +195,7 @@ class _Surroundings:
 
 
 def surroundings_tag(model: Path, name: str, digest: str) -> str:
-    """The tag that tells which files are around a version, when it is registered.
+    """The tag that lists the files around a version, for its registration.
 
     Args:
         model: The MLflow model's directory.
@@ -214,11 +213,10 @@ def surroundings_tag(model: Path, name: str, digest: str) -> str:
 
 
 def check_surroundings(model: Path, version: Version) -> None:
-    """Make sure that the files around a version are those that were registered with it.
+    """Check that the files around a version are those that were registered with it.
 
-    Nothing is known of those of a version that an older Lockstep registered, or whose tag was
-    edited, of which the gate tells (`read_surroundings`). Files that came to them are left alone:
-    what MLflow runs, those say that were registered.
+    A version that an older Lockstep registered, or whose tag was edited, passes; the gate reports
+    these (`read_surroundings`). Added files are ignored: the registered ones say what MLflow runs.
 
     Args:
         model: The MLflow model's directory.
@@ -236,6 +234,6 @@ def read_surroundings(version: Version) -> Mapping[str, str]:
     """SHA-256 of each file around a version, by its path in the model.
 
     Raises:
-        EvidenceError: No tag tells them that holds for these bytes.
+        EvidenceError: No such tag holds for these bytes.
     """
     return held(version, SURROUNDINGS, _Surroundings).files

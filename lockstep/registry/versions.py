@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 MANIFEST_TAG = "lockstep.manifest"
-"""Tag of a version that holds the SHA-256 of its manifest, out of reach of its files."""
+"""Tag of a version with the SHA-256 of its manifest, kept apart from its files."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Version:
         created: When it was registered, in UTC.
         aliases: Aliases that point to it, without the `@`.
         tags: Its tags.
-        location: Where its files are, as a URI or path.
+        location: The place of its files, as a URI or path.
     """
 
     name: str

@@ -104,8 +104,8 @@ def _demand_columns(
                 hint = f" Did you mean {close[0]!r}?" if close else f" There are {listed(known)}."
                 raise SuiteError(
                     f"{code.co_filename}:{code.co_firstlineno}: the {role} suite "
-                    f"({suite['name']}): {expectation['type']} is about {name!r}, which no column "
-                    f"is called that it is held against.{hint}"
+                    f"({suite['name']}): {expectation['type']} is about {name!r}, and there is no "
+                    f"such column.{hint}"
                 )
 
 
