@@ -1,4 +1,4 @@
-"""Age: how long before a batch the newest row was that the live version was trained on."""
+"""Age of the live version: the time from its newest training row to a batch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 
 
 def scoring_time(declared: PipelineAssets, stream: str, partition: str, now: datetime) -> datetime:
-    """The time at which a batch counts as scored: now, unless the calendar is replayed.
+    """The time at which a batch counts as scored: now, unless the calendar has an end.
 
-    A calendar that has an end stands still there: its days count as scored on that day, and files
-    on its last day at the latest.
+    With an end, a day counts as scored on that day, and a file on the last day at the latest.
 
     Args:
         declared: The pipeline.
-        stream: Name of the stream that the batch is of.
+        stream: Name of the batch's stream.
         partition: The day or file.
         now: The time by the clock.
     """
@@ -33,13 +32,7 @@ def scoring_time(declared: PipelineAssets, stream: str, partition: str, now: dat
 
 
 def check_age(live: LoadedVersion, at: datetime, max_age: timedelta) -> CheckResult:
-    """Whether the newest training row of a version is not too old for a batch.
-
-    Args:
-        live: The version that serves.
-        at: When the batch is scored.
-        max_age: How old the newest training row may be.
-    """
+    """Check that a version's newest training row is not too old for a batch."""
     newest = live.trained_until
     if newest is None:
         return CheckResult.not_judged(
@@ -49,19 +42,19 @@ def check_age(live: LoadedVersion, at: datetime, max_age: timedelta) -> CheckRes
     return compare_age(newest, at, max_age, f"Version {live.version} was trained on rows until")
 
 
-def compare_age(newest: datetime, at: datetime, max_age: timedelta, said: str) -> CheckResult:
-    """Whether a training row is not too old at some time.
+def compare_age(newest: datetime, at: datetime, max_age: timedelta, subject: str) -> CheckResult:
+    """Check that a training row is not too old at a time.
 
     Args:
         newest: The event time of the row.
         at: The time.
-        max_age: How old it may be.
-        said: What it is the newest row of, as the beginning of a sentence that a date follows.
+        max_age: How old the row may be.
+        subject: The beginning of the message, which the date follows.
     """
     age = max(at - newest, timedelta())
     return CheckResult(
         passed=age <= max_age,
-        summary=f"{said} {newest:%Y-%m-%d}, {counted(age.days, 'day')} before {at:%Y-%m-%d} "
+        summary=f"{subject} {newest:%Y-%m-%d}, {counted(age.days, 'day')} before {at:%Y-%m-%d} "
         f"(at most {max_age.days}).",
         severity="WARN",
         numbers={"age_days": age.days},

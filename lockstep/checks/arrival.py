@@ -1,4 +1,4 @@
-"""Arrival: how much is known, at a time, of what became of a day's rows."""
+"""Arrival: how many outcomes of a day's rows are known at a time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from lockstep.errors import UnreadableError
 from lockstep.project.declaration import PipelineAssets
 
 LOOKS = 10
-"""How often a day is looked at again within the label delay: what arrives is seen after a tenth of
-it, and however long it is, no more days than that are looked at in a morning."""
+"""How often a day is looked at again within the label delay. An outcome is seen after a tenth of
+the delay at most, and a morning looks at no more days than this, however long the delay."""
 
 _EXAMPLES = 5
 """Keys that a message names."""
@@ -32,10 +32,10 @@ class Arrival:
 
     Attributes:
         rows: How many rows of the day are published.
-        known: Of how many of them the outcome is known.
-        at: When it was looked.
+        known: How many of these rows have a known outcome.
+        at: The time of the look.
         due: When the outcomes should be known.
-        least: Share of the rows whose outcome has to be known.
+        least: Least share of the rows whose outcome has to be known.
     """
 
     rows: int
@@ -46,7 +46,7 @@ class Arrival:
 
     @classmethod
     def of(cls, declared: PipelineAssets, day: str, rows: int, known: int, at: datetime) -> Arrival:
-        """How much is known at some time, and by when how much should be as it is declared."""
+        """The arrival of a day's outcomes at a time, with the declared due time and share."""
         return cls(rows, known, at, due(declared, day), declared.min_known)
 
     @property
@@ -56,19 +56,19 @@ class Arrival:
 
     @property
     def is_enough(self) -> bool:
-        """Whether so much is known that the day can be measured."""
+        """Whether enough outcomes are known to measure the day."""
         return self.share >= self.least
 
     @property
     def is_due(self) -> bool:
-        """Whether the outcomes should be known."""
+        """Whether the outcomes should be known by now."""
         return self.at >= self.due
 
     def __str__(self) -> str:
         return f"{self.known} of {self.rows} outcomes are known ({self.share:.0%})"
 
     def is_to_be_looked_at(self, declared: PipelineAssets, now: datetime) -> bool:
-        """Whether to look again: when it is due, and a few times before, until enough is known."""
+        """Whether to look again: at the due time, and a few times before, until enough is known."""
         if self.is_enough or self.is_due:
             return False
         return now >= self.due or self.at.date() + declared.label_delay / LOOKS <= now.date()
@@ -82,16 +82,16 @@ def due(declared: PipelineAssets, day: str) -> datetime:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a source delivered of a day's outcomes, beside what was known before.
+    """A day's delivered outcomes, compared with those known before.
 
     Attributes:
-        outcomes: All that is known now: keys, and the outcome's fields.
+        outcomes: All outcomes known now: keys, and the outcome's fields.
         withdrawn: Keys whose outcome was known before and is delivered no longer.
-        changed: Outcomes that are others than before: `key`, `column`, `before` and `now`.
-        strangers: Keys of which no row is published.
+        changed: Outcomes that changed: `key`, `column`, `before` and `now`.
+        strangers: Delivered keys without a published row.
         refused: Rows that cannot be decoded.
-        notes: What else is to be said, such as that there is no file yet; sentences.
-        fault: Why nothing of it can be read; None if it can.
+        notes: Further sentences, such as that there is no file yet.
+        fault: Why the delivery cannot be read; None if it can.
     """
 
     outcomes: Columns
@@ -104,20 +104,20 @@ class Delivery:
 
 
 def compare_delivery(delivered: Columns, earlier: Columns, published: Array, key: str) -> Delivery:
-    """Compare delivered outcomes with those that were known before, and with what is published.
+    """Compare delivered outcomes with those known before and with the published rows.
 
-    An outcome that was known and is delivered no longer stays known. One that is another than
-    before replaces it.
+    An outcome that is delivered no longer stays known. A changed one replaces the earlier one.
 
     Args:
         delivered: Keys, and the outcome's fields; each key once.
-        earlier: The same of what was known before.
+        earlier: The same columns of the outcomes known before.
         published: Keys of the published rows.
         key: Name of the key.
     """
-    rows = {one: row for row, one in enumerate(delivered[key].tolist())}
+    rows = {value: row for row, value in enumerate(delivered[key].tolist())}
     known = set(published.tolist())
-    is_kept = np.array([one not in rows and one in known for one in earlier[key].tolist()], bool)
+    before = earlier[key].tolist()
+    is_kept = np.array([value not in rows and value in known for value in before], bool)
     return Delivery(
         outcomes={
             name: np.concatenate([array, earlier[name][is_kept]])
@@ -125,17 +125,17 @@ def compare_delivery(delivered: Columns, earlier: Columns, published: Array, key
         },
         withdrawn=earlier[key][is_kept].tolist(),
         changed=_changes(delivered, earlier, key, rows),
-        strangers=[one for one in rows if one not in known],
+        strangers=[value for value in rows if value not in known],
     )
 
 
 def _changes(
     delivered: Columns, earlier: Columns, key: str, rows: Mapping[Any, int]
 ) -> list[dict[str, Any]]:
-    """The fields whose value is another than before."""
-    before = np.array([one in rows for one in earlier[key].tolist()], dtype=bool)
+    """The fields whose value changed."""
+    before = np.array([value in rows for value in earlier[key].tolist()], dtype=bool)
     old = take_rows(earlier, before)
-    now = take_rows(delivered, np.array([rows[one] for one in old[key].tolist()], np.int64))
+    now = take_rows(delivered, np.array([rows[value] for value in old[key].tolist()], np.int64))
     return [
         {
             "key": old[key][row],
@@ -156,13 +156,13 @@ def _differ(before: Array, now: Array) -> Array:
 
 
 def check_arrival(arrival: Arrival, delivery: Delivery, key: str) -> CheckResult:
-    """Whether enough is known by the time at which it should be, and what was known still is.
+    """Check that enough outcomes are known in time, and that none was withdrawn or changed.
 
-    A delivery that cannot be read is an error. What was known before stays known.
+    A delivery that cannot be read is an error. Outcomes known before stay known.
 
     Args:
-        arrival: How much is known.
-        delivery: What was delivered.
+        arrival: How many outcomes are known.
+        delivery: The delivered outcomes.
         key: Name of the key.
     """
     if delivery.fault is not None:
@@ -173,7 +173,7 @@ def check_arrival(arrival: Arrival, delivery: Delivery, key: str) -> CheckResult
             todo="Have the outcomes delivered anew, and compare again: AGAIN",
         )
     wrong = [*_too_late(arrival), *_contradictions(delivery, key)]
-    said = [f"{arrival}", *wrong, *_asides(delivery, key), *delivery.notes]
+    parts = [f"{arrival}", *wrong, *_asides(delivery, key), *delivery.notes]
     numbers = {
         "share known": arrival.share,
         "known": arrival.known,
@@ -183,15 +183,15 @@ def check_arrival(arrival: Arrival, delivery: Delivery, key: str) -> CheckResult
         "changed": len(delivery.changed),
     }
     if not wrong and not arrival.is_enough:
-        said.insert(1, f"at least {arrival.least:.0%} have to be by {_when(arrival.due)}")
-        return CheckResult.not_judged(_sentence(said))
+        parts.insert(1, f"at least {arrival.least:.0%} have to be by {_when(arrival.due)}")
+        return CheckResult.not_judged(_sentence(parts))
     withdrawn = [
-        {"key": one, "column": None, "before": "known", "now": None} for one in delivery.withdrawn
+        {"key": gone, "column": None, "before": "known", "now": None} for gone in delivery.withdrawn
     ]
     table = [*delivery.changed, *withdrawn]
     return CheckResult(
         passed=not wrong,
-        summary=_sentence(said),
+        summary=_sentence(parts),
         severity="WARN",
         column=str(delivery.changed[0]["column"]) if delivery.changed else None,
         keys=tuple(str(row["key"]) for row in table[:_EXAMPLES]),
@@ -207,38 +207,37 @@ def _too_late(arrival: Arrival) -> list[str]:
 
 
 def _contradictions(delivery: Delivery, key: str) -> list[str]:
-    """What was known before and is not what is delivered."""
-    said = []
+    """Sentences about withdrawn and changed outcomes."""
+    parts = []
     if delivery.withdrawn:
-        said.append(
+        parts.append(
             f"{len(delivery.withdrawn)} that were known before are delivered no longer, such as "
             f"that of {key} {show(delivery.withdrawn[0])}, and stay known as they were"
         )
     if delivery.changed:
-        one = delivery.changed[0]
-        said.append(
-            f"{len(delivery.changed)} are others than before, such as {one['column']} of {key} "
-            f"{show(one['key'])}: {one['now']}, and before {one['before']}"
+        first = delivery.changed[0]
+        parts.append(
+            f"{len(delivery.changed)} are others than before, such as {first['column']} of {key} "
+            f"{show(first['key'])}: {first['now']}, and before {first['before']}"
         )
-    return said
+    return parts
 
 
 def _asides(delivery: Delivery, key: str) -> list[str]:
-    """What was delivered and does not count."""
-    said = []
+    parts = []
     if delivery.strangers:
-        said.append(
+        parts.append(
             f"{len(delivery.strangers)} are of rows that were not published, such as {key} "
             f"{show(delivery.strangers[0])}"
         )
     if delivery.refused:
-        said.append(f"{len(delivery.refused)} cannot be read, such as {delivery.refused[0]}")
-    return said
+        parts.append(f"{len(delivery.refused)} cannot be read, such as {delivery.refused[0]}")
+    return parts
 
 
 def _when(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
-def _sentence(said: Sequence[str]) -> str:
-    return "; ".join(one.rstrip(".") for one in said) + "."
+def _sentence(parts: Sequence[str]) -> str:
+    return "; ".join(part.rstrip(".") for part in parts) + "."

@@ -30,25 +30,25 @@ _LONGEST_NOTE = 20_000
 class CheckResult:
     """What a check found.
 
-    One that had nothing to compare is not judged, which is neither passed nor failed: see
+    A check with nothing to compare is not judged, which is neither passed nor failed: see
     `not_judged`.
 
     Attributes:
         passed: Whether all is well.
-        summary: What was found, in a line for someone who has never seen the project.
+        summary: The result, in a line for someone who has never seen the project.
         severity: How bad a failure is; an ERROR of a blocking check keeps rows unpublished.
-        column: The column that it names first, if it names one.
+        column: The first column that the result names, if any.
         numbers: Figures, which Dagster plots over time.
         table: Details, a row each; all rows have the same keys.
         notes: Longer texts (Markdown) by title, such as a reproducer.
         unjudged: Columns that could not be judged, each with what was lacking.
         judged: Whether there was anything to compare.
-        also: The other columns that it names.
-        where: Where it found that, besides the columns: a file with its line.
+        also: The other columns that the result names.
+        where: The place of the finding besides the columns: a file with its line.
         keys: Keys of some of the rows.
-        todo: What to do, where that is another thing than what is said of every failure of the
-            check; see `Check.remedy` for the words in it that stand for something.
-        seconds: How long the check took; two results that differ in nothing else are equal.
+        todo: What to do, where the check's own remedy does not fit; see `Check.remedy` for its
+            placeholders.
+        seconds: How long the check took. Equality ignores it.
     """
 
     passed: bool
@@ -72,13 +72,13 @@ class CheckResult:
 
         Args:
             lacking: What was lacking, as a sentence.
-            unjudged: What was lacking of each column, where it is not the same of all.
+            unjudged: Columns that could not be judged, each with what was lacking.
         """
         return cls(passed=False, summary=lacking, unjudged=unjudged or {}, judged=False)
 
     @property
     def result(self) -> Result:
-        """What came of it, in a word."""
+        """The result in a word."""
         if not self.judged:
             return "not_judged"
         if self.passed:
@@ -87,21 +87,21 @@ class CheckResult:
 
     @property
     def is_error(self) -> bool:
-        """Whether it failed badly enough to block."""
+        """Whether the check failed badly enough to block."""
         return self.judged and not self.passed and self.severity == "ERROR"
 
     def to_json(self) -> dict[str, Any]:
-        """As strict JSON can hold it: the first rows of a table, and the beginning of long texts.
+        """The result as strict JSON, with a table's first rows and the beginning of long texts.
 
-        A figure that is no finite number is its name as text, in a table too.
+        A figure that is not finite becomes text, in a table too.
         """
-        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}
         numbers = {name: plain(value, nan="NaN") for name, value in self.numbers.items()}
         table = [plain(row, longest=_LONGEST_CELL, nan="NaN") for row in self.table[:_MOST_ROWS]]
         notes = {title: cut(text, _LONGEST_NOTE) for title, text in self.notes.items()}
         keys = [cut(key, _LONGEST_CELL) for key in self.keys]
-        told = {"numbers": numbers, "table": table, "notes": notes}
-        return {**found, "also": list(self.also), "keys": keys, **told}
+        shortened = {"numbers": numbers, "table": table, "notes": notes, "keys": keys}
+        return {**values, "also": list(self.also), **shortened}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CheckResult:
@@ -115,41 +115,37 @@ class CheckResult:
 
 
 def tell(unjudged: Mapping[str, str]) -> str:
-    """Columns that were not judged, a few of them with what was lacking."""
+    """List the columns that were not judged, a few of them with what was lacking."""
     return listed((f"{name} ({lacking})" for name, lacking in unjudged.items()), _MOST_TOLD)
 
 
-def with_unjudged(said: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
-    """A summary of what was judged, and what was not, if anything was not.
+def with_unjudged(summary: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
+    """Add the columns that were not judged to a summary.
 
     Args:
-        said: The summary.
-        unjudged: Columns that were not, each with what was lacking.
-        briefly: Whether the summary tells a finding, from which reasons would draw the eye.
+        summary: The summary.
+        unjudged: Columns that were not judged, each with what was lacking.
+        briefly: Whether to leave out the reasons, which would distract from a finding.
     """
     if not unjudged:
-        return said
-    told = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
-    return f"{said} Not judged: {told}."
+        return summary
+    named = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
+    return f"{summary} Not judged: {named}."
 
 
 def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:
-    """How much of a batch a check looked at, as its first figures.
+    """The first figures of a check: how much of a batch it compared.
 
     Args:
-        rows: Rows that were compared.
-        columns: Columns that were.
-        unjudged: Columns that could not be, each with what was lacking.
+        rows: Number of rows compared.
+        columns: Number of columns compared.
+        unjudged: Columns that could not be compared, each with what was lacking.
     """
     return {"rows": rows, "columns": columns, "columns not judged": len(unjudged)}
 
 
 def impact_figures(effects: Iterable[Effect]) -> dict[str, float]:
-    """The figures of effects, to plot.
-
-    Args:
-        effects: What was found of the outputs that are others.
-    """
+    """Figures of effects on outputs, to plot."""
     return {f"{effect.output}: rows that differ": effect.differing for effect in effects}
 
 
@@ -158,10 +154,10 @@ def carry_out(
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> CheckResult:
-    """What a check finds; a failed result that tells the error where the check itself breaks.
+    """Run a check; return its result, or a failed result with the error that the check raised.
 
-    Dagster records no evaluation of a check that raises, which would look like a check that
-    never ran; so a broken check is recorded as a failure of the check, with its error.
+    Dagster records no evaluation of a check that raises, as if it had never run. So a broken check
+    counts as failed.
     """
     done = attempted(check, *arguments, **options)
     result = done.failure or done.value
@@ -171,12 +167,12 @@ def carry_out(
 
 @dataclass(frozen=True)
 class Attempted(Generic[Value]):
-    """What checks look at, computed once; or why it could not be.
+    """A value that several checks look at, computed once; or the reason that there is none.
 
     Attributes:
-        value: What was computed; None where that failed.
-        failure: The result of each check that looks at it, where that failed.
-        seconds: How long it took.
+        value: The value; None where computing it failed.
+        failure: The result of each check of the value, where computing it failed.
+        seconds: How long computing it took.
     """
 
     value: Value | None
@@ -189,7 +185,7 @@ class Attempted(Generic[Value]):
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> CheckResult:
-        """What a check finds of it."""
+        """The result of a check of the value."""
         if self.value is None:
             assert self.failure is not None, "what was not computed failed"
             return self.failure
@@ -199,7 +195,7 @@ class Attempted(Generic[Value]):
 def attempted(
     compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
 ) -> Attempted[Value]:
-    """Compute what several checks look at; where that breaks, it is the result of each of them."""
+    """Compute a value for several checks; if that breaks, the error is the result of each."""
     begun = perf_counter()
     value = failure = None
     try:

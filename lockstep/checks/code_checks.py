@@ -1,4 +1,4 @@
-"""Checks of code and environment: those here, against those of a version."""
+"""Check of code and environment: those here, against those of a version."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ def check_code(
     proven: bool,
     suites: Callable[[], Mapping[str, Mapping[str, Any]]] | None = None,
 ) -> CheckResult:
-    """Compare the code and, where it differs, what it computes of the golden records.
+    """Compare the checkout's code with a version's, and its effect on the golden records.
 
-    All of it counts: the columns' functions with what they reach, whatever else the modules of the
-    snapshot say (one may be imported for what it does then), the data files that they read, and
-    the suites.
+    It compares the columns' functions with all they reach, the rest of the snapshot's modules
+    (importing one may do something), the data files that they read, and the suites.
 
     Args:
         pipeline: The pipeline as this checkout defines it.
         loaded: The version.
-        proven: Whether the version has passed the gate before: it is served with its own code, so
-            that a difference is no more than worth knowing.
+        proven: Whether the version has passed the gate before. It then serves with its own code,
+            and a difference is a warning only.
         suites: Makes the suites as this checkout defines them; None where they are not compared.
     """
     from lockstep.artifacts.framework import framework_digest
     from lockstep.artifacts.snapshot import Snapshot
 
     packages, data = loaded.snapshot.packages, {*loaded.snapshot.data}
-    if suites is not None:  # of a folder, there may be files by now that the version has none of
+    if suites is not None:  # a folder may hold files by now that the version lacks
         data |= Snapshot.of(pipeline, packages).with_data().data.keys()
     here = Snapshot.of(pipeline, packages, data)
     columns = _changed_code(pipeline, here, loaded)
@@ -66,7 +65,7 @@ def check_code(
         )
     changed = columns or others
     named = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
-    said = (
+    differs = (
         f"The code of {named} is not that of version {version}."
         if columns
         else f"The columns' own functions are those of version {version}, but beside them {named} "
@@ -82,7 +81,7 @@ def check_code(
     column = effect.column or next(iter(columns), None)
     return CheckResult(
         passed=False,
-        summary=f"{said} {consequence} Its effect: {effect.summary}{_later(pipeline, columns)}",
+        summary=f"{differs} {consequence} Its effect: {effect.summary}{_later(pipeline, columns)}",
         severity="WARN" if proven else "ERROR",
         column=column,
         where=_location(pipeline, column) if column is not None else listed(others, 3),
@@ -96,20 +95,20 @@ def check_code(
 
 
 def _later(pipeline: Pipeline, changed: Mapping[str, Change]) -> str:
-    """What a change of something fitted does later on, in a sentence; empty where none is."""
+    """A sentence about changed models and labels, which show in the next fit; empty if none."""
     graph = pipeline.graph
     fitted = {name for model in graph.models for name in (model, graph.nodes[model].learns)}
-    of = [name for name in changed if name in fitted]
-    if not of:
+    names = [name for name in changed if name in fitted]
+    if not names:
         return ""
     return (
-        f" That is with the models of the version as they are: what was changed of {listed(of, 3)} "
-        "shows in the next fit."
+        " That is with the models of the version as they are: what was changed of "
+        f"{listed(names, 3)} shows in the next fit."
     )
 
 
 def _rows(effect: CheckResult) -> dict[str, str]:
-    """The rows at which a change has an effect, with both values, as a table in Markdown."""
+    """The rows that a change affects, with both values, as a table in Markdown."""
     if effect.column is None or not effect.table:
         return {}
     head = list(effect.table[0])
@@ -118,11 +117,11 @@ def _rows(effect: CheckResult) -> dict[str, str]:
 
 
 def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> dict[str, Change]:
-    """Fields whose declaration, and columns whose code is not that of a version."""
+    """Fields whose declaration and columns whose code differ from the version's."""
     from lockstep.parity.code_changes import changed_columns, column_digests, field_digests
 
-    def digests(one: Pipeline, source: Snapshot) -> dict[str, str]:
-        return column_digests(source.modules, source.module, one.graph.columns)
+    def digests(side: Pipeline, source: Snapshot) -> dict[str, str]:
+        return column_digests(source.modules, source.module, side.graph.columns)
 
     before, after = loaded.pipeline, pipeline
     fields = changed_columns(field_digests(before.joint_schema), field_digests(after.joint_schema))
@@ -132,7 +131,7 @@ def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> 
 
 
 def _changed_beside(here: Snapshot, stored: Snapshot) -> dict[str, Change]:
-    """Modules of a snapshot that are not those that were stored."""
+    """Modules and data files that differ from the stored snapshot's."""
     from lockstep.parity.code_changes import changed_columns, module_digests
 
     if here.digest == stored.digest:
@@ -152,23 +151,23 @@ def _data_digests(source: Snapshot) -> dict[str, str]:
 def _changed_suites(
     before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Change]:
-    """Expectations that are not those that were stored."""
+    """Expectations that differ from the stored ones."""
     from lockstep.parity.code_changes import changed_columns
 
     def digests(suites: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        found: dict[str, list[str]] = {}
+        by_title: dict[str, list[str]] = {}
         for role, suite in suites.items():
-            for one in suite["expectations"]:
-                about = one["kwargs"].get("column", "the whole batch")
-                title = f"{one['type']} of {about} in the suite of {role}"
-                found.setdefault(title, []).append(json.dumps(one, sort_keys=True))
-        return {title: "\n".join(texts) for title, texts in found.items()}
+            for expectation in suite["expectations"]:
+                about = expectation["kwargs"].get("column", "the whole batch")
+                title = f"{expectation['type']} of {about} in the suite of {role}"
+                by_title.setdefault(title, []).append(json.dumps(expectation, sort_keys=True))
+        return {title: "\n".join(texts) for title, texts in by_title.items()}
 
     return changed_columns(digests(before), digests(after))
 
 
 def _location(pipeline: Pipeline, column: str) -> str:
-    """The function of a column, by file and line; nothing for a field or a column that is gone."""
+    """File and line of a column's function; empty for a field or a column that is gone."""
     from lockstep.parity.divergence import Origin
 
     origin = Origin.of(pipeline.graph, column)
@@ -176,17 +175,17 @@ def _location(pipeline: Pipeline, column: str) -> str:
 
 
 def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
-    """Compare this environment with that of the fit; see `check_code` for `proven`."""
+    """Compare this environment with the fit's; see `check_code` for `proven`."""
     from lockstep.parity.environment import Environment
 
     fitted = loaded.environment
     differences = fitted.compare(Environment.capture(fitted.libraries))
     grave = [difference for difference in differences if difference.severity == "error"]
-    listed = "; ".join(str(one) for one in (grave or differences)[:4])
+    shown = "; ".join(map(str, (grave or differences)[:4]))
     return CheckResult(
         passed=not differences,
         summary=f"{counted(len(differences), 'difference')} from the environment of the fit: "
-        f"{listed}."
+        f"{shown}."
         if differences
         else "Python, libraries, BLAS, processor, threads, time zone (with the rules of all zones) "
         "and locale are as at the fit.",
@@ -198,7 +197,7 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
 
 
 def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
-    """What the checkout's code makes of the golden records, with the version's own models."""
+    """Replay the golden records with the checkout's code and the version's own models."""
     from lockstep.parity.replay import replay
 
     models = loaded.pipeline.models_

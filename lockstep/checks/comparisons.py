@@ -1,4 +1,4 @@
-"""Comparisons as check results: what parity says of rows, and of a version's evidence."""
+"""Comparisons as check results: parity of rows, and of a version's evidence."""
 
 from __future__ import annotations
 
@@ -27,53 +27,52 @@ if TYPE_CHECKING:
 
 
 def check_comparison(
-    found: Comparison | ParityReport, graph: Graph, how: str, failing: str | None = None
+    comparison: Comparison | ParityReport, graph: Graph, how: str, failing: str | None = None
 ) -> CheckResult:
-    """Whether a comparison found every column equal; the first divergent one is named.
+    """Check that a comparison found every column equal; name the first divergent one.
 
     Args:
-        found: The comparison.
+        comparison: The comparison.
         graph: The graph whose columns were compared.
         how: How the rows were computed again, to end a sentence that begins "All columns agree".
-        failing: The same where they do not; as `how` if it is not said, and empty where the report
-            tells it.
+        failing: The same for a failure; `how` by default, empty where the report says it.
     """
-    rows = counted(found.rows, "row")
-    agree = all_of(len(found.compared), "column", f"of {rows} agrees", f"of {rows} agree")
+    rows = counted(comparison.rows, "row")
+    agree = all_of(len(comparison.compared), "column", f"of {rows} agrees", f"of {rows} agree")
     again = how if failing is None else failing
-    first = found.first
-    unjudged = {name: why for name, why in found.skipped.items() if name in graph.served}
+    first = comparison.first
+    unjudged = {name: why for name, why in comparison.skipped.items() if name in graph.served}
     return CheckResult(
-        passed=found.ok,
+        passed=comparison.ok,
         summary=f"{agree}, {how}."
-        if found.ok
-        else f"{found.summary}{f' ({again})' if again else ''}. {_impact(found, graph)}",
+        if comparison.ok
+        else f"{comparison.summary}{f' ({again})' if again else ''}. {_impact(comparison, graph)}",
         column=first.column if first is not None else None,
         where=str(first.origin) if first is not None and first.origin is not None else "",
         keys=tuple(str(example.key) for example in first.examples) if first is not None else (),
         numbers={
-            **coverage(found.rows, len(found.compared), unjudged),
-            "divergent": sum(not column.ok for column in found.compared),
-            **impact_figures(found.effects),
+            **coverage(comparison.rows, len(comparison.compared), unjudged),
+            "divergent": sum(not column.ok for column in comparison.compared),
+            **impact_figures(comparison.effects),
         },
-        table=_examples(found) or [_compared(column) for column in found.compared],
+        table=_examples(comparison) or [_compared(column) for column in comparison.compared],
         notes=_notes(first, graph) if first is not None else {},
         unjudged=unjudged,
     )
 
 
-def _impact(found: Comparison | ParityReport, graph: Graph) -> str:
-    """What a divergence does to the outputs: scores that move, and decisions that flip."""
-    if found.effects:
-        return f"Outputs: {'; '.join(map(str, found.effects))}."
-    compared = {one.column for one in found.compared if not one.is_matrix}
-    if found.first is not None and _is_hidden(found.first.column, compared, graph):
+def _impact(comparison: Comparison | ParityReport, graph: Graph) -> str:
+    """A sentence about outputs: scores that move, and decisions that flip."""
+    if comparison.effects:
+        return f"Outputs: {'; '.join(map(str, comparison.effects))}."
+    compared = {column.column for column in comparison.compared if not column.is_matrix}
+    if comparison.first is not None and _is_hidden(comparison.first.column, compared, graph):
         return "What it does to the outputs is not known: not all columns up to them were computed."
     return "No output that was compared differs."
 
 
 def _is_hidden(column: str, compared: set[str], graph: Graph) -> bool:
-    """Whether an output comes from a column by way of one that was not computed again."""
+    """Whether a column reaches an output through one that was not computed again."""
     return any(
         column in graph.ancestors(name)
         for output in graph.outputs
@@ -99,18 +98,18 @@ def _notes(first: Divergence, graph: Graph) -> dict[str, str]:
     return notes
 
 
-def _examples(found: Comparison | ParityReport) -> list[dict[str, Any]]:
-    if found.first is None:
+def _examples(comparison: Comparison | ParityReport) -> list[dict[str, Any]]:
+    if comparison.first is None:
         return []
     return [
         {
-            "column": found.first.column,
+            "column": comparison.first.column,
             "key": str(example.key),
             "expected": str(example.expected),
             "actual": str(example.actual),
             "inputs": ", ".join(f"{name}={value}" for name, value in example.inputs.items()),
         }
-        for example in found.first.examples
+        for example in comparison.first.examples
     ]
 
 
@@ -124,71 +123,60 @@ def _compared(column: ColumnComparison) -> dict[str, Any]:
 
 
 def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
-    """Whether every feature and label depends on its own row alone: of all rows, and of a sample.
-
-    Args:
-        pipeline: The pipeline; it need not be fitted.
-        computed: Fields, features and labels, as all rows together gave them.
-    """
+    """Check that every feature and label depends on its own row alone, by all rows and a sample."""
     from lockstep.parity.company import in_other_company
     from lockstep.parity.comparison import ParityReport
     from lockstep.parity.locality import locality
 
     whole, sample = in_other_company(pipeline, computed), locality(pipeline, computed)
     has_functions = whole.compared or whole.first is not None
-    found = ParityReport((whole, *sample.comparisons)) if has_functions else sample
+    report = ParityReport((whole, *sample.comparisons)) if has_functions else sample
     how = "whatever other rows are computed with them"
-    return check_comparison(found, pipeline.graph, how, failing="")
+    return check_comparison(report, pipeline.graph, how, failing="")
 
 
 def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
-    """Whether every feature and output of a batch is the same if its rows are computed in parts.
-
-    Args:
-        pipeline: What computed the batch.
-        computed: All columns of all its rows.
-    """
+    """Check that a batch's features and outputs are the same if it is computed in parts."""
     from lockstep.parity.company import in_other_company
 
-    found = in_other_company(pipeline, computed)
-    if not found.compared and found.first is None:
+    comparison = in_other_company(pipeline, computed)
+    if not comparison.compared and comparison.first is None:
         return CheckResult.not_judged(
             "No function of the pipeline computes a column of these rows."
         )
-    return check_comparison(found, pipeline.graph, "each row computed again among others")
+    return check_comparison(comparison, pipeline.graph, "each row computed again among others")
 
 
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
-    """Whether the code that a version will carry computes the columns that it is fitted to.
+    """Check that the code that a version will carry computes the stored training set.
 
-    Nor may it read what the version does not carry: a file elsewhere than beside its modules, an
-    environment variable, the network, another program.
+    The code may not read what the version does not carry: a file that is not beside its modules,
+    an environment variable, the network, another program.
 
     Args:
-        source: That code; it is run from its source, as it is when the version is loaded.
-        stored: The training set as it was stored.
+        source: The code; it runs from its source, as it does when the version is loaded.
+        stored: The stored training set.
     """
     from lockstep.artifacts.outside import watching
     from lockstep.artifacts.snapshot import data_folder, unload
     from lockstep.parity.recomputation import recompute
 
-    # The last row first: what a function remembers of the rows before is another thing then.
+    # The last row first: a function that remembers rows computes other values then.
     turned = take_rows(stored, np.arange(len(next(iter(stored.values()))))[::-1])
     with watching() as readings:
         shipped = source.load()
         try:
-            found = recompute(shipped, turned)
+            comparison = recompute(shipped, turned)
             carried = data_folder(shipped)
         finally:
             unload(shipped)
     outside = [reading for reading in readings if carried is None or not reading.is_in(carried)]
     how = "computed anew by the code that the version carries"
-    result = check_comparison(found, shipped.graph, how)
+    result = check_comparison(comparison, shipped.graph, how)
     return result if result.is_error or not outside else _from_outside(outside)
 
 
 def _from_outside(readings: list[Reading]) -> CheckResult:
-    """The result of code that reads from outside what no version carries."""
     first = readings[0]
     more = f", and there are {len(readings) - 1} more" if len(readings) > 1 else ""
     return CheckResult(
@@ -213,13 +201,13 @@ def _from_outside(readings: list[Reading]) -> CheckResult:
 def check_replay(
     loaded: LoadedVersion, pipeline: Pipeline | None = None, *, as_carried: bool = False
 ) -> CheckResult:
-    """Replay the golden records, after counting them and the other evidence of the version.
+    """Replay the golden records, after counting them and the version's other evidence.
 
     Args:
         loaded: The version.
-        pipeline: What serves, with compiled predictors among its own; its reference ones if it is
-            not given.
-        as_carried: Whether to have MLflow's way replayed too: by the Lockstep that it carries.
+        pipeline: The pipeline that serves, which may have compiled predictors; the version's
+            reference pipeline if not given.
+        as_carried: Whether to replay MLflow's way too, with the Lockstep that the version carries.
     """
     from lockstep.artifacts.carried import replay_as_carried
     from lockstep.artifacts.holdings import losses
@@ -230,22 +218,19 @@ def check_replay(
     if lost := losses(loaded):
         return incomplete(loaded, lost)
     serving = pipeline or loaded.pipeline
-    found = replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version)
+    report = replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version)
     if as_carried:
-        found = ParityReport((*found.comparisons, replay_as_carried(loaded)))
-    return check_comparison(
-        found,
-        loaded.pipeline.graph,
-        f"replayed here with version {loaded.version}",
-    )
+        report = ParityReport((*report.comparisons, replay_as_carried(loaded)))
+    how = f"replayed here with version {loaded.version}"
+    return check_comparison(report, loaded.pipeline.graph, how)
 
 
 def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
-    """The result of a version that holds less than was stored with it, so that nothing proves it.
+    """The result for a version that has lost evidence.
 
     Args:
         loaded: The version.
-        lost: What is lost, as `lockstep.artifacts.holdings.losses` tells.
+        lost: The losses, as of `lockstep.artifacts.holdings.losses`.
     """
     return CheckResult(
         False,
@@ -257,43 +242,39 @@ def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
 
 
 def check_compiled(loaded: LoadedVersion) -> CheckResult:
-    """Whether compiled predictors give what the reference ones give.
-
-    Args:
-        loaded: The version.
-    """
+    """Check that a version's compiled predictors give what its reference predictors give."""
     from lockstep.parity.compiled import compiled_parity
 
     compiled = loaded.compiled
     if not compiled.models:
-        lacking = tell(compiled.reasons)
-        said = f"No model has a compiled form, and scikit-learn serves: {lacking}."
-        return CheckResult.not_judged(said, compiled.reasons)
-    found = check_comparison(
+        return CheckResult.not_judged(
+            f"No model has a compiled form, and scikit-learn serves: {tell(compiled.reasons)}.",
+            compiled.reasons,
+        )
+    result = check_comparison(
         compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version),
         loaded.pipeline.graph,
         "by compiled predictors and by scikit-learn",
     )
     return replace(
-        found,
-        summary=with_unjudged(found.summary, compiled.reasons),
+        result,
+        summary=with_unjudged(result.summary, compiled.reasons),
         unjudged=compiled.reasons,
-        numbers={**found.numbers, "compiled": len(compiled.models)},
+        numbers={**result.numbers, "compiled": len(compiled.models)},
     )
 
 
 def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> CheckResult:
-    """Send a sample through the reference path anew: from the wire, in other company.
+    """Send a sample through the reference path again: from the wire, among other rows.
 
-    None of its rows is computed alone, which takes scikit-learn as long as all of them together:
-    `check_replay` has records computed alone by what computed the batch, `check_company` rows of
-    the batch by each of its functions, and fit and gate golden records by each reference model.
-    The rows are drawn towards those that are rare or nearly decided otherwise; the others are those
-    whose keys have the smallest digests. They are the same ones at every run.
+    The sample favours rows that are rare or close to another decision; the rest are the rows whose
+    keys have the smallest digests. Every run draws the same rows. No row is computed alone, which
+    takes scikit-learn as long as all of them together: `check_replay`, `check_company`, the fit
+    and the gate compute rows alone.
 
     Args:
         loaded: The version that computed the columns.
-        columns: All columns that it serves.
+        columns: All columns that the version serves.
         size: Number of rows of the sample.
     """
     from lockstep.columns.digests import digests_of

@@ -1,7 +1,7 @@
-"""Checks of constraints: what a batch breaks of what training rows keep.
+"""Check of constraints: the constraints of the training rows that a batch breaks.
 
-`sudden_shift` tells of values that are others in all rows, `constraints` of everything else. Both
-are told from the same findings, each of which is weighed once: see `judge`.
+`sudden_shift` reports values that changed over all rows, `constraints` everything else. Both
+report the same findings, each of which is weighed once: see `judge`.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 Weight = Literal["an error", "accepted", "unusual"]
 _MOST_TOLD = 2
-"""Findings that a summary tells of."""
+"""Findings that a summary names."""
 _EXAMPLES = 5
-"""Keys that are named of a finding."""
+"""Keys that a finding names."""
 _NEAREST = 20
-"""Statistics that are listed beside the findings, the nearest to their limits."""
+"""Statistics listed beside the findings, the nearest to their limits."""
 _OF_VALUES = ("distinct", "top share")
-"""Kinds of statistics of a whole batch that tell of a column's values."""
+"""Kinds of statistics of a whole batch that describe a column's values."""
 _OF_LABELS = ("form", "unseen", "share")
 """Kinds that are harmless where no output comes from the column: labels come and go."""
 _BEFORE = ("previous", "elapsed", "today", "count", "sum", "mean", "peers before", "moment before")
-"""How quantities are made of the rows before."""
+"""Quantities made of the rows before."""
 _WARNS = 0.999
-"""The most that a statistic which only warns counts of what blocks."""
+"""Cap on the blocking evidence of a statistic that only warns."""
 _UNUSUAL = (
     "Nothing is held back. If nobody knows why, ask upstream what changed; once it is "
     "corrected: AGAIN"
@@ -53,18 +53,18 @@ _ACCEPTED = "Nothing, if it is meant to stay. Otherwise have it corrected, then:
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms the findings of a batch are weighed.
+    """The terms on which a batch's findings are weighed.
 
     Attributes:
-        policy: What is declared of constraints.
+        policy: The declared levels of constraints.
         reaching: The fields that any output comes from.
-        accept: What a person accepts now: fields, and names of findings.
+        accept: Fields and names of findings that a person accepts now.
         accepted: Findings that were accepted before, each with its extent.
         is_new: Whether the version has published too few batches for statistics to block.
-        lacks_rows: Whether rows before may be lacking: a day before is held back, rows are set
+        lacks_rows: Whether earlier rows may be lacking: a day before is held back, rows are set
             aside, or the batch is a file, which may hold a part of a day.
-        any_size: Whether it is no whole day: a file, or so many rows are set aside that that
-            blocks. How many rows there are, and when, tells nothing then.
+        any_size: Whether the batch is no whole day: it is a file, or too many rows are set aside.
+            The number of rows and their times say nothing then.
     """
 
     policy: Constraints = field(default_factory=Constraints)
@@ -78,12 +78,12 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """A finding, and what becomes of it.
+    """A finding with its weight.
 
     Attributes:
         finding: The finding.
-        weight: What becomes of it.
-        is_now: Whether a person accepts it now, rather than of a batch before.
+        weight: Whether it blocks, warns or is accepted.
+        is_now: Whether a person accepts it now, rather than for an earlier batch.
     """
 
     finding: Finding
@@ -92,12 +92,12 @@ class Weighed:
 
     @property
     def name(self) -> str:
-        """What it is accepted by."""
+        """The name by which a person accepts it."""
         return sha256(self.finding.identity.encode()).hexdigest()[:8]
 
     @property
     def is_shift(self) -> bool:
-        """Whether it is told of by `sudden_shift`."""
+        """Whether `sudden_shift` reports it."""
         statistic = self.finding.details[0].statistic
         kind, family = statistic.feature.kind, statistic.feature.family
         of_values = family == "values" or (family == "aggregates" and kind in _OF_VALUES)
@@ -106,14 +106,14 @@ class Weighed:
 
 @dataclass(frozen=True, eq=False)
 class WeighedBatch:
-    """A batch beside the constraints of a version.
+    """A batch held against the constraints of a version.
 
     Attributes:
-        constraints: What training rows keep.
+        constraints: The constraints.
         view: The rows of the batch.
-        days: How each of its days lies to them.
-        findings: What they break, the worst of each day first; what is off is left out.
-        accept: What a person accepts that no finding is of.
+        days: The statistics of each day against their limits.
+        findings: The findings, the worst of each day first, without those that are off.
+        accept: Names that a person accepts and that match no finding.
     """
 
     constraints: ConstraintSet
@@ -124,33 +124,29 @@ class WeighedBatch:
 
     @property
     def errors(self) -> list[Weighed]:
-        """The findings that block."""
+        """The blocking findings."""
         return [finding for finding in self.findings if finding.weight == "an error"]
 
     def accepted(self, before: Mapping[str, float]) -> dict[str, float]:
-        """Findings that are accepted after the batch, each with its extent.
-
-        Args:
-            before: Those that were accepted before.
-        """
-        found = dict(before)
+        """The findings that are accepted after the batch, each with its extent."""
+        extents = dict(before)
         for finding in self.findings:
             if finding.is_now:
                 for identity, extent in finding.finding.extents.items():
-                    found[identity] = max(min(extent, 1e9), found.get(identity, 0.0))
-        return found
+                    extents[identity] = max(min(extent, 1e9), extents.get(identity, 0.0))
+        return extents
 
 
 def judge(
     constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: bool
 ) -> WeighedBatch:
-    """Hold a batch against constraints, and weigh what is found.
+    """Hold a batch against constraints and weigh the findings.
 
     Args:
-        constraints: What training rows keep.
+        constraints: The constraints.
         view: The rows of the batch.
-        terms: On what terms findings are weighed.
-        of_one_day: Whether all rows are to be of the day that the batch is of.
+        terms: The terms on which findings are weighed.
+        of_one_day: Whether all rows have to be of the batch's day.
     """
     days = constraints.judge(view) if len(view) else []
     excused = _excused(constraints, terms)
@@ -158,20 +154,19 @@ def judge(
         replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
         for day in days
     ]
-    found = [
-        _without(one, constraints, excused)
+    findings = [
+        _without(finding, constraints, excused)
         for day in lighter
-        for one in findings_of(constraints, view, day)
+        for finding in findings_of(constraints, view, day)
     ]
     if of_one_day:
-        found[:0] = misdated(view)
-    weighed = [one for finding in found if (one := _weighed(finding, terms))]
+        findings[:0] = misdated(view)
+    weighed = list(filter(None, (_weighed(finding, terms) for finding in findings)))
     order = {"an error": 0, "unusual": 1, "accepted": 2}
-    weighed.sort(key=lambda one: order[one.weight])
-    names = {name for one in weighed for name in (one.name, *one.finding.columns)}
-    return WeighedBatch(
-        constraints, view, days, weighed, [one for one in terms.accept if one not in names]
-    )
+    weighed.sort(key=lambda finding: order[finding.weight])
+    names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
+    unmatched = [name for name in terms.accept if name not in names]
+    return WeighedBatch(constraints, view, days, weighed, unmatched)
 
 
 def check_constraints(
@@ -180,13 +175,13 @@ def check_constraints(
     aside: QuarantinedValues,
     lacking: str | None,
 ) -> CheckResult:
-    """Whether a batch keeps the constraints of a version.
+    """Check that a batch keeps the constraints of a version.
 
     Args:
         judged: The batch.
-        ask: Tells what the values of columns in some rows do to the outputs; asked of the first
+        ask: Returns the impact of columns in some rows on the outputs; called with the first
             finding.
-        aside: Tells what is missing of columns since their rows were quarantined.
+        aside: The quarantined rows, which a missing value may come from.
         lacking: Why a batch without rows is no error; None where it is one.
     """
     if not len(judged.view):
@@ -209,16 +204,16 @@ def check_constraints(
     unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
     count = len(judged.constraints.features)
     return _result(
-        judged, False, lambda one: ask(one.columns[:1], one.rows), aside, count, unjudged
+        judged, False, lambda first: ask(first.columns[:1], first.rows), aside, count, unjudged
     )
 
 
 def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) -> CheckResult:
-    """Whether the values of all rows are others than before.
+    """Check that the values over all rows are as before.
 
     Args:
         judged: The batch.
-        ask: Tells what columns do to the outputs; asked of the first finding.
+        ask: Returns the impact of columns on the outputs; called with the first finding.
     """
     if not len(judged.view):
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
@@ -228,7 +223,7 @@ def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) ->
     too_few = _too_few_days(judged.constraints)
     if too_few and not any(finding.is_shift for finding in judged.findings):
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
-    return _result(judged, True, lambda one: ask(one.columns[:1]), None, count, {})
+    return _result(judged, True, lambda first: ask(first.columns[:1]), None, count, {})
 
 
 def _too_few_days(constraints: ConstraintSet) -> str:
@@ -247,12 +242,12 @@ def _result(
     count: int,
     unjudged: Mapping[str, str],
 ) -> CheckResult:
-    found = [finding for finding in judged.findings if finding.is_shift == is_shift]
-    errors = [one for one in found if one.weight == "an error"]
-    first = found[0].finding if found else None
+    findings = [finding for finding in judged.findings if finding.is_shift == is_shift]
+    errors = [finding for finding in findings if finding.weight == "an error"]
+    first = findings[0].finding if findings else None
     impact = ask(first) if first is not None and first.columns else None
     nearest = _nearest(judged, is_shift)
-    summary = _summary(judged, found) if found else _kept(judged, count, nearest, is_shift)
+    summary = _summary(judged, findings) if findings else _kept(judged, count, nearest, is_shift)
     if first is not None and aside is not None:
         summary += aside.told(first.columns)
     if impact is not None:
@@ -265,7 +260,7 @@ def _result(
         summary += f" Statistics are of {looked_at:,} rows, drawn by their keys."
     keys = _keys(judged, first) if first is not None else ()
     return CheckResult(
-        passed=not found,
+        passed=not findings,
         summary=summary,
         severity="ERROR" if errors else "WARN",
         column=first.columns[0] if first is not None and first.columns else None,
@@ -276,16 +271,16 @@ def _result(
             **coverage(len(judged.view), len(judged.constraints.layout.fields), {}),
             "constraints": count,
             "errors": len(errors),
-            "unusual": sum(one.weight == "unusual" for one in found),
-            "accepted": sum(one.weight == "accepted" for one in found),
+            "unusual": sum(finding.weight == "unusual" for finding in findings),
+            "accepted": sum(finding.weight == "accepted" for finding in findings),
             "nearest statistic, of its limit": float(nearest[0]["of its limit"])
             if nearest
             else 0.0,
             **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=[row for one in found for row in _rows(judged, one)]
+        table=[row for finding in findings for row in _rows(judged, finding)]
         + [{**dict.fromkeys(_HEAD, ""), **row} for row in nearest],
-        todo=_todo(judged, found),
+        todo=_todo(judged, findings),
     )
 
 
@@ -293,18 +288,17 @@ _HEAD = ("finding", "is", "day", "columns", "statistic", "figure", "usual", "of 
          "rows", "keys")  # fmt: skip
 
 
-def _summary(judged: WeighedBatch, found: Sequence[Weighed]) -> str:
-    """The first findings, in a line each, and how many more there are."""
-    said = ". ".join(_said(judged, one) for one in found[:_MOST_TOLD])
-    more = len(found) - _MOST_TOLD
-    return f"{said}. And {more} more, in the details." if more > 0 else f"{said}."
+def _summary(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
+    shown = ". ".join(_line(judged, finding) for finding in findings[:_MOST_TOLD])
+    more = len(findings) - _MOST_TOLD
+    return f"{shown}. And {more} more, in the details." if more > 0 else f"{shown}."
 
 
-def _said(judged: WeighedBatch, one: Weighed) -> str:
-    line = one.finding.what
+def _line(judged: WeighedBatch, weighed: Weighed) -> str:
+    line = weighed.finding.what
     if len(judged.days) > 1:
-        line += f" ({_iso(one.finding.day)})"
-    return f"Accepted: {line}" if one.weight == "accepted" else line
+        line += f" ({_iso(weighed.finding.day)})"
+    return f"Accepted: {line}" if weighed.weight == "accepted" else line
 
 
 def _kept(
@@ -318,31 +312,30 @@ def _kept(
 
 
 def _lacking(unjudged: Mapping[str, str]) -> str:
-    said = "; ".join(f"{family} ({why})" for family, why in unjudged.items())
-    return f"Not judged: {said}."
+    shown = "; ".join(f"{family} ({why})" for family, why in unjudged.items())
+    return f"Not judged: {shown}."
 
 
-def _todo(judged: WeighedBatch, found: Sequence[Weighed]) -> str:
-    """What to do: one command accepts all that blocks, whichever check tells of it."""
-    if not found:
+def _todo(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
+    """What to do: one command accepts all that blocks, whichever check reports it."""
+    if not findings:
         return ""
-    if any(one.weight == "an error" for one in found):
+    if any(finding.weight == "an error" for finding in findings):
         names = dict.fromkeys(error.name for error in judged.errors)
         options = " ".join(f"--accept {name}" for name in names)
         return (
             "Have it corrected, then: AGAIN. If it is meant to stay: "
             f"`lockstep score PIPELINE --day DAY {options}`"
         )
-    return _UNUSUAL if any(one.weight == "unusual" for one in found) else _ACCEPTED
+    return _UNUSUAL if any(finding.weight == "unusual" for finding in findings) else _ACCEPTED
 
 
-def _rows(judged: WeighedBatch, one: Weighed) -> Iterator[dict[str, Any]]:
-    """A finding, a row for each of its statistics."""
-    finding = one.finding
+def _rows(judged: WeighedBatch, weighed: Weighed) -> Iterator[dict[str, Any]]:
+    finding = weighed.finding
     for place, detail in enumerate(finding.details):
-        head = {
-            "finding": one.name,
-            "is": one.weight,
+        yield {
+            "finding": weighed.name,
+            "is": weighed.weight,
             "day": _iso(finding.day) if judged.constraints.layout.event_time else "",
             "columns": ", ".join(detail.statistic.columns),
             "statistic": _title(detail.statistic),
@@ -352,34 +345,33 @@ def _rows(judged: WeighedBatch, one: Weighed) -> Iterator[dict[str, Any]]:
             "rows": f"{len(finding.rows):,}" if place == 0 and len(finding.rows) else "",
             "keys": ", ".join(_keys(judged, finding)) if place == 0 else "",
         }
-        yield head
 
 
 def _title(statistic: Statistic) -> str:
     feature, part = statistic.feature, statistic.segment.says
-    said = feature.says or feature.kind
-    return f"{said}, {part}" if part and statistic.segment.column else said
+    title = feature.says or feature.kind
+    return f"{title}, {part}" if part and statistic.segment.column else title
 
 
 def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
-    """The statistics of the last day that are nearest to their limits, and not beyond them."""
+    """The last day's statistics that are within their limits, the nearest to a limit first."""
     if not judged.days:
         return []
     day = judged.days[-1]
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     order = np.argsort(-np.nan_to_num(day.evidence), kind="stable")
     for place in order.tolist():
         share, statistic = float(day.evidence[place]), judged.constraints.statistics[place]
         of_values = statistic.feature.family == "values" and not statistic.segment.column
         if not share < 1 or of_values != is_shift:
             continue
-        if share <= 0 or len(found) == _NEAREST:
+        if share <= 0 or len(rows) == _NEAREST:
             break
         value, low, high = (
-            figure_of(judged.constraints, statistic, float(one[place]))
-            for one in (day.values, day.low, day.high)
+            figure_of(judged.constraints, statistic, float(array[place]))
+            for array in (day.values, day.low, day.high)
         )
-        found.append(
+        rows.append(
             {
                 "columns": ", ".join(statistic.columns),
                 "statistic": _title(statistic),
@@ -388,14 +380,14 @@ def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
                 "of its limit": float(f"{share:.3g}"),
             }
         )
-    return found
+    return rows
 
 
-def _keys(judged: WeighedBatch, one: Finding) -> tuple[str, ...]:
+def _keys(judged: WeighedBatch, finding: Finding) -> tuple[str, ...]:
     key = judged.view.layout.key
     if key is None:
         return ()
-    return tuple(str(value) for value in judged.view.columns[key][one.rows[:_EXAMPLES]])
+    return tuple(str(value) for value in judged.view.columns[key][finding.rows[:_EXAMPLES]])
 
 
 def _iso(day: int) -> str:
@@ -405,38 +397,33 @@ def _iso(day: int) -> str:
 # --- weighing ---
 
 
-def _weighed(one: Finding, terms: Terms) -> Weighed | None:
-    """What becomes of a finding; None where it is off."""
-    level = terms.policy.level(one.family, one.columns[0] if one.columns else None)
+def _weighed(finding: Finding, terms: Terms) -> Weighed | None:
+    """A finding with its weight; None where it is off."""
+    level = terms.policy.level(finding.family, finding.columns[0] if finding.columns else None)
     if level == "off":
         return None
-    is_error = level != "warn" and (one.strict or one.blocks)
+    is_error = level != "warn" and (finding.strict or finding.blocks)
     if level is None:
-        is_error &= one.strict or not terms.is_new
-        is_error &= not _is_of_labels(one, terms.reaching)
-    weighed = Weighed(one, "an error" if is_error else "unusual")
-    if weighed.name in terms.accept or {*one.columns} & {*terms.accept}:
+        is_error &= finding.strict or not terms.is_new
+        is_error &= not _is_of_labels(finding, terms.reaching)
+    weighed = Weighed(finding, "an error" if is_error else "unusual")
+    if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)
-    if with_accepted([one], terms.accepted)[0] is not one:
+    if with_accepted([finding], terms.accepted)[0] is not finding:
         return replace(weighed, weight="accepted")
     return weighed
 
 
-def _is_of_labels(one: Finding, reaching: Collection[str]) -> bool:
-    """Whether it is a change of labels alone from which no output comes."""
-    lead = one.details[0].statistic
-    kinds = [lead, *(detail.statistic for detail in one.details)]
-    labels = all(two.feature.kind in _OF_LABELS or not two.feature.strict for two in kinds)
+def _is_of_labels(finding: Finding, reaching: Collection[str]) -> bool:
+    """Whether only labels change, and no output comes from them."""
+    lead = finding.details[0].statistic
+    features = [detail.statistic.feature for detail in finding.details]
+    labels = all(feature.kind in _OF_LABELS or not feature.strict for feature in features)
     return labels and lead.feature.kind in _OF_LABELS and not {*lead.columns} & {*reaching}
 
 
 def _excused(constraints: ConstraintSet, terms: Terms) -> Array:
-    """Which statistics only warn, since rows are lacking or a batch is as large as it comes: bool.
-
-    Args:
-        constraints: What training rows keep.
-        terms: On what terms findings are weighed.
-    """
+    """Which statistics only warn, since rows are lacking or the batch is no whole day: bool."""
     features = [statistic.feature for statistic in constraints.statistics]
     excused = np.zeros(len(features), dtype=bool)
     if terms.lacks_rows:
@@ -452,17 +439,19 @@ def _excused(constraints: ConstraintSet, terms: Terms) -> Array:
     return excused
 
 
-def _without(one: Finding, constraints: ConstraintSet, excused: Array) -> Finding:
-    """A finding that is strict by what is not excused alone."""
-    if not one.strict or not excused.any():
-        return one
+def _without(finding: Finding, constraints: ConstraintSet, excused: Array) -> Finding:
+    """A finding that is strict only if a strict statistic is not excused."""
+    if not finding.strict or not excused.any():
+        return finding
     identities = {
         constraints.statistics[place].identity for place in np.flatnonzero(excused).tolist()
     }
-    strict = [detail.statistic for detail in one.details if detail.statistic.feature.strict]
-    return replace(one, strict=any(each.identity not in identities for each in strict))
+    strict = [detail.statistic for detail in finding.details if detail.statistic.feature.strict]
+    return replace(
+        finding, strict=any(statistic.identity not in identities for statistic in strict)
+    )
 
 
 def _looks_back(kept: Kept) -> bool:
-    """Whether a rule ranges over what the rows before tell."""
-    return any(one.made in _BEFORE for one in getattr(kept.rule, "quantities", ()))
+    """Whether a rule reads earlier rows."""
+    return any(quantity.made in _BEFORE for quantity in getattr(kept.rule, "quantities", ()))

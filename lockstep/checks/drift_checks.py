@@ -1,4 +1,4 @@
-"""Checks of drift: how far columns are from the training rows, and when that begins."""
+"""Check of drift: how far columns are from the training rows, and when that begins."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
 
 _MOST_TOLD = 4
-"""Columns that a summary tells of."""
+"""Columns that a summary names."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """A batch beside the training.
+    """A batch compared with the training.
 
     Attributes:
         found: How far each column is from training.
-        constraints: Whose limits these are told by.
+        constraints: The constraints whose limits apply.
         training: The profile of the training rows.
-        now: That of the batch.
+        now: The profile of the batch.
     """
 
     found: Sequence[Drift]
@@ -46,26 +46,22 @@ class Population:
 
 
 def check_drift(population: Population) -> CheckResult:
-    """Whether columns are as near to the training rows as its days are, whatever came before.
-
-    Args:
-        population: The batch.
-    """
-    found = population.found
-    lacking = _nothing_judged(found)
+    """Check that columns are as near to the training rows as the training's own days are."""
+    drifts = population.found
+    lacking = _nothing_judged(drifts)
     if lacking is not None:
         return lacking
-    far = _far(found)
-    said = (
-        f"{len(far)} of {counted(_judged(found), 'column')} "
+    far, judged = _far(drifts), len(_measured(drifts))
+    summary = (
+        f"{len(far)} of {counted(judged, 'column')} "
         f"{verb(len(far), 'is', 'are')} not distributed as in training: "
-        + "; ".join(f"{one.column} ({one.message})" for one in far[:_MOST_TOLD])
+        + "; ".join(f"{drift.column} ({drift.message})" for drift in far[:_MOST_TOLD])
         + "."
         if far
-        else f"{all_of(_judged(found), 'column', 'is', 'are')} "
+        else f"{all_of(judged, 'column', 'is', 'are')} "
         f"distributed as in training, {_how(population.constraints)}."
     )
-    return _result(population, said, warned=[one.column for one in far])
+    return _result(population, summary, warned=[drift.column for drift in far])
 
 
 def check_changes(
@@ -77,28 +73,28 @@ def check_changes(
     aside: QuarantinedValues | None = None,
     each: bool = False,
 ) -> CheckResult:
-    """Whether a lasting change from the training begins with a batch.
+    """Check that no lasting change from the training begins with a batch.
 
     Args:
         population: The batch.
         changes: The changes that are under way after the batch.
         batch: The day or file.
-        ask: Tells what columns do to the outputs; asked of those that are told of.
-        aside: Tells what is missing of columns since its rows were quarantined.
-        each: Whether each batch that is far counts by itself, as of decisions.
+        ask: Returns the impact of columns on the outputs; called with the columns named.
+        aside: The quarantined rows, which a missing value may come from.
+        each: Whether each batch that is far counts by itself, as for decisions.
     """
-    found = population.found
-    lacking = _nothing_judged(found)
+    drifts = population.found
+    lacking = _nothing_judged(drifts)
     if lacking is not None:
         return lacking
-    by_name = {one.column: one for one in found}
+    by_name = {drift.column: drift for drift in drifts}
     begun = [name for name in changes.beginning(batch) if name in by_name]
-    far = [one.column for one in _far(found)]
+    far = [drift.column for drift in _far(drifts)]
     today = [name for name in far if name not in begun and name not in changes.lasting]
-    counted = [name for name in far if each and name not in begun]
+    also_far = [name for name in far if each and name not in begun]
     parts = [_begun(by_name[name], changes.columns[name]) for name in begun[:_MOST_TOLD]]
-    parts += [f"{name} has {by_name[name].message}" for name in counted[:_MOST_TOLD]]
-    warned = [*begun, *counted]
+    parts += [f"{name} has {by_name[name].message}" for name in also_far[:_MOST_TOLD]]
+    warned = [*begun, *also_far]
     impact = ask(warned) if warned and ask is not None else None
     if impact is not None:
         parts.append(str(impact))
@@ -122,89 +118,88 @@ def check_changes(
 
 def _result(
     population: Population,
-    said: str,
+    summary: str,
     *,
     warned: Sequence[str],
     changes: Changes | None = None,
     begun: int | None = None,
     effects: Sequence[Effect] = (),
 ) -> CheckResult:
-    found = population.found
-    unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
+    drifts = population.found
+    unjudged = {drift.column: drift.unjudged for drift in drifts if drift.unjudged is not None}
     order = {name: place for place, name in enumerate(warned)}
-    rows = sorted(found, key=lambda one: (order.get(one.column, len(order)), -one.share))
+    rows = sorted(drifts, key=lambda drift: (order.get(drift.column, len(order)), -drift.share))
     lasting = {} if changes is None else {"lasting changes": len(changes.lasting)}
     return CheckResult(
         passed=not warned,
-        summary=with_unjudged(said, unjudged, briefly=bool(warned)),
+        summary=with_unjudged(summary, unjudged, briefly=bool(warned)),
         severity="WARN",
         column=warned[0] if warned else None,
         also=tuple(warned[1:]),
         numbers={
-            **coverage(population.now.rows, _judged(found), unjudged),
-            "far": len(_far(found)),
+            **coverage(population.now.rows, len(_measured(drifts)), unjudged),
+            "far": len(_far(drifts)),
             **({"beginning": begun} if begun is not None else {}),
             **lasting,
             **impact_figures(effects),
-            **{f"{one.column}, of its limit": one.share for one in found if one.is_measured},
+            **{f"{drift.column}, of its limit": drift.share for drift in _measured(drifts)},
         },
         table=[_row(row, population, changes) for row in rows],
         unjudged=unjudged,
     )
 
 
-def _row(one: Drift, population: Population, changes: Changes | None) -> dict[str, Any]:
-    """A column with its farthest statistic, and its histograms of training and batch."""
+def _row(drift: Drift, population: Population, changes: Changes | None) -> dict[str, Any]:
     from lockstep.parity.profiles import histograms
 
-    before, now = (of.columns.get(one.column) for of in (population.training, population.now))
+    before, now = (of.columns.get(drift.column) for of in (population.training, population.now))
     shown = histograms(before, now) if before is not None and now is not None else ("", "")
-    change = changes.columns.get(one.column) if changes is not None else None
+    change = changes.columns.get(drift.column) if changes is not None else None
     return {
-        "column": one.column,
+        "column": drift.column,
         "training": shown[0],
         "now": shown[1],
-        "of its limit": float(f"{one.share:.3g}") if one.is_measured else None,
-        "by": one.what,
-        "is": one.now,
-        "was": one.usual,
+        "of its limit": float(f"{drift.share:.3g}") if drift.is_measured else None,
+        "by": drift.what,
+        "is": drift.now,
+        "was": drift.usual,
         "since": change.since if change is not None and change.begun is not None else "",
-        "not judged": one.unjudged or "",
+        "not judged": drift.unjudged or "",
     }
 
 
-def _nothing_judged(found: Sequence[Drift]) -> CheckResult | None:
-    if not found:
+def _nothing_judged(drifts: Sequence[Drift]) -> CheckResult | None:
+    if not drifts:
         return CheckResult.not_judged("There are no rows or no columns to compare with training.")
-    if _judged(found):
+    if _measured(drifts):
         return None
-    unjudged = {one.column: one.unjudged or "it has no limit" for one in found}
+    unjudged = {drift.column: drift.unjudged or "it has no limit" for drift in drifts}
     reasons = {*unjudged.values()}
     why = reasons.pop() if len(reasons) == 1 else tell(unjudged)
     return CheckResult.not_judged(f"No column can be judged: {why}.", unjudged)
 
 
-def _judged(found: Sequence[Drift]) -> int:
-    return sum(one.is_measured for one in found)
+def _measured(drifts: Sequence[Drift]) -> list[Drift]:
+    return [drift for drift in drifts if drift.is_measured]
 
 
-def _far(found: Sequence[Drift]) -> list[Drift]:
-    return sorted((one for one in found if one.is_far), key=lambda one: -one.share)
+def _far(drifts: Sequence[Drift]) -> list[Drift]:
+    return sorted((drift for drift in drifts if drift.is_far), key=lambda drift: -drift.share)
 
 
 def _how(constraints: ConstraintSet) -> str:
-    """What the limits are calibrated on."""
+    """The training that the limits are calibrated on."""
     parts = "days" if constraints.layout.event_time is not None else "blocks of rows"
     return f"by limits of {constraints.limits.days} training {parts}"
 
 
-def _begun(one: Drift, change: Change) -> str:
-    now = "in this batch, " if change.batches > 1 else ""
-    return f"{one.column} has drifted from training since {_how_far(change)}: {now}{one.message}"
+def _begun(drift: Drift, change: Change) -> str:
+    now = f"{'in this batch, ' if change.batches > 1 else ''}{drift.message}"
+    return f"{drift.column} has drifted from training since {_how_far(change)}: {now}"
 
 
 def _how_far(change: Change) -> str:
-    """Since when a column departs, and why that is told now."""
+    """Since when a column departs, and why that is reported now."""
     if change.farthest >= 1:
         batches = f"{change.batches} batches" if change.batches > 1 else "this batch"
         return f"{change.since} ({batches}, up to {change.farthest:.2g} times its limit)"

@@ -1,4 +1,4 @@
-"""Ingest: what becomes of the rows of a source before anything is computed from them."""
+"""Ingest: parts the rows of a source before anything is computed from them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _REPEATED = (
 
 @dataclass(frozen=True)
 class Ingested:
-    """The rows of an input, parted.
+    """The parted rows of an input.
 
     Attributes:
-        schema: What the rows are declared to hold.
+        schema: The declaration of the rows.
         columns: Accepted rows, each key once, in canonical form.
         refused: Rows that do not fit their declaration.
         broken: Rows that break a critical row rule.
@@ -67,19 +67,19 @@ class Ingested:
 
     @property
     def quarantined(self) -> Quarantined:
-        """How many rows are set aside with reasons."""
+        """The number of quarantined rows, and its limit."""
         rows = len(self.refused) + len(self.broken)
         return Quarantined(rows, self.total, self.accepted, self.max_quarantined)
 
     @property
     def too_many_duplicates(self) -> bool:
-        """Whether so many rows repeat a key that it tells rows apart no longer."""
+        """Whether so many rows repeat a key that it no longer identifies them."""
         count = len(self.duplicates)
         return Quarantined(count, self.total, self.accepted, self.max_quarantined).too_many
 
     @property
     def counts(self) -> dict[str, int]:
-        """The rows in, and what became of them."""
+        """Numbers of rows: in, accepted, quarantined and duplicates."""
         return {
             "rows_in": self.total,
             "accepted": self.accepted,
@@ -91,16 +91,14 @@ class Ingested:
 def ingest(
     data: Decoded, schema: Schema, suite: Mapping[str, Any], max_quarantined: float
 ) -> Ingested:
-    """Part the decoded rows of an input: accepted, quarantined and duplicates.
+    """Part the decoded rows of an input into accepted, quarantined and duplicates.
 
     Args:
         data: The decoded input.
-        schema: What the rows are declared to hold, their key among it.
-        suite: What they must look like, as plain JSON.
+        schema: The declaration of the rows, with their key.
+        suite: The input suite, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
     """
-    from lockstep.rules.row_rules import compile_rules
-
     key = schema.key or ""
     broken = part(data.columns, [compile_rules(suite)]).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
@@ -123,7 +121,7 @@ def ingest(
 
 
 def check_readable(error: UnreadableError) -> CheckResult:
-    """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
+    """The result of `decoding` for an input that cannot be read."""
     return CheckResult(
         False,
         error.what,
@@ -134,7 +132,7 @@ def check_readable(error: UnreadableError) -> CheckResult:
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:
-    """Whether every row fits its declaration and every column is declared."""
+    """Check that every row fits its declaration and every column is declared."""
     problems = []
     columns = list(dict.fromkeys(why.column for row in ingested.refused for why in row.reasons))
     if ingested.refused:
@@ -150,11 +148,6 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             f"columns that {ingested.schema.name} does not declare are ignored: "
             f"{', '.join(ingested.ignored)}; declare them or leave them out"
         )
-    table = [
-        {"row": row.row, "key": row.key, "column": reason.column, "reason": reason.message}
-        for row in ingested.refused[:20]
-        for reason in row.reasons
-    ]
     todo = _refused(ingested) if ingested.refused else _IGNORED if ingested.ignored else ""
     return CheckResult(
         passed=not problems,
@@ -169,13 +162,17 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             **coverage(ingested.total, len(ingested.schema.names), {}),
             "refused": len(ingested.refused),
         },
-        table=table,
+        table=[
+            {"row": row.row, "key": row.key, "column": reason.column, "reason": reason.message}
+            for row in ingested.refused[:20]
+            for reason in row.reasons
+        ],
         todo=f"{todo} Then: AGAIN" if todo else "",
     )
 
 
 def _refused(ingested: Ingested) -> str:
-    """What to do about rows that do not fit, by what is wrong with the first of them."""
+    """What to do about rows that do not fit, by the first reason of the first row."""
     row = ingested.refused[0]
     field = ingested.schema[row.reasons[0].column]
     return todo_of(field, row.record.get(field.alias or field.name))
@@ -184,79 +181,76 @@ def _refused(ingested: Ingested) -> str:
 def check_input_suite(
     ingested: Ingested, rows: Columns, suite: Mapping[str, Any], keep: Keep
 ) -> CheckResult:
-    """Whether the rows meet the input suite, given that some were set aside for breaking it.
+    """Check that the rows meet the input suite; some were set aside for breaking it.
 
     Args:
-        ingested: What became of the rows.
-        rows: All that fit their declaration.
-        suite: What they must look like, as plain JSON.
-        keep: Is given what Great Expectations tells of it, as JSON.
+        ingested: The parted rows.
+        rows: All rows that fit their declaration.
+        suite: The input suite, as plain JSON.
+        keep: Stores Great Expectations' results, as JSON.
     """
     from lockstep.suites.validation import validate
 
     result = validate(rows, suite, key=ingested.schema.key or "")
     keep(result.validation)
     disagreed = disagreement(result, compile_rules(suite).counts(rows))
-    found = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
+    checked = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
     numbers = {
-        **found.numbers,
+        **checked.numbers,
         "quarantined": ingested.quarantined.rows,
         "duplicates": len(ingested.duplicates),
     }
     if not ingested.duplicates:
-        return replace(found, numbers=numbers)
-    said = [_repetition(ingested)]
-    if not found.passed:
-        said.insert(len(said) if ingested.too_many_duplicates else 0, found.summary)
-    by_key = ingested.too_many_duplicates or found.passed
+        return replace(checked, numbers=numbers)
+    problems = [_repetition(ingested)]
+    if not checked.passed:
+        problems.insert(len(problems) if ingested.too_many_duplicates else 0, checked.summary)
+    by_key = ingested.too_many_duplicates or checked.passed
     return replace(
-        found,
+        checked,
         passed=False,
-        summary="; ".join(said),
-        severity="ERROR" if ingested.too_many_duplicates else found.severity,
-        column=ingested.schema.key if by_key else found.column,
+        summary="; ".join(problems),
+        severity="ERROR" if ingested.too_many_duplicates else checked.severity,
+        column=ingested.schema.key if by_key else checked.column,
         where=_row_numbers(ingested.duplicates) if by_key else "",
-        keys=_keys(ingested.duplicates) if by_key else found.keys,
+        keys=_keys(ingested.duplicates) if by_key else checked.keys,
         numbers=numbers,
-        todo=_REPEATED if by_key else found.todo,
+        todo=_REPEATED if by_key else checked.todo,
     )
 
 
 def _repetition(ingested: Ingested) -> str:
-    """What is said of rows that repeat a key, and, where there are many, of the limit."""
+    """A message about rows that repeat a key, with the limit if they are too many."""
     key, example = ingested.schema.key, ingested.duplicates[0]
-    said = (
+    message = (
         f"{len(ingested.duplicates):,} of {counted(ingested.total, 'row')} "
         f"{verb(len(ingested.duplicates), 'repeats', 'repeat')} the {key} of an earlier row "
         f"and {verb(len(ingested.duplicates), 'is', 'are')} set aside, such as {example}"
     )
-    if not ingested.too_many_duplicates:
-        return said
-    return (
-        f"{said}; at most {100 * ingested.max_quarantined:.4g} % of the rows may (max_quarantined)"
-    )
+    if ingested.too_many_duplicates:
+        share = f"{100 * ingested.max_quarantined:.4g} %"
+        message += f"; at most {share} of the rows may (max_quarantined)"
+    return message
 
 
 def _row_numbers(rows: Sequence[Rejected]) -> str:
-    """The rows by where they are in the input."""
     if not rows:
         return ""
-    told = listed((row.row for row in rows), _EXAMPLES)
-    return f"{'rows' if len(rows) > 1 else 'row'} {told} (counted from 0)"
+    numbers = listed((row.row for row in rows), _EXAMPLES)
+    return f"{'rows' if len(rows) > 1 else 'row'} {numbers} (counted from 0)"
 
 
 def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:
-    """Keys of the first rows, those that could be read."""
     return tuple(row.key for row in rows[:_EXAMPLES] if row.key is not None)
 
 
 def _duplicate(key: str, first: int) -> Reason:
-    told = f"row {first} has this key already"
-    return Reason(key, "duplicate", told, told)
+    message = f"row {first} has this key already"
+    return Reason(key, "duplicate", message, message)
 
 
 def _repeated(keys: Array, among: Array) -> dict[int, int]:
-    """Rows whose key an earlier row has, and that row; among the rows that count."""
+    """By row, the earlier row that has its key; both among the rows that count."""
     first: dict[Any, int] = {}
     repeated: dict[int, int] = {}
     for row in np.flatnonzero(among).tolist():
@@ -267,22 +261,22 @@ def _repeated(keys: Array, among: Array) -> dict[int, int]:
 
 
 _MOST = 0.5
-"""Share of the rows of a value that are quarantined from which on they are missing elsewhere."""
+"""Least share of a value's rows that is quarantined for the value to be named."""
 _FEWEST = 3
-"""Rows of a value that are quarantined at least."""
+"""Least number of a value's rows that are quarantined for the value to be named."""
 _MOST_TOLD = 3
 _LONGEST = 40
-"""Characters of a value that are told."""
+"""Characters shown of a value."""
 
 
 @dataclass(frozen=True, eq=False)
 class QuarantinedValues:
-    """The rows of a batch that were quarantined, for what is missing since they are.
+    """The quarantined rows of a batch, which a missing value may come from.
 
     Attributes:
-        rows: The rows that were quarantined.
-        kept: The other ones.
-        schema: What they are declared to hold.
+        rows: The quarantined rows.
+        kept: The other rows.
+        schema: The declaration of the rows.
     """
 
     rows: Sequence[Rejected]
@@ -290,13 +284,13 @@ class QuarantinedValues:
     schema: Schema
 
     def told(self, columns: Sequence[str]) -> str:
-        """Values of which most rows were quarantined, as a sentence; empty if there are none.
+        """A sentence about values most of whose rows were quarantined; empty if there are none.
 
         Args:
-            columns: The columns that a finding names; of texts the values are looked at.
+            columns: The columns that a finding names; only those of texts count.
         """
         sources = {field: name for name, field in self.schema.aliases.items()}
-        told = []
+        parts = []
         for name in columns:
             if not self.rows or name not in self.kept or self.kept[name].dtype != object:
                 continue
@@ -307,10 +301,10 @@ class QuarantinedValues:
                 total = gone + int(np.count_nonzero(self.kept[name] == value))
                 if gone >= _FEWEST and gone >= _MOST * total:
                     shown = cut(value, _LONGEST)
-                    told.append(f"{gone:,} of {counted(total, 'row')} of {name} {shown}")
-        if not told:
+                    parts.append(f"{gone:,} of {counted(total, 'row')} of {name} {shown}")
+        if not parts:
             return ""
         return (
-            f" In this batch {', '.join(told[:_MOST_TOLD])} were quarantined, which decoding and "
+            f" In this batch {', '.join(parts[:_MOST_TOLD])} were quarantined, which decoding and "
             "input_suite tell: that they are missing here is no other cause."
         )

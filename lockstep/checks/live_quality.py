@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 WINDOW_DAYS = 7
 """Days whose rows are measured together: a whole week, since days of the week differ."""
 _STANDARD_ERRORS = 3.0
-"""Distance from the mean, in standard errors, that chance alone hardly reaches (Shewhart's
-three-sigma limits, 1931)."""
+"""Standard errors from the mean that chance alone hardly reaches: Shewhart's three sigma."""
 _LEAST_BIAS = 0.05
 """Bias of a probability, or of an amount in standard deviations of the label, too small to
 matter however certain it is."""
@@ -39,11 +38,11 @@ matter however certain it is."""
 
 @dataclass(frozen=True)
 class Demands:
-    """What is demanded of predictions.
+    """The demands on predictions.
 
     Attributes:
-        measured: The demands that a version's columns can be measured by.
-        lacking: The others by title, each with what is lacking.
+        measured: The demands that the version's columns can be measured by.
+        lacking: The other demands by title, each with what is lacking.
     """
 
     measured: tuple[Quality, ...]
@@ -55,12 +54,12 @@ def demands(qualities: Sequence[Quality], graph: Graph) -> Demands:
     unfit = {quality: why for quality in qualities if (why := _lacking(quality, graph))}
     return Demands(
         measured=tuple(quality for quality in qualities if quality not in unfit),
-        lacking={one.title: why for one, why in unfit.items()},
+        lacking={quality.title: why for quality, why in unfit.items()},
     )
 
 
 def _lacking(quality: Quality, graph: Graph) -> str | None:
-    """Why a version's columns cannot be measured by a demand; None if they can."""
+    """Why a demand cannot be measured on a version's columns; None if it can."""
     for name in (quality.label, quality.column):
         if name not in graph:
             return f"the version that scored has no column {name}; train and promote one that has"
@@ -74,36 +73,36 @@ def _lacking(quality: Quality, graph: Graph) -> str | None:
 def where_known(
     arrival: Arrival, left_out: Mapping[str, str], check: Callable[[], CheckResult]
 ) -> CheckResult:
-    """What a check of predictions finds where enough is known, with how much that is.
+    """Run a check of predictions if enough outcomes are known; add how many are.
 
     Args:
-        arrival: How much is known of the day.
-        left_out: The days before it that are not measured with it, each with the reason.
+        arrival: How many outcomes of the day are known.
+        left_out: Earlier days that are not measured with it, each with the reason.
         check: The check.
     """
     if not arrival.is_enough:
         return CheckResult.not_judged(
             f"{arrival}, and it takes {arrival.least:.0%} to measure the predictions of a day."
         )
-    found = carry_out(check)
-    said = f"{found.summary} Of this day, {arrival}."
+    result = carry_out(check)
+    summary = f"{result.summary} Of this day, {arrival}."
     if left_out:
-        said += f" Days left out: {tell(left_out)}."
+        summary += f" Days left out: {tell(left_out)}."
     return replace(
-        found,
-        summary=said,
-        numbers={**found.numbers, "share known": arrival.share},
-        unjudged={**found.unjudged, **left_out},
+        result,
+        summary=summary,
+        numbers={**result.numbers, "share known": arrival.share},
+        unjudged={**result.unjudged, **left_out},
     )
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the figures of the last days are held against, beside what a person demands.
+    """The figures of the last days, compared with the weeks of the training.
 
     Attributes:
-        weekly: Where they lay in the training, on rows that models did not see.
-        changes: Which of them are lastingly outside, after the day.
+        weekly: The figures in the training, on rows that models did not see.
+        changes: The figures that are lastingly outside the training's, after the day.
         day: The day.
     """
 
@@ -120,13 +119,13 @@ class Watch:
         qualities: Sequence[Quality],
         recent: Columns | None,
     ) -> Watch:
-        """Hold the last days against the weeks of the training.
+        """Compare the last days with the weeks of the training.
 
         Args:
-            weekly: The figures of these, of the version that scored.
-            before: What was lastingly outside after the day before.
+            weekly: The training's figures of the version that scored.
+            before: The lasting changes after the day before.
             day: The day.
-            qualities: What is measured.
+            qualities: The demands, whose metrics are measured.
             recent: Labels and predictions of the last days; None where too little is known.
         """
         measured = figures(qualities, recent) if recent is not None else {}
@@ -135,11 +134,11 @@ class Watch:
         return cls(weekly, before.after(day, shares), day)
 
     def begins(self, figure: str) -> bool:
-        """Whether a figure has begun to be outside, lastingly."""
+        """Whether a lasting change of a figure begins on the day."""
         return figure in self.changes.beginning(self.day)
 
     def tell(self, figure: str) -> str:
-        """Since when a figure is outside, and where it was in training; nothing if it is not."""
+        """Since when a figure has changed, and its range in training; empty if it has not."""
         change = self.changes.columns.get(figure)
         if change is None or change.begun is None:
             return ""
@@ -148,28 +147,28 @@ class Watch:
 
 
 def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:
-    """The metrics of predictions, and their bias where they are numbers; NaN where undefined."""
-    found = {quality.title: quality.measure(columns) for quality in qualities}
-    for column, label in dict.fromkeys((one.column, one.label) for one in qualities):
+    """Metrics of predictions, and the bias of those that are numbers; NaN where undefined."""
+    measured = {quality.title: quality.measure(columns) for quality in qualities}
+    for column, label in dict.fromkeys((quality.column, quality.label) for quality in qualities):
         pairs = _numbers(columns, column, label)
         if pairs is not None:
             truth, predicted = pairs
-            bias = float(np.mean(predicted - truth)) if len(truth) else float("nan")
-            found[bias_of(column)] = bias
-    return found
+            measured[bias_of(column)] = _bias(truth, predicted) if len(truth) else float("nan")
+    return measured
 
 
 def worse(qualities: Sequence[Quality]) -> dict[str, Worse]:
-    """Which way each figure is worse."""
-    found: dict[str, Worse] = {}
+    """The direction in which each figure is worse."""
+    directions: dict[str, Worse] = {}
     for quality in qualities:
-        found[quality.title] = "lower" if METRICS[quality.metric].higher_is_better else "higher"
-        found[bias_of(quality.column)] = "either"
-    return found
+        higher_is_better = METRICS[quality.metric].higher_is_better
+        directions[quality.title] = "lower" if higher_is_better else "higher"
+        directions[bias_of(quality.column)] = "either"
+    return directions
 
 
 def bias_of(column: str) -> str:
-    """What the bias of a column is called."""
+    """The title of a column's bias."""
     return f"bias of {column}"
 
 
@@ -180,17 +179,16 @@ def check_live_quality(
     lacking: Mapping[str, str] | None = None,
     watch: Watch | None = None,
 ) -> CheckResult:
-    """Whether every metric reaches its threshold over the last days together.
+    """Check that every metric reaches its threshold over the last days together.
 
-    A metric that meets its threshold, but begins to be worse than chance explains by what it was
-    in training, is told once.
+    A metric that meets its threshold but begins to be worse than in training is reported once.
 
     Args:
-        qualities: What is demanded.
+        qualities: The demands.
         day: Labels and predictions of the day.
-        recent: Those of the last days up to it.
-        lacking: Demands that cannot be measured by what scored the rows, each with the reason.
-        watch: What the figures are held against beside; None where nothing is known.
+        recent: Labels and predictions of the last days up to it.
+        lacking: Demands that the version that scored cannot be measured by, each with the reason.
+        watch: The comparison with the training; None where there is none.
     """
     unjudged = dict(lacking or {})
     if not qualities and not unjudged:
@@ -212,8 +210,8 @@ def check_live_quality(
     ]
     unjudged |= {
         quality.title: _why_not_measured(quality, recent)
-        for quality in qualities
-        if quality not in [one for one, _ in measured]
+        for quality, row in zip(qualities, table, strict=True)
+        if (quality, row) not in measured
     }
     if not measured:
         return CheckResult.not_judged(f"Nothing can be measured: {tell(unjudged)}.", unjudged)
@@ -246,12 +244,11 @@ def _usual(watch: Watch | None, figure: str) -> str:
 
 
 def _outside(watch: Watch | None, figure: str) -> str:
-    told = watch.tell(figure) if watch is not None else ""
-    return f", {told}" if told else ""
+    since = watch.tell(figure) if watch is not None else ""
+    return f", {since}" if since else ""
 
 
 def _why_not_measured(quality: Quality, recent: Columns) -> str:
-    """What is lacking of a metric that is not defined."""
     truth, _ = quality.known(recent)
     if not len(truth):
         return "no outcome is known yet"
@@ -261,15 +258,10 @@ def _why_not_measured(quality: Quality, recent: Columns) -> str:
 def check_calibration(
     qualities: tuple[Quality, ...], recent: Columns, watch: Watch | None = None
 ) -> CheckResult:
-    """Whether predictions agree on average with what came, over the last days together.
+    """Check that predictions agree on average with outcomes over the last days together.
 
-    Where it is known how biased weeks of the training were, a bias is told once: when it begins to
-    be larger, lastingly. Elsewhere it is told whenever chance alone hardly explains it.
-
-    Args:
-        qualities: What is demanded of predictions.
-        recent: Labels and predictions of the last days.
-        watch: What the figures are held against; None where nothing is known.
+    Where the bias of the training's weeks is known, a larger bias is reported once: when it begins
+    to last. Elsewhere it is reported whenever chance alone hardly explains it.
     """
     table: list[dict[str, Any]] = []
     biased: list[str] = []
@@ -278,7 +270,7 @@ def check_calibration(
         if pairs is None or len(pairs[0]) < 2:
             continue
         truth, predicted = pairs
-        bias = float(np.mean(predicted - truth))
+        bias = _bias(truth, predicted)
         if watch is not None and bias_of(column) in watch.weekly.names:
             if watch.begins(bias_of(column)):
                 biased.append(column)
@@ -308,7 +300,7 @@ def check_calibration(
 
 
 def _numbers(columns: Columns, column: str, label: str) -> tuple[Array, Array] | None:
-    """True values and predictions that are known; None where these are no numbers."""
+    """Known true values and predictions; None where these are no numbers."""
     truth, predicted = columns[label], columns[column]
     if predicted.dtype.kind != "f" or truth.dtype.kind not in "fib":
         return None
@@ -316,8 +308,12 @@ def _numbers(columns: Columns, column: str, label: str) -> tuple[Array, Array] |
     return truth[known].astype(float), predicted[known]
 
 
+def _bias(truth: Array, predicted: Array) -> float:
+    return float(np.mean(predicted - truth))
+
+
 def _is_beyond_chance(truth: Array, predicted: Array, *, is_flag: bool) -> bool:
-    bias = float(np.mean(predicted - truth))
+    bias = _bias(truth, predicted)
     error = float(np.std(predicted - truth) / np.sqrt(len(truth)))
     scale = 1.0 if is_flag else float(np.std(truth))
     return abs(bias) > _STANDARD_ERRORS * error and abs(bias) > _LEAST_BIAS * scale

@@ -1,4 +1,4 @@
-"""Messages: what a failure says to a person, in three lines: what, where, and what to do."""
+"""Messages of failures to a person, in three lines: what, where, and what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TRAINED = ("history", "training_set", "candidate")
 
 @dataclass(frozen=True)
 class Place:
-    """What a check was carried out on.
+    """The asset and partition that a check ran on.
 
     Attributes:
         asset: Key of the asset, such as `flight_delay/daily/batch`.
         partition: The day, file or segment, if it has partitions.
-        file: The file as whoever asked to have it scored named it; None where nobody did, as of
-            one that came into the inbox.
+        file: The file's name in the command that scores it; None without a command, such as for a
+            file that came into the inbox.
     """
 
     asset: str
@@ -43,7 +43,7 @@ class Place:
 
     @property
     def option(self) -> str:
-        """The option of a command that names the partition."""
+        """The command's option that names the partition."""
         stream = self.asset.split("/")[1:2]
         unit = "file" if stream == ["inbox"] else "segment" if stream == ["requests"] else "day"
         named = shlex.quote(self.partition) if self.partition is not None else unit.upper()
@@ -51,12 +51,12 @@ class Place:
 
     @property
     def is_file(self) -> bool:
-        """Whether its partition is a file of the inbox, which holds that content for ever."""
+        """Whether the partition is a file of the inbox, whose content never changes."""
         return self.asset.split("/")[1:2] == ["inbox"]
 
     @property
     def corrected(self) -> str:
-        """How to have it scored once it was corrected: the partition of a file never is."""
+        """How to score the corrected rows; those of a file are another partition."""
         if not self.is_file:
             return f"`{self.again}`"
         if self.file is not None:
@@ -65,7 +65,7 @@ class Place:
 
     @property
     def again(self) -> str:
-        """The command that makes anew what was checked."""
+        """The command that makes the checked asset again."""
         kind = self.asset.rpartition("/")[2]
         if kind in _TRAINED:
             return f"lockstep train {self.pipeline}"
@@ -75,9 +75,9 @@ class Place:
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
     def page(self, check: str) -> str:
-        """The page of a check in Dagster's UI, without the address of that.
+        """Path of a check's page in Dagster's UI.
 
-        What no check found, such as a damaged record, has that of all checks of the asset.
+        A finding of no check, such as a damaged record, has the page of all the asset's checks.
         """
         asset = "/".join(quote(part, safe="") for part in self.asset.split("/"))
         page = f"/assets/{asset}?view=checks"
@@ -86,10 +86,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Message:
-    """What a check found that did not pass, for a person.
+    """A failed check's message to a person.
 
     Attributes:
-        what: What was found.
+        what: The finding.
         where: The column, the file with its line, keys of rows; the asset where none is known.
         todo: What to do.
     """
@@ -99,27 +99,27 @@ class Message:
     todo: str
 
     @classmethod
-    def of(cls, check: str, found: CheckResult, place: Place) -> Message:
+    def of(cls, check: str, result: CheckResult, place: Place) -> Message:
         """The message of a result.
 
         Args:
             check: Name of the check.
-            found: What it found.
-            place: What it was carried out on.
+            result: Its result.
+            place: The asset and partition that it ran on.
         """
-        todo = found.todo or REMEDIES.get(check, "Make it anew: AGAIN")
-        return cls(found.summary, _where(found, place), told_of(todo, place, found))
+        todo = result.todo or REMEDIES.get(check, "Make it anew: AGAIN")
+        return cls(result.summary, _where(result, place), told_of(todo, place, result))
 
     @classmethod
     def from_text(cls, text: str) -> Message | None:
-        """The message that was made into this text, of lines or paragraphs; None if none was."""
+        """Read a message from its text, of lines or paragraphs; None if the text is none."""
         rest, _, todo = text.rpartition(f"\n{_TODO}")
         what, _, where = rest.rpartition(f"\n{_WHERE}")
         return cls(what.removesuffix("\n"), where.removesuffix("\n"), todo) if where else None
 
     @property
     def paragraphs(self) -> str:
-        """The text for where it is taken for Markdown, which makes one line of lines."""
+        """The message as Markdown, which needs a paragraph for each line."""
         return "\n\n".join(self._lines)
 
     def __str__(self) -> str:
@@ -130,45 +130,45 @@ class Message:
         return self.what, f"{_WHERE}{self.where}", f"{_TODO}{self.todo}"
 
 
-def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:
-    """What to do about a failure, with what its words stand for; see `Check.remedy`.
+def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:
+    """What to do about a failure, with the placeholders filled in; see `Check.remedy`.
 
     Args:
-        todo: The words.
-        place: What the check was carried out on.
-        found: What it found; without it COLUMN and KEY are left as they are.
+        todo: The text with placeholders.
+        place: The asset and partition that the check ran on.
+        result: Its result; without it COLUMN and KEY stay as they are.
     """
     todo, place = _by_own_name(todo, place)
     words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": place.corrected}
-    if found is not None and found.column is not None:
-        words["COLUMN"] = shlex.quote(found.column)
-    if found is not None and found.keys:
-        words["KEY"] = shlex.quote(found.keys[0])
+    if result is not None and result.column is not None:
+        words["COLUMN"] = shlex.quote(result.column)
+    if result is not None and result.keys:
+        words["KEY"] = shlex.quote(result.keys[0])
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
     return pattern.sub(lambda match: words[match.group()], todo)
 
 
 def _by_own_name(todo: str, place: Place) -> tuple[str, Place]:
-    """What to do about a file that somebody named, with that name instead of that of its copy.
+    """Replace the copy's name with the name that the command gave the file.
 
-    Where a command writes it anew, what that writes is what is to be scored then.
+    A command that rewrites the file writes a new one, which is the one to score then.
     """
     if place.file is None or place.partition is None:
         return todo, place
     own, copy = Path(place.file), Path(place.partition)
     named = re.compile(rf'(?<=")[^"]*/(?:claimed|rejected)/{re.escape(copy.stem)}(-new)?(?=\.)')
-    told = named.sub(lambda found: f"{own.with_suffix('')}{found[1] or ''}", todo)
-    is_written_anew = any(found[1] for found in named.finditer(todo))
+    renamed = named.sub(lambda match: f"{own.with_suffix('')}{match[1] or ''}", todo)
+    is_written_anew = any(match[1] for match in named.finditer(todo))
     anew = replace(place, file=str(own.with_name(f"{own.stem}-new.csv")))
-    return told, anew if is_written_anew else place
+    return renamed, anew if is_written_anew else place
 
 
-def _where(found: CheckResult, place: Place) -> str:
-    keys = [cut(key, _LONGEST_KEY) for key in list(dict.fromkeys(found.keys))[:_MOST_KEYS]]
+def _where(result: CheckResult, place: Place) -> str:
+    keys = [cut(key, _LONGEST_KEY) for key in list(dict.fromkeys(result.keys))[:_MOST_KEYS]]
     parts = (
-        f"column {found.column}" if found.column is not None else "",
-        f"also {listed(found.also)}" if found.also else "",
-        found.where,
+        f"column {result.column}" if result.column is not None else "",
+        f"also {listed(result.also)}" if result.also else "",
+        result.where,
         f"key{'s' if len(keys) > 1 else ''} {', '.join(keys)}" if keys else "",
     )
     return "; ".join(filter(None, parts)) or str(place)

@@ -1,4 +1,4 @@
-"""Misfits: what to do about a value that its declaration does not admit."""
+"""Misfits: what to do about a value that does not fit its declaration."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _TRAINED = "and train and promote a version of that"
 
 
 def todo_of(field: Field, value: Any) -> str:
-    """What to do about values of a field such as one that was refused, in a sentence.
+    """A sentence that says what to do about a refused value.
 
     Args:
-        field: The declaration.
-        value: The value as it came; None or NaN where there is none.
+        field: The declaration of its field.
+        value: The value as delivered; None or NaN where there is none.
     """
     name, optional = field.name, " | None" if field.optional else ""
     if plain(value) is None:

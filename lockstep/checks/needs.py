@@ -1,4 +1,4 @@
-"""Needs: what a pipeline must declare for a check to have anything to look at."""
+"""Needs: what a pipeline must declare so that a check can be judged."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
 
 @dataclass(frozen=True)
 class Need:
-    """What a pipeline must declare for a check.
+    """A declaration that a check needs.
 
     Attributes:
-        words: What that is, to follow "for a pipeline with".
+        words: Its name, to follow "for a pipeline with".
         is_met: Whether a pipeline declares it.
     """
 
@@ -36,9 +36,8 @@ def _has_profiled_outputs(declared: PipelineAssets) -> bool:
 
 def _predicts_numbers(declared: PipelineAssets) -> bool:
     kind = declared.pipeline.graph.kind
-    return any(
-        kind(one.column) is Kind.FLOAT and kind(one.label) in _NUMBERS for one in declared.quality
-    )
+    pairs = [(kind(quality.column), kind(quality.label)) for quality in declared.quality]
+    return any(column is Kind.FLOAT and label in _NUMBERS for column, label in pairs)
 
 
 EVENT_TIME = Need(

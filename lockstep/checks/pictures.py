@@ -1,7 +1,6 @@
-"""Pictures of findings, as SVG: columns and days by what was found, and a graph around a column.
+"""Pictures of findings as SVG: results by column and day, and the graph around a column.
 
-Dagster shows them as images, in which nobody can point at anything: what is to be known is written
-in them.
+Dagster shows them as images without tooltips, so all information is written in them.
 """
 
 from __future__ import annotations
@@ -28,33 +27,33 @@ COLORS = {
     "not judged": "#c9ced6",
     "passed": "#cfe6d8",
 }
-"""The colours of what was found, the worst first; what passed is the palest but of nothing."""
+"""The colours of results, the worst first."""
 _NOTHING = "#f4f6f8"
 _RANKS = list(COLORS)
 _CELL = 16
 _MOST_ROWS = 40
-"""Columns that are drawn, those with findings first: a picture is kept with each partition."""
+"""Columns drawn, those with findings first: each partition stores a picture."""
 _LONGEST = 26
-"""Characters of a name that are written."""
+"""Characters shown of a name."""
 _MOST_NODES = 24
-"""Columns that are drawn: the picture of a finding is kept with it."""
+"""Columns drawn of a graph: each finding stores a picture."""
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 16, 30
 _LEFT, _LEAST_WIDTH, _LINE = 18, 480, 16
 _LANE = 2.5
-"""How far lines of several boxes run from each other within a gap."""
+"""Distance between the lines of several boxes within a gap."""
 _ACROSS = 5
 """Boxes side by side: as wide as a page shows without scrolling."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What was found of a column in one partition.
+    """The result of a column in one partition.
 
     Attributes:
         column: The column.
         partition: The day or file.
         result: `failed`, `warned`, `not_judged` or `passed`.
-        check: The check that found it; empty where no check found anything.
+        check: The check with the finding; empty without one.
         is_beside: Whether the finding names another column first.
     """
 
@@ -66,19 +65,19 @@ class Cell:
 
     @property
     def shade(self) -> str:
-        """Which of the colours it has."""
-        said = self.result.replace("_", " ")
-        return f"{said} beside" if self.is_beside else said
+        """The name of its colour."""
+        word = self.result.replace("_", " ")
+        return f"{word} beside" if self.is_beside else word
 
 
 def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
-    """Columns by partitions, each coloured by the worst that was found of it.
+    """Draw columns by partitions, coloured by their worst result.
 
-    Columns come in the order of their worst finding, then of their last one, then as they are
-    given. Beside a column with findings is written when the last one was, and by which checks.
+    Columns are sorted by their worst finding, then by their last one. Beside a column with
+    findings stand the partition and the checks of the last one.
 
     Args:
-        cells: What was found; the worst of several of one column and partition is shown.
+        cells: The results; the worst of a column and partition is shown.
         partitions: All partitions to show, the oldest first.
     """
     rows = sorted(_rows(cells), key=lambda row: row.rank(partitions))
@@ -102,49 +101,42 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """A column of the picture.
-
-    Attributes:
-        column: Its name.
-        found: What was found of it, by partition.
-    """
+    """A column of the picture, with its results by partition."""
 
     column: str
-    found: Mapping[str, Sequence[Cell]]
+    cells: Mapping[str, Sequence[Cell]]
 
     @property
     def label(self) -> str:
         return cut(self.column, _LONGEST)
 
     def shade(self, partition: str) -> str | None:
-        """The worst that was found of it in a partition; None where nothing is told of it."""
-        cells = self.found.get(partition, ())
+        """The worst result in a partition; None without any."""
+        cells = self.cells.get(partition, ())
         return min((cell.shade for cell in cells), key=_RANKS.index, default=None)
 
     @property
     def worst(self) -> str:
-        """The worst that was found of it at all."""
-        return min(
-            (cell.shade for cells in self.found.values() for cell in cells), key=_RANKS.index
-        )
+        shades = (cell.shade for cells in self.cells.values() for cell in cells)
+        return min(shades, key=_RANKS.index)
 
     def rank(self, partitions: Sequence[str]) -> tuple[int, int]:
-        """Where it comes among the others."""
-        named = [place for place, one in enumerate(partitions) if self._checks(one)]
+        named = [place for place, partition in enumerate(partitions) if self._checks(partition)]
         return _RANKS.index(self.worst), -max(named, default=-1)
 
     def last(self, partitions: Sequence[str]) -> str:
-        """When something was found of it last, and by which checks; empty if never."""
+        """The partition and the checks of the last finding; empty without any."""
         for partition in reversed(partitions):
             if checks := self._checks(partition):
                 return f"{cut(partition, 12)}: {', '.join(checks)}"
         return ""
 
     def _checks(self, partition: str) -> list[str]:
-        return list(dict.fromkeys(one.check for one in self.found.get(partition, ()) if one.check))
+        checks = (cell.check for cell in self.cells.get(partition, ()))
+        return list(dict.fromkeys(filter(None, checks)))
 
     def drawn(self, left: float, y: float, partitions: Sequence[str]) -> Iterable[str]:
-        """Its name, a rectangle for partitions side by side with one result, and the last one."""
+        """Its name, a rectangle for each run of equal results, and the last finding."""
         yield text(left - 6, y + 12, self.label, anchor="end")
         start = 0
         for shade, same in groupby(map(self.shade, partitions)):
@@ -156,24 +148,24 @@ class _Row:
 
 
 def _rows(cells: Iterable[Cell]) -> list[_Row]:
-    found: dict[str, dict[str, list[Cell]]] = {}
+    by_column: dict[str, dict[str, list[Cell]]] = {}
     for cell in cells:
-        found.setdefault(cell.column, {}).setdefault(cell.partition, []).append(cell)
-    return [_Row(column, by_partition) for column, by_partition in found.items()]
+        by_column.setdefault(cell.column, {}).setdefault(cell.partition, []).append(cell)
+    return [_Row(column, by_partition) for column, by_partition in by_column.items()]
 
 
 def _scale(left: float, partitions: Sequence[str]) -> Iterable[str]:
-    """The names of the partitions above their cells, as many as there is room for."""
+    """The partitions' names above their cells, as many as there is room for."""
     free = left
     for place, name in enumerate(partitions):
-        said, x = cut(name, 12), left + _CELL * place
+        shown, x = cut(name, 12), left + _CELL * place
         if x >= free:
-            yield text(x, 14, said, color=PALE)
-            free = x + CHARACTER * (len(said) + 1)
+            yield text(x, 14, shown, color=PALE)
+            free = x + CHARACTER * (len(shown) + 1)
 
 
 def _legend(x: float, y: float) -> tuple[list[str], float]:
-    """What each colour says, side by side, and where that ends."""
+    """The legend of colours, and its right edge."""
     parts = []
     for shade, color in {**COLORS, "no finding": _NOTHING}.items():
         word = "named with another" if shade.endswith(" beside") else shade
@@ -189,16 +181,16 @@ def divergence_picture(
     sides: tuple[str, str],
     key: str,
 ) -> str:
-    """The columns that a column comes from and those that come from it, with both sides' values.
+    """Draw the graph around the first divergent column, with both sides' values.
 
-    Columns stand below those that they come from. The first divergent one is marked, and whatever
-    differs. Where none diverges, it is the outputs with all that they come from.
+    Columns stand below those that they come from. The first divergent column is marked, and all
+    values that differ. Without a divergence, the outputs with their ancestors are drawn.
 
     Args:
         graph: The graph of the second side.
         first: The first divergence; None where there is none.
         values: By column, its value by each side.
-        sides: What to call the sides.
+        sides: Names of the sides.
         key: Key of the record that has these values.
     """
     column = first.column if first is not None else None
@@ -216,36 +208,36 @@ def divergence_picture(
     more = f" {hidden} other columns are not drawn." if hidden else ""
     marked = " Thick: the first column that differs." if first is not None else ""
     width = max(_edge(max(map(len, rows), default=0)), _LEAST_WIDTH)
-    told = wrap(
+    explanation = wrap(
         f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from those "
         f"above it.{more}",
         int((width - _LEFT) / CHARACTER),
     )
     head = [text(_LEFT, 18, f"Record {cut(key, 60)}", bold=True)]
-    head += [text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(told)]
-    top = 40.0 + _LINE * len(told)
+    head += [text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(explanation)]
+    top = 40.0 + _LINE * len(explanation)
     places = {
         name: (_edge(x), top + y * (_HEIGHT + _GAP_Y))
         for y, row in enumerate(rows)
         for x, name in enumerate(row)
     }
     lines = [
-        _line(places[one], places[name], rows, top)
+        _line(places[source], places[name], rows, top)
         for name in places
-        for one in graph.inputs(name)
-        if one in places
+        for source in graph.inputs(name)
+        if source in places
     ]
     boxes = [_box(place, name, values.get(name), name == column) for name, place in places.items()]
     return drawing(width, top + len(rows) * (_HEIGHT + _GAP_Y), [*head, *lines, *boxes])
 
 
 def _edge(boxes: int) -> float:
-    """Where a box begins that has so many before it."""
+    """Left edge of a box after so many others."""
     return float(_LEFT + boxes * (_WIDTH + _GAP_X))
 
 
 def _around(graph: Graph, column: str | None) -> set[str]:
-    """A column with what it comes from and what comes from it, the nearest first, so many."""
+    """A column with its nearest ancestors and descendants, up to the number drawn."""
     if column is None or column not in graph:
         wanted = [
             *graph.outputs,
@@ -266,23 +258,22 @@ def _box(
     place: tuple[float, float], name: str, value: tuple[Any, Any] | None, is_first: bool
 ) -> str:
     x, y = place
-    one, other = map(_brief, value or ("", ""))
+    before, after = map(_brief, value or ("", ""))
     differs = value is not None and show(value[0]) != show(value[1])
     color = COLORS["failed"] if differs or is_first else PALE
     fill = "#fbe9e7" if is_first else PAPER
-    told = f"{one} → {other}" if differs else one
+    shown = f"{before} → {after}" if differs else before
     thick = 2.5 if is_first else 1
     return (
         "<g>"
         + rectangle(x, y, _WIDTH, _HEIGHT, fill, f" rx='6' stroke='{color}' stroke-width='{thick}'")
         + text(x + 8, y + 18, cut(name, _LONGEST), bold=is_first)
-        + text(x + 8, y + 36, cut(told, 30), color=color if differs else PALE)
-        + f"<title>{escape(name)}: {escape(told)}</title></g>"
+        + text(x + 8, y + 36, cut(shown, 30), color=color if differs else PALE)
+        + f"<title>{escape(name)}: {escape(shown)}</title></g>"
     )
 
 
 def _brief(value: Any) -> str:
-    """A value in a few characters; all digits are in the finding itself."""
     return f"{value:.6g}" if isinstance(value, float) else str(cut(str(value), 14))
 
 
@@ -317,7 +308,7 @@ def _line(
 
 
 def _gap(boxes: int, x: float) -> float:
-    """The middle of the gap nearest to a place in a row of so many boxes, which end somewhere."""
+    """The middle of the nearest gap in a row of so many boxes; the place itself beyond the last."""
     gaps = [_edge(place) - _GAP_X / 2 for place in range(boxes + 1)]
     return x if x > gaps[-1] else min(gaps, key=lambda gap: abs(gap - x))
 

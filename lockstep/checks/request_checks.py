@@ -1,4 +1,4 @@
-"""Checks of requests: what their log says of parity and of the population."""
+"""Check of requests: parity and drift by their log."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ _LEAST_ROWS = 100
 
 
 def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
-    """Whether the batch path gives the requests of a segment the outputs that the server gave.
+    """Check that the batch path gives a segment's requests the outputs that the server gave.
 
-    It computes with the reference predictors: what the server compiled is not asked to prove
-    itself.
+    The batch path uses the reference predictors, not the compiled ones that the server used.
 
     Args:
-        segment: The requests, with what they were answered.
-        loaded: The version that the registry has by the number of the one that answered.
+        segment: The requests with their answers.
+        loaded: The registry's version with the number of the one that answered.
     """
     from lockstep.parity.answers import replay_answers
 
@@ -52,28 +51,23 @@ def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckRes
         version=loaded.version,
     )
     if replayed.comparison is None:
-        told = f"No output can be judged: {tell(replayed.unjudged)}."
-        return CheckResult.not_judged(told, replayed.unjudged)
+        summary = f"No output can be judged: {tell(replayed.unjudged)}."
+        return CheckResult.not_judged(summary, replayed.unjudged)
     how = f"computed anew by the batch path of version {loaded.version}"
-    found = check_comparison(replayed.comparison, loaded.pipeline.graph, how)
+    result = check_comparison(replayed.comparison, loaded.pipeline.graph, how)
     if loaded.digest != segment.header.manifest:
-        found = _of_other_files(found, segment, loaded)
+        result = _of_other_files(result, segment, loaded)
     return replace(
-        found,
-        summary=with_unjudged(found.summary, replayed.unjudged),
+        result,
+        summary=with_unjudged(result.summary, replayed.unjudged),
         unjudged=replayed.unjudged,
-        notes={**_record_of(replayed.comparison.first, given, segment, loaded), **found.notes},
-        numbers={**found.numbers, "requests": len(segment.requests)},
+        notes={**_record_of(replayed.comparison.first, given, segment, loaded), **result.notes},
+        numbers={**result.numbers, "requests": len(segment.requests)},
     )
 
 
 def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
-    """How far the rows of requests are from the training rows, as a batch's are measured.
-
-    Args:
-        segment: The requests.
-        loaded: The version that answered.
-    """
+    """Check that the rows of requests are distributed as in training, as a batch's."""
     from lockstep.constraints.drift import drift
     from lockstep.parity.profiles import Profile
 
@@ -87,9 +81,9 @@ def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResu
     rows = {name: segment.columns[name] for name in fields}
     kinds = {name: loaded.pipeline.graph.kind(name) for name in profile.columns if name in fields}
     measured = drift(loaded.constraints, rows)
-    found = check_drift(
+    result = check_drift(
         Population(
-            [one for one in measured if one.column in fields],
+            [distance for distance in measured if distance.column in fields],
             loaded.constraints,
             profile,
             Profile.of({name: rows[name] for name in kinds}, kinds),
@@ -98,29 +92,29 @@ def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResu
     lacking = {name: f"it is {_REDACTED[how]}" for name, how in redacted.items()}
     unjudged = {name: why for name, why in lacking.items() if name in profile.columns}
     return replace(
-        found,
-        summary=with_unjudged(found.summary, unjudged),
-        unjudged={**found.unjudged, **unjudged},
+        result,
+        summary=with_unjudged(result.summary, unjudged),
+        unjudged={**result.unjudged, **unjudged},
     )
 
 
 def row_names(segment: LogSegment, key: str) -> Array:
-    """What each scored row of a segment is called: clients may send one key again and again."""
+    """A unique name for each scored row of a segment: clients may send a key many times."""
     ids = np.repeat(np.array(segment.requests.ids, dtype=object), segment.requests.rows).tolist()
     keys = segment.columns[key].tolist() if key in segment.columns else ["(no key)"] * len(ids)
     names = np.empty(len(ids), dtype=object)
     names[:] = [
-        f"{one} (request {request}, row {row} of the segment)"
-        for row, (one, request) in enumerate(zip(keys, ids, strict=True))
+        f"{value} (request {request}, row {row} of the segment)"
+        for row, (value, request) in enumerate(zip(keys, ids, strict=True))
     ]
     return names
 
 
 def _departure(segment: LogSegment, loaded: LoadedVersion) -> CheckResult | None:
-    """The result of a log of other columns than the version has that answered.
+    """The result for a log whose columns are not those of the version that answered.
 
-    None where it has these, but for those that are not to be logged; and where the files of the
-    version are others since, which may have other columns.
+    None where they are, except for dropped fields; and where the version's files have changed
+    since, which may have other columns.
     """
     header, logged = segment.header, segment.header.kinds.keys()
     wanted = {*loaded.pipeline.record_schema.names, *loaded.pipeline.graph.outputs}
@@ -128,29 +122,29 @@ def _departure(segment: LogSegment, loaded: LoadedVersion) -> CheckResult | None
     lacking, strange = sorted(wanted - dropped - logged), sorted(logged - wanted)
     if header.manifest != loaded.digest or not (lacking or strange):
         return None
-    told = [f"it lacks {listed(lacking)}"] if lacking else []
-    told += [f"it has {listed(strange)}, which the version does not"] if strange else []
+    differences = [f"it lacks {listed(lacking)}"] if lacking else []
+    differences += [f"it has {listed(strange)}, which the version does not"] if strange else []
     return CheckResult(
         False,
         f"{segment.name} does not hold the columns of version {loaded.version}, which answered: "
-        f"{'; '.join(told)}. It was changed since it was written.",
+        f"{'; '.join(differences)}. It was changed since it was written.",
         column=(*lacking, *strange)[0],
         todo="Restore the segment from a copy. Then: AGAIN",
     )
 
 
-def _of_other_files(found: CheckResult, segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
-    said = (
+def _of_other_files(result: CheckResult, segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
+    summary = (
         f"Version {loaded.version} in the registry is not the one that answered: its manifest is "
-        f"{loaded.digest[:12]}, and was {segment.header.manifest[:12]}. {found.summary}"
+        f"{loaded.digest[:12]}, and was {segment.header.manifest[:12]}. {result.summary}"
     )
-    return replace(found, passed=False, summary=said)
+    return replace(result, passed=False, summary=summary)
 
 
 def _record_of(
     first: Divergence | None, given: Trace, segment: LogSegment, loaded: LoadedVersion
 ) -> Mapping[str, str]:
-    """A record at which an output differs, to be sent again; none where fields are redacted."""
+    """A record for which an output differs, to send again; none where fields are redacted."""
     from lockstep.parity.wire import wire_record
 
     fields = loaded.pipeline.record_schema.fields

@@ -1,4 +1,4 @@
-"""Specifications of the checks: what each means, and what to do when it fails."""
+"""Specifications of the checks: their meaning, and what to do when they fail."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Check:
     Attributes:
         name: Its name on every asset that has it.
         meaning: What it looks at, and what a failure means.
-        remedy: What to do when it fails. PIPELINE, DAY, COLUMN and KEY stand for those of a
-            failure, and AGAIN for the command that makes anew what was checked.
-        blocking: Whether an error of it stops what comes after.
-        need: What a pipeline must declare to have it; None for what every pipeline has.
+        remedy: What to do when it fails. PIPELINE, DAY, COLUMN and KEY stand for those of the
+            failure, and AGAIN for the command that makes the checked asset again.
+        blocking: Whether its error stops the steps that follow.
+        need: What a pipeline must declare to have it; None if every pipeline has it.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Check:
 
 DECODING = Check(
     "decoding",
-    "What was delivered can be read and has every declared column, every row fits the declared "
-    "record type, and there are no undeclared columns. Rows that do not fit are set aside in "
-    "quarantine with all their reasons; too many of them block, and so does a content that cannot "
-    "be read at all.",
+    "The delivery can be read and has every declared column, every row fits the declared record "
+    "type, and there are no undeclared columns. Rows that do not fit are quarantined with all "
+    "their reasons; too many of them block, and so does a delivery that cannot be read at all.",
     "Read the reasons. If upstream changed a type or a name, have it changed back or change the "
-    "record's declaration and train anew. What cannot be read, have delivered anew. Then: AGAIN",
+    "record's declaration and train anew. If the delivery cannot be read, have it sent again. "
+    "Then: AGAIN",
     blocking=True,
 )
 INPUT_SUITE = Check(
@@ -46,8 +46,8 @@ INPUT_SUITE = Check(
     "The raw rows meet the expectations of the input suite, and each key is there once. Rows that "
     "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
     "aside; too many of either, or a critical expectation about the whole batch, block. Great "
-    "Expectations is asked every expectation of all three suites. Its results are kept with the "
-    "attempt (`input_suite.json`, `feature_suite.json`, `output_suite.json`).",
+    "Expectations evaluates all three suites. Its results are stored with the attempt "
+    "(`input_suite.json`, `feature_suite.json`, `output_suite.json`).",
     "`lockstep checks PIPELINE --day DAY --docs` writes Great Expectations' pages of them, and the "
     "details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed. Then: AGAIN",
@@ -55,13 +55,13 @@ INPUT_SUITE = Check(
 )
 INPUT_DRIFT = Check(
     "input_drift",
-    "No raw column begins to drift: to differ from the training for longer than its days differ "
-    "from each other. A column is as far as the farthest of its figures: missing values, where "
-    "numbers lie and how far apart, the shares of its values, values that training never had. The "
-    "limits are calibrated at the fit, as those of all statistics; where rows have no time, blocks "
-    "of rows stand for days. A change that lasts is told once, with the day on which it began and "
-    "what it does to the outputs: three batches at the limit, one that is twice as far, or many "
-    "that are near it. From then on the distance is a figure that is plotted. With fewer than 20 "
+    "No raw column begins to drift: to differ from the training more, and for longer, than the "
+    "training's days differ from each other. A column's distance is the largest of its figures: "
+    "missing values, level and spread of numbers, shares of values, and values that training never "
+    "had. The limits are calibrated at the fit, as those of all statistics; where rows have no "
+    "time, blocks of rows stand for days. A lasting change is three batches at the limit, one that "
+    "is twice as far, or many that are near it. It is reported once, with the day on which it "
+    "began and its effect on the outputs; from then on the distance is plotted. With fewer than 20 "
     "training days nothing is judged.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
@@ -76,11 +76,10 @@ SUDDEN_SHIFT = Check(
     "sudden_shift",
     "The values of each raw column are, over all rows, as they were in training and on the days "
     "before: how many are missing, zero, new, of another form or grid or beyond the range, their "
-    "level and spread, and how many different ones there are. A changed unit, a swapped column or "
-    "a lost feed shows here first. Its findings come from the constraints of the version, and so "
-    "do its limits: see `constraints`. The details have a row for each statistic of a finding, "
-    "then the statistics nearest to their limits; the summary says what the first finding does to "
-    "the outputs.",
+    "level and spread, and the number of distinct values. A changed unit, a swapped column or a "
+    "lost feed shows here first. Findings and limits come from the constraints of the version: see "
+    "`constraints`. The details have a row for each statistic of a finding, then the statistics "
+    "nearest to their limits; the summary says what the first finding does to the outputs.",
     f"Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
     f"then: AGAIN. {_ACCEPT}",
     blocking=True,
@@ -89,38 +88,37 @@ SUDDEN_SHIFT = Check(
 CONSTRAINTS = Check(
     "constraints",
     "The raw rows keep the constraints that were found in the training rows at the fit: *rules* "
-    "(dependencies, look-ups, equalities, orders, implications), what the *history* of each thing "
-    "tells, the *identity* of keys and contents, *panels* of things beside each other, "
-    "*aggregates* such as how many rows a day has, and values of segments. They are found in the "
-    "data, never by the names of columns. A rule that no training row broke, on enough distinct "
-    "things, is strict: one row that breaks it is an error, with its key. All else is a statistic "
-    "with a limit; all limits of a version, those of `sudden_shift` among them, are calibrated "
-    "together on held-out training days: of 100 days without any change one warns, of 500 one "
-    "blocks. Statistics only warn during the first 14 batches that a version publishes; "
+    "(dependencies, look-ups, equalities, orders, implications), the *history* of each entity, the "
+    "*identity* of keys and contents, *panels* of entities beside each other, *aggregates* such as "
+    "the number of rows of a day, and values of segments. They are found in the data, never by the "
+    "names of columns. A rule that no training row broke, on enough distinct entities, is strict: "
+    "one row that breaks it is an error, with its key. All else is a statistic with a limit. All "
+    "limits of a version, those of `sudden_shift` too, are calibrated together on held-out "
+    "training days: without any change, one day of 100 warns and one of 500 blocks. Statistics "
+    "only warn during the first 14 batches that a version publishes; "
     "`PipelineAssets(constraints=Constraints(...))` says otherwise, for all, a family or a column. "
     "Broken constraints of one cause are one finding. Each day of a file is judged by itself. "
-    "`lockstep constraints PIPELINE` lists what was found in training.",
+    "`lockstep constraints PIPELINE` lists the constraints.",
     f"Look the named rows up upstream; the first column is the first suspect. Have them corrected, "
     f"then: AGAIN. {_ACCEPT}",
     blocking=True,
 )
 RESTATED = Check(
     "restated",
-    "Where a day or file is scored that is published already, its rows came again with the raw "
-    "values that they had. Rows with others are listed by column, rows that come no more by their "
-    "key. That is upstream's right, and what came last is published: so it only warns, since "
-    "whoever read the rows before has others. Of a file, no row has a key that one of the last 28 "
-    "files before it published: each is published by itself, so that whoever reads all of them "
-    "finds such a row more than once, and the one with the latest `scored_at` came last.",
+    "When a published day or file is scored again, its rows have the raw values that they had. "
+    "Changed rows are listed by column, withdrawn rows by key. Upstream may correct its rows, and "
+    "the last delivery is published; it only warns, since readers may hold the earlier rows. No "
+    "row of a file has a key that one of the last 28 files before it published: each file is "
+    "published by itself, so that whoever reads all of them finds such a row more than once, and "
+    "the one with the latest `scored_at` came last.",
     "Ask upstream why the named column was corrected, and tell whoever uses what was published. "
     "If it was a mistake, have the rows delivered as they were, then: AGAIN",
 )
 RESCORED = Check(
     "rescored",
-    "Rows of a day or file that is published already, and that came again with the same raw "
-    "values, have the columns that they had. By the same version any other value is an error: "
-    "something outside the record decides it. By another version it is told which columns have "
-    "others, and in how many rows.",
+    "Rows of a published day or file that come again with the same raw values have the same "
+    "columns. By the same version, any other value is an error: something outside the record "
+    "decides it. By another version, the check says which columns differ, and in how many rows.",
     "The first divergent column is named with its function, examples and a record to try. "
     "Something outside the stored version decides its value: a file, an environment variable, the "
     "time, a random number, other rows.",
@@ -129,8 +127,8 @@ RESCORED = Check(
 COMPUTATION = Check(
     "computation",
     "Every column of every row could be computed. Rows on which a function fails are quarantined "
-    "with what it raised; too many quarantined rows, those of the steps before among them, block: "
-    "where a function fails on most of the rows it is broken itself, and nothing is scored.",
+    "with the exception. Too many quarantined rows, with those of the steps before, block: a "
+    "function that fails on most rows is broken itself, and nothing is scored.",
     "The details name the function with its line, and what it raised. Have it take such values, "
     "train anew and promote that; or have the rows corrected upstream. Then: AGAIN",
     blocking=True,
@@ -157,14 +155,14 @@ OUTPUT_SUITE = Check(
 )
 ROW_LOCALITY = Check(
     "row_locality",
-    "Every feature depends on its own row alone. Every row, of the training set and of each batch, "
+    "Every feature depends on its own row alone. Every row of the training set and of each batch "
     "is computed once more, in another order and in parts of a few rows to a thousand, and gives "
     "the same values; a sample of the training set is also computed one row at a time. A feature "
     "that uses a batch's mean, rank or order would differ between training and serving, be it in "
-    "one row of ten thousand or only where a batch is large. Of a batch, and of the rows held out "
-    "in training, outputs are computed again too; models are left to `reference_sample`. Of the "
-    "training set, a feature that draws of a random generator that lasts is an error even where no "
-    "value shows it yet.",
+    "one row of ten thousand or only where a batch is large. The outputs of a batch and of the "
+    "holdout are computed again too; models are left to `reference_sample`. A feature of the "
+    "training set that draws from a shared random generator is an error even where no value shows "
+    "it yet.",
     "Rewrite the named feature so that it reads its own row only. What needs other rows is "
     "computed upstream, or fitted inside a model's scikit-learn pipeline. Then train anew and "
     "promote that.",
@@ -172,31 +170,31 @@ ROW_LOCALITY = Check(
 )
 TRAINING_PARITY = Check(
     "training_parity",
-    "Features and labels of the stored training set, all rows of it, are what the code computes "
-    "that the version carries, run anew with the last row first: the model is fitted to the very "
-    "values that serving will give it. Meanwhile it is seen what that code reads from outside, "
-    "when it is imported and when it computes, in threads of its own too: files and folders (also "
-    "those that Arrow opens, such as Parquet), compiled libraries, environment variables, the "
-    "network, other programs. A data file that lies in the project's packages and is read by the "
-    "module's own place (`Path(__file__).with_name(...)`) is carried by the version; anything else "
-    "is an error that names the line. Where there is an error, nothing is fitted.",
+    "The code that the version carries, run again with the last row first, computes the features "
+    "and labels of all rows of the stored training set: the model is fitted to the very values "
+    "that serving will give it. The check watches what the code reads from outside, when it is "
+    "imported and when it computes, in its own threads too: files and folders (also those that "
+    "Arrow opens, such as Parquet), compiled libraries, environment variables, the network, other "
+    "programs. The version carries a data file that lies in the project's packages and is read by "
+    "the module's own place (`Path(__file__).with_name(...)`); anything else is an error that "
+    "names the line. Where there is an error, nothing is fitted.",
     "Where values differ, the training set was computed by other code than this: run `lockstep "
     "train PIPELINE`, or materialize training_set and then candidate. If that does not help, a "
-    "function remembers rows that it has seen, or something outside the code decides. What is read "
-    "from outside, write into the module, put beside it, or have delivered as a field.",
+    "function remembers earlier rows, or something outside the code decides. Write what is read "
+    "from outside into the module, put it beside it, or have it delivered as a field.",
     blocking=True,
 )
 ROUND_TRIP = Check(
     "round_trip",
     "The stored version, loaded in a new process, gives the golden records the very values that "
     "it gave when it was fitted. In that process the clock is 400 days ahead, strings are hashed "
-    "by another seed (where code may depend on the order of a set, by seven of them in turn), "
-    "time zone, locale and working directory are others, and the records come in another order, "
-    "one, two, four and ever more at once, so that a function that remembers what it saw has seen "
-    "little. Where a value differs, each of these is tried by itself, and the message says with "
-    "which one it differs. Where none differs, code of the version that asked there for the time, "
-    "the machine, its language, the user, the process, the thread, a number drawn by the system "
-    "or whether a file is there is an error all the same: some day the answer matters.",
+    "by another seed (by seven seeds in turn where code may depend on the order of a set), time "
+    "zone, locale and working directory are others, and the records come in another order: one, "
+    "two, four and ever more at once, so that a function that remembers rows has seen few. Where a "
+    "value differs, each of these is tried by itself, and the message names the one that matters. "
+    "Where none differs, code that asked for the time, the machine, its language, the user, the "
+    "process, the thread, a random number of the system or whether a file exists is an error all "
+    "the same: some day the answer matters.",
     "The first divergent column is named, and on what it depends: the time, the order of a set, "
     "the time zone, a random number; or the line that asked. Have the function depend on its "
     "inputs alone.",
@@ -212,10 +210,9 @@ WIRE_FORMATS = Check(
 COMPILED_PARITY = Check(
     "compiled_parity",
     "Models that have a compiled form, a plan on arrays that answers a single record many times "
-    "faster, give in it what they give by scikit-learn: on the golden records, and on rows with "
+    "faster, predict with it what scikit-learn predicts: on the golden records, and on rows with "
     "missing, unseen and extreme values. A model without one is listed with the step that has "
-    "none; scikit-learn serves it. Of a champion, it decides whether the version goes "
-    "live.",
+    "none; scikit-learn serves it. For a champion, it decides whether the version goes live.",
     "The first divergent column is named with examples. A linear model that differs in its last "
     "digits needs a budget: `@model(..., ulps=64)`. Anything else please report.",
     blocking=True,
@@ -223,8 +220,8 @@ COMPILED_PARITY = Check(
 )
 QUALITY = Check(
     "quality",
-    "On the newest rows of the history, on which a fit to the older ones is evaluated, every "
-    "metric reaches its threshold. A threshold that no prediction could miss is a warning.",
+    "A fit to the older rows of the history reaches every metric's threshold on the newest ones. A "
+    "threshold that no prediction could miss is a warning.",
     "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it. Where "
     "a threshold demands nothing, declare one that does.",
     need=needs.QUALITY,
@@ -250,28 +247,28 @@ SLICES = Check(
 )
 EVIDENCE = Check(
     "evidence",
-    "The version can be loaded; what the checks of history, training set and candidate found is "
-    "known of these very files; none of them that blocks is in error; and the version holds all "
-    "the golden records, expectations, profiles and constraints that were counted then, and no "
-    "fewer than a fit stores: 300 golden records or all rows, every column of them and every "
-    "estimator's matrix, a profile of every column; and every file is the one that the fit stored, "
-    "whatever digest it was given since, and of those around them, by which MLflow serves the "
-    "version (`MLmodel`, `python_function.py`, `requirements.txt`, ...), the one that was "
-    "registered; a server's are looked at when they are fetched, and of a version that an older "
-    "Lockstep registered it is told that they were not. It decides whether the version goes live: "
-    "an error keeps `@live` where it is.",
+    "The version can be loaded. The results of the checks of history, training set and candidate "
+    "are known for these very files, and none that blocks is in error. The version holds all the "
+    "golden records, expectations, profiles and constraints that were counted then, and no fewer "
+    "than a fit stores: 300 golden records or all rows, every column of them and every estimator's "
+    "matrix, a profile of every column. Every file is the one that the fit stored, whatever digest "
+    "it was given since. The files by which MLflow serves the version (`MLmodel`, "
+    "`python_function.py`, `requirements.txt`, ...) are those that were registered; those on a "
+    "server are compared when they are fetched, and for a version that an older Lockstep "
+    "registered the check says that they were not compared. It decides whether the version goes "
+    "live: an error keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
 )
 GOLDEN_REPLAY = Check(
     "golden_replay",
-    "The version can be loaded; it holds all the golden records with their columns and matrices, "
-    "expectations, profiled columns and constraints that were stored with it; and the golden "
-    "records, replayed here and now, give the values of every column that they gave when it was "
-    "fitted. Of a champion it decides whether the version goes live: an error keeps `@live` where "
-    "it is; its outputs are replayed as MLflow serves it, too, by the Lockstep that it carries. Of "
-    "a batch, an error blocks publishing.",
+    "The version can be loaded. It holds all the golden records with their columns and matrices, "
+    "expectations, profiled columns and constraints that were stored with it. The golden records, "
+    "replayed here and now, give the values of every column that they gave at the fit. For a "
+    "champion it decides whether the version goes live: an error keeps `@live` where it is; its "
+    "outputs are replayed as MLflow serves it, too, by the Lockstep that it carries. For a batch, "
+    "an error blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,
@@ -279,21 +276,21 @@ GOLDEN_REPLAY = Check(
 CODE_PARITY = Check(
     "code_parity",
     "The columns' code in this checkout is the code that the version was fitted with: their "
-    "functions with all that these reach, and whatever else the modules say that are imported, "
-    "were it only for what they do then; the data files that they read; and, of a champion, the "
-    "expectations. Comments, docstrings and layout make no difference. Of a "
-    "champion that was never live it decides whether the version goes live: a difference is an "
-    "error, which keeps `@live` where it is. Of one that was, and of a batch, it only tells: the "
-    "version goes on with its own code, and the difference is a warning.",
+    "functions with all that these reach, the rest of the imported modules (importing one may do "
+    "something), the data files that they read; and, for a champion, the expectations. Comments, "
+    "docstrings and layout make no difference. For a champion that was never live it decides "
+    "whether the version goes live: a difference is an error, which keeps `@live` where it is. For "
+    "one that was, and for a batch, it only tells: the version goes on with its own code, and the "
+    "difference is a warning.",
     "If the change is meant, train a new version and promote that. If not, take it back.",
 )
 ENVIRONMENT_PARITY = Check(
     "environment_parity",
     "Python, the libraries that any pipeline needs and those that the columns' code imports, BLAS, "
     "processor, threads, time zone (with the rules of all zones) and locale are those of the fit. "
-    "Of a champion that was never live it decides whether the version goes live: a grave "
+    "For a champion that was never live it decides whether the version goes live: a grave "
     "difference, such as another release of a library that computes, is an error, which keeps "
-    "`@live` where it is. Otherwise, and of a batch, it only tells: differences are warnings.",
+    "`@live` where it is. Otherwise, and for a batch, it only tells: differences are warnings.",
     "If golden_replay passes, the difference does no harm yet; bring the environments together "
     "or train anew. If it fails, the difference is the first suspect.",
 )
@@ -306,16 +303,14 @@ STALENESS = Check(
 )
 LIVE_VERSION = Check(
     "live_version",
-    "The version that is live can be loaded, holds all that was stored with it, those files too by "
-    "which MLflow serves it, and is the one "
-    "that the gate let serve last, with the very files that passed it; `@live` points to it in the "
-    "registry; and it did not go live before the version by which the last partition was scored, "
-    "unless it is the same. It decides whether anything is scored: an alias that was moved by "
-    "hand, or a registry restored from an older copy, with the gate's file or without it, proves "
-    "nothing.",
-    "Let the version serve again that the gate let serve, or have the gate judge another: "
-    "`lockstep promote PIPELINE VERSION`. Where files of the version were damaged, restore them. "
-    "Then: AGAIN",
+    "The live version can be loaded and holds all that was stored with it, with the files by which "
+    "MLflow serves it. It is the one that the gate let serve last, with the very files that passed "
+    "it, and `@live` points to it in the registry. It did not go live before the version that "
+    "scored the last partition, unless it is the same. An error keeps anything from being scored: "
+    "an alias that was moved by hand, or a registry restored from an older copy, with the gate's "
+    "file or without it, proves nothing.",
+    "Let the version that passed the gate serve again, or have the gate judge another: `lockstep "
+    "promote PIPELINE VERSION`. Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,
 )
 LIVE_AGE = Check(
@@ -356,32 +351,32 @@ ROW_CONSERVATION = Check(
 ARRIVAL = Check(
     "arrival",
     "Outcomes of enough of the day's published rows (`min_known`) are known once `label_delay` is "
-    "over, and what was known at an earlier look is still delivered, and the same. Until it is "
-    "over, too few are not judged, and the day is looked at again. An outcome that is delivered no "
-    "longer stays known as it was; one that changed counts as it is now. Outcomes of rows that "
-    "were not published are counted and do not count. A delivery that cannot be read, or that has "
-    "a key twice, is an error.",
-    "Ask whoever delivers outcomes for those that lack, and why the named ones changed. If they "
+    "over, and those known at an earlier look are still delivered unchanged. Until then, too few "
+    "are not judged, and the day is looked at again. An outcome that is delivered no longer stays "
+    "known as it was; a changed one counts as it is now. Outcomes of rows that were not published "
+    "are counted, and measure nothing. A delivery that cannot be read, or that has a key twice, is "
+    "an error.",
+    "Ask whoever delivers outcomes for the missing ones, and why the named ones changed. If they "
     "always take longer, declare a longer `label_delay`; if some never arrive, a lower "
     "`min_known`. Then look again: `lockstep outcomes PIPELINE --day DAY`.",
 )
 LIVE_QUALITY = Check(
     "live_quality",
     "On the rows of the last seven days whose outcome is known, every metric reaches its "
-    "threshold; and none begins to be worse, for longer than weeks of the training were on rows "
-    "that models had not seen, which is told once. With fewer than eight weeks of training the "
-    "threshold alone counts. A day of which too little is known (see `arrival`), or that was "
+    "threshold, and none begins to be lastingly worse than in weeks of the training on rows that "
+    "models had not seen; that is reported once. With fewer than eight weeks of training the "
+    "threshold alone counts. A day with too few known outcomes (see `arrival`), or one that was "
     "published again since it was compared, is left out.",
     "Look at input_drift and prediction_drift of these days; train on newer rows.",
     need=needs.QUALITY,
 )
 CALIBRATION = Check(
     "calibration",
-    "What was predicted agrees on average with what came, over the last seven days: probabilities "
-    "with frequencies, amounts with means. How biased a week may be is known from those of the "
-    "training, on rows that models did not see; a lasting bias beyond that is told once, when it "
-    "begins, and is a figure from then on. Where training has too few weeks, every bias is told "
-    "that chance alone hardly explains.",
+    "Predictions agree on average with outcomes over the last seven days: probabilities with "
+    "frequencies, amounts with means. The training's weeks, on rows that models did not see, show "
+    "how biased a week may be. A lasting bias beyond that is reported once, when it begins, and "
+    "plotted from then on. Where training has too few weeks, every bias that chance alone hardly "
+    "explains is reported.",
     "The predictions are biased on these days; if it lasts, train on newer rows.",
     need=needs.NUMBERS,
 )
@@ -390,9 +385,9 @@ REQUEST_REPLAY = Check(
     "request_replay",
     "The segment of the request log is what was sealed, and its requests, sent through the batch "
     "path of the version that answered them, with scikit-learn itself in place of compiled models, "
-    "get the outputs that the server gave: exactly, or within what the column declares. Outputs "
-    "that come from redacted fields are not judged. A segment that was changed since it was "
-    "replayed is judged anew by the sensor, or by the next `lockstep replay PIPELINE`.",
+    "get the outputs that the server gave: exactly, or within the column's declared budget. "
+    "Outputs that come from redacted fields are not judged. A segment that changed since its "
+    "replay is judged again by the sensor, or by the next `lockstep replay PIPELINE`.",
     "The first divergent output is named, with examples by key and request and a record to send "
     "again. What differs between the two is the compiled predictor, the environment of the "
     "server, or something outside the code: a file, an environment variable, the time. When that "
@@ -483,28 +478,28 @@ def declared_checks(declared: PipelineAssets, asset: str) -> tuple[Check, ...]:
 
 
 def others_not_judged(
-    declared: PipelineAssets, asset: str, found: Mapping[str, CheckResult]
+    declared: PipelineAssets, asset: str, known: Mapping[str, CheckResult]
 ) -> dict[str, CheckResult]:
-    """What some checks of an asset found, and that the others had nothing to look at.
+    """Complete the results of an asset's checks: the others are not judged.
 
     Args:
         declared: The pipeline.
         asset: One of `CHECKS_BY_ASSET`.
-        found: What was found, by name of the check; at least one of them failed.
+        known: Results by name of the check, with at least one error.
     """
-    failed = " and ".join(name for name, result in found.items() if result.is_error)
+    failed = " and ".join(name for name, result in known.items() if result.is_error)
     lacking = CheckResult.not_judged(f"There is nothing to look at: {failed} failed.")
-    results = {check.name: found.get(check.name, lacking) for check in CHECKS_BY_ASSET[asset]}
+    results = {check.name: known.get(check.name, lacking) for check in CHECKS_BY_ASSET[asset]}
     return worth_telling(declared, asset, results)
 
 
 def worth_telling(
     declared: PipelineAssets, asset: str, results: Mapping[str, CheckResult]
 ) -> dict[str, CheckResult]:
-    """What checks found, without those that the pipeline has not and that were not judged.
+    """Results without the checks that the pipeline does not declare and that were not judged.
 
-    One that the pipeline has not may be judged all the same: a version that serves is checked as
-    it was declared when it was fitted.
+    A check that the pipeline does not declare may be judged: a version is checked as it was
+    declared when it was fitted.
     """
     names = {check.name for check in declared_checks(declared, asset)}
-    return {name: found for name, found in results.items() if found.judged or name in names}
+    return {name: result for name, result in results.items() if result.judged or name in names}

@@ -1,4 +1,4 @@
-"""Checks of suites: what one finds of rows, given that rows are set aside for it."""
+"""Check of suites: their results on rows, some of which are set aside for breaking them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from lockstep.suites.suite_results import SuiteResult
 
 Keep = Callable[[Mapping[str, Any]], object]
-"""Keeps a document, such as a file of an attempt."""
+"""Stores a document, such as a file of an attempt."""
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """How many rows of a batch or of the history are quarantined, and how many may be.
+    """The number of quarantined rows of a batch or of the history, and its limit.
 
     Attributes:
-        rows: Number of rows that are quarantined so far, for whatever reason.
-        total: Number of rows that came in.
+        rows: Number of rows quarantined so far, for any reason.
+        total: Number of rows in.
         left: Number of rows that go on.
         limit: Largest share of the rows that may be quarantined.
     """
@@ -36,20 +36,17 @@ class Quarantined:
 
     @property
     def too_many(self) -> bool:
-        """Whether so many are that the rest says little of the whole.
-
-        A single row never is too many, unless none is left.
-        """
+        """Whether too many rows are quarantined; a single one never is, unless none is left."""
         return self.room < 0 or (self.rows > 0 and not self.left)
 
     @property
     def room(self) -> int:
-        """How many more rows may be quarantined; less than nothing where too many are."""
+        """How many more rows may be quarantined; negative where too many are."""
         return int(max(1.0, self.limit * self.total)) - self.rows
 
     @property
     def excess(self) -> str:
-        """What is said where too many are: how many, and how many may be; else nothing."""
+        """A message with the number and its limit where too many are quarantined; else empty."""
         if not self.too_many:
             return ""
         share = percentage(100 * self.rows / self.total)
@@ -66,14 +63,14 @@ def check_suite(
     quarantined: Quarantined,
     keep: Keep,
 ) -> CheckResult:
-    """Whether computed rows meet a suite, given that some are set aside for breaking it.
+    """Check that computed rows meet a suite; some are set aside for breaking it.
 
     Args:
         suite: The suite, as plain JSON.
-        columns: All rows that are computed, those that are set aside among them.
-        key: Name of the column that tells the rows apart.
-        quarantined: How many rows are quarantined.
-        keep: Is given what Great Expectations tells of it, as JSON.
+        columns: All computed rows, with those that are set aside.
+        key: Name of the key.
+        quarantined: The number of quarantined rows, and its limit.
+        keep: Stores Great Expectations' results, as JSON.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
@@ -93,16 +90,16 @@ def check_suite(
 def suite_result(
     result: SuiteResult, broken: int, quarantined: Quarantined, disagreed: str | None
 ) -> CheckResult:
-    """What a suite found, as a check result.
+    """The check result of a suite.
 
-    A critical expectation that is not met is an error if it is about the whole batch. If it is
-    about single rows these are set aside, and it is an error only if they are too many.
+    A critical expectation about the whole batch is an error if it is not met. One about single
+    rows sets these aside, and is an error only if they are too many.
 
     Args:
-        result: What Great Expectations found.
-        broken: How many rows the suite's row rules refuse.
-        quarantined: How many rows are quarantined, those among them.
-        disagreed: Where the two do not refuse the same rows; None if they do.
+        result: The result of Great Expectations.
+        broken: Number of rows that the suite's row rules refuse.
+        quarantined: The number of quarantined rows with these, and its limit.
+        disagreed: The disagreement of Great Expectations and the row rules; None if they agree.
     """
     failed = result.failed("critical", "warning")
     critical = [finding for finding in failed if finding.severity == "critical"]
@@ -110,7 +107,7 @@ def suite_result(
     aside = [finding for finding in critical if finding.row_level]
     worst = (blocking or aside or failed)[:3]
     all_rows = counted(quarantined.total, "row")
-    said = [
+    parts = [
         f"Nothing can be relied on: {disagreed}; please report it, this is a fault of Lockstep's"
         if disagreed is not None
         else "",
@@ -122,7 +119,7 @@ def suite_result(
     is_error = blocking or (aside and quarantined.too_many) or disagreed is not None
     return CheckResult(
         passed=not failed and disagreed is None,
-        summary="; ".join(filter(None, said)) or f"{result.summary}.",
+        summary="; ".join(filter(None, parts)) or f"{result.summary}.",
         severity="ERROR" if is_error else "WARN",
         column=next(iter(worst[0].columns), None) if worst else None,
         also=tuple(worst[0].columns[1:]) if worst else (),
@@ -138,11 +135,11 @@ def suite_result(
 
 
 def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
-    """Where Great Expectations and the row rules of one suite do not refuse as many rows.
+    """Expectations whose row rule refuses another number of rows; None if they all agree.
 
     Args:
-        result: What Great Expectations found.
-        refused: How many rows each row rule refuses, in the order of the suite.
+        result: The result of Great Expectations.
+        refused: Number of rows that each row rule refuses, in the order of the suite.
     """
     findings = [finding for finding in result.findings if finding.row_level]
     unlike = [

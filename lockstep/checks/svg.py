@@ -1,4 +1,4 @@
-"""Drawings as SVG: text and boxes that need no style sheet and no other file."""
+"""Drawings as SVG: text and boxes without style sheets or other files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from xml.sax.saxutils import escape
 
 INK, PALE, PAPER = "#1f2933", "#6b7785", "#ffffff"
 CHARACTER = 6.5
-"""How wide a character is, about."""
+"""Approximate width of a character."""
 _FONT = "font-family='system-ui, sans-serif' font-size='11'"
 
 
 def text(
-    x: float, y: float, said: str, *, anchor: str = "start", color: str = INK, bold: bool = False
+    x: float, y: float, line: str, *, anchor: str = "start", color: str = INK, bold: bool = False
 ) -> str:
     """A line of text.
 
     Args:
-        x: Where it begins, or ends or has its middle.
-        y: Its foot.
-        said: The text.
+        x: Its left edge, right edge or middle, by `anchor`.
+        y: Its base line.
+        line: The text.
         anchor: `start`, `middle` or `end`.
         color: Its colour.
         bold: Whether it stands out.
@@ -28,32 +28,17 @@ def text(
     weight = " font-weight='600'" if bold else ""
     return (
         f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' fill='{color}'{weight}>"
-        f"{escape(said)}</text>"
+        f"{escape(line)}</text>"
     )
 
 
 def rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:
-    """A rectangle.
-
-    Args:
-        x: Its left edge.
-        y: Its upper edge.
-        width: Its width.
-        height: Its height.
-        fill: Its colour.
-        more: Other attributes.
-    """
+    """A rectangle."""
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{fill}'{more}/>"
 
 
 def drawing(width: float, height: float, parts: Iterable[str]) -> str:
-    """A whole drawing.
-
-    Args:
-        width: Its width.
-        height: Its height.
-        parts: What is in it, from the back to the front.
-    """
+    """A whole drawing."""
     body = "\n".join(parts)
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "

@@ -30,18 +30,18 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
 
     The graph in Dagster's UI shows the last part of a key only, so each stream is a group.
     """
-    found = [*training_assets(declared), champion_asset(declared)]
+    assets = [*training_assets(declared), champion_asset(declared)]
     for stream in streams(declared):
-        found += scoring_assets(declared, stream)
+        assets += scoring_assets(declared, stream)
     if declared.outcomes is not None and declared.calendar is not None:
-        found.append(outcomes_asset(declared, declared.outcomes, declared.calendar))
+        assets.append(outcomes_asset(declared, declared.outcomes, declared.calendar))
     if declared.request_log is not None:
-        found.append(requests_asset(declared))
-    return found
+        assets.append(requests_asset(declared))
+    return assets
 
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
-    """`champion` of a pipeline: what `@champion` points to, and the gate that moves `@live`."""
+    """`champion` of a pipeline: the version at `@champion`, and the gate that moves `@live`."""
     pipeline = declared.pipeline
 
     @checked_asset(
@@ -86,7 +86,7 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
 def outcomes_asset(
     declared: PipelineAssets, source: Source, calendar: Calendar
 ) -> dg.AssetsDefinition:
-    """`outcomes` of a pipeline: labels that arrived later, beside what was predicted."""
+    """`outcomes` of a pipeline: labels that arrived later, beside the predictions."""
 
     @checked_asset(
         [declared.name, "outcomes"],
@@ -110,19 +110,19 @@ def outcomes_asset(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
         day, run = context.partition_key, context.run.run_id
-        found = compare_outcomes(declared, source, registry, store, day, run=run)
+        compared = compare_outcomes(declared, source, registry, store, day, run=run)
         yield materialized(
             context,
-            found.results,
+            compared.results,
             {
-                **found.counts,
-                "dagster/row_count": found.arrival.known,
-                "share known": found.arrival.share,
-                "path": dg.MetadataValue.path(str(found.path)),
+                **compared.counts,
+                "dagster/row_count": compared.arrival.known,
+                "share known": compared.arrival.share,
+                "path": dg.MetadataValue.path(str(compared.path)),
                 **{
-                    f"plot: {quality.title}": picture(quality_plot(quality, found.recent))
-                    for quality in found.measured
-                    if len(found.recent[quality.label])
+                    f"plot: {quality.title}": picture(quality_plot(quality, compared.recent))
+                    for quality in compared.measured
+                    if len(compared.recent[quality.label])
                 },
             },
         )
@@ -131,7 +131,7 @@ def outcomes_asset(
 
 
 def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
-    """`requests` of a pipeline: what its server was asked and answered, replayed."""
+    """`requests` of a pipeline: its server's logged requests, replayed."""
     pipeline = declared.pipeline
     names = (*pipeline.record_schema.names, *pipeline.graph.outputs)
 
@@ -153,22 +153,22 @@ def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = replay_segment(
+        replayed = replay_segment(
             declared,
             Store(home.data / declared.name),
             segment_path(home.requests(declared.name), context.partition_key),
             context.run.run_id,
             partial(registry.load, declared.name),
         )
-        metadata: dict[str, Any] = {**found.counts, **found.figures}
-        if found.version is not None:
-            link = version_link(home, declared.name, found.version)
+        metadata: dict[str, Any] = {**replayed.counts, **replayed.figures}
+        if replayed.version is not None:
+            link = version_link(home, declared.name, replayed.version)
             metadata |= {
-                "dagster/row_count": found.counts["rows"],
-                "version": found.version,
+                "dagster/row_count": replayed.counts["rows"],
+                "version": replayed.version,
                 "MLflow version": link,
-                "path": dg.MetadataValue.path(str(found.path)),
+                "path": dg.MetadataValue.path(str(replayed.path)),
             }
-        yield materialized(context, found.results, metadata)
+        yield materialized(context, replayed.results, metadata)
 
     return requests

@@ -1,4 +1,4 @@
-"""Assets with their checks, of which each finds something or has nothing to compare."""
+"""Assets with their checks."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 from lockstep.errors import LockstepError
 
 FILE_TAG = "lockstep/file"
-"""Tag of a run that was asked to score a file: the file, as whoever asked named it."""
+"""Tag of a run that scores a file: its name in the command."""
 _MESSAGE = "message"
-"""Metadata of a check that did not pass: what was found, where, and what to do."""
+"""Metadata of a failed check: what, where, and what to do."""
 OTHER_FINDINGS = "other findings"
-"""Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
+"""Metadata of a materialization: results without an evaluation of Dagster's, a row a check."""
 _MOST_ROWS = 50
 """Rows shown in a table: Dagster's event log keeps them forever and shows them to everybody."""
 
 
 class Blocked(dg.Failure):
-    """A run that ends here, since a blocking check is in error: Dagster itself tells only which."""
+    """Ends a run at blocking checks in error, with their messages; Dagster gives only their names.
+
+    Args:
+        place: The asset and partition that were checked.
+        failed: Messages by name of the check.
+    """
 
     def __init__(self, place: Place, failed: Mapping[str, str]) -> None:
-        """Tell of each check in error what was found, where, and what to do.
-
-        Args:
-            place: What was checked.
-            failed: The message of each, by the name of the check.
-        """
         super().__init__(
             "\n\n".join(f"{name} of {place}: {message}" for name, message in failed.items()),
             metadata={name: dg.MetadataValue.url(place.page(name)) for name in failed},
@@ -64,15 +63,15 @@ def checked_asset(
 ]:
     """Make an asset of a function that yields what `materialized` returns.
 
-    Dagster shows a check as skipped whose asset was made without a result of it, and goes on. It
-    demands a result of every check unless an asset can be made in part; so all of them can.
+    Dagster demands a result of every check, unless an asset can be made in part; so all of them
+    can. It shows a check without a result as skipped, and goes on.
 
     Args:
         key: The asset's key.
         checks: Its checks.
-        deps: Keys of the assets that it is made of.
-        partitions: Its partitions, and those of its checks.
-        spec: What else describes it: see `dagster.AssetSpec`.
+        deps: Keys of its upstream assets.
+        partitions: The partitions of the asset and of its checks.
+        spec: Further arguments of `dagster.AssetSpec`.
     """
     name = dg.AssetKey(list(key))
 
@@ -123,47 +122,44 @@ def materialized(
     results: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
-    """An asset that was made, with what its checks found.
+    """The result of making an asset, with its check results.
 
-    What was not judged is metadata, and so is what a check found that is not declared on the
-    asset: the version that serves may be checked in ways in which the checkout's would not be.
+    Results that were not judged are metadata, and so are those of checks that the asset does not
+    declare: the version that serves may be checked otherwise than the checkout declares.
 
     Args:
         context: The run.
-        results: What the checks found, by name.
-        metadata: What else is told of the asset.
+        results: Check results by name.
+        metadata: Further metadata of the asset.
     """
     place = _place(context)
     _tell(context, results, metadata)
     declared = {key.name for key in context.selected_asset_check_keys}
-    evaluated = {
-        name: found for name, found in results.items() if found.judged and name in declared
-    }
+    judged = {name: result for name, result in results.items() if result.judged}
+    evaluated = {name: result for name, result in judged.items() if name in declared}
     others = _same_keys(
-        [_row(name, found, place) for name, found in results.items() if name not in evaluated]
+        [_row(name, result, place) for name, result in results.items() if name not in evaluated]
     )
     return dg.MaterializeResult(
         metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
-        check_results=[to_result(name, found, place) for name, found in evaluated.items()],
+        check_results=[to_result(name, result, place) for name, result in evaluated.items()],
     )
 
 
-def _row(name: str, found: CheckResult, place: Place) -> dict[str, str | None]:
-    """What a check without an evaluation found, as a row of a table."""
+def _row(name: str, result: CheckResult, place: Place) -> dict[str, str | None]:
     row = {
         "check": name,
-        "result": found.result.replace("_", " "),
-        "finding": found.summary,
-        "column": found.column,
+        "result": result.result.replace("_", " "),
+        "finding": result.summary,
+        "column": result.column,
     }
-    if found.passed or not found.judged:
+    if result.passed or not result.judged:
         return row
-    message = Message.of(name, found, place)
+    message = Message.of(name, result, place)
     return {**row, "where": message.where, "what to do": message.todo}
 
 
 def _same_keys(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
-    """The rows of a table, each with the keys of all."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return [{key: row.get(key) for key in keys} for row in rows]
 
@@ -171,17 +167,13 @@ def _same_keys(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]
 def _stop_if_blocked(
     context: dg.AssetExecutionContext, made: dg.MaterializeResult[Any], blocking: Set[str]
 ) -> None:
-    """End the run where a blocking check is in error, as Dagster would, with the whole message.
-
-    Raises:
-        Blocked: One is.
-    """
+    """End the run where a blocking check is in error, with the whole message."""
     failed = {
-        str(one.check_name): str(message_of(one.metadata))
-        for one in made.check_results or ()
-        if one.check_name in blocking
-        and not one.passed
-        and one.severity is dg.AssetCheckSeverity.ERROR
+        str(result.check_name): str(message_of(result.metadata))
+        for result in made.check_results or ()
+        if result.check_name in blocking
+        and not result.passed
+        and result.severity is dg.AssetCheckSeverity.ERROR
     }
     if failed:
         raise Blocked(_place(context), failed)
@@ -198,19 +190,19 @@ def _tell(
     results: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
 ) -> None:
-    """Say in the run's log what was made, how its checks came out, and what is wrong."""
+    """Log figures, numbers of check results, and errors."""
     figures = {name: value for name, value in metadata.items() if isinstance(value, int | float)}
     if figures:
-        told = (f"{name.removeprefix('dagster/')} {value}" for name, value in figures.items())
-        context.log.info("; ".join(told))
+        shown = (f"{name.removeprefix('dagster/')} {value}" for name, value in figures.items())
+        context.log.info("; ".join(shown))
     if results:
-        counts = Counter(found.result.replace("_", " ") for found in results.values())
+        counts = Counter(result.result.replace("_", " ") for result in results.values())
         context.log.info(
             "checks: " + ", ".join(f"{count} {result}" for result, count in counts.items())
         )
-    for name, found in results.items():
-        if found.is_error:
-            context.log.error("%s: %s", name, found.summary)
+    for name, result in results.items():
+        if result.is_error:
+            context.log.error("%s: %s", name, result.summary)
 
 
 def specs(
@@ -218,7 +210,7 @@ def specs(
     asset: dg.AssetKey,
     partitions: dg.PartitionsDefinition[str] | None = None,
 ) -> list[dg.AssetCheckSpec]:
-    """The checks as Dagster declares them on an asset."""
+    """Dagster's declarations of checks on an asset."""
     place = Place(asset.to_user_string())
     with catch_warnings():
         # Partitioned checks are in preview; tests/upstream pins how they behave.
@@ -235,39 +227,39 @@ def specs(
         ]
 
 
-def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResult:
-    """What a check found, as Dagster records it: of one that did not pass, the whole message."""
+def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResult:
+    """A check result for Dagster; for a check that did not pass, with the whole message."""
     metadata: dict[str, Any] = {
-        title: _plain(value) for title, value in found.numbers.items() if math.isfinite(value)
+        title: _plain(value) for title, value in result.numbers.items() if math.isfinite(value)
     }
-    if found.column is not None:
-        metadata["column"] = found.column
-    if found.table:
-        metadata["details"] = table_metadata(found.table)
-    if found.unjudged:
-        lacking = [{"column": name, "lacking": why} for name, why in found.unjudged.items()]
+    if result.column is not None:
+        metadata["column"] = result.column
+    if result.table:
+        metadata["details"] = table_metadata(result.table)
+    if result.unjudged:
+        lacking = [{"column": name, "lacking": why} for name, why in result.unjudged.items()]
         metadata["not judged"] = table_metadata(lacking)
-    metadata |= {title: dg.MetadataValue.md(text) for title, text in found.notes.items()}
-    message = None if found.passed else Message.of(name, found, place)
+    metadata |= {title: dg.MetadataValue.md(text) for title, text in result.notes.items()}
+    message = None if result.passed else Message.of(name, result, place)
     if message is not None:
         metadata[_MESSAGE] = dg.MetadataValue.json(asdict(message))
     return dg.AssetCheckResult(
         check_name=name,
-        passed=found.passed,
-        severity=dg.AssetCheckSeverity[found.severity],
-        description=found.summary if message is None else message.paragraphs,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity[result.severity],
+        description=result.summary if message is None else message.paragraphs,
         metadata=metadata,
     )
 
 
 def message_of(metadata: Mapping[str, Any]) -> Message | None:
-    """The message of a check that did not pass, from its metadata; None of one that passed."""
-    told = metadata.get(_MESSAGE)
-    return None if told is None else Message(**told.value)
+    """The message of a check from its metadata; None if it passed."""
+    stored = metadata.get(_MESSAGE)
+    return None if stored is None else Message(**stored.value)
 
 
 def _plain(number: Any) -> float:
-    """A number as one of Python's own: Dagster stores none of NumPy's, of floats either."""
+    """A number as a Python number: Dagster stores none of NumPy's."""
     return int(number) if isinstance(number, Integral) else float(number)
 
 

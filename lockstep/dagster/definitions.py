@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-# What Dagster has made so far stays for good. Kept out of the garbage collector's sight, it is not
-# walked through again and again while the rest is imported, which takes a quarter of the time.
+# Dagster's objects so far are permanent. Frozen, the garbage collector does not walk them again and
+# again during the other imports, which takes a quarter of the time.
 gc.freeze()
 
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """What Dagster shows of a project.
+    """Dagster's definitions of a project.
 
     Attributes:
-        definitions: All that it can run, and an asset for every broken pipeline.
+        definitions: The definitions, with an asset for every broken pipeline.
         broken: Pipelines that cannot be imported or built, by name.
     """
 
@@ -43,27 +43,27 @@ class Built:
 
 
 def definitions(project: Project) -> dg.Definitions:
-    """What Dagster shows of a project; a broken pipeline is an asset that says what is wrong."""
+    """Dagster's definitions of a project; a broken pipeline is an asset with its error."""
     return built(project).definitions
 
 
 def built(project: Project) -> Built:
-    """All pipelines as Dagster's definitions; one that cannot be built does not stop the others."""
+    """Build Dagster's definitions of all pipelines; a broken one does not stop the others."""
     project.activate()
     return _built(project)
 
 
 @cache
 def _built(project: Project) -> Built:
-    found = pipelines(project)
-    parts, broken = [], dict(found.broken)
-    for name, declared in found.declared.items():
+    imported = pipelines(project)
+    parts, broken = [], dict(imported.broken)
+    for name, declared in imported.declared.items():
         try:
             parts.append(_of_pipeline(declared))
-        except Exception as error:  # noqa: BLE001 - Dagster raises what it likes of a declaration
+        except Exception as error:  # noqa: BLE001 - Dagster may raise anything for a declaration
             broken[name] = _not_built(name, error)
     shared = dg.Definitions(
-        assets=[_broken_asset(one) for one in broken.values()],
+        assets=[_broken_asset(pipeline) for pipeline in broken.values()],
         resources=resources(project),
         executor=dg.in_process_executor,
     )
@@ -71,7 +71,7 @@ def _built(project: Project) -> Built:
 
 
 def resources(project: Project) -> dict[str, Any]:
-    """The resources that assets and sensors ask for, as the environment names them at a run."""
+    """The resources of assets and sensors, by the environment of the run."""
 
     def home(_: dg.InitResourceContext) -> Home:
         return project.home
@@ -96,16 +96,16 @@ def _of_pipeline(declared: PipelineAssets) -> dg.Definitions:
 
 
 def _not_built(name: str, error: Exception) -> Broken:
-    said = " ".join(str(error).split())
+    cause = " ".join(str(error).split())
     return Broken(
         name,
-        f"Pipeline {name} is declared, but Dagster cannot have it: {said}",
+        f"Pipeline {name} is declared, but Dagster cannot have it: {cause}",
         "".join(format_exception(error)),
     )
 
 
 def _broken_asset(broken: Broken) -> dg.AssetsDefinition:
-    name = re.sub(r"\W", "_", broken.name, flags=re.ASCII)  # it may be what Dagster cannot have
+    name = re.sub(r"\W", "_", broken.name, flags=re.ASCII)  # Dagster may refuse the name itself
 
     @dg.asset(
         key=dg.AssetKey([name, "broken"]),

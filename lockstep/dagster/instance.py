@@ -34,7 +34,7 @@ concurrency:
   runs:
     max_concurrent_runs: 2
 """
-"""What was written before days were run one at a time."""
+"""The settings of older homes, without the limit of one day at a time."""
 _WITHOUT_LEVEL = f"""\
 {_WITHOUT_ORDER}\
     tag_concurrency_limits:
@@ -44,7 +44,7 @@ _WITHOUT_LEVEL = f"""\
           applyLimitPerUniqueValue: true
         limit: 1
 """
-"""What was written before runs logged from a level on."""
+"""The settings of older homes, without a level of logs."""
 _SETTINGS = f"""\
 {_WITHOUT_LEVEL}\
 python_logs:
@@ -57,16 +57,16 @@ _DEMANDED = {
     "python_log_level": "does not set python_log_level, so that runs write each of Dagster's "
     "events to the log of `lockstep up`",
 }
-"""Settings that a person's own file may lack, each with what follows where it does."""
+"""Settings that a person's own file may lack, each with the consequence."""
 
 
 def prepare_instance(home: Home) -> Path:
-    """Make sure that there is an instance, and that this process and its children use it.
+    """Prepare the instance's folder, and let this process and its children use it.
 
-    `DAGSTER_HOME` names the instance where it is set; otherwise it is kept in the home.
+    `DAGSTER_HOME` names the folder if it is set; otherwise it is in the home.
 
     Raises:
-        LockstepError: Its folder cannot be written to, or is one that Dagster cannot use.
+        LockstepError: Dagster cannot use the folder, or it cannot be written to.
     """
     path = _folder(home)
     if "?" in str(path) or unquote(str(path)) != str(path):
@@ -86,11 +86,7 @@ def prepare_instance(home: Home) -> Path:
 
 
 def lacking_settings(home: Home) -> list[str]:
-    """What is lacking in settings that a person has changed since Lockstep wrote them.
-
-    Returns:
-        A sentence for each, for who starts the daemon, which goes by them.
-    """
+    """Sentences about settings that the instance's own file lacks."""
     file = _folder(home) / _FILE
     written = _read_settings(file.parent) or ""
     return [
@@ -102,20 +98,20 @@ def lacking_settings(home: Home) -> list[str]:
 
 
 def find_instance(home: Home) -> dg.DagsterInstance | None:
-    """The instance where there is one; None where nothing was run yet, and nothing is made.
+    """Open the instance if it exists; None where nothing was run yet.
 
     Raises:
-        LockstepError: What is in its folder cannot be read.
+        LockstepError: Its folder cannot be read.
     """
     folder = _folder(home)
     return open_instance(home) if folder.is_dir() and any(folder.iterdir()) else None
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """The instance, in which runs, events and checks are recorded.
+    """Open the instance, which records runs, events and checks; make it if it does not exist.
 
     Raises:
-        LockstepError: Its folder cannot be written to, or what is in it cannot be read.
+        LockstepError: Its folder cannot be written to or read.
     """
     from sqlalchemy.exc import DatabaseError
     from yaml import YAMLError  # type: ignore[import-untyped]
@@ -159,7 +155,7 @@ def _folder(home: Home) -> Path:
 def _alone(path: Path) -> Iterator[None]:
     """Keep other processes from making the instance's databases at the same time.
 
-    Dagster makes them at the first use, and of two processes that do so one breaks off.
+    Dagster makes them at the first use; of two processes that do so, one fails.
     """
     with (path / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Interrupts: a Ctrl-C that arrives while Dagster carries out a run is not lost."""
+"""Interrupts: a Ctrl-C during a run of Dagster's is not lost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST_SIGNALS = 4096
 
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Raise an interrupt at the end, if one arrived within and nothing came of it.
+    """Raise an interrupt at the end, if one arrived within and Dagster forgot it.
 
-    Dagster notes an interrupt and raises it before the next step; one that arrives after the last
-    step is forgotten. The interpreter writes every signal to the wakeup descriptor, whoever
-    handles it (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+    Dagster notes an interrupt and raises it before the next step; it forgets one that arrives after
+    the last step. The interpreter writes every signal to the wakeup descriptor, whoever handles it
+    (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
 
     Raises:
-        KeyboardInterrupt: One arrived.
+        KeyboardInterrupt: An interrupt arrived.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's

@@ -1,4 +1,4 @@
-"""Jobs: what is run together."""
+"""Jobs: the assets that run together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def replay_job_name(pipeline: str) -> str:
 def jobs(declared: PipelineAssets) -> list[Job]:
     """All jobs of a pipeline."""
     name = declared.name
-    found = [
+    pipeline_jobs = [
         _job(
             train_job_name(name),
             [[name, "history"], [name, "training_set"], [name, "candidate"]],
@@ -57,7 +57,7 @@ def jobs(declared: PipelineAssets) -> list[Job]:
         *(_score_job(declared, stream) for stream in streams(declared)),
     ]
     if declared.outcomes is not None and declared.calendar is not None:
-        found.append(
+        pipeline_jobs.append(
             _job(
                 monitor_job_name(name),
                 [[name, "outcomes"]],
@@ -65,14 +65,14 @@ def jobs(declared: PipelineAssets) -> list[Job]:
             )
         )
     if declared.request_log is not None:
-        found.append(
+        pipeline_jobs.append(
             _job(
                 replay_job_name(name),
                 [[name, "requests"]],
                 "Send the requests of one segment through the batch path, and compare.",
             )
         )
-    return found
+    return pipeline_jobs
 
 
 def _score_job(declared: PipelineAssets, stream: Stream) -> Job:

@@ -1,6 +1,6 @@
-"""What Dagster loads of a project that has no definitions of its own: all of its pipelines.
+"""The code location of a project without definitions of its own: all of its pipelines.
 
-The project is that of the folder in which Dagster runs.
+The project is found from the folder in which Dagster runs.
 """
 
 from lockstep.dagster.definitions import definitions

@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def column_schema(pipeline: Pipeline, names: Iterable[str]) -> dict[str, Any]:
-    """The table schema of an asset: each column's type and what it is."""
+    """The table schema of an asset: type and description of each column."""
     columns = [
         dg.TableColumn(name, _TYPES[pipeline.graph.kind(name)], description(pipeline, name))
         for name in names
@@ -35,7 +35,7 @@ def column_schema(pipeline: Pipeline, names: Iterable[str]) -> dict[str, Any]:
 
 
 def description(pipeline: Pipeline, name: str) -> str:
-    """What a column is, from its declaration or its function."""
+    """The description of a column, from its declaration or its function."""
     if name in pipeline.joint_schema:
         field = pipeline.joint_schema[name]
         return f"{field.doc} ({field.declared_name})" if field.doc else field.declared_name
@@ -50,14 +50,7 @@ def description(pipeline: Pipeline, name: str) -> str:
 def column_lineage(
     graph: Graph, names: Iterable[str], upstream: dg.AssetKey, available: Iterable[str]
 ) -> dict[str, Any]:
-    """Which columns of the asset before each column comes from.
-
-    Args:
-        graph: The column graph.
-        names: Columns of the asset.
-        upstream: The asset that they are computed from.
-        available: Its columns.
-    """
+    """The columns of the upstream asset that each column comes from."""
     known = set(available)
     dependencies = {}
     for name in names:
@@ -72,7 +65,7 @@ def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
 
 
 def first_rows(columns: Columns, count: int = 5) -> dg.MarkdownMetadataValue:
-    """The first rows as a Markdown table, for a look at what there is."""
+    """The first rows as a Markdown table."""
     frame = to_frame({name: array[:count] for name, array in columns.items()})
     head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * len(frame.columns)
     rows = ("| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False))

@@ -1,7 +1,7 @@
-"""The record: what checks found, looked up again.
+"""The recorded results of checks.
 
-What the checks of scoring, of outcomes and of requests found is read from the records of the
-partitions, which also tell of an attempt that broke off; all else from Dagster's events.
+Results of scoring, outcomes and requests are read from the records of the partitions, which also
+show an attempt that broke off; all others from Dagster's events.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lockstep.store.streams import stream_records, streams
 
 _MOST_RECORDS = 10_000
 _OWED = ("daily", "outcomes")
-"""Streams of which every partition is owed: one that is blocked stays in sight until it is through.
-What became of a file is told beside the file."""
+"""Streams whose partitions must all go through: a blocked one is shown until it does. The fate of a
+file is written beside the file."""
 
 
 def recorded_checks(
@@ -39,16 +39,16 @@ def recorded_checks(
     all_partitions: bool = False,
     attempt: int | None = None,
 ) -> list[CheckReport]:
-    """What every check of a pipeline found last, in the order of its assets.
+    """The last results of every check of a pipeline, in the order of its assets.
 
     Args:
         declared: The pipeline.
-        instance: Where it is recorded; None where nothing was run yet.
+        instance: Dagster's instance; None where nothing was run yet.
         store: Where the pipeline's rows are kept.
         day: Only this partition.
-        all_partitions: The last finding of every partition, rather than of the last one and of
-            days that wait for a person.
-        attempt: Which attempt at scoring the partition; None for the last one.
+        all_partitions: Whether to take every partition, rather than the last one and the days that
+            wait for a person.
+        attempt: Number of the attempt at scoring the partition; the last one by default.
 
     Raises:
         NotStoredError: No such attempt is kept.
@@ -56,26 +56,27 @@ def recorded_checks(
     if instance is None:
         return []
     recorded = _recorded(declared, store, day, all_partitions, attempt)
-    found: list[CheckReport] = []
+    reports: list[CheckReport] = []
     for asset in pipeline_assets(declared):
         if asset.key.to_user_string() in recorded:
-            found += recorded[asset.key.to_user_string()]
+            reports += recorded[asset.key.to_user_string()]
             continue
-        told = [
+        evaluations = [
             evaluation for key in asset.check_keys for evaluation in _evaluations(key, instance)
         ]
         most = _MOST_RECORDS if all_partitions else 1
-        told += _other_findings(asset.key, instance, day, most)
+        evaluations += _other_findings(asset.key, instance, day, most)
         latest: dict[tuple[str, str | None], CheckReport] = {}
-        for _, report in sorted(told, key=lambda one: one[0]):
+        for _, report in sorted(evaluations, key=lambda entry: entry[0]):
             if day is None or report.partition == day:
                 latest[report.check, report.partition if all_partitions else None] = report
         checks = [key.name for key in asset.check_keys]
-        found += sorted(
+        order = {check: place for place, check in enumerate(checks)}
+        reports += sorted(
             latest.values(),
-            key=lambda one: ((*checks, one.check).index(one.check), one.partition or ""),
+            key=lambda report: (order.get(report.check, len(order)), report.partition or ""),
         )
-    return found
+    return reports
 
 
 def _recorded(
@@ -85,12 +86,12 @@ def _recorded(
     all_partitions: bool,
     attempt: int | None,
 ) -> dict[str, list[CheckReport]]:
-    """What the records tell of the steps of scoring, of outcomes and of requests, by asset."""
-    found: dict[str, list[CheckReport]] = {}
+    """The reports from the records of scoring, outcomes and requests, by asset."""
+    reports: dict[str, list[CheckReport]] = {}
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
         assets = {step: f"{declared.name}/{stream.name}/{step}" for step in STEPS}
-        found |= _of_records(records, assets, partition, all_partitions, attempt)
+        reports |= _of_records(records, assets, partition, all_partitions, attempt)
     looks: dict[str, Records] = {}
     if declared.outcomes is not None:
         looks[OUTCOMES] = outcome_records(declared, store)
@@ -98,34 +99,34 @@ def _recorded(
         looks[REQUESTS] = request_records(declared, store)
     for step, records in looks.items():
         asset = f"{declared.name}/{step}"
-        found |= (
+        reports |= (
             _of_records(records, {step: asset}, partition, all_partitions, None)
             if attempt is None
-            else {asset: []}  # what is counted are attempts at scoring
+            else {asset: []}  # the number is of an attempt at scoring
         )
     if declared.outcomes is not None:
         asset = f"{declared.name}/{OUTCOMES}"
-        found[asset] += _outdated(declared, store, asset, found[asset])
-    return found
+        reports[asset] += _outdated(declared, store, asset, reports[asset])
+    return reports
 
 
 def _outdated(
-    declared: PipelineAssets, store: Store, asset: str, told: Sequence[CheckReport]
+    declared: PipelineAssets, store: Store, asset: str, reports: Sequence[CheckReport]
 ) -> list[CheckReport]:
-    """Of which of the days that are told of another attempt is published by now."""
-    records, found = outcome_records(declared, store), []
-    for day in dict.fromkeys(report.partition for report in told if report.check != RECORD):
+    """Reports of the days that were published again since they were compared."""
+    records, late = outcome_records(declared, store), []
+    for day in dict.fromkeys(report.partition for report in reports if report.check != RECORD):
         look = records.committed(day or "")
         try:
             is_late = look is not None and is_outdated(declared, store, look)
         except DamagedError:
-            continue  # which is told of the day itself
+            continue  # the day's own report says so
         if look is not None and is_late:
             result = CheckResult(
                 False, f"{day}: {OUTDATED}.", "WARN", todo="Compare it again: AGAIN"
             )
-            found.append(CheckReport.found(asset, RECORD, day or "", result))
-    return found
+            late.append(CheckReport.found(asset, RECORD, day or "", result))
+    return late
 
 
 def _of_records(
@@ -135,27 +136,18 @@ def _of_records(
     all_partitions: bool,
     attempt: int | None,
 ) -> dict[str, list[CheckReport]]:
-    """What records tell, by asset.
-
-    Args:
-        records: The records.
-        assets: The asset of each step, in order.
-        partition: Only this partition.
-        all_partitions: All of them, rather than the last one and the days that wait for a person,
-            where none is named.
-        attempt: Which attempt; None for the last one.
-    """
-    found: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
+    """The reports from records, by asset; see `recorded_checks`."""
+    reports: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
     if partition is None and not all_partitions:
         waiting = unpublished(records) if records.stream in _OWED else []
         wanted = list(dict.fromkeys([*waiting, last_attempted(records)]))
     else:
-        wanted = [one for one in records.attempted() if partition in (None, one)]
-    for one in filter(None, wanted):
-        for finding in findings(records, one, attempt, tuple(assets)):
+        wanted = [name for name in records.attempted() if partition in (None, name)]
+    for name in filter(None, wanted):
+        for finding in findings(records, name, attempt, tuple(assets)):
             asset = assets[finding.step]
-            found[asset].append(CheckReport.found(asset, finding.check, one, finding.result))
-    return found
+            reports[asset].append(CheckReport.found(asset, finding.check, name, finding.result))
+    return reports
 
 
 def _evaluations(
@@ -173,7 +165,7 @@ def _evaluations(
 def _other_findings(
     key: dg.AssetKey, instance: dg.DagsterInstance, partition: str | None, most: int
 ) -> Iterator[tuple[float, CheckReport]]:
-    """What the last materializations tell of checks without an evaluation, each with its time."""
+    """The last results of checks without an evaluation, each with its time."""
     wanted = dg.AssetRecordsFilter(key, asset_partitions=None if partition is None else [partition])
     for record in instance.fetch_materializations(wanted, limit=most).records:
         if record.asset_materialization is not None:

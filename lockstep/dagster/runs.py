@@ -1,4 +1,4 @@
-"""Runs: a job carried out in this process, and what its checks found."""
+"""Runs of jobs in this process, and their check results."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What one check found.
+    """The result of a check.
 
     Attributes:
         asset: The asset, such as `flight_delay/daily/batch`.
         check: The check's name.
         partition: The partition, if it has one.
         result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
-        column: The column that it names, if it names one.
-        summary: What was found, in a line.
-        where: Where in the data or the code; None of one that passed or was not judged.
-        todo: What to do about it; likewise.
+        column: The first column that it names, if any.
+        summary: The finding in a line.
+        where: The place in the data or the code; None if it passed or was not judged.
+        todo: What to do about it; None likewise.
     """
 
     asset: str
@@ -56,12 +56,12 @@ class CheckReport:
 
     @property
     def page(self) -> str:
-        """Its page in Dagster's UI, without the address of that."""
+        """Path of its page in Dagster's UI."""
         return Place(self.asset).page(self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
-        """What Dagster recorded of a check."""
+        """The report of Dagster's evaluation of a check."""
         failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
         column = evaluation.metadata.get("column")
         message = message_of(evaluation.metadata)
@@ -80,15 +80,15 @@ class CheckReport:
     def found(
         cls, asset: str, check: str, partition: str | None, result: CheckResult
     ) -> CheckReport:
-        """What is recorded of a partition."""
-        told = cls(asset, check, partition, result.result, result.column, result.summary)
+        """The report of a recorded check result."""
+        report = cls(asset, check, partition, result.result, result.column, result.summary)
         if result.result not in ("failed", "warned"):
-            return told
+            return report
         message = Message.of(check, result, Place(asset, partition))
-        return replace(told, where=message.where, todo=message.todo)
+        return replace(report, where=message.where, todo=message.todo)
 
     def to_json(self, dagster: str | None = None) -> dict[str, Any]:
-        """As plain data.
+        """The report as plain data.
 
         Args:
             dagster: The address of Dagster's UI, if it runs.
@@ -97,37 +97,37 @@ class CheckReport:
 
     @classmethod
     def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:
-        """What Dagster recorded no evaluation for, such as checks that could not be judged."""
+        """Reports of the checks without an evaluation, such as those not judged."""
         table = made.metadata.get(OTHER_FINDINGS)
         if not isinstance(table, dg.TableMetadataValue):
             return []
         return [
             cls(
                 asset=made.asset_key.to_user_string(),
-                check=str(one["check"]),
+                check=str(row["check"]),
                 partition=made.partition,
-                result=str(one["result"]).replace(" ", "_"),
-                column=None if one["column"] is None else str(one["column"]),
-                summary=str(one["finding"]),
-                where=_text(one.get("where")),
-                todo=_text(one.get("what to do")),
+                result=str(row["result"]).replace(" ", "_"),
+                column=None if row["column"] is None else str(row["column"]),
+                summary=str(row["finding"]),
+                where=_text(row.get("where")),
+                todo=_text(row.get("what to do")),
             )
-            for one in (record.data for record in table.records)
+            for row in (record.data for record in table.records)
         ]
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What became of a run.
+    """The result of a run.
 
     Attributes:
-        run_id: Dagster's name for it.
-        job: The job.
+        run_id: Dagster's identifier of the run.
+        job: Name of the job.
         partition: The partition, if it has one.
         materialized: Assets that were written, each with its metadata as plain values.
-        checks: What the checks found.
+        checks: Reports of the checks.
         error: Why it broke off, in a line; None if it went through or a check stopped it.
-        is_mistake: Whether that was bad input or wrong use, rather than a fault.
+        is_mistake: Whether the error is bad input or wrong use, rather than a fault.
     """
 
     run_id: str
@@ -145,15 +145,15 @@ class RunReport:
 
     @property
     def ok(self) -> bool:
-        """Whether it went through without a check in error."""
+        """Whether the run went through without a check in error."""
         return self.error is None and not self.failed
 
     def wrote(self, asset: str) -> bool:
-        """Whether the asset whose key ends so was written."""
+        """Whether an asset was written, by the end of its key."""
         return any(key.endswith(asset) for key in self.materialized)
 
     def figure(self, asset: str, name: str) -> Any:
-        """A value of the metadata of the asset whose key ends so; None if there is none."""
+        """A metadata value of an asset, by the end of its key; None without one."""
         return next(
             (values.get(name) for key, values in self.materialized.items() if key.endswith(asset)),
             None,
@@ -161,16 +161,16 @@ class RunReport:
 
     @property
     def quarantined(self) -> int:
-        """How many rows of its batch are set aside, before they were scored and after."""
+        """Number of rows of its batch that are quarantined, before scoring and after."""
         return sum(self.figure(asset, "quarantined") or 0 for asset in ("/batch", "/scored"))
 
     def path(self, asset: str) -> Path | None:
-        """The file of the asset whose key ends so; None if it was not written."""
-        found = self.figure(asset, "path")
-        return None if found is None else Path(found)
+        """The file of an asset, by the end of its key; None if it was not written."""
+        path = self.figure(asset, "path")
+        return None if path is None else Path(path)
 
     def to_json(self, dagster: str | None = None) -> dict[str, Any]:
-        """As plain data.
+        """The result as plain data.
 
         Args:
             dagster: The address of Dagster's UI, if it runs.
@@ -196,25 +196,25 @@ def run_job(
     file: str | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
-    """Carry a job out in this process, as a run of the instance.
+    """Run a job in this process.
 
     Args:
         project: The project.
         job: Name of the job.
-        instance: Where to record it.
+        instance: The instance that records the run.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
-        file: The file that is scored, as whoever asks for it names it; messages name it so.
+        file: The scored file's name in the command, for messages.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
     Raises:
         LockstepError: The job's pipeline is broken, or the job has no such partition; or the run
-            cannot be recorded, such as on a disk that is full.
-        KeyboardInterrupt: It was interrupted; Dagster has recorded it as failed.
+            cannot be recorded, such as on a full disk.
+        KeyboardInterrupt: The run was interrupted; Dagster has recorded it as failed.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what libraries say to developers is none of a user's
-        getLogger(_PLAN_LOGGER).setLevel(ERROR)  # of checks that were not judged, we tell ourselves
+        warnings.simplefilter("ignore")  # libraries' warnings are for developers
+        getLogger(_PLAN_LOGGER).setLevel(ERROR)  # our own reports name the checks not judged
         definition = _resolved(project, job)
         _check_partition(definition, partition, instance)
         run_id = str(uuid4())
@@ -244,16 +244,16 @@ def run_job(
         job=job,
         partition=partition,
         materialized={
-            one.asset_key.to_user_string(): {
+            asset.asset_key.to_user_string(): {
                 name: value.value
-                for name, value in one.metadata.items()
+                for name, value in asset.metadata.items()
                 if isinstance(value.value, str | int | float | bool) and not name.startswith("plot")
             }
-            for one in made
+            for asset in made
         },
         checks=(
             *(CheckReport.of(evaluation) for evaluation in result.get_asset_check_evaluations()),
-            *(other for one in made for other in CheckReport.others(one)),
+            *(other for asset in made for other in CheckReport.others(asset)),
         ),
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
@@ -262,11 +262,7 @@ def run_job(
 
 @contextmanager
 def _recording_told(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Tell in a line that Dagster cannot write down what happens in a run.
-
-    Raises:
-        LockstepError: It cannot.
-    """
+    """Turn a failure of Dagster's to record a run into an error in a line."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -286,11 +282,11 @@ def _text(value: Any) -> str | None:
 def _resolved(project: Project, job: str) -> dg.JobDefinition:
     from lockstep.dagster.definitions import built
 
-    found = built(project)
-    for broken in found.broken.values():
+    loaded = built(project)
+    for broken in loaded.broken.values():
         if job.startswith(f"{broken.name}_"):
             raise LockstepError(broken.error)
-    return found.definitions.resolve_job_def(job)
+    return loaded.definitions.resolve_job_def(job)
 
 
 def _placer(
@@ -298,7 +294,7 @@ def _placer(
 ) -> Callable[[dg.EventLogEntry], None]:
     """A listener that puts a run under its code location when it starts.
 
-    Dagster leaves a run in process without one, and most of its pages leave such a run out.
+    Dagster gives a run in process none, and most of its pages leave out such a run.
     """
 
     def place(entry: dg.EventLogEntry) -> None:
@@ -311,8 +307,6 @@ def _placer(
 
 
 def _announcer(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
-    """A listener to a run's events that passes on the beginnings of its steps."""
-
     def announce(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is not None and event.is_step_start and event.step_key is not None:
@@ -343,7 +337,7 @@ def _first_error(events: Iterable[Any]) -> SerializableErrorInfo | None:
 
 
 def _inside_dagsters(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
-    """What was raised in a step, which Dagster wraps; not what that was raised from."""
+    """The error raised in a step, without Dagster's wrapping; not its own cause."""
     while (
         error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster")
     ):
@@ -363,8 +357,8 @@ def _is_mistake(error: SerializableErrorInfo) -> bool:
 
 
 def _descendants(base: type) -> set[type]:
-    found: set[type] = {base}
+    classes: set[type] = {base}
     child: type
     for child in type.__subclasses__(base):
-        found |= _descendants(child)
-    return found
+        classes |= _descendants(child)
+    return classes

@@ -1,4 +1,4 @@
-"""Schedules: each tick takes the days that are open, the oldest first and one at a time."""
+"""Schedules: each tick takes the open days, the oldest first and one at a time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
 
 MOST_DAYS = 31
-"""Days that one tick takes: a month that was missed is caught up in a morning."""
+"""Days that a tick takes: a missed month is caught up in a morning."""
 ONE_AT_A_TIME = "lockstep/one_at_a_time"
-"""Tag of runs of which the queue starts one at a time for each of its values: a day is compared
-with the days before it, which must be through by then."""
+"""Tag of runs that the queue starts one at a time for each of its values: a day is compared with
+the days before it, which must be through by then."""
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
-    """The daily schedules of a pipeline; none where it has no daily source."""
+    """The daily schedules of a pipeline; none without a daily source."""
     calendar = declared.calendar
     if declared.daily is None or calendar is None:
         return []
-    found = [_score_daily(declared, calendar)]
+    daily = [_score_daily(declared, calendar)]
     if declared.outcomes is not None:
-        found.append(_monitor_daily(declared, calendar))
-    return found
+        daily.append(_monitor_daily(declared, calendar))
+    return daily
 
 
 def run_requests(
@@ -47,21 +47,20 @@ def run_requests(
     tick: datetime,
     since: Callable[[str], datetime | None] = lambda _: None,
 ) -> list[dg.RunRequest]:
-    """Runs for the first of some open days, in order: `MOST_DAYS` at most.
+    """Requests of runs for the first open days, in order: `MOST_DAYS` at most.
 
-    A day that was blocked, or failed for a cause that will be there tomorrow, is left to a person;
-    it does not hold up the days after it. A day that is being worked on is let alone. One whose
-    run was killed, or failed for a cause from outside, is taken again, a few times.
+    A day that was blocked, or failed for a lasting cause, is left to a person; it does not hold up
+    the days after it. A day under way is skipped. A day whose run was killed, or failed for a cause
+    from outside, is taken again, a few times.
 
     Args:
         instance: Where runs are recorded.
         job: The job to run.
-        days: The days that are open, in order.
-        tick: When: however often a tick is evaluated, it asks for a day once.
-        since: When what the job works on was made of a day, where that may be made anew: runs
-            from before are no word about it.
+        days: The open days, in order.
+        tick: The tick's time: however often it is evaluated, it requests a day once.
+        since: Returns when a day's input was made; runs from before do not count.
     """
-    found = (
+    requests = (
         dg.RunRequest(
             run_key=f"{day}, at {tick.isoformat()}",
             partition_key=day,
@@ -70,13 +69,13 @@ def run_requests(
         for day in days
         if _may_run(instance, job, day, since(day))
     )
-    return list(islice(found, MOST_DAYS))
+    return list(islice(requests, MOST_DAYS))
 
 
 def _may_run(
     instance: dg.DagsterInstance, job: str, day: str, since: datetime | None = None
 ) -> bool:
-    """Whether no run of a day is under way, and none ended so that a person has to look."""
+    """Whether no run of a day is under way, and none failed in a way that needs a person."""
     runs = last_runs(instance, job, {"dagster/partition": day}, since)
     return not runs or runs[0].is_success or may_try_again(instance, runs)
 
@@ -101,7 +100,7 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
         if live.state().version is None:
             return dg.SkipReason(f"{declared.name} has no live version yet: train and promote one.")
         tick = context.scheduled_execution_time
-        # Records tell what is published: Dagster's events may be of an older copy, or they newer.
+        # By the records, not by Dagster's events: one of the two may be an older copy.
         records = stream_records(declared, Store(home.data / declared.name), "daily")
         published = set(records.partitions())
         days = (day for day in calendar.days(tick) if day not in published)

@@ -1,4 +1,4 @@
-"""Scoring as assets: each carries out one step of `lockstep.scoring.partition`."""
+"""Scoring as assets, one for each step of `lockstep.scoring.partition`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +25,11 @@ from lockstep.store.parquet import Store
 from lockstep.store.streams import Stream
 
 _PICTURE = "findings by column and day"
-"""Metadata of the step with which a partition ends, as far as it comes."""
+"""Metadata of the last step that a partition reaches."""
 
 
 class BatchConfig(dg.Config):
-    """What a person decides about a batch.
+    """A person's decisions about a batch.
 
     Attributes:
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
@@ -39,7 +39,7 @@ class BatchConfig(dg.Config):
 
 
 def scoring_assets(declared: PipelineAssets, stream: Stream) -> list[dg.AssetsDefinition]:
-    """`batch`, `scored` and `published` of one stream of a pipeline."""
+    """`batch`, `scored` and `published` of a pipeline's stream."""
     return [_batch(declared, stream), _scored(declared, stream), _published(declared, stream)]
 
 
@@ -66,14 +66,14 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
-            found = batch_step(
+            stage = batch_step(
                 work,
                 _live(declared, home, registry),
                 partial(stream.decode, home, work.partition),
                 accept=config.accept,
             )
-        picture = {_PICTURE: _findings(work)} if found.blocked_by else {}  # else `scored` has it
-        yield _told(context, found, "accepted", **found.counts, **fate, **picture)
+        picture = {_PICTURE: _findings(work)} if stage.blocked_by else {}  # else `scored` has it
+        yield _told(context, stage, "accepted", **stage.counts, **fate, **picture)
 
     return batch
 
@@ -106,9 +106,9 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
-            found = scored_step(work, _live(declared, home, registry))
-        figures = {**found.counts, **_version(home, declared, found), **found.figures, **fate}
-        yield _told(context, found, "scored", **figures, **{_PICTURE: _findings(work)})
+            stage = scored_step(work, _live(declared, home, registry))
+        figures = {**stage.counts, **_version(home, declared, stage), **stage.figures, **fate}
+        yield _told(context, stage, "scored", **figures, **{_PICTURE: _findings(work)})
 
     return scored
 
@@ -138,8 +138,8 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
-            found = publish(work)
-        yield _told(context, found, "published", **fate)
+            stage = publish(work)
+        yield _told(context, stage, "published", **fate)
 
     return published
 
@@ -148,63 +148,52 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
 def _told_upstream(
     stream: Stream, home: Home, partition: str
 ) -> Iterator[dict[str, dg.MarkdownMetadataValue]]:
-    """Carry out a step, and tell whoever delivered the partition what became of it.
+    """Carry out a step, and tell whoever delivered the partition its fate.
 
     Yields:
-        What was told, once the step is done.
+        Metadata of what was told, filled in once the step is done.
     """
-    told: dict[str, dg.MarkdownMetadataValue] = {}
+    metadata: dict[str, dg.MarkdownMetadataValue] = {}
     try:
-        yield told
+        yield metadata
     except Exception as error:
         stream.tell(home, partition, error)
         raise
     facts = stream.tell(home, partition, None)
-    told.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
+    metadata.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
 
 
 def _work(
     declared: PipelineAssets, stream: Stream, context: dg.AssetExecutionContext, home: Home
 ) -> Work:
-    """What a run of Dagster's does at one partition."""
     store = Store(home.data / declared.name)
     return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
 
 
 def _findings(work: Work) -> dg.MarkdownMetadataValue:
-    """A picture of what was found of which column in the last partitions."""
     shown = last_partitions(work.records, work.partition)
     graph = work.declared.pipeline.graph
-    cells = [cell for one in shown for cell in findings(work.records, one, graph)]
+    cells = [cell for partition in shown for cell in findings(work.records, partition, graph)]
     drawn = findings_picture(cells, shown)
     return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
 
 
 def _live(declared: PipelineAssets, home: Home, registry: Registry) -> Live:
-    """Where it is kept which version is live."""
     return Live(registry, declared.name, home.live(declared.name))
 
 
-def _version(home: Home, declared: PipelineAssets, found: Stage) -> dict[str, Any]:
-    """The version that a step used, if it used one."""
-    if found.version is None:
+def _version(home: Home, declared: PipelineAssets, stage: Stage) -> dict[str, Any]:
+    if stage.version is None:
         return {}
-    link = version_link(home, declared.name, found.version)
-    return {"version": found.version, "MLflow version": link}
+    link = version_link(home, declared.name, stage.version)
+    return {"version": stage.version, "MLflow version": link}
 
 
 def _told(
-    context: dg.AssetExecutionContext, found: Stage, rows: str, **metadata: Any
+    context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any
 ) -> dg.MaterializeResult[Any]:
-    """What is told of a step: of one that had nothing to work on, what its checks found.
-
-    Args:
-        context: The run.
-        found: What the step made.
-        rows: Which of its counts is the number of rows that it made.
-        metadata: What else is told.
-    """
-    if found.path is not None:
-        path = dg.MetadataValue.path(str(found.path))
-        metadata |= {"dagster/row_count": found.counts[rows], "path": path}
-    return materialized(context, found.results, metadata)
+    """The materialization of a step, with its file and number of rows if it wrote any."""
+    if stage.path is not None:
+        path = dg.MetadataValue.path(str(stage.path))
+        metadata |= {"dagster/row_count": stage.counts[rows], "path": path}
+    return materialized(context, stage.results, metadata)

@@ -1,4 +1,4 @@
-"""Sensors: one follows `@champion`, one takes files from the inbox, one segments of requests."""
+"""Sensors of `@champion`, of files in the inbox, and of segments of logged requests."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from lockstep.store.streams import inbox_of
 MOVE = "lockstep/move"
 """Tag of the runs that put a version through the gate for one move of `@champion`."""
 SEGMENT = "lockstep/segment"
-"""Tag of the runs that replay a segment: SHA-256 of its file when they were asked for."""
+"""Tag of the runs that replay a segment: SHA-256 of its file when the run was requested."""
 _INTERVAL_SECONDS = 30
 _PARTITION = "dagster/partition"
 _MOST_SEGMENTS = 20
-"""Segments that a tick takes, some minutes' work; the others in the next ones."""
+"""Segments that a tick takes, some minutes' work."""
 
 
 def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
     """The sensors of a pipeline."""
-    found = [_champion_sensor(declared), _inbox_sensor(declared)]
+    pipeline_sensors = [_champion_sensor(declared), _inbox_sensor(declared)]
     if declared.request_log is not None:
-        found.append(_requests_sensor(declared))
-    return found
+        pipeline_sensors.append(_requests_sensor(declared))
+    return pipeline_sensors
 
 
 def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) -> str | None:
-    """The key of the run to ask for; None where one is under way, or ended and was the last.
+    """The key of the run to request; None where a run is under way, or the last one is final.
 
-    However often a sensor asks for the same key, Dagster makes one run of it.
+    Dagster makes one run of a key, however often a sensor requests it.
 
     Args:
         instance: Where runs are recorded.
-        key: That of the first run.
-        runs: The last runs at the same thing, the newest first.
+        key: The key of the first run.
+        runs: The last runs with the same input, the newest first.
     """
     if not runs:
         return key
@@ -61,7 +61,7 @@ def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) 
 def _sensor(
     name: str, job: str, description: str
 ) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
-    """What makes a sensor of a function: it looks twice a minute, from the first start on."""
+    """Decorate a function as a sensor that looks twice a minute, from the first start on."""
     return dg.sensor(
         name=name,
         job_name=job,
@@ -90,7 +90,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         if wanted is None:
             return dg.SkipReason(f"{declared.name} has no @champion yet.")
         seen: dict[str, Any] = json.loads(context.cursor or '{"version": null, "moves": 0}')
-        # The number of moves makes each move a run of its own, there and back again too.
+        # The number of moves makes each move a run of its own, also a move back.
         moves = seen["moves"] + (seen["version"] != wanted.version)
         cursor = json.dumps({"version": wanted.version, "moves": moves})
         if live.agrees and live.version == wanted.version:
@@ -131,8 +131,8 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         for line in waiting:
             context.log.info(line)
         files = inbox_of(declared, home)
-        told = [fate for fate in files.untold() if fate.state == "repeated"]
-        observed = [_repetition(declared, fate) for fate in told]
+        repeated = [fate for fate in files.untold() if fate.state == "repeated"]
+        observed = [_repetition(declared, fate) for fate in repeated]
         requests: list[dg.RunRequest] = []
         for partition in files.unpublished(claim.partition for claim in claims):
             runs = last_runs(context.instance, job, {_PARTITION: partition})
@@ -143,7 +143,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
                 files.tell_broken_off(partition, is_tried_again=key is not None)
         if not requests:
             odd = unsupported_files(inbox)
-            what = [fate.message.what for fate in told] or [f"No new file in {inbox}."]
+            what = [fate.message.what for fate in repeated] or [f"No new file in {inbox}."]
             what += waiting
             if odd:
                 what.append(f"Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}")
@@ -160,7 +160,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 
 
 def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
-    """That a file came again, for the page of the inbox's asset; there is no partition of it."""
+    """An observation of a repeated file, which has no partition, for the page of the asset."""
     return dg.AssetObservation(
         [declared.name, "inbox", "batch"],
         description=fate.message.paragraphs,
@@ -191,7 +191,7 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         seen = msgspec.json.decode(context.cursor or "{}", type=dict[str, Mark])
         opened, marks = open_segments(declared, store, folder, seen)
         asked = (_replay(context.instance, job, name, sha) for name, sha in opened.items())
-        requests = list(islice((one for one in asked if one is not None), _MOST_SEGMENTS))
+        requests = list(islice(filter(None, asked), _MOST_SEGMENTS))
         new = [
             str(request.partition_key) for request in requests if request.partition_key not in known
         ]
@@ -212,7 +212,7 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 
 
 def _replay(instance: dg.DagsterInstance, job: str, name: str, digest: str) -> dg.RunRequest | None:
-    """The run to ask for that replays a segment as it is now; None where there is one."""
+    """The request of a run that replays a segment; None where a run is under way or final."""
     runs = last_runs(instance, job, {_PARTITION: name})
     if runs and runs[0].is_finished and runs[0].tags.get(SEGMENT) != digest:
         key: str | None = f"{name}, changed after {runs[0].run_id}"

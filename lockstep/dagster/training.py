@@ -1,4 +1,4 @@
-"""Training as assets: each carries out one step of `lockstep.training.candidate`."""
+"""Training as assets, one for each step of `lockstep.training.candidate`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -50,21 +50,20 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     def history(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = ingest_history(declared, Store(home.data / declared.name), context.run_id)
-        yield materialized(context, found.results, _told(found))
+        labelled = ingest_history(declared, Store(home.data / declared.name), context.run_id)
+        yield materialized(context, labelled.results, _told(labelled))
 
     return history
 
 
-def _told(found: LabelledHistory) -> dict[str, Any]:
-    """What is told of the history's rows, if it could be read."""
-    if found.ingested is None:
+def _told(read: LabelledHistory) -> dict[str, Any]:
+    if read.ingested is None:
         return {}
     return {
-        **found.ingested.counts,
-        "dagster/row_count": found.ingested.accepted,
-        "path": dg.MetadataValue.path(str(found.path)),
-        "first rows": first_rows(found.ingested.columns),
+        **read.ingested.counts,
+        "dagster/row_count": read.ingested.accepted,
+        "path": dg.MetadataValue.path(str(read.path)),
+        "first rows": first_rows(read.ingested.columns),
     }
 
 
@@ -91,15 +90,15 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
     def training_set(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = compute_training_set(declared, Store(home.data / declared.name), context.run_id)
+        computed = compute_training_set(declared, Store(home.data / declared.name), context.run_id)
         yield materialized(
             context,
-            found.results,
+            computed.results,
             {
-                **found.counts,
-                "dagster/row_count": found.counts["rows"],
+                **computed.counts,
+                "dagster/row_count": computed.counts["rows"],
                 "features": len(graph.model_free),
-                "path": dg.MetadataValue.path(str(found.path)),
+                "path": dg.MetadataValue.path(str(computed.path)),
             },
         )
 
@@ -133,26 +132,25 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         project: dg.ResourceParam[Project],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
-        found = fit_candidate(declared, store, context.run_id, registry, project.packages)
-        if found.version is not None:
-            context.log.info("registered %s version %s", declared.name, found.version.version)
+        fitted = fit_candidate(declared, store, context.run_id, registry, project.packages)
+        if fitted.version is not None:
+            context.log.info("registered %s version %s", declared.name, fitted.version.version)
         yield materialized(
             context,
-            found.results,
+            fitted.results,
             {
-                **_registered(home, found),
-                "dagster/row_count": found.rows,
-                **{title: value for title, value in found.metrics.items() if value == value},
-                **{f"plot: {title}": picture(figure) for title, figure in found.plots.items()},
+                **_registered(home, fitted),
+                "dagster/row_count": fitted.rows,
+                **{title: value for title, value in fitted.metrics.items() if value == value},
+                **{f"plot: {title}": picture(figure) for title, figure in fitted.plots.items()},
             },
         )
 
     return candidate
 
 
-def _registered(home: Home, found: Candidate) -> dict[str, Any]:
-    """The version that was registered, if one was."""
-    if found.version is None:
+def _registered(home: Home, fitted: Candidate) -> dict[str, Any]:
+    if fitted.version is None:
         return {}
-    name, number = found.version.name, found.version.version
+    name, number = fitted.version.name, fitted.version.version
     return {"version": number, "MLflow version": version_link(home, name, number)}

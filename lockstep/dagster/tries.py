@@ -1,8 +1,8 @@
-"""Tries: what failed for a cause from outside, or was killed, is run once more.
+"""Tries: a run that failed for a cause from outside, or was killed, is tried again.
 
-Such a run says nothing about what it worked on: another one may go through. One that ended
-otherwise is left to a person. Within a run, a step is tried again a while later; whether what a
-schedule or a sensor asked for may be run once more, its last runs tell.
+Such a run says nothing about what it worked on: another one may go through. Any other failure is
+left to a person. Within a run, a step is tried again a while later. For schedules and sensors, the
+last runs decide whether to run again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lockstep.errors import (
 PROCESS = "lockstep/process"
 """Tag of a run: its process, by number and host."""
 MOST_TRIES = 5
-"""Runs that say nothing about what they worked on, after which it is left to a person."""
+"""Runs in a row that fail from outside or are killed, after which a person has to look."""
 FROM_OUTSIDE = (
     OSError,
     UnavailableError,
@@ -31,12 +31,12 @@ FROM_OUTSIDE = (
     RegistryUnreachableError,
     FetchError,
 )
-"""Errors of a disk, of the network, of the registry and of what is upstream.
+"""Errors of a disk, of the network, of the registry and of upstream systems.
 
-None of content: what was delivered stays as it is until somebody delivers it anew.
+No errors of content: a delivery stays as it is until somebody delivers it again.
 """
 OUTSIDE_TAG = "lockstep/failed_from_outside"
-"""Tag of a run that failed for such a cause, however often it was tried."""
+"""Tag of a run that failed for such a cause at every try."""
 
 _RETRIES = 3
 _FIRST_WAIT_SECONDS = 10
@@ -44,17 +44,17 @@ _STARTED_BY = ("dagster/schedule_name", "dagster/sensor_name")
 
 
 def retry_later(context: dg.AssetExecutionContext, error: Exception) -> None:
-    """Have a step tried again that failed for a cause from outside.
+    """Request another try of a step that failed for a cause from outside.
 
     Each wait is twice as long as the one before. A run that a person started is not tried again:
-    they are there to see the error.
+    they see the error.
 
     Args:
         context: The run.
         error: Why the step failed.
 
     Raises:
-        RetryRequested: It is tried again.
+        RetryRequested: The step is tried again.
     """
     if not any(tag in context.run.tags for tag in _STARTED_BY):
         return
@@ -71,16 +71,16 @@ def last_runs(
     tags: dict[str, str],
     since: datetime | None = None,
 ) -> list[dg.DagsterRun]:
-    """The last runs of a job at one thing, the newest first.
+    """The last runs of a job with some tags, the newest first.
 
-    One whose process is gone without having recorded an end is recorded as failed first: Dagster
-    learns of that only while the server lives that started it.
+    A run whose process is gone without a recorded end is recorded as failed first: Dagster does so
+    only while the server lives that started it.
 
     Args:
         instance: Where runs are recorded.
         job: Name of the job.
-        tags: What they have in common.
-        since: When what they work on was made: what ended before then was of something else.
+        tags: Tags of the runs.
+        since: When the runs' input was made; runs that ended before are left out.
     """
     of_one = dg.RunsFilter(job_name=job, tags=tags)
     for run in instance.get_runs(of_one, limit=MOST_TRIES):
@@ -94,12 +94,7 @@ def last_runs(
 
 
 def may_try_again(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> bool:
-    """Whether the last of some runs ended without a word about what it worked on.
-
-    Args:
-        instance: Where runs are recorded.
-        runs: The last runs at one thing, the newest first; one at least.
-    """
+    """Whether the last run failed from outside or was killed, as fewer than `MOST_TRIES` did."""
     if not _says_nothing(instance, runs[0]):
         return False
     return len(runs) < MOST_TRIES or not all(_says_nothing(instance, run) for run in runs)
@@ -110,12 +105,12 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Record that a run is carried out in this process."""
+    """Tag a run with this process."""
     instance.add_run_tags(run.run_id, {PROCESS: f"{os.getpid()} {gethostname()}"})
 
 
 def _lives(run: dg.DagsterRun) -> bool:
-    """Whether the process that signed a run is there, as far as it can be seen from here."""
+    """Whether the process that signed a run lives; on another host, it counts as living."""
     pid, _, host = run.tags.get(PROCESS, "").partition(" ")
     if host != gethostname():
         return True
@@ -129,6 +124,6 @@ def _lives(run: dg.DagsterRun) -> bool:
 
 
 def broke_off(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run ended although no step of it failed: its process was killed."""
+    """Whether a run failed although no step of it did: its process was killed."""
     failed = run.status is dg.DagsterRunStatus.FAILURE
     return failed and not instance.get_run_stats(run.run_id).steps_failed

@@ -1,4 +1,4 @@
-"""The workspace: which code location Dagster loads of a project."""
+"""The workspace: the code location that Dagster loads for a project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILE = "workspace.yaml"
 
 
 def workspace_file(project: Project) -> Path:
-    """The project's `workspace.yaml`; where it has none, one that holds all of its pipelines."""
+    """The project's `workspace.yaml`; without one, a written one with all of its pipelines."""
     own = project.root / _FILE
     if own.exists():
         return own
@@ -31,7 +31,7 @@ def workspace_file(project: Project) -> Path:
 
 
 def job_origin(project: Project, job: str) -> RemoteJobOrigin:
-    """What Dagster's pages know a job by: its name, and the code location that it is of.
+    """The origin of a job for Dagster's pages: its name and its code location.
 
     Raises:
         LockstepError: The project's `workspace.yaml` cannot be read.
@@ -44,17 +44,17 @@ def job_origin(project: Project, job: str) -> RemoteJobOrigin:
 
 
 def _location(project: Project) -> CodeLocationOrigin:
-    """The project's code location: of several, the one of its name, or else the first."""
+    """The project's code location: the one of its name, or else the first."""
     from dagster._core.workspace.load import location_origins_from_config
     from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
 
     own = project.root / _FILE
     try:
         workspace = safe_load(own.read_text(encoding="utf-8")) if own.exists() else None
-        found = dict(location_origins_from_config(workspace or _workspace(project), str(own)))
+        locations = dict(location_origins_from_config(workspace or _workspace(project), str(own)))
     except (dg.DagsterError, OSError, YAMLError) as error:
         raise LockstepError(f"{own} cannot be read: {one_line(str(error), 300)}") from error
-    return found.get(project.name) or next(iter(found.values()))
+    return locations.get(project.name) or next(iter(locations.values()))
 
 
 def _workspace(project: Project) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where people open a home in a browser: what `lockstep up` serves, or served last."""
+"""Addresses of a home's pages: what `lockstep up` serves, or served last."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Addresses:
     def local(
         cls, dagster: int = 3000, mlflow: int = 5000, servers: Mapping[str, int] | None = None
     ) -> Addresses:
-        """Pages that are served on this machine, by their ports."""
+        """Pages served on this machine, by their ports."""
         return cls(
             f"http://{_HOST}:{dagster}",
             f"http://{_HOST}:{mlflow}",
@@ -39,15 +39,15 @@ class Addresses:
 
 
 def write_addresses(home: Path, addresses: Addresses) -> None:
-    """Write down where a home is served."""
+    """Write down the addresses of a home."""
     stored = {"home": str(home), **asdict(addresses)}
     replace_text(_file(home), json.dumps(stored, indent=1) + "\n")
 
 
 def read_addresses(home: Path) -> Addresses | None:
-    """Where a home is, or was last, served; None if it never was.
+    """The addresses at which a home is, or was last, served; None if it never was.
 
-    What a copied home says is about the one that it was copied from.
+    Those in a copied home are of the original, and do not count.
     """
     file = _file(home)
     if not file.exists():

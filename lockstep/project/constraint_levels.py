@@ -1,4 +1,4 @@
-"""Levels: what becomes of a broken constraint: nothing, a warning, or a batch that is held back."""
+"""Levels of broken constraints: off, a warning, or a blocked batch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FAMILIES = ("values", "rules", "history", "identity", "panels", "aggregates")
 
 @dataclass(frozen=True)
 class Constraints:
-    """What becomes of the constraints that a batch breaks.
+    """The levels of constraints that a batch breaks.
 
-    Each level is `"off"`, `"warn"` or `"block"`. That of a column counts for findings of which it
-    is the first suspect, before that of the family, and that before the default. Without any, a
-    strict rule blocks, and a statistic warns during the first batches of a version and blocks
-    after them, where it is far enough from what is usual.
+    Each level is `"off"`, `"warn"` or `"block"`. A column's level counts for findings whose first
+    suspect it is, before the family's level, and that before the default. Without any, a strict
+    rule blocks; a statistic warns during the first batches of a version, and blocks after them
+    where it is far enough beyond its limit.
 
     Attributes:
-        default: The level of all constraints; None for the rule above.
+        default: The level of all constraints; None for the behaviour above.
         families: Levels by family, such as `{"panels": "warn"}`.
         columns: Levels by field.
         first_batches: Batches that a version publishes before its statistics block.
@@ -73,11 +73,11 @@ class Constraints:
                 yield f"{setting}[{name!r}]", level
 
     def level(self, family: str, column: str | None) -> Level | None:
-        """The declared level of a finding; None where none is declared.
+        """The declared level of a finding; None without one.
 
         Args:
             family: The family of its constraint.
-            column: Its first suspect; None where it has none.
+            column: Its first suspect; None without one.
         """
         if column is not None and column in self.columns:
             return self.columns[column]

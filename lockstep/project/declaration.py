@@ -1,4 +1,4 @@
-"""What a pipeline's file in this package declares: its sources and the demands on its rows."""
+"""Declarations: a pipeline's sources and the demands on its rows."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days there are to score.
+    """The days to score.
 
     Attributes:
         start: The first day.
         end: The last day, for a calendar that is replayed; None for one that goes on.
-        timezone: Where a day begins and ends, as an IANA name.
-        weekdays: The days of the week that it has, such as `("Mon", "Tue")`; all by default.
+        timezone: The time zone of the days, as an IANA name.
+        weekdays: Its days of the week, such as `("Mon", "Tue")`; all by default.
         holidays: Days that it leaves out.
     """
 
@@ -69,28 +69,23 @@ class Calendar:
             )
 
     def days(self, now: datetime | None = None) -> list[str]:
-        """The days that are over by now, in ISO form and in order."""
+        """The past days, in ISO form and in order."""
         today = (now or datetime.now(UTC)).astimezone(ZoneInfo(self.timezone)).date()
         last = min(self.end, today - timedelta(days=1)) if self.end else today - timedelta(days=1)
         count = (last - self.start).days + 1
-        found = (self.start + timedelta(days=number) for number in range(count))
-        return [day.isoformat() for day in found if self.has(day)]
+        dates = (self.start + timedelta(days=number) for number in range(count))
+        return [day.isoformat() for day in dates if self.has(day)]
 
     def has(self, day: date) -> bool:
-        """Whether a day is neither of a weekday nor a holiday that it leaves out."""
+        """Whether a day has one of the weekdays and is no holiday."""
         return WEEKDAYS[day.weekday()] in self.weekdays and day not in self.holidays
 
     def end_of(self, day: str) -> datetime:
-        """When a day ends, in UTC."""
+        """The end of a day, in UTC."""
         after = date.fromisoformat(day) + timedelta(days=1)
         return datetime.combine(after, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
 
     def _check_left_out(self) -> None:
-        """Check that weekdays and holidays are such.
-
-        Raises:
-            DeclarationError: One is not, or no day of the week is left.
-        """
         given, holidays = cast(object, self.weekdays), cast(object, self.holidays)
         if isinstance(given, str) or not isinstance(given, Sequence) or not given:
             raise DeclarationError(
@@ -121,26 +116,25 @@ class PipelineAssets:
     Attributes:
         pipeline: The columns.
         history: Labelled rows to train on.
-        suites: What input, features and outputs must look like; nothing by default.
-        daily: The rows of one day to score; None for a pipeline scored from its inbox only.
-        outcomes: What became of a day's rows: their keys and the outcome's fields; None where
+        suites: Expectations on input, features and outputs; none by default.
+        daily: The source of a day's rows to score; None for a pipeline scored from its inbox only.
+        outcomes: The source of a day's outcomes: keys and the outcome's fields; None where
             outcomes never arrive.
-        label_delay: How long after the end of a day its outcomes may take to be known; until then
-            the day is looked at again.
-        min_known: Share of a day's rows whose outcome has to be known: with less, the day is not
-            measured and, once `label_delay` is over, that is a warning.
-        calendar: The days that `daily` has; needed where there is a `daily` source.
+        label_delay: How long after the end of a day its outcomes may take; until then the day is
+            looked at again.
+        min_known: Share of a day's rows whose outcome has to be known. With less, the day is not
+            measured and, after `label_delay`, that is a warning.
+        calendar: The days of `daily`; required with a `daily` source.
         quality: Demands on predictions, measured on held-out rows and on live ones.
         slices: Text columns whose values part the rows for the quality by slice.
         holdout: Share of the newest history rows on which a fit to the older ones is evaluated.
-        max_quarantined: Largest share of a batch, or of the history, that may be quarantined, by
-            all its steps together, and that may repeat a key; more blocks it. One row always may
-            be, unless none is left.
-        max_age: For how long a version is fresh after its newest training row.
-        constraints: What becomes of the constraints that a batch breaks.
-        kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
-            one that is published among them.
-        serving: How its server serves; None for a pipeline that asks for none.
+        max_quarantined: Largest share of a batch, or of the history, that all steps together may
+            quarantine, and that may repeat a key; more blocks it. One row is always allowed,
+            unless none is left.
+        max_age: How old the newest training row of a version may be.
+        constraints: Levels of the constraints that a batch breaks.
+        kept_attempts: Number of attempts at scoring a day or file to keep, with the published one.
+        serving: Settings of its server; None for a pipeline without one.
     """
 
     pipeline: Pipeline
@@ -197,11 +191,6 @@ class PipelineAssets:
                 self._check_column(setting, name, logged, "is a field or an output")
 
     def _check_kinds(self) -> None:
-        """Check that each setting is of its kind.
-
-        Raises:
-            DeclarationError: One is not.
-        """
         if not isinstance(self.pipeline, Pipeline):
             raise DeclarationError(
                 f"PipelineAssets: pipeline is {show(self.pipeline)}; give the PIPELINE of its "
@@ -233,15 +222,10 @@ class PipelineAssets:
         for name, (kind, meant) in lists.items():
             given = getattr(self, name)
             is_list = isinstance(given, Sequence) and not isinstance(given, str)
-            if not is_list or not all(isinstance(one, kind) for one in given):
+            if not is_list or not all(isinstance(item, kind) for item in given):
                 raise DeclarationError(f"{self.name}: {name} is {show(given)}; give {meant}.")
 
     def _check_sources(self) -> None:
-        """Check that the sources are read as they can be.
-
-        Raises:
-            DeclarationError: One cannot.
-        """
         if self.daily is not None and self.calendar is None:
             raise DeclarationError(
                 f"{self.name} has a daily source but no calendar; give both, such as "
@@ -262,11 +246,6 @@ class PipelineAssets:
                 raise DeclarationError(f"{self.name}: {role} {wrong}")
 
     def _check_label_delay(self) -> None:
-        """Check that there are outcomes to wait for.
-
-        Raises:
-            DeclarationError: There are none, or they would be known before their day is over.
-        """
         if self.label_delay < timedelta():
             raise DeclarationError(
                 f"{self.name}: label_delay is {self.label_delay}, and outcomes are known after the "
@@ -289,8 +268,8 @@ class PipelineAssets:
         """The suites in their plain form, by role: see `Suites.to_json`.
 
         Raises:
-            SuiteError: One cannot be made, or is about a column that what it is held against does
-                not have: a record's fields, or the columns that a version computes.
+            SuiteError: A suite cannot be made, or names a column that its rows do not have: the
+                record's fields for the input suite, the served columns for the others.
         """
         fields, served = self.pipeline.record_schema.names, self.pipeline.graph.served
         known = {"input": fields, "features": served, "outputs": served}
@@ -303,12 +282,12 @@ class PipelineAssets:
 
     @property
     def timezone(self) -> str:
-        """Where a day begins and ends, as an IANA name."""
+        """The time zone of its days, as an IANA name."""
         return self.calendar.timezone if self.calendar is not None else "UTC"
 
     @property
     def request_log(self) -> RequestLog | None:
-        """How its server logs requests; None where there is no server, or no log."""
+        """Settings of its server's request log; None without a server or a log."""
         return self.serving.log if self.serving is not None else None
 
 
@@ -317,7 +296,7 @@ def _is_day(day: object) -> bool:
 
 
 def _as_day(day: object) -> str:
-    """How a day is written that was given as something else."""
+    """How to write a day that was given as something else."""
     if isinstance(day, str):
         try:
             day = date.fromisoformat(day)
@@ -334,7 +313,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def _meaning(source: object) -> str:
-    """How a source is written that was given as something else."""
+    """How to write a source that was given as something else."""
     if isinstance(source, str | Path):
         kind = "ParquetSource" if str(source).endswith(".parquet") else "CsvSource"
         return f'{kind}("{source}")'

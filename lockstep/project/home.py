@@ -1,4 +1,4 @@
-"""The home: the one folder in which everything that Lockstep writes is kept."""
+"""The home: the folder of everything that Lockstep writes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Home:
-    """Where things are kept on this machine.
+    """The folders and files of a home.
 
     Attributes:
-        path: The folder; made when something is first written to it.
+        path: The folder; made at the first write.
     """
 
     path: Path
@@ -35,47 +35,47 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """What the assets write, a folder a pipeline."""
+        """The data of assets, a folder for each pipeline."""
         return self.path / "data"
 
     @property
     def cache(self) -> Path:
-        """What can be made again at any time."""
+        """Files that can be made again at any time."""
         return self.path / "cache"
 
     @property
     def served(self) -> Path:
-        """The file that is locked as long as `lockstep up` serves the home."""
+        """The file that `lockstep up` locks while it serves the home."""
         return self.path / "up.lock"
 
     def live(self, pipeline: str) -> Path:
-        """The file that says which version of a pipeline is live."""
+        """The file that names the live version of a pipeline."""
         return self.path / "live" / f"{pipeline}.json"
 
     def listing(self, pipeline: str) -> Path:
-        """The file that lists which versions a server may use beside the live one."""
+        """The file that lists the versions that a server may use beside the live one."""
         return self.path / "listed" / f"{pipeline}.json"
 
     def inbox(self, pipeline: str) -> Path:
-        """Where files to be scored are dropped."""
+        """The folder for files to score."""
         return self.path / "inbox" / pipeline
 
     def requests(self, pipeline: str) -> Path:
-        """Where servers log the requests that a pipeline answered."""
+        """The folder of the log of requests that a pipeline answered."""
         return self.data / pipeline / "requests" / "segments"
 
     @property
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
         named = os.environ.get("MLFLOW_TRACKING_URI")
-        # Nothing is quoted but what SQLAlchemy would take for something else than a path: MLflow
-        # also makes the folder that the address names as it stands.
+        # Only the characters with a meaning to SQLAlchemy are quoted: MLflow also makes the folder
+        # of the unquoted address.
         file = str(self.mlflow / "mlflow.db").replace("%", "%25").replace("?", "%3F")
         return named or f"sqlite:///{file}"
 
     @property
     def addresses(self) -> Addresses:
-        """Where people open Dagster and MLflow in a browser."""
+        """The addresses of Dagster and MLflow for a browser."""
         local = read_addresses(self.path) or Addresses.local()
         uri = self.tracking_uri
         return replace(local, mlflow=uri.rstrip("/")) if uri.startswith("http") else local

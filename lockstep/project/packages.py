@@ -1,8 +1,8 @@
-"""The packages of a project, imported from its folder whatever else has their names.
+"""Imports of a project's packages from its folder, whatever else has their names.
 
 Projects in one environment have packages of the same names, such as `transforms`, and a process may
-work on several projects in turn (as pytest does). A module of another project that stands in the
-way is put aside, and put back when that project's turn comes again: no module is run twice.
+work on several projects in turn (as pytest does). A module of another project with the same name is
+put aside, and put back when that project's turn comes again: no module runs twice.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _aside: dict[tuple[str, Path], ModuleType] = {}
 
 
 def enter(root: Path, packages: Iterable[str]) -> None:
-    """Let imports of packages find those of a project.
+    """Let imports find a project's packages.
 
     Args:
         root: The project's folder.
-        packages: Names of its packages; one that is not in the folder is left to Python.
+        packages: Names of its packages; Python finds those that are not in the folder.
     """
     names = {package.partition(".")[0] for package in packages}
     with _lock:
@@ -48,25 +48,24 @@ def _put_first(root: Path) -> None:
 
 
 def _put_aside(name: str, root: Path) -> None:
-    """Put a module aside if the project has another one of its name."""
     module = sys.modules[name]
     own, place = _file(name, root), _place(module)
     if own is None or place is None or own == place:
         return
     if own.is_dir() and place.is_dir():
-        return  # a package without a file of its own is looked for in all folders
+        return  # Python looks in all folders for a package without a file of its own
     _set(name, None)
     _aside[name, place] = module
 
 
 def _place(module: ModuleType) -> Path | None:
-    """A module's file; its first folder where it is a package without one."""
+    """A module's file; the first folder of a package without one."""
     file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
     return Path(file).resolve() if file is not None else None
 
 
 def _file(name: str, root: Path) -> Path | None:
-    """What a project has for the name of a module: a file, or a folder that has none."""
+    """A project's file for the name of a module, or the folder of a package without one."""
     place = root.joinpath(*name.split("."))
     for file in (place / "__init__.py", place.with_name(f"{place.name}.py"), place):
         if file.exists():
@@ -75,7 +74,7 @@ def _file(name: str, root: Path) -> Path | None:
 
 
 def _set(name: str, module: ModuleType | None) -> None:
-    """Make a module the one of its name, for `import a.b` and `from a import b`; or no module."""
+    """Set or remove the module of a name, for `import a.b` and `from a import b`."""
     parent, _, last = name.rpartition(".")
     package = sys.modules.get(parent)
     if module is not None:
@@ -83,15 +82,15 @@ def _set(name: str, module: ModuleType | None) -> None:
         if package is not None:
             setattr(package, last, module)
         return
-    found = sys.modules.pop(name, None)
-    if package is not None and vars(package).get(last) is found:
+    removed = sys.modules.pop(name, None)
+    if package is not None and vars(package).get(last) is removed:
         delattr(package, last)
 
 
 class _ProjectFinder(MetaPathFinder):
-    """Finds a project's package that has no `__init__.py` where an installed one has.
+    """Finds a project's package without `__init__.py` before an installed one with it.
 
-    By itself Python prefers the one that has, wherever it lies.
+    By default Python prefers the one with it, wherever it lies.
     """
 
     root = Path()

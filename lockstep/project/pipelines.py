@@ -1,4 +1,4 @@
-"""Discovery: the pipelines there are, and those that cannot be imported."""
+"""Discovery of a project's pipelines, and of those that cannot be imported."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Broken:
 
 @dataclass(frozen=True)
 class Pipelines:
-    """Every public module of the package `assets`, imported.
+    """The pipelines of a project, imported.
 
     Attributes:
         declared: Pipelines by name.
-        broken: Pipelines that cannot be imported, by name; the others go on without them.
-        undeclared: Names of modules with columns for which no module of `assets` declares a
-            pipeline: some are no pipelines' but shared by them.
+        broken: Pipelines that cannot be imported, by name; they do not stop the others.
+        undeclared: Names of modules with columns that no module of `assets` declares a pipeline;
+            some are shared by pipelines.
     """
 
     declared: dict[str, PipelineAssets]
@@ -79,7 +79,7 @@ class Pipelines:
 
 
 def pipelines(project: Project) -> Pipelines:
-    """Import all pipelines, once; one that cannot be imported does not stop the others."""
+    """Import all pipelines, once; a broken one does not stop the others."""
     project.activate()
     return _imported(project)
 
@@ -92,20 +92,20 @@ def pipeline(project: Project, name: str) -> PipelineAssets:
     """
     project.activate()
     if name not in _names(project, project.assets):
-        return pipelines(project).get(name)  # which tells what there is
-    found = _import(project, name)
-    if isinstance(found, Broken):
-        raise LockstepError(found.error)
-    return found
+        return pipelines(project).get(name)  # raises with the names that exist
+    imported = _import(project, name)
+    if isinstance(imported, Broken):
+        raise LockstepError(imported.error)
+    return imported
 
 
 @cache
 def _imported(project: Project) -> Pipelines:
     names = _names(project, project.assets)
-    found = {name: _import(project, name) for name in names}
+    imported = {name: _import(project, name) for name in names}
     return Pipelines(
-        {name: one for name, one in found.items() if not isinstance(one, Broken)},
-        {name: one for name, one in found.items() if isinstance(one, Broken)},
+        {name: declared for name, declared in imported.items() if not isinstance(declared, Broken)},
+        {name: declared for name, declared in imported.items() if isinstance(declared, Broken)},
         frozenset(_names(project, project.transforms)) - {*names},
     )
 
@@ -118,14 +118,14 @@ def _import(project: Project, name: str) -> PipelineAssets | Broken:
 
 
 def _names(project: Project, package: str) -> list[str]:
-    """The public modules of a package of the project: in its folder, or installed."""
+    """Names of a package's public modules: in the project's folder, or installed."""
     folder = project.root.joinpath(*package.split("."))
     path = [str(folder)]
     if not folder.is_dir():
         try:
             path = list(importlib.import_module(package).__path__)
         except ModuleNotFoundError:
-            return []  # a project that has no such module yet
+            return []  # the project has no such package yet
     names = [module.name for module in pkgutil.iter_modules(path)]
     return [name for name in names if not name.startswith("_")]
 
@@ -144,10 +144,10 @@ def _declaration(module: ModuleType) -> PipelineAssets:
 
 
 def _broken(name: str, error: BaseException) -> Broken:
-    said = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
+    cause = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
     return Broken(
         name=name,
-        error=f"Pipeline {name} cannot be imported ({_where(name, error)}): {said}",
+        error=f"Pipeline {name} cannot be imported ({_where(name, error)}): {cause}",
         details="".join(traceback.format_exception(error)),
     )
 
@@ -163,7 +163,6 @@ def _where(name: str, error: BaseException) -> str:
 
 
 def _is_users(file: str) -> bool:
-    """Whether a file of a traceback is neither a library's nor one of Lockstep's own."""
     path = Path(file)
     installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
     return path.is_file() and not (

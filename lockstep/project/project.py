@@ -39,7 +39,7 @@ class Project:
         expectations: Package of their suites.
         assets: Package of their sources.
         others: Further packages of the project's own.
-        home_folder: Where everything is kept, unless `LOCKSTEP_HOME` says otherwise.
+        home_folder: The home, unless `LOCKSTEP_HOME` names another.
     """
 
     root: Path
@@ -52,10 +52,10 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
-        """The project of a folder or file: in it, or in the nearest folder above.
+        """Find the project of a folder or file: in it, or in the nearest folder above.
 
         Args:
-            start: Where to begin; the current folder by default.
+            start: The folder or file; the current folder by default.
 
         Raises:
             ProjectError: There is none, or its settings cannot be read.
@@ -75,7 +75,7 @@ class Project:
         """The project that a section `[tool.lockstep]` describes.
 
         Raises:
-            ProjectError: It holds an unknown name, or a value of the wrong kind.
+            ProjectError: It has an unknown name, or a value of the wrong kind.
         """
         known = ("name", "home", *_ROLES, "packages")
         where = f"{root / FILE}, [tool.lockstep]"
@@ -87,7 +87,7 @@ class Project:
                     f"{where}: there is no setting {name!r}; there are {', '.join(known)}.{hint}"
                 )
             if name == "packages":
-                if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                     raise ProjectError(f"{where}: packages is a list of names, not {value!r}.")
             elif not isinstance(value, str) or not value:
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
@@ -102,26 +102,26 @@ class Project:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Names of all of the project's own packages: what a version carries of its code."""
+        """Names of all of the project's own packages, whose code a version carries."""
         return tuple(dict.fromkeys((self.transforms, self.expectations, self.assets, *self.others)))
 
     @property
     def home(self) -> Home:
-        """Where everything is kept: `LOCKSTEP_HOME`, or else the folder that the settings name."""
+        """The home: `LOCKSTEP_HOME`, or else the folder that the settings name."""
         named = os.environ.get("LOCKSTEP_HOME")
         return Home(Path(named).resolve() if named else (self.root / self.home_folder).resolve())
 
     def pipeline_names(self) -> list[str]:
-        """Names of the pipelines, by the files in the package of their sources; none is imported.
+        """Names of the pipelines, by the files in the package of their sources, without imports.
 
-        A package that is installed rather than in the project's folder is not looked into.
+        An installed package outside the project's folder is not searched.
         """
         folder = self.root.joinpath(*self.assets.split("."))
         names = (module.name for module in pkgutil.iter_modules([str(folder)]))
         return sorted(name for name in names if not name.startswith("_"))
 
     def activate(self) -> None:
-        """Let Python import the project's packages, before any others of their names."""
+        """Let Python import the project's packages before others of their names."""
         enter(self.root, self.packages)
 
 
@@ -130,8 +130,8 @@ def _settings(path: Path) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} cannot be read: {error}.") from error
-    settings = found.get("tool", {}).get("lockstep")
+    settings = document.get("tool", {}).get("lockstep")
     return settings if isinstance(settings, dict) else None

@@ -1,4 +1,4 @@
-"""Quality: how well predictions agree with labels, overall and by slice."""
+"""Quality of predictions against labels, overall and by slice."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to measure predictions: a function of `sklearn.metrics`.
+    """A metric of predictions: a function of `sklearn.metrics`.
 
     Attributes:
         function: Its name there.
-        measures: What it takes for predictions: scores that put rows in order, probabilities of
-            True, classes, or amounts.
-        higher_is_better: Which way is up.
-        options: What else it is given.
+        measures: The kind of predictions: scores that order rows, probabilities of True, classes,
+            or amounts.
+        higher_is_better: Whether a higher value is better.
+        options: Further arguments of the function.
     """
 
     function: str
@@ -36,7 +36,7 @@ class Metric:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def compute(self, truth: Array, predicted: Array) -> float:
-        """The figure of predictions, none of them and no true value missing."""
+        """The metric of predictions and true values, none missing."""
         from sklearn import metrics
 
         return float(getattr(metrics, self.function)(truth, predicted, **self.options))
@@ -58,8 +58,8 @@ METRICS = {
 of right classes, mean absolute error and root mean square error (in the label's unit)."""
 
 _WORST = {"auc": 0.0, "log_loss": -np.log(np.finfo(np.float64).eps), "brier": 1.0, "accuracy": 0.0}
-"""What metrics give of predictions that are as wrong as can be; scikit-learn's logarithmic loss
-takes no probability nearer to 0 than this."""
+"""Metrics of predictions that are as wrong as can be; scikit-learn's logarithmic loss clips
+probabilities at this distance from 0."""
 
 _LABELS: Mapping[Measured, tuple[Kind, ...]] = {
     "scores": (Kind.BOOL,),
@@ -73,7 +73,7 @@ _PREDICTIONS: Mapping[Measured, tuple[Kind, ...]] = {
     "classes": (Kind.BOOL, Kind.INT, Kind.TEXT),
     "amounts": (Kind.FLOAT, Kind.INT),
 }
-"""What a label and a prediction hold where a metric is to fit them."""
+"""Kinds of labels and of predictions that fit each kind of metric."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Quality:
 
     Attributes:
         column: The prediction: a model's column or an output.
-        label: What it predicts.
+        label: The label that it predicts.
         metric: One of `METRICS`.
-        threshold: What the metric must reach: at least, or at most, as the metric goes.
+        threshold: Least value of the metric, or largest where lower is better.
     """
 
     column: str
@@ -101,12 +101,12 @@ class Quality:
 
     @property
     def title(self) -> str:
-        """What is measured, such as `late_probability auc`."""
+        """The prediction and the metric, such as `late_probability auc`."""
         return f"{self.column} {self.metric}"
 
     @property
     def rule(self) -> str:
-        """What is demanded, such as `at least 0.6`."""
+        """The demand, such as `at least 0.6`."""
         way = "at least" if METRICS[self.metric].higher_is_better else "at most"
         return f"{way} {self.threshold:g}"
 
@@ -114,7 +114,7 @@ class Quality:
         """Check that the metric can measure this column against this label.
 
         Raises:
-            DeclarationError: It cannot; with the metrics that can.
+            DeclarationError: It cannot; the message names the metrics that can.
         """
         wrong = _misfit(METRICS[self.metric].measures, graph, self.column, self.label)
         if wrong is None:
@@ -140,7 +140,7 @@ class Quality:
             columns: The label and the prediction.
 
         Raises:
-            InputError: What is to be a probability is none.
+            InputError: A probability is below 0 or above 1.
         """
         truth, predicted = self.known(columns)
         metric = METRICS[self.metric]
@@ -161,7 +161,7 @@ class Quality:
         """Whether predictions as wrong as they can be would miss the threshold.
 
         Args:
-            columns: The label, in rows that are measured.
+            columns: The label of the measured rows.
         """
         truth = columns[self.label]
         known = truth[~is_missing(truth)]
@@ -170,14 +170,14 @@ class Quality:
         return not self.is_met(_WORST[self.metric])
 
     def is_no_worse(self, value: float, other: float) -> bool:
-        """Whether one measured value is at least as good as another; NaN is not."""
+        """Whether a measured value is at least as good as another; NaN is not."""
         if METRICS[self.metric].higher_is_better:
             return value >= other
         return value <= other
 
 
 def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | None:
-    """Why predictions of this kind cannot be measured between two columns; None if they can."""
+    """Why a column cannot be measured against a label as this kind; None if it can."""
     held, truth = graph.kind(column), graph.kind(label)
     if held not in _PREDICTIONS[measures]:
         return (
@@ -197,10 +197,7 @@ def _any_of(kinds: Iterable[Kind]) -> str:
 
 
 def _holds_classes(graph: Graph, label: str) -> bool:
-    """Whether numbers stand for the classes of a label that may be missing.
-
-    A classifier that learns it says so: nothing else tells 0 and 1 from amounts.
-    """
+    """Whether a label's numbers are classes: only a classifier that learns it tells."""
     learners = [name for name in graph.models if graph.nodes[name].learns == label]
     return graph.kind(label) is Kind.FLOAT and not all(
         _is_amount(graph, learner) for learner in learners
@@ -208,7 +205,6 @@ def _holds_classes(graph: Graph, label: str) -> bool:
 
 
 def _is_amount(graph: Graph, name: str) -> bool:
-    """Whether a column is what a regressor predicts."""
     from sklearn.base import is_classifier
 
     column = graph.columns.get(name)
@@ -218,16 +214,16 @@ def _is_amount(graph: Graph, name: str) -> bool:
 def by_slice(
     quality: Quality, columns: Columns, names: tuple[str, ...], at_least: int = 200
 ) -> list[dict[str, Any]]:
-    """The metric of each slice that has enough rows to measure, the worst first.
+    """The metric of each slice with enough rows, the worst first.
 
     Args:
-        quality: What to measure.
+        quality: The demand to measure.
         columns: Labels, predictions and the columns to slice by.
         names: The columns to slice by.
         at_least: Smallest number of rows of a slice.
     """
     needed = {name: columns[name] for name in (quality.label, quality.column)}
-    found = []
+    slices = []
     for name in names:
         codes, values = pd.factorize(columns[name], use_na_sentinel=False)
         counts = np.bincount(codes, minlength=len(values))
@@ -237,8 +233,8 @@ def by_slice(
                 continue
             measured = quality.measure(take_rows(needed, rows))
             if not np.isnan(measured):
-                found.append(
+                slices.append(
                     {"slice": f"{name} = {value}", "rows": len(rows), quality.title: measured}
                 )
     better_last = METRICS[quality.metric].higher_is_better
-    return sorted(found, key=lambda row: row[quality.title], reverse=not better_last)
+    return sorted(slices, key=lambda row: row[quality.title], reverse=not better_last)

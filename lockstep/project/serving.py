@@ -1,4 +1,4 @@
-"""What a pipeline declares of its server."""
+"""Serving: a pipeline's settings of its server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from lockstep.serving.versions.canary import Canary
 
 @dataclass(frozen=True)
 class Serving:
-    """That a pipeline has a server, and how it serves.
+    """The settings of a pipeline's server.
 
     Attributes:
-        log: How requests are logged; None where they are not.
-        cached_rows: How many rows each process keeps the outputs of, to answer the same ones
-            again without computing them; 0 for none.
-        registry_seconds: How often the registry is asked for a challenger and for other versions
-            that have passed the gate; None for never, so that the live version serves alone.
-        canary: Which other version answers a share of the requests; None for none.
+        log: How requests are logged; None for no log.
+        cached_rows: Number of rows whose outputs each process caches; 0 for none.
+        registry_seconds: Seconds between looks in the registry for a challenger and for other
+            versions that have passed the gate; None for never: the live version serves alone.
+        canary: Another version that answers a share of the requests; None for none.
     """
 
     log: RequestLog | None = field(default_factory=RequestLog)

@@ -1,8 +1,7 @@
-"""Sources: where a pipeline's records and outcomes come from.
+"""Sources of a pipeline's records and outcomes.
 
-A source is read for one day, or as a whole. A file's path and a query say where the day goes;
-a source that is asked for a day and does not say so is refused, since it would give every day
-the same rows.
+A source is read for a day, or as a whole. A file's path and a query say where the day goes. A
+source that does not say so cannot be read for a day: it would give the same rows every day.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ _DAY = "{day}"
 
 
 def declaring_folder() -> Path:
-    """The folder that relative paths of a declaration are seen from.
+    """The folder that relative paths of a declaration start from.
 
-    It is the root of the project of the file that declares it, wherever a command runs; the
-    current folder where that file is in no project, as in a notebook.
+    It is the root of the project of the declaring file, wherever a command runs; the current folder
+    where that file is in no project, as in a notebook.
     """
     frame = sys._getframe(1)
     while frame.f_back is not None:
@@ -60,20 +59,20 @@ def declaring_folder() -> Path:
 
 @runtime_checkable
 class Source(Protocol):
-    """Where rows come from."""
+    """A source of rows."""
 
     def read(self, day: date | None = None) -> Data | Path:
-        """The rows of a day, or all of them; a path where they are in a file.
+        """Read the rows of a day, or all rows; a path where they are in a file.
 
         Raises:
-            InputError: They cannot be read; the message names the source and what to do.
-            UnavailableError: They cannot be had now; another try may work.
-            NotDeliveredError: They are not there yet.
+            InputError: The rows cannot be read; the message names the source and what to do.
+            UnavailableError: The rows cannot be had now; another try may work.
+            NotDeliveredError: The rows are not there yet.
         """
         ...
 
     def describe(self) -> str:
-        """What it is, in one line, for a person."""
+        """The source in a line, for a person."""
         ...
 
 
@@ -81,20 +80,20 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     """Read a source and decode its rows.
 
     Args:
-        source: Where the rows come from.
-        schema: What they are declared to hold.
-        day: Which day to read; None for all rows.
+        source: The source.
+        schema: The declaration of the rows.
+        day: The day to read; None for all rows.
 
     Raises:
-        InputError: The source cannot be read, as it is declared.
-        UnavailableError: What it gives cannot be had now; another try may work.
-        NotDeliveredError: It is not there yet.
-        UnreadableError: What it gives cannot be decoded, such as a table that lacks a column.
+        InputError: The source cannot be read as declared.
+        UnavailableError: The rows cannot be had now; another try may work.
+        NotDeliveredError: The rows are not there yet.
+        UnreadableError: The content cannot be decoded, such as a table that lacks a column.
     """
-    found = source.read(day)
-    if isinstance(found, Path):
-        return decode_file(found, schema)
-    return decode(found, schema, source=source.describe())
+    data = source.read(day)
+    if isinstance(data, Path):
+        return decode_file(data, schema)
+    return decode(data, schema, source=source.describe())
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,8 @@ class SqlSource:
     """A query; `:day` in it stands for a day and is bound as a date, not put in as text.
 
     Attributes:
-        url: Where the database is, as SQLAlchemy writes it, such as `sqlite:///flights.db`; a
-            relative path is seen from the root of the project.
+        url: The database's URL for SQLAlchemy, such as `sqlite:///flights.db`; a relative path
+            starts from the root of the project.
         query: A SELECT with the columns of the record.
     """
 
@@ -198,7 +197,7 @@ class SqlSource:
         return pd.DataFrame(rows, columns=names, dtype=object)
 
     def describe(self) -> str:
-        """What it is, in one line, without the password."""
+        """The source in a line, without the password."""
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError
 
@@ -209,7 +208,7 @@ class SqlSource:
         return f"SQL on {where}: {one_line(self.query)}"
 
     def _found(self) -> URL:
-        """The address; SQLite would make an empty database of a file that does not exist."""
+        """The checked URL; SQLite would make an empty database of a file that does not exist."""
         from sqlalchemy import make_url
 
         url = make_url(self.url)
@@ -230,7 +229,7 @@ class SqlSource:
 class FunctionSource:
     """A Python function that returns a DataFrame, a pyarrow table or records.
 
-    It is called with the day, or with nothing where the source is read as a whole.
+    It is called with the day, or without arguments where the source is read as a whole.
     """
 
     function: Callable[..., Any]
@@ -243,9 +242,9 @@ class FunctionSource:
             )
 
     def read(self, day: date | None = None) -> Data:
-        """What the function returns; see `Source.read`."""
+        """The rows that the function returns; see `Source.read`."""
         try:
-            found = self.function() if day is None else self.function(day)
+            returned = self.function() if day is None else self.function(day)
         except LockstepError:
             raise
         except FileNotFoundError as error:
@@ -258,13 +257,13 @@ class FunctionSource:
                 f"{self.describe()}{'' if day is None else f', for {day}'} raised "
                 f"{type(error).__name__}: {one_line(str(error))}. Correct the function."
             ) from error
-        if not _is_data(found):
+        if not _is_data(returned):
             raise UnreadableError(
-                f"{self.describe()} returned {type(found).__name__}; return a DataFrame, a pyarrow "
-                "table or a list of records.",
+                f"{self.describe()} returned {type(returned).__name__}; return a DataFrame, a "
+                "pyarrow table or a list of records.",
                 where=self.describe(),
             )
-        return found
+        return returned
 
     def describe(self) -> str:
         """What it is, in one line."""
@@ -273,12 +272,7 @@ class FunctionSource:
 
 
 def misread(source: Source, *, is_daily: bool) -> str | None:
-    """Why a source cannot be read day by day, or as a whole; None if it can, or nobody can tell.
-
-    Args:
-        source: The source.
-        is_daily: Whether it is to be read day by day.
-    """
+    """Why a source cannot be read day by day, or as a whole; None if it can, or if unknown."""
     if isinstance(source, CsvSource | ParquetSource):
         takes_day, place = _DAY in str(source.path), f"path, such as days/{_DAY}"
         place += Path(source.path).suffix
@@ -344,9 +338,9 @@ def _check_day(source: Source, day: date | None, takes_day: bool, placeholder: s
         )
 
 
-def _is_data(found: Any) -> bool:
-    if isinstance(found, pd.DataFrame | Mapping):
+def _is_data(value: Any) -> bool:
+    if isinstance(value, pd.DataFrame | Mapping):
         return True
-    if isinstance(found, Sequence):
-        return not isinstance(found, str | bytes)
-    return type(found).__module__.startswith("pyarrow") and hasattr(found, "column_names")
+    if isinstance(value, Sequence):
+        return not isinstance(value, str | bytes)
+    return type(value).__module__.startswith("pyarrow") and hasattr(value, "column_names")

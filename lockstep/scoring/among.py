@@ -1,4 +1,4 @@
-"""A batch among the batches before: what constraints find of it, computed once for all checks."""
+"""A batch held against constraints and earlier batches, computed once for all checks."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from lockstep.store.partition_records import Records
 
 @dataclass(frozen=True, eq=False)
 class ComparedBatch:
-    """A batch beside the constraints of a version, among the batches before.
+    """A batch held against the constraints of a version and the batches before.
 
     Attributes:
-        judged: What it breaks.
-        past: What is kept of it for those that follow it, as if it were published.
+        judged: The batch with its weighed findings.
+        past: Its days as later batches look back at them, as if it were published.
         accepted: The findings that are accepted after it, each with its extent.
         why_empty: Why a batch without rows is no error; None where it is one.
     """
@@ -53,14 +53,14 @@ def compare(
     accept: Sequence[str],
     written: Mapping[str, str],
 ) -> ComparedBatch:
-    """Hold a batch against the constraints of the version that serves.
+    """Hold a batch against the constraints of the live version.
 
     Args:
         work: The partition.
         live: The version.
-        records: The stream's.
-        ingested: The rows, parted.
-        accept: What a person accepts now.
+        records: The stream's records.
+        ingested: The parted rows.
+        accept: Fields and names of findings that a person accepts now.
         written: SHA-256 of the files of the attempt under way, by name.
     """
     constraints, policy = live.constraints, work.declared.constraints
@@ -83,37 +83,34 @@ def compare(
 
 
 def constraint_checks(compared: Attempted[ComparedBatch], batch: Batch) -> dict[str, CheckResult]:
-    """What the checks find that constraints tell of.
-
-    Args:
-        compared: The batch beside the constraints.
-        batch: Its rows.
-    """
+    """Results of the checks of constraints."""
     ask = batch.counterfactuals
-    found = compared.check(
-        lambda one: check_constraints(one.judged, ask.typical, batch.quarantined, one.why_empty)
+    result = compared.check(
+        lambda value: check_constraints(
+            value.judged, ask.typical, batch.quarantined, value.why_empty
+        )
     )
     return {
-        "sudden_shift": compared.check(lambda one: check_shift(one.judged, ask.mixed)),
-        "constraints": replace(found, seconds=compared.seconds + found.seconds),
+        "sudden_shift": compared.check(lambda value: check_shift(value.judged, ask.mixed)),
+        "constraints": replace(result, seconds=compared.seconds + result.seconds),
     }
 
 
 def keep_for_later(
     attempt: Attempt, compared: ComparedBatch | None, *, is_blocked: bool
 ) -> Mapping[str, float]:
-    """Keep what those that follow a batch look back for, and tell what is accepted after it.
+    """Store a batch's days for later batches; return the findings that are accepted after it.
 
     Args:
-        attempt: The attempt, in whose step it is kept.
-        compared: The batch beside the constraints; None where that failed, which blocks.
-        is_blocked: Whether it is held back.
+        attempt: The attempt whose step stores them.
+        compared: The batch held against the constraints; None where that failed, which blocks.
+        is_blocked: Whether the batch is held back.
     """
     if compared is None:
         return {}
     kept = [
-        msgspec.structs.replace(one, blocked=is_blocked, accepted=dict(compared.accepted))
-        for one in compared.past
+        msgspec.structs.replace(day, blocked=is_blocked, accepted=dict(compared.accepted))
+        for day in compared.past
     ]
     if kept:
         keep_past(attempt, kept)
@@ -123,15 +120,7 @@ def keep_for_later(
 def terms_of(
     work: Work, live: LoadedVersion, ingested: Ingested, earlier: Earlier, view: View
 ) -> Terms:
-    """On what terms findings are weighed, but for what people accept.
-
-    Args:
-        work: The partition.
-        live: The version.
-        ingested: The rows, parted.
-        earlier: What is known of the batches before.
-        view: The rows as constraints see them.
-    """
+    """The terms on which findings are weighed, without what people accept."""
     graph, policy = live.pipeline.graph, work.declared.constraints
     is_file = not work.records.holds_days
     held_back = any(batch.blocked for batch in earlier.batches)  # then sums over days may be wrong
@@ -153,31 +142,25 @@ def why_empty(work: Work, live: LoadedVersion, ingested: Ingested) -> str | None
     constraints = live.constraints
     if constraints.layout.event_time is None or work.stream != "daily":
         return "nothing tells how many there should be"
-    days = [one.day for one in constraints.past]
+    days = [past.day for past in constraints.past]
     if len(days) > 1 and np.diff(days).max() == 1:
         return None
     return "training had days without rows"
 
 
 def _is_after_gap(live: LoadedVersion, view: View) -> bool:
-    """Whether the batch before is longer ago than training days were from each other."""
-    trained = [one.day for one in live.constraints.past]
-    known = [one.day for one in view.past]
+    """Whether the batch before is longer ago than any two training days in a row."""
+    trained = [past.day for past in live.constraints.past]
+    known = [past.day for past in view.past]
     if len(trained) < 2 or not known or not len(view):
         return False
     first = int(view.day.min())
-    before = max((one for one in known if one < first), default=first)
+    before = max((day for day in known if day < first), default=first)
     return first - before > int(np.diff(trained).max())
 
 
 def days_of(work: Work, live: LoadedVersion, columns: Columns) -> Ints:
-    """The day of each row, counted from 1970; without event times files are counted.
-
-    Args:
-        work: The partition.
-        live: The version.
-        columns: The rows.
-    """
+    """The day of each row as days since 1970: ints; the number of the file without event times."""
     schema, constraints = live.pipeline.record_schema, live.constraints
     count = len(next(iter(columns.values())))
     if work.stream == "daily":

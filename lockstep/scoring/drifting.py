@@ -1,9 +1,9 @@
-"""Drift of a partition: measured against the training of the version that serves, batch by batch.
+"""Drift of a partition, measured against the training of the live version, batch by batch.
 
-Which changes are under way is a fact of a partition's record, written with it and committed with
-it. A partition goes on from the last one that was published before it and from nothing else: to
-score it again gives the same, whatever came later; one that was blocked changes nothing; and one
-that comes late goes on from those before it. A version that was fitted on other rows begins anew.
+The changes under way are a fact of a partition's record, written and committed with it. A partition
+goes on from the last one published before it and from nothing else. So scoring it again gives the
+same, whatever came later; a blocked partition changes nothing; a late one goes on from those before
+it. A version that was fitted on other rows begins anew.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from lockstep.parity.counterfactuals import Impact
 
 CHANGES = "changes"
-"""The fact of a step that tells which changes from the training were under way after it."""
+"""The fact of a step that holds the changes from the training under way after it."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What came of following the drift of a partition's rows.
+    """The drift of a partition's rows.
 
     Attributes:
-        result: What the check found.
-        facts: What the record of the step is to tell of it; nothing where it could not be measured.
+        result: The result of the check.
+        facts: Facts for the record of the step; empty where drift could not be measured.
     """
 
     result: CheckResult
@@ -52,16 +52,16 @@ def follow(
     aside: QuarantinedValues | None = None,
     each: bool = False,
 ) -> Followed:
-    """Go on from the changes that were under way in the partition before one.
+    """Check a partition's drift, going on from the changes under way in the partition before.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The day or file.
         step: The step that looks at the rows.
         live: The version that serves.
-        population: The rows beside those of its training.
-        ask: Tells what columns do to the outputs.
-        aside: Tells what is missing of columns since its rows were quarantined.
+        population: The rows compared with the training's.
+        ask: Returns the impact of columns on the outputs.
+        aside: The quarantined rows, which a missing value may come from.
         each: Whether each batch that is far counts by itself.
     """
     if population.failure is not None:
@@ -71,7 +71,7 @@ def follow(
     if before.failure is not None:
         return Followed(before.failure, {})
     assert before.value is not None, "what did not fail is known"
-    shares = {one.column: one.share for one in population.value.found if one.is_measured}
+    shares = {drift.column: drift.share for drift in population.value.found if drift.is_measured}
     changes = before.value.after(partition, shares)
     result = population.check(check_changes, changes, partition, ask=ask, aside=aside, each=each)
     seconds = population.seconds + before.seconds + result.seconds
@@ -81,14 +81,7 @@ def follow(
 def population_of(
     constraints: ConstraintSet, live: LoadedVersion, columns: Columns, kinds: Mapping[str, Kind]
 ) -> Population:
-    """Rows beside those of the training of a version.
-
-    Args:
-        constraints: What training had of these columns.
-        live: The version.
-        columns: The rows.
-        kinds: The columns of which a profile is shown.
-    """
+    """Compare rows with those of a version's training."""
     from lockstep.constraints.drift import drift
     from lockstep.parity.profiles import Profile
 
@@ -97,14 +90,14 @@ def population_of(
 
 
 def changes_before(records: Records, partition: str, step: str, version: str) -> Changes:
-    """The changes that were under way after the last partition published before this one.
+    """The changes under way after the last partition published before this one.
 
-    There are none where it was scored by another version, whose training was another.
+    There are none where another version scored it, whose training was another.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The day or file.
-        step: The step that looks at them.
+        step: The step that records the changes.
         version: SHA-256 of the manifest of the version that serves.
 
     Raises:

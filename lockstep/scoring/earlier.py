@@ -1,12 +1,12 @@
-"""Batches before one, as constraints see them: what each attempt keeps for those that follow it.
+"""Earlier batches as constraints see them: what each attempt stores for later ones.
 
-Published batches count, and so do days that are held back: what things had on them is summed over
-days, and without it a blocked day would look like a lapse for a week. Nothing else of a held-back
-day is usual, and its keys were not published.
+Published batches count. Of days that are held back, only the sums of entities count: without them a
+blocked day would look like a lapse for a week. Nothing else of a held-back day is usual, and its
+keys were not published.
 
-A finding that a person accepts stays accepted for the batches that follow, as far as it went then
-and as much again, until another version is live: that was trained on rows that may have it. What
-was accepted in the attempt that counts is accepted in each that has the same rows, byte for byte.
+A finding that a person accepts stays accepted for later batches, up to twice its extent, until
+another version is live, which was trained on rows that may have it. What was accepted in the
+attempt that counts is accepted in each attempt that has the same rows, byte for byte.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
 ACCEPTED = "accepted"
-"""The fact of a batch's step that tells which findings are accepted after it, with extents."""
+"""The fact of a batch's step that holds the findings accepted after it, with extents."""
 _FILE = "past.msgpack"
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What is known of the batches before one.
+    """The batches before one.
 
     Attributes:
-        batches: What is kept of each of their days.
-        accepted: Findings that people accepted of batches of the version, each with its extent.
-        published: How many of the last of them the version published.
+        batches: Their days.
+        accepted: Findings that people accepted in batches of the version, each with its extent.
+        published: How many of the last batches the version published.
     """
 
     batches: Sequence[PastBatch]
@@ -48,43 +48,39 @@ class Earlier:
 
 
 def keep_past(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
-    """Keep of an attempt's rows what constraints look back for.
-
-    Args:
-        attempt: The attempt, in whose step it is kept.
-        kept: What the version's constraints keep of each day.
-    """
+    """Store an attempt's days for the constraints of later batches."""
     attempt.write_bytes(_FILE, msgspec.msgpack.encode(list(kept)))
 
 
 def earlier_batches(records: Records, partition: str, version: str, first: int) -> Earlier:
-    """What is known of the batches before one.
+    """The batches before one.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The batch.
         version: SHA-256 of the manifest of the version that judges it.
         first: How many batches of the version are counted at most.
 
     Raises:
-        DamagedError: What was kept of a published batch is not what was recorded.
+        DamagedError: A published batch's stored days are not those recorded.
     """
-    attempts = [records.demand(one) for one in records.before(partition, max(DAYS, first))]
+    attempts = [records.demand(name) for name in records.before(partition, max(DAYS, first))]
     own = [attempt for attempt in attempts if attempt.record.steps["batch"].manifest == version]
     accepted: dict[str, float] = {}
-    for one in own[-DAYS:]:
-        facts = one.record.steps["batch"].facts
+    for attempt in own[-DAYS:]:
+        facts = attempt.record.steps["batch"].facts
         for identity, extent in facts.get(ACCEPTED, {}).items():
             accepted[identity] = max(extent, accepted.get(identity, 0.0))
     kept = [past for attempt in attempts[-DAYS:] for past in _kept(attempt, version)]
-    kept += [past for one in _held_back(records, partition) for past in _of_held_back(one, version)]
-    return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own))
+    for attempt in _held_back(records, partition):
+        kept += _of_held_back(attempt, version)
+    return Earlier(sorted(kept, key=lambda past: past.day), accepted, len(own))
 
 
 def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
-    """What an attempt kept; nothing of one that could not be judged.
+    """An attempt's stored days; none if it could not be judged.
 
-    Figures are those of the statistics of a version, in order: another one has others.
+    Figures follow the order of a version's statistics, so they are dropped for another version.
     """
     if _FILE not in attempt.files:
         return []
@@ -92,35 +88,35 @@ def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
     if attempt.record.steps["batch"].manifest == version:
         return kept
     nothing = {"counts": {}, "values": b"", "sizes": b"", "low": b"", "high": b""}
-    return [msgspec.structs.replace(one, **nothing, accepted={}) for one in kept]
+    return [msgspec.structs.replace(past, **nothing, accepted={}) for past in kept]
 
 
 def _of(attempt: Attempt, data: bytes) -> list[PastBatch]:
-    """What was kept of an attempt, if it is that of its partition."""
-    found = msgspec.msgpack.decode(data, type=list[PastBatch])
-    for one in found:
-        if one.partition != attempt.record.partition:
-            raise ValueError(f"it is that of {one.partition}")
-    return found
+    """Decode an attempt's stored days, and check that they are of its partition."""
+    batches = msgspec.msgpack.decode(data, type=list[PastBatch])
+    for past in batches:
+        if past.partition != attempt.record.partition:
+            raise ValueError(f"it is that of {past.partition}")
+    return batches
 
 
 def _of_held_back(attempt: Attempt, version: str) -> list[PastBatch]:
     kept: list[PastBatch] = []
-    with suppress(DamagedError):  # nobody relies on it
+    with suppress(DamagedError):  # a held-back day may be missing
         kept = _kept(attempt, version)
     nothing = Digests(b"", True)
     return [
-        PastBatch(one.partition, one.day, one.rows, one.things, nothing, {}, {}, blocked=True)
-        for one in kept
+        PastBatch(past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True)
+        for past in kept
     ]
 
 
 def _held_back(records: Records, partition: str) -> Iterator[Attempt]:
-    """The last attempts at partitions before one that are not published, since checks block."""
+    """The last attempts at earlier partitions that checks block."""
     published = {*records.partitions(), partition}
     if records.holds_days:
         oldest = str(date.fromisoformat(partition) - timedelta(days=DAYS))
-        names = [one for one in records.attempted() if oldest <= one < partition]
+        names = [name for name in records.attempted() if oldest <= name < partition]
         until = None
     else:
         names = records.attempted()
@@ -150,14 +146,14 @@ _ID = re.compile("[0-9a-f]{8}")
 
 
 def demand_known(accept: Sequence[str], schema: Schema) -> None:
-    """Check that what a person accepts is a field or the name of a finding.
+    """Check that a person accepts fields and names of findings only.
 
     Args:
-        accept: What a person accepts.
-        schema: What records hold.
+        accept: The accepted names.
+        schema: The schema of the records.
 
     Raises:
-        LockstepError: It is neither: a misspelled one would accept nothing.
+        LockstepError: A name is neither: a misspelled one would accept nothing.
     """
     for name in accept:
         if name not in schema and not _ID.fullmatch(name):
@@ -170,10 +166,10 @@ def demand_known(accept: Sequence[str], schema: Schema) -> None:
 def accepted_before(
     records: Records, partition: str, written: Mapping[str, str], version: str
 ) -> Mapping[str, float]:
-    """Findings that were accepted of the very same rows before, each with its extent.
+    """Findings that were accepted for the same rows before, each with its extent.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The day or file.
         written: SHA-256 of the files of the attempt under way, by name.
         version: SHA-256 of the manifest of the version that judges the rows.
@@ -181,12 +177,12 @@ def accepted_before(
     try:
         counts = records.committed(partition)
     except DamagedError:
-        return {}  # what it accepted is not known any more
+        return {}  # its accepted findings are lost
     if counts is None or not _same_rows(counts, written):
         return {}
     step = counts.record.steps["batch"]
-    found: Mapping[str, float] = step.facts.get(ACCEPTED, {}) if step.manifest == version else {}
-    return found
+    accepted: Mapping[str, float] = step.facts.get(ACCEPTED, {}) if step.manifest == version else {}
+    return accepted
 
 
 def _same_rows(before: Attempt, written: Mapping[str, str]) -> bool:

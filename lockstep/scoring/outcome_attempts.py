@@ -1,7 +1,7 @@
-"""Attempts at outcomes: each look at what became of a day is one, recorded like one at scoring.
+"""Attempts at outcomes: each look at a day's outcomes is one, recorded like one at scoring.
 
-The record of a look says of which attempt at the day it is: where the day is published again, what
-was compared before no longer counts.
+The record of a look names the attempt at the day that it compared. Once the day is published again,
+the look no longer counts.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
 
 STEP = "outcomes"
-"""The only step of a look, and the name of the file of what was compared."""
+"""The only step of a look, and the name of the file of compared rows."""
 OUTDATED = "it was published again since it was compared"
-"""What is said of a look at what is not published any more."""
+"""Why a look at rows that are no longer published does not count."""
 
 
 def outcome_records(declared: PipelineAssets, store: Store) -> Records:
-    """The looks at what became of each day, an attempt each."""
+    """The looks at each day's outcomes, an attempt each."""
     return Records(
         root=store.root / "outcomes",
         again=lambda day: Place(f"{declared.name}/outcomes", day).again,
@@ -39,8 +39,8 @@ def outcome_records(declared: PipelineAssets, store: Store) -> Records:
 def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str]:
     """The published days to compare with their outcomes, the oldest first.
 
-    A day is open that was never compared since it was published, or of which so little was known
-    that it is to be looked at again.
+    A day is open if it was never compared since it was published, or if too few outcomes were known
+    and it is time to look again.
 
     Args:
         declared: The pipeline, its calendar and label delay.
@@ -57,7 +57,7 @@ def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str
 
 
 def published_at(declared: PipelineAssets, store: Store, day: str) -> datetime | None:
-    """When a day was published last; None if it was not, or nobody can tell any more."""
+    """When a day was published last; None if it was not, or if that is lost."""
     try:
         commit = stream_records(declared, store, "daily").commit_of(day)
     except DamagedError:
@@ -71,22 +71,22 @@ def _is_open(declared: PipelineAssets, store: Store, day: str, now: datetime) ->
         if look is None or is_outdated(declared, store, look):
             return True
     except DamagedError:
-        return True  # another look tells of it, or mends it
+        return True  # another look reports or repairs the damage
     return _arrival(declared, day, look.record.steps[STEP]).is_to_be_looked_at(declared, now)
 
 
 def is_outdated(declared: PipelineAssets, store: Store, look: Attempt) -> bool:
-    """Whether what was looked at is not what is published of the day.
+    """Whether the day was published again, or no longer is, since the look.
 
     Raises:
-        DamagedError: It is not known what is published.
+        DamagedError: The published rows are not known.
     """
     commit = stream_records(declared, store, "daily").commit_of(look.record.partition)
     return commit is None or look.record.steps[STEP].facts["of"] != commit.record
 
 
 def _arrival(declared: PipelineAssets, day: str, look: StepRecord) -> Arrival:
-    """How much was known at an earlier look, by what is demanded now."""
+    """How much was known at an earlier look, by the present demands."""
     at = datetime.fromisoformat(look.facts["looked_at"])
     return Arrival.of(declared, day, look.counts["published"], look.counts["known"], at)
 
@@ -94,27 +94,27 @@ def _arrival(declared: PipelineAssets, day: str, look: StepRecord) -> Arrival:
 def days_before(
     declared: PipelineAssets, store: Store, day: str, kinds: Mapping[str, Kind]
 ) -> tuple[list[Columns], dict[str, str]]:
-    """The compared rows of the days before one, and the days that are left out, with the reason.
+    """The compared rows of the days before one, and the days left out, each with the reason.
 
     Args:
         declared: The pipeline.
         store: Where its rows are kept.
-        day: The day that they are measured with.
+        day: The day to measure them with.
         kinds: The columns that they need.
     """
-    found: list[Columns] = []
+    compared: list[Columns] = []
     left_out: dict[str, str] = {}
     for back in range(WINDOW_DAYS - 1, 0, -1):
-        one = (date.fromisoformat(day) - timedelta(days=back)).isoformat()
+        earlier = (date.fromisoformat(day) - timedelta(days=back)).isoformat()
         try:
-            rows = _compared(declared, store, one, kinds)
+            rows = _compared(declared, store, earlier, kinds)
         except DamagedError as error:
             rows = str(error)
         if isinstance(rows, str):
-            left_out[one] = rows
+            left_out[earlier] = rows
         elif rows is not None:
-            found.append(rows)
-    return found, left_out
+            compared.append(rows)
+    return compared, left_out
 
 
 def _compared(
@@ -123,7 +123,7 @@ def _compared(
     """The compared rows of a day, or why they do not count; None if it was never compared.
 
     Raises:
-        DamagedError: What is recorded of the day is damaged.
+        DamagedError: The day's record is damaged.
     """
     look = outcome_records(declared, store).committed(day)
     if look is None:

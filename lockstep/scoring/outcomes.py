@@ -1,4 +1,4 @@
-"""Outcomes: what became of the rows that were published, and how good the predictions were."""
+"""Outcomes of the published rows, and the quality of their predictions."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of a day's rows.
+    """A day's rows compared with their outcomes.
 
     Attributes:
-        path: The file of those whose outcome is known.
-        arrival: How much is known.
-        counts: Rows by what is known of them.
-        results: What the checks found, by name.
-        recent: Labels and measured predictions of the last days up to this one, of which enough is
-            known.
+        path: The file of the rows whose outcome is known.
+        arrival: How many outcomes are known.
+        counts: Numbers of rows: published, known, unknown so far, not published, refused.
+        results: Check results by name.
+        recent: Labels and measured predictions of the last days up to this one with enough known
+            outcomes.
         measured: The demands that they can be measured by.
     """
 
@@ -85,10 +85,10 @@ def compare_outcomes(
     run: str | None = None,
     now: datetime | None = None,
 ) -> Outcomes:
-    """Compare a day's published predictions with what came of them.
+    """Compare a day's published predictions with their outcomes.
 
-    They are measured by the columns of the version that scored them. What is demanded of columns
-    that it has not is not judged.
+    They are measured by the columns of the version that scored them. Demands on columns that it
+    lacks are not judged.
 
     Args:
         declared: The pipeline and the demands on its predictions.
@@ -97,14 +97,14 @@ def compare_outcomes(
         store: Where the pipeline's rows are kept.
         day: The day, in ISO form.
         run: The run that does it.
-        now: The time; by the clock if it is not said.
+        now: The time; the clock's by default.
 
     Raises:
         NotStoredError: The day has not been published.
-        DamagedError: What was scored is not what was recorded.
-        ArtifactError: The version that scored it is there no longer, or cannot be used.
-        UnavailableError: The outcomes cannot be had now; or they are not there, and should be.
-        LockedError: Another process is comparing the day, and goes on to.
+        DamagedError: The scored rows are not those recorded.
+        ArtifactError: The version that scored the day is gone, or cannot be used.
+        UnavailableError: The outcomes cannot be had now; or they are overdue.
+        LockedError: Another process keeps the day locked.
     """
     published = stream_records(declared, store, "daily").demand(day)
     scored = published.record.steps["scored"]
@@ -134,7 +134,7 @@ def compare_outcomes(
             demanded.measured,
             recent if arrival.is_enough else None,
         )
-        found = {
+        results = {
             "arrival": carry_out(check_arrival, arrival, delivery, key),
             "live_quality": where_known(
                 arrival,
@@ -157,7 +157,7 @@ def compare_outcomes(
                     "not published": len(delivery.strangers),
                     "refused": len(delivery.refused),
                 },
-                results=worth_telling(declared, "outcomes", found),
+                results=worth_telling(declared, "outcomes", results),
                 version=scored.version,
                 manifest=scored.manifest,
                 facts={
@@ -173,25 +173,18 @@ def compare_outcomes(
 
 
 def _changes_before(records: Records, day: str, scorer: LoadedVersion) -> Changes:
-    """What was lastingly outside at the look before; nothing where that is damaged."""
+    """The lasting changes at the look before; none where its record is damaged."""
     from lockstep.parity.changes import Changes
 
     try:
         return changes_before(records, day, STEP, scorer.digest)
     except DamagedError:
-        return Changes(scorer.digest)  # the day is told among those that are left out
+        return Changes(scorer.digest)  # the day is among those left out
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What a source gave.
-
-    Attributes:
-        columns: Keys, and the outcome's fields.
-        refused: Rows that cannot be decoded.
-        note: What is to be said of it, such as why there are none so far.
-        fault: Why they cannot be read; None if they can.
-    """
+    """Outcomes as a source gave them; `note` is a remark, `fault` why they cannot be read."""
 
     columns: Columns
     refused: Sequence[Rejected] = ()
@@ -200,29 +193,29 @@ class _Read:
 
 
 def _read(source: Source, pipeline: Pipeline, day: str, *, is_due: bool) -> _Read:
-    """The outcomes of a day; none where they are not there yet and need not be.
+    """Read the outcomes of a day; none where they are not there yet and not due.
 
     Raises:
-        UnavailableError: They cannot be had now; or they are not there, and should be.
+        UnavailableError: They cannot be had now; or they are overdue.
     """
     schema = outcome_schema(pipeline)
     try:
-        found = decode_source(source, schema, date.fromisoformat(day))
-        refuse_repeated(pipeline, found.columns)
+        decoded = decode_source(source, schema, date.fromisoformat(day))
+        refuse_repeated(pipeline, decoded.columns)
     except NotDeliveredError as error:
         if is_due:
             raise
         return _Read(concat((), schema.kinds), note=str(error))
     except UnreadableError as error:
         return _Read(concat((), schema.kinds), fault=error)
-    return _Read(found.columns, found.rejected)
+    return _Read(decoded.columns, decoded.rejected)
 
 
 def refuse_repeated(pipeline: Pipeline, arrived: Columns) -> None:
-    """Refuse outcomes of which nobody can tell which one of a record's is right.
+    """Refuse outcomes with a repeated key: nothing tells which one is right.
 
     Raises:
-        UnreadableError: A key has more than one.
+        UnreadableError: A key has several outcomes.
     """
     keys = arrived[pipeline.key].tolist()
     counts = Counter(keys)
@@ -239,7 +232,7 @@ def refuse_repeated(pipeline: Pipeline, arrived: Columns) -> None:
 
 
 def _earlier(records: Records, day: str, pipeline: Pipeline) -> _Read:
-    """What was known of a day at the last look."""
+    """Read the outcomes of a day that were known at the last look."""
     kinds = outcome_schema(pipeline).kinds
     try:
         look = records.committed(day)
@@ -256,15 +249,15 @@ def _earlier(records: Records, day: str, pipeline: Pipeline) -> _Read:
 
 
 def _delivery(arrived: _Read, earlier: _Read, published: Array, key: str) -> Delivery:
-    found = compare_delivery(arrived.columns, earlier.columns, published, key)
+    delivery = compare_delivery(arrived.columns, earlier.columns, published, key)
     if arrived.fault is not None:
-        return replace(found, withdrawn=(), fault=arrived.fault)
-    notes = [one.note for one in (arrived, earlier) if one.note is not None]
-    return replace(found, refused=arrived.refused, notes=notes)
+        return replace(delivery, withdrawn=(), fault=arrived.fault)
+    notes = [read.note for read in (arrived, earlier) if read.note is not None]
+    return replace(delivery, refused=arrived.refused, notes=notes)
 
 
 def outcome_schema(pipeline: Pipeline) -> Schema:
-    """What an outcome's row holds: the key of its record, and the outcome's fields."""
+    """The schema of an outcome's row: the key of its record, and the outcome's fields."""
     key, outcome = pipeline.record_schema[pipeline.key], pipeline.outcome_schema
     if outcome is None:  # a version from before its pipeline declared any
         return Schema(pipeline.record_schema.name, (key,))
@@ -280,7 +273,7 @@ def compared_columns(pipeline: Pipeline, qualities: Sequence[Quality]) -> tuple[
 
 
 def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> Columns:
-    """The scored rows whose outcome has arrived, with it, in the order of the scored rows."""
+    """Join scored rows with the outcomes that have arrived, in the order of the scored rows."""
     position = {key: row for row, key in enumerate(arrived[pipeline.key].tolist())}
     keys = predicted[pipeline.key].tolist()
     rows = np.array([row for row, key in enumerate(keys) if key in position], dtype=np.int64)

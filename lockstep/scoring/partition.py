@@ -1,13 +1,12 @@
-"""A partition, scored: from the rows of a day or file to what consumers read, in three steps.
+"""Scoring a partition: from the rows of a day or file to published columns, in three steps.
 
     ingest_batch   part the rows, and compare them with training and with the batches before
-    score_batch    compute every column by the live version, and check what came of it
+    score_batch    compute every column by the live version, and check the result
     publish        let consumers read it, if nothing blocks it
 
-`score` carries out all three, as one attempt. Each reads from the attempt what the one before left
-there, so that they can also be carried out one at a time, as Dagster's assets do. A version that
-is live, a store and rows are all they need: a process of a pool does without registry and
-orchestrator.
+`score` carries out all three, as one attempt. Each step reads from the attempt what the step before
+wrote, so that they can also run one at a time, as Dagster's assets. They need a live version, a
+store and rows only: a process of a pool does without registry and orchestrator.
 """
 
 from __future__ import annotations
@@ -77,14 +76,14 @@ _TOO_FEW_TO_PREDICT = (
 
 @dataclass(frozen=True)
 class ScoredPartition:
-    """What became of a partition: plain data, to be sent between processes.
+    """The steps of a scored partition: plain data, to send between processes.
 
     Attributes:
         partition: The day or file.
-        version: Number of the version that was live.
+        version: Number of the live version.
         batch: Its rows, ingested.
         scored: Its rows, scored; None where a check of the batch blocks it.
-        published: What consumers read; None where a check blocks it.
+        published: The published rows; None where a check blocks them.
     """
 
     partition: str
@@ -95,24 +94,24 @@ class ScoredPartition:
 
     @property
     def results(self) -> dict[str, CheckResult]:
-        """What all checks found, by name."""
+        """All check results by name."""
         return {**self.batch.results, **(self.scored.results if self.scored else {})}
 
 
 def score(
     work: Work, live: LoadedVersion, rows: Decoded, *, accept: Sequence[str] = ()
 ) -> ScoredPartition:
-    """Score a partition and publish it, as far as its blocking checks let it.
+    """Score a partition and publish it, unless a check blocks it.
 
     Args:
-        work: The partition; what was published of it before is replaced, if nothing blocks.
+        work: The partition. Published rows of it are replaced, if nothing blocks.
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
-        LockedError: Another process is at work on the partition, and goes on being.
+        LockedError: Another process keeps the partition locked.
         SupersededError: Another run published the partition meanwhile.
     """
     batch = ingest_batch(work, live, rows, accept=accept)
@@ -125,11 +124,7 @@ def score(
 
 
 def ingest_batch(
-    work: Work,
-    live: LoadedVersion,
-    rows: Decoded,
-    *,
-    accept: Sequence[str] = (),
+    work: Work, live: LoadedVersion, rows: Decoded, *, accept: Sequence[str] = ()
 ) -> Stage:
     """Begin an attempt: part the rows, and compare them with training and the batches before.
 
@@ -141,7 +136,7 @@ def ingest_batch(
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
-        LockedError: Another process is at work on the partition, and goes on being.
+        LockedError: Another process keeps the partition locked.
     """
     schema = live.pipeline.record_schema
     demand_known(accept, schema)
@@ -159,7 +154,7 @@ def ingest_batch(
             quarantined=QuarantinedValues(aside, ingested.columns, schema),
         )
         drift = input_drift(work, live, batch)
-        found = {
+        checked = {
             **check_version(work, live),
             **input_checks(live, ingested, rows, partial(attempt.write_json, "input_suite")),
             "input_drift": drift.result,
@@ -172,7 +167,7 @@ def ingest_batch(
                 aside={str(row.key) for row in (*aside, *ingested.duplicates)},
             ),
         }
-        results = worth_telling(work.declared, "batch", found)
+        results = worth_telling(work.declared, "batch", checked)
         blocked_by = blocking(BATCH_CHECKS, results)
         accepted = keep_for_later(attempt, compared.value, is_blocked=bool(blocked_by))
         done = attempt.keep(
@@ -192,13 +187,13 @@ def ingest_batch(
 def input_checks(
     live: LoadedVersion, ingested: Ingested, rows: Decoded, keep: Keep
 ) -> dict[str, CheckResult]:
-    """What the checks of a batch find that look at its rows alone.
+    """Results of the checks that look at the batch's rows alone.
 
     Args:
         live: The version that serves.
-        ingested: The rows, parted.
-        rows: All that fit their declaration.
-        keep: Is given what Great Expectations tells of them, as JSON.
+        ingested: The parted rows.
+        rows: All rows that fit their declaration.
+        keep: Stores Great Expectations' results, as JSON.
     """
     suite = live.suites["input"]
     return {
@@ -208,13 +203,7 @@ def input_checks(
 
 
 def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
-    """The drift of the accepted rows from the training.
-
-    Args:
-        work: The partition.
-        live: The version that serves.
-        batch: The rows.
-    """
+    """The drift of the accepted rows from the training."""
     schema = live.pipeline.record_schema
     kinds = {name: kind for name, kind in schema.kinds.items() if name != schema.key}
     return follow(
@@ -229,12 +218,7 @@ def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
 
 
 def check_version(work: Work, live: LoadedVersion) -> dict[str, CheckResult]:
-    """What the checks of a batch find that look at the live version alone.
-
-    Args:
-        work: The partition.
-        live: The version that serves.
-    """
+    """Results of the checks that look at the live version alone."""
     at = scoring_time(work.declared, work.stream, work.partition, datetime.now(UTC))
     return {
         "live_version": carry_out(_check_live, work, live),
@@ -246,13 +230,13 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
-    aside, like those on which a function fails. The checks look at all rows that were computed;
-    where functions fail on more rows than may be set aside, there are none.
+    aside, like those on which a function fails. The checks look at all computed rows; there are
+    none where functions fail on more rows than may be set aside.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
-        DamagedError: The ingested rows are not what was recorded.
-        LockedError: Another process is at work on the partition, and goes on being.
+        DamagedError: The ingested rows are not those recorded.
+        LockedError: Another process keeps the partition locked.
     """
     pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
@@ -263,15 +247,15 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         try:
             rows = compute_rows(serving, raw, before.room, _row_rules(live))
         except FailingFunctionError as error:
-            found = {COMPUTATION.name: not_computed(error, before)}
-            done = attempt.keep("scored", failed_step(work, "scored", found, live))
+            checked = {COMPUTATION.name: not_computed(error, before)}
+            done = attempt.keep("scored", failed_step(work, "scored", checked, live))
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
         drift = prediction_drift(work, live, rows)
-        found = _scored_checks(work, live, serving, attempt, rows, before)
-        found["prediction_drift"] = drift.result
-        results = worth_telling(work.declared, "scored", found)
+        checked = _scored_checks(work, live, serving, attempt, rows, before)
+        checked["prediction_drift"] = drift.result
+        results = worth_telling(work.declared, "scored", checked)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
         done = attempt.keep(
             "scored",
@@ -289,19 +273,19 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
 
 
 def failed_step(
-    work: Work, step: str, found: Mapping[str, CheckResult], live: LoadedVersion | None = None
+    work: Work, step: str, results: Mapping[str, CheckResult], live: LoadedVersion | None = None
 ) -> StepRecord:
     """The record of a step that has nothing to work on.
 
     Args:
         work: The partition.
         step: The step.
-        found: What the checks found that had something to look at, an error of one among it.
+        results: Results of the checks that could be judged, with at least one error.
         live: The version that serves, where it could be loaded.
     """
     return StepRecord(
-        results=others_not_judged(work.declared, step, found),
-        blocked_by=blocking(CHECKS_BY_ASSET[step], found),
+        results=others_not_judged(work.declared, step, results),
+        blocked_by=blocking(CHECKS_BY_ASSET[step], results),
         version=live.version if live is not None else None,
         manifest=live.digest if live is not None else None,
     )
@@ -312,8 +296,8 @@ def publish(work: Work) -> Stage:
 
     Raises:
         BlockedError: The partition has not been scored, or a check blocks it.
-        DamagedError: The scored rows are not what was recorded.
-        LockedError: Another process is at work on the partition, and goes on being.
+        DamagedError: The scored rows are not those recorded.
+        LockedError: Another process keeps the partition locked.
         SupersededError: Another run published the partition meanwhile.
     """
     records = work.records
@@ -333,13 +317,13 @@ def publish(work: Work) -> Stage:
 
 
 def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
-    """Names of the columns that consumers read, besides the version and the time."""
+    """Names of the published columns, besides the version and the time."""
     time = pipeline.record_schema.event_time
     return (pipeline.key, *([time] if time is not None else []), *pipeline.graph.outputs)
 
 
 def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
-    """What a version is to score was parted and checked by its own declarations and suites."""
+    """Demand that the batch was parted and checked by the declarations of the same version."""
     batch = attempt.record.steps["batch"]
     if batch.manifest != live.digest:
         raise BlockedError(
@@ -349,7 +333,6 @@ def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
 
 
 def _with_origin(table: pa.Table, version: int) -> pa.Table:
-    """The rows with the version that scored them, and when."""
     import pyarrow as pa
 
     count = len(table)
@@ -360,7 +343,7 @@ def _with_origin(table: pa.Table, version: int) -> pa.Table:
 
 
 def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
-    """What each computed row must keep; a suite that cannot be asked fails in its own check."""
+    """The rules of computed rows; a suite that does not fit the columns fails in its own check."""
     graph = live.pipeline.graph
     kinds = {name: graph.kind(name) for name in graph.served}
     return applicable_rules((live.suites["features"], live.suites["outputs"]), kinds)
@@ -374,7 +357,7 @@ def _scored_checks(
     rows: ComputedRows,
     before: Quarantined,
 ) -> dict[str, CheckResult]:
-    """What the checks find of all rows that were computed, those that are set aside among them."""
+    """Results of the checks of all computed rows, with those that are set aside."""
     columns, key = rows.columns, live.pipeline.key
     proven = attempt.record.steps["batch"].results["live_version"].passed
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
@@ -404,7 +387,6 @@ def _scored_checks(
 
 
 def _quarantined(work: Work, attempt: Attempt) -> Quarantined:
-    """How many rows of an ingested partition are quarantined before any is computed."""
     counts = attempt.record.steps["batch"].counts
     return Quarantined(
         rows=counts["quarantined"],
@@ -419,24 +401,13 @@ def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
 
 
 def counterfactuals_of(live: LoadedVersion, columns: Columns) -> Counterfactuals:
-    """What the outputs of rows would be by a version, had they other values.
-
-    Args:
-        live: The version.
-        columns: The rows.
-    """
+    """Counterfactuals of rows: a version's outputs, had the rows other values."""
     serving = live.fastest(len(columns[live.pipeline.key]))
     return Counterfactuals(serving, columns, live.profile)
 
 
 def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
-    """The drift of the outputs of the rows that are kept: decisions count on each day.
-
-    Args:
-        work: The partition.
-        live: The version that serves.
-        rows: Its rows, computed.
-    """
+    """The drift of the kept rows' outputs: each day's decisions count by themselves."""
     if live.outputs is None:
         return Followed(CheckResult.not_judged(_TOO_FEW_TO_PREDICT), {})
     graph = live.pipeline.graph
@@ -453,7 +424,7 @@ def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fol
 
 
 def _figures(outputs: Columns) -> dict[str, float]:
-    """The mean of every output that has one, and the share of every output that is yes or no."""
+    """The mean of every output that is a number, and the share of every one that is a flag."""
     figures = {}
     for name, array in outputs.items():
         if len(array) and array.dtype.kind in "fib":

@@ -1,7 +1,7 @@
-"""Requests that were answered, replayed: a segment of their log is a partition of its own.
+"""Replay of answered requests: a segment of their log is a partition of its own.
 
-The records themselves stay in the segment alone, which is kept for as long as the log's settings
-say: what is kept here tells what was found.
+The records stay in the segment alone, which is kept as long as the log's settings say. Here only
+results are stored.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 
 Mark: TypeAlias = tuple[int, int, int]
-"""Of a file: its size, and when its content and anything of it were changed last, in ns; the last
-of which only the system sets."""
+"""A file's size, and the times in ns at which its content and its metadata changed last; only the
+system sets the latter."""
 STEP = "requests"
 _DIGEST = "segment"
-"""Fact of a replay: SHA-256 of the segment's file, whatever came of it."""
+"""Fact of a replay: SHA-256 of the segment's file, whatever the results."""
 _NO_FILE = "none"
-"""Instead of a digest, of a folder that has the name of a segment: damage, to be told once."""
+"""Stands for the digest of a folder with a segment's name: damage, to report once."""
 _MOST_BYTES = 2 * 2**30
-"""What a look reads where the next one comes soon: some seconds' work."""
+"""Bytes that a look reads where the next one comes soon: some seconds' work."""
 
 
 @dataclass(frozen=True)
 class ReplayedSegment:
-    """What came of a segment.
+    """A replayed segment.
 
     Attributes:
         path: Its file.
-        counts: Requests and rows by what became of them; empty where it cannot be read.
-        figures: What else can be counted and measured of it, by title.
-        results: What the checks found, by name.
-        version: Number of the version that answered; None where that cannot be told.
+        counts: Numbers of requests and rows; empty where it cannot be read.
+        figures: Further figures by title, such as latency in milliseconds.
+        results: Check results by name.
+        version: Number of the version that answered; None where that is not known.
     """
 
     path: Path
@@ -87,35 +87,35 @@ def replay_segment(
     run: str,
     load: Callable[[int], LoadedVersion],
 ) -> ReplayedSegment:
-    """Send the requests of a segment through the batch path, and record what is found.
+    """Send the requests of a segment through the batch path, and record the results.
 
-    A segment that is damaged, and one whose version cannot be loaded, are failed checks; one that
-    is kept no longer is not judged.
+    A damaged segment, or one whose version cannot be loaded, is a failed check; a removed one is
+    not judged.
 
     Args:
         declared: The pipeline.
-        store: Where what is found is kept.
+        store: Where results are stored.
         path: The segment's file.
         run: The run that does it.
         load: Loads a version by its number.
 
     Raises:
-        LockedError: Another process is at work on the segment, and goes on being.
+        LockedError: Another process keeps the segment locked.
         UnavailableFilesError: The version's files cannot be had now.
         RegistryUnreachableError: The registry does not answer.
         OSError: The disk fails.
     """
     records = request_records(declared, store)
     with records.step(path.stem, STEP, run) as attempt:
-        # Before it is read: what is changed meanwhile then differs from this, and is judged anew.
+        # Before it is read: a change meanwhile then shows, and the segment is judged again.
         digest = sha256(path) if path.is_file() else None
         keep = partial(_kept, records, attempt, path, digest)
         try:
             segment = read_segment(path)
         except MissingSegmentError as error:
             lacking = CheckResult.not_judged(str(error))
-            found = {check.name: lacking for check in declared_checks(declared, STEP)}
-            return keep(None, found)
+            results = {check.name: lacking for check in declared_checks(declared, STEP)}
+            return keep(None, results)
         except DamagedSegmentError as error:
             return keep(None, _failed(declared, str(error), _DAMAGED))
         return keep(segment, _checks(declared, segment, load))
@@ -124,21 +124,20 @@ def replay_segment(
 def open_segments(
     declared: PipelineAssets, store: Store, folder: Path, known: Mapping[str, Mark] | None = None
 ) -> tuple[dict[str, str], dict[str, Mark]]:
-    """The segments that were not replayed as they are now, the oldest first.
+    """The segments that were not replayed in their present form, the oldest first.
 
-    One that was changed since it was replayed is another one, and is judged anew.
+    A segment that changed since its replay is open again.
 
     Args:
         declared: The pipeline.
-        store: Where what was found is kept.
+        store: Where results are stored.
         folder: The request log.
-        known: Marks, from an earlier look, of segments that had been replayed as they were: one
-            that still bears its mark is not read again. Without any, each is.
+        known: Marks of replayed segments from an earlier look: a segment with the same mark is not
+            read again. Without marks, each is read.
 
     Returns:
-        SHA-256 of each open segment, by name; and the marks of those that are not open. Where
-        marks are kept, one look reads `_MOST_BYTES`; what is beyond has neither, and is for the
-        next.
+        SHA-256 of each open segment by name, and the marks of the others. With marks, a look reads
+        `_MOST_BYTES`; the segments beyond are in neither, and left for the next look.
     """
     records = request_records(declared, store)
     done = {*records.partitions()}
@@ -157,7 +156,7 @@ def open_segments(
             left -= mark[0]
             digest = _NO_FILE if path.is_dir() else sha256(path)
         except FileNotFoundError:
-            continue  # it is kept no longer
+            continue  # it was removed
         if name in done and (_replayed(records, name) or _NO_FILE) == digest:
             marks[name] = mark
         else:
@@ -166,12 +165,12 @@ def open_segments(
 
 
 def _mark(path: Path) -> Mark:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _replayed(records: Records, name: str) -> str | None:
-    """SHA-256 of what was replayed of a segment; None where that is not known."""
+    """SHA-256 of a segment's file when it was replayed; None where that is not known."""
     try:
         step = records.demand(name).record.steps[STEP]
     except DamagedError:
@@ -181,13 +180,13 @@ def _replayed(records: Records, name: str) -> str | None:
 
 
 def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]) -> None:
-    """Remove what is recorded of segments that are kept no longer."""
+    """Remove the records of segments that were removed."""
     records = request_records(declared, store)
     for name in names:
         try:
             records.forget(name)
         except LockedError:
-            continue  # whoever is at work on it finds that there is no such segment
+            continue  # the process at work on it finds that there is no such segment
 
 
 def _checks(
@@ -195,20 +194,22 @@ def _checks(
 ) -> dict[str, CheckResult]:
     number, of = segment.header.version, segment.header.pipeline
     if of != declared.name:
-        said = f"{segment.name} holds requests that were answered for {of}, not for {declared.name}"
-        return _failed(declared, f"{said}.", f"Move it to the requests of {of}.")
+        summary = (
+            f"{segment.name} holds requests that were answered for {of}, not for {declared.name}"
+        )
+        return _failed(declared, f"{summary}.", f"Move it to the requests of {of}.")
     try:
         loaded = load(number)
     except UnavailableFilesError:
         raise
     except (ArtifactError, VersionNotFoundError) as error:
-        said = f"Version {number}, which answered, cannot be loaded: {error}"
-        return _failed(declared, said, f"Restore version {number} in the registry. Then: AGAIN")
-    found = {
+        summary = f"Version {number}, which answered, cannot be loaded: {error}"
+        return _failed(declared, summary, f"Restore version {number} in the registry. Then: AGAIN")
+    results = {
         "request_replay": carry_out(check_request_replay, segment, loaded),
         "request_drift": carry_out(check_request_drift, segment, loaded),
     }
-    return worth_telling(declared, STEP, found)
+    return worth_telling(declared, STEP, results)
 
 
 _DAMAGED = (
@@ -217,10 +218,9 @@ _DAMAGED = (
 )
 
 
-def _failed(declared: PipelineAssets, said: str, todo: str) -> dict[str, CheckResult]:
-    """What the checks find of a segment that cannot be replayed at all."""
-    found = CheckResult(False, said, todo=todo)
-    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: found})
+def _failed(declared: PipelineAssets, summary: str, todo: str) -> dict[str, CheckResult]:
+    result = CheckResult(False, summary, todo=todo)
+    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: result})
 
 
 def _kept(
@@ -231,7 +231,7 @@ def _kept(
     segment: LogSegment | None,
     results: Mapping[str, CheckResult],
 ) -> ReplayedSegment:
-    """Record what was found of a segment, and of which bytes."""
+    """Record the results of a segment, with the digest of its file."""
     version = segment.header.version if segment is not None else None
     counts = _counts(segment) if segment is not None else {}
     facts: dict[str, Any] = {_DIGEST: digest} if digest is not None else {}
@@ -264,7 +264,9 @@ def _figures(segment: LogSegment) -> dict[str, float]:
     requests = segment.requests
     milliseconds = requests.latency / 1000
     return {
-        **{f"status {one}": count for one, count in Counter(requests.status.tolist()).items()},
+        **{
+            f"status {status}": count for status, count in Counter(requests.status.tolist()).items()
+        },
         "latency p50 (ms)": float(np.quantile(milliseconds, 0.5)),
         "latency p99 (ms)": float(np.quantile(milliseconds, 0.99)),
     }

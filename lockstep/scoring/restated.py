@@ -1,11 +1,10 @@
-"""Restated data: a partition that is published already, and comes again.
+"""Restated data: a published partition that comes again.
 
-What changed of it is told apart: rows whose raw values are others than they were, and rows that
-come no more, which is upstream's doing; and rows whose raw values are the same and whose columns
-are not, which is the platform's: by another version that is meant, by the same one it cannot be.
+Changed raw values and withdrawn rows are upstream's doing. Changed columns of rows with the same
+raw values are the platform's: another version may change them, the same one must not.
 
 A key that came in several files is read several times: each file is published by itself, under its
-own name, and of such rows the one with the latest `scored_at` came last.
+own name, and the row with the latest `scored_at` came last.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
 
 
 _EXAMPLES = 5
-"""Keys and files that are named."""
+"""Keys and files that a message names."""
 FILES = 28
-"""Files before one whose keys are looked at: about a month of a file a day."""
+"""Earlier files whose keys are compared: about a month of a file a day."""
 _ELSEWHERE = (
     "Whoever reads several files takes of a key the row with the latest scored_at; tell them that "
     "there are some. If these rows should not have come again, have the file delivered without "
@@ -52,14 +51,14 @@ _WITHDRAWN = (
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """The rows of a partition that were published before and came again.
+    """The published rows of a partition that came again.
 
     Attributes:
-        before: What they were, a row each.
-        now: What they are, in the same order.
-        places: Where they are among all rows now.
-        new: How many other rows there are now.
-        gone: Keys of the rows that were published and are not among those of now.
+        before: The published rows.
+        now: The same rows now, in the same order.
+        places: Their positions among all rows now: ints.
+        new: Number of other rows now.
+        gone: Keys of published rows that did not come again.
     """
 
     before: Columns
@@ -70,7 +69,7 @@ class Again:
 
     @classmethod
     def of(cls, before: Columns, now: Columns, key: str) -> Again:
-        """Match rows by key; each key is there once on either side."""
+        """Match rows by key; each key occurs once on either side."""
         keys = pd.Index(before[key])
         places = keys.get_indexer(pd.Index(now[key]))
         known = np.flatnonzero(places >= 0)
@@ -84,25 +83,25 @@ class Again:
         )
 
     def changed(self, names: tuple[str, ...]) -> dict[str, Array]:
-        """The rows in which columns hold another value than before, by column."""
-        found = {
+        """By column, positions of the rows whose value changed."""
+        differences = {
             name: difference(self.before[name], self.now[name]).rows
             for name in names
             if name in self.now
         }
-        return {name: np.flatnonzero(rows) for name, rows in found.items()}
+        return {name: np.flatnonzero(rows) for name, rows in differences.items()}
 
 
 def check_restated(
     batch: Batch, partition: str, schema: Schema, *, aside: Collection[str] = ()
 ) -> CheckResult:
-    """Whether the rows of a partition that is published came again as they were.
+    """Check that the rows of a published partition came again unchanged.
 
     Args:
-        batch: Its accepted rows, as they came now.
+        batch: Its accepted rows now.
         partition: The day or file.
-        schema: What they are declared to hold.
-        aside: Keys of the rows that came and were set aside, of which other checks tell.
+        schema: The declaration of the rows.
+        aside: Keys of the rows that were set aside, which other checks report.
     """
     key, raw, records = schema.key, batch.columns, batch.records
     assert key is not None, "rows that are scored have a key"
@@ -114,7 +113,7 @@ def check_restated(
     if before is None:
         return elsewhere or _first(partition)
     again = Again.of(before, raw, key)
-    delivered = np.array([str(one) in aside for one in again.gone], dtype=bool)
+    delivered = np.array([str(gone) in aside for gone in again.gone], dtype=bool)
     again = replace(again, gone=again.gone[~delivered])
     if delivered.any() and not len(again.places) and not len(again.gone):
         return CheckResult.not_judged(
@@ -122,13 +121,13 @@ def check_restated(
         )
     changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
     if elsewhere is not None and not changed and not len(again.gone):
-        return elsewhere  # it came again as it was, beside others
+        return elsewhere  # its own rows came again unchanged
     columns = sorted(changed, key=lambda name: -len(changed[name]))
     rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
     named = (*([key] if len(again.gone) else []), *columns)
     count = len(again.now[key])
-    told = {name: changed[name] for name in columns}
-    said = _told(again, partition, told, len(rows), key, int(delivered.sum()))
+    changed = {name: changed[name] for name in columns}
+    summary = _summary(again, partition, changed, len(rows), key, int(delivered.sum()))
     impact = None
     if columns:
         were = {name: again.before[name][rows] for name in columns}
@@ -137,11 +136,11 @@ def check_restated(
         )
     return CheckResult(
         passed=not named,
-        summary=said if impact is None else f"{said} {impact}.",
+        summary=summary if impact is None else f"{summary} {impact}.",
         severity="WARN",
         column=named[0] if named else None,
         also=named[1:],
-        keys=tuple(str(one) for one in (*again.gone, *again.now[key][rows])[:_EXAMPLES]),
+        keys=tuple(map(str, (*again.gone, *again.now[key][rows])[:_EXAMPLES])),
         numbers={
             **coverage(count, len(schema.names), {}),
             "restated rows": len(rows),
@@ -150,12 +149,12 @@ def check_restated(
             "withdrawn": len(again.gone),
             **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=[_example(again, name, changed[name], key) for name in columns],
+        table=[_example(again, name, rows, key) for name, rows in changed.items()],
         todo=_WITHDRAWN if len(again.gone) and not columns else "",
     )
 
 
-def _told(
+def _summary(
     again: Again,
     partition: str,
     changed: dict[str, Array],
@@ -163,41 +162,43 @@ def _told(
     key: str,
     aside: int,
 ) -> str:
-    """What came of the published rows in a sentence."""
+    """A sentence about the published rows: withdrawn, changed, unchanged and set aside."""
     count, gone = len(again.now[key]), len(again.gone)
     published = count + gone + aside
-    said = []
+    parts = []
     if gone:
-        said.append(
+        parts.append(
             f"{counted(gone, 'row')} of the {published:,} that are published of {partition} "
             f"came no more, such as {key} {show(again.gone[0])}"
         )
     if changed:
-        told = ", ".join(f"{name} ({len(rows):,})" for name, rows in [*changed.items()][:_EXAMPLES])
-        said.append(
-            f"{counted(restated, 'row')} of the {count:,} that are published of {partition} came "
-            f"with other values this time: {told}"
+        fields = ", ".join(
+            f"{name} ({len(rows):,})" for name, rows in [*changed.items()][:_EXAMPLES]
         )
-    if not said:
-        said.append(
+        parts.append(
+            f"{counted(restated, 'row')} of the {count:,} that are published of {partition} came "
+            f"with other values this time: {fields}"
+        )
+    if not parts:
+        parts.append(
             f"All {counted(count, 'row')} that are published of {partition} came again as they were"
         )
     if aside:
-        said.append(f"{counted(aside, 'row')} of the {published:,} came and are set aside")
-    return f"{'; '.join(said)}."
+        parts.append(f"{counted(aside, 'row')} of the {published:,} came and are set aside")
+    return f"{'; '.join(parts)}."
 
 
 def check_rescored(
     records: Records, partition: str, columns: Columns, live: LoadedVersion
 ) -> CheckResult:
-    """Whether rows whose raw values are as they were have the columns that they had.
+    """Check that rows with unchanged raw values have unchanged columns.
 
-    Where another version scored them before, it is told how many have others.
+    Where another version scored them before, the result says how many changed.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The day or file.
-        columns: All columns of its rows, as they were computed now.
+        columns: All columns of its rows, as computed now.
         live: The version that computed them.
     """
     from lockstep.parity.comparison import compare
@@ -220,8 +221,8 @@ def check_rescored(
     graph, scales = pipeline.graph, live.golden.scales
     traces = Trace(was[pipeline.key], was, {}), Trace(now[pipeline.key], now, {})
     if scored.manifest == live.digest:
-        found = compare(*traces, graph, scales=scales, version=live.version)
-        return check_comparison(found, graph, f"scored again by version {live.version}")
+        comparison = compare(*traces, graph, scales=scales, version=live.version)
+        return check_comparison(comparison, graph, f"scored again by version {live.version}")
     computed = tuple(name for name in graph.served if name not in pipeline.record_schema)
     alike = Again.of(was, now, pipeline.key)
     other = {name: rows for name, rows in alike.changed(computed).items() if len(rows)}
@@ -237,12 +238,11 @@ def check_rescored(
 
 
 def _first(partition: str) -> CheckResult:
-    """Of a partition that is not published yet the records tell so: nothing can have changed."""
     return CheckResult(True, f"{partition} is not published yet: nothing of it can have changed.")
 
 
 def _published(records: Records, partition: str, name: str) -> Columns | None:
-    """The columns of a step of the attempt that is published; None if none is."""
+    """The columns of a step of the published attempt; None without one."""
     attempt: Attempt | None = records.committed(partition)
     if attempt is None:
         return None
@@ -251,7 +251,7 @@ def _published(records: Records, partition: str, name: str) -> Columns | None:
 
 
 def _example(again: Again, name: str, rows: Array, key: str) -> dict[str, Any]:
-    """How many rows of a column changed, and the first of them."""
+    """The number of rows in which a column changed, with the first as an example."""
     row = int(rows[0])
     return {
         "column": name,
@@ -265,13 +265,7 @@ def _example(again: Again, name: str, rows: Array, key: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Shared:
-    """The rows whose keys another file published.
-
-    Attributes:
-        partition: The other file.
-        rows: Where they are among the rows now.
-        changed: By field, how many of them have another value now.
-    """
+    """Rows, by position, whose keys another file published; changed values by field, counted."""
 
     partition: str
     rows: Array
@@ -281,16 +275,16 @@ class _Shared:
 def published_elsewhere(
     records: Records, partition: str, raw: Columns, schema: Schema
 ) -> CheckResult | None:
-    """Which rows of a file have keys that the last files before it published; None if none do.
+    """The result for a file's rows whose keys the last files before published; None without any.
 
-    Days are left alone: whether their keys are new is a constraint. What is damaged is left out:
-    whoever reads it is told.
+    Days are skipped: whether their keys are new is a constraint. Damaged files are skipped too:
+    reading them fails elsewhere.
 
     Args:
-        records: The stream's.
+        records: The stream's records.
         partition: The file.
         raw: Its accepted rows.
-        schema: What they are declared to hold.
+        schema: The declaration of the rows.
     """
     key = schema.key
     assert key is not None, "rows that are scored have a key"
@@ -299,13 +293,12 @@ def published_elsewhere(
     shared = list(_shared(records, partition, raw, schema, key))
     if not shared:
         return None
-    rows = np.unique(np.concatenate([one.rows for one in shared]))
-    keys = tuple(str(one) for one in raw[key][rows[:_EXAMPLES]])
+    rows = np.unique(np.concatenate([other.rows for other in shared]))
     changed: dict[str, int] = {}
-    for one in shared:
-        for name, count in one.changed.items():
+    for other in shared:
+        for name, count in other.changed.items():
             changed[name] = changed.get(name, 0) + count
-    files = listed((f"{one.partition} ({len(one.rows):,})" for one in shared), _EXAMPLES)
+    files = listed((f"{other.partition} ({len(other.rows):,})" for other in shared), _EXAMPLES)
     others = ", ".join(f"{name} ({count:,})" for name, count in changed.items())
     values = f"with other values in {others}" if changed else "with the same values"
     count = len(raw[key])
@@ -317,16 +310,16 @@ def published_elsewhere(
         severity="WARN",
         column=key,
         also=tuple(changed),
-        keys=keys,
+        keys=tuple(map(str, raw[key][rows[:_EXAMPLES]])),
         numbers={**coverage(count, len(schema.names), {}), "published of other files": len(rows)},
         table=[
             {
-                "file": one.partition,
-                "rows": len(one.rows),
-                "fields with other values": ", ".join(one.changed),
-                "key": str(raw[key][one.rows[0]]),
+                "file": other.partition,
+                "rows": len(other.rows),
+                "fields with other values": ", ".join(other.changed),
+                "key": str(raw[key][other.rows[0]]),
             }
-            for one in shared
+            for other in shared
         ],
         todo=_ELSEWHERE,
     )
@@ -351,7 +344,7 @@ def _shared(
 
 
 def _batch(attempt: Attempt, keys: pd.Index, key: str) -> Columns | None:
-    """The published rows of an attempt that have one of these keys; None if none has."""
+    """The published rows of an attempt that have any of these keys; None without any."""
     published = pd.Index(attempt.read("published").column(0).to_pandas())
     shared = published[keys.get_indexer(published) >= 0]
     if shared.empty:

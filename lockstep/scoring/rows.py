@@ -1,4 +1,4 @@
-"""Rows: computed and kept where that is possible, and set aside with their reasons where not."""
+"""Rows: compute them, and set aside with reasons those that fail or break a rule."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class ComputedRows:
-    """Rows with all their columns, parted.
+    """Parted rows with all their columns.
 
     Attributes:
-        columns: All columns of every row that could be computed, in order.
-        kept: Those of the rows that no row rule refuses.
+        columns: All columns of every computed row, in order.
+        kept: All columns of the rows that no row rule refuses.
         failing: Rows on which a function raises.
-        broken: Rows that could be computed, and that a row rule refuses.
+        broken: Computed rows that a row rule refuses.
     """
 
     columns: Columns
@@ -59,11 +59,11 @@ def compute_rows(
     Args:
         pipeline: A fitted pipeline.
         columns: The fields of the rows.
-        most: On how many rows functions may fail.
-        rules: What each computed row must keep to go on.
+        most: Number of rows on which functions may fail.
+        rules: Row rules of computed rows.
 
     Raises:
-        FailingFunctionError: They fail on more.
+        FailingFunctionError: Functions fail on more rows.
         SuiteError: The rules ask something that the columns cannot answer.
     """
     computed, failing = evaluate_rows(pipeline, columns, most)
@@ -76,28 +76,28 @@ def compute_rows(
 def evaluate_rows(
     pipeline: Pipeline, columns: Columns, most: int
 ) -> tuple[Columns, tuple[Rejected, ...]]:
-    """Compute all columns of every row for which that is possible.
+    """Compute all columns of every row on which no function raises.
 
-    Where a function raises, the rows are halved until the failing ones are found, or too many are.
+    Where a function raises, the rows are halved until the failing rows are found, or are too many.
 
     Args:
         pipeline: A fitted pipeline.
         columns: The fields of the rows.
-        most: On how many rows functions may fail.
+        most: Number of rows on which functions may fail.
 
     Returns:
-        All columns of the other rows, in order, and the failing rows.
+        All columns of the computed rows, in order, and the failing rows.
 
     Raises:
-        FailingFunctionError: They fail on more.
+        FailingFunctionError: Functions fail on more rows.
     """
     failed: dict[int, tuple[Reason, ...]] = {}
     parts = _parts(pipeline, columns, 0, failed, most)
     if len(parts) == 1:
         return parts[0], set_aside(columns, failed, pipeline.record_schema)
     graph = pipeline.graph
-    found = concat(parts, {name: graph.kind(name) for name in graph.served})
-    return found, set_aside(columns, failed, pipeline.record_schema)
+    computed = concat(parts, {name: graph.kind(name) for name in graph.served})
+    return computed, set_aside(columns, failed, pipeline.record_schema)
 
 
 def _parts(
@@ -108,8 +108,8 @@ def _parts(
     most: int,
 ) -> list[Columns]:
     try:
-        found = pipeline.evaluate(columns)
-        return [{name: found[name] for name in pipeline.graph.served}]
+        computed = pipeline.evaluate(columns)
+        return [{name: computed[name] for name in pipeline.graph.served}]
     except FunctionError as error:
         count = len(columns[pipeline.key])
         if count == 0:
@@ -130,23 +130,13 @@ def _parts(
 
 
 def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
-    """The result of a partition on too many rows of which functions fail.
-
-    Args:
-        error: What failed.
-        before: How many rows are quarantined before any is computed.
-    """
+    """The result for a partition where functions fail on too many rows."""
     quarantined = replace(before, rows=before.rows + error.failed)
     return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
 
 
 def check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResult:
-    """Whether every row could be computed; those that could not are set aside.
-
-    Args:
-        rows: The rows.
-        quarantined: How many are quarantined, these among them.
-    """
+    """Check that every row could be computed; the others are set aside."""
     failing = rows.failing
     total = len(failing) + len(next(iter(rows.columns.values())))
     numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
@@ -168,13 +158,7 @@ def check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResu
 
 
 def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
-    """Count the rows in the files themselves, and those that are published and came no more.
-
-    Args:
-        work: The partition.
-        attempt: The attempt at it, with its rows.
-        key: Name of the key.
-    """
+    """Check that no row is lost, by the files; count the published rows that were withdrawn."""
     rows_in = attempt.record.steps["batch"].counts["rows_in"]
     scored = attempt.row_count("scored")
     steps = ("batch", "scored")
@@ -185,15 +169,15 @@ def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
     gone = _gone(work, attempt, key, aside)
     came = counted(rows_in, "row")
     went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
-    said = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
+    summary = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
     if gone:
-        said += (
+        summary += (
             f"; {counted(len(gone), 'row')} that {verb(len(gone), 'was', 'were')} published of "
             f"{work.partition} before came no more, such as {gone[0]}"
         )
     return CheckResult(
         passed=rows_in == out and not gone,
-        summary=f"{said}.",
+        summary=f"{summary}.",
         severity="ERROR" if rows_in != out else "WARN",
         keys=tuple(gone[:_EXAMPLES]),
         numbers={
@@ -207,31 +191,25 @@ def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
 
 
 def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> list[str]:
-    """Keys of rows that are published and were not delivered this time."""
     try:
         before = work.records.committed(work.partition)
         published = before.read("published") if before is not None else None
     except DamagedError:
-        return []  # another attempt is how that is mended
+        return []  # another attempt repairs that
     if published is None:
         return []
     columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
-    delivered = {str(one) for column in columns for one in column.to_pylist()}
+    delivered = {str(value) for column in columns for value in column.to_pylist()}
     keys = map(str, published.column(0).to_pylist())  # its version may have named the key otherwise
-    return [one for one in keys if one not in delivered]
+    return [value for value in keys if value not in delivered]
 
 
 def computable(pipeline: Pipeline, columns: Columns) -> Columns:
-    """Every column of some rows, in graph order, that can be computed of all of them.
-
-    Args:
-        pipeline: A fitted pipeline.
-        columns: The fields of the rows.
-    """
-    found = dict(columns)
+    """Compute every column, in graph order, that can be computed of all rows given."""
+    computed = dict(columns)
     for name in pipeline.graph.served:
         try:
-            found = pipeline.evaluate(found, (name,))
-        except FunctionError:  # of it, or of one that it is computed from
+            computed = pipeline.evaluate(computed, (name,))
+        except FunctionError:  # of the column, or of one that it is computed from
             continue
-    return {name: found[name] for name in pipeline.graph.served if name in found}
+    return {name: computed[name] for name in pipeline.graph.served if name in computed}

@@ -1,4 +1,4 @@
-"""The scorer: the version that carried out a step of an attempt, by its very files."""
+"""The scorer: the version that carried out a step of an attempt, with the same files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 def load_scorer(registry: Registry, name: str, attempt: Attempt, step: str) -> LoadedVersion:
     """Load the version that carried out a step.
 
-    A registry that was restored from an older copy gives numbers again, so that the number alone
-    does not tell which version it was.
+    The number alone does not identify it: a registry restored from an older copy gives numbers
+    again.
 
     Args:
         registry: Where the versions are.
         name: Name of the pipeline.
         attempt: The attempt.
-        step: A step of it that a version carried out.
+        step: A step that a version carried out.
 
     Raises:
-        ArtifactError: The registry has another version of that number; or it cannot be used.
-        RegistryError: The registry has none of that number, or does not answer.
+        ArtifactError: The registry has another version of that number, or it cannot be used.
+        RegistryError: The registry has no version of that number, or does not answer.
     """
     done = attempt.record.steps[step]
     assert done.version is not None, "a version scores"

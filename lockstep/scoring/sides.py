@@ -1,7 +1,7 @@
-"""Two sides of one record: every column by one version beside the same column by another.
+"""Two sides of a record: every column by a version and by something else.
 
-A side is a version with its own code and models, or the checkout's code with a version's models:
-what a change of the code would do to a record, before anything is trained.
+A side is a version with its own code and models, or the checkout's code with a version's models,
+which shows what a change of the code does to a record before anything is trained.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
 
 CHECKOUT = "checkout"
-"""How the code of this checkout is called, among the versions."""
+"""Names the code of this checkout, among the versions."""
 SERVED = "server"
-"""How the compiled predictors of a version are called, by which its server answers."""
+"""Names the compiled predictors of a version, by which its server answers."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What computes a record.
+    """A pipeline that computes a record.
 
     Attributes:
-        name: What to call it, such as `version 3`.
-        pipeline: What computes.
-        version: Number of the version whose models compute.
+        name: Its name, such as `version 3`.
+        pipeline: The pipeline.
+        version: Number of the version whose models it has.
     """
 
     name: str
@@ -49,15 +49,15 @@ class Side:
 
 @dataclass(frozen=True)
 class TwoSides:
-    """One record, computed by two sides.
+    """A record computed by two sides.
 
     Attributes:
         key: The record's key.
-        names: What to call the sides.
+        names: Names of the sides.
         values: Every column by each side, in the order of the first side's graph; None where a
             side has no such column.
-        roles: What each column is for.
-        comparison: Where the second side differs from the first.
+        roles: Role of each column.
+        comparison: The comparison of the second side with the first.
         outputs: The outputs that differ.
     """
 
@@ -70,12 +70,12 @@ class TwoSides:
 
     @property
     def agrees(self) -> bool:
-        """Whether every column of the first side is the same by the second."""
+        """Whether the second side has the same value in every column of the first."""
         return self.comparison.ok
 
     @property
     def impact(self) -> str:
-        """What the difference does to what is decided, in a sentence."""
+        """A sentence about the outputs that differ."""
         changes = [f"{name} {self._change(name)}" for name in self.outputs]
         return f"Outputs: {', '.join(changes)}." if changes else "No output differs."
 
@@ -84,7 +84,7 @@ class TwoSides:
         return f"{first} → {second}"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The record as plain data."""
         first = self.comparison.first
         return {
             "key": self.key,
@@ -94,31 +94,31 @@ class TwoSides:
             "impact": self.impact,
             "first": first.to_json() if first is not None else None,
             "columns": [
-                {"column": name, "role": self.roles[name], "first": one, "second": other}
-                for name, (one, other) in self.values.items()
+                {"column": name, "role": self.roles[name], "first": before, "second": after}
+                for name, (before, after) in self.values.items()
             ],
         }
 
 
 def read_record(path: Path, pipeline: Pipeline, key: str | None) -> Columns:
-    """One record of a file: a JSON object, or a row of a table or of JSON lines.
+    """Read a record of a file: a JSON object, or a row of a table or of JSON lines.
 
     Args:
         path: The file.
-        pipeline: Whose record it is.
+        pipeline: The pipeline that declares the record.
         key: Key of the record; None for the only one.
 
     Raises:
         InputError: The file cannot be read.
-        LockstepError: It has no such record, or several; or the record does not fit its
-            declaration: the message tells all reasons.
+        LockstepError: The file has no such record, or several; or the record does not fit its
+            declaration, with all reasons.
     """
     schema = pipeline.record_schema
     if path.suffix.lower() == ".json":
         rows = decode_json(_text(path), schema, source=str(path))
     else:
         rows = decode_file(path, schema)
-    return _one(path, rows, pipeline, key)
+    return _record(path, rows, pipeline, key)
 
 
 def _text(path: Path) -> bytes:
@@ -128,8 +128,8 @@ def _text(path: Path) -> bytes:
         raise LockstepError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _one(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> Columns:
-    keys = [str(one) for one in rows.columns[pipeline.key].tolist()]
+def _record(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> Columns:
+    keys = list(map(str, rows.columns[pipeline.key].tolist()))
     for rejected in rows.rejected:
         if key in (None, rejected.key):
             reasons = "; ".join(f"{reason.column}: {reason.message}" for reason in rejected.reasons)
@@ -188,7 +188,7 @@ def two_sides(
     )
     names = dict.fromkeys((*graph.served, *other.served))
     values = {name: (_value(before.columns, name), _value(after.columns, name)) for name in names}
-    divergent = {one.column for one in comparison.divergent}
+    divergent = {column.column for column in comparison.divergent}
     return TwoSides(
         key=str(record[first.pipeline.key][0]),
         names=(first.name, second.name),
@@ -220,11 +220,7 @@ def _other(
 
 
 def _fields(record: Columns, side: Side) -> Columns:
-    """The fields that a side's own record type declares.
-
-    Raises:
-        LockstepError: It declares a field that the record has not.
-    """
+    """The fields that a side's own record type declares."""
     names = side.pipeline.record_schema.names
     lacking = [name for name in names if name not in record]
     if lacking:

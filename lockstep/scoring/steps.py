@@ -1,8 +1,8 @@
-"""The steps of a partition with what they need: the version is loaded, and the rows are decoded.
+"""The steps of a partition, after loading the version and decoding the rows.
 
-A version that cannot be loaded and a content that cannot be read are failed checks, recorded in
-the partition's attempt like anything else that blocks it; nothing is scored. What fails for a cause
-from outside is raised: another try may work.
+A version that cannot be loaded and content that cannot be read are failed checks, recorded in the
+partition's attempt like anything else that blocks it; nothing is scored. An outside failure is
+raised: another try may work.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
 
     Args:
         work: The partition.
-        serving: Where it is kept which version is live.
+        serving: The record of the live version.
         read: Reads the rows.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
 
     Raises:
-        LockstepError: `accept` names neither a finding nor a field, or something
-            fails from outside.
-        LockedError: Another process is at work on the partition, and goes on being.
+        LockstepError: `accept` names neither a finding nor a field, or something outside fails.
+        LockedError: Another process keeps the partition locked.
     """
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
     state = serving.state()
@@ -56,8 +55,8 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
     try:
         rows = read(live.pipeline.record_schema)
     except UnreadableError as error:
-        found = {**check_version(work, live), DECODING.name: check_readable(error)}
-        return _fail(work, "batch", found, live=live)
+        results = {**check_version(work, live), DECODING.name: check_readable(error)}
+        return _fail(work, "batch", results, live=live)
     return ingest_batch(work, live, rows, accept=accept)
 
 
@@ -66,43 +65,35 @@ def scored_step(work: Work, serving: Live) -> Stage:
 
     Args:
         work: The partition.
-        serving: Where it is kept which version is live.
+        serving: The record of the live version.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
-        DamagedError: The ingested rows are not what was recorded.
-        LockedError: Another process is at work on the partition, and goes on being.
-        LockstepError: Something fails from outside.
+        DamagedError: The ingested rows are not those recorded.
+        LockedError: Another process keeps the partition locked.
+        LockstepError: Something outside fails.
     """
     try:
         live = serving.load(serving.state())
     except UnavailableFilesError:
         raise
     except ArtifactError as error:
-        found = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
-        return _fail(work, "scored", found, after=["batch"])
+        results = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
+        return _fail(work, "scored", results, after=["batch"])
     return score_batch(work, live)
 
 
 def _fail(
     work: Work,
     step: str,
-    found: Mapping[str, CheckResult],
+    results: Mapping[str, CheckResult],
     *,
     live: LoadedVersion | None = None,
     after: Sequence[str] = (),
 ) -> Stage:
-    """Record a step that has nothing to work on.
-
-    Args:
-        work: The partition.
-        step: The step.
-        found: What the checks found that had something to look at, an error of one among it.
-        live: The version that serves, where it could be loaded.
-        after: The steps before it.
-    """
+    """Record a step that has nothing to work on; see `failed_step`."""
     with work.records.step(work.partition, step, work.run, after=after) as attempt:
-        done = attempt.keep(step, failed_step(work, step, found, live))
+        done = attempt.keep(step, failed_step(work, step, results, live))
     return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
 
 

@@ -1,4 +1,4 @@
-"""One row of a partition: beside the same row computed anew, or set aside with its reasons."""
+"""Traces of a partition's row: computed again and compared, or set aside with its reasons."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TracedRow:
-    """One scored row, and the same row computed anew by the version that scored it.
+    """A scored row, and the same row computed again by the version that scored it.
 
     Attributes:
         key: The row's key.
         attempt: Number of the attempt at its partition.
-        version: The version.
-        stored: Every column as it was stored, in graph order.
-        computed: Every column as it is computed now.
-        roles: What each column is for.
-        comparison: Where the two differ.
+        version: Number of the version.
+        stored: Every column as stored, in graph order.
+        computed: Every column as computed now.
+        roles: Role of each column.
+        comparison: The comparison of the two.
     """
 
     key: str
@@ -78,15 +78,15 @@ class TracedRow:
 
 @dataclass(frozen=True)
 class TracedAside:
-    """One row that was set aside, and what is known of it.
+    """A row that was set aside.
 
     Attributes:
         row: The row, with its reasons.
         attempt: Number of the attempt at its partition.
-        version: The version that served.
-        columns: Every column that can be computed of it, as it is computed now; its fields alone,
-            as they came, where it was set aside before it was computed.
-        roles: What each of these columns is for.
+        version: Number of the version that served.
+        columns: Every column that can be computed now; the delivered fields alone, where the row
+            was set aside before it was computed.
+        roles: Role of each of these columns.
     """
 
     row: AsideRow
@@ -97,7 +97,7 @@ class TracedAside:
 
     @property
     def agrees(self) -> bool:
-        """It has no stored columns that could agree."""
+        """Always false: there are no stored columns that could agree."""
         return False
 
     def to_json(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class TracedAside:
 
     @property
     def summary(self) -> str:
-        """What became of the row, in a line."""
+        """A line that says why the row was not published."""
         if self.row.fate == "blocked":
             return f"It was not scored, since a check blocks its batch: {self.row.reasons}"
         when = "before it was computed" if self.row.step == "batch" else "after it was computed"
@@ -132,7 +132,7 @@ def trace_row(
     key: str,
     number: int | None = None,
 ) -> TracedRow | TracedAside:
-    """Find a row, and compute it anew with the version that scored it or set it aside.
+    """Find a row, and compute it again with the version that scored it or set it aside.
 
     Args:
         declared: The pipeline.
@@ -140,8 +140,8 @@ def trace_row(
         registry: Where its versions are.
         partition: The day or file.
         key: The row's key.
-        number: Which attempt at the partition; None for the one that is published or, where none
-            is, for the last that scored it or, where none did, for the last that set rows aside.
+        number: Number of the attempt at the partition. By default the published one or, without
+            one, the last that scored it or, without one, the last that set rows aside.
 
     Raises:
         LockstepError: The partition has not been scored, or has no such row.
@@ -207,7 +207,7 @@ def _traced_aside(
 
 
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Mapping[str, Any]:
-    """Every column of an ingested row that can be computed: those before what fails on it."""
+    """Every column of an ingested row that can be computed."""
     table = attempt.read("batch")
     row = table.slice(_texts(table, pipeline.key).index(aside.key), 1)
     return _values(computable(pipeline, from_arrow(row, pipeline.record_schema.kinds)))
@@ -218,10 +218,10 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 
 
 def _attempt(declared: PipelineAssets, store: Store, partition: str, number: int | None) -> Attempt:
-    """The attempt that scored a partition or, where none did, one that set rows of it aside."""
-    found = [stream_records(declared, store, stream.name) for stream in streams(declared)]
+    """The attempt that scored a partition or, without one, an attempt that set rows aside."""
+    by_stream = [stream_records(declared, store, stream.name) for stream in streams(declared)]
     for made in ("scored.parquet", "batch_quarantine.parquet"):
-        for records in found:
+        for records in by_stream:
             for attempt in _candidates(records, partition, number):
                 if made in attempt.files:
                     return attempt

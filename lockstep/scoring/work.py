@@ -1,4 +1,4 @@
-"""Work: what one run does at one partition, on which rows, and what a step made of it."""
+"""Work: a run on a partition, the rows that it works on, and the results of its steps."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from lockstep.store.streams import stream_records
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What one run does at one partition.
+    """A run on a partition.
 
     Attributes:
         declared: The pipeline and the demands on its rows.
         store: Where the pipeline's rows are kept.
-        stream: Name of the stream that the partition is of.
+        stream: Name of the partition's stream.
         partition: The day or file.
         run: The run: its steps share an attempt.
-        live: What gate and registry tell of which version is live; None where nobody was asked.
+        live: The live version by gate and registry; None where nobody asked.
     """
 
     declared: PipelineAssets
@@ -45,20 +45,20 @@ class Work:
 
     @property
     def live_since(self) -> str | None:
-        """Since when the version is live, in ISO form; None where the gate does not tell."""
+        """Since when the version is live, in ISO form; None where the gate does not say."""
         allowed = self.live.allowed if self.live is not None else None
         return None if allowed is None else allowed.since.isoformat()
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a step made of a partition.
+    """The result of a step on a partition.
 
     Attributes:
         path: The file that it wrote; None where it had nothing to work on.
-        counts: Rows by what became of them.
-        results: What its checks found, by name.
-        blocked_by: Blocking checks that are in error, each with what it found.
+        counts: Numbers of rows, such as accepted and quarantined.
+        results: Check results by name.
+        blocked_by: Blocking checks that are in error, each with its summary.
         figures: Means and shares of the outputs, by title.
         version: Number of the version that it used; None where it used none.
     """
@@ -73,13 +73,13 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The accepted rows of a batch, with what several checks ask of them.
+    """The accepted rows of a batch, with what several checks need.
 
     Attributes:
         columns: The rows.
         records: The records of the stream, each opened once.
-        counterfactuals: What their outputs would be, had they other values.
-        quarantined: The rows that were quarantined.
+        counterfactuals: Their outputs, had they other values.
+        quarantined: The quarantined rows.
     """
 
     columns: Columns

@@ -1,9 +1,9 @@
-"""Attempts: what one run made of a partition, in a folder of its own, and the record of it.
+"""Attempts: the files of a run on a partition, in a folder of their own, and their record.
 
-An attempt goes step by step. A step writes its files, and then the attempt's record is replaced by
-one that tells of the step too, with the SHA-256 of each of its files. What is not in the record did
-not happen: whatever a killed step left behind is read by nobody. A step that is recorded is never
-carried out again in the same attempt.
+An attempt goes step by step. A step writes its files, and then replaces the attempt's record by one
+that has the step too, with the SHA-256 of each of its files. What is not in the record did not
+happen: nobody reads the files of a killed step. A recorded step is never carried out again in the
+same attempt.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 FORMAT = 1
 RECORD = "record.json"
-"""The file of an attempt's record; without one it is none."""
+"""The file of an attempt's record; a folder without one is no attempt."""
 
 
 class Results(Mapping[str, CheckResult]):
-    """What checks found, as a record tells it: by far the most of it, read when it is asked for.
+    """Check results of a record, parsed at first use: they are by far its largest part.
 
     Args:
         written: The text of a JSON object.
@@ -61,25 +61,25 @@ class Results(Mapping[str, CheckResult]):
     @cached_property
     def _read(self) -> dict[str, CheckResult]:
         try:
-            found = msgspec.json.decode(self._written, type=dict[str, Any])
-            return {name: CheckResult.from_json(one) for name, one in found.items()}
+            results = msgspec.json.decode(self._written, type=dict[str, Any])
+            return {name: CheckResult.from_json(result) for name, result in results.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError(f"what checks found cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What came of a step.
+    """The record of a step.
 
     Attributes:
-        counts: Rows by what became of them.
-        results: What its checks found, by name.
-        blocked_by: Blocking checks that are in error, each with what it found.
-        version: Number of the version that was used; None where none was.
+        counts: Numbers of rows, such as accepted and quarantined.
+        results: Check results by name.
+        blocked_by: Blocking checks that are in error, each with its summary.
+        version: Number of the version that was used; None without one.
         manifest: SHA-256 of that version's manifest.
-        facts: What else is to be known later, as plain data.
+        facts: Further facts for later steps and partitions, as plain data.
         files: SHA-256 of the files that it wrote, by name; filled in by the attempt.
-        finished_at: When, in ISO form.
+        finished_at: The time of its end, in ISO form.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -92,28 +92,28 @@ class StepRecord:
     finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The record as plain data."""
         results = {name: result.to_json() for name, result in self.results.items()}
         return {**asdict(replace(self, results={})), "results": results}
 
     @classmethod
     def of(cls, written: _WrittenStep) -> StepRecord:
-        """The record from what `to_json` gave, as it stands in its file."""
-        told = {name: getattr(written, name) for name in written.__struct_fields__}
-        others = {name: one for name, one in told.items() if one is not msgspec.UNSET}
+        """The record from the output of `to_json` in its file."""
+        values = {name: getattr(written, name) for name in written.__struct_fields__}
+        others = {name: value for name, value in values.items() if value is not msgspec.UNSET}
         return cls(**{**others, "results": Results(bytes(written.results))})
 
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """What came of an attempt so far.
+    """The record of an attempt so far.
 
     Attributes:
         partition: The day or file.
-        number: Which attempt at it this is, counted from 1.
+        number: Number of the attempt at it, counted from 1.
         run: The run that made it.
-        started_at: When it began, in ISO form.
-        steps: What came of each step that is done.
+        started_at: The time of its beginning, in ISO form.
+        steps: The record of each step that is done.
     """
 
     partition: str
@@ -123,7 +123,7 @@ class AttemptRecord:
     steps: Mapping[str, StepRecord] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """As the text of a JSON file."""
+        """The record as the text of a JSON file."""
         steps = {name: step.to_json() for name, step in self.steps.items()}
         document = {"format": FORMAT, **asdict(replace(self, steps={})), "steps": steps}
         # A record is read again by the batches of four weeks: laid out, it is half as long again.
@@ -131,10 +131,10 @@ class AttemptRecord:
 
     @classmethod
     def from_text(cls, text: bytes) -> AttemptRecord:
-        """The record from what `to_text` wrote.
+        """The record from the output of `to_text`.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none, or one of another format.
+            KeyError, TypeError, ValueError: The text is no record, or one of another format.
         """
         data = msgspec.json.decode(text, type=_Written)
         if data.format != FORMAT:
@@ -144,7 +144,7 @@ class AttemptRecord:
 
 
 class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
-    """The record of a step as it stands in its file: what checks found is not read yet."""
+    """The record of a step in its file, whose check results are not parsed yet."""
 
     results: msgspec.Raw
     counts: Any = msgspec.UNSET
@@ -157,7 +157,7 @@ class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Written(msgspec.Struct):
-    """The record of an attempt as it stands in its file."""
+    """The record of an attempt in its file."""
 
     format: int
     partition: str
@@ -172,10 +172,10 @@ class Attempt:
     """An attempt at a partition: its record, and its files.
 
     Attributes:
-        folder: Where its files are.
-        record: What came of it so far.
-        again: The command that makes the partition anew, for messages.
-        written: SHA-256 of every file of the step that is under way, by name.
+        folder: The folder of its files.
+        record: Its record so far.
+        again: The command that makes the partition again, for messages.
+        written: SHA-256 of every file of the step under way, by name.
     """
 
     folder: Path
@@ -187,16 +187,16 @@ class Attempt:
     def begin(
         cls, folder: Path, record: AttemptRecord, again: str, origin: Attempt | None = None
     ) -> Attempt:
-        """Begin an attempt in a folder of its own, which is there with its record or not at all.
+        """Begin an attempt in a new folder, which appears with its record or not at all.
 
         Args:
-            folder: The folder, which is not there yet.
-            record: Its record; where it begins with steps, they are taken over from `origin`.
-            again: The command that makes the partition anew.
+            folder: The folder, which does not exist yet.
+            record: Its record; steps in it are taken over from `origin`.
+            again: The command that makes the partition again.
             origin: An earlier attempt at the partition.
 
         Raises:
-            DamagedError: A file of the earlier attempt is not what was recorded.
+            DamagedError: A file of the earlier attempt is not as recorded.
         """
         begun = cls(folder.with_name(f".{folder.name}.begun"), record, again)
         if origin is not None:
@@ -212,15 +212,15 @@ class Attempt:
 
     @classmethod
     def open(cls, folder: Path, again: str, digest: str | None = None) -> Attempt:
-        """An attempt as it was recorded.
+        """Open a recorded attempt.
 
         Args:
             folder: Its folder.
-            again: The command that makes the partition anew.
+            again: The command that makes the partition again.
             digest: SHA-256 of its record, where that is known.
 
         Raises:
-            DamagedError: Its record is missing or damaged, or another one than is known.
+            DamagedError: Its record is missing or damaged, or its digest is another.
         """
         path = folder / RECORD
         try:
@@ -228,7 +228,7 @@ class Attempt:
             if digest is not None and hashlib.sha256(data).hexdigest() != digest:
                 raise ValueError("it was changed after it was published")
             record = AttemptRecord.from_text(data)
-            if digest is None:  # what is known by its digest is what was written
+            if digest is None:  # with a digest, the record is known to be as written
                 for step in record.steps.values():
                     len(step.results)
         except FileNotFoundError as error:
@@ -243,22 +243,22 @@ class Attempt:
 
     @property
     def number(self) -> int:
-        """Which attempt at the partition this is."""
+        """Number of the attempt at the partition."""
         return self.record.number
 
     @property
     def files(self) -> dict[str, str]:
-        """SHA-256 of every file of the steps that are recorded, by name."""
+        """SHA-256 of every file of the recorded steps, by name."""
         return {
             name: sha for step in self.record.steps.values() for name, sha in step.files.items()
         }
 
     def path(self, name: str) -> Path:
-        """Where a file of the attempt is."""
+        """Path of a file of the attempt."""
         return self.folder / name
 
     def write(self, name: str, table: pa.Table) -> Path:
-        """Write a table as `NAME.parquet`, for the step that is under way."""
+        """Write a table as `NAME.parquet`, for the step under way."""
         from pyarrow import parquet
 
         return self._write(
@@ -266,27 +266,27 @@ class Attempt:
         )
 
     def write_columns(self, name: str, columns: Columns) -> Path:
-        """Write columns as `NAME.parquet`, for the step that is under way."""
+        """Write columns as `NAME.parquet`, for the step under way."""
         return self.write(name, to_arrow(columns))
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write a document as `NAME.json`, for the step that is under way."""
+        """Write a document as `NAME.json`, for the step under way."""
         text = json.dumps(value, allow_nan=False)
         return self._write(f"{name}.json", lambda path: Path(path).write_text(text, "utf-8"))
 
     def write_bytes(self, name: str, data: bytes) -> Path:
-        """Write a file of this name, for the step that is under way."""
+        """Write a file of this name, for the step under way."""
         return self._write(name, lambda path: Path(path).write_bytes(data))
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The table that was written as `NAME.parquet`.
+        """Read the table `NAME.parquet`.
 
         Args:
             name: Its name.
-            columns: The columns that are wanted; all, if none are named.
+            columns: The columns to read; all by default.
 
         Raises:
-            DamagedError: It is not what was written.
+            DamagedError: The file is not as written.
         """
         import pyarrow as pa
         from pyarrow import parquet
@@ -296,38 +296,38 @@ class Attempt:
             return parquet.ParquetFile(pa.BufferReader(data)).read(columns)
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
-        """The columns that were written as `NAME.parquet`.
+        """Read the columns of `NAME.parquet`.
 
         Raises:
-            DamagedError: They are not what was written.
+            DamagedError: The file is not as written.
         """
         table = self.read(name)
         with self._reading(f"{name}.parquet"):
             return from_arrow(table, kinds)
 
     def read_json(self, name: str, parse: Callable[[Any], T]) -> T:
-        """What the document tells that was written as `NAME.json`.
+        """Read and parse the document `NAME.json`.
 
         Args:
             name: Its name.
-            parse: From the document to what it tells.
+            parse: Parses the document.
 
         Raises:
-            DamagedError: It is not what was written.
+            DamagedError: The file is not as written.
         """
         data = self._verified(f"{name}.json")
         with self._reading(f"{name}.json"):
             return parse(msgspec.json.decode(data))
 
     def read_bytes(self, name: str, parse: Callable[[bytes], T]) -> T:
-        """What the file of this name tells, which `write_bytes` wrote.
+        """Read and parse a file that `write_bytes` wrote.
 
         Args:
             name: Its name.
-            parse: From its content to what it tells.
+            parse: Parses the content.
 
         Raises:
-            DamagedError: It is not what was written.
+            DamagedError: The file is not as written.
         """
         data = self._verified(name)
         with self._reading(name):
@@ -335,7 +335,7 @@ class Attempt:
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
-        """Whatever fails while a file is read is told of it, even if its digest agrees."""
+        """Turn any failure to read a file into damage of it, even if its digest agrees."""
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -352,16 +352,16 @@ class Attempt:
         return int(parquet.read_metadata(self.path(f"{name}.parquet")).num_rows)
 
     def verify(self, names: Iterable[str] | None = None) -> None:
-        """Compare files with their digests; all that are recorded, if none are named.
+        """Compare files with their digests; all recorded ones by default.
 
         Raises:
-            DamagedError: One is missing or is not what was written.
+            DamagedError: A file is missing or not as written.
         """
         for name in self.files if names is None else names:
             self._verified(name)
 
     def keep(self, step: str, record: StepRecord) -> StepRecord:
-        """Record a step as done, with the files that were written since the last one."""
+        """Record a step as done, with the files written since the last step."""
         assert step not in self.record.steps, f"{step} is recorded already"
         done = replace(record, files=dict(self.written))
         record_now = replace(self.record, steps={**self.record.steps, step: done})
@@ -371,7 +371,7 @@ class Attempt:
         return done
 
     def digest(self) -> str:
-        """SHA-256 of the file of the record as it is now."""
+        """SHA-256 of the record's file now."""
         return sha256(self.folder / RECORD)
 
     def _write(self, name: str, write: Callable[[str], object]) -> Path:
@@ -408,7 +408,7 @@ def sha256(path: Path) -> str:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy where the file system knows no links."""
+    """Link a file under another name, or copy it where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Findings: what the checks found of each column of the last partitions of a stream."""
+"""Findings by column, of the last partitions of a stream."""
 
 from __future__ import annotations
 
@@ -10,30 +10,20 @@ from lockstep.errors import DamagedError
 from lockstep.store.partition_records import Records
 
 PARTITIONS = 30
-"""Partitions that are looked at: a month of days."""
+"""Partitions shown: a month of days."""
 
 
 def last_partitions(records: Records, partition: str) -> list[str]:
-    """A partition and those attempted before it, whatever came of them, the oldest first.
-
-    Args:
-        records: The stream's.
-        partition: The last one.
-    """
-    return [one for one in records.attempted() if one <= partition][-PARTITIONS:]
+    """A partition and those attempted before it, with whatever result, the oldest first."""
+    return [name for name in records.attempted() if name <= partition][-PARTITIONS:]
 
 
 def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
-    """What the last attempt at a partition found of each column.
+    """The results of the last attempt at a partition, by column.
 
-    Fields and outputs of which no check found anything have passed, where any check looked at
-    them. A finding of several columns stands at each. One that names no column stands under the
-    name of its check in brackets.
-
-    Args:
-        records: The stream's.
-        partition: The partition.
-        graph: The columns of the pipeline.
+    Fields and outputs without a finding have passed, where any check was judged. A finding of
+    several columns counts for each. A finding without a column has the name of its check in
+    brackets.
     """
     try:
         attempt = next(records.newest_first(partition), None)
@@ -48,8 +38,8 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
             Cell(column, partition, "passed" if looked else "not_judged") for column in columns
         )
     for step in steps.values():
-        for check, found in step.results.items():
-            if found.judged and not found.passed:
-                yield Cell(found.column or f"({check})", partition, found.result, check)
-                for one in found.also:
-                    yield Cell(one, partition, found.result, check, is_beside=True)
+        for check, result in step.results.items():
+            if result.judged and not result.passed:
+                yield Cell(result.column or f"({check})", partition, result.result, check)
+                for column in result.also:
+                    yield Cell(column, partition, result.result, check, is_beside=True)

@@ -1,7 +1,7 @@
-"""Contents: a digest of what a file holds, taken block by block, so that it can be gone on with.
+"""Contents: the digest of a file, computed block by block, so that it can be continued.
 
-The digest of a file of one block is the SHA-256 of its bytes; that of a larger one is the SHA-256
-of the digests of its blocks.
+The digest of a file of one block is the SHA-256 of its bytes. The digest of a larger file is the
+SHA-256 of the digests of its blocks.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import msgspec
 from lockstep.artifacts.disks import replace_text
 
 BLOCK_BYTES = 2**26
-"""Bytes of a block: tenths of a second's worth on a disk, some seconds' over a slow network."""
+"""Bytes of a block: tenths of a second on a disk, some seconds over a slow network."""
 _BUFFER_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class IncrementalDigest:
-    """How far a file has been read, and what it held so far.
+    """The digests of the blocks of a file read so far.
 
     Attributes:
-        state: The file as it was found: its size in bytes, when its content and its entry were
-            last changed in nanoseconds, and its inode. A file that was written to has another.
-        blocks: SHA-256 of each block that was read, in order.
+        state: The file's size in bytes, the times in ns at which its content and its entry last
+            changed, and its inode. Writing to the file changes them.
+        blocks: SHA-256 of each block read, in order.
     """
 
     state: tuple[int, ...]
@@ -36,34 +36,34 @@ class IncrementalDigest:
 
     @classmethod
     def begin(cls, path: Path) -> IncrementalDigest:
-        """Nothing has been read of a file."""
+        """The digest of a file before any block is read."""
         return cls(_state(path))
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Size of the file in bytes."""
         return self.state[0]
 
     @property
     def share(self) -> float:
-        """Which share of the file has been read; of an empty one too a block is read."""
+        """Share of the file that has been read; an empty file has a block too."""
         return min(1.0, len(self.blocks) * BLOCK_BYTES / max(self.size, 1))
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of it has been read."""
+        """Whether the whole file has been read."""
         return self.share == 1.0
 
     @property
     def digest(self) -> str:
-        """The digest of the content that was read."""
+        """The digest of the whole content."""
         assert self.is_complete, "a digest is that of the whole content"
         if len(self.blocks) == 1:
             return self.blocks[0]
         return hashlib.sha256(bytes.fromhex("".join(self.blocks))).hexdigest()
 
     def is_of(self, path: Path) -> bool:
-        """Whether a file is still as it was found."""
+        """Whether a file is unchanged since."""
         return _state(path) == self.state
 
     def further(self, path: Path) -> IncrementalDigest:
@@ -78,12 +78,12 @@ class IncrementalDigest:
 
 
 class IncrementalDigests:
-    """How far the files of a folder have been read, kept in a file.
+    """The digests of a folder's files read so far, stored in a file.
 
-    The file is worth no more than the time that it saves: without it, all is read again.
+    The file only saves time: without it, everything is read again.
 
     Args:
-        file: Where it is kept.
+        file: The file that stores them.
     """
 
     def __init__(self, file: Path) -> None:
@@ -91,7 +91,7 @@ class IncrementalDigests:
         self._readings = _kept(file)
 
     def go_on(self, path: Path, may_read: Callable[[], bool]) -> IncrementalDigest:
-        """Read a file further, from where it was left if it was not changed since.
+        """Read a file further, from the last block on if it is unchanged.
 
         Args:
             path: The file.
@@ -122,7 +122,7 @@ class IncrementalDigests:
 
 
 def content_digest(path: Path) -> str:
-    """The digest of all that a file holds."""
+    """The digest of a file's whole content."""
     reading = IncrementalDigest.begin(path)
     while not reading.is_complete:
         reading = reading.further(path)
@@ -130,8 +130,8 @@ def content_digest(path: Path) -> str:
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _kept(file: Path) -> dict[str, IncrementalDigest]:

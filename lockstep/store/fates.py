@@ -1,11 +1,11 @@
-"""Fates: what became of the files of an inbox, in a text beside each of them.
+"""Fates of the files of an inbox, in a text beside each of them.
 
     claimed/NAME, claimed/NAME.txt      it waits, is published, or is blocked by a check
     rejected/NAME, rejected/NAME.txt    it cannot be read
     repeated/NAME, repeated/NAME.txt    its content came before
 
-The records of the partitions are the truth. A text says what they said when it was written: after
-each step of scoring, so that it follows when a file is scored again.
+The records of the partitions are the truth. A text is written from them after each step of scoring,
+also when a file is scored again.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ _SUFFIX = ".txt"
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a file.
+    """The fate of a file.
 
     Attributes:
-        state: In a word, with which the text begins.
-        file: Where the file is.
+        state: The fate in a word, with which the text begins.
+        file: Path of the file.
         message: What became of it, where its rows are, and what to do.
-        page: The page in Dagster's UI of the check that failed, without the address of that; None
-            where none did.
+        page: Path of the failed check's page in Dagster's UI; None without a failed check.
     """
 
     state: State
@@ -54,7 +53,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Inbox:
-    """An inbox, with the records of what came of its files.
+    """An inbox, with the records of its files.
 
     Attributes:
         pipeline: Name of the pipeline.
@@ -67,12 +66,12 @@ class Inbox:
     records: Records
 
     def file(self, partition: str) -> Path | None:
-        """Where the file of a partition is; None if somebody took it away."""
+        """Path of a partition's file; None if somebody took it away."""
         places = (self.folder / name / partition for name in ("claimed", "rejected"))
         return next((path for path in places if path.is_file()), None)
 
     def fate(self, partition: str) -> Fate | None:
-        """What became of the file of a partition; None if there is no such file."""
+        """The fate of a partition's file; None if there is no such file."""
         file = self.file(partition)
         if file is None:
             return None
@@ -98,17 +97,12 @@ class Inbox:
         return Fate("waiting", file, self._message(file, what))
 
     def unpublished(self, partitions: Iterable[str]) -> list[str]:
-        """Those of some partitions of which no attempt counts, in their order."""
+        """The given partitions that are not published, in their order."""
         published = set(self.records.partitions())
         return [partition for partition in partitions if partition not in published]
 
     def tell_broken_off(self, partition: str, *, is_tried_again: bool) -> None:
-        """Write beside a file that its run was killed, once, unless somebody is at work on it.
-
-        Args:
-            partition: Its partition.
-            is_tried_again: Whether it is scored again by itself.
-        """
+        """Write beside a file that its run was killed, once, unless a process is at work on it."""
         file = self.file(partition)
         if file is None or self.records.holder(partition) is not None:
             return
@@ -121,21 +115,21 @@ class Inbox:
             _write(fate)
 
     def told(self) -> dict[Path, int]:
-        """The texts that tell of files, each with the time at which it was written."""
-        found = {}
+        """The texts beside files, each with the time at which it was written, in ns."""
+        texts = {}
         for text in self.folder.glob(f"*/*{_SUFFIX}"):
-            with suppress(FileNotFoundError):  # its file has gone to another folder meanwhile
-                found[text] = text.stat().st_mtime_ns
-        return found
+            with suppress(FileNotFoundError):  # its file was moved meanwhile
+                texts[text] = text.stat().st_mtime_ns
+        return texts
 
     def fate_told(self, text: Path) -> Fate | None:
-        """What a text tells of the file that it lies beside; None if either has gone."""
+        """Read the fate of a file from its text; None if either is gone."""
         file = text.with_name(text.name.removesuffix(_SUFFIX))
         try:
-            state, _, told = text.read_text(encoding="utf-8").partition(": ")
+            state, _, rest = text.read_text(encoding="utf-8").partition(": ")
         except FileNotFoundError:
             return None
-        message = Message.from_text(told.removesuffix("\n"))
+        message = Message.from_text(rest.removesuffix("\n"))
         if message is None or state not in get_args(State) or not file.is_file():
             return None
         fate = self.fate(file.name)
@@ -143,14 +137,14 @@ class Inbox:
         return Fate(cast("State", state), file, message, page)
 
     def tell(self, partition: str, error: Exception | None = None) -> Fate | None:
-        """Write what became of the file of a partition beside it, and beside its repetitions.
+        """Write the fate of a partition's file beside it, and beside its repetitions.
 
         Args:
             partition: The partition.
-            error: Why a step could not be carried out, if it could not.
+            error: Why a step could not be carried out; None if it could.
 
         Returns:
-            What became of it; None if there is no such file.
+            The fate; None if there is no such file.
         """
         file = self.file(partition)
         fate = self.fate(partition) if error is None or file is None else self._failed(file, error)
@@ -165,31 +159,27 @@ class Inbox:
         return fate
 
     def untold(self) -> Iterator[Fate]:
-        """Write what became of the files that no text tells of yet, and tell it.
+        """Write the fates of files that have no text yet.
 
         Yields:
-            Files that wait to be scored, and files whose content came before.
+            The fates of files that wait to be scored, and of files whose content came before.
         """
         claimed, repeated = (
             [file for file in files_in(self.folder / place) if not _text(file).exists()]
             for place in ("claimed", "repeated")
         )
-        for file in claimed:
-            told = self.tell(file.name)
-            if told is not None:
-                yield told
+        yield from filter(None, (self.tell(file.name) for file in claimed))
         for file in repeated:
             fate = self._repetition(file)
             _write(fate)
             yield fate
 
     def _repetition(self, file: Path) -> Fate:
-        """What became of a file whose content came before."""
         same = [
-            one.name
+            path.name
             for place in ("claimed", "rejected")
-            for one in files_in(self.folder / place)
-            if digest_of_name(one) == digest_of_name(file)
+            for path in files_in(self.folder / place)
+            if digest_of_name(path) == digest_of_name(file)
         ]
         return self._repeated(file, self.fate(same[0]) if same else None)
 
@@ -216,13 +206,13 @@ class Inbox:
         done = attempt.record.steps[step]
         check = next(iter(done.blocked_by))
         place = Place(f"{self.pipeline}/inbox/{step}", file.name)
-        found = Message.of(check, done.results[check], place)
+        failure = Message.of(check, done.results[check], place)
         more = f" (and {len(done.blocked_by) - 1} more)" if len(done.blocked_by) > 1 else ""
-        what = f"{check}{more} failed: {found.what}"
+        what = f"{check}{more} failed: {failure.what}"
         if commit is not None:
             stays = self._near(self.records.export_path(file.name))
             what += f" What attempt {commit.attempt} published stays: {stays}."
-        message = self._message(file, what, found.where, found.todo)
+        message = self._message(file, what, failure.where, failure.todo)
         state: State = "rejected" if file.parent.name == "rejected" else "blocked"
         return Fate(state, file, message, place.page(check))
 
@@ -243,7 +233,7 @@ class Inbox:
         return Message(f"{file.name}: {what}", where or self._near(file), todo)
 
     def _near(self, path: Path) -> str:
-        """A path as seen from the home, which may be moved."""
+        """A path relative to the home, which may be moved."""
         home = self.folder.parent.parent
         return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
 

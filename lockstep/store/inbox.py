@@ -1,10 +1,10 @@
-"""The inbox: a folder in which files are dropped to be scored, each content once.
+"""The inbox: a folder for files to score, each content once.
 
 A file goes from the inbox to `claimed/`, under a name that ends in a digest of its content, and
-stays there as the record of what was scored. A large one is read by and by until its digest is
-known, and lies in the inbox meanwhile. One that cannot be read goes on to `rejected/`; one whose
-content was claimed before goes to `repeated/`. Every move is one rename, so that a file is always
-in exactly one place. `lockstep.store.fates` writes beside it what became of it.
+stays there as the record of what was scored. A large file lies in the inbox while its digest is
+computed over several calls. An unreadable file goes on to `rejected/`; a file whose content was
+claimed before goes to `repeated/`. Every move is one rename, so that a file is always in exactly
+one place. `lockstep.store.fates` writes its fate beside it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from lockstep.store.parquet import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0
-"""A file that nobody has written to for so long is taken to be complete."""
+"""Seconds without a write after which a file counts as complete."""
 _MOST_SECONDS = 5.0
-"""Seconds for which contents are read at once: a sensor has a minute for its tick, and others wait
-for it."""
+"""Seconds of reading in a call: a sensor has a minute for its tick, and others wait for it."""
 _READINGS = ".reading.json"
-"""The file that says how far large files have been read."""
+"""The file that stores how far large files have been read."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
@@ -61,20 +60,20 @@ def claim_files(
 ) -> list[Claim]:
     """Take the complete files out of the inbox, as many as can be read in some seconds.
 
-    The smallest come first. A file that is too large to be read in time is gone on with at the
-    next call, from where it was left, even if the process was killed in between.
+    The smallest come first. The next call continues a file that is too large to read in time, even
+    if the process was killed in between.
 
     Args:
-        inbox: The folder; made if it is not there.
-        settled: Seconds since the last write after which a file is complete. A writer that
-            is slower than that renames its file into the inbox when it is done; names that
-            begin with a dot or end in `.tmp` or `.part` are left alone.
-        seconds: Seconds after which no more is read; something is read in any case.
-        clock: Tells the time in seconds.
-        tell: Told, in a line, of each file that is left for the next time although it is complete.
+        inbox: The folder; made if it does not exist.
+        settled: Seconds since the last write after which a file is complete. A slower writer
+            renames its file into the inbox when it is done; names that begin with a dot or end in
+            `.tmp` or `.part` are ignored.
+        seconds: Seconds after which no more is read; at least a block is read.
+        clock: Returns the time in seconds.
+        tell: Called with a line about each complete file that is left for the next call.
 
     Returns:
-        All claimed files that are still to be scored or have been, in the order of their names.
+        All claimed files, scored or not, in the order of their names.
     """
     claimed = inbox / "claimed"
     claimed.mkdir(parents=True, exist_ok=True)
@@ -87,7 +86,7 @@ def claim_files(
             why_left = _why_left(path, reading)
             if why_left is None:
                 _claim(path, inbox, reading.digest, known)
-        except OSError as error:  # of this file or its disk: the others are not to wait for it
+        except OSError as error:  # of this file or its disk: the others do not wait for it
             why_left = f"{error.strerror}"
         if why_left is not None:
             tell(f"{path.name} is left for the next time: {why_left}.")
@@ -100,14 +99,13 @@ def claim_files(
 
 
 def _why_left(path: Path, reading: IncrementalDigest) -> str | None:
-    """Why a file cannot be claimed yet; None if it can."""
     if not reading.is_complete:
         return f"{reading.share:.0%} of it has been read"
     return None if reading.is_of(path) else "it was changed while it was read"
 
 
 def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
-    """What says yes when it is first asked, and from then on for some seconds."""
+    """A function that is true at its first call, and from then on for some seconds."""
 
     def permits() -> Iterator[bool]:
         until = clock() + seconds
@@ -120,24 +118,23 @@ def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], boo
 
 
 def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> None:
-    """Take a file out of the inbox, among those of which it is, and know its content from now."""
     folder = "repeated" if digest[:12] in known else "claimed"
     _move(path, inbox / folder, _partition_of(path, digest))
     known.add(digest[:12])
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
-    """Claim a copy of a file that lies anywhere, which is left where it is.
+    """Claim a copy of any file, which stays in its place.
 
     Returns:
-        The name of its partition; the same for the same content, whatever its name was before.
+        The name of its partition; the same for the same content, whatever the file's name.
 
     Raises:
         InputError: There is no such file, or no reader for its kind.
     """
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
     if not file.exists() and any(path.is_file() for path in came):
-        return str(file)  # a partition's own name, as messages give it: it is scored again
+        return str(file)  # a partition's name, as in messages: it is scored again
     if file.is_dir():
         raise _folder(file)
     if not file.is_file():
@@ -167,17 +164,17 @@ def _folder(path: Path) -> InputError:
 
 
 def came_as(partition: str, file: Path) -> bool:
-    """Whether a partition has the name of a file: the same content may come under several."""
+    """Whether a partition may come from a file, by the names; contents do not count."""
     name = f"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}"
     return re.fullmatch(name, partition, re.I) is not None
 
 
 def find_claimed(inbox: Path, file: Path) -> str:
-    """The partition of a file that was claimed, by the name under which it came.
+    """Find the partition of a claimed file.
 
     Args:
         inbox: The folder.
-        file: Its own name; or its partition's; or the path of a file with its content.
+        file: The file's own name, its partition's name, or the path of a file with its content.
 
     Returns:
         The name of its partition.
@@ -193,21 +190,21 @@ def find_claimed(inbox: Path, file: Path) -> str:
     else:
         all_files = (*claimed, *files_in(inbox / "repeated"))
         digests = {digest_of_name(path) for path in all_files if came_as(path.name, file)}
-    found = [path for path in claimed if digest_of_name(path) in digests]
-    if not found:
+    matching = [path for path in claimed if digest_of_name(path) in digests]
+    if not matching:
         what = "file with this content" if file.is_file() else "such file"
         raise InputError(f"{file}: no {what} has come into {inbox}.")
-    if len(found) > 1:
-        oldest_first = sorted(found, key=lambda path: path.stat().st_ctime)
+    if len(matching) > 1:
+        oldest_first = sorted(matching, key=lambda path: path.stat().st_ctime)
         raise InputError(
-            f"{file}: {len(found)} files of that name came, the last one last: "
+            f"{file}: {len(matching)} files of that name came, the last one last: "
             f"{', '.join(path.name for path in oldest_first)}. Name one of these."
         )
-    return found[0].name
+    return matching[0].name
 
 
 def unsupported_files(inbox: Path) -> list[str]:
-    """Names of files in the inbox that are never claimed: of other kinds, and symbolic links."""
+    """Names of files in the inbox that are never claimed: other kinds, and symbolic links."""
     if not inbox.is_dir():
         return []
     return sorted(
@@ -220,15 +217,14 @@ def unsupported_files(inbox: Path) -> list[str]:
 
 
 def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
-    """Decode a claimed file; one whose content cannot be read is set aside.
+    """Decode a claimed file; one whose content cannot be read is moved to `rejected/`.
 
-    One that was set aside before is taken back where it can be read now: the version that is live
-    may be another one, which needs no column that the file lacks.
+    A rejected file is moved back where it can be read now: the live version may be another one,
+    which does not need a column that the file lacks.
 
     Raises:
         UnavailableError: There is no such file, or the disk or the network is at fault.
-        UnreadableError: Its content cannot be read; it is in `rejected/` now. Or it is another than
-            that with which it was claimed.
+        UnreadableError: Its content cannot be read, or was edited since the file was claimed.
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
@@ -237,7 +233,7 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
         decoded = decode_file(path, schema)
     except UnreadableError as error:
         what, where, todo = (
-            text.replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
+            text.replace(f"{path.parent}/", f"{rejected.parent}/")  # its new place
             for text in (error.what, error.where, error.todo)
         )
         rejected.parent.mkdir(exist_ok=True)
@@ -251,12 +247,7 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
 
 
 def _demand_same_content(path: Path, inbox: Path) -> None:
-    """A partition is of one content: what was edited since it came is a file of its own.
-
-    Raises:
-        UnavailableError: The disk or the network is at fault.
-        UnreadableError: It was edited.
-    """
+    """Demand that a claimed file still has the content of its partition."""
     try:
         digest = content_digest(path) if path.is_file() else ""
     except OSError as error:
@@ -271,22 +262,22 @@ def _demand_same_content(path: Path, inbox: Path) -> None:
 
 
 def _complete_files(inbox: Path, settled: float) -> list[Path]:
-    """Files that nobody writes to any more, the smallest first."""
+    """The complete files of an inbox, the smallest first."""
     sizes = {path: _size_if_complete(path, settled) for path in inbox.iterdir()}
     complete = [(size, path) for path, size in sizes.items() if size is not None]
     return [path for _, path in sorted(complete)]
 
 
 def _size_if_complete(path: Path, settled: float) -> int | None:
-    """Bytes of a complete file; None of what is none."""
+    """Size of a complete file in bytes; None for anything else."""
     if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
         return None
     try:
-        found = path.lstat()  # what a link points to may be anybody's
+        status = path.lstat()  # not the target of a link, which may be anybody's
     except FileNotFoundError:  # somebody took it away
         return None
-    is_settled = time.time() - found.st_mtime >= settled
-    return found.st_size if stat.S_ISREG(found.st_mode) and is_settled else None
+    is_settled = time.time() - status.st_mtime >= settled
+    return status.st_size if stat.S_ISREG(status.st_mode) and is_settled else None
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -295,19 +286,18 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def _partition_of(file: Path, digest: str) -> str:
-    """Name of the partition of a file with this content."""
     return f"{_shortened(file.stem)}-{digest[:12]}{file.suffix.lower()}"
 
 
 def _shortened(stem: str) -> str:
-    """As much of a name as leaves room, in a file's name, for the digest and more suffixes."""
+    """Shorten a name to leave room for the digest and suffixes in a file's name."""
     while len(file_name(stem).encode()) > _LONGEST_STEM:
         stem = stem[:-1]
     return stem
 
 
 def digest_of_name(path: Path) -> str:
-    """What the name of a claimed file tells of its content."""
+    """The first digits of the digest of a claimed file's content, from its name."""
     return path.stem.rpartition("-")[2]
 
 

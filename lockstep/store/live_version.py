@@ -1,14 +1,14 @@
-"""What is live: the version that the gate lets serve, and the alias `@live` that shows it.
+"""The live version: the one that the gate lets serve, and the alias `@live` that shows it.
 
 The gate's file decides (`lockstep.artifacts.live_pointer`), and the alias follows. A version goes
-live by three writes, each of which may be the last one of a process that is killed:
+live by three writes; a process may be killed after each of them:
 
-    1. the file names the version, and tells where `@live` still points
+    1. the file names the version, and where `@live` still points
     2. `@live` points to the version
-    3. the file tells that it does
+    3. the file says that it does
 
-From the first one on the version serves, and whoever looks next makes the others. An alias that
-points elsewhere all the same was not moved by the gate, but by hand or with a copy of the registry.
+The version serves from the first write on; the next process that looks makes the others. An alias
+that points elsewhere was moved by hand or with a copy of the registry, not by the gate.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
 
 SINCE = "live_since"
-"""Fact of a batch's step: since when the version was live that was to score it."""
+"""Fact of a batch's step: since when the version that scores it was live."""
 _MOMENT = timedelta(microseconds=1)
-"""Moves of what is live follow each other by this much at least, whatever the clock says."""
+"""Least time between two moves of the live version, whatever the clock says."""
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """Which version is live, as the gate and as the registry tell it.
+    """The live version by the gate and by the registry.
 
     Attributes:
-        allowed: What the gate wrote down; None if it has let no version serve.
-        shown: The version that `@live` points to; None if it points nowhere.
-        damage: Why what the gate wrote down cannot be read; None if it can.
+        allowed: The gate's record; None if it has let no version serve.
+        shown: Number of the version that `@live` points to; None if it points nowhere.
+        damage: Why the gate's record cannot be read; None if it can.
         is_registered: Whether the registry has the version that the gate lets serve.
     """
 
@@ -58,26 +58,26 @@ class LiveState:
 
     @property
     def agrees(self) -> bool:
-        """Whether both tell the same, and no move is under way."""
+        """Whether gate and registry agree, and no move is under way."""
         if self.allowed is None:
             return self.shown is None and self.damage is None
         return self.allowed.is_shown and self.allowed.version == self.shown
 
     @property
     def version(self) -> int | None:
-        """The version that is live; None if none is.
+        """Number of the live version; None without one.
 
-        Without a word of the gate's it is the one that `@live` points to, which may not score.
+        Without the gate's record it is the one that `@live` points to, which may not score.
         """
         return self.allowed.version if self.allowed is not None else self.shown
 
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """The place where it is kept which version of a pipeline is live.
+    """The record of a pipeline's live version, in the gate's file and the registry.
 
     Attributes:
-        registry: Where `@live` shows it.
+        registry: The registry with `@live`.
         name: Name of the pipeline.
         path: The gate's file, such as `Home.live("flights")`.
     """
@@ -87,24 +87,24 @@ class Live:
     path: Path
 
     def state(self) -> LiveState:
-        """Which version is live. A move that a killed process began is carried to its end first.
+        """The live version, after completing a move that a killed process began.
 
         Raises:
-            LockedError: The gate is at work, and goes on being.
+            LockedError: The gate keeps it locked.
             RegistryUnreachableError: The registry does not answer.
             UnavailableFilesError: The gate's file cannot be read now.
         """
-        found = self._read()
-        if found.agrees:
-            return found
+        state = self._read()
+        if state.agrees:
+            return state
         with self.alone():
             return self.finish()
 
     def load(self, state: LiveState) -> LoadedVersion:
-        """Load the version that is live.
+        """Load the live version.
 
         Raises:
-            AliasNotSetError: None is.
+            AliasNotSetError: No version is live.
             ArtifactError: It cannot be used.
             RegistryUnreachableError: The registry does not answer.
         """
@@ -117,33 +117,33 @@ class Live:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other process from moving what is live.
+        """Keep every other process from moving the live version.
 
         Raises:
-            LockedError: One is doing so, and goes on.
+            LockedError: Another process keeps it locked.
         """
         with locked(self.path.with_suffix(".lock"), f"what is live of {self.name}"):
             yield
 
     def finish(self) -> LiveState:
-        """Carry a move that was broken off to its end, alone; which version is live then."""
-        found = self._read()
-        moving = found.allowed
-        if moving is None or moving.is_shown or not self._is_ours(moving, found.shown):
-            return found
+        """Complete a move that broke off; return the live version then. Call it in `alone`."""
+        state = self._read()
+        moving = state.allowed
+        if moving is None or moving.is_shown or not self._is_ours(moving, state.shown):
+            return state
         return self._show(moving)
 
     def move(self, loaded: LoadedVersion) -> LiveState:
-        """Let a version serve from now on; to be done alone.
+        """Let a version serve from now on. Call it in `alone`.
 
         Raises:
             RegistryUnreachableError: The registry does not answer.
         """
-        found = self._read()
+        state = self._read()
         pointer = LivePointer.to(loaded)
-        if found.allowed is not None:  # the clock may have been set back since
-            pointer = replace(pointer, since=max(pointer.since, found.allowed.since + _MOMENT))
-        pointer = replace(pointer, is_shown=False, before=found.shown)
+        if state.allowed is not None:  # the clock may have been set back since
+            pointer = replace(pointer, since=max(pointer.since, state.allowed.since + _MOMENT))
+        pointer = replace(pointer, is_shown=False, before=state.shown)
         write_live(self.path, pointer)
         return self._show(pointer)
 
@@ -154,7 +154,7 @@ class Live:
         return LiveState(pointer, pointer.version)
 
     def _is_ours(self, moving: LivePointer, shown: int | None) -> bool:
-        """Whether an alias is where a move that was broken off has left it, and can go on."""
+        """Whether the alias is where a broken-off move left it, and the move can go on."""
         return shown in (moving.before, moving.version) and self._has(moving.version)
 
     def _read(self) -> LiveState:
@@ -170,18 +170,18 @@ class Live:
         return LiveState(allowed, shown, is_registered=is_registered)
 
     def _has(self, version: int) -> bool:
-        return any(one.version == version for one in self.registry.versions(self.name))
+        return version in (known.version for known in self.registry.versions(self.name))
 
 
 def check_live(
     live: LoadedVersion, state: LiveState | None, last: AttemptRecord | None
 ) -> CheckResult:
-    """Whether a version is the one that the gate let serve last, with the files that passed it.
+    """Check that a version is the one that the gate let serve last, with the files that passed it.
 
     Args:
         live: The version that is about to score.
-        state: What gate and registry tell; None where nobody was asked.
-        last: What came of the partition that was published last; None if none was.
+        state: The live version by gate and registry; None where nobody asked.
+        last: Record of the partition that was published last; None without one.
     """
     if state is None:
         return CheckResult.not_judged("It was not said what the gate lets serve.")
@@ -202,7 +202,7 @@ def check_live(
 
 
 def _decided_by_the_gate(live: LoadedVersion, state: LiveState) -> str:
-    """What makes gate and registry agree: the version that the gate let serve comes first."""
+    """How to make gate and registry agree: the version that the gate let serve comes first."""
     shown = live.version if state.shown is None else state.shown
     judged = f"have the gate judge it: `lockstep promote PIPELINE {shown}`."
     if state.allowed is not None and not state.is_registered:
@@ -221,31 +221,31 @@ def _decided_by_the_gate(live: LoadedVersion, state: LiveState) -> str:
 
 
 def last_published(declared: PipelineAssets, store: Store) -> AttemptRecord | None:
-    """What came of the partition that was published last, by day or by file; None if none was.
+    """Record of the partition that was published last, a day or a file; None without one.
 
-    One whose record is damaged is passed over: whoever reads the partition tells.
+    Damaged records are skipped: reading the partition reports them.
     """
-    found: tuple[datetime, AttemptRecord] | None = None
+    newest: tuple[datetime, AttemptRecord] | None = None
     streams = ("inbox",) if declared.daily is None else ("daily", "inbox")
     written = [
         (at, partition, records)
         for records in (stream_records(declared, store, stream) for stream in streams)
         for at, partition in records.written()
     ]
-    # What is in a file was so when it was written: none before the best one can tell of a later.
-    for at, partition, records in sorted(written, key=lambda one: one[0], reverse=True):
-        if found is not None and at + CLOCKS_APART < found[0].timestamp():
+    # A commit is no later than its file: once files are older than the newest commit, stop.
+    for at, partition, records in sorted(written, key=lambda file: file[0], reverse=True):
+        if newest is not None and at + CLOCKS_APART < newest[0].timestamp():
             break
         with suppress(DamagedError):
             commit = records.commit_of(partition)
             committed = datetime.fromisoformat(commit.committed_at) if commit is not None else None
-            if committed is not None and (found is None or committed > found[0]):
-                found = committed, records.demand(partition).record
-    return found[1] if found is not None else None
+            if committed is not None and (newest is None or committed > newest[0]):
+                newest = committed, records.demand(partition).record
+    return newest[1] if newest is not None else None
 
 
 def _departure(live: LoadedVersion, state: LiveState) -> str | None:
-    """How what is loaded, or `@live`, departs from what the gate wrote down."""
+    """How the loaded version or `@live` departs from the gate's record; None if neither does."""
     if state.damage is not None:
         return state.damage.removesuffix(".")
     allowed = state.allowed
@@ -276,7 +276,7 @@ def _departure(live: LoadedVersion, state: LiveState) -> str | None:
 
 
 def _return(live: LoadedVersion, state: LiveState, last: AttemptRecord | None) -> str | None:
-    """How what is live is of an earlier time than what was published last."""
+    """How the live version is older than the last published partition's; None if it is not."""
     if last is None or state.allowed is None:
         return None
     batch = last.steps["batch"]

@@ -1,4 +1,4 @@
-"""Locks: one process at a time works on a partition, and one that was killed holds nothing."""
+"""Locks: one process at a time works on a partition; a killed process holds none."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import TextIO
 from lockstep.errors import LockedError
 
 WAIT_SECONDS = 60.0
-"""How long a second one waits: longer than scoring a day takes, shorter than anybody's patience."""
+"""Seconds that a second process waits: longer than scoring a day, shorter than one's patience."""
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock.
+    """The process that holds a lock.
 
     Attributes:
-        pid: Its process.
-        since: Since when, in ISO form.
-        command: The process's command line.
+        pid: Its number.
+        since: Since when it holds the lock, in ISO form.
+        command: Its command line.
     """
 
     pid: int
@@ -42,15 +42,15 @@ class Holder:
 
 @contextmanager
 def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold a lock; the kernel takes it back from a process that ends, however it ends (`flock`).
+    """Hold a lock; the kernel releases it when the process ends in any way (`flock`).
 
     Args:
-        path: The lock's file; it stays where it is, since removing it would let in two.
-        what: What it is a lock of, in a few words.
-        wait: Seconds to wait for somebody else.
+        path: The lock's file, which is never removed: that would let in two processes.
+        what: The subject of the lock, in a few words.
+        wait: Seconds to wait for another process.
 
     Raises:
-        LockedError: Somebody else still holds it.
+        LockedError: Another process still holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
@@ -74,7 +74,7 @@ def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[Non
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds a lock now; None if nobody does, or who does has not signed yet."""
+    """The process that holds a lock now; None without one, or if it has not signed yet."""
     try:
         with path.open("r", encoding="utf-8") as file:
             if _try(file):
@@ -86,7 +86,7 @@ def holder(path: Path) -> Holder | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether anybody holds a lock now."""
+    """Whether a process holds a lock now."""
     try:
         with path.open("r", encoding="utf-8") as file:
             return not _try(file)

@@ -1,4 +1,4 @@
-"""The store: where the rows of a pipeline are, and what consumers read of them."""
+"""The store: the Parquet files of a pipeline's assets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4_096)
 def file_name(partition: str) -> str:
-    """The name of a partition as that of a file or folder; asked for again and again."""
+    """The name of a partition's file or folder."""
     return "".join(
         letter if not letter.isascii() and letter.isprintable() else quote(letter, safe=" +:=@")
         for letter in partition
@@ -33,7 +33,7 @@ def partition_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Store:
-    """What a pipeline's assets have written, a Parquet file for each of their partitions.
+    """The tables of a pipeline's assets, a Parquet file for each partition.
 
     Attributes:
         root: The pipeline's folder.
@@ -42,18 +42,18 @@ class Store:
     root: Path
 
     def path(self, name: str, partition: str) -> Path:
-        """Where a partition of an asset is kept."""
+        """Path of a partition of an asset."""
         return self.root / name / f"{file_name(partition)}.parquet"
 
     def has(self, name: str, partition: str) -> bool:
-        """Whether it has been written."""
+        """Whether a partition of an asset has been written."""
         return self.path(name, partition).exists()
 
     def read(self, name: str, partition: str) -> pa.Table:
-        """The table that was written.
+        """Read the table of a partition of an asset.
 
         Raises:
-            NotStoredError: Nothing was.
+            NotStoredError: It has not been written.
         """
         from pyarrow import parquet
 
@@ -65,9 +65,9 @@ class Store:
         return parquet.ParquetFile(path).read()
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind], partition: str) -> Columns:
-        """The columns that were written.
+        """Read the columns of a partition of an asset.
 
         Raises:
-            NotStoredError: Nothing was.
+            NotStoredError: It has not been written.
         """
         return from_arrow(self.read(name, partition), kinds)

@@ -1,13 +1,13 @@
-"""Partition records: which attempts at the partitions of a stream there were, and which one counts.
+"""Partition records: the attempts at the partitions of a stream, and which one counts.
 
     attempts/PARTITION/NUMBER/   an attempt's files and its record (`lockstep.store.attempts`)
     records/PARTITION.json       the attempt that counts, and the SHA-256 of its record
-    published/PARTITION.parquet  a copy of what it made for consumers (a file that came as Parquet
-                                 keeps its name)
-    locks/PARTITION.lock         held by the one process that is at work on the partition
+    published/PARTITION.parquet  a copy of its rows for consumers (a file that came as Parquet keeps
+                                 its name)
+    locks/PARTITION.lock         held by the process at work on the partition
 
-Replacing the small file in `records/` is the commit: until then everything is as it was before the
-attempt, and whoever reads goes by that file and by nothing else.
+Replacing the small file in `records/` is the commit: until then everything is as before the
+attempt, and readers go by that file alone.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ from lockstep.store.lock import Holder, holder, locked
 from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
-"""Seconds by which the clock of a network drive may be behind that of whoever commits."""
+"""Seconds by which a network drive's clock may be behind the committing process's."""
 _OF_DAYS = ("daily", "outcomes")
 """Streams whose partitions are days."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """Which attempt at a partition counts.
+    """The attempt at a partition that counts.
 
     Attributes:
         partition: The day or file.
         attempt: Number of the attempt.
-        committed_at: Since when, in ISO form.
+        committed_at: Since when it counts, in ISO form.
         record: SHA-256 of the attempt's record.
         first_at: When an attempt at the partition was first committed, in ISO form; empty where an
-            older Lockstep committed it, which did not tell.
+            older Lockstep committed it.
     """
 
     partition: str
@@ -65,7 +65,7 @@ class Commit:
 
     @property
     def came_at(self) -> str:
-        """When what the partition holds first counted, however often it was made anew since."""
+        """When the partition first counted, however often it was made again since."""
         return self.first_at or self.committed_at
 
 
@@ -75,10 +75,10 @@ class Records:
 
     Attributes:
         root: The stream's folder.
-        again: The command that makes a partition anew, for messages.
-        kept: How many attempts at a partition are kept, the committed one among them.
-        exported: The file of an attempt that consumers read from `NAME/PARTITION.parquet`,
-            without its suffix; None where there are none.
+        again: Returns the command that makes a partition again, for messages.
+        kept: Number of attempts kept at a partition, with the committed one.
+        exported: Name without suffix of the attempt's file that consumers read from
+            `NAME/PARTITION.parquet`; None without consumers.
     """
 
     root: Path
@@ -98,84 +98,83 @@ class Records:
         return self.stream in _OF_DAYS
 
     def partitions(self) -> list[str]:
-        """Partitions of which an attempt is committed, in the order of their names."""
+        """Partitions with a committed attempt, in the order of their names."""
         return sorted(map(partition_of, _names(self.root / "records", ".json")))
 
     def written(self) -> list[tuple[float, str]]:
-        """When the file was written that says which attempt counts, of each partition.
+        """When the commit's file of each partition was written.
 
-        That is never before the commit, unless clocks differ; and later where a home was copied.
+        That is never before the commit, unless clocks differ; it is later where a home was copied.
 
         Returns:
             Seconds since 1970, UTC, and the partition.
         """
         try:
-            with os.scandir(self.root / "records") as found:
-                files = [one for one in found if one.name.endswith(".json")]
+            with os.scandir(self.root / "records") as entries:
+                files = [entry for entry in entries if entry.name.endswith(".json")]
         except FileNotFoundError:
             return []
         written = []
         for file in files:
-            with suppress(FileNotFoundError):  # what is recorded of it was just removed
+            with suppress(FileNotFoundError):  # its record was just removed
                 written.append(
                     (file.stat().st_mtime, partition_of(file.name.removesuffix(".json")))
                 )
         return written
 
     def before(self, partition: str, most: int) -> list[str]:
-        """The last partitions that count and come before one, in order.
+        """The last committed partitions before one, in order.
 
-        Days come before one by their names, files by when they first counted.
+        Days are ordered by their names, files by when they first counted.
 
         Args:
             partition: The partition.
-            most: How many at most.
+            most: Largest number of partitions.
 
         Raises:
-            DamagedError: It is not known which attempt at one of them counts.
+            DamagedError: The commit of one of them is damaged or lost.
         """
-        for one in self._lost():
-            if one < partition or (one != partition and not self.holds_days):
-                self.commit_of(one)  # which tells that it is lost
+        for name in self._lost():
+            if name < partition or (name != partition and not self.holds_days):
+                self.commit_of(name)  # raises, since it is lost
         if self.holds_days:
-            return [one for one in self.partitions() if one < partition][-most:]
+            return [name for name in self.partitions() if name < partition][-most:]
         return [name for _, name in self._came_before(partition, most)]
 
     def count_before(self, partition: str) -> int:
-        """How many partitions count and come before one."""
+        """Number of committed partitions before one."""
         return len(self.before(partition, len(self.partitions()) + 1))
 
     def _came_before(self, partition: str, most: int) -> list[tuple[str, str]]:
-        """When the last files before one first counted, and which they are, in order.
+        """When the last files before one first counted, with their partitions, in order.
 
-        The file that tells it of a partition was written then or later, so that not all of them
-        have to be read.
+        A commit's file was written then or later, so that not all of them have to be read.
         """
         own = self.commit_of(partition)
-        found: list[tuple[str, str]] = []
+        earlier: list[tuple[str, str]] = []
         for written, name in sorted(self.written(), reverse=True):
-            if len(found) == most:
-                oldest = datetime.fromisoformat(found[0][0]).timestamp()
+            if len(earlier) == most:
+                oldest = datetime.fromisoformat(earlier[0][0]).timestamp()
                 if written + CLOCKS_APART < oldest:
                     break
             commit = self.commit_of(name) if name != partition else None
             if commit is not None and (own is None or commit.came_at < own.came_at):
-                insort(found, (commit.came_at, name))
-                found = found[-most:]
-        return found
+                insort(earlier, (commit.came_at, name))
+                earlier = earlier[-most:]
+        return earlier
 
     def after(self, partition: str) -> list[str]:
-        """The days that count and come after one; of files none does, but those that come later."""
+        """The committed days after one; none for files."""
         if not self.holds_days:
             return []
-        return [one for one in self.partitions() if one > partition]
+        return [name for name in self.partitions() if name > partition]
 
     def attempted(self) -> list[str]:
-        """Partitions at which there was an attempt, in the order of their names."""
+        """Partitions with an attempt, in the order of their names."""
         return sorted(map(partition_of, _names(self.root / "attempts")))
 
     def numbers(self, partition: str) -> list[int]:
-        """Numbers of the attempts at a partition that are kept, in order."""
+        """Numbers of the kept attempts at a partition, in order."""
         return [
             number
             for number in self._folders(partition)
@@ -183,19 +182,19 @@ class Records:
         ]
 
     def commit_of(self, partition: str) -> Commit | None:
-        """Which attempt at a partition counts; None if none does.
+        """The commit of a partition; None without one.
 
         Raises:
-            DamagedError: The file that says so is damaged, a copy of another partition's, or lost.
+            DamagedError: Its file is damaged, a copy of another partition's, or lost.
         """
         path = self._commit(partition)
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=Commit)
-            for at in filter(None, (found.committed_at, found.first_at)):
+            commit = msgspec.json.decode(path.read_bytes(), type=Commit)
+            for at in filter(None, (commit.committed_at, commit.first_at)):
                 if datetime.fromisoformat(at).tzinfo is None:
                     raise ValueError(f"{at} is of no time zone")
         except FileNotFoundError:
-            # What consumers read is written after the commit.
+            # The export is written after the commit.
             if self.exported is None or not self.export_path(partition).exists():
                 return None
             raise DamagedError(
@@ -207,25 +206,26 @@ class Records:
                 f"{path} does not tell which attempt at {partition} counts ({error}); make it "
                 f"anew: {self.again(partition)}"
             ) from error
-        if found.partition != partition:
+        if commit.partition != partition:
             raise DamagedError(
-                f"{path} is a copy of the record of {found.partition} under another name: remove it"
+                f"{path} is a copy of the record of {commit.partition} under another name: "
+                "remove it"
             )
-        return found
+        return commit
 
     def for_a_step(self) -> Records:
-        """The same records, of which each attempt that counts is opened once.
+        """The same records, which open each committed attempt once.
 
-        The checks of a batch go back over the same weeks, each by itself; a record is large, since
-        it tells what checks found. A step that begins later has to ask for them anew.
+        The checks of a batch go back over the same weeks, each by itself, and a record is large,
+        since it holds check results. A later step has to call this again.
         """
         return replace(self, _opened={})
 
     def committed(self, partition: str) -> Attempt | None:
-        """The attempt at a partition that counts; None if none does.
+        """The committed attempt at a partition; None without one.
 
         Raises:
-            DamagedError: Its record is not what was committed.
+            DamagedError: Its record is not as committed.
         """
         if self._opened is not None and partition in self._opened:
             return self._opened[partition]
@@ -239,25 +239,25 @@ class Records:
         return attempt
 
     def demand(self, partition: str) -> Attempt:
-        """The attempt at a partition that counts.
+        """The committed attempt at a partition.
 
         Raises:
-            NotStoredError: None does.
-            DamagedError: Its record is not what was committed.
+            NotStoredError: There is none.
+            DamagedError: Its record is not as committed.
         """
-        found = self.committed(partition)
-        if found is None:
+        attempt = self.committed(partition)
+        if attempt is None:
             raise NotStoredError(
                 f"No attempt at {self.stream}/{partition} has gone through yet: "
                 f"{self.again(partition)}"
             )
-        return found
+        return attempt
 
     def attempt(self, partition: str, number: int) -> Attempt:
-        """An attempt at a partition, whatever came of it.
+        """An attempt at a partition, committed or not.
 
         Raises:
-            NotStoredError: There is none of that number, or it is kept no longer.
+            NotStoredError: No attempt of that number is kept.
             DamagedError: Its record is damaged.
         """
         kept = self.numbers(partition)
@@ -269,10 +269,10 @@ class Records:
         return self._open(self._attempts(partition) / str(number), partition)
 
     def newest_first(self, partition: str) -> Iterator[Attempt]:
-        """All attempts at a partition, whatever came of them, from the last one on.
+        """All attempts at a partition, committed or not, from the last one on.
 
         Raises:
-            DamagedError: The record of one is damaged.
+            DamagedError: The record of an attempt is damaged.
         """
         for number in reversed(self.numbers(partition)):
             yield self.attempt(partition, number)
@@ -283,8 +283,8 @@ class Records:
     ) -> Iterator[Attempt]:
         """The attempt in which a run carries out a step, with the partition's lock held.
 
-        A run goes on with its own attempt. One that has none, since somebody carries out a later
-        step alone, takes over the steps before it from the last attempt, as an attempt of its own.
+        A run goes on with its own attempt. A run without one, since somebody carries out a later
+        step alone, begins an attempt that takes over the steps before from the last attempt.
 
         Args:
             partition: The partition.
@@ -293,9 +293,9 @@ class Records:
             after: The steps before it; none for the first step, which begins an attempt.
 
         Raises:
-            LockedError: Another process is at work on the partition, and goes on being.
+            LockedError: Another process keeps the partition locked.
             BlockedError: A step before it has not been carried out, or a check blocks it.
-            DamagedError: A file of a step before it is not what was recorded.
+            DamagedError: A file of a step before it is not as recorded.
         """
         if not after:
             self.export_what_is_missing()
@@ -303,11 +303,11 @@ class Records:
             yield self._attempt_for(partition, step, run, after)
 
     def commit(self, attempt: Attempt) -> None:
-        """Make an attempt the one that counts, and let consumers read what it made.
+        """Make an attempt the one that counts, and export its rows to consumers.
 
         Raises:
             SupersededError: A later attempt has been committed meanwhile.
-            DamagedError: What consumers are to read is not what was recorded.
+            DamagedError: The file to export is not as recorded.
         """
         partition = attempt.record.partition
         before = self._known_commit(partition)
@@ -327,15 +327,15 @@ class Records:
         self._prune(partition, {attempt.number})
 
     def export_path(self, partition: str) -> Path:
-        """Where consumers read what the committed attempt at a partition made."""
+        """Path of a partition's export, which consumers read."""
         assert self.exported is not None, "a stream that consumers read says what they read"
         return self.root / self.exported / _export_name(partition)
 
     def verify_export(self, attempt: Attempt) -> None:
-        """Check that consumers read what a committed attempt made for them, if it made anything.
+        """Check that consumers read what a committed attempt made for them, if anything.
 
         Raises:
-            DamagedError: They do not: it was edited, or never exported.
+            DamagedError: The export was edited, or is missing.
         """
         if self.exported is None:
             return
@@ -350,20 +350,20 @@ class Records:
             )
 
     def holder(self, partition: str) -> Holder | None:
-        """Who is at work on a partition now; None if nobody is."""
+        """The process at work on a partition now; None without one."""
         return holder(self._lock(partition))
 
     def begin(self, partition: str, run: str) -> None:
         """Record that a run begins an attempt, before its first step has anything to work on.
 
         Raises:
-            LockedError: Another process is at work on the partition, and goes on being.
+            LockedError: Another process keeps the partition locked.
         """
         with locked(self._lock(partition), f"{self.stream}/{partition}"):
             self._begin(partition, run)
 
     def export_what_is_missing(self) -> None:
-        """Let consumers read what was committed by a process that was killed before it did so."""
+        """Export what a process committed that was killed before it exported."""
         if self.exported is None:
             return
         for partition in self.partitions():
@@ -375,10 +375,10 @@ class Records:
                     attempt.verify([f"{self.exported}.parquet"])
                     self._export(attempt)
             except (LockedError, DamagedError):
-                continue  # whoever holds it exports it; damage is told by whoever reads it
+                continue  # the process at work exports it; readers report damage
 
     def forget(self, partition: str) -> None:
-        """Remove what is recorded of a partition that there is no more.
+        """Remove the records of a partition.
 
         Raises:
             LockedError: Another process is at work on it.
@@ -417,11 +417,11 @@ class Records:
         return self._begin(partition, run, origin, after)
 
     def _begun(self, partition: str, run: str) -> Attempt | None:
-        """The last attempt, if the run has begun it and done nothing yet."""
+        """The last attempt, if the run has begun it and recorded no step yet."""
         try:
             last = next(self.newest_first(partition), None)
         except DamagedError:
-            return None  # another attempt is how that is mended
+            return None  # another attempt repairs that
         return last if last and last.record.run == run and not last.record.steps else None
 
     def _begin(
@@ -429,7 +429,7 @@ class Records:
     ) -> Attempt:
         commit = self._known_commit(partition)
         committed = commit.attempt if commit is not None else 0
-        # Above the one that counts even where its folder is lost: else this one came before it.
+        # Above the committed one even where its folder is lost: else this one came before it.
         number = max([committed, *self._folders(partition)]) + 1
         taken = {step: origin.record.steps[step] for step in after} if origin is not None else {}
         record = AttemptRecord(partition, number, run, steps=taken)
@@ -439,21 +439,21 @@ class Records:
         return begun
 
     def _lost(self) -> list[str]:
-        """Partitions of which no attempt is committed, and which consumers read all the same."""
+        """Partitions with an export but without a commit."""
         if self.exported is None:
             return []
         known = set(map(_export_name, self.partitions()))
         names = _names(self.root / self.exported, ".parquet")
         exported = {f"{name}.parquet" for name in names} - known
         attempted = self.attempted() if exported else ()
-        return [one for one in attempted if _export_name(one) in exported]
+        return [name for name in attempted if _export_name(name) in exported]
 
     def _known_commit(self, partition: str) -> Commit | None:
-        """Which attempt counts; None if none does, or nobody can tell any more."""
+        """The commit of a partition; None without one, or where it is damaged."""
         try:
             return self.commit_of(partition)
         except DamagedError:
-            return None  # another commit is how that is repaired
+            return None  # another commit repairs that
 
     def _export(self, attempt: Attempt) -> None:
         if self.exported is None:
@@ -466,7 +466,7 @@ class Records:
         self._doubled(attempt.record.partition).unlink(missing_ok=True)
 
     def _doubled(self, partition: str) -> Path:
-        """Where an older Lockstep exported a partition that is called `NAME.parquet`."""
+        """Where an older Lockstep exported a partition called `NAME.parquet`."""
         path = self.export_path(partition)
         return path.with_name(f"{path.name}.parquet")
 
@@ -478,16 +478,16 @@ class Records:
         return exported.st_mtime_ns < self._commit(partition).stat().st_mtime_ns
 
     def _prune(self, partition: str, needed: set[int]) -> None:
-        """Remove the oldest attempts until `kept` are left, but none that is needed."""
+        """Remove the oldest attempts until `kept` are left, except the needed ones."""
         others = [number for number in self._folders(partition) if number not in needed]
         most = max(self.kept - len(needed - {0}), 0)
         for number in others[: max(len(others) - most, 0)]:
             folder = self._attempts(partition) / str(number)
-            (folder / RECORD).unlink(missing_ok=True)  # half of an attempt is none
+            (folder / RECORD).unlink(missing_ok=True)  # without it, the rest is no attempt
             shutil.rmtree(folder)
 
     def _folders(self, partition: str) -> list[int]:
-        """Numbers that are taken, by attempts that were killed before their first record too."""
+        """Numbers that are taken, also by attempts killed before their first record."""
         return sorted(int(name) for name in _names(self._attempts(partition)) if name.isdigit())
 
     def _attempts(self, partition: str) -> Path:
@@ -501,18 +501,17 @@ class Records:
 
 
 def _export_name(partition: str) -> str:
-    """Name of the file in which consumers read a partition."""
     return f"{file_name(partition).removesuffix('.parquet')}.parquet"
 
 
 def _names(folder: Path, suffix: str = "") -> list[str]:
-    """Names of what is in a folder, without their suffix; none where there is no folder.
+    """Names of a folder's entries with a suffix, without it; none without a folder.
 
     A stream has thousands of partitions, and a `Path` of each takes ten times as long.
     """
     try:
-        with os.scandir(folder) as found:
-            names = [one.name for one in found]
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
     except FileNotFoundError:
         return []
     return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
@@ -521,8 +520,7 @@ def _names(folder: Path, suffix: str = "") -> list[str]:
 def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
     """Check that steps of an attempt are done and nothing blocks them.
 
-    Dagster stops a run at a blocking check, but a person can materialize a later asset by
-    itself; this keeps blocked rows in all the same.
+    Dagster stops a run at a blocking check, but a person can materialize a later asset alone.
     """
     partition = attempt.record.partition
     for step in steps:
@@ -539,7 +537,7 @@ def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
 
 
 def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
-    """The results that block what comes after, by check."""
+    """Summaries of the results that block the next step, by check."""
     return {
         check.name: results[check.name].summary
         for check in checks

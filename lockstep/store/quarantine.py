@@ -1,17 +1,14 @@
-"""Quarantine: rows that do not go on, each with its reasons and its values as they came."""
+"""Quarantine: rows that do not go on, each with its reasons and its delivered values."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockstep.columns.plain import plain
 from lockstep.store.attempts import Attempt
-
-if TYPE_CHECKING:
-    pass
 
 _STEPS = ("batch", "scored")
 """The steps of scoring that set rows aside, in order."""
@@ -26,8 +23,8 @@ class AsideRow:
         step: The step that set it aside: `"batch"`, before it was computed, or `"scored"`.
         fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
             a check blocked the whole partition.
-        reasons: All that is held against it.
-        record: Its values as they came.
+        reasons: Why it was set aside, in a text.
+        record: Its values as delivered.
     """
 
     key: str
@@ -38,10 +35,10 @@ class AsideRow:
 
 
 def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
-    """The row of this key that an attempt set aside, if it set one aside.
+    """Find the row of a key that an attempt set aside; None without one.
 
     Raises:
-        DamagedError: A file of the attempt is not what was written.
+        DamagedError: A file of the attempt is not as written.
     """
     for step in _STEPS:
         name = f"{step}_quarantine"
@@ -54,7 +51,7 @@ def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
 
 
 def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
-    """The row of this key that an attempt accepted and did not score, since a check blocks it.
+    """Find the row of a key that an attempt did not score, since a check blocks it.
 
     Args:
         attempt: The attempt.
@@ -62,7 +59,7 @@ def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
         key: The key.
 
     Raises:
-        DamagedError: A file of the attempt is not what was written.
+        DamagedError: A file of the attempt is not as written.
     """
     step, done = [*attempt.record.steps.items()][-1]
     if "batch.parquet" not in attempt.files or not done.blocked_by:

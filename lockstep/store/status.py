@@ -1,4 +1,4 @@
-"""What records tell of a partition: what its checks found, and whether everything is in place."""
+"""Status of a partition by its records: its check results, and whether its files are whole."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lockstep.store.partition_records import Records
 STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""
 RECORD = "record"
-"""What the finding is called that is no check's: whether the records and files are whole."""
+"""Stands for a check in findings about records and files."""
 
 
 @dataclass(frozen=True)
 class StepFinding:
-    """What is known of a step.
+    """A finding about a step.
 
     Attributes:
         step: The step.
-        check: The check that found it, or `RECORD`.
-        result: What was found.
+        check: Name of the check, or `RECORD`.
+        result: Its result.
     """
 
     step: str
@@ -34,12 +34,12 @@ class StepFinding:
 def findings(
     records: Records, partition: str, number: int | None = None, steps: Sequence[str] = STEPS
 ) -> list[StepFinding]:
-    """What an attempt's checks found, and what is not as it should be with the partition.
+    """The check results of an attempt, and what is wrong with the partition's records and files.
 
     Args:
         records: The records of its stream.
         partition: The day or file.
-        number: Which attempt; None for the last one.
+        number: Number of the attempt; the last one by default.
         steps: The steps of an attempt, in order.
 
     Raises:
@@ -53,7 +53,7 @@ def findings(
         )
         if attempt is None:
             return []
-        found = [
+        step_findings = [
             StepFinding(step, name, result)
             for step in steps
             if step in attempt.record.steps
@@ -64,13 +64,13 @@ def findings(
     except DamagedError as error:
         damaged = CheckResult(False, str(error), where=f"the files of {partition}")
         return [StepFinding(steps[-1], RECORD, damaged)]
-    return [*found, *([lacking] if lacking is not None else [])]
+    return [*step_findings, *([lacking] if lacking is not None else [])]
 
 
 def unpublished(records: Records) -> list[str]:
-    """Partitions whose last attempt is not the one that counts, and that nobody works on now.
+    """Partitions whose last attempt is not committed, and that no process works on now.
 
-    Each of them waits for a person: a check blocks it, or it broke off.
+    Each waits for a person: a check blocks it, or it broke off.
     """
     return [
         partition
@@ -89,7 +89,7 @@ def _is_committed(records: Records, partition: str) -> bool:
 
 
 def last_attempted(records: Records) -> str | None:
-    """The partition at which the last attempt was made; None if there was none."""
+    """The partition of the last attempt; None without any."""
     started = {
         attempt.record.started_at: partition
         for partition in records.attempted()
@@ -100,11 +100,6 @@ def last_attempted(records: Records) -> str | None:
 
 
 def _verify(records: Records, partition: str) -> None:
-    """Check what is committed, down to what consumers read.
-
-    Raises:
-        DamagedError: It is not what was recorded.
-    """
     committed = records.committed(partition)
     if committed is not None:
         committed.verify()
@@ -112,7 +107,7 @@ def _verify(records: Records, partition: str) -> None:
 
 
 def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> StepFinding | None:
-    """Whether the last attempt ended without being committed, and without a check that says why."""
+    """A finding if the last attempt is not committed and no check blocks it."""
     partition, done = attempt.record.partition, attempt.record.steps
     commit = records.commit_of(partition)
     if commit is not None and commit.attempt == attempt.number:
@@ -130,11 +125,11 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Ste
     )
     at_work = records.holder(partition)
     if at_work is not None:
-        said = f"Attempt {attempt.number} goes on: {at_work}. {before}."
+        message = f"Attempt {attempt.number} goes on: {at_work}. {before}."
         wait = "Wait until it ends, or end it and make the partition anew: AGAIN"
-        return StepFinding(step, RECORD, CheckResult(False, said, "WARN", todo=wait))
-    said = (
+        return StepFinding(step, RECORD, CheckResult(False, message, "WARN", todo=wait))
+    message = (
         f"Attempt {attempt.number} of {attempt.record.started_at} broke off before {step} was "
         f"{'committed' if step in done else 'recorded'}. {before}."
     )
-    return StepFinding(step, RECORD, CheckResult(False, said, where=str(attempt.folder)))
+    return StepFinding(step, RECORD, CheckResult(False, message, where=str(attempt.folder)))

@@ -1,4 +1,4 @@
-"""Streams: the two ways in which rows to score arrive, by day and by file."""
+"""Streams: rows to score arrive by day and by file."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 
 CANDIDATE = "candidate"
-"""What a training attempts, step by step: a partition of its own, in the words of the records."""
+"""The partition of a training's records, whose attempts go step by step."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """One way in which rows to score arrive.
+    """A way in which rows to score arrive.
 
     Attributes:
         name: `"daily"` or `"inbox"`.
         unit: What a partition is: a day or a file.
-        origin: Where the rows come from, in a line.
+        origin: The source of the rows, in a line.
         decode: Reads and decodes a partition's rows.
-        tell: Tells whoever delivered a partition what became of it so far, or why a step of it
-            could not be carried out; and what it told, as facts for people, by title.
+        tell: Tells whoever delivered a partition its fate so far, or why a step could not be
+            carried out; returns what it told, as facts for people, by title.
     """
 
     name: str
@@ -42,21 +42,13 @@ class Stream:
 
 
 def streams(declared: PipelineAssets) -> list[Stream]:
-    """The ways in which a pipeline's rows arrive."""
-    found = [inbox_stream(declared)]
-    if declared.daily is not None:
-        found.insert(0, _daily_stream(declared.daily))
-    return found
+    """The streams of a pipeline."""
+    daily = [_daily_stream(declared.daily)] if declared.daily is not None else []
+    return [*daily, inbox_stream(declared)]
 
 
 def stream_records(declared: PipelineAssets, store: Store, stream: str) -> Records:
-    """The records of a pipeline's stream.
-
-    Args:
-        declared: The pipeline, and how many attempts at a partition are kept.
-        store: Where the pipeline's rows are kept.
-        stream: Name of the stream.
-    """
+    """The records of a pipeline's stream."""
     return Records(
         root=store.root / stream,
         again=lambda partition: Place(f"{declared.name}/{stream}/batch", partition).again,
@@ -66,7 +58,7 @@ def stream_records(declared: PipelineAssets, store: Store, stream: str) -> Recor
 
 
 def inbox_stream(declared: PipelineAssets) -> Stream:
-    """Files as they arrive in the pipeline's inbox."""
+    """The stream of files from the pipeline's inbox."""
 
     def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
         return decode_claimed(home.inbox(declared.name), partition, schema)
@@ -87,7 +79,7 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
 
 
 def inbox_of(declared: PipelineAssets, home: Home) -> Inbox:
-    """The inbox of a pipeline, with what became of its files."""
+    """The inbox of a pipeline, with the records of its files."""
     records = stream_records(declared, Store(home.data / declared.name), "inbox")
     return Inbox(declared.name, home.inbox(declared.name), records)
 

@@ -1,4 +1,4 @@
-"""Validations: what Great Expectations told of a partition's suites, kept with its attempt."""
+"""Validations: Great Expectations' results on a partition's suites, stored with its attempt."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from lockstep.store.streams import stream_records, streams
 from lockstep.suites.suite_results import ExpectationResult
 
 SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)
-"""The checks that hold a suite against rows: each keeps a document of its own name."""
+"""The checks that hold a suite against rows: each stores a document of its name."""
 
 
 @dataclass(frozen=True)
 class Validations:
-    """What Great Expectations told of the suites that were held against a partition.
+    """Great Expectations' results on a partition's suites.
 
     Attributes:
         attempt: The attempt at the partition.
-        results: The results as JSON, by the check.
+        results: The results as JSON, by check.
     """
 
     attempt: Attempt
     results: Mapping[str, Mapping[str, Any]]
 
     def demand_all(self) -> None:
-        """Make sure that the result of each suite that was judged is kept.
+        """Demand the result of each suite that was judged.
 
         Raises:
-            NotStoredError: One is not.
+            NotStoredError: A result is missing.
         """
         record = self.attempt.record
         judged = {
             name
             for step in record.steps.values()
-            for name, found in step.results.items()
-            if name in SUITES and found.judged
+            for name, result in step.results.items()
+            if name in SUITES and result.judged
         }
         where = f"Attempt {record.number} at {record.partition}"
         if not judged:
@@ -54,36 +54,36 @@ class Validations:
             )
 
     def table(self) -> Iterator[dict[str, str]]:
-        """How many expectations of each suite are met, and those that are not, a row each."""
+        """A row for each suite with its counts, and for each expectation that is not met."""
         for name, whole in self.results.items():
             counts = whole["statistics"]
             evaluated, met = counts["evaluated_expectations"], counts["successful_expectations"]
-            said = f"{counted(evaluated, 'expectation')} evaluated, {met:,} met"
-            yield {"suite": name, "expectation": said, "column": "", "found": ""}
-            for one in map(ExpectationResult, whole["results"]):
-                if not one.success:
+            summary = f"{counted(evaluated, 'expectation')} evaluated, {met:,} met"
+            yield {"suite": name, "expectation": summary, "column": "", "found": ""}
+            for result in map(ExpectationResult, whole["results"]):
+                if not result.success:
                     yield {
                         "suite": "",
-                        "expectation": one.expectation,
-                        "column": one.column or "",
-                        "found": one.error or "; ".join(one.counts()),
+                        "expectation": result.expectation,
+                        "column": result.column or "",
+                        "found": result.error or "; ".join(result.counts()),
                     }
 
 
 def validations(
     declared: PipelineAssets, store: Store, partition: str, number: int | None = None
 ) -> Validations | None:
-    """What Great Expectations told of a partition; None where there was no attempt at it.
+    """Great Expectations' results on a partition; None without an attempt at it.
 
     Args:
         declared: The pipeline.
         store: Where its rows are kept.
         partition: The day or file.
-        number: Which attempt at it; None for the last one.
+        number: Number of the attempt; the last one by default.
 
     Raises:
         NotStoredError: No attempt of that number is kept.
-        DamagedError: What it kept is not what was recorded.
+        DamagedError: A stored result is not as recorded.
     """
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)

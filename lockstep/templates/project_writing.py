@@ -1,4 +1,4 @@
-"""Writing of a project, and of pipelines in one."""
+"""Writing of projects, and of pipelines in them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _NAMED = (".toml", ".yaml", ".md")
 """Files in which `$name` stands for the project's name."""
 _HIDDEN = {"gitignore": ".gitignore"}
 _LARGE = 50_000_000
-"""Bytes from which on a table outside of the project is not copied into it."""
+"""Size in bytes above which a table outside of the project is not copied into it."""
 
 
 def write_project(folder: Path) -> list[Path]:
     """Write a project with a small pipeline that runs at once.
 
     Args:
-        folder: Where to; it is made, and the project has its name.
+        folder: The folder to make, whose name the project takes.
 
     Returns:
         The files, in order.
 
     Raises:
-        WritingError: The folder's name is no name for a project, or there is something in it.
+        WritingError: The folder's name is no name for a project, or the folder is not empty.
     """
     folder = folder.resolve()
     name = folder.name
@@ -60,17 +60,17 @@ def write_project(folder: Path) -> list[Path]:
 
 
 def write_pipeline(project: Project, name: str) -> list[Path]:
-    """Write a pipeline that is to be edited.
+    """Write a pipeline for a person to edit.
 
     Args:
-        project: Where to.
-        name: Its name.
+        project: The project.
+        name: Name of the pipeline.
 
     Returns:
         The files.
 
     Raises:
-        WritingError: That is no name for a pipeline, or one of the files is there already.
+        WritingError: That is no name for a pipeline, or one of the files exists.
     """
     files = _files(project, name, ("transforms", "expectations", "assets"))
     names = {
@@ -97,17 +97,17 @@ def write_pipeline_from(
     A table outside of the project is copied into its folder `data`, unless it is large.
 
     Args:
-        project: Where to.
-        name: Its name.
+        project: The project.
+        name: Name of the pipeline.
         table: A CSV or Parquet file.
         label: The column to predict; the last one by default.
-        key: The column that tells the rows apart; by default the first that could.
+        key: The column that identifies rows; by default the first that can.
 
     Returns:
-        What was proposed, and the files.
+        The proposal, and the files.
 
     Raises:
-        WritingError: That is no name for a pipeline, or one of the files is there already.
+        WritingError: That is no name for a pipeline, or one of the files exists.
         InputError: The table cannot be read.
         ProposalError: Nothing can be proposed for it.
     """
@@ -124,11 +124,6 @@ def write_pipeline_from(
 
 
 def _files(project: Project, name: str, roles: tuple[str, ...]) -> dict[str, Path]:
-    """Where the files of a new pipeline go, by their role.
-
-    Raises:
-        WritingError: That is no name for a pipeline, or one of the files is there already.
-    """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise WritingError(
             f"{name!r} is no name for a pipeline: use lower-case letters, digits and underscores, "
@@ -150,7 +145,7 @@ def _files(project: Project, name: str, roles: tuple[str, ...]) -> dict[str, Pat
 
 
 def _within(project: Project, name: str, table: Path) -> tuple[str, list[Path]]:
-    """The path of a table as the project's sources give it, and its copy if one was made."""
+    """The path of a table for the project's sources, and its copy if one was made."""
     table = table.resolve()
     if table.is_relative_to(project.root):
         return table.relative_to(project.root).as_posix(), []
@@ -169,11 +164,6 @@ def _within(project: Project, name: str, table: Path) -> tuple[str, list[Path]]:
 
 
 def _write(texts: dict[Path, str]) -> list[Path]:
-    """Write files, and the folders that they are in.
-
-    Raises:
-        WritingError: One cannot be written.
-    """
     for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A pipeline proposed for a table: its key, its label, and what kind of prediction that is."""
+"""A pipeline proposed for a table: its key, its label, and the kind of prediction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _YES = frozenset(("yes", "y", "true", "t", "positive"))
 _MOST_CLASSES = 50
 _MOST_CLASSES_OF_NUMBERS = 10
 _ROWS_A_CLASS = 5
-"""Rows that a class needs, so that it is likely to be among the rows that are fitted."""
+"""Least rows of a class, so that it is likely to be among the rows that are fitted."""
 _MOST_CATEGORIES = 50
 
 MODULE_NAMES = frozenset(
@@ -29,18 +29,11 @@ MODULE_NAMES = frozenset(
         *("np", "Annotated", "datetime", "Bools", "Floats", "Ints", "Key", "Missing", "Named"),
         *("EventTime", "Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
         *("feature", "label", "model", "output", "Row", "Later", "CLASSES", "PIPELINE", "Steps"),
-        *(
-            "make_pipeline",
-            "make_column_transformer",
-            "OneHotEncoder",
-            "months",
-            "days",
-            "str",
-            "int",
-        ),
+        *("make_pipeline", "make_column_transformer", "OneHotEncoder", "months", "days"),
+        *("str", "int"),
     )
 )
-"""Names that a written module gives to something else than a column."""
+"""Names in a written module that are no columns."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class ProposedField:
 
     @property
     def is_category(self) -> bool:
-        """Whether it holds texts that are few enough to be a category each."""
+        """Whether it holds texts, few enough for a category each."""
         return self.column.declared == "str" and 0 < len(self.column.counts) <= _MOST_CATEGORIES
 
     @property
@@ -73,15 +66,15 @@ class ProposedField:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a pipeline could be.
+    """A proposed pipeline.
 
     Attributes:
         table: The table.
-        key: The column that tells the rows apart; None if there is none.
-        fields: The other columns that are known when a prediction is asked for.
-        label: What is to be predicted.
-        task: Whether that is true or false, a class, or a number.
-        classes: The classes, or the value that counts as false and the one that counts as true.
+        key: The column that identifies rows; None without one.
+        fields: The other columns known when a prediction is made.
+        label: The column to predict.
+        task: The kind of prediction: true or false, a class, or a number.
+        classes: The classes, or the values that count as false and as true.
         left_out: Columns that no field can hold.
     """
 
@@ -100,7 +93,7 @@ class Proposal:
 
     @property
     def categories(self) -> list[ProposedField]:
-        """Fields whose texts are a category each."""
+        """Fields of few texts."""
         return [field for field in self.fields if field.is_category]
 
     @property
@@ -110,9 +103,9 @@ class Proposal:
 
     @property
     def event_time(self) -> ProposedField | None:
-        """The field that says when a row happened: the only one of times, or that sorts the rows.
+        """The field of event times: the only field of times, or the only one that sorts the rows.
 
-        None where some row has no time, or no field or several could be it.
+        None where some row has no time, or no field or several qualify.
         """
         whole = [field for field in self.times if not field.column.optional]
         if len(self.times) > 1:
@@ -121,18 +114,18 @@ class Proposal:
 
     @property
     def unused(self) -> list[ProposedField]:
-        """Fields that no model takes: texts that are all different, and empty columns."""
+        """Fields that no model takes: too many texts, and empty columns."""
         used = (*self.numbers, *self.categories, *self.times)
         return [field for field in self.fields if field not in used]
 
     @property
     def possible_keys(self) -> list[ProposedField]:
-        """Fields that tell the rows apart, too, but are not named as what does."""
+        """Other fields that identify rows."""
         return [field for field in self.fields if _tells_apart(field.column)]
 
     @property
     def rare_are_left_out(self) -> bool:
-        """Whether some rows have another value of the label than the classes."""
+        """Whether some rows have a label that is none of the classes."""
         return self.task == "classes" and len(self.classes) < len(self.label.column.counts)
 
 
@@ -142,24 +135,24 @@ def propose(table: TableFile, *, label: str | None = None, key: str | None = Non
     Args:
         table: The table.
         label: The column to predict; the last one by default.
-        key: The column that tells the rows apart; by default the first that could.
+        key: The column that identifies rows; by default the first that can.
 
     Raises:
-        ProposalError: There is no such column, or it cannot be what it is named for.
+        ProposalError: There is no such column, or it cannot be the key or the label.
     """
     names = dict(zip(table.names, field_names(table.names), strict=True))
     fields = {column.name: ProposedField(names[column.name], column) for column in table.columns}
-    found_key = _key(table, key, label)
-    candidates = [name for name in table.names if name != found_key]
+    key_name = _key(table, key, label)
+    candidates = [name for name in table.names if name != key_name]
     if not candidates:
-        raise ProposalError(f"{table.path} has no column to predict beside its key {found_key}.")
+        raise ProposalError(f"{table.path} has no column to predict beside its key {key_name}.")
     target = _named(table, label, "--label") if label is not None else candidates[-1]
-    if target == found_key:
+    if target == key_name:
         raise ProposalError(f"{target} cannot be both the key and the label.")
     task, classes = _task(table, fields[target].column)
     proposal = Proposal(
         table=table,
-        key=fields[found_key] if found_key is not None else None,
+        key=fields[key_name] if key_name is not None else None,
         fields=tuple(
             fields[name]
             for name in candidates
@@ -179,24 +172,18 @@ def propose(table: TableFile, *, label: str | None = None, key: str | None = Non
 
 
 def field_names(names: Sequence[str]) -> list[str]:
-    """Names for the fields of columns: their own where Python can take them.
-
-    No two are alike.
-    """
+    """Distinct names for the fields of columns: their own where Python allows them."""
     taken = {name for name in names if _is_name(name)}
-    found = []
+    chosen = []
     for position, name in enumerate(names):
-        if _is_name(name):
-            found.append(name)
-            continue
-        chosen = free_name(_like(name) or f"column_{position}", taken)
-        taken.add(chosen)
-        found.append(chosen)
-    return found
+        free = name if _is_name(name) else free_name(_like(name) or f"column_{position}", taken)
+        taken.add(free)
+        chosen.append(free)
+    return chosen
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
-    """A name that is not taken yet: the one that is wanted, or with a number after it."""
+    """A free name: the wanted one, or with a number after it."""
     names = (wanted, *(f"{wanted}_{number}" for number in range(2, len(taken) + 3)))
     return next(name for name in names if name not in taken and name not in MODULE_NAMES)
 
@@ -212,7 +199,7 @@ def _is_name(name: str) -> bool:
 
 
 def _like(name: str) -> str:
-    """A name of Python's that looks like a text; empty if there is none."""
+    """An identifier similar to a text; empty without one."""
     words = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_").lower()
     if words[:1].isdigit():
         words = f"n_{words}"
@@ -222,11 +209,6 @@ def _like(name: str) -> str:
 
 
 def _named(table: TableFile, name: str, option: str) -> str:
-    """A column that a person named.
-
-    Raises:
-        ProposalError: There is none.
-    """
     if name in table.names:
         return name
     close = get_close_matches(name, table.names, n=1)
@@ -246,11 +228,11 @@ def _key(table: TableFile, wanted: str | None, label: str | None) -> str | None:
                 f"values in {counted(table.rows, 'row')}. Without --key, rows are numbered."
             )
         return wanted
-    able = [one for one in table.columns if one.name != label and _tells_apart(one)]
-    named = [one for one in able if not one.name or _LIKE_A_KEY.fullmatch(one.name)]
-    first = [one for one in able if one is table.columns[0] and len(table.columns) > 2]
-    chosen = (*named, *first)
-    return chosen[0].name if chosen else None
+    able = [column.name for column in table.columns if _tells_apart(column)]
+    keys = [name for name in able if name != label]
+    named = [name for name in keys if not name or _LIKE_A_KEY.fullmatch(name)]
+    first = [name for name in keys if name == table.names[0] and len(table.names) > 2]
+    return next(iter((*named, *first)), None)
 
 
 def _tells_apart(column: TableColumn) -> bool:
@@ -258,11 +240,7 @@ def _tells_apart(column: TableColumn) -> bool:
 
 
 def _task(table: TableFile, label: TableColumn) -> tuple[Task, tuple[Any, ...]]:
-    """What kind of prediction a label asks for, and its classes.
-
-    Raises:
-        ProposalError: It cannot be predicted.
-    """
+    """The kind of prediction for a label, and its classes."""
     values = sorted(label.counts, key=lambda value: (-label.counts[value], str(value)))
     if label.declared in (None, "datetime"):
         raise _no_label(table, label, "holds no number, truth or text")
@@ -290,7 +268,7 @@ def _no_label(table: TableFile, label: TableColumn, why: str) -> ProposalError:
 
 
 def _false_and_true(values: Sequence[Any]) -> tuple[Any, Any]:
-    """Of two values, the one that counts as true last: yes, the larger number, the rarer text."""
+    """Two values, with the true one last: yes, the larger number, the rarer text."""
     if isinstance(values[0], str):
         common, rare = values
         return (rare, common) if common.lower() in _YES else (common, rare)

@@ -1,4 +1,4 @@
-"""The source of a proposed pipeline: its columns, and where its rows come from."""
+"""Source code of a proposed pipeline: its columns, and the source of its rows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> 
     """The module of a pipeline's source and demands.
 
     Args:
-        name: The pipeline.
-        proposal: What it is.
-        path: Where its table is, seen from the project's root.
+        name: Name of the pipeline.
+        proposal: The proposal.
+        path: Path of its table from the project's root.
         transforms: The package of its columns.
     """
     names = _Columns(name, proposal)
@@ -51,7 +51,7 @@ ASSETS = PipelineAssets(
 
 
 def _demand(proposal: Proposal) -> tuple[str, str, str]:
-    """A metric, a threshold that no model should miss, and what that stands for."""
+    """A metric, a threshold that no model should miss, and its meaning."""
     counts = proposal.label.column.counts
     if proposal.task == "binary":
         return "auc", "0.5", "0.5 is no better than chance."
@@ -73,13 +73,6 @@ def _median(counts: Any) -> float:
 
 
 class _Columns:
-    """The names that a module gives its columns, and its source.
-
-    Args:
-        name: The pipeline.
-        proposal: What it is.
-    """
-
     def __init__(self, name: str, proposal: Proposal) -> None:
         self.name, self.proposal = name, proposal
         taken = {proposal.label.name, *(field.name for field in proposal.fields)}
@@ -89,12 +82,8 @@ class _Columns:
         about = proposal.label.name.strip("_")
         self.key = proposal.key.name if proposal.key is not None else self._free("row")
         self.label = self._free(f"true_{about}")
-        form = {
-            "binary": "{}_probability",
-            "classes": "likely_{}",
-            "number": "expected_{}",
-        }[proposal.task]
-        self.model = self._free(form.format(about))
+        forms = {"binary": "{}_probability", "classes": "likely_{}", "number": "expected_{}"}
+        self.model = self._free(forms[proposal.task].format(about))
         self.output = self._free(f"predicted_{about}")
         self.probability = self._free("probability")
         self.calendar = {
@@ -103,9 +92,9 @@ class _Columns:
         }
 
     def _free(self, wanted: str) -> str:
-        found = free_name(wanted, self._taken)
-        self._taken.add(found)
-        return found
+        name = free_name(wanted, self._taken)
+        self._taken.add(name)
+        return name
 
     def source(self) -> str:
         """The module."""
@@ -148,18 +137,8 @@ class _Columns:
             lines += ["from sklearn.preprocessing import OneHotEncoder"]
         names = used(
             (
-                *(
-                    "Bools",
-                    "EventTime",
-                    "Floats",
-                    "Ints",
-                    "Key",
-                    "Missing",
-                    "Named",
-                    "Outcome",
-                    "Pipeline",
-                ),
-                *("Record", "RowNumber", "Texts", "Times", "Zone"),
+                *("Bools", "EventTime", "Floats", "Ints", "Key", "Missing", "Named", "Outcome"),
+                *("Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
             )
         )
         names += ["feature"] if "@feature" in body else []
@@ -332,7 +311,6 @@ def {weekday}({field.name}: Times) -> Floats:
 
 
 def _alias(column: TableColumn) -> str:
-    """The alias of what a field's array holds."""
     if column.optional and column.declared in ("int", "bool"):
         return "Floats"
     return {
@@ -345,7 +323,7 @@ def _alias(column: TableColumn) -> str:
 
 
 def _field(field: ProposedField, *, is_key: bool = False, is_event: bool = False) -> str:
-    """A field's line, with what the column holds as its comment."""
+    """A field's line, with the column's values as a comment."""
     column = field.column
     kind = f"Key[{column.declared}]" if is_key else f"{column.declared}"
     kind = "EventTime" if is_event else kind
@@ -371,7 +349,6 @@ _EVENT = "When the row happened, it seems, by which days are parted; edit: datet
 
 
 def _comment(column: TableColumn) -> str:
-    """What a column holds, in a few words."""
     values = list(column.counts)
     if not values:
         return "empty in the table"
@@ -410,6 +387,6 @@ def _text(value: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value of somebody's data as a part of a comment or of a docstring: one short line."""
+    """A value of the data for a comment or a docstring: one short line."""
     text = " ".join(str(value).split()).replace("\\", "/").replace('"', "'")
     return text if len(text) <= 40 else text[:39] + "…"

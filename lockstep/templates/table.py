@@ -1,4 +1,4 @@
-"""A table as it lies in a file, and what each of its columns holds."""
+"""A table in a file, and the values of its columns."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class TableColumn:
     """A column of a table.
 
     Attributes:
-        name: Its name there.
-        declared: What a record declares it as: `"float"`, `"int"`, `"bool"`, `"str"` or
-            `"datetime"`; None for a type that no field can hold.
-        counts: How many rows hold each value that there is, texts of missing values excluded.
+        name: Its name in the table.
+        declared: Its type in a record: `"float"`, `"int"`, `"bool"`, `"str"` or `"datetime"`; None
+            for a type that no field can hold.
+        counts: Number of rows by value, without texts of missing values.
         rows: Number of rows.
-        missing: Texts in it that stand for no value.
-        has_zones: Whether its times say their zone.
+        missing: Its texts that stand for missing values.
+        has_zones: Whether its times have a zone.
     """
 
     name: str
@@ -71,9 +71,9 @@ class TableColumn:
 
     @cached_property
     def rises(self) -> bool:
-        """Whether new values come in rising order, row by row."""
+        """Whether new values rise, row by row."""
         values = list(self.counts)
-        return len(values) > 1 and all(one < two for one, two in pairwise(values))
+        return len(values) > 1 and all(earlier < later for earlier, later in pairwise(values))
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class TableFile:
 
 
 def read_table(path: Path) -> TableFile:
-    """Read a CSV or Parquet file, and see what its columns hold.
+    """Read a CSV or Parquet file and the values of its columns.
 
     Raises:
-        InputError: It cannot be read as it is; the message says what to do.
+        InputError: It cannot be read; the message says what to do.
     """
     read = {".csv": read_csv, ".parquet": read_parquet}.get(path.suffix.lower())
     if not path.is_file():
@@ -109,19 +109,19 @@ def read_table(path: Path) -> TableFile:
         raise InputError(f"{path}: a table is a file whose name ends in .csv or .parquet.")
     if not path.stat().st_size:
         raise InputError(f"{path} is empty: it has no header and no rows.")
-    found = read(path)
-    names = found.column_names
+    table = read(path)
+    names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path} has the column {listed(twice)} more than once; rename one.")
     is_csv = path.suffix.lower() == ".csv"
     if is_csv:
         _check_header(path, names)
-    if not found.num_rows:
+    if not table.num_rows:
         raise InputError(f"{path} has a header and no rows.")
-    columns = tuple(_column(name, found.column(name), is_csv) for name in names)
+    columns = tuple(_column(name, table.column(name), is_csv) for name in names)
     _check_spaces(path, columns)
-    return TableFile(path, columns, found.num_rows)
+    return TableFile(path, columns, table.num_rows)
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
@@ -162,7 +162,7 @@ def _column(name: str, values: pa.ChunkedArray, is_csv: bool) -> TableColumn:
 
 
 def _declared(kind: pa.DataType) -> str | None:
-    """What a field is declared as that holds values of a type; None if no field can."""
+    """The declared type of a field for an Arrow type; None if no field can hold it."""
     import pyarrow as pa
 
     if pa.types.is_integer(kind):
@@ -179,14 +179,14 @@ def _declared(kind: pa.DataType) -> str | None:
 
 
 def _counts(values: pa.ChunkedArray) -> dict[Any, int]:
-    """How many rows hold each value; no value is none, and so is NaN."""
-    found = values.value_counts()
-    pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
+    """Number of rows by value, without missing values and NaN."""
+    counts = values.value_counts()
+    pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
     return {value: count for value, count in pairs if value is not None and value == value}
 
 
 def _column_of_cells(name: str, counts: dict[str, int], rows: int) -> TableColumn:
-    """A column of CSV, which holds everything as text: what the texts stand for."""
+    """A column of CSV, whose type is that of its texts."""
     missing = tuple(sorted(MISSING & counts.keys()))
     rest = {text: count for text, count in counts.items() if text not in MISSING}
     optional = sum(rest.values()) < rows
@@ -226,10 +226,10 @@ def _time(text: str) -> datetime | None:
     if not _DATE.match(text) or _FINE.search(text):
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if 1 < found.year < 9999 else None
+    return time if 1 < time.year < 9999 else None
 
 
 _PARSERS: tuple[tuple[str, Callable[[str], Any]], ...] = (

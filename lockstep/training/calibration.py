@@ -1,4 +1,4 @@
-"""Calibration: what models predict of training rows that they did not see, and how days differ."""
+"""Calibration: predictions of training rows that models did not see, and how days differ."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _DECLARED = {
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a version knows of how batches differ.
+    """How batches of the training differ, for a version.
 
     Attributes:
         profile: The profile of the training rows.
-        outputs: How its outputs are distributed, day by day; None where that cannot be known.
-        weekly: How good its predictions were, week by week.
+        outputs: The constraints on the outputs, day by day; None where these cannot be predicted.
+        weekly: The metrics of predictions, week by week.
     """
 
     profile: Profile
@@ -56,7 +56,7 @@ def calibrate(
         declared: The pipeline and the demands on it.
         fitted: The pipeline, fitted to all rows.
         columns: The rows, with features and labels.
-        evaluation: Its evaluation on the newest of them.
+        evaluation: Its evaluation on the newest rows.
     """
     from lockstep.parity.profiles import Profile
     from lockstep.parity.weekly import WeeklyFigures
@@ -66,7 +66,7 @@ def calibrate(
     kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
     try:
         known = predict_unseen(declared.pipeline, columns, evaluation, declared.holdout)
-    except FitError:  # too few rows to fit to a part of them: outputs are not judged
+    except FitError:  # too few rows to fit to a part: outputs are not judged
         profile = Profile.of(fitted.evaluate(raw), kinds)
         return Calibration(profile, None, WeeklyFigures())
     return Calibration(
@@ -77,13 +77,13 @@ def calibrate(
 
 
 def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet | None:
-    """How outputs are distributed; None where there are none."""
+    """The constraints on the outputs; None without outputs."""
     from lockstep.constraints.constraint_set import discover
 
     graph, record = fitted.graph, fitted.record_schema
     if not graph.outputs:
         return None
-    named = [one for one in record if one.role != "value"]
+    named = [field for field in record if field.role != "value"]
     outputs = [Field(name, _DECLARED[graph.kind(name)]) for name in graph.outputs]
     schema = Schema(f"outputs of {record.name}", (*named, *outputs))
     return discover(known, schema, timezone, population=True)
@@ -92,7 +92,7 @@ def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet |
 def _weekly(
     qualities: Sequence[Quality], fitted: Pipeline, known: Columns, timezone: str
 ) -> WeeklyFigures:
-    """The figures of every seven days that follow each other."""
+    """The metrics of every seven days in a row."""
     from lockstep.constraints.view import by_clock
     from lockstep.parity.weekly import WeeklyFigures
 

@@ -1,12 +1,12 @@
 """A candidate: from the history to a fitted, evaluated and registered version, in three steps.
 
     ingest_history         part the labelled rows
-    compute_training_set   compute what the column graph computes before anything is fitted
-    fit_candidate          fit, evaluate on held-out rows, register, and check what was registered
+    compute_training_set   compute the columns that need no fit
+    fit_candidate          fit, evaluate on held-out rows, register, and check the version
 
 `train` carries out all three. Each is recorded in the attempt of its run, and refuses to go on from
-a step that a check blocks or whose files are no longer what was recorded; so they can also be
-carried out one at a time, as Dagster's assets do.
+a step that a check blocks or whose files are not as recorded. So they can also run one at a time,
+as Dagster's assets.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What came of a fit.
+    """The result of a fit.
 
     Attributes:
         version: The version in the registry; None where nothing was fitted.
         rows: Number of rows that it was fitted on.
-        metrics: The figures measured on held-out rows.
+        metrics: Metrics on held-out rows, by title.
         plots: Plots of its quality, by title.
-        results: What the checks found, by name.
-        counts: How much the version carries that proves it right, by what it is.
+        results: Check results by name.
+        counts: Numbers of golden records and other evidence that the version carries, by kind.
     """
 
     version: Version | None
@@ -89,11 +89,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of training.
+    """The result of training.
 
     Attributes:
-        results: What all checks found, by name.
-        candidate: The version; None where a check of the rows before it blocks it.
+        results: All check results by name.
+        candidate: The candidate; None where a check of its rows blocks it.
     """
 
     results: Mapping[str, CheckResult]
@@ -109,10 +109,10 @@ def train(
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
         registry: Where to register the version.
-        packages: The project's packages, whose code the version carries where it uses it.
+        packages: The project's packages, whose code the version carries if it uses it.
 
     Raises:
-        InputError: The history cannot be had, or not as it is declared.
+        InputError: The history cannot be had, or is not as declared.
         FitError: A model cannot be fitted.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
@@ -137,22 +137,22 @@ def fit_candidate(
 ) -> Candidate:
     """Fit a version on all rows of the recorded training set, and register it.
 
-    First the code that the version will carry computes the training set anew: where that gives
-    other values, nothing is fitted. The figures come from a fit to the older rows alone; the
-    version itself has seen all rows. The last thing that is done is to tag it with what all checks
-    of its training found: a version without these tags does not go live.
+    First the code that the version will carry computes the training set again: where that gives
+    other values, nothing is fitted. Metrics come from a fit to the older rows alone; the version
+    itself has seen all rows. The last step tags it with all check results of its training: a
+    version without these tags does not go live.
 
     Args:
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
-        run: The run that does it; it goes on with its own training set or, if it computed none,
-            with the last that was recorded.
+        run: The run that does it. It goes on with its own training set or, without one, with the
+            last recorded.
         registry: Where to register the version.
-        packages: The project's packages, whose code the version carries where it uses it.
+        packages: The project's packages, whose code the version carries if it uses it.
 
     Raises:
         BlockedError: There is no training set yet, or a check blocks it or its history.
-        DamagedError: The file of the training set is not what was recorded.
+        DamagedError: The file of the training set is not as recorded.
         FitError: A model cannot be fitted.
         LockedError: Another process is training the pipeline.
         SnapshotError: The pipeline uses code that no version can carry.
@@ -161,18 +161,17 @@ def fit_candidate(
     records = training_records(declared, store)
     steps = ("history", "training_set")
     with records.step(CANDIDATE, "candidate", run, after=steps) as attempt:
-        found = _fit(declared, read_training_set(attempt), registry, packages)
-        _keep(found, records, attempt, registry)
-    return found
+        candidate = _fit(declared, read_training_set(attempt), registry, packages)
+        _keep(candidate, records, attempt, registry)
+    return candidate
 
 
-def _keep(found: Candidate, records: Records, attempt: Attempt, registry: Registry) -> None:
-    """Record a candidate, and tag its version with what was found of it."""
-    version = found.version
+def _keep(candidate: Candidate, records: Records, attempt: Attempt, registry: Registry) -> None:
+    version = candidate.version
     done = StepRecord(
-        counts={"rows": found.rows},
-        results=found.results,
-        blocked_by=blocking(CANDIDATE_CHECKS, found.results),
+        counts={"rows": candidate.rows},
+        results=candidate.results,
+        blocked_by=blocking(CANDIDATE_CHECKS, candidate.results),
         version=version.version if version is not None else None,
         manifest=version.digest if version is not None else None,
     )
@@ -182,9 +181,10 @@ def _keep(found: Candidate, records: Records, attempt: Attempt, registry: Regist
     if not done.blocked_by:
         records.commit(attempt)
     steps = attempt.record.steps
-    results = {name: one.result for step in steps.values() for name, one in step.results.items()}
+    checks = [check for step in steps.values() for check in step.results.items()]
+    results = {name: result.result for name, result in checks}
     training_set = steps["training_set"].files["training_set.parquet"]
-    write_evidence(registry, version, TrainingEvidence(training_set, results, found.counts))
+    write_evidence(registry, version, TrainingEvidence(training_set, results, candidate.counts))
 
 
 def _fit(
@@ -229,7 +229,7 @@ def _fit(
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
-    found = {
+    checked = {
         "training_parity": parity,
         "row_locality": carry_out(check_company, pipeline, evaluation.held_out),
         "round_trip": carry_out(_check_round_trip, registry, version),
@@ -242,18 +242,16 @@ def _fit(
         ),
         "slices": carry_out(check_slices, qualities, evaluation),
     }
-    results = worth_telling(declared, "candidate", found)
+    results = worth_telling(declared, "candidate", checked)
     return Candidate(version, rows, metrics, plots, results, count(evidence))
 
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:
-    """What came of a training set that is not what the code computes."""
     results = others_not_judged(declared, "candidate", {TRAINING_PARITY.name: parity})
     return Candidate(None, rows, {}, {}, results, {})
 
 
 def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
-    """The figures of the held-out rows by title."""
     return {
         **{q.title: value for q, value in zip(qualities, evaluation.measured, strict=True)},
         **{
@@ -288,15 +286,15 @@ def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetim
     known = times[~is_missing(times)]
     if not len(known):
         return []
-    return [one.item().replace(tzinfo=UTC) for one in (known.min(), known.max())]
+    return [moment.item().replace(tzinfo=UTC) for moment in (known.min(), known.max())]
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
     from lockstep.artifacts.round_trip import replay_in_new_process
 
     loaded = registry.load(version.name, version.version)
-    found = replay_in_new_process(loaded)
-    return check_comparison(found, loaded.pipeline.graph, f"computed {found.setting}")
+    comparison = replay_in_new_process(loaded)
+    return check_comparison(comparison, loaded.pipeline.graph, f"computed {comparison.setting}")
 
 
 def _check_compiled(registry: Registry, version: Version) -> CheckResult:
@@ -307,5 +305,5 @@ def _check_wire_formats(registry: Registry, version: Version, golden: GoldenReco
     from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
-    found = wire_formats(loaded.pipeline, golden, version=version.version)
-    return check_comparison(found, loaded.pipeline.graph, "in every wire format")
+    comparison = wire_formats(loaded.pipeline, golden, version=version.version)
+    return check_comparison(comparison, loaded.pipeline.graph, "in every wire format")

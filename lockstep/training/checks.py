@@ -1,4 +1,4 @@
-"""What is demanded of a candidate: its quality on the holdout, as check results."""
+"""Checks of a candidate's quality on the holdout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORSE_SLICE = 0.1
 
 
 def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether every metric reaches its threshold on the held-out rows, and could have missed it."""
+    """Check that every metric reaches its threshold on the held-out rows, and could miss it."""
     if not qualities:
         return NOTHING_DEMANDED
     table = [
@@ -30,14 +30,14 @@ def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Che
     ]
     missed = [row for row in table if not row["met"]]
     empty = [row for row in table if not row["can be missed"]]
-    said = f"{_measured(missed or table)} on {_count(evaluation)} held-out rows, fitted on "
-    said += f"{evaluation.fitted_on:,}."
+    summary = f"{_measured(missed or table)} on {_count(evaluation)} held-out rows, fitted on "
+    summary += f"{evaluation.fitted_on:,}."
     if empty:
         names = ", ".join(f"{row['prediction']} ({row['demanded']})" for row in empty)
-        said += f" No prediction could miss what is demanded of {names}: demand more."
+        summary += f" No prediction could miss what is demanded of {names}: demand more."
     return CheckResult(
         passed=not missed and not empty,
-        summary=said,
+        summary=summary,
         severity="ERROR" if missed else "WARN",
         column=_column(qualities, table),
         numbers={
@@ -48,7 +48,7 @@ def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Che
 
 
 def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether every metric beats that of a far simpler model."""
+    """Check that every metric is no worse than a far simpler model's."""
     if not qualities:
         return NOTHING_DEMANDED
     return _check_against("a simple linear model", qualities, evaluation, evaluation.baseline)
@@ -57,7 +57,7 @@ def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluatio
 def check_against_champion(
     qualities: tuple[Quality, ...], evaluation: Evaluation, champion: tuple[float, ...] | None
 ) -> CheckResult:
-    """Whether no metric is worse than the champion's."""
+    """Check that no metric is worse than the champion's."""
     if not qualities:
         return NOTHING_DEMANDED
     if champion is None:
@@ -66,7 +66,7 @@ def check_against_champion(
 
 
 def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether no slice is far worse off than the whole."""
+    """Check that no slice is far worse off than the whole."""
     table, bad = [], []
     for quality, whole, slices in zip(
         qualities, evaluation.measured, evaluation.slices, strict=True
@@ -124,6 +124,7 @@ def _check_against(
         if quality.title not in unjudged
     ]
     worse = [row for row in table if not row["no worse"]]
+    columns = {quality.title: quality.column for quality in qualities}
     shown = "; ".join(
         f"{row['prediction']} {row['measured']:.3f} against {row['other']:.3f}"
         for row in worse or table
@@ -134,9 +135,7 @@ def _check_against(
             f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.", unjudged
         ),
         severity="WARN",
-        column=next(
-            (one.column for one in qualities if worse and one.title == worse[0]["prediction"]), None
-        ),
+        column=columns[str(worse[0]["prediction"])] if worse else None,
         table=table,
         unjudged=unjudged,
     )

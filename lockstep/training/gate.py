@@ -1,4 +1,4 @@
-"""The gate: what stands between the version that is wanted and the one that serves."""
+"""The gate: the checks that a wanted version has to pass before it serves."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the gate found about the wanted version.
+    """The results of the gate for the wanted version.
 
     Attributes:
         wanted: The version that `@champion` points to.
-        live: Number of the version that serves after the gate; None if none does.
-        results: What each check found, by name.
+        live: Number of the version that serves after the gate; None without one.
+        results: Check results by name.
     """
 
     wanted: Version
@@ -50,11 +50,11 @@ class Gate:
 def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointer: Path) -> Gate:
     """Put the wanted version through the gate, and let it serve if it passes.
 
-    A version that has passed before keeps its right to serve when the checkout's code has moved
-    on: it is served with its own code, and rolling back to it must work at any time.
+    A version that has passed before may serve when the checkout's code has changed: it serves with
+    its own code, and rolling back to it must work at any time.
 
-    One process at a time does so for a pipeline; whatever it is killed at, the version before goes
-    on serving or the wanted one does (`lockstep.store.live_version`).
+    One process at a time does so for a pipeline. Whenever it is killed, either the version before
+    or the wanted one serves (`lockstep.store.live_version`).
 
     Args:
         declared: The pipeline and the demands on it.
@@ -64,8 +64,8 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
         pointer: The file that decides which version is live.
 
     Raises:
-        AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
-        LockedError: Another process is at the gate, and goes on being.
+        AliasNotSetError: `@champion` points nowhere.
+        LockedError: Another process keeps the gate locked.
         RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
@@ -77,9 +77,9 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
 def pass_challenger(
     declared: PipelineAssets, registry: Registry, store: Store, pointer: Path
 ) -> Gate:
-    """Put the challenger through the gate, and let it answer whoever asks for it if it passes.
+    """Put the challenger through the gate; if it passes, it answers requests that name it.
 
-    The version that is live goes on.
+    The live version stays live.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -88,7 +88,7 @@ def pass_challenger(
         pointer: The file that decides which version is live.
 
     Raises:
-        AliasNotSetError: There is no challenger: `@challenger` points nowhere.
+        AliasNotSetError: `@challenger` points nowhere.
         RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
@@ -111,11 +111,7 @@ def _pass_gate(declared: PipelineAssets, live: Live, store: Store) -> Gate:
 def _judged(
     declared: PipelineAssets, registry: Registry, store: Store, alias: str, live: int | None
 ) -> tuple[Gate, LoadedVersion | None]:
-    """What the checks find of the version that an alias points to, and that version, if it loads.
-
-    Raises:
-        AliasNotSetError: It points nowhere.
-    """
+    """Run the checks of the version that an alias points to; return it too, if it loads."""
     wanted = registry.alias(declared.name, alias)
     if wanted is None:
         numbers = tuple(version.version for version in registry.versions(declared.name))
@@ -133,7 +129,7 @@ def _results(
     declared: PipelineAssets, wanted: Version, loaded: LoadedVersion, store: Store
 ) -> dict[str, CheckResult]:
     proven = is_proven(wanted)
-    found = {
+    checked = {
         "evidence": carry_out(check_evidence, wanted, loaded),
         "golden_replay": carry_out(check_replay, loaded, as_carried=True),
         "compiled_parity": carry_out(check_compiled, loaded),
@@ -143,21 +139,20 @@ def _results(
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
         "staleness": carry_out(_check_staleness, declared, loaded, store),
     }
-    return worth_telling(declared, "champion", found)
+    return worth_telling(declared, "champion", checked)
 
 
 def _not_loaded(
     declared: PipelineAssets, wanted: Version, error: LockstepError
 ) -> dict[str, CheckResult]:
-    """The results of a version whose files cannot be used: there is nothing to look at."""
-    found = CheckResult(False, f"Version {wanted.version} cannot be loaded: {error}")
-    return others_not_judged(declared, "champion", {EVIDENCE.name: found})
+    result = CheckResult(False, f"Version {wanted.version} cannot be loaded: {error}")
+    return others_not_judged(declared, "champion", {EVIDENCE.name: result})
 
 
 def _check_staleness(declared: PipelineAssets, loaded: LoadedVersion, store: Store) -> CheckResult:
-    """Age of the newest training row, at the newest day that was scored or else now.
+    """Check the age of the newest training row, at the newest scored day or else now.
 
-    The version's own files tell of it: its tags in the registry are for people, who can edit them.
+    Its time comes from the version's own files: people can edit its tags in the registry.
     """
     newest = loaded.trained_until
     if newest is None:

@@ -1,4 +1,4 @@
-"""Evidence that the gate demands: what has to be known of a version before it may serve."""
+"""Evidence of a version that the gate demands before it may serve."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ BLOCKING = frozenset(
     for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
     if check.blocking
 )
-"""Checks of the training that no version may have failed which serves."""
+"""Checks of the training that a version must not have failed to serve."""
 _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TRIP, WIRE_FORMATS))
-"""Those that every version has to have passed: there always is something to compare."""
+"""Checks that every version has to have passed: they always have something to compare."""
 _OLDER = (
     " An older Lockstep registered it, which did not tell the files that MLflow serves it by "
     "(MLmodel, python_function.py, ...): these were not looked at. Train anew to have them so."
@@ -40,11 +40,11 @@ _OLDER = (
 
 
 def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
-    """Whether the checks of a version's training let it serve, and it holds all they looked at.
+    """Check that a version's training lets it serve, and that it holds all its evidence.
 
     Args:
         wanted: The version as the registry lists it, with its tags.
-        loaded: The same, loaded: its files agree with the digest that the tags are bound to.
+        loaded: The same, loaded: its files agree with the digest that its tags name.
     """
     try:
         evidence = read_evidence(wanted)
@@ -69,7 +69,7 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows."
         f"{'' if loaded.is_bound_around else _OLDER}",
         numbers=evidence.counts,
-        table=[{"check": name, "result": one} for name, one in evidence.results.items()],
+        table=[{"check": name, "result": result} for name, result in evidence.results.items()],
     )
 
 
@@ -85,27 +85,27 @@ def _failures(evidence: TrainingEvidence) -> list[str]:
 
 def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
     return [
-        f"it holds {now} {what}, and {told} were counted when it was trained"
-        for what, now, told in departures(loaded, evidence.counts)
+        f"it holds {now} {what}, and {before} were counted when it was trained"
+        for what, now, before in departures(loaded, evidence.counts)
     ]
 
 
 def _cut(loaded: LoadedVersion) -> list[str]:
-    """What a fit always stores, and this version does not hold."""
+    """Problems with evidence that every fit stores."""
     graph, key = loaded.pipeline.graph, loaded.pipeline.key
     least = min(GOLDEN_ROWS, loaded.rows)
-    found = []
+    problems = []
     if len(loaded.golden) < least:
-        found.append(f"it holds {len(loaded.golden)} golden rows, and a fit stores {least}")
+        problems.append(f"it holds {len(loaded.golden)} golden rows, and a fit stores {least}")
     profiled = (n for n in graph.served if n != key and graph.kind(n) is not Kind.TIME)
     lacking = [name for name in profiled if name not in loaded.profile.columns]
     if lacking:
-        found.append(f"its profile lacks {listed(lacking)}")
-    return found
+        problems.append(f"its profile lacks {listed(lacking)}")
+    return problems
 
 
 def _untold(wanted: Version, loaded: LoadedVersion) -> list[str]:
-    """That it is not known by which files MLflow is to serve a version, where it was told."""
+    """A problem with the digests of the files by which MLflow serves the version."""
     try:
         if loaded.is_bound_around:
             read_surroundings(wanted)

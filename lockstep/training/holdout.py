@@ -17,13 +17,13 @@ from lockstep.project.quality import METRICS, Measured, Quality, by_slice
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a pipeline predicts rows that it has not seen.
+    """The quality of a pipeline on rows that it has not seen.
 
     Attributes:
         held_out: The newest rows with labels and all predictions.
         fitted_on: Number of rows that it was fitted on.
         measured: Each quality's value on the held-out rows, in the order of the demands.
-        baseline: The same of a far simpler model.
+        baseline: The same values of a far simpler model.
         slices: For each quality, its value by slice, the worst first.
     """
 
@@ -44,9 +44,9 @@ def evaluate_holdout(
     """Fit on the older rows and measure on the newest.
 
     Args:
-        pipeline: What to fit; it is left as it is.
+        pipeline: The pipeline to fit; it is not changed.
         columns: Rows with their outcome, features and labels.
-        qualities: What to measure.
+        qualities: The demands to measure.
         slices: Columns whose values part the rows.
         holdout: Share of the rows to hold out. They are the newest by event time or, where
             there is none or all rows have the same, those of some keys.
@@ -72,17 +72,16 @@ def evaluate_holdout(
 def predict_unseen(
     pipeline: Pipeline, columns: Columns, evaluation: Evaluation, holdout: float
 ) -> Columns:
-    """All served columns and labels of all rows, models' by fits that did not see the row.
+    """Predict every row by a fit that did not see it; return all served columns and labels.
 
-    The held-out rows are as evaluated; the older ones are parted in two, and each part is
-    computed by a fit to all other rows. What a model predicts of rows that it was fitted to is not
-    how it predicts others.
+    The held-out rows are as evaluated. The older rows are parted in two, and each part is predicted
+    by a fit to all other rows.
 
     Args:
-        pipeline: What to fit; it is left as it is.
+        pipeline: The pipeline to fit; it is not changed.
         columns: The rows, with features and labels.
-        evaluation: Its evaluation on the newest of them.
-        holdout: Share of the rows that it held out.
+        evaluation: Its evaluation on the newest rows.
+        holdout: Share of the rows that the evaluation held out.
 
     Raises:
         FitError: A model cannot be fitted to so few rows.
@@ -94,15 +93,15 @@ def predict_unseen(
     for part in (later, ~newest & ~later):
         fitted = pipeline.unfitted().fit(take_rows(columns, ~part))
         parts.append((part, fitted.evaluate(take_rows(columns, part), names)))
-    found = {name: np.empty(len(newest), dtype=parts[0][1][name].dtype) for name in names}
+    predicted = {name: np.empty(len(newest), dtype=parts[0][1][name].dtype) for name in names}
     for part, computed in parts:
         for name in names:
-            found[name][part] = computed[name]
-    return found
+            predicted[name][part] = computed[name]
+    return predicted
 
 
 def _later_half(pipeline: Pipeline, columns: Columns, rows: Array) -> Array:
-    """Which are the later half of some rows, or one of two folds where no time tells them apart."""
+    """The later half of some rows, or one of two folds without times: bool."""
     time = pipeline.record_schema.event_time
     if time is not None:
         times = columns[time].astype(np.int64)
@@ -115,10 +114,10 @@ def _later_half(pipeline: Pipeline, columns: Columns, rows: Array) -> Array:
 def evaluate_champion(
     champion: Pipeline, columns: Columns, qualities: Sequence[Quality], holdout: float
 ) -> tuple[float, ...]:
-    """The same measurements of the champion's definition, fitted to the same older rows.
+    """Measure the champion's definition, fitted to the same older rows.
 
-    The champion as it is may have been fitted on the held-out rows; that would be no comparison.
-    A column or label that its definition lacks gives NaN.
+    The champion itself may have been fitted on the held-out rows, which would be no comparison. A
+    column or label that its definition lacks gives NaN.
     """
     raw = {name: columns[name] for name in champion.joint_schema.names if name in columns}
     if set(raw) != set(champion.joint_schema.names):
@@ -134,10 +133,10 @@ def evaluate_champion(
 
 
 def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
-    """Which rows to hold out: the newest, or those of some keys where no time tells rows apart.
+    """The rows to hold out: the newest, or those of some keys without different times: bool.
 
-    Where the newest rows share one time and are more than asked for, all of that time are held
-    out. A row without a time is never among the newest.
+    Where the newest rows share one time and are more than asked for, all of them are held out. A
+    row without a time is never held out.
     """
     time = pipeline.record_schema.event_time
     times = columns[time] if time is not None else np.empty(0, dtype="datetime64[us]")
@@ -165,12 +164,12 @@ def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Co
 def simple_baseline(
     features: Columns, target: Array, measures: Measured
 ) -> Callable[[Columns], Array]:
-    """Fit a linear model to the numbers alone, with means for what is missing.
+    """Fit a linear model to the numbers alone, with means for missing values.
 
     Args:
         features: Feature columns; texts and times are left out.
         target: Labels of the same rows, none missing.
-        measures: What it is to predict.
+        measures: The kind of predictions.
 
     Returns:
         A function from feature columns to predictions.

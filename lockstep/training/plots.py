@@ -1,4 +1,4 @@
-"""Plots of how well predictions agree with labels, drawn by scikit-learn's displays."""
+"""Plots of predictions against labels, drawn by scikit-learn's displays."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_POINTS = 2_000
 
 
 def quality_plot(quality: Quality, columns: Columns) -> Figure:
-    """One plot of a prediction against its label, as the metric takes it.
+    """Plot a prediction against its label, by what the metric measures.
 
-    Of probabilities and other scores, the ROC curve and the calibration, each where it is
-    defined; of classes, the confusion matrix; of amounts, the label over the prediction.
+    For probabilities and other scores, the ROC curve and the calibration, where they are defined;
+    for classes, the confusion matrix; for amounts, the label over the prediction.
 
     Args:
-        quality: Which prediction and which label.
-        columns: Both, row by row; rows without a label are left out.
+        quality: The demand, with the prediction, its label and the metric.
+        columns: Prediction and label, row by row; rows without a label are left out.
     """
     truth, predicted = quality.known(columns)
     title = f"{quality.column} against {quality.label}, {counted(len(truth), 'row')}"

@@ -1,4 +1,4 @@
-"""The training set: the history, parted, with every column that is computed before a fit."""
+"""The training set: the parted history with every column that needs no fit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from lockstep.store.partition_records import blocking
 from lockstep.store.streams import CANDIDATE, training_records
 
 LEAST_ROWS = 20
-"""Rows of history that it takes: with fewer, the rows held out would be a handful at most."""
+"""Least rows of history: with fewer, the rows held out would be a handful at most."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class LabelledHistory:
     """Labelled rows to train on.
 
     Attributes:
-        ingested: The rows, parted; None where they cannot be read.
-        results: What the checks found, by name.
-        blocked_by: Blocking checks that are in error, each with what it found.
-        path: The file of the accepted rows; None where there are none.
+        ingested: The parted rows; None where they cannot be read.
+        results: Check results by name.
+        blocked_by: Blocking checks that are in error, each with its summary.
+        path: The file of the accepted rows; None where they cannot be read.
     """
 
     ingested: Ingested | None
@@ -60,13 +60,13 @@ class LabelledHistory:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The history with the features and labels that are computed before anything is fitted.
+    """The history with the features and labels that need no fit.
 
     Attributes:
         columns: Fields, features and labels of the rows to fit to.
-        counts: Rows by what became of them.
-        results: What the checks found, by name.
-        blocked_by: Blocking checks that are in error, each with what it found.
+        counts: Numbers of rows: kept and quarantined.
+        results: Check results by name.
+        blocked_by: Blocking checks that are in error, each with its summary.
         path: The file of the columns.
     """
 
@@ -80,7 +80,7 @@ class TrainingSet:
 def ingest_history(declared: PipelineAssets, store: Store, run: str) -> LabelledHistory:
     """Read the history, and part its rows: the first step of an attempt at a candidate.
 
-    A content that cannot be read is a failed check, as it is of a batch.
+    Content that cannot be read is a failed check, as for a batch.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -88,8 +88,8 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         run: The run that does it.
 
     Raises:
-        InputError: It cannot be had, or not as it is declared.
-        SuiteError: A suite cannot be made, or is about a column that there is not.
+        InputError: It cannot be had, or is not as declared.
+        SuiteError: A suite cannot be made, or names a column that does not exist.
         LockedError: Another process is training the pipeline.
     """
     schema = declared.pipeline.joint_schema
@@ -119,10 +119,9 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
 
 
 def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> LabelledHistory:
-    """The history of which there are no rows, since its content cannot be read."""
-    found = {DECODING.name: check_readable(error)}
-    results = others_not_judged(declared, "history", found)
-    done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, found))
+    failed = {DECODING.name: check_readable(error)}
+    results = others_not_judged(declared, "history", failed)
+    done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, failed))
     attempt.keep("history", done)
     return LabelledHistory(None, results, done.blocked_by, None)
 
@@ -130,20 +129,19 @@ def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:
     """Compute every feature and label of the recorded history, by the functions that serve.
 
-    Rows that break a critical row-level expectation of the feature suite are set aside, as they
-    would be if they came to be scored.
+    Rows that break a critical row-level expectation of the feature suite are set aside, as in
+    scoring.
 
     Args:
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
-        run: The run that does it; it goes on with its own history or, if it read none, with the
-            last that was recorded.
+        run: The run that does it. It goes on with its own history or, without one, with the last
+            recorded.
 
     Raises:
         BlockedError: There is no history yet, or a check blocks it.
-        DamagedError: The file of the history is not what was recorded.
-        FitError: It has so few rows that nothing can be learnt from it, or it was read as another
-            record than is declared now.
+        DamagedError: The file of the history is not as recorded.
+        FitError: The history has too few rows, or was read as another record than is declared now.
         FunctionError: A function of a column fails.
         LockedError: Another process is training the pipeline.
     """
@@ -160,7 +158,7 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         aside = set_aside(columns, parted.refused, pipeline.joint_schema)
         counts = {"rows": len(parted.kept[pipeline.key]), "quarantined": len(aside)}
         quarantined = _quarantined(declared, attempt, counts)
-        found = {
+        checked = {
             "feature_suite": carry_out(
                 check_suite,
                 suite,
@@ -171,7 +169,7 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
             ),
             "row_locality": carry_out(check_locality, pipeline, columns),
         }
-        results = worth_telling(declared, "training_set", found)
+        results = worth_telling(declared, "training_set", checked)
         path = attempt.write_columns("training_set", parted.kept)
         attempt.write("training_set_quarantine", quarantine_table(aside))
         done = StepRecord(counts, results, blocking(TRAINING_SET_CHECKS, results))
@@ -182,14 +180,13 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
 def _quarantined(
     declared: PipelineAssets, attempt: Attempt, counts: Mapping[str, int]
 ) -> Quarantined:
-    """How many rows of the history are quarantined by now."""
     history = attempt.record.steps["history"].counts
     rows = history["quarantined"] + counts["quarantined"]
     return Quarantined(rows, history["rows_in"], counts["rows"], declared.max_quarantined)
 
 
 def _history(declared: PipelineAssets, attempt: Attempt) -> Columns:
-    """The accepted rows of an attempt's history, if there are enough of them."""
+    """Read the accepted rows of an attempt's history; demand enough of them."""
     schema, table = declared.pipeline.joint_schema, attempt.read("history")
     if kinds_of(table) != schema.kinds:
         raise FitError(
@@ -214,10 +211,10 @@ def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
 
 
 def read_training_set(attempt: Attempt) -> Columns:
-    """The columns of an attempt's training set as recorded, whatever the code has become since.
+    """Read the columns of an attempt's training set as recorded, whatever the code is now.
 
     Raises:
-        DamagedError: Its file is not what was recorded.
+        DamagedError: Its file is not as recorded.
     """
     table = attempt.read("training_set")
     return from_arrow(table, kinds_of(table))
