@@ -44,6 +44,10 @@ _BATCH = "rows"
 """The name of the rows in every engine, so that a plan fits the next one."""
 _MOST_PLANS = 500
 """Plans that a thread keeps, of some 50 KB each."""
+_LONGEST = 200
+"""Characters of a text, and members of a list, that a result keeps."""
+_NEXT_MEMBER = re.compile(r"(\$\w+__\d+) (?=\$)")
+"""The gap between members of a set in Great Expectations' sentences."""
 
 ResultFormat = Mapping[str, Any]
 
@@ -138,7 +142,7 @@ def _evaluated(
         ValidationGraph(engine, [edge for plan in plans for edge in plan.graph.graph.edges]),
         runtime_configuration={"result_format": result_format},
     )
-    return [_verdict(plan, metrics, aborted, engine) for plan in plans]
+    return [_judged(plan, metrics, aborted, engine) for plan in plans]
 
 
 def _plan(
@@ -187,7 +191,7 @@ def _planned(
     return _ExpectationPlan(expectation, needed.metric_configurations, needed.result_format, alone)
 
 
-def _verdict(
+def _judged(
     plan: _ExpectationPlan, metrics: Mapping[Any, Any], aborted: Any, engine: PandasExecutionEngine
 ) -> ExpectationValidationResult:
     """The result of an expectation by its metrics, or with the error of a metric."""
@@ -198,14 +202,14 @@ def _verdict(
         return ExpectationValidationResult(False, configuration, exception_info=raised)
     try:
         # The method by which each class of expectations judges its metrics.
-        verdict = plan.expectation._validate(
+        judged = plan.expectation._validate(
             metrics={name: metrics[metric.id] for name, metric in plan.metrics.items()},
             runtime_configuration={"result_format": plan.result_format},
             execution_engine=engine,
         )
     except Exception as error:  # noqa: BLE001 - reported in the result, as by Great Expectations
         return ExpectationValidationResult(False, configuration, exception_info=_why(error))
-    result = verdict if isinstance(verdict, dict) else verdict.to_json_dict()
+    result = judged if isinstance(judged, dict) else judged.to_json_dict()
     return ExpectationValidationResult(**{**result, "expectation_config": configuration})
 
 
@@ -213,12 +217,6 @@ def _why(error: Exception) -> ExceptionInfo:
     from great_expectations.validator.exception_info import ExceptionInfo
 
     return ExceptionInfo(exception_traceback=format_exc(), exception_message=str(error))
-
-
-_LONGEST = 200
-"""Characters of a text, and members of a list, that a result keeps."""
-_NEXT_MEMBER = re.compile(r"(\$\w+__\d+) (?=\$)")
-"""The gap between members of a set in Great Expectations' sentences."""
 
 
 def validate(
