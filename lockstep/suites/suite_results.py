@@ -108,8 +108,8 @@ class ExpectationResult:
         subject = f"{self.column}: " if self.columns else ""
         if self.error is not None:
             return f"{subject}cannot be checked: {self.error}"
-        verdict = f"{subject}met" if self.success else self.told["meta"][EXPECTED]
-        return "; ".join((verdict, *self.counts()))
+        outcome = f"{subject}met" if self.success else self.told["meta"][EXPECTED]
+        return "; ".join((outcome, *self.counts()))
 
     def counts(self) -> Iterator[str]:
         """The number of failing rows, with some of them; or the observed value of the batch."""
