@@ -48,9 +48,9 @@ INPUT_SUITE = Check(
     "aside; too many of either, or a critical expectation about the whole batch, block. Great "
     "Expectations evaluates all three suites. Its results are stored with the attempt "
     "(`input_suite.json`, `feature_suite.json`, `output_suite.json`).",
-    "`lockstep checks PIPELINE --day DAY --docs` writes Great Expectations' pages of them, and the "
-    "details list each expectation with what was observed and a few keys. Look the rows up "
-    "upstream; correct the data, or the expectation if the world changed. Then: AGAIN",
+    "The details list each expectation with what was observed and a few keys. Look the rows up "
+    "upstream; correct the data, or the expectation if the world changed or it cannot be "
+    "evaluated. Then: AGAIN",
     blocking=True,
 )
 INPUT_DRIFT = Check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,6 +108,14 @@ def _write_docs(
     is_site = folder.is_dir() and ((folder / "validations").is_dir() or not any(folder.iterdir()))
     if folder.exists() and not is_site:
         raise LockstepError(f"{folder} holds something else than Data Docs; name another folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LockstepError(
+            f"{folder} cannot be made ({error.strerror}); name another folder."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise LockstepError(f"{folder} is closed to this user; name another folder.")
     with at_place(folder):
         return write_docs(held.results, f"{declared.name}, {partition}", attempt, folder)
 

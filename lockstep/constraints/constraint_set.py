@@ -378,8 +378,12 @@ def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
     if schema.event_time is None:
         unjudged["history"] = "rows have no event time"
     if days < ENOUGH_DAYS:
-        what = "day" if schema.event_time is not None else "block of rows"
-        unjudged["statistics"] = f"training has {counted(days, what)}, and it takes {ENOUGH_DAYS}"
+        parts = (
+            ("day", "days")
+            if schema.event_time is not None
+            else ("block of rows", "blocks of rows")
+        )
+        unjudged["statistics"] = f"training has {counted(days, *parts)}, and it takes {ENOUGH_DAYS}"
     return unjudged
 
 

@@ -20,6 +20,7 @@ from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
 from lockstep.errors import ArtifactError, UnavailableFilesError, UnreadableError
+from lockstep.scoring.earlier import demand_known
 from lockstep.scoring.partition import check_version, failed_step, ingest_batch, score_batch
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.live_version import Live
@@ -41,6 +42,7 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
         LockstepError: `accept` names neither a finding nor a field, or something outside fails.
         LockedError: Another process keeps the partition locked.
     """
+    demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
     state = serving.state()
     work = replace(work, live=state)

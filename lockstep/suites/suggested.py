@@ -104,4 +104,4 @@ def _of_pairs(constraints: ConstraintSet) -> Iterator[str]:
 
 def _line(expectation: str, **arguments: Any) -> str:
     listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return f'gxe.{expectation}({listed}, severity="warning"),'
+    return f'gx.expectations.{expectation}({listed}, severity="warning"),'

@@ -163,6 +163,7 @@ def test_days_beyond_the_calendar_are_refused_before_anything_is_scored(
 def test_accepting_a_column_that_does_not_exist_is_one_clear_line(lockstep: Lockstep, live) -> None:
     error = lockstep("score", "orders", "--day", DAY, "--accept", "colour").error
     assert "'colour'" in error
+    assert live.records().attempted() == []
 
 
 def test_promoting_before_training_says_what_to_do(lockstep: Lockstep, home_path: Path) -> None:
@@ -217,7 +218,7 @@ def test_constraints_are_plain_data_too(lockstep: Lockstep, live) -> None:
 def test_what_great_expectations_can_say_is_printed_to_be_pasted(lockstep: Lockstep, live) -> None:
     lines = lockstep("constraints", "orders", "--expectations").out.splitlines()
     within = "column='country', value_set=['AT', 'DE', 'FR', 'US'], severity=\"warning\""
-    assert f"gxe.ExpectColumnValuesToBeInSet({within})," in lines
+    assert f"gx.expectations.ExpectColumnValuesToBeInSet({within})," in lines
     assert any("ExpectColumnValuesToBeBetween(column='items', min_value=1" in one for one in lines)
 
 
@@ -672,6 +673,8 @@ def test_data_docs_that_cannot_be_written_are_one_clear_line(
     file = str(tmp_path / "mine.txt")
     assert "holds something else" in lockstep(*docs, file, "--day", DAY).error
     assert "goes with --docs" in lockstep("checks", "orders", "out", "--day", DAY).error
+    nowhere = lockstep(*docs, "/proc/nowhere", "--day", DAY)
+    assert nowhere.error.startswith("/proc/nowhere cannot be made (")
 
 
 def test_checks_that_were_not_judged_say_what_was_lacking(lockstep: Lockstep, scored) -> None:
