@@ -32,12 +32,12 @@ _MOST_ROWS = 30
 _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
             "top share", "distinct", "share", "count", "length", "round", "gap", "spread",
             "as before", "loose look-up")  # fmt: skip
-_MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", "volume",
-                    "volume of the weekday")  # fmt: skip
+_VOLUME = ("volume", "volume of the weekday")
+_MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", *_VOLUME)
 """Kinds that duplicate rows move."""
-_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "gap")
+_MOVED_BY_ROWS = (*_VOLUME, "lacking", "count", "gap")
 """Kinds that added or lost rows move, of any column."""
-_OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
+_OF_ROWS = (*_VOLUME, "lacking", "count")
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,18 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     """
     shares = np.maximum(day.evidence, day.blocks)
     places = np.flatnonzero(shares >= 1)
-    copies = np.array(
-        [constraints.statistics[place].feature.family == "identity" for place in places.tolist()],
-        dtype=bool,
-    )
-    places = places[np.lexsort((-shares[places], ~copies))]  # copies explain what follows
+    explains = [_explains(constraints.statistics[place]) for place in places.tolist()]
+    places = places[np.lexsort((-shares[places], np.array(explains, dtype=int)))]
     groups = _grouped(constraints, view, day, places.tolist(), shares)
     findings = [_finding(constraints, view, day, group, shares) for group in groups]
     return sorted(findings, key=lambda finding: (not finding.blocks, -finding.share))
+
+
+def _explains(statistic: Statistic) -> int:
+    """The rank of a statistic among causes: copies explain the count of rows, and that the rest."""
+    if statistic.feature.family == identity.FAMILY:
+        return 0
+    return 1 if statistic.feature.kind in _VOLUME and not statistic.segment.column else 2
 
 
 def misdated(view: View) -> list[Finding]:

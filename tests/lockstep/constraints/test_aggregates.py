@@ -19,8 +19,10 @@ def hours(rows):
 
 
 def test_half_of_the_rows_are_found_to_be_lacking(shops):
-    found = shops.first(only(orders(120), slice(None, None, 2)))
+    rows = only(orders(120), slice(None, None, 2))
+    found = shops.first(rows)
     assert "at" in found.columns[:3]
+    assert f"{len(rows['at'])} rows" in found.what
 
 
 def test_hours_without_rows_are_found(sensors):
