@@ -22,6 +22,14 @@ from lockstep.rules.row_rules import compile_rules, part
 
 _EXAMPLES = 5
 """Rows that a message names."""
+_LEAST_SHARE = 0.5
+"""Least share of a value's rows that is quarantined for the value to be named."""
+_LEAST_ROWS = 3
+"""Least number of a value's rows that are quarantined for the value to be named."""
+_NAMED = 3
+"""Values that a message names."""
+_LONGEST = 40
+"""Characters shown of a value."""
 _IGNORED = (
     "Nothing is held back. Declare the columns, and train and promote a version of that, or have "
     "them left out."
@@ -260,15 +268,6 @@ def _repeated(keys: Array, among: Array) -> dict[int, int]:
     return repeated
 
 
-_MOST = 0.5
-"""Least share of a value's rows that is quarantined for the value to be named."""
-_FEWEST = 3
-"""Least number of a value's rows that are quarantined for the value to be named."""
-_MOST_TOLD = 3
-_LONGEST = 40
-"""Characters shown of a value."""
-
-
 @dataclass(frozen=True, eq=False)
 class QuarantinedValues:
     """The quarantined rows of a batch, which a missing value may come from.
@@ -297,14 +296,14 @@ class QuarantinedValues:
             source = sources.get(name, name)
             came = (row.record.get(name, row.record.get(source)) for row in self.rows)
             values = Counter(str(value) for value in came if value is not None)
-            for value, gone in values.most_common(_MOST_TOLD):
+            for value, gone in values.most_common(_NAMED):
                 total = gone + int(np.count_nonzero(self.kept[name] == value))
-                if gone >= _FEWEST and gone >= _MOST * total:
+                if gone >= _LEAST_ROWS and gone >= _LEAST_SHARE * total:
                     shown = cut(value, _LONGEST)
                     parts.append(f"{gone:,} of {counted(total, 'row')} of {name} {shown}")
         if not parts:
             return ""
         return (
-            f" In this batch {', '.join(parts[:_MOST_TOLD])} were quarantined, which decoding and "
+            f" In this batch {', '.join(parts[:_NAMED])} were quarantined, which decoding and "
             "input_suite tell: that they are missing here is no other cause."
         )

@@ -117,7 +117,7 @@ def _explains(statistic: Statistic) -> int:
     """The rank of a statistic among causes: copies explain the count of rows, and that the rest."""
     if statistic.feature.family == identity.FAMILY:
         return 0
-    return 1 if statistic.feature.kind in _VOLUME and not statistic.segment.column else 2
+    return 1 if statistic.feature.kind in _VOLUME else 2
 
 
 def misdated(view: View) -> list[Finding]:
@@ -164,7 +164,7 @@ def _grouped(
             is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
             by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
             by_copies = (
-                lead.feature.family == "identity"
+                lead.feature.family == identity.FAMILY
                 and statistic.feature.kind in _MOVED_BY_COPIES
                 and len(rows[group[0]]) >= NEARLY * day.looked_at
             )
@@ -275,7 +275,7 @@ def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) 
             weight = 1.0 if rank == 0 else 0.3
             score[name] = score.get(name, 0.0) + weight * float(shares[place]) / len(names)
     first = constraints.statistics[group[0]]
-    if first.feature.family == "identity":  # copies make other columns stray
+    if first.feature.family == identity.FAMILY:  # copies make other columns stray
         return tuple(dict.fromkeys((*first.columns, *score)))
     ordered = sorted(score, key=lambda name: (name not in first.columns, -score[name]))
     return tuple(ordered)

@@ -38,6 +38,7 @@ Held = TypeVar("Held")
 
 EVIDENCE = "lockstep.evidence"
 PROVEN = "lockstep.proven"
+SURROUNDINGS = "lockstep.surroundings"
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,6 @@ def held(version: Version, tag: str, kind: type[Held]) -> Held:
 
 def _digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-SURROUNDINGS = "lockstep.surroundings"
 
 
 @dataclass(frozen=True)

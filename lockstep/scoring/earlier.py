@@ -30,6 +30,9 @@ from lockstep.store.partition_records import Records
 ACCEPTED = "accepted"
 """The fact of a batch's step that holds the findings accepted after it, with extents."""
 _FILE = "past.msgpack"
+_ROWS = ("batch.parquet", "batch_quarantine.parquet")
+"""The files of an attempt that hold its rows."""
+_ID = re.compile("[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -138,11 +141,6 @@ def _is_blocked(attempt: Attempt) -> bool:
 
 def _is_before(attempt: Attempt, until: str | None) -> bool:
     return until is None or attempt.record.started_at < until
-
-
-_ROWS = ("batch.parquet", "batch_quarantine.parquet")
-"""The files of an attempt that hold its rows."""
-_ID = re.compile("[0-9a-f]{8}")
 
 
 def demand_known(accept: Sequence[str], schema: Schema) -> None:
