@@ -107,9 +107,7 @@ def _title(name: str) -> str:
 
 def _of_a_day(view: View, codes: Array) -> Ints:
     """The group of each row: one for each left of each day."""
-    if len(view.days) > 1:
-        codes = mixed((codes, view.day.astype(np.uint64)), len(view))
-    places: Ints = pd.factorize(codes)[0]
+    places: Ints = pd.factorize(view.by_day(codes) if len(view.days) > 1 else codes)[0]
     return places
 
 

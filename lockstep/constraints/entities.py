@@ -145,14 +145,9 @@ def _of_moment(code: Array, micros: Ints) -> bool:
     return bool(np.mean(code[first][group] == code) > 1 - NEARLY)
 
 
-def _of_days(rows: View, entity: Entity) -> Array:
-    codes = rows.codes(entity)
-    return mixed((codes, rows.day.astype(np.uint64)), len(rows))
-
-
 def _unique(rows: View, entity: Entity) -> float:
     """The share of rows that are alone of their thing on their day."""
-    things = _of_days(rows, entity)
+    things = rows.by_day(rows.codes(entity))
     return len(np.unique(things)) / max(len(things), 1)
 
 
@@ -160,4 +155,4 @@ def _again(rows: View, entity: Entity) -> float:
     """The share of rows whose thing has a row on the day before."""
     codes = rows.codes(entity)
     before = mixed((codes, (rows.day - 1).astype(np.uint64)), len(rows))
-    return float(np.isin(before, _of_days(rows, entity)).mean())
+    return float(np.isin(before, rows.by_day(codes)).mean())

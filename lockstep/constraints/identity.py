@@ -82,7 +82,7 @@ def _content(view: View, columns: tuple[str, ...]) -> Array:
 
 def _twice(view: View, digests: Array) -> Array:
     """Which rows repeat an earlier row of their day."""
-    both = mixed((digests, view.day.astype(np.uint64)), len(view))
+    both = view.by_day(digests)
     repeats = np.ones(len(view), dtype=bool)
     repeats[np.unique(both, return_index=True)[1]] = False
     return repeats

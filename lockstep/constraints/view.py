@@ -215,6 +215,10 @@ class View:
         codes[np.any([part == 0 for part in parts], axis=0)] = 0
         return codes
 
+    def by_day(self, digests: Array) -> Array:
+        """Digests of the rows that tell their days apart, too: uint64."""
+        return mixed((digests, self.day.astype(np.uint64)), len(self))
+
     def calendar(self, unit: str) -> Floats:
         """A part of the event time by the local clock: float64; NaN where there is none."""
         return self.once(("calendar", unit), lambda: _calendar(self.local, unit))
