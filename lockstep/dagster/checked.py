@@ -47,6 +47,21 @@ class Blocked(dg.Failure):
         )
 
 
+class DaysFailed(dg.Failure):
+    """Ends a run of several days, of which some were blocked or broke off.
+
+    Args:
+        failed: What is wrong, by day.
+    """
+
+    def __init__(self, failed: Mapping[str, str]) -> None:
+        lines = "\n\n".join(f"{day}: {what}" for day, what in failed.items())
+        super().__init__(f"Not all days went through.\n\n{lines}", allow_retries=False)
+
+
+TOLD = (Blocked.__name__, DaysFailed.__name__)
+"""Errors of runs that say no more than the checks and the results of days do."""
+
 Arguments = ParamSpec("Arguments")
 Materialized = Iterator[dg.MaterializeResult[Any]]
 
@@ -121,28 +136,48 @@ def materialized(
     context: dg.AssetExecutionContext,
     results: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
+    data_version: str | None = None,
 ) -> dg.MaterializeResult[Any]:
     """The result of making an asset, with its check results.
-
-    Results that were not judged are metadata, and so are those of checks that the asset does not
-    declare: the version that serves may be checked otherwise than the checkout declares.
 
     Args:
         context: The run.
         results: Check results by name.
         metadata: Further metadata of the asset.
+        data_version: What tells this state of the asset from others; Dagster makes one up without.
     """
-    place = _place(context)
     _tell(context, results, metadata)
     declared = {key.name for key in context.selected_asset_check_keys}
-    judged = {name: result for name, result in results.items() if result.judged}
-    evaluated = {name: result for name, result in judged.items() if name in declared}
+    evaluated, others = evaluated_and_others(results, declared, _place(context))
+    return dg.MaterializeResult(
+        metadata={**metadata, **others},
+        check_results=evaluated,
+        data_version=None if data_version is None else dg.DataVersion(data_version),
+    )
+
+
+def evaluated_and_others(
+    results: Mapping[str, CheckResult], declared: Set[str], place: Place
+) -> tuple[list[dg.AssetCheckResult], dict[str, dg.TableMetadataValue]]:
+    """The results of declared checks, and metadata with the others.
+
+    Those are results that were not judged, and those of checks that the asset does not declare: the
+    version that serves may be checked otherwise than the checkout declares.
+
+    Args:
+        results: Check results by name.
+        declared: Names of the checks that the asset declares.
+        place: The asset and partition that were checked.
+    """
+    evaluated = {
+        name: result for name, result in results.items() if result.judged and name in declared
+    }
     others = _same_keys(
         [_row(name, result, place) for name, result in results.items() if name not in evaluated]
     )
-    return dg.MaterializeResult(
-        metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
-        check_results=[to_result(name, result, place) for name, result in evaluated.items()],
+    return (
+        [to_result(name, result, place) for name, result in evaluated.items()],
+        {OTHER_FINDINGS: table_metadata(others)} if others else {},
     )
 
 

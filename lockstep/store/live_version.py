@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,6 +171,22 @@ class Live:
 
     def _has(self, version: int) -> bool:
         return version in (known.version for known in self.registry.versions(self.name))
+
+
+@dataclass(frozen=True, eq=False)
+class KeptLive(Live):
+    """The record of a live version that is loaded once, for as long as the same one is live.
+
+    Its files are verified when it is loaded. What is live is asked anew each time.
+    """
+
+    _kept: dict[LiveState, LoadedVersion] = field(default_factory=dict)
+
+    def load(self, state: LiveState) -> LoadedVersion:
+        """The live version, loaded at the first call in each state; see `Live.load`."""
+        if state not in self._kept:
+            self._kept[state] = super().load(state)
+        return self._kept[state]
 
 
 def check_live(
