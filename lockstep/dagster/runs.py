@@ -247,6 +247,7 @@ def run_job(
         LockstepError: The job's pipeline is broken, or the job has no such partition; or the run
             cannot be recorded, such as on a full disk.
         KeyboardInterrupt: The run was interrupted; Dagster has recorded it as failed.
+        SystemExit: A step ended the process; likewise.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # libraries' warnings are for developers
@@ -276,6 +277,8 @@ def run_job(
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         raise KeyboardInterrupt
+    if error is not None and error.cls_name == SystemExit.__name__:
+        raise SystemExit(int(error.message.partition(": ")[2]))  # nobody reads what is printed
     return RunReport.of(
         result.run_id,
         job,

@@ -85,13 +85,18 @@ def test_errors_are_red_on_a_terminal_unless_the_user_wants_no_colour(
     assert ("\x1b[31m" in screen) == is_red
 
 
-def test_a_pipe_that_is_closed_ends_it_without_a_traceback(checkout) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["score", "orders", "--from", DAY, "--to", "2020-03-02"]]
+)
+def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
+    live_checkout, arguments: list[str]
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.Popen(
-        [COMMAND, "list"],
-        cwd=checkout.folder,
-        env=checkout.environment(),
+        [COMMAND, *arguments],
+        cwd=live_checkout.folder,
+        env=live_checkout.environment(),
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
