@@ -29,7 +29,7 @@ from lockstep.artifacts.disks import replace_text
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.plain import cut
-from lockstep.dagster.backfill import Watch
+from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import (
     backfill_job_name,
@@ -149,7 +149,7 @@ def _score_days(progress: Progress) -> list[RunReport]:
         backfill_job_name(PIPELINE),
         open_instance(PROJECT.home),
         ops={backfill_op(PIPELINE): {"config": {"first": DAYS[0], "last": DAYS[-1]}}},
-        resources={"watch": Watch(on_report=tell)},
+        resources={"watch": PartitionWatch(on_report=tell)},
     )
     for report in (whole, *reports):
         if report.error is not None:

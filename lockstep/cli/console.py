@@ -43,7 +43,7 @@ _MARKS = {
 }
 
 
-class Stream(Console):
+class PlainConsole(Console):
     """Standard output or error, of a line as long as it is where nobody sees it wrapped."""
 
     def on_broken_pipe(self) -> NoReturn:
@@ -53,8 +53,8 @@ class Stream(Console):
         raise SystemExit(_CLOSED_PIPE)
 
 
-OUT = Stream(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
-ERR = Stream(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _ANY_WIDTH)
+OUT = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
+ERR = PlainConsole(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _ANY_WIDTH)
 
 
 def say(text: str) -> None:

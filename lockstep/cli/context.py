@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from lockstep.dagster.backfill import Watch
+    from lockstep.dagster.backfill import PartitionWatch
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.home import Home
@@ -85,7 +85,9 @@ def live(pipeline: str) -> Live:
     return Live(registry(), pipeline, home().live(pipeline))
 
 
-def backfill(declared: PipelineAssets, days: list[str], accept: list[str], watch: Watch) -> None:
+def backfill(
+    declared: PipelineAssets, days: list[str], accept: list[str], watch: PartitionWatch
+) -> None:
     """Score days that follow each other in a pipeline's calendar, in one run.
 
     Raises:

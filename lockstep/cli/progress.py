@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lockstep.cli.console import OUT, Stream
+from lockstep.cli.console import OUT, PlainConsole
 
 
 class Bar:
@@ -76,4 +76,4 @@ def _outside_of_steps() -> Console:
     except UnsupportedOperation:  # no file: something in this process reads it
         return OUT
     stream = os.fdopen(copy, "w", encoding=sys.stdout.encoding)
-    return Stream(file=stream, width=OUT.width, height=OUT.height, highlight=False)
+    return PlainConsole(file=stream, width=OUT.width, height=OUT.height, highlight=False)

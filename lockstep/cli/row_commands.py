@@ -15,7 +15,7 @@ from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
 from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
-    from lockstep.dagster.backfill import Watch
+    from lockstep.dagster.backfill import PartitionWatch
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.store.partition_records import Records
@@ -72,7 +72,7 @@ def score(
 
 
 def _score_file(
-    declared: PipelineAssets, file: Path, partition: str, accept: list[str], watch: Watch
+    declared: PipelineAssets, file: Path, partition: str, accept: list[str], watch: PartitionWatch
 ) -> None:
     """Score a file of the inbox, in a run."""
     from lockstep.dagster.jobs import score_job_name
@@ -121,7 +121,7 @@ def outcomes(
         )
     job = monitor_job_name(declared.name)
 
-    def run(watch: Watch) -> None:
+    def run(watch: PartitionWatch) -> None:
         for partition in partitions:
             watch.on_partition(partition)
             watch.on_report(context.run(job, partition, on_step=watch.on_step))
@@ -138,7 +138,7 @@ def outcomes(
 
 
 def _run_each(
-    run: Callable[[Watch], None],
+    run: Callable[[PartitionWatch], None],
     partitions: list[str],
     doing: str,
     *,
@@ -151,7 +151,7 @@ def _run_each(
     from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import verb
-    from lockstep.dagster.backfill import Watch
+    from lockstep.dagster.backfill import PartitionWatch
 
     reports: list[RunReport] = []
 
@@ -174,7 +174,7 @@ def _run_each(
                 kept = "" if report.wrote("/published") else stays(str(report.partition))
                 bar.say(f"{_line(report)}{kept}")
 
-        run(Watch(lambda partition: bar.begin(f"{doing} {partition}"), bar.step, tell))
+        run(PartitionWatch(lambda partition: bar.begin(f"{doing} {partition}"), bar.step, tell))
     if not as_json and len(reports) == 1:
         show_checks(reports[0].checks, dagster=context.dagster())
     elif not as_json:

@@ -47,7 +47,7 @@ class BackfillConfig(dg.Config):
 
 
 @dataclass(frozen=True)
-class Watch:
+class PartitionWatch:
     """Follows runs of several partitions.
 
     Attributes:
@@ -71,7 +71,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         config: BackfillConfig,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-        watch: dg.ResourceParam[Watch],
+        watch: dg.ResourceParam[PartitionWatch],
     ) -> None:
         sign(context.instance, context.run)
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)

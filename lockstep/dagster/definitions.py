@@ -17,7 +17,7 @@ import dagster as dg
 gc.freeze()
 
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
-from lockstep.dagster.backfill import Watch, backfill_job  # noqa: E402
+from lockstep.dagster.backfill import PartitionWatch, backfill_job  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
 from lockstep.dagster.sensors import sensors  # noqa: E402
@@ -85,7 +85,8 @@ def resources(project: Project) -> dict[str, Any]:
         "home": dg.ResourceDefinition(home, description="The folder that everything is kept in."),
         "registry": dg.ResourceDefinition(registry, description="MLflow's model registry."),
         "watch": dg.ResourceDefinition(
-            lambda _: Watch(), description="Follows the days of a backfill: for the command line."
+            lambda _: PartitionWatch(),
+            description="Follows the days of a backfill: for the command line.",
         ),
     }
 

@@ -12,7 +12,7 @@ import pytest
 
 from assets.orders import orders
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.dagster.backfill import Watch
+from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.definitions import definitions
 from lockstep.dagster.event_log import EventLog
 from lockstep.dagster.jobs import backfill_job_name, backfill_op
@@ -40,7 +40,7 @@ def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[Run
         backfill_job_name("orders"),
         place.instance,
         ops={backfill_op("orders"): {"config": config}},
-        resources={"watch": Watch(on_report=reports.append)},
+        resources={"watch": PartitionWatch(on_report=reports.append)},
     )
     return whole, reports
 
