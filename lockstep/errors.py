@@ -34,6 +34,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   ├── FormatError               artifacts                           another Lockstep wrote it
 │   ├── UnavailableFilesError     artifacts                           files not to be read now
 │   ├── SnapshotError             artifacts, registry                 source that does not run
+│   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
@@ -270,6 +271,10 @@ class UnavailableFilesError(ArtifactError):
 
 class SnapshotError(ArtifactError):
     """The source of a pipeline cannot be collected, or does not run by itself."""
+
+
+class OutsideReadingError(ArtifactError):
+    """Code of a version reads something that the version does not carry, and is refused it."""
 
 
 class UntrustedTypeError(ArtifactError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import Evidence
+from lockstep.artifacts.guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline
@@ -121,6 +122,7 @@ class Registry:
             AliasNotSetError: There is no such alias.
             ArtifactError: One of its files is missing or was changed, or Lockstep did not log it.
             SnapshotError: Its source does not run here.
+            OutsideReadingError: Its source opens, when imported, what the version does not carry.
             UntrustedTypeError: A model holds a type that may not be loaded.
             RegistryUnreachableError: The registry does not answer.
         """
@@ -129,9 +131,10 @@ class Registry:
         if key in self._loaded:
             Artifact.open(files, listed.digest)
         else:
-            self._loaded[key] = LoadedVersion.open(
-                files, listed.digest, name=listed.name, version=listed.version
-            )
+            with guarding():
+                self._loaded[key] = LoadedVersion.open(
+                    files, listed.digest, name=listed.name, version=listed.version
+                )
         return self._loaded[key]
 
     def unload(self, loaded: LoadedVersion) -> None:
