@@ -12,13 +12,13 @@ This guards against mistakes. It is no sandbox: code that wants to get around it
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.util import source_from_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,9 +42,12 @@ _OPENINGS: Mapping[What, str] = {
     "system": "socket.gethostname",
 }
 """Audit events by what they open, or whole families of events by what these are about."""
-_WHAT = {event: what for what, events in _OPENINGS.items() for event in events.split()}
 _TRIED = ("socket.__new__", "socket.bind")
-"""Events by which libraries only try what this system has."""
+"""Events of these families by which libraries only try what this system has."""
+_WHAT: Mapping[str, What | None] = {
+    **{event: what for what, events in _OPENINGS.items() for event in events.split()},
+    **dict.fromkeys(_TRIED),
+}
 _OF_MACHINE = ("lscpu", "sysctl", "uname", "ldconfig")
 """Programs by which libraries learn what the machine can do, such as joblib its cores."""
 _MOST = 50
@@ -53,6 +56,7 @@ ALL = "(all of them)"
 """Name of the variables where code goes through all of them."""
 
 _MODULES = (".py", ".pyc", ".so")
+_COMPILED = re.compile(r"/__pycache__/([^/.]+)\.[^/]*\.pyc\Z")
 _FRESH = os.O_TRUNC | os.O_EXCL
 """Flags of a file that holds nothing of before it is opened."""
 _IMPORTS = ("_frozen_importlib", "importlib._bootstrap", "importlib.metadata")
@@ -262,15 +266,14 @@ def _audit(
     event: str,
     args: tuple[Any, ...],
     state: _State = _state,
-    kinds: Mapping[str, What] = _WHAT,
-    tried: tuple[str, ...] = _TRIED,
+    kinds: Mapping[str, What | None] = _WHAT,
 ) -> None:
     """Look at what happens in this thread; what it needs outlasts this module at exit."""
     guard = state.guard
     if guard is None or not guard.is_on:
         return
-    what = kinds.get(event) or kinds.get(event.partition(".")[0])
-    if what is None or event in tried:
+    what = kinds[event] if event in kinds else kinds.get(event.partition(".")[0])
+    if what is None:
         return
     state.guard = None  # what it opens itself, to tell, is its own affair
     try:
@@ -287,7 +290,7 @@ def _judge(guard: Guard, what: What, event: str, args: tuple[Any, ...], frame: F
         if path is None or _may_open(guard, path, event, args, frame):
             return
         what = "system" if is_systems(path) else "module" if path.endswith(_MODULES) else what
-        name = source_from_cache(path) if _is_compiled(path) else path
+        name = _COMPILED.sub(r"/\1.py", path)
     is_librarys = what in ("library", "system") or (what == "program" and _is_of_machine(name))
     by = asker(frame) if is_librarys else user_frame(frame)
     if by is not None:
@@ -326,10 +329,6 @@ def _is_lookup(path: str, event: str, frame: FrameType | None) -> bool:
             return event == "os.listdir" or path in map(os.path.realpath, sys.path)
         frame = frame.f_back
     return False
-
-
-def _is_compiled(path: str) -> bool:
-    return path.endswith(".pyc") and "__pycache__" in path
 
 
 def _is_removal(frame: FrameType) -> bool:

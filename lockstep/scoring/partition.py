@@ -12,6 +12,7 @@ store and rows only: a process of a pool does without registry and orchestrator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -51,7 +52,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_arrow
-from lockstep.errors import BlockedError, FailingFunctionError
+from lockstep.errors import BlockedError, FailingFunctionError, OutsideReadingError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.row_rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
@@ -251,7 +252,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         serving = live.fastest(len(raw[pipeline.key]))
         before = _quarantined(work, attempt)
         failure = None
-        with guarding() as guard:
+        with suppress(OutsideReadingError), guarding() as guard:
             try:
                 rows = compute_rows(serving, raw, before.room, _row_rules(live))
             except FailingFunctionError as error:

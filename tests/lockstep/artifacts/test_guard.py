@@ -234,6 +234,12 @@ def test_a_thread_that_code_starts_is_under_its_guard(outside: Path) -> None:
     assert (reading.what, reading.where) == ("file", "tried/module.py:3")
 
 
+def test_a_module_is_named_by_its_source_though_it_is_compiled(outside: Path) -> None:
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(outside)], check=True)
+    (reading,) = readings_of("import unowned_fees")
+    assert reading.name == str(outside / "unowned_fees" / "__init__.py")
+
+
 def test_what_is_refused_and_caught_is_told_all_the_same(outside: Path) -> None:
     source = "try:\n    open(FEES)\nexcept Exception:\n    pass"
     assert [reading.what for reading in readings_of(source, FEES=str(outside / "fees.txt"))]

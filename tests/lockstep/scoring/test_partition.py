@@ -200,8 +200,11 @@ def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
     live, edited_orders, tmp_path: Path
 ) -> None:
     (tmp_path / "fees.txt").write_text("2")
-    factor = f"(float(open({str(tmp_path / 'fees.txt')!r}).read()) if price.max() > 2000 else 1.0)"
-    edited = edited_orders(("return price / items", f"return price / items * {factor}"))
+    fee = f"float(pathlib.Path({str(tmp_path / 'fees.txt')!r}).read_text())"
+    edited = edited_orders(
+        ("import numpy as np", "import pathlib\n\nimport numpy as np"),
+        ("return price / items", f"return price * ({fee} if price.max() > 2000 else 1) / items"),
+    )
     version = live.registry.load("orders", "live")
     pipeline = edited.pipeline.with_models(version.pipeline.models_)
     rows = decode(dear(7), version.pipeline.record_schema)
