@@ -15,20 +15,20 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from lockstep.artifacts.guard import ALL, Guard, guarded, guarding, note_asked
 from lockstep.artifacts.outside_readings import What
 from lockstep.artifacts.readers import readers, telling
+from lockstep.artifacts.reading_guard import ALL, ReadingGuard, guarded, guarding, note_asked
 
 
 @contextmanager
-def watching(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Guard]:
+def watching(offered: Callable[[str], bool] = lambda path: False) -> Iterator[ReadingGuard]:
     """Be on guard, and note which environment variables code asks for.
 
     For that, the objects for which Python has no audit events are replaced by ones that tell of
     their use. All are restored when the last watcher ends.
 
     Args:
-        offered: See `lockstep.artifacts.guard.guarding`.
+        offered: See `lockstep.artifacts.reading_guard.guarding`.
 
     Yields:
         The guard; its readings may grow until the context ends.

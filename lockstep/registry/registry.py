@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import Evidence
-from lockstep.artifacts.guard import guarding
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline

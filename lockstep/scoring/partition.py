@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.artifacts.guard import guarding
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.check_results import CheckResult, attempted, carry_out

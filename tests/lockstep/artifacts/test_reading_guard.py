@@ -153,6 +153,7 @@ ALLOWED = {
     "r.files('sklearn.datasets.data').joinpath('iris.csv').read_text()",
     "descriptions of libraries": "from importlib import metadata\n"
     "metadata.version('numpy'); list(metadata.entry_points())",
+    "descriptions by a library": "import importlib_metadata as m; list(m.entry_points())",
     "fonts": "import matplotlib; matplotlib.use('agg')\nimport matplotlib.pyplot as p, io\n"
     "figure, axis = p.subplots(); axis.set_title('é'); figure.savefig(io.BytesIO()); p.close()",
     "a temporary file": "import tempfile\nwith tempfile.NamedTemporaryFile() as f:\n"
@@ -311,12 +312,12 @@ def test_everything_is_put_back_where_something_cannot_be_replaced(
 
 def test_what_is_opened_while_the_process_ends_is_no_error_of_the_hook() -> None:
     code = (
-        "from lockstep.artifacts import guard\n"
+        "from lockstep.artifacts import reading_guard\n"
         "class Late:\n"
         "    def __del__(self, open=open):\n"
         "        open('/dev/null').close()\n"
-        "guard._install()\n"
-        "guard.kept = Late()\n"
+        "reading_guard._install()\n"
+        "reading_guard.kept = Late()\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr == ""

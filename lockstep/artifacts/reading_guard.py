@@ -80,7 +80,7 @@ _OTHERS = frozenset({("logging", "callHandlers"), ("warnings", "_showwarnmsg")})
 
 
 @dataclass(eq=False)
-class Guard:
+class ReadingGuard:
     """What was done while it was on guard.
 
     Attributes:
@@ -114,7 +114,7 @@ class Guard:
         return reading
 
 
-class _State(threading.local):
+class _GuardedThread(threading.local):
     """What is known of a thread.
 
     Attributes:
@@ -122,15 +122,15 @@ class _State(threading.local):
         by: The frame of a version's own code that started the thread.
     """
 
-    guard: Guard | None = None
+    guard: ReadingGuard | None = None
     by: FrameType | None = None
 
 
-_state = _State()
+_thread = _GuardedThread()
 
 
 @contextmanager
-def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Guard]:
+def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[ReadingGuard]:
     """Refuse what the code of versions opens in this thread, and in those that it starts.
 
     Args:
@@ -146,7 +146,7 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Gu
     if (above := on_guard()) is not None:
         yield above
         return
-    guard = _state.guard = Guard(offered)
+    guard = _thread.guard = ReadingGuard(offered)
     try:
         yield guard
     except Exception as error:
@@ -154,7 +154,7 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Gu
             raise
         raise _refusal(guard.readings[0]) from error
     finally:
-        guard.is_on, _state.guard = False, None
+        guard.is_on, _thread.guard = False, None
 
 
 def guarded(function: Callable[[], None]) -> Callable[[], None]:
@@ -164,7 +164,7 @@ def guarded(function: Callable[[], None]) -> Callable[[], None]:
     by = user_frame(sys._getframe(1))
 
     def run() -> None:
-        _state.guard, _state.by = guard, by
+        _thread.guard, _thread.by = guard, by
         function()
 
     return run
@@ -177,18 +177,18 @@ def note_asked(what: What, name: Any) -> None:
     frame = asker(sys._getframe(1), _hands_on if what == "variable" else _hands_on_facts)
     if frame is None:
         return
-    _state.guard = None
+    _thread.guard = None
     try:
         path = _path(name) if what == "file" else None
         if path is None or not _is_known(guard, path):
             guard.note(what, path or name, frame)
     finally:
-        _state.guard = guard
+        _thread.guard = guard
 
 
-def on_guard() -> Guard | None:
+def on_guard() -> ReadingGuard | None:
     """The guard of this thread; None if there is none."""
-    guard = _state.guard
+    guard = _thread.guard
     return guard if guard is not None and guard.is_on else None
 
 
@@ -207,7 +207,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
         if name == "<module>" and _is_installed(frame.f_code.co_filename):
             return None
         frame = frame.f_back
-    return _state.by
+    return _thread.by
 
 
 def asker(
@@ -222,7 +222,7 @@ def asker(
     while frame is not None:
         module, name = module_of(frame), frame.f_code.co_name
         if name == "run" and module in _TARGETS:
-            return _state.by
+            return _thread.by
         if not (hands_on or _hands_on)(module):
             return frame if is_users(module) else None
         if module.startswith(_IMPORTS) or name in _RESOLVING:
@@ -265,7 +265,7 @@ def _install() -> None:
 def _audit(
     event: str,
     args: tuple[Any, ...],
-    state: _State = _state,
+    state: _GuardedThread = _thread,
     kinds: Mapping[str, What | None] = _WHAT,
 ) -> None:
     """Look at what happens in this thread; what it needs outlasts this module at exit."""
@@ -282,7 +282,9 @@ def _audit(
         state.guard = guard
 
 
-def _judge(guard: Guard, what: What, event: str, args: tuple[Any, ...], frame: FrameType) -> None:
+def _judge(
+    guard: ReadingGuard, what: What, event: str, args: tuple[Any, ...], frame: FrameType
+) -> None:
     """Refuse what is of no installation and of no version, where a version's code led to it."""
     name = next((str(arg) for arg in args if _is_name(arg)), event)
     if what in ("file", "folder"):
@@ -297,7 +299,9 @@ def _judge(guard: Guard, what: What, event: str, args: tuple[Any, ...], frame: F
         raise _refusal(guard.note(what, name, by))
 
 
-def _may_open(guard: Guard, path: str, event: str, args: tuple[Any, ...], frame: FrameType) -> bool:
+def _may_open(
+    guard: ReadingGuard, path: str, event: str, args: tuple[Any, ...], frame: FrameType
+) -> bool:
     """Whether a file or folder may be opened, or made, by what it is."""
     if _is_known(guard, path):
         return True
@@ -310,7 +314,7 @@ def _may_open(guard: Guard, path: str, event: str, args: tuple[Any, ...], frame:
     return event == "os.mkdir" or _is_lookup(path, event, frame) or _is_removal(frame)
 
 
-def _is_known(guard: Guard, path: str) -> bool:
+def _is_known(guard: ReadingGuard, path: str) -> bool:
     """Whether a file or folder is carried, installed, or was made meanwhile."""
     if any(f"{path}/".startswith(f"{made}/") for made in guard.made) or _is_installed(path):
         return True
@@ -322,13 +326,12 @@ def _is_known(guard: Guard, path: str) -> bool:
     return False
 
 
-def _is_lookup(path: str, event: str, frame: FrameType | None) -> bool:
-    """Whether Python looks for modules there; what it loads then is looked at by itself."""
-    while frame is not None and is_pythons(module := module_of(frame)):
-        if module.startswith(_IMPORTS):
-            return event == "os.listdir" or path in map(os.path.realpath, sys.path)
-        frame = frame.f_back
-    return False
+def _is_lookup(path: str, event: str, frame: FrameType) -> bool:
+    """Whether modules are looked for there; what is loaded then is looked at by itself."""
+    if asker(frame) is not None:
+        return False
+    is_listing = event == "os.listdir" and module_of(frame).startswith(_IMPORTS)
+    return is_listing or path in map(os.path.realpath, sys.path)
 
 
 def _is_removal(frame: FrameType) -> bool:
