@@ -348,7 +348,8 @@ def _is_installed(path: str) -> bool:
 
 
 def _packages() -> frozenset[str]:
-    return frozenset().union(*(modules.packages for modules in running()))
+    """The projects' top-level packages; versions carry Lockstep itself, too."""
+    return frozenset().union(*(modules.packages for modules in running())) - {"lockstep"}
 
 
 def _is_name(value: object) -> bool:

@@ -22,8 +22,9 @@ import sklearn.ensemble  # noqa: F401  with its OpenMP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.artifacts import questions
+from lockstep.artifacts import modules, questions
 from lockstep.artifacts.installation import is_installed
+from lockstep.artifacts.modules import ModuleSet
 from lockstep.artifacts.outside_readings import Reading
 from lockstep.artifacts.readers import readers
 from lockstep.errors import FitError, OutsideReadingError
@@ -239,6 +240,16 @@ def test_a_module_is_named_by_its_source_though_it_is_compiled(outside: Path) ->
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(outside)], check=True)
     (reading,) = readings_of("import unowned_fees")
     assert reading.name == str(outside / "unowned_fees" / "__init__.py")
+
+
+def test_lockstep_may_be_read_while_a_version_runs_with_the_one_that_it_carries() -> None:
+    carried = ModuleSet("_lockstep_carried_here", {"lockstep": "NAME = 'carried'"})
+    carried.load("lockstep")
+    try:
+        source = "import lockstep, inspect; inspect.getsource(lockstep)\nopen(FILE).close()"
+        assert readings_of(source, FILE=modules.__file__) == []
+    finally:
+        carried.unload()
 
 
 def test_what_is_refused_and_caught_is_told_all_the_same(outside: Path) -> None:
