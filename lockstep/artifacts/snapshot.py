@@ -176,6 +176,18 @@ def unload(pipeline: Pipeline) -> None:
         written.cleanup()
 
 
+def running_modules(pipeline: Pipeline) -> dict[str, str]:
+    """By module of the code of a pipeline that `Snapshot.load` made, the name that it runs under.
+
+    Of any other pipeline there are none.
+    """
+    known = _running.get(pipeline.module.partition(".")[0])
+    if known is None:
+        return {}
+    source, modules = known
+    return {name: modules.private(name) for name in source.modules}
+
+
 def data_folder(pipeline: Pipeline) -> str | None:
     """The folder of the data files of a pipeline that `Snapshot.load` made; None if it has none."""
     return _data.get(pipeline.module.partition(".")[0])

@@ -34,6 +34,8 @@ from lockstep.checks.specs import (
     worth_telling,
 )
 from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.tables import is_missing
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
@@ -47,6 +49,7 @@ from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,
     check_against_champion,
+    check_fit,
     check_quality,
     check_slices,
 )
@@ -156,6 +159,8 @@ def fit_candidate(
         FitError: A model cannot be fitted.
         LockedError: Another process is training the pipeline.
         SnapshotError: The pipeline uses code that no version can carry.
+        UntrustedTypeError: A model holds a type that may not be stored.
+        ArtifactError: A model cannot be stored.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     records = training_records(declared, store)
@@ -190,7 +195,7 @@ def _keep(candidate: Candidate, records: Records, attempt: Attempt, registry: Re
 def _fit(
     declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import Evidence
+    from lockstep.artifacts.artifact_writing import Evidence, check_storable
     from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
@@ -202,6 +207,7 @@ def _fit(
     pipeline = declared.pipeline
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages).with_data()
+    check_storable(pipeline, source, registry.trusted)
     parity = carry_out(check_training_parity, source, columns)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
@@ -231,6 +237,7 @@ def _fit(
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     checked = {
         "training_parity": parity,
+        "fit": carry_out(check_fit, _fittings(fitted)),
         "row_locality": carry_out(check_company, pipeline, evaluation.held_out),
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
@@ -277,6 +284,15 @@ def _check_against_champion(
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
     return check_against_champion(qualities, evaluation, measured)
+
+
+def _fittings(fitted: Pipeline) -> dict[str, Fitting]:
+    """By model, how it was fitted."""
+    return {
+        name: predictor.fitting
+        for name, predictor in fitted.bound.items()
+        if isinstance(predictor, ReferencePredictor) and predictor.fitting is not None
+    }
 
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetime]:
