@@ -164,9 +164,9 @@ def trust_of(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> 
 
 
 def check_storable(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> None:
-    """Check before a fit that the estimators which its models make can be stored.
+    """Check that a pipeline's estimators can be stored: fitted, or as its models make them.
 
-    A fit makes further objects, which `write_artifact` looks at.
+    A fit makes further objects, which only a fitted estimator shows.
 
     Raises:
         FitError: A model's function returns no estimator.
@@ -177,7 +177,8 @@ def check_storable(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str
     for name in pipeline.graph.models:
         model = pipeline.graph.nodes[name]
         if isinstance(model, Model):
-            dump_estimator(name, estimator_of(model), trust)
+            estimator = pipeline.models_[name] if pipeline.is_fitted else estimator_of(model)
+            dump_estimator(name, estimator, trust)
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

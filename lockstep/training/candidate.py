@@ -12,7 +12,7 @@ as Dagster's assets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -80,6 +80,7 @@ class Candidate:
         plots: Plots of its quality, by title.
         results: Check results by name.
         counts: Numbers of golden records and other evidence that the version carries, by kind.
+        unlabelled: By model, the rows that its fit left out, since they have no label.
     """
 
     version: Version | None
@@ -88,6 +89,7 @@ class Candidate:
     plots: Mapping[str, Figure]
     results: Mapping[str, CheckResult]
     counts: Mapping[str, int]
+    unlabelled: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,13 +209,14 @@ def _fit(
     pipeline = declared.pipeline
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages).with_data()
-    check_storable(pipeline, source, registry.trusted)
+    check_storable(pipeline.unfitted(), source, registry.trusted)
     parity = carry_out(check_training_parity, source, columns)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = registry.alias(declared.name, "champion")
     fitted = pipeline.unfitted().fit(columns)
+    check_storable(fitted, source, registry.trusted)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     calibrated = calibrate(declared, fitted, columns, evaluation)
@@ -250,7 +253,8 @@ def _fit(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", checked)
-    return Candidate(version, rows, metrics, plots, results, count(evidence))
+    left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
+    return Candidate(version, rows, metrics, plots, results, count(evidence), left_out)
 
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:

@@ -19,6 +19,8 @@ _WORSE_SLICE = 0.1
 
 def check_fit(fittings: Mapping[str, Fitting]) -> CheckResult:
     """Check that each model was fitted from a seed, and tell the rows that its fit left out."""
+    if not fittings:
+        return CheckResult.not_judged("There are no models.")
     unseeded = {name: fitting.unseeded for name, fitting in fittings.items() if fitting.unseeded}
     rows = [f"{name} to {counted(fitting.rows, 'row')}" for name, fitting in fittings.items()]
     lacking = [
@@ -39,14 +41,19 @@ def check_fit(fittings: Mapping[str, Fitting]) -> CheckResult:
         column=next(iter(unseeded), None),
         also=tuple(unseeded)[1:],
         numbers={
-            f"{name}: {what}": number
+            title: number
             for name, fitting in fittings.items()
-            for what, number in (
-                ("rows", fitting.rows),
-                ("rows without a label", fitting.unlabelled),
+            for title, number in (
+                (f"{name}: rows", fitting.rows),
+                (unlabelled_in(name), fitting.unlabelled),
             )
         },
     )
+
+
+def unlabelled_in(model: str) -> str:
+    """The title of the number of rows that the fit of a model left out."""
+    return f"{model}: rows without a label"
 
 
 def _sentence(clause: str) -> str:

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from lockstep.artifacts.artifact import sha256
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
 from lockstep.errors import ArtifactError, FitError, UntrustedTypeError
 from lockstep.project.declaration import PipelineAssets
@@ -174,6 +175,16 @@ KINDS_OF: dict[str, tuple[str, dict[str, Estimator]]] = {
             "levels": Estimator("return CatBoostClassifier(**QUIET)", "level", compiled=False),
         },
     ),
+    "statsmodels": (
+        "from kinds_steps.least_squares import LeastSquares\n"
+        "from sklearn.impute import SimpleImputer\n"
+        "from sklearn.pipeline import make_pipeline",
+        {
+            "amount": Estimator(
+                "return make_pipeline(SimpleImputer(), LeastSquares())", ulps=64, compiled=False
+            )
+        },
+    ),
     "sklearn": (
         "from kinds_steps.winsor import Winsorizer, root\n"
         "from sklearn.experimental import enable_iterative_imputer  # noqa: F401\n"
@@ -308,6 +319,9 @@ def test_it_is_trained_passes_the_gate_and_scores(
     gate = pass_gate(declared, registry, workshop.store(declared), workshop.project.home.live(name))
     assert gate.live == number, {each: found.summary for each, found in gate.results.items()}
     loaded = registry.load(name, "live")
+    assert set(manifest_of(loaded)["trusted"]) == set(
+        workshop.project.trusted if name == "by_statsmodels" else ()
+    )
     compiled = {each for each, model in models.items() if model.compiled}
     assert set(loaded.compiled.models) == compiled, loaded.compiled.reasons
     rows = declared.daily.read(date(2020, 2, 1)).drop(columns="used")
@@ -318,6 +332,11 @@ def test_it_is_trained_passes_the_gate_and_scores(
     )
     assert scored.published is not None, {n: r.summary for n, r in scored.results.items()}
     predicted[name] = (registry.versions(name)[0].location, rows, loaded.pipeline.predict(rows))
+
+
+def manifest_of(loaded: LoadedVersion) -> Any:
+    """The manifest of a version."""
+    return json.loads((loaded.directory / "manifest.json").read_bytes())
 
 
 def test_mlflow_predicts_the_same_where_lockstep_cannot_be_imported(
