@@ -82,6 +82,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -289,9 +290,9 @@ class UntrustedTypeError(ArtifactError):
         self.column, self.types = column, tuple(types)
         super().__init__(
             f"Model {column} holds {', '.join(self.types)}, which may not be stored or loaded. "
-            "Use an estimator of scikit-learn's; compute in a @feature what a function or "
-            "transformer of your own does; or, having reviewed the type, add it to "
-            "lockstep/artifacts/trusted.py."
+            f"If you trust it, write trusted = [{', '.join(map(json.dumps, self.types))}] into "
+            "[tool.lockstep] in pyproject.toml. A class or function of your own needs no entry at "
+            "the top level of a module of the project's packages, which the version then carries."
         )
 
 

@@ -175,6 +175,18 @@ def unload(pipeline: Pipeline) -> None:
         written.cleanup()
 
 
+def running_modules(pipeline: Pipeline) -> dict[str, str]:
+    """By module of the code of a pipeline that `Snapshot.load` made, the name that it runs under.
+
+    Of any other pipeline there are none.
+    """
+    known = _running.get(pipeline.module.partition(".")[0])
+    if known is None:
+        return {}
+    source, modules = known
+    return {name: modules.private(name) for name in source.modules}
+
+
 def digest_of(sources: Mapping[str, str | bytes]) -> str:
     """SHA-256 of modules or other files, by name and content, in any order."""
     digest = hashlib.sha256()

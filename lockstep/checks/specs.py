@@ -168,6 +168,16 @@ ROW_LOCALITY = Check(
     "promote that.",
     blocking=True,
 )
+FIT = Check(
+    "fit",
+    "Each model was fitted to rows whose label is known; rows without one are counted, and left "
+    "out. No estimator drew random numbers without a seed: a fit to the same rows would give "
+    "another model, and a difference between two versions would say nothing about their rows. "
+    "Numbers that are drawn in other processes (`n_jobs`) do not show.",
+    "Give the named estimator a seed, as in `random_state=0`, and train anew. Where labels are "
+    "missing that should be known, look at the outcomes.",
+    need=needs.MODELS,
+)
 TRAINING_PARITY = Check(
     "training_parity",
     "The code that the version carries, run again with the last row first, computes the features "
@@ -406,6 +416,7 @@ HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
     TRAINING_PARITY,
+    FIT,
     ROW_LOCALITY,
     ROUND_TRIP,
     WIRE_FORMATS,

@@ -87,7 +87,12 @@ def serve(
             f"beside the live one it knows what is in {home.listing(pipeline)}."
         )
         seconds = None
-    with followed(pipeline, home.path, seconds, address) if seconds is not None else nullcontext():
+    following = (
+        followed(pipeline, home.path, seconds, address, home.trusted)
+        if seconds is not None
+        else nullcontext()
+    )
+    with following:
         run(settings)
 
 

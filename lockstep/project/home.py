@@ -19,9 +19,11 @@ class Home:
 
     Attributes:
         path: The folder; made at the first write.
+        trusted: Types that the project's models may hold beside the library's.
     """
 
     path: Path
+    trusted: tuple[str, ...] = ()
 
     @property
     def dagster(self) -> Path:
@@ -88,4 +90,5 @@ class Home:
             self.tracking_uri,
             artifact_root=self.mlflow / "artifacts",
             cache=self.cache / "versions",
+            trusted=self.trusted,
         )

@@ -48,6 +48,7 @@ class Registry:
             once for every registry object.
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
+        trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class Registry:
         cache: Path | None = None,
         attempts: int = 4,
         wait: float = 0.5,
+        trusted: tuple[str, ...] = (),
     ) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
+        self.trusted = trusted
         self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._files = VersionFiles(self._connection, cache)
@@ -104,7 +107,7 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
             RegistryError: The registry refused something.
         """
-        registration = Registration(self._connection, pipeline, source, evidence)
+        registration = Registration(self._connection, pipeline, source, evidence, self.trusted)
         return registration.carry_out(tags or {}, plots or {})
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
@@ -133,7 +136,11 @@ class Registry:
         else:
             with guarding():
                 self._loaded[key] = LoadedVersion.open(
-                    files, listed.digest, name=listed.name, version=listed.version
+                    files,
+                    listed.digest,
+                    name=listed.name,
+                    version=listed.version,
+                    trusted=self.trusted,
                 )
         return self._loaded[key]
 
