@@ -85,6 +85,14 @@ function showBeside(now) {
   for (const one of now.pinned_refused) {
     found.push(check("bad", "✗", `Version ${one.version} was asked for and is refused.`, one.reason));
   }
+  if (now.log?.overdue) {
+    const why = "They are kept beyond their time, as far as there is room: replay them. Or the clock runs ahead.";
+    found.push(check("warn", "–", `Segments of the request log that nobody has replayed: ${now.log.overdue}.`, why));
+  }
+  if (now.log?.lost) {
+    const why = "keep_bytes has no room for more.";
+    found.push(check("bad", "✗", `Segments of the request log that were removed unreplayed: ${now.log.lost}.`, why));
+  }
   if (now.registry !== null) found.push(check("warn", "–", "The registry cannot be asked now.", now.registry));
   by("beside").hidden = found.length === 0;
   put(by("beside"), found);
