@@ -19,6 +19,7 @@ from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import all_of, counted
 from lockstep.columns.tables import take_rows
 from lockstep.errors import OutsideReadingError
+from lockstep.parity.comparison import how_exactly
 
 if TYPE_CHECKING:
     from lockstep.artifacts.outside_readings import Reading
@@ -40,13 +41,14 @@ def check_comparison(
         failing: The same for a failure; `how` by default, empty where the report says it.
     """
     rows = counted(comparison.rows, "row")
-    agree = all_of(len(comparison.compared), "column", f"of {rows} agrees", f"of {rows} agree")
+    compared = comparison.compared
+    agree = all_of(len(compared), "column", f"of {rows} agrees", f"of {rows} agree")
     again = how if failing is None else failing
     first = comparison.first
     unjudged = {name: why for name, why in comparison.skipped.items() if name in graph.served}
     return CheckResult(
         passed=comparison.ok,
-        summary=f"{agree}, {how}."
+        summary=f"{agree}{how_exactly(compared)}, {how}."
         if comparison.ok
         else f"{comparison.summary}{f' ({again})' if again else ''}. {_impact(comparison, graph)}",
         column=first.column if first is not None else None,

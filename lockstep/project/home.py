@@ -66,6 +66,10 @@ class Home:
         """The folder of the log of requests that a pipeline answered."""
         return self.data / pipeline / "requests" / "segments"
 
+    def replayed(self, pipeline: str) -> Path:
+        """The folder that has a record for each segment of that log that was replayed."""
+        return self.data / pipeline / "requests" / "records"
+
     @property
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""

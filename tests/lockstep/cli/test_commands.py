@@ -24,6 +24,7 @@ from tests.fixtures.orders import SECOND
 from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
+GROUPS = {"log": ["forget"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
     *("score", "outcomes", "replay", "checks", "trace", "constraints"),
@@ -46,6 +47,14 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
     answer = lockstep(command, "--help")
     assert answer.status == 0
     assert f" {command} [OPTIONS]" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("group", "command"), [(group, name) for group, names in GROUPS.items() for name in names]
+)
+def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) -> None:
+    assert f" {command} " in lockstep(group, "--help").out
+    assert f" {group} {command} [OPTIONS]" in lockstep(group, command, "--help").out
 
 
 @pytest.mark.parametrize(
