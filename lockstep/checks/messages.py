@@ -75,13 +75,16 @@ class Place:
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
     def page(self, check: str) -> str:
-        """Path of a check's page in Dagster's UI.
+        """Path of the page in Dagster's UI that shows a check's result here.
 
-        A finding of no check, such as a damaged record, has the page of all the asset's checks.
+        A check's own page begins with its latest execution, whatever the partition; so the page of
+        a result in a partition is the partition's. A finding of no check, such as a damaged record,
+        has the page of all the asset's checks.
         """
-        asset = "/".join(quote(part, safe="") for part in self.asset.split("/"))
-        page = f"/assets/{asset}?view=checks"
-        return f"{page}&checkDetail={check}" if check in REMEDIES else page
+        asset = "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
+        if self.partition is not None:
+            return f"{asset}?view=partitions&partition={quote(self.partition, safe='')}"
+        return f"{asset}?view=checks" + (f"&checkDetail={check}" if check in REMEDIES else "")
 
 
 @dataclass(frozen=True)
@@ -112,22 +115,13 @@ class Message:
 
     @classmethod
     def from_text(cls, text: str) -> Message | None:
-        """Read a message from its text, of lines or paragraphs; None if the text is none."""
+        """Read a message from its text; None if the text is none."""
         rest, _, todo = text.rpartition(f"\n{_TODO}")
         what, _, where = rest.rpartition(f"\n{_WHERE}")
         return cls(what.removesuffix("\n"), where.removesuffix("\n"), todo) if where else None
 
-    @property
-    def paragraphs(self) -> str:
-        """The message as Markdown, which needs a paragraph for each line."""
-        return "\n\n".join(self._lines)
-
     def __str__(self) -> str:
-        return "\n".join(self._lines)
-
-    @property
-    def _lines(self) -> tuple[str, str, str]:
-        return self.what, f"{_WHERE}{self.where}", f"{_TODO}{self.todo}"
+        return "\n".join((self.what, f"{_WHERE}{self.where}", f"{_TODO}{self.todo}"))
 
 
 def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:

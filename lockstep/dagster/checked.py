@@ -16,6 +16,7 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.markdown import note_markdown, to_markdown
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.specs import Check
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
@@ -239,7 +240,9 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
     if result.unjudged:
         lacking = [{"column": name, "lacking": why} for name, why in result.unjudged.items()]
         metadata["not judged"] = table_metadata(lacking)
-    metadata |= {title: dg.MetadataValue.md(text) for title, text in result.notes.items()}
+    metadata |= {
+        title: dg.MetadataValue.md(note_markdown(note)) for title, note in result.notes.items()
+    }
     message = None if result.passed else Message.of(name, result, place)
     if message is not None:
         metadata[_MESSAGE] = dg.MetadataValue.json(asdict(message))
@@ -247,7 +250,7 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
         check_name=name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity[result.severity],
-        description=result.summary if message is None else message.paragraphs,
+        description=to_markdown(result.summary if message is None else str(message)),
         metadata=metadata,
     )
 

@@ -56,8 +56,8 @@ class CheckReport:
 
     @property
     def page(self) -> str:
-        """Path of its page in Dagster's UI."""
-        return Place(self.asset).page(self.check)
+        """Path of the page in Dagster's UI that shows it."""
+        return Place(self.asset, self.partition).page(self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:

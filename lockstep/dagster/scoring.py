@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.pictures import findings_picture
 from lockstep.checks.specs import declared_checks
 from lockstep.checks.svg import in_markdown
@@ -53,8 +54,9 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         description=(
-            f"The records of one {stream.unit} to score, from {stream.origin}. Rows that do not "
-            "fit their declaration or break a critical rule are set aside with their reasons."
+            f"The records of one {stream.unit} to score, from {to_markdown(stream.origin)}. Rows "
+            "that do not fit their declaration or break a critical rule are set aside with their "
+            "reasons."
         ),
         metadata=column_schema(pipeline, pipeline.record_schema.names),
     )
@@ -160,7 +162,9 @@ def _told_upstream(
         stream.tell(home, partition, error)
         raise
     facts = stream.tell(home, partition, None)
-    metadata.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
+    metadata.update(
+        {title: dg.MetadataValue.md(to_markdown(text)) for title, text in facts.items()}
+    )
 
 
 def _work(

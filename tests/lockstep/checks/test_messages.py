@@ -79,7 +79,6 @@ def test_a_message_is_read_back_as_it_was_written(check) -> None:
     found = CheckResult(False, "Bad.\nWhere: a trap\nWhat to do: none", column="price")
     message = Message.of(check.name, found, DAY)
     assert Message.from_text(str(message)) == message
-    assert Message.from_text(message.paragraphs) == message
 
 
 def test_a_text_without_a_message_holds_none() -> None:
