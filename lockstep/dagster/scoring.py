@@ -11,7 +11,14 @@ from lockstep.checks.markdown import to_markdown
 from lockstep.checks.pictures import findings_picture
 from lockstep.checks.specs import declared_checks
 from lockstep.checks.svg import in_markdown
-from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.checked import (
+    Made,
+    Materialized,
+    NothingMade,
+    checked_asset,
+    materialized,
+    with_findings,
+)
 from lockstep.dagster.metadata import column_lineage, column_schema, version_link
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
@@ -65,7 +72,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         config: BatchConfig,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = batch_step(
@@ -105,7 +112,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = scored_step(work, _live(declared, home, registry))
@@ -135,9 +142,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             **column_lineage(pipeline.graph, names, upstream, pipeline.graph.served),
         },
     )
-    def published(
-        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = publish(work)
@@ -193,11 +198,11 @@ def _version(home: Home, declared: PipelineAssets, stage: Stage) -> dict[str, An
     return {"version": stage.version, "MLflow version": link}
 
 
-def _told(
-    context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any
-) -> dg.MaterializeResult[Any]:
-    """The materialization of a step, with its file and number of rows if it wrote any."""
+def _told(context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any) -> Made:
+    """The result of a step, with its file and number of rows if it wrote any."""
     if stage.path is not None:
         path = dg.MetadataValue.path(str(stage.path))
         metadata |= {"dagster/row_count": stage.counts[rows], "path": path}
+    if stage.blocked_by and not metadata.get("dagster/row_count"):
+        return NothingMade(*with_findings(context, stage.results, metadata))
     return materialized(context, stage.results, metadata)
