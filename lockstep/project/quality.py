@@ -28,12 +28,14 @@ class Metric:
             or amounts.
         higher_is_better: Whether a higher value is better.
         options: Further arguments of the function.
+        most: Its largest possible value; the least one is 0.
     """
 
     function: str
     measures: Measured
     higher_is_better: bool
     options: Mapping[str, Any] = field(default_factory=dict)
+    most: float = np.inf
 
     def compute(self, truth: Array, predicted: Array) -> float:
         """The metric of predictions and true values, none missing."""
@@ -43,14 +45,18 @@ class Metric:
 
 
 METRICS = {
-    "auc": Metric("roc_auc_score", "scores", higher_is_better=True),
+    "auc": Metric("roc_auc_score", "scores", higher_is_better=True, most=1.0),
     "log_loss": Metric(
         "log_loss", "probabilities", higher_is_better=False, options={"labels": [False, True]}
     ),
     "brier": Metric(
-        "brier_score_loss", "probabilities", higher_is_better=False, options={"pos_label": True}
+        "brier_score_loss",
+        "probabilities",
+        higher_is_better=False,
+        options={"pos_label": True},
+        most=1.0,
     ),
-    "accuracy": Metric("accuracy_score", "classes", higher_is_better=True),
+    "accuracy": Metric("accuracy_score", "classes", higher_is_better=True, most=1.0),
     "mae": Metric("mean_absolute_error", "amounts", higher_is_better=False),
     "rmse": Metric("root_mean_squared_error", "amounts", higher_is_better=False),
 }
