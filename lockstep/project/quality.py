@@ -14,6 +14,7 @@ from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
+from lockstep.project.keywords import known_keywords
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
@@ -82,6 +83,7 @@ _PREDICTIONS: Mapping[Measured, tuple[Kind, ...]] = {
 """Kinds of labels and of predictions that fit each kind of metric."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Quality:
     """A demand on a prediction.
