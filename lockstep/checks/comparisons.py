@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage, impact_figures, tell, with_unjudged
+from lockstep.checks.markdown import code_block
 from lockstep.checks.pictures import divergence_picture
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
@@ -94,10 +95,10 @@ def _notes(first: Divergence, graph: Graph) -> dict[str, str]:
         notes["the columns around it"] = in_markdown(drawn, f"{first.column} in the graph")
     if first.reproducer is not None and first.reproducer.record is not None:
         record = json.dumps(json.loads(first.reproducer.record), ensure_ascii=False, indent=1)
-        notes["one record"] = f"```json\n{record}\n```"
+        notes["one record"] = code_block(record, "json")
     if first.reproducer is not None:
-        notes["a test that fails while the column differs"] = (
-            f"```python\n{first.reproducer.test}\n```"
+        notes["a test that fails while the column differs"] = code_block(
+            first.reproducer.test, "python"
         )
     return notes
 

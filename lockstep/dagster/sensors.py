@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.dagster.jobs import promote_job_name, replay_job_name, score_job_name
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import ONE_AT_A_TIME
@@ -163,7 +164,7 @@ def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
     """An observation of a repeated file, which has no partition, for the page of the asset."""
     return dg.AssetObservation(
         [declared.name, "inbox", "batch"],
-        description=fate.message.paragraphs,
+        description=to_markdown(str(fate.message)),
         metadata={"file": dg.MetadataValue.path(str(fate.file)), "what became of it": fate.state},
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import (
@@ -44,7 +45,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description=(
             "Labelled records to train on: what was known when each row had to be predicted, "
-            f"and what became of it. Read from {declared.history.describe()}."
+            f"and what became of it. Read from {to_markdown(declared.history.describe())}."
         ),
         metadata=column_schema(pipeline, pipeline.joint_schema.names),
     )

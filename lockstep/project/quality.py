@@ -18,6 +18,7 @@ from lockstep.columns.nodes import Model
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
+from lockstep.project.keywords import known_keywords
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
@@ -34,6 +35,7 @@ class Metric:
         options: Further arguments of the function.
         sign: -1 where the metric is the negative of what the function returns.
         least: The fewest different true values of which it is defined.
+        span: The least and the largest value that it can have.
     """
 
     function: str | Callable[..., float]
@@ -42,6 +44,7 @@ class Metric:
     options: Mapping[str, Any] = field(default_factory=dict)
     sign: int = 1
     least: int = 1
+    span: tuple[float, float] = (-np.inf, np.inf)
 
     @classmethod
     def of_scorer(cls, name: str) -> Metric:
@@ -62,6 +65,7 @@ class Metric:
             options=scorer._kwargs,
             sign=scorer._sign,
             least=2,
+            span=(-np.inf, 0.0 if scorer._sign < 0 else np.inf),
         )
 
     def compute(self, truth: Array, predicted: Array) -> float:
@@ -106,17 +110,26 @@ class _Metrics(dict[str, Metric]):
         return metric
 
 
+_SHARE, _AMOUNT = (0.0, 1.0), (0.0, np.inf)
 METRICS = _Metrics(
-    auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2),
+    auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2, span=_SHARE),
     log_loss=Metric(
-        "log_loss", "probabilities", higher_is_better=False, options={"labels": [False, True]}
+        "log_loss",
+        "probabilities",
+        higher_is_better=False,
+        options={"labels": [False, True]},
+        span=_AMOUNT,
     ),
     brier=Metric(
-        "brier_score_loss", "probabilities", higher_is_better=False, options={"pos_label": True}
+        "brier_score_loss",
+        "probabilities",
+        higher_is_better=False,
+        options={"pos_label": True},
+        span=_SHARE,
     ),
-    accuracy=Metric("accuracy_score", "classes", higher_is_better=True),
-    mae=Metric("mean_absolute_error", "amounts", higher_is_better=False),
-    rmse=Metric("root_mean_squared_error", "amounts", higher_is_better=False),
+    accuracy=Metric("accuracy_score", "classes", higher_is_better=True, span=_SHARE),
+    mae=Metric("mean_absolute_error", "amounts", higher_is_better=False, span=_AMOUNT),
+    rmse=Metric("root_mean_squared_error", "amounts", higher_is_better=False, span=_AMOUNT),
 )
 """Metrics by name: area under the ROC curve, logarithmic loss, Brier score (Brier 1950), share
 of right classes, mean absolute error and root mean square error (in the label's unit)."""
@@ -142,6 +155,7 @@ _PREDICTIONS: Mapping[Measured, tuple[Kind, ...]] = {
 """Kinds of labels and of predictions that fit each kind of metric."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Quality:
     """A demand on a prediction.

@@ -7,10 +7,12 @@ from typing import Any
 
 from lockstep.columns.plain import show
 from lockstep.errors import DeclarationError
+from lockstep.project.keywords import known_keywords
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.canary import Canary
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Serving:
     """The settings of a pipeline's server.

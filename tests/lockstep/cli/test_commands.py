@@ -20,7 +20,7 @@ from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
 from lockstep.store.lock import locked
-from tests.fixtures.orders import SECOND
+from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
@@ -873,3 +873,22 @@ def test_up_tells_the_pages_of_checks_that_failed(
 ) -> None:
     shown = lockstep("up").out.splitlines()
     assert f"  failed  live_version of orders/daily/batch {DAY}: {PAGE}" in shown
+
+
+# What was found of a pipeline that cannot be imported
+
+
+def test_what_was_found_is_read_while_the_pipeline_cannot_be_imported(
+    checkout: Checkout, scored_home: Path
+) -> None:
+    copy_home(scored_home, checkout.home)
+    whole = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
+    checkout.edit("assets/orders.py", "FIRST, LAST =", "FIRST, LAST, MORE =")
+    broken = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
+    assert broken.returncode == 2
+    (error,) = broken.stderr.splitlines()
+    assert "Pipeline orders cannot be imported" in error
+    known = {(one["asset"], one["check"]): one["summary"] for one in json.loads(broken.stdout)}
+    assert ("orders/daily/scored", "golden_replay") in known
+    before = {(one["asset"], one["check"]): one["summary"] for one in json.loads(whole.stdout)}
+    assert known == {key: before[key] for key in known}
