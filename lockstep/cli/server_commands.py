@@ -87,7 +87,12 @@ def serve(
             f"beside the live one it knows what is in {home.listing(pipeline)}."
         )
         seconds = None
-    with followed(pipeline, home.path, seconds, address) if seconds is not None else nullcontext():
+    uri = home.mlflow_tracking_uri and home.tracking_uri
+    with (
+        followed(pipeline, home.path, seconds, address, uri)
+        if seconds is not None
+        else nullcontext()
+    ):
         run(settings)
 
 

@@ -16,6 +16,7 @@ from assets.orders import ASSETS, orders
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
+from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
@@ -378,7 +379,8 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert live is not None
     since = f"{live.since:%Y-%m-%d %H:%M}"
     first, titles, *others = lockstep("versions", "orders").out.splitlines()
-    assert first == f"Version 1 of orders is live since {since} UTC."
+    here = Site.here(two_versions.home.path)
+    assert first == f"Version 1 of orders is live since {since} UTC, by the gate of {here}."
     assert titles.split()[:4] == ["version", "aliases", "trained", "rows"]
     assert [line.split()[0] for line in others] == ["2", "1"]
     assert "@champion @live" in others[1]
