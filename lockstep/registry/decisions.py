@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DECISION = "lockstep.live."
 """How the names of the tags begin."""
 _KEY = re.compile(re.escape(DECISION) + r"\d{8}T\d{12}\.[0-9a-f]{8}")
+_TIME = "%Y%m%dT%H%M%S%f"
 _KEPT = 50
 """Decisions that are kept beside the newest one of each version."""
 
@@ -89,22 +90,25 @@ class Decisions:
     Attributes:
         log: Those that can be read, the oldest first.
         damage: Why the newest one cannot be read; None if it can, or there is none.
+        newest: When the newest one was made, in UTC, whether it can be read or not.
     """
 
     log: tuple[Decision, ...] = ()
     damage: str | None = None
+    newest: datetime | None = None
 
     @classmethod
     def of(cls, name: str, tags: Mapping[str, str]) -> Decisions:
         """The decisions among the tags of a registered model."""
-        log, damage = [], None
+        log, damage, newest = [], None, None
         for key in sorted(filter(_KEY.fullmatch, tags)):
+            newest = datetime.strptime(key.split(".")[2], _TIME).replace(tzinfo=UTC)
             try:
                 log.append(_decision(name, key, tags[key]))
                 damage = None
             except EvidenceError as error:
                 damage = f"which version is live is not known, since {error}"
-        return cls(tuple(log), damage)
+        return cls(tuple(log), damage, newest)
 
     @property
     def last(self) -> Decision | None:
@@ -147,7 +151,7 @@ class Decisions:
 
 def new_key(since: datetime) -> str:
     """The key of a new decision, later than those of before."""
-    return f"{DECISION}{since:%Y%m%dT%H%M%S%f}.{token_hex(4)}"
+    return f"{DECISION}{since.strftime(_TIME)}.{token_hex(4)}"
 
 
 @dataclass(frozen=True)

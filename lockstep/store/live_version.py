@@ -205,7 +205,8 @@ class Live:
             RegistryUnreachableError: The registry does not answer.
         """
         state = self._read()
-        times = [each.since for each in (state.decided, state.taken) if each is not None]
+        taken = None if state.taken is None else state.taken.since
+        times = (time for time in (state.decisions.newest, taken) if time is not None)
         since = max([datetime.now(UTC), *(time + _MOMENT for time in times)])
         decision = Decision(
             name=self.name,
@@ -416,7 +417,7 @@ def _departure(live: LoadedVersion, state: LiveState) -> str | None:
     if decided is None:
         return (
             f"@live is version {state.shown} in the registry, but no gate has let a version "
-            "serve: the alias was moved by hand"
+            "serve: the alias was moved by hand, or by an older Lockstep"
         )
     let = f"version {decided.version} was let serve last, on {_by(decided)}"
     if not state.is_registered:

@@ -387,6 +387,18 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert f"version 1 is live since {since} UTC" in lockstep("list").out
 
 
+def test_versions_tell_what_differs_between_two(lockstep: Lockstep, live, edited_orders) -> None:
+    number = live.fit(edited_orders(("return weight > 5", "return weight > 6")))
+    out = lockstep("versions", "orders", "--diff", "1", str(number)).out
+    assert "-    return weight > 5\n+    return weight > 6" in out
+    assert "is_heavy" in out
+    differences = json.loads(lockstep("versions", "orders", "--diff", "1", "2", "--json").out)
+    assert differences["columns"] == {"is_heavy": "changed"}
+    assert lockstep("versions", "orders", "--diff", "1", "1").out == (
+        "Versions 1 and 1 of orders are the same in code, rows and environment.\n"
+    )
+
+
 def test_versions_tell_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
     two_versions.registry.set_alias("orders", "champion", 2)
     assert "@champion is version 2, which is not live" in lockstep("versions", "orders").out

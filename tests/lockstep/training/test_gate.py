@@ -26,6 +26,7 @@ from lockstep.registry.version_tags import (
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.store.live_version import Live
+from lockstep.store.parquet import Store
 from lockstep.training.gate import Gate, go_back, pass_challenger, pass_gate
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
 
@@ -371,6 +372,33 @@ def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
     gate = challenged(live, second)
     assert gate.results["code_parity"].is_error
     assert not is_proven(version_of(live, second))
+
+
+# In another home of the registry
+
+
+def test_the_gate_of_another_home_takes_over_what_was_decided(
+    two_versions, tmp_path: Path, edited_orders
+) -> None:
+    """Though its checkout is another one; and nothing is decided anew."""
+    gate_of(two_versions, version=SECOND)
+    registry, pointer = two_versions.home.registry(), tmp_path / "beside" / "live" / "orders.json"
+    store = Store(tmp_path / "beside" / "data" / "orders")
+    decided = Live(registry, "orders", pointer).state().decided
+    gate = pass_gate(edited_orders(HEAVY), registry, store, pointer)
+    state = Live(registry, "orders", pointer).state()
+    assert (gate.is_open, gate.live, state.agrees) == (True, SECOND, True)
+    assert state.decided == decided
+    assert gate.results["golden_replay"].passed
+
+
+def test_a_version_that_is_promoted_twice_was_not_live_before_itself(two_versions) -> None:
+    two_versions.promote(SECOND)
+    two_versions.promote(SECOND)
+    live = Live(two_versions.registry, "orders", two_versions.home.live("orders"))
+    decisions = live.state().decisions
+    assert (decisions.log[-1].version, decisions.before) == (SECOND, 1)
+    assert decisions.since == decisions.log[-2].since
 
 
 # Going back
