@@ -315,11 +315,13 @@ STALENESS = Check(
 LIVE_VERSION = Check(
     "live_version",
     "The live version can be loaded and holds all that was stored with it, with the files by which "
-    "MLflow serves it. It is the one that the gate let serve last, with the very files that passed "
-    "it, and `@live` points to it in the registry. It did not go live before the version that "
-    "scored the last partition, unless it is the same. An error keeps anything from being scored: "
-    "an alias that was moved by hand, or a registry restored from an older copy, with the gate's "
-    "file or without it, proves nothing.",
+    "MLflow serves it. It is the one that a gate let serve last, in this home or in another one of "
+    "the registry, with the very files that passed it, and `@live` points to it in the registry. "
+    "It did not go live before the version that scored the last partition, unless it is the same. "
+    "An error keeps anything from being scored: an alias that was moved by hand, or a registry "
+    "restored from an older copy, with the home's file or without it, proves nothing. A version "
+    "that another home let serve, and whose golden records come out otherwise here, is a warning: "
+    "this home goes on with the one that it had.",
     "Let the version that passed the gate serve again, or have the gate judge another: `lockstep "
     "promote PIPELINE VERSION`. Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,

@@ -96,8 +96,9 @@ def serve(
             f"beside the live one it knows what is in {home.listing(pipeline)}."
         )
         seconds = None
+    uri = home.mlflow_tracking_uri and home.tracking_uri
     following = (
-        followed(pipeline, home.path, seconds, address, home.trusted)
+        followed(pipeline, home.path, seconds, address, home.trusted, uri)
         if seconds is not None
         else nullcontext()
     )

@@ -194,6 +194,7 @@ def run_job(
     *,
     partition: str | None = None,
     ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     file: str | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
@@ -205,6 +206,7 @@ def run_job(
         instance: The instance that records the run.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
+        tags: Further tags of the run.
         file: The scored file's name in the command, for messages.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
@@ -232,6 +234,7 @@ def run_job(
                 run_id=run_id,
                 tags={
                     REPOSITORY_LABEL_TAG: origin.repository_origin.get_label(),
+                    **(tags or {}),
                     **({FILE_TAG: file} if file is not None else {}),
                 },
             )

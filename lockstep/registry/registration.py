@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
+from lockstep.registry.sites import user
 from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
@@ -101,7 +101,7 @@ class Registration:
             self._experiment(),
             run_name=f"{self.pipeline.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
             tags={
-                "mlflow.user": _user(),
+                "mlflow.user": user(),
                 "mlflow.source.type": "LOCAL",
                 "mlflow.source.name": self.source.module.replace(".", "/") + ".py",
                 "mlflow.note.content": about(self.source),
@@ -211,10 +211,3 @@ def _on_failure(mark: Callable[[], object]) -> Iterator[None]:
         with suppress(Exception):  # the registry may be gone, and the first error says more
             mark()
         raise
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has no name
-        return "unknown"

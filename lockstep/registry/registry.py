@@ -29,7 +29,7 @@ from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
 from lockstep.registry.version_tags import check_surroundings
-from lockstep.registry.versions import Version
+from lockstep.registry.versions import RegisteredModel, Version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -176,17 +176,26 @@ class Registry:
         client = self._connection.client
         self._call(client.set_registered_model_alias, name, alias, str(version))
 
-    def versions(self, name: str) -> tuple[Version, ...]:
-        """All versions of a model, oldest first; none if there is no such model."""
+    def model(self, name: str) -> RegisteredModel | None:
+        """A registered model with its tags and aliases, in one look; None if there is none."""
         if self._connection.is_new:
-            return ()
+            return None
         client = self._connection.client
         model = self._connection.find(client.get_registered_model, name)
         if model is None:
+            return None
+        aliases = {alias: int(number) for alias, number in model.aliases.items()}
+        return RegisteredModel(aliases, dict(model.tags))
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """All versions of a model, oldest first; none if there is no such model."""
+        model = self.model(name)
+        if model is None:
             return ()
+        client = self._connection.client
         aliases: dict[int, list[str]] = {}
         for alias, number in model.aliases.items():
-            aliases.setdefault(int(number), []).append(alias)
+            aliases.setdefault(number, []).append(alias)
         versions: list[Version] = []
         token = None
         while True:
@@ -200,6 +209,23 @@ class Registry:
         """Set a tag of a version."""
         client = self._connection.client
         self._call(client.set_model_version_tag, version.name, str(version.version), key, value)
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        """Set a tag of a registered model."""
+        self._call(self._connection.client.set_registered_model_tag, name, key, value)
+
+    def untag_model(self, name: str, key: str) -> None:
+        """Remove a tag of a registered model, unless somebody else has."""
+        client = self._connection.client
+        self._connection.find(client.delete_registered_model_tag, name, key)
+
+    def find(self, name: str, version: int) -> Version:
+        """A version by its number.
+
+        Raises:
+            VersionNotFoundError: There is no such version.
+        """
+        return self._find(name, version)
 
     def _find(self, name: str, version: int | str) -> Version:
         if isinstance(version, str) and not version.isdecimal():

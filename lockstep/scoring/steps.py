@@ -44,7 +44,7 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
     """
     demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
-    state = serving.state()
+    state = serving.take_over()
     work = replace(work, live=state)
     try:
         live = serving.load(state)

@@ -288,7 +288,7 @@ def test_a_version_that_is_made_live_by_hand_scores_nothing(two_versions) -> Non
     stopped = finding(report, "live_version")
     assert stopped.result == "failed"
     assert f"@live is version {SECOND} in the registry" in stopped.summary
-    assert "the gate let version 1 serve last" in stopped.summary
+    assert "but version 1 was let serve last, on " in stopped.summary
     todo = stopped.todo or ""
     assert todo.startswith("Let version 1 serve again: `lockstep promote orders 1`.")
     assert f"lockstep promote orders {SECOND}" in todo
