@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from lockstep.dagster.backfill import Watch
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.home import Home
@@ -82,6 +83,28 @@ def live(pipeline: str) -> Live:
     from lockstep.store.live_version import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
+
+
+def backfill(declared: PipelineAssets, days: list[str], accept: list[str], watch: Watch) -> None:
+    """Score days that follow each other in a pipeline's calendar, in one run.
+
+    Raises:
+        LockstepError: It broke off for a cause that is not of a single day.
+    """
+    from lockstep.dagster.jobs import backfill_job_name, backfill_op
+    from lockstep.dagster.runs import run_job
+    from lockstep.errors import LockstepError
+
+    config = {"first": days[0], "last": days[-1], "accept": accept}
+    report = run_job(
+        project(),
+        backfill_job_name(declared.name),
+        instance(),
+        ops={backfill_op(declared.name): {"config": config}},
+        resources={"watch": watch},
+    )
+    if report.error is not None:
+        raise LockstepError(f"The days that are left were not scored: {report.error}")
 
 
 def run(

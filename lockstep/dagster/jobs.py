@@ -44,6 +44,16 @@ def score_job_name(pipeline: str, stream: str) -> str:
     return f"{pipeline}_score_{stream}"
 
 
+def backfill_job_name(pipeline: str) -> str:
+    """Name of the job that scores a range of days in one run."""
+    return f"{pipeline}_backfill"
+
+
+def backfill_op(pipeline: str) -> str:
+    """Name of the op of a pipeline's backfill, which has its configuration."""
+    return f"{pipeline}__backfill"
+
+
 def monitor_job_name(pipeline: str) -> str:
     """Name of the job that compares predictions with outcomes."""
     return f"{pipeline}_monitor"

@@ -66,7 +66,7 @@ from lockstep.scoring.rows import (
     compute_rows,
     not_computed,
 )
-from lockstep.scoring.work import Batch, Stage, Work
+from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import blocking
@@ -150,7 +150,7 @@ def ingest_batch(
     with work.records.step(work.partition, "batch", work.run) as attempt:
         ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
         aside = (*ingested.refused, *ingested.broken)
-        path = attempt.write_columns("batch", ingested.columns)
+        attempt.write_columns("batch", ingested.columns)
         attempt.write("batch_quarantine", quarantine_table(aside, ingested.duplicates))
         records = work.records.for_a_step()
         compared = attempted(compare, work, live, records, ingested, accept, attempt.written)
@@ -177,7 +177,7 @@ def ingest_batch(
         results = worth_telling(work.declared, "batch", checked)
         blocked_by = blocking(BATCH_CHECKS, results)
         accepted = keep_for_later(attempt, compared.value, is_blocked=bool(blocked_by))
-        done = attempt.keep(
+        attempt.keep(
             "batch",
             StepRecord(
                 counts=ingested.counts,
@@ -188,7 +188,7 @@ def ingest_batch(
                 facts={ACCEPTED: accepted, SINCE: work.live_since, **drift.facts},
             ),
         )
-    return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
+    return Stage.of(attempt, "batch")
 
 
 def input_checks(
@@ -261,16 +261,18 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
             failure = outside_readings(guard.readings)
         if failure is not None:
             checked = {COMPUTATION.name: failure}
-            done = attempt.keep("scored", failed_step(work, "scored", checked, live))
-            return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
-        path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
+            attempt.keep("scored", failed_step(work, "scored", checked, live))
+            return Stage.of(attempt, "scored")
+        attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
         drift = prediction_drift(work, live, rows)
         checked = _scored_checks(work, live, serving, attempt, rows, before)
         checked["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", checked)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
-        done = attempt.keep(
+        figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
+        published = list(published_columns(pipeline))
+        attempt.keep(
             "scored",
             StepRecord(
                 counts=counts,
@@ -278,11 +280,10 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"published": list(published_columns(pipeline)), **drift.facts},
+                facts={"published": published, FIGURES: figures, **drift.facts},
             ),
         )
-    figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
-    return Stage(path, done.counts, done.results, done.blocked_by, figures, live.version)
+    return Stage.of(attempt, "scored")
 
 
 def failed_step(
@@ -326,7 +327,7 @@ def publish(work: Work) -> Stage:
             StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
         )
         records.commit(attempt)
-    return Stage(records.export_path(work.partition), counts)
+    return Stage.of(attempt, "published", records.export_path(work.partition))
 
 
 def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
@@ -442,5 +443,6 @@ def _figures(outputs: Columns) -> dict[str, float]:
     for name, array in outputs.items():
         if len(array) and array.dtype.kind in "fib":
             mean = float(np.nanmean(array.astype(float)))
-            figures[f"share of {name}" if array.dtype == bool else f"mean {name}"] = mean
+            if np.isfinite(mean):
+                figures[f"share of {name}" if array.dtype == bool else f"mean {name}"] = mean
     return figures

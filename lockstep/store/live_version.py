@@ -286,6 +286,23 @@ class Live:
         return version in (known.version for known in self.registry.versions(self.name))
 
 
+@dataclass(frozen=True, eq=False)
+class KeptLive(Live):
+    """The record of a live version that is loaded once, for as long as the same one is live.
+
+    Its files are verified when it is loaded. What is live is asked anew each time.
+    """
+
+    _kept: dict[object, LoadedVersion] = field(default_factory=dict)
+
+    def load(self, state: LiveState) -> LoadedVersion:
+        """The live version, loaded at the first call for each; see `Live.load`."""
+        which = state.taken, None if state.decided is None else state.decided.key
+        if which not in self._kept:
+            self._kept[which] = super().load(state)
+        return self._kept[which]
+
+
 def _is_of_a_gate(state: LiveState) -> bool:
     """Whether the alias is where a gate moved it, or left it when its move broke off.
 

@@ -126,6 +126,28 @@ def published(home: Path) -> dict[tuple[str, str], Published]:
     }
 
 
+def unshown(home: Path) -> set[str]:
+    """The days that count, of which Dagster does not show the record that counts."""
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs" / "index.db")) as index:
+        shown = set(
+            index.execute(
+                "SELECT partition, value FROM event_logs "
+                "JOIN asset_event_tags ON event_id = event_logs.id "
+                'WHERE event_logs.asset_key = \'["meters", "daily", "published"]\' '
+                "AND key = 'dagster/data_version'"
+            )
+        )
+    commits = (
+        json.loads(file.read_text())
+        for file in (home / "data" / "meters" / "daily" / "records").glob("*.json")
+    )
+    return {
+        commit["partition"]
+        for commit in commits
+        if (commit["partition"], f"record {commit['record'][:16]}") not in shown
+    }
+
+
 def live_version(home: Path) -> int | None:
     """Number of the version that the gate decided on last; None if it let none serve."""
     decisions = _ask(
