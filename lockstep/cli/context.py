@@ -115,10 +115,18 @@ def run(
     ops: dict[str, Any] | None = None,
     on_step: Callable[[str], None] | None = None,
     file: str | None = None,
+    tags: dict[str, str] | None = None,
 ) -> RunReport:
     """Carry out a job of the project in this process; messages about a file name `file`."""
     from lockstep.dagster.runs import run_job
 
     return run_job(
-        project(), job, instance(), partition=partition, ops=ops, file=file, on_step=on_step
+        project(),
+        job,
+        instance(),
+        partition=partition,
+        ops=ops,
+        tags=tags,
+        file=file,
+        on_step=on_step,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import wraps
 from numbers import Integral
 from time import monotonic
@@ -16,8 +16,10 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.markdown import note_markdown, to_markdown
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.specs import Check
+from lockstep.dagster.narrow import fitted
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 from lockstep.errors import LockstepError
 
@@ -25,6 +27,10 @@ FILE_TAG = "lockstep/file"
 """Tag of a run that scores a file: its name in the command."""
 _MESSAGE = "message"
 """Metadata of a failed check: what, where, and what to do."""
+MISSED = "checks that did not pass"
+"""Metadata of what was made: a row a check, with its whole message."""
+DATA_VERSION = "dagster/data_version"
+"""Dagster's tag of what was made: what tells this state of an asset from others."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: results without an evaluation of Dagster's, a row a check."""
 _MOST_ROWS = 50
@@ -47,6 +53,19 @@ class Blocked(dg.Failure):
         )
 
 
+@dataclass(frozen=True)
+class NothingMade:
+    """The result of a step that a check blocked before any row could go on.
+
+    Its partition is not materialized: Dagster shows it as failed.
+
+    Attributes:
+        result: What would have been made, with the results of its checks.
+    """
+
+    result: dg.MaterializeResult[Any]
+
+
 class DaysFailed(dg.Failure):
     """Ends a run of several days, of which some were blocked or broke off.
 
@@ -63,7 +82,8 @@ TOLD = (Blocked.__name__, DaysFailed.__name__)
 """Errors of runs that say no more than the checks and the results of days do."""
 
 Arguments = ParamSpec("Arguments")
-Materialized = Iterator[dg.MaterializeResult[Any]]
+Made = dg.MaterializeResult[Any] | NothingMade
+Materialized = Iterator[Made]
 
 
 def checked_asset(
@@ -98,7 +118,7 @@ def checked_asset(
             context: dg.AssetExecutionContext,
             *arguments: Arguments.args,
             **options: Arguments.kwargs,
-        ) -> Materialized:
+        ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
             if not context.selected_asset_keys:
                 raise LockstepError(
                     f"The checks of {name.to_user_string()} are carried out when it is "
@@ -109,8 +129,13 @@ def checked_asset(
             try:
                 for made in make(context, *arguments, **options):
                     context.log.info("%s made in %.1f s", title, monotonic() - begun)
-                    yield made
-                    _stop_if_blocked(context, made, blocking)
+                    result = made.result if isinstance(made, NothingMade) else made
+                    if isinstance(made, NothingMade):
+                        context.log_event(_observation(context, result))
+                        yield from result.check_results or ()
+                    else:
+                        yield result
+                    _stop_if_blocked(context, result, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
                 refused = disk_error(error) if isinstance(error, OSError) else None
@@ -159,10 +184,11 @@ def materialized(
 def evaluated_and_others(
     results: Mapping[str, CheckResult], declared: Set[str], place: Place
 ) -> tuple[list[dg.AssetCheckResult], dict[str, dg.TableMetadataValue]]:
-    """The results of declared checks, and metadata with the others.
+    """The results of declared checks, and metadata of what was found.
 
-    Those are results that were not judged, and those of checks that the asset does not declare: the
-    version that serves may be checked otherwise than the checkout declares.
+    The page of a partition shows metadata alone, so the checks that did not pass are there too.
+    Results that were not judged are metadata only, and so are those of checks that the asset does
+    not declare: the version that serves may be checked otherwise than the checkout declares.
 
     Args:
         results: Check results by name.
@@ -175,9 +201,43 @@ def evaluated_and_others(
     others = _same_keys(
         [_row(name, result, place) for name, result in results.items() if name not in evaluated]
     )
+    missed = [
+        {"check": name, "finding": f"{result.result}: {Message.of(name, result, place)}"}
+        for name, result in evaluated.items()
+        if not result.passed
+    ]
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {MISSED: missed, OTHER_FINDINGS: others}
     return (
         [to_result(name, result, place) for name, result in evaluated.items()],
-        {OTHER_FINDINGS: table_metadata(others)} if others else {},
+        {title: table_metadata(rows) for title, rows in tables.items() if rows},
+    )
+
+
+def nothing_made(
+    place: Place, metadata: Mapping[str, Any], data_version: str | None
+) -> dg.AssetObservation:
+    """The observation of a partition of which no row went on.
+
+    Args:
+        place: The asset and partition.
+        metadata: What there is to say of it.
+        data_version: What tells this state of the asset from others.
+    """
+    return dg.AssetObservation(
+        place.asset.split("/"),
+        partition=place.partition,
+        description="No row went on: nothing was made.",
+        metadata=metadata,
+        tags={} if data_version is None else {DATA_VERSION: data_version},
+    )
+
+
+def _observation(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any]
+) -> dg.AssetObservation:
+    version = result.data_version
+    return nothing_made(
+        _place(context), result.metadata or {}, None if version is None else version.value
     )
 
 
@@ -270,11 +330,13 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
     if result.column is not None:
         metadata["column"] = result.column
     if result.table:
-        metadata["details"] = table_metadata(result.table)
+        metadata["details"] = table_metadata(fitted(result.table))
     if result.unjudged:
         lacking = [{"column": name, "lacking": why} for name, why in result.unjudged.items()]
-        metadata["not judged"] = table_metadata(lacking)
-    metadata |= {title: dg.MetadataValue.md(text) for title, text in result.notes.items()}
+        metadata["not judged"] = table_metadata(fitted(lacking))
+    metadata |= {
+        title: dg.MetadataValue.md(note_markdown(note)) for title, note in result.notes.items()
+    }
     message = None if result.passed else Message.of(name, result, place)
     if message is not None:
         metadata[_MESSAGE] = dg.MetadataValue.json(asdict(message))
@@ -282,7 +344,7 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
         check_name=name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity[result.severity],
-        description=result.summary if message is None else message.paragraphs,
+        description=to_markdown(result.summary if message is None else str(message)),
         metadata=metadata,
     )
 

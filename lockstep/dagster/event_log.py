@@ -17,7 +17,7 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
-from dagster._core.events import StepMaterializationData
+from dagster._core.events import AssetObservationData, StepMaterializationData
 from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
@@ -59,8 +59,10 @@ class EventLog:
                     aimed = replace(check, target_materialization_data=target)
                     self._storage.store_event(self._checked(aimed))
 
-    def _target(self, made: dg.AssetMaterialization) -> Target | None:
-        """The materialization as evaluations of its checks name it."""
+    def _target(self, made: dg.AssetMaterialization | dg.AssetObservation) -> Target | None:
+        """The materialization as evaluations of its checks name it; None where nothing was made."""
+        if isinstance(made, dg.AssetObservation):
+            return None
         wanted = dg.AssetRecordsFilter(made.asset_key, asset_partitions=[str(made.partition)])
         records = self._storage.fetch_materializations(wanted, limit=1).records
         return Target(
@@ -69,14 +71,18 @@ class EventLog:
             timestamp=records[0].timestamp,
         )
 
-    def _made(self, made: dg.AssetMaterialization) -> dg.EventLogEntry:
+    def _made(self, made: dg.AssetMaterialization | dg.AssetObservation) -> dg.EventLogEntry:
+        if isinstance(made, dg.AssetObservation):
+            return self._entry(dg.DagsterEventType.ASSET_OBSERVATION, AssetObservationData(made))
         return self._entry(dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(made))
 
     def _checked(self, evaluation: dg.AssetCheckEvaluation) -> dg.EventLogEntry:
         return self._entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, evaluation)
 
     def _entry(
-        self, kind: dg.DagsterEventType, data: StepMaterializationData | dg.AssetCheckEvaluation
+        self,
+        kind: dg.DagsterEventType,
+        data: StepMaterializationData | AssetObservationData | dg.AssetCheckEvaluation,
     ) -> dg.EventLogEntry:
         """The entry of an event, as `DagsterInstance.report_dagster_event` makes it."""
         return dg.EventLogEntry(  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         UnresolvedAssetJobDefinition as Job,
     )
 
+WANTED = "lockstep/wanted"
+"""Tag of the runs that put a version through the gate: its number."""
+
 
 def train_job_name(pipeline: str) -> str:
     """Name of the job that fits a candidate."""
@@ -23,6 +26,17 @@ def train_job_name(pipeline: str) -> str:
 def promote_job_name(pipeline: str) -> str:
     """Name of the job that puts the champion through the gate."""
     return f"{pipeline}_promote"
+
+
+def promotion(pipeline: str, version: int, *, back: bool = False) -> dict[str, Any]:
+    """Configuration of that job: point `@champion` to a version first.
+
+    Args:
+        pipeline: Name of the pipeline.
+        version: Number of the version.
+        back: Whether it goes live without the gate where it is proven in this environment.
+    """
+    return {f"{pipeline}__champion": {"config": {"version": version, "back": back}}}
 
 
 def score_job_name(pipeline: str, stream: str) -> str:

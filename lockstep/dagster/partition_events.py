@@ -6,9 +6,9 @@ is killed in between leaves a record without events; the next one finds it, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -17,7 +17,7 @@ from lockstep.checks.pictures import Cell, findings_picture
 from lockstep.checks.specs import declared_checks
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
-from lockstep.dagster.checked import evaluated_and_others
+from lockstep.dagster.checked import DATA_VERSION, evaluated_and_others, nothing_made
 from lockstep.dagster.metadata import version_link
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
@@ -28,8 +28,9 @@ from lockstep.store.by_column import findings, last_partitions
 from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS, ended
 
-DATA_VERSION = "dagster/data_version"
-"""Dagster's tag of a materialization: what tells this state of an asset from others."""
+Tags: TypeAlias = Mapping[str, Mapping[str, str]]
+"""The last tags of each partition of an asset."""
+_MADE = dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION
 _OURS = "record "
 _DIGITS = 16
 _ROWS = {"batch": "accepted", "scored": "scored", "published": "published"}
@@ -43,11 +44,11 @@ class StepEvents:
     """The events of a step.
 
     Attributes:
-        made: The materialization of its asset.
+        made: The materialization of its asset; an observation where no row went on.
         checks: The evaluations of the asset's checks.
     """
 
-    made: dg.AssetMaterialization
+    made: dg.AssetMaterialization | dg.AssetObservation
     checks: tuple[dg.AssetCheckEvaluation, ...]
 
 
@@ -102,6 +103,11 @@ def step_metadata(
     return metadata
 
 
+def is_empty(stage: Stage, step: str) -> bool:
+    """Whether a check blocked a step before any row could go on."""
+    return bool(stage.blocked_by) and not (stage.path and stage.counts[_ROWS[step]])
+
+
 def events_of(
     declared: PipelineAssets,
     home: Home,
@@ -140,12 +146,17 @@ def _of_step(
     checks = {} if step == "published" else {c.name: c for c in declared_checks(declared, step)}
     place = Place(key.to_user_string(), partition)
     results, others = evaluated_and_others(stage.results, checks.keys(), place)
-    made = dg.AssetMaterialization(
-        key,
-        partition=partition,
-        metadata={**metadata, **others},
-        tags={DATA_VERSION: data_version(stage.record)},
-    )
+    version = data_version(stage.record)
+    made: dg.AssetMaterialization | dg.AssetObservation
+    if is_empty(stage, step):
+        made = nothing_made(place, {**metadata, **others}, version)
+    else:
+        made = dg.AssetMaterialization(
+            key,
+            partition=partition,
+            metadata={**metadata, **others},
+            tags={DATA_VERSION: version},
+        )
     evaluations = (
         dg.AssetCheckEvaluation(
             asset_key=key,
@@ -168,11 +179,12 @@ def unreported(pipeline: str, records: Records, instance: dg.DagsterInstance) ->
     An event by an older Lockstep, which does not tell the attempt, counts as one of the last.
     """
     shown = {
-        step: instance.event_log_storage.get_latest_tags_by_partition(
-            dg.AssetKey([pipeline, records.stream, step]),
-            dg.DagsterEventType.ASSET_MATERIALIZATION,
-            [DATA_VERSION],
-        )
+        step: [
+            instance.event_log_storage.get_latest_tags_by_partition(
+                dg.AssetKey([pipeline, records.stream, step]), kind, [DATA_VERSION]
+            )
+            for kind in _MADE
+        ]
         for step in STEPS
     }
     for partition in records.attempted():
@@ -186,7 +198,7 @@ def unreported(pipeline: str, records: Records, instance: dg.DagsterInstance) ->
             yield end[0]
 
 
-def _is_shown(records: Records, partition: str, shown: Mapping[str, Mapping[str, str]]) -> bool:
+def _is_shown(records: Records, partition: str, shown: Sequence[Tags]) -> bool:
     """Whether the last attempt is published and shown, by its commit: its record is not read."""
     try:
         commit = records.commit_of(partition)
@@ -197,8 +209,7 @@ def _is_shown(records: Records, partition: str, shown: Mapping[str, Mapping[str,
     return _shows(shown, partition, commit.record)
 
 
-def _shows(shown: Mapping[str, Mapping[str, str]], partition: str, record: str) -> bool:
-    version = shown.get(partition, {}).get(DATA_VERSION)
-    if version is None:
-        return False
-    return version == data_version(record) or not version.startswith(_OURS)
+def _shows(shown: Sequence[Tags], partition: str, record: str) -> bool:
+    made, observed = (tags.get(partition, {}).get(DATA_VERSION, "") for tags in shown)
+    is_older = bool(made) and not made.startswith(_OURS)
+    return is_older or data_version(record) in (made, observed)

@@ -56,8 +56,8 @@ class CheckReport:
 
     @property
     def page(self) -> str:
-        """Path of its page in Dagster's UI."""
-        return Place(self.asset).page(self.check)
+        """Path of the page in Dagster's UI that shows it."""
+        return Place(self.asset, self.partition).page(self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
@@ -96,7 +96,7 @@ class CheckReport:
         return {**asdict(self), "page": f"{dagster or ''}{self.page}"}
 
     @classmethod
-    def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:
+    def others(cls, made: dg.AssetMaterialization | dg.AssetObservation) -> list[CheckReport]:
         """Reports of the checks without an evaluation, such as those not judged."""
         table = made.metadata.get(OTHER_FINDINGS)
         if not isinstance(table, dg.TableMetadataValue):
@@ -124,7 +124,8 @@ class RunReport:
         run_id: Dagster's identifier of the run.
         job: Name of the job.
         partition: The partition, if it has one.
-        materialized: Assets that were written, each with its metadata as plain values.
+        materialized: Assets that were written, or tried in vain, each with its metadata as plain
+            values.
         checks: Reports of the checks.
         error: Why it broke off, in a line; None if it went through or a check stopped it.
         is_mistake: Whether the error is bad input or wrong use, rather than a fault.
@@ -144,7 +145,7 @@ class RunReport:
         run_id: str,
         job: str,
         partition: str | None,
-        made: Sequence[dg.AssetMaterialization],
+        made: Sequence[dg.AssetMaterialization | dg.AssetObservation],
         evaluations: Iterable[dg.AssetCheckEvaluation],
         error: str | None,
         *,
@@ -227,6 +228,7 @@ def run_job(
     *,
     partition: str | None = None,
     ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     file: str | None = None,
     on_step: Callable[[str], None] | None = None,
     resources: Mapping[str, object] | None = None,
@@ -239,6 +241,7 @@ def run_job(
         instance: The instance that records the run.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
+        tags: Further tags of the run.
         file: The scored file's name in the command, for messages.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
         resources: Resources in place of the project's.
@@ -269,11 +272,12 @@ def run_job(
                 resources=resources,
                 tags={
                     REPOSITORY_LABEL_TAG: origin.repository_origin.get_label(),
+                    **(tags or {}),
                     **({FILE_TAG: file} if file is not None else {}),
                 },
             )
     events = result.all_events
-    made = [event.materialization for event in events if event.is_step_materialization]
+    made = [asset for asset in map(_asset_of, events) if asset is not None]
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         raise KeyboardInterrupt
@@ -288,6 +292,13 @@ def run_job(
         _message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
+
+
+def _asset_of(event: dg.DagsterEvent) -> dg.AssetMaterialization | dg.AssetObservation | None:
+    """What an event tells of an asset; None of any other event."""
+    if event.is_step_materialization:
+        return event.step_materialization_data.materialization
+    return event.asset_observation_data.asset_observation if event.is_asset_observation else None
 
 
 @contextmanager

@@ -3,14 +3,19 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
-from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
 from lockstep.dagster.metadata import column_lineage, column_schema
-from lockstep.dagster.partition_events import FindingsPicture, data_version, step_metadata
+from lockstep.dagster.partition_events import (
+    FindingsPicture,
+    data_version,
+    is_empty,
+    step_metadata,
+)
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.project.declaration import PipelineAssets
@@ -49,8 +54,9 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         description=(
-            f"The records of one {stream.unit} to score, from {stream.origin}. Rows that do not "
-            "fit their declaration or break a critical rule are set aside with their reasons."
+            f"The records of one {stream.unit} to score, from {to_markdown(stream.origin)}. Rows "
+            "that do not fit their declaration or break a critical rule are set aside with their "
+            "reasons."
         ),
         metadata=column_schema(pipeline, pipeline.record_schema.names),
     )
@@ -59,7 +65,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         config: BatchConfig,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         ShownPartitions(declared, stream, home, context.instance, context.run).catch_up()
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
@@ -99,7 +105,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = scored_step(work, _live(declared, home, registry))
@@ -128,9 +134,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             **column_lineage(pipeline.graph, names, upstream, pipeline.graph.served),
         },
     )
-    def published(
-        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = publish(work)
@@ -155,7 +159,9 @@ def _told_upstream(
         stream.tell(home, partition, error)
         raise
     facts = stream.tell(home, partition, None)
-    metadata.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
+    metadata.update(
+        {title: dg.MetadataValue.md(to_markdown(text)) for title, text in facts.items()}
+    )
 
 
 def _work(
@@ -176,8 +182,9 @@ def _told(
     step: str,
     stage: Stage,
     fate: Mapping[str, dg.MarkdownMetadataValue],
-) -> dg.MaterializeResult[Any]:
-    """The materialization of a step, with what was told to whoever delivered the partition."""
+) -> Made:
+    """The result of a step, with what was told to whoever delivered the partition."""
     picture = FindingsPicture(work.records, work.declared.pipeline.graph)
     metadata = step_metadata(work.declared, home, work.partition, step, stage, picture)
-    return materialized(context, stage.results, {**metadata, **fate}, data_version(stage.record))
+    made = materialized(context, stage.results, {**metadata, **fate}, data_version(stage.record))
+    return NothingMade(made) if is_empty(stage, step) else made

@@ -91,7 +91,7 @@ def _ingest(
     """The result of `batch_step`, and the version that can go on; None where none can."""
     demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
-    state = serving.state()
+    state = serving.take_over()
     work = replace(work, live=state)
     try:
         live = serving.load(state)

@@ -50,8 +50,8 @@ class Work:
     @property
     def live_since(self) -> str | None:
         """Since when the version is live, in ISO form; None where the gate does not say."""
-        allowed = self.live.allowed if self.live is not None else None
-        return None if allowed is None else allowed.since.isoformat()
+        taken = self.live.taken if self.live is not None else None
+        return None if taken is None else taken.since.isoformat()
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,11 @@ def unshown(home: Path) -> set[str]:
 
 
 def live_version(home: Path) -> int | None:
-    """Number of the version that the gate wrote down last; None if it let none serve."""
-    file = home / "live" / "meters.json"
-    return int(json.loads(file.read_text())["version"]) if file.is_file() else None
+    """Number of the version that the gate decided on last; None if it let none serve."""
+    decisions = _ask(
+        home, "SELECT key, value FROM registered_model_tags WHERE key LIKE 'lockstep.live.%'"
+    )
+    return int(json.loads(max(decisions)[1])["version"]) if decisions else None
 
 
 def newest_attempt(home: Path, stream: str, partition: str) -> Path | None:

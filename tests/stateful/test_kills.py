@@ -11,7 +11,7 @@ from itertools import count
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
-from tests.stateful.observations import newest_attempt, unshown
+from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
 
@@ -142,8 +142,7 @@ def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(si
         assert before is not None
         killed = site.go_live(LIVE + OTHER - before.version, last_write=last_write)
         assert killed.was_killed
-        decided = read_live(path)
-        assert decided is not None
-        # Whoever looks next carries to its end what the file decided.
-        state = Live(Home(site.home).registry(), "meters", path).state()
-        assert (state.agrees, state.version) == (True, decided.version)
+        decided = live_version(site.home)
+        # Whoever is about to serve carries to its end what was decided.
+        state = Live(Home(site.home).registry(), "meters", path).take_over()
+        assert (state.agrees, state.version) == (True, decided)
