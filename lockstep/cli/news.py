@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from lockstep.columns.files import READERS
 from lockstep.store.fates import Fate, Inbox
-from lockstep.store.inbox import unsupported_files
 
 _INDENT = " " * 10
 _TOLD_ONCE = ("waiting", "repeated")
@@ -26,7 +24,6 @@ class News:
     def __init__(self, inboxes: Sequence[Inbox]) -> None:
         self._inboxes = inboxes
         self._seen = {inbox.pipeline: inbox.told() for inbox in inboxes}
-        self._left: dict[str, set[str]] = {inbox.pipeline: set() for inbox in inboxes}
 
     def lines(self, dagster: str) -> Iterator[str]:
         """The new fates of files, in lines for a console, with pages at Dagster's address."""
@@ -37,16 +34,6 @@ class News:
                 fate = inbox.fate_told(text) if now[text] != before.get(text) else None
                 if fate is not None and not (fate.state in _TOLD_ONCE and text in before):
                     yield from _lines(inbox.pipeline, fate, dagster)
-            yield from self._left_alone(inbox)
-
-    def _left_alone(self, inbox: Inbox) -> Iterator[str]:
-        """New files of a kind that nobody takes, so that no text lies beside them."""
-        left = unsupported_files(inbox.folder)
-        for name in left:
-            if name not in self._left[inbox.pipeline]:
-                why = f"it is a link, or none of {', '.join(READERS)}"
-                yield _stamped(inbox.pipeline, f"left alone: {name}: {why}.")
-        self._left[inbox.pipeline] = set(left)
 
 
 def _stamped(pipeline: str, text: str) -> str:
@@ -55,7 +42,7 @@ def _stamped(pipeline: str, text: str) -> str:
 
 def _lines(pipeline: str, fate: Fate, dagster: str) -> Iterator[str]:
     yield _stamped(pipeline, f"{fate.state}: {fate.message.what}")
-    if fate.state in ("blocked", "rejected", "failed"):
+    if fate.state in ("blocked", "rejected", "failed", "changed", "left"):
         yield f"{_INDENT}Where: {fate.message.where}"
         yield f"{_INDENT}What to do: {fate.message.todo}"
     if fate.page is not None:

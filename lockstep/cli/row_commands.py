@@ -40,8 +40,10 @@ def score(
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
+    from lockstep.columns.plain import shown_name
     from lockstep.dagster.jobs import score_job_name
     from lockstep.errors import LockstepError
+    from lockstep.store.inbox import named_file
     from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
 
@@ -49,13 +51,14 @@ def score(
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
+        file = named_file(file)
         stream, partitions = "inbox", [_drop(declared, file, as_json=as_json)]
     else:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
     ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
     job = score_job_name(declared.name, stream)
-    named = str(file) if file is not None and file.exists() else None
+    named = shown_name(str(file)) if file is not None and file.exists() else None
     records = stream_records(declared, Store(context.home().data / declared.name), stream)
     reports = _run_each(
         job,
@@ -175,8 +178,10 @@ def _again(
     accept: Sequence[str] = (),
 ) -> str:
     """The command that goes on with the days that are left, or with a file."""
+    from lockstep.columns.plain import shown_name
+
     if file is not None:
-        what = ["--file", str(file)]
+        what = ["--file", shown_name(str(file))]
     elif len(left) > 1:
         what = ["--from", left[0], "--to", left[-1]]
     else:
@@ -225,12 +230,14 @@ def _line(report: RunReport) -> str:
 def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
     """Claim a file for the inbox without moving it, and make its partition."""
     from lockstep.cli.console import say
+    from lockstep.columns.plain import shown_name
     from lockstep.dagster.partitions import inbox_partitions
     from lockstep.store.inbox import came_as, claim_copy
 
     partition = claim_copy(context.home().inbox(declared.name), file)
     if not as_json and file.exists() and not came_as(partition, file):
-        say(f"{file} has the content of {partition}, which came before: that is scored again.")
-    name = inbox_partitions(declared.name).name
-    context.instance().add_dynamic_partitions(name or "", [partition])
+        name = shown_name(str(file))
+        say(f"{name} has the content of {partition}, which came before: that is scored again.")
+    files = inbox_partitions(declared.name).name
+    context.instance().add_dynamic_partitions(files or "", [partition])
     return partition

@@ -40,6 +40,11 @@ def replay_job_name(pipeline: str) -> str:
     return f"{pipeline}_replay"
 
 
+def job_names(declared: PipelineAssets) -> list[str]:
+    """Names of all jobs of a pipeline."""
+    return [str(job.name) for job in jobs(declared)]
+
+
 def jobs(declared: PipelineAssets) -> list[Job]:
     """All jobs of a pipeline."""
     name = declared.name
