@@ -9,7 +9,7 @@ import typer
 
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
 from lockstep.cli.demo import demo
-from lockstep.cli.finding_commands import checks, constraints, trace
+from lockstep.cli.finding_commands import audit, checks, constraints, trace
 from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.project_commands import list_pipelines, new, up
 from lockstep.cli.row_commands import outcomes, score
@@ -36,6 +36,7 @@ app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
 app.command(rich_help_panel="Findings")(checks)
+app.command(rich_help_panel="Findings")(audit)
 app.command(rich_help_panel="Findings")(trace)
 app.command(rich_help_panel="Findings")(constraints)
 app.command(rich_help_panel="The project")(demo)

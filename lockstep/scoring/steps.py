@@ -44,6 +44,11 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
     """
     demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
+    with work.records.keeping_reason(work.partition, work.run):
+        return _batch_step(work, serving, read, accept)
+
+
+def _batch_step(work: Work, serving: Live, read: Read, accept: Sequence[str]) -> Stage:
     state = serving.state()
     work = replace(work, live=state)
     try:
@@ -75,14 +80,15 @@ def scored_step(work: Work, serving: Live) -> Stage:
         LockedError: Another process keeps the partition locked.
         LockstepError: Something outside fails.
     """
-    try:
-        live = serving.load(serving.state())
-    except UnavailableFilesError:
-        raise
-    except ArtifactError as error:
-        results = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
-        return _fail(work, "scored", results, after=["batch"])
-    return score_batch(work, live)
+    with work.records.keeping_reason(work.partition, work.run):
+        try:
+            live = serving.load(serving.state())
+        except UnavailableFilesError:
+            raise
+        except ArtifactError as error:
+            results = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
+            return _fail(work, "scored", results, after=["batch"])
+        return score_batch(work, live)
 
 
 def _fail(

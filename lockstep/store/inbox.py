@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, of_unknown_kind
 from lockstep.columns.plain import listed, name_shown, shown_name
@@ -322,11 +323,19 @@ def is_text_of_left(path: Path) -> bool:
         return False
 
 
-def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
+def decode_claimed(
+    inbox: Path, partition: str, schema: Schema, written: CsvFormat = USUAL
+) -> Decoded:
     """Decode a claimed file; one whose content cannot be read is moved to `rejected/`.
 
     A rejected file is moved back where it can be read now: the live version may be another one,
     which does not need a column that the file lacks.
+
+    Args:
+        inbox: The folder.
+        partition: Its partition.
+        schema: What the rows are declared to hold.
+        written: How CSV files are written.
 
     Raises:
         UnavailableError: There is no such file, or the disk or the network is at fault.
@@ -336,7 +345,7 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     path = rejected if rejected.exists() and not claimed.exists() else claimed
     _demand_same_content(path, inbox)
     try:
-        decoded = decode_file(path, schema)
+        decoded = decode_file(path, schema, written)
     except UnreadableError as error:
         what, where, todo = (
             text.replace(f"{path.parent}/", f"{rejected.parent}/")  # its new place
