@@ -31,14 +31,14 @@ the days before it, which must be through by then."""
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
-    """The schedules of a pipeline: the weekly audit, and with a daily source those of its days."""
+    """The schedules of a pipeline: with a daily source those of its days, and the weekly audit."""
     calendar = declared.calendar
-    if declared.daily is None or calendar is None:
-        return [_audit_weekly(declared)]
-    daily = [_audit_weekly(declared), _score_daily(declared, calendar)]
-    if declared.outcomes is not None:
-        daily.append(_monitor_daily(declared, calendar))
-    return daily
+    daily: list[dg.ScheduleDefinition] = []
+    if declared.daily is not None and calendar is not None:
+        daily.append(_score_daily(declared, calendar))
+        if declared.outcomes is not None:
+            daily.append(_monitor_daily(declared, calendar))
+    return [*daily, _audit_weekly(declared)]
 
 
 def _audit_weekly(declared: PipelineAssets) -> dg.ScheduleDefinition:

@@ -108,7 +108,7 @@ def claim_files(
         tell: Called with a line about each complete file that is left for the next call.
 
     Returns:
-        All claimed files, scored or not, in the order of their names.
+        All claimed files, scored or not, in the order in which they were last written.
     """
     claimed = inbox / "claimed"
     claimed.mkdir(parents=True, exist_ok=True)
@@ -128,9 +128,13 @@ def claim_files(
         if why_left is not None:
             tell(f"{shown_name(path.name)} is left for the next time: {why_left}.")
     readings.forget_others(path.name for path in inbox.iterdir())
-    claims = [path for path in sorted(claimed.iterdir()) if _holds_rows(path)]
+    claims = sorted(filter(_holds_rows, claimed.iterdir()), key=_written)
     changed = _changed(claims, of_claimed, _for_seconds(seconds, clock))
     return [Claim(path.name, digest_of_name(path), path in changed) for path in claims]
+
+
+def _written(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
 
 
 def _changed(

@@ -166,6 +166,35 @@ class Records:
                 earlier = earlier[-most:]
         return earlier
 
+    def attempted_before(self, partition: str, most: int) -> list[str]:
+        """The last partitions attempted before one, with whatever result, in order.
+
+        Days are ordered by their names, files by when they first counted, or were begun if they
+        never did. Files whose record is damaged are left out.
+
+        Args:
+            partition: The partition.
+            most: Largest number of partitions.
+        """
+        if self.holds_days:
+            return [name for name in self.attempted() if name < partition][-most:]
+        until = self._time_of(partition)
+        times = {name: self._time_of(name) for name in self.attempted() if name != partition}
+        earlier = [
+            (time, name) for name, time in times.items() if time and (not until or time < until)
+        ]
+        return [name for _, name in sorted(earlier)[-most:]]
+
+    def _time_of(self, partition: str) -> str | None:
+        """When a partition first counted, or else was begun, in ISO form; None if that is lost."""
+        with suppress(DamagedError):
+            commit = self.commit_of(partition)
+            if commit is not None:
+                return commit.came_at
+            last = next(self.newest_first(partition), None)
+            return None if last is None else last.record.started_at
+        return None
+
     def after(self, partition: str) -> list[str]:
         """The committed days after one; none for files."""
         if not self.holds_days:

@@ -26,7 +26,7 @@ from tests.lockstep.cli.conftest import Answer, Lockstep
 DAY = "2020-03-01"
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
-    *("score", "outcomes", "replay", "checks", "trace", "constraints"),
+    *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
@@ -61,6 +61,8 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
         ("replay", "orders"),
         ("rollback", "orders"),
         ("versions", "orders"),
+        ("audit", "orders"),
+        ("audit",),
     ],
     ids=" ".join,
 )
@@ -93,6 +95,7 @@ def test_every_command_with_results_can_print_them_as_json(
         ("replay", "nothing"),
         ("serve", "nothing"),
         ("checks", "nothing"),
+        ("audit", "nothing"),
         ("trace", "nothing", "--day", DAY, "--key", "x"),
     ],
     ids=lambda command: command[0],
@@ -496,6 +499,35 @@ def test_a_stored_outcome_that_was_edited_is_told_by_the_checks(lockstep: Lockst
     answer = lockstep("checks", "orders", "--day", DAY)
     assert answer.status == 1
     assert "lockstep outcomes orders --day 2020-03-01" in answer.out
+
+
+def test_the_audit_says_how_long_it_takes_and_tells_each_damage_in_a_line(
+    lockstep: Lockstep, scored
+) -> None:
+    sound = lockstep("audit", "orders")
+    assert sound.status == 0
+    first, last = sound.out.splitlines()
+    assert " MB: about " in first
+    assert last.startswith("orders: all digests agree: ")
+    for day in (DAY, "2020-03-02"):
+        path = scored.records().export_path(day)
+        path.write_bytes(path.read_bytes() + b"x")
+    damaged = lockstep("audit")
+    assert damaged.status == 1
+    told = [line for line in damaged.out.splitlines() if line.startswith("damaged: orders daily")]
+    assert len(told) == 2
+    parts = json.loads(lockstep("audit", "--json").out)["orders"]
+    assert set(parts["damage"]) == {f"daily {DAY}", "daily 2020-03-02"}
+
+
+def test_a_damaged_record_of_an_earlier_day_is_one_line_among_the_checks(
+    lockstep: Lockstep, scored
+) -> None:
+    (scored.attempt(DAY).folder / "record.json").write_text("{")
+    answer = lockstep("checks", "orders")
+    assert answer.status == 1
+    assert "checks passed" in answer.out
+    assert answer.out.count("record.json") == 1
 
 
 def test_outcomes_need_no_runs_of_dagsters(lockstep: Lockstep, scored) -> None:

@@ -503,3 +503,10 @@ def test_a_claimed_file_is_read_again_only_where_somebody_touched_it(
         (tmp_path / "claimed" / claim.partition).touch()
         with pytest.raises(AssertionError):
             claim_files(tmp_path)
+
+
+def test_files_are_claimed_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    drop(tmp_path, "a.csv", "name,x\na,1\n", age=100)
+    drop(tmp_path, "b.csv", "name,x\nb,2\n", age=300)
+    drop(tmp_path, "c.csv", "name,x\nc,3\n", age=200)
+    assert [claim.partition[0] for claim in claim_files(tmp_path)] == ["b", "c", "a"]
