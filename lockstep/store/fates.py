@@ -11,16 +11,15 @@ also when a file is scored again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
-from lockstep.columns.plain import counted, name_shown, shown_name
+from lockstep.columns.plain import counted, shown_name
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
 from lockstep.store.inbox import (
@@ -172,23 +171,6 @@ class Inbox:
             with suppress(FileNotFoundError):  # its file was moved meanwhile
                 texts[text] = text.stat().st_mtime_ns
         return texts
-
-    def fate_told(self, text: Path) -> Fate | None:
-        """Read the fate of a file from its text; None if either is gone."""
-        file = text.with_name(text.name.removesuffix(TEXT))
-        try:
-            state, _, rest = text.read_text(encoding="utf-8").partition(": ")
-        except FileNotFoundError:
-            return None
-        message = Message.from_text(rest.removesuffix("\n"))
-        if message is not None and text.parent == self.folder:
-            own = file.with_name(name_shown(file.name))
-            return Fate("left", own, message) if os.path.lexists(own) else None
-        if message is None or state not in get_args(State) or not file.is_file():
-            return None
-        fate = self.fate(file.name)
-        page = fate.page if fate is not None and fate.state == state else None
-        return Fate(cast("State", state), file, message, page)
 
     def tell(self, partition: str, error: Exception | None = None) -> Fate | None:
         """Write the fate of a partition's file beside it, and beside its repetitions.

@@ -315,6 +315,12 @@ def text_beside(path: Path) -> Path:
     return path.with_name(f"{shown_name(path.name)}{TEXT}")
 
 
+def is_beside(text: Path) -> bool:
+    """Whether a text lies beside something still; the name of what is left alone is spelt out."""
+    shown = text.with_suffix("")
+    return os.path.lexists(shown) or os.path.lexists(shown.with_name(name_shown(shown.name)))
+
+
 def is_text_of_left(path: Path) -> bool:
     """Whether a file in an inbox is the text beside something that is never claimed."""
     if path.suffix != TEXT or not path.is_file():

@@ -6,7 +6,6 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place, told_of
-from lockstep.checks.specs import CHECKS
 
 DAY = Place("orders/daily/batch", "2020-03-01")
 FILE = Place("orders/inbox/scored", "new orders-0123456789ab.csv")
@@ -72,18 +71,6 @@ def test_a_file_that_somebody_named_is_scored_again_by_that_name_once_it_is_corr
 )
 def test_what_was_checked_is_made_anew_by_a_command_of_its_own(asset: str, command: str) -> None:
     assert Place(asset).again == command
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_a_message_is_read_back_as_it_was_written(check) -> None:
-    found = CheckResult(False, "Bad.\nWhere: a trap\nWhat to do: none", column="price")
-    message = Message.of(check.name, found, DAY)
-    assert Message.from_text(str(message)) == message
-    assert Message.from_text(message.paragraphs) == message
-
-
-def test_a_text_without_a_message_holds_none() -> None:
-    assert Message.from_text("price jumped.") is None
 
 
 def test_the_page_of_a_check_names_asset_and_check() -> None:
