@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from socket import gethostname
 
 import dagster as dg
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from lockstep.errors import (
@@ -111,7 +112,7 @@ def fail_killed(instance: dg.DagsterInstance, job: str, tags: dict[str, str] | N
     """
     under_way = dg.RunsFilter(job_name=job, tags=tags, statuses=_UNDER_WAY)
     for record in instance.get_run_records(under_way):
-        if not _lives(record):
+        if not _lives(instance, record):
             instance.report_run_failed(record.dagster_run, "Its process is gone; it was killed.")
 
 
@@ -136,15 +137,18 @@ def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     instance.add_run_tags(run.run_id, signature())
 
 
-def _lives(record: dg.RunRecord) -> bool:
-    """Whether the process of a run lives: the one that signed it, or else one of its launcher's.
+def _lives(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Whether the process of a run lives: the one that signed it, or else one of its code server's.
 
-    On another host, it counts as living.
+    On another host, it counts as living. So does a run that is not signed yet where Dagster starts
+    runs in another way than by a code server, such as in containers: that takes its time.
     """
     tags = record.dagster_run.tags
     if PROCESS in tags:
         pid, _, host = tags[PROCESS].partition(" ")
         return host != gethostname() or _is_process(int(pid))
+    if not isinstance(instance.run_launcher, DefaultRunLauncher):
+        return True
     unchanged = datetime.now(UTC) - record.update_timestamp
     return unchanged < _UNSIGNED or _is_carried_out(record.dagster_run)
 

@@ -35,10 +35,10 @@ def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> 
     names = _Columns(name, proposal)
     kind = "CsvSource" if Path(path).suffix.lower() == ".csv" else "ParquetSource"
     metric, threshold, why = _demand(proposal)
-    options = [
-        f"{name}={_option(value)}" for name, value in proposal.table.written.options().items()
-    ]
-    inbox = f"    inbox=CsvFormat({', '.join(options)}),\n" if options else ""
+    written = proposal.table.written.options()
+    options = [f"{name}={_option(value)}" for name, value in written.items()]
+    history = _call(f"    history={kind}", [_text(path), *options])
+    inbox = f"{_call('    inbox=CsvFormat', options)}\n" if options else ""
     faces = ["CsvFormat", kind] if options else [kind]
     return f'''"""Where the rows of {name} come from, and what its predictions must reach."""
 
@@ -47,12 +47,20 @@ from {transforms}.{name} import PIPELINE
 
 ASSETS = PipelineAssets(
     pipeline=PIPELINE,
-    history={kind}({", ".join([_text(path), *options])}),
+{history}
 {inbox}    # Edit: demand what you need. {why}
     quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
     # Add serving=Serving(), and `lockstep up` answers HTTP requests with the live version.
 )
 '''
+
+
+def _call(before: str, arguments: Sequence[str]) -> str:
+    """An argument that is a call: in one line if it fits, else an argument a line."""
+    line = f"{before}({', '.join(arguments)}),"
+    if len(line) <= _WIDTH:
+        return line
+    return f"{before}(\n" + "".join(f"        {given},\n" for given in arguments) + "    ),"
 
 
 def _option(value: Any) -> str:

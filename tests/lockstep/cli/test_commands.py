@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import ASSETS, orders
+from assets.orders import ASSETS, orders, orders_with_fates
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
@@ -499,6 +500,20 @@ def test_a_stored_outcome_that_was_edited_is_told_by_the_checks(lockstep: Lockst
     answer = lockstep("checks", "orders", "--day", DAY)
     assert answer.status == 1
     assert "lockstep outcomes orders --day 2020-03-01" in answer.out
+
+
+def test_a_file_whose_name_is_no_utf8_is_scored_and_named_as_it_is_shown(
+    lockstep: Lockstep, live, tmp_path: Path
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    rows = orders_with_fates(date(2020, 4, 1)).drop(columns=["returned", "cost"])
+    rows.to_csv(file, index=False)
+    answer = lockstep("score", "orders", "--file", str(file))
+    assert answer.status == 0, answer.out
+    assert "caf%E9-" in answer.out
+    shown = str(tmp_path / "caf%E9.csv")
+    assert lockstep("checks", "orders", "--file", shown).status == 0
+    assert lockstep("score", "orders", "--file", shown).status == 0
 
 
 def test_the_audit_says_how_long_it_takes_and_tells_each_damage_in_a_line(

@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._grpc.client import DagsterGrpcClient
 
 from assets.orders import ASSETS, orders_with_fates
@@ -128,6 +129,14 @@ def test_a_run_that_was_just_made_is_left_to_dagster(
     live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tries, "_UNSIGNED", timedelta(minutes=1))
+    created(live, partition)
+    assert tick(live) == []
+
+
+def test_a_run_that_another_launcher_starts_is_left_to_dagster(
+    live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.instance, "_run_launcher", SyncInMemoryRunLauncher())
     created(live, partition)
     assert tick(live) == []
 

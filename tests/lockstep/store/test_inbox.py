@@ -4,15 +4,19 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.orders import ASSETS
+from lockstep.columns.csv_format import CsvFormat
 from lockstep.columns.plain import name_shown, shown_name
 from lockstep.columns.records import Key, Record
 from lockstep.errors import InputError, UnavailableError, UnreadableError
+from lockstep.project.home import Home
 from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
 from lockstep.store.inbox import (
     came_as,
@@ -24,6 +28,7 @@ from lockstep.store.inbox import (
     named_file,
 )
 from lockstep.store.parquet import Store
+from lockstep.store.streams import inbox_stream
 
 OLD = time.time() - 3600
 
@@ -510,3 +515,18 @@ def test_files_are_claimed_in_the_order_in_which_they_were_written(tmp_path: Pat
     drop(tmp_path, "b.csv", "name,x\nb,2\n", age=300)
     drop(tmp_path, "c.csv", "name,x\nc,3\n", age=200)
     assert [claim.partition[0] for claim in claim_files(tmp_path)] == ["b", "c", "a"]
+
+
+def test_the_inbox_reads_files_as_the_pipeline_declares_them(tmp_path: Path) -> None:
+    declared = replace(ASSETS, inbox=CsvFormat(separator=";", decimal=","))
+    home = Home(tmp_path)
+    header = "order_id;sent_at;price;items;weight;coupons;country;gift"
+    text = f"{header}\na;2020-04-01T00:00:00Z;1,5;2;;;DE;true\n"
+    drop(home.inbox("orders"), "monday.csv", text)
+    (claim,) = claim_files(home.inbox("orders"))
+    schema = ASSETS.pipeline.record_schema
+    decoded = inbox_stream(declared).decode(home, claim.partition, schema)
+    assert not decoded.rejected
+    assert decoded.columns["price"].tolist() == [1.5]
+    with pytest.raises(UnreadableError, match="by semicolons, not commas"):
+        inbox_stream(ASSETS).decode(home, claim.partition, schema)
