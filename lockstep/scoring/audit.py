@@ -16,7 +16,7 @@ from typing import Any
 from lockstep.artifacts.artifact import Artifact
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import counted, one_line, verb
-from lockstep.errors import DamagedError, LockstepError
+from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -24,9 +24,8 @@ from lockstep.registry.versions import Version
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
-from lockstep.store.contents import content_digest
-from lockstep.store.damage import verify
-from lockstep.store.inbox import FOLDERS, digest_of_name, files_in
+from lockstep.store.damage import refuse_unrecorded, verify
+from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records, streams, training_records
@@ -159,7 +158,8 @@ def _of_records(records: Records) -> Iterator[Unit]:
             files += [path for path in records.files_of(partition, number) if path not in files]
         yield Unit(f"{records.stream} {partition}", tuple(files), attempts)
     for partition, path in records.unrecorded().items():
-        yield Unit(f"{records.stream} {path.name}", (path,), partial(_refuse, partition, path))
+        refuse = partial(refuse_unrecorded, records, partition, path)
+        yield Unit(f"{records.stream} {path.name}", (path,), refuse)
 
 
 def _verify_attempts(records: Records, partition: str) -> None:
@@ -168,25 +168,12 @@ def _verify_attempts(records: Records, partition: str) -> None:
         attempt.verify()
 
 
-def _refuse(partition: str, path: Path) -> None:
-    raise DamagedError(
-        f"{path} is there for consumers, and no record tells what made it; make {partition} anew, "
-        "or remove it."
-    )
-
-
 def _of_inbox(inbox: Path) -> Iterator[Unit]:
     for folder in FOLDERS:
         for path in sorted(files_in(inbox / folder)):
-            yield Unit(f"inbox/{folder}/{path.name}", (path,), partial(_verify_name, path, inbox))
-
-
-def _verify_name(path: Path, inbox: Path) -> None:
-    if not content_digest(path).startswith(digest_of_name(path)):
-        raise DamagedError(
-            f"{path} was changed since it was claimed: it holds another content than its name "
-            f"tells. Move it to {inbox} to have it scored as a file of its own."
-        )
+            yield Unit(
+                f"inbox/{folder}/{path.name}", (path,), partial(demand_same_content, path, inbox)
+            )
 
 
 def _segments(folder: Path) -> list[str]:

@@ -57,14 +57,29 @@ def damage(records: Records) -> dict[str, str]:
             if records.holder(partition) is None:  # else it is being replaced just now
                 damaged[partition] = str(error)
     damaged |= {
-        partition: f"{path} is there for consumers, and no record tells what made it; make it "
-        f"anew, or remove it: {records.again(partition)}"
+        partition: str(_unrecorded(records, partition, path))
         for partition, path in records.unrecorded().items()
     }
     if whole != before:
         with suppress(OSError):  # a home that may only be read; this only saves time
             replace_text(file, msgspec.json.encode(whole).decode())
     return damaged
+
+
+def refuse_unrecorded(records: Records, partition: str, path: Path) -> None:
+    """Refuse what consumers read and no record stands behind.
+
+    Raises:
+        DamagedError: Always.
+    """
+    raise _unrecorded(records, partition, path)
+
+
+def _unrecorded(records: Records, partition: str, path: Path) -> DamagedError:
+    return DamagedError(
+        f"{path} is there for consumers, and no record tells what made it; make it anew, or remove "
+        f"it: {records.again(partition)}"
+    )
 
 
 def _state(records: Records, partition: str) -> str:

@@ -353,7 +353,7 @@ def decode_claimed(
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
-    _demand_same_content(path, inbox)
+    demand_same_content(path, inbox)
     try:
         decoded = decode_file(path, schema, written)
     except UnreadableError as error:
@@ -371,8 +371,13 @@ def decode_claimed(
     return decoded
 
 
-def _demand_same_content(path: Path, inbox: Path) -> None:
-    """Demand that a claimed file still has the content of its partition."""
+def demand_same_content(path: Path, inbox: Path) -> None:
+    """Demand that a claimed file still has the content of its partition.
+
+    Raises:
+        UnavailableError: It cannot be read now.
+        UnreadableError: It was edited since it was claimed.
+    """
     try:
         digest = content_digest(path) if path.is_file() else ""
     except OSError as error:
