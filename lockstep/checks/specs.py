@@ -405,7 +405,7 @@ DIGESTS = Check(
     "digests",
     "Every file that the home keeps of the pipeline is as it was written, by its digest: records, "
     "rows and exports of all partitions, files of the inbox, segments of the request log, and the "
-    "versions. The other checks look only at what was touched since they looked last.",
+    "versions. The other checks look only at what is new, or was touched, since the last audit.",
     "The details list what is damaged, each with how to make it anew. Restore it from a copy, or "
     "make it anew. Then: AGAIN",
 )

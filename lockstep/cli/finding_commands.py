@@ -95,8 +95,8 @@ def audit(
 ) -> None:
     """Verify every digest that the home keeps: records, files, versions; 1 if one does not agree.
 
-    It reads every file, and says first how long that takes. `checks` looks only at what was touched
-    since it looked last; `lockstep up` audits each pipeline every Sunday night.
+    It reads every file, and says first how long that takes. `checks` looks only at what is new, or
+    was touched, since the last audit; `lockstep up` audits each pipeline every Sunday night.
     """
     from lockstep.cli.console import say, show_json
     from lockstep.cli.progress import Bar

@@ -1,7 +1,7 @@
 """The audit of a pipeline: every digest that its home keeps, verified against the files.
 
-Checks look only at what was touched since their last look. An audit reads everything: what disks
-lost in silence shows here alone.
+Checks look only at what was published or touched since the last audit. An audit reads everything:
+what disks lost in silence shows here alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lockstep.registry.versions import Version
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
-from lockstep.store.damage import refuse_unrecorded, verify
+from lockstep.store.damage import audit_partition, refuse_unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -153,19 +153,16 @@ def _of_records(records: Records) -> Iterator[Unit]:
     committed = set(records.partitions())
     for partition in sorted({*committed, *records.attempted()}):
         files = records.files(partition) if partition in committed else []
-        attempts = partial(_verify_attempts, records, partition)
         for number in records.numbers(partition):
             files += [path for path in records.files_of(partition, number) if path not in files]
-        yield Unit(f"{records.stream} {partition}", tuple(files), attempts)
+        yield Unit(
+            f"{records.stream} {partition}",
+            tuple(files),
+            partial(audit_partition, records, partition),
+        )
     for partition, path in records.unrecorded().items():
         refuse = partial(refuse_unrecorded, records, partition, path)
         yield Unit(f"{records.stream} {path.name}", (path,), refuse)
-
-
-def _verify_attempts(records: Records, partition: str) -> None:
-    verify(records, partition)
-    for attempt in records.newest_first(partition):
-        attempt.verify()
 
 
 def _of_inbox(inbox: Path) -> Iterator[Unit]:

@@ -2,7 +2,8 @@
 
 Each file has a digest: the commit has that of the attempt's record, which has those of the
 attempt's files, of which one is what consumers read. Verifying a partition reads all of them. A
-look at a whole stream reads only those that somebody touched since the last look.
+look at a whole stream reads only what was published or touched since the last audit, and writes
+nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from lockstep.artifacts.disks import replace_text
 from lockstep.errors import DamagedError
+from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
 
-_LOOKED = ".looked.json"
-"""The file in a stream's folder that stores the states of partitions that were whole."""
+_AUDITED = "audited"
+"""The folder of a stream that has the state of each partition that an audit found whole."""
 
 
 def verify(records: Records, partition: str) -> None:
@@ -39,20 +39,33 @@ def verify(records: Records, partition: str) -> None:
         ) from error
 
 
+def audit_partition(records: Records, partition: str) -> None:
+    """Verify all attempts at a partition, and note that it is whole as it is now.
+
+    Raises:
+        DamagedError: A record or a file is missing, or not as written.
+    """
+    state = _state(records, partition)
+    verify(records, partition)
+    for attempt in records.newest_first(partition):
+        attempt.verify()
+    if state != _audited(records, partition):
+        with suppress(OSError):  # a home that may only be read; this only saves time
+            replace_text(_note(records, partition), state)
+
+
 def damage(records: Records) -> dict[str, str]:
     """The damage of every published partition that has any, in a sentence, by partition.
 
-    A partition is read whole at the first look and when one of its files was touched since; all
-    others cost the look-up of their files.
+    A partition is read where one of its files was touched since the last audit; all others cost the
+    look-up of their files.
     """
-    file = records.root / _LOOKED
-    before, whole, damaged = _kept(file), dict[str, str](), dict[str, str]()
+    damaged: dict[str, str] = {}
     for partition in records.partitions():
-        state = _state(records, partition)
+        if _audited(records, partition) == _state(records, partition):
+            continue
         try:
-            if before.get(partition) != state:
-                verify(records, partition)
-            whole[partition] = state
+            verify(records, partition)
         except DamagedError as error:
             if records.holder(partition) is None:  # else it is being replaced just now
                 damaged[partition] = str(error)
@@ -60,9 +73,6 @@ def damage(records: Records) -> dict[str, str]:
         partition: str(_unrecorded(records, partition, path))
         for partition, path in records.unrecorded().items()
     }
-    if whole != before:
-        with suppress(OSError):  # a home that may only be read; this only saves time
-            replace_text(file, msgspec.json.encode(whole).decode())
     return damaged
 
 
@@ -96,8 +106,13 @@ def _state(records: Records, partition: str) -> str:
     return state.hexdigest()[:32]
 
 
-def _kept(file: Path) -> dict[str, str]:
+def _note(records: Records, partition: str) -> Path:
+    return records.root / _AUDITED / file_name(partition)
+
+
+def _audited(records: Records, partition: str) -> str | None:
+    """The state in which an audit found a partition whole; None where none did."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError):
-        return {}
+        return _note(records, partition).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -105,10 +105,11 @@ def test_what_consumers_read_of_no_record_is_told(scored: Workplace) -> None:
     assert list(audited(scored).damage) == ["daily 2020-02-01.parquet"]
 
 
-def test_a_look_reads_again_only_what_was_touched(
+def test_a_look_reads_only_what_was_touched_since_the_audit_and_writes_nothing(
     scored: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(scored)
+    audited(scored)
+    before = {path: path.stat().st_mtime_ns for path in scored.store.root.rglob("*")}
     read: list[str] = []
     verify = type(scored.records("daily")).committed
 
@@ -119,6 +120,7 @@ def test_a_look_reads_again_only_what_was_touched(
     monkeypatch.setattr(type(scored.records("daily")), "committed", counted)
     told(scored)
     assert set(read) == {DAYS[2]}  # the last one, whose findings are shown
+    assert {path: path.stat().st_mtime_ns for path in scored.store.root.rglob("*")} == before
     read.clear()
     os.utime(scored.records("daily").export_path(DAYS[0]))
     told(scored)
