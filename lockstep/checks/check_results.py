@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
+from lockstep.checks.markdown import code_block
 from lockstep.columns.plain import cut, listed, plain
 from lockstep.errors import LockstepError
 
@@ -40,7 +41,7 @@ class CheckResult:
         column: The first column that the result names, if any.
         numbers: Figures, which Dagster plots over time.
         table: Details, a row each; all rows have the same keys.
-        notes: Longer texts (Markdown) by title, such as a reproducer.
+        notes: Longer texts by title: a block of code, a picture (Markdown of either), or a text.
         unjudged: Columns that could not be judged, each with what was lacking.
         judged: Whether there was anything to compare.
         also: The other columns that the result names.
@@ -225,4 +226,4 @@ NOTHING_DEMANDED = CheckResult.not_judged(
 def _traceback(error: Exception) -> dict[str, str]:
     from traceback import format_exception
 
-    return {"traceback": "```\n" + "".join(format_exception(error))[-4000:] + "\n```"}
+    return {"traceback": code_block("".join(format_exception(error))[-4000:])}

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.markdown import code_block
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, listed
 
@@ -108,12 +111,11 @@ def _later(pipeline: Pipeline, changed: Mapping[str, Change]) -> str:
 
 
 def _rows(effect: CheckResult) -> dict[str, str]:
-    """The rows that a change affects, with both values, as a table in Markdown."""
+    """The rows that a change affects, with both values, as a table in plain text."""
     if effect.column is None or not effect.table:
         return {}
-    head = list(effect.table[0])
-    lines = [head, ["---"] * len(head), *(map(str, row.values()) for row in effect.table)]
-    return {"rows that differ": "\n".join(f"| {' | '.join(line)} |" for line in lines)}
+    table = pd.DataFrame(effect.table).to_string(index=False)
+    return {"rows that differ": code_block(table)}
 
 
 def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> dict[str, Change]:

@@ -19,7 +19,9 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
+from lockstep.constraints.features import Feature
 from lockstep.constraints.findings import Finding, findings_of, misdated, with_accepted
+from lockstep.constraints.implications import Holds
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
@@ -40,6 +42,9 @@ _OF_VALUES = ("distinct", "top share")
 """Kinds of statistics of a whole batch that describe a column's values."""
 _OF_LABELS = ("form", "unseen", "share")
 """Kinds that are harmless where no output comes from the column: labels come and go."""
+_NEW = ("form", "unseen")
+_WITH_NEW = ("length", "look-up", "loose look-up", "dependency", "containment")
+"""Kinds that a new value or form of a column breaks with it."""
 _BEFORE = ("previous", "elapsed", "today", "count", "sum", "mean", "peers before", "moment before")
 """Quantities made of the rows before."""
 _WARNS = 0.999
@@ -161,7 +166,9 @@ def judge(
     ]
     if of_one_day:
         findings[:0] = misdated(view)
-    weighed = list(filter(None, (_weighed(finding, terms) for finding in findings)))
+    weighed = list(
+        filter(None, (_weighed(finding, terms, constraints, view) for finding in findings))
+    )
     order = {"an error": 0, "unusual": 1, "accepted": 2}
     weighed.sort(key=lambda finding: order[finding.weight])
     names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
@@ -397,7 +404,9 @@ def _iso(day: int) -> str:
 # --- weighing ---
 
 
-def _weighed(finding: Finding, terms: Terms) -> Weighed | None:
+def _weighed(
+    finding: Finding, terms: Terms, constraints: ConstraintSet, view: View
+) -> Weighed | None:
     """A finding with its weight; None where it is off."""
     level = terms.policy.level(finding.family, finding.columns[0] if finding.columns else None)
     if level == "off":
@@ -406,6 +415,7 @@ def _weighed(finding: Finding, terms: Terms) -> Weighed | None:
     if level is None:
         is_error &= finding.strict or not terms.is_new
         is_error &= not _is_of_labels(finding, terms.reaching)
+        is_error &= not _is_of_form(finding, terms.reaching, constraints, view)
     weighed = Weighed(finding, "an error" if is_error else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)
@@ -416,10 +426,29 @@ def _weighed(finding: Finding, terms: Terms) -> Weighed | None:
 
 def _is_of_labels(finding: Finding, reaching: Collection[str]) -> bool:
     """Whether only labels change, and no output comes from them."""
-    lead = finding.details[0].statistic
     features = [detail.statistic.feature for detail in finding.details]
-    labels = all(feature.kind in _OF_LABELS or not feature.strict for feature in features)
-    return labels and lead.feature.kind in _OF_LABELS and not {*lead.columns} & {*reaching}
+    first = features[0].columns[:1]
+    has_new = any(feature.kind in _NEW and feature.columns == first for feature in features)
+
+    def is_harmless(feature: Feature) -> bool:
+        if feature.kind in _OF_LABELS:
+            return not {*feature.columns} & {*reaching}
+        return has_new and feature.kind in _WITH_NEW and feature.columns[:1] == first
+
+    strict = [features[0], *(feature for feature in features if feature.strict)]
+    return not {*first} & {*reaching} and all(map(is_harmless, strict))
+
+
+def _is_of_form(
+    finding: Finding, reaching: Collection[str], constraints: ConstraintSet, view: View
+) -> bool:
+    """Whether an identifier no longer holds a day, rather than another one; no output uses it."""
+    lead = finding.details[0].statistic.feature
+    rules = (kept.rule for kept in constraints.rules.rules if kept.feature == lead)
+    return {*finding.columns}.isdisjoint(reaching) and any(
+        isinstance(rule, Holds) and rule.is_day and not rule.holds_days(view, finding.rows)
+        for rule in rules
+    )
 
 
 def _excused(constraints: ConstraintSet, terms: Terms) -> Array:

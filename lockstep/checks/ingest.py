@@ -38,6 +38,10 @@ _UNREADABLE = (
     "Have it delivered anew as it is declared; or declare it as it is delivered, and train and "
     "promote a version of that."
 )
+_NO_ROWS = (
+    "Ask upstream whether rows are lacking, and have them delivered; then: AGAIN. A day that never "
+    "has any is left out by its calendar: Calendar(..., weekdays=..., holidays=...)."
+)
 _REPEATED = (
     "Have each row delivered once; or declare as Key a column that no two rows share, if need be "
     "one made of several. Then: AGAIN"
@@ -156,6 +160,8 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             f"columns that {ingested.schema.name} does not declare are ignored: "
             f"{', '.join(ingested.ignored)}; declare them or leave them out"
         )
+    if not ingested.total:
+        problems.append("no rows came: the delivery has columns, and no row")
     todo = _refused(ingested) if ingested.refused else _IGNORED if ingested.ignored else ""
     return CheckResult(
         passed=not problems,
@@ -175,7 +181,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             for row in ingested.refused[:20]
             for reason in row.reasons
         ],
-        todo=f"{todo} Then: AGAIN" if todo else "",
+        todo=f"{todo} Then: AGAIN" if todo else "" if ingested.total else _NO_ROWS,
     )
 
 
@@ -203,6 +209,8 @@ def check_input_suite(
     keep(result.validation)
     disagreed = disagreement(result, compile_rules(suite).counts(rows))
     checked = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
+    if not ingested.total and not checked.passed:
+        checked = replace(checked, summary=f"No rows came. {checked.summary}", todo=_NO_ROWS)
     numbers = {
         **checked.numbers,
         "quarantined": ingested.quarantined.rows,

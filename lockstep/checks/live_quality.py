@@ -18,7 +18,7 @@ from lockstep.checks.check_results import (
 )
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import counted, show
 from lockstep.columns.tables import is_missing
 from lockstep.errors import DeclarationError
 from lockstep.project.quality import METRICS, Quality
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 WINDOW_DAYS = 7
 """Days whose rows are measured together: a whole week, since days of the week differ."""
+LEAST_ROWS = 30
+"""Known outcomes below which a metric says little about the predictions."""
 _STANDARD_ERRORS = 3.0
 """Standard errors from the mean that chance alone hardly reaches: Shewhart's three sigma."""
 _LEAST_BIAS = 0.05
@@ -104,11 +106,13 @@ class Watch:
         weekly: The figures in the training, on rows that models did not see.
         changes: The figures that are lastingly outside the training's, after the day.
         day: The day.
+        ranges: By metric, the least and largest value that it can have.
     """
 
     weekly: WeeklyFigures
     changes: Changes
     day: str
+    ranges: Mapping[str, tuple[float, float]]
 
     @classmethod
     def of(
@@ -129,9 +133,10 @@ class Watch:
             recent: Labels and predictions of the last days; None where too little is known.
         """
         measured = figures(qualities, recent) if recent is not None else {}
+        ranges = {quality.title: METRICS[quality.metric].span for quality in qualities}
         rows = max(map(len, recent.values()), default=0) if recent is not None else 0
         shares = weekly.shares(measured) if 2 * rows >= weekly.rows else {}
-        return cls(weekly, before.after(day, shares), day)
+        return cls(weekly, before.after(day, shares), day, ranges)
 
     def begins(self, figure: str) -> bool:
         """Whether a lasting change of a figure begins on the day."""
@@ -143,12 +148,16 @@ class Watch:
         if change is None or change.begun is None:
             return ""
         weeks = f"{counted(self.weekly.weeks, 'week')} of training"
-        return f"outside what {weeks} had ({self.weekly.usual(figure)}) since {change.since}"
+        return f"outside what {weeks} had ({self.usual(figure)}) since {change.since}"
+
+    def usual(self, figure: str) -> str:
+        """The range of a figure in the weeks of training, in words; empty where it is not known."""
+        return self.weekly.usual(figure, self.ranges.get(figure, (-np.inf, np.inf)))
 
 
 def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:
     """Metrics of predictions, and the bias of those that are numbers; NaN where undefined."""
-    measured = {quality.title: quality.measure(columns) for quality in qualities}
+    measured = {quality.title: _measure(quality, columns) for quality in qualities}
     for column, label in dict.fromkeys((quality.column, quality.label) for quality in qualities):
         pairs = _numbers(columns, column, label)
         if pairs is not None:
@@ -193,40 +202,22 @@ def check_live_quality(
     unjudged = dict(lacking or {})
     if not qualities and not unjudged:
         return NOTHING_DEMANDED
-    table = [
-        {
-            "prediction": quality.title,
-            "this day": quality.measure(day),
-            "last days": quality.measure(recent),
-            "demanded": quality.rule,
-            "in training": _usual(watch, quality.title),
-        }
-        for quality in qualities
-    ]
-    measured = [
-        (quality, row)
-        for quality, row in zip(qualities, table, strict=True)
-        if not np.isnan(float(str(row["last days"])))
-    ]
-    unjudged |= {
-        quality.title: _why_not_measured(quality, recent)
-        for quality, row in zip(qualities, table, strict=True)
-        if (quality, row) not in measured
-    }
-    if not measured:
+    lacks = {quality: _lacks(quality, recent) for quality in qualities}
+    unjudged |= {quality.title: why for quality, why in lacks.items() if why}
+    values = {quality: quality.measure(recent) for quality, why in lacks.items() if not why}
+    if not values:
         return CheckResult.not_judged(f"Nothing can be measured: {tell(unjudged)}.", unjudged)
     missed = [
-        (quality, row)
-        for quality, row in measured
-        if not quality.is_met(float(str(row["last days"])))
-        or (watch is not None and watch.begins(quality.title))
+        quality
+        for quality, value in values.items()
+        if not quality.is_met(value) or (watch is not None and watch.begins(quality.title))
     ]
     shown = "; ".join(
-        f"{row['prediction']} is {row['last days']:.4g} over the last {WINDOW_DAYS} days "
-        f"(demanded: {row['demanded']}){_outside(watch, quality.title)}"
-        for quality, row in missed or measured
+        f"{quality.title} is {values[quality]:.4g} over the last {WINDOW_DAYS} days "
+        f"(demanded: {quality.rule}){_outside(watch, quality.title)}"
+        for quality in missed or values
     )
-    named = list(dict.fromkeys(quality.column for quality, _ in missed))
+    named = list(dict.fromkeys(quality.column for quality in missed))
     return CheckResult(
         passed=not missed,
         summary=with_unjudged(f"{shown}.", unjudged),
@@ -234,13 +225,22 @@ def check_live_quality(
         column=named[0] if named else None,
         also=tuple(named[1:]),
         unjudged=unjudged,
-        numbers={str(row["prediction"]): float(str(row["this day"])) for row in table},
-        table=table,
+        numbers={quality.title: _measure(quality, day) for quality in qualities},
+        table=[
+            {
+                "prediction": quality.title,
+                "this day": _lacks(quality, day) or quality.measure(day),
+                "last days": lacks[quality] or values[quality],
+                "demanded": quality.rule,
+                "in training": _usual(watch, quality.title),
+            }
+            for quality in qualities
+        ],
     )
 
 
 def _usual(watch: Watch | None, figure: str) -> str:
-    return watch.weekly.usual(figure) if watch is not None else ""
+    return watch.usual(figure) if watch is not None else ""
 
 
 def _outside(watch: Watch | None, figure: str) -> str:
@@ -248,11 +248,23 @@ def _outside(watch: Watch | None, figure: str) -> str:
     return f", {since}" if since else ""
 
 
-def _why_not_measured(quality: Quality, recent: Columns) -> str:
-    truth, _ = quality.known(recent)
+def _measure(quality: Quality, columns: Columns) -> float:
+    """A demand's metric; NaN where the rows say little about it."""
+    return float("nan") if _lacks(quality, columns) else quality.measure(columns)
+
+
+def _lacks(quality: Quality, columns: Columns) -> str:
+    """What rows lack to measure a demand; empty if they lack nothing."""
+    truth, predicted = quality.known(columns)
     if not len(truth):
         return "no outcome is known yet"
-    return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
+    if len(truth) == 1:
+        return f"{quality.label} of the only row is {truth[0]}, predicted: {show(predicted[0])}"
+    if len(truth) < LEAST_ROWS:
+        return f"{len(truth)} outcomes are known, and it takes {LEAST_ROWS}"
+    if METRICS[quality.metric].measures != "amounts" and len(np.unique(truth)) < 2:
+        return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
+    return ""
 
 
 def check_calibration(

@@ -74,13 +74,16 @@ class Place:
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
     def page(self, check: str) -> str:
-        """Path of a check's page in Dagster's UI.
+        """Path of the page in Dagster's UI that shows a check's result here.
 
-        A finding of no check, such as a damaged record, has the page of all the asset's checks.
+        A check's own page begins with its latest execution, whatever the partition; so the page of
+        a result in a partition is the partition's. A finding of no check, such as a damaged record,
+        has the page of all the asset's checks.
         """
-        asset = "/".join(quote(part, safe="") for part in self.asset.split("/"))
-        page = f"/assets/{asset}?view=checks"
-        return f"{page}&checkDetail={check}" if check in REMEDIES else page
+        asset = "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
+        if self.partition is not None:
+            return f"{asset}?view=partitions&partition={quote(self.partition, safe='')}"
+        return f"{asset}?view=checks" + (f"&checkDetail={check}" if check in REMEDIES else "")
 
 
 @dataclass(frozen=True)
@@ -109,17 +112,8 @@ class Message:
         todo = result.todo or REMEDIES.get(check, "Make it anew: AGAIN")
         return cls(result.summary, _where(result, place), told_of(todo, place, result))
 
-    @property
-    def paragraphs(self) -> str:
-        """The message as Markdown, which needs a paragraph for each line."""
-        return "\n\n".join(self._lines)
-
     def __str__(self) -> str:
-        return "\n".join(self._lines)
-
-    @property
-    def _lines(self) -> tuple[str, str, str]:
-        return self.what, f"Where: {self.where}", f"What to do: {self.todo}"
+        return "\n".join((self.what, f"Where: {self.where}", f"What to do: {self.todo}"))
 
 
 def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from lockstep.checks.check_results import CheckResult, tell, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.drift_checks import Population, check_drift
+from lockstep.checks.markdown import code_block
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
@@ -153,4 +154,4 @@ def _record_of(
         return {}
     row = given.keys.tolist().index(first.examples[0].key)
     record = wire_record(segment.columns, row, fields)
-    return {"one record": f"```json\n{json.dumps(record, ensure_ascii=False)}\n```"}
+    return {"one record": code_block(json.dumps(record, ensure_ascii=False), "json")}

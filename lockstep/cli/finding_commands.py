@@ -53,7 +53,11 @@ def checks(
     from lockstep.store.status import RECORD
     from lockstep.store.validations import validations
 
-    declared = context.pipeline(pipeline)
+    try:
+        declared = context.pipeline(pipeline)
+    except LockstepError:
+        _show_stored(pipeline, day, file, all_partitions, passed, attempt, as_json=as_json)
+        raise
     partition = _partition(declared, day, file)
     if (attempt is not None or docs) and partition is None:
         raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
@@ -126,6 +130,42 @@ def audit(
             say(f"{name}: {result.verdict}")
     if any(result.damage for result in audited.values()):
         raise typer.Exit(FAILED)
+
+
+def _show_stored(
+    pipeline: str,
+    day: str | None,
+    file: Path | None,
+    all_partitions: bool,
+    passed: bool,
+    attempt: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what the records hold of a pipeline that cannot be imported; the error follows."""
+    from lockstep.cli.console import show_checks, show_json
+    from lockstep.cli.days import to_day
+    from lockstep.dagster.record import stored_checks
+    from lockstep.store.inbox import find_claimed
+    from lockstep.store.parquet import Store
+
+    home = context.home()
+    if not (home.data / pipeline).is_dir():
+        return
+    partition = to_day(day).isoformat() if day is not None else None
+    if file is not None:
+        partition = find_claimed(home.inbox(pipeline), file)
+    reports = stored_checks(
+        pipeline,
+        Store(home.data / pipeline),
+        day=partition,
+        all_partitions=all_partitions,
+        attempt=attempt,
+    )
+    if as_json:
+        show_json([check.to_json(context.dagster()) for check in reports])
+    elif reports:
+        show_checks(reports, passed_too=passed, partitions=True, dagster=context.dagster())
 
 
 def _write_docs(

@@ -2,7 +2,7 @@
 
 A server loads no MLflow: it reads the listing that this process writes. It is started with
 
-    python -m lockstep.cli.follower PIPELINE HOME SECONDS
+    python -m lockstep.cli.follower PIPELINE HOME SECONDS [TRUSTED ...]
 
 and ends when its standard input does, which is when the server is gone, however that ended.
 """
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,13 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]) -> Iterator[None]:
+def followed(
+    pipeline: str,
+    home: Path,
+    seconds: float,
+    address: tuple[str, int],
+    trusted: Iterable[str] = (),
+) -> Iterator[None]:
     """Run a follower of the registry for as long as the context lasts.
 
     It is started once the server answers, whatever it answers: until then it would only take the
@@ -47,9 +53,11 @@ def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]
         home: The home.
         seconds: How often it reads the registry.
         address: The server's host and port.
+        trusted: The types that the project trusts beside the library's (`Home.trusted`).
     """
+    arguments = (pipeline, str(home), str(seconds), *trusted)
     follower = Follower(
-        [sys.executable, "-m", "lockstep.cli.follower", pipeline, str(home), str(seconds)],
+        [sys.executable, "-m", "lockstep.cli.follower", *arguments],
         is_due=partial(answers, address),
     )
     follower.start()
@@ -133,20 +141,21 @@ class Follower:
             self._stopping.wait(wait)
 
 
-def follow(pipeline: str, home: Path, seconds: float) -> None:
+def follow(pipeline: str, path: Path, seconds: float, trusted: Iterable[str] = ()) -> None:
     """Write the listing of a pipeline's versions, again and again after so many seconds."""
     from lockstep.project.home import Home
     from lockstep.registry.listing_update import update_listing
 
-    registry, path = Home(home).registry(), Home(home).listing(pipeline)
+    home = Home(path, tuple(trusted))
+    registry, listing = home.registry(), home.listing(pipeline)
     log, failing = logging.getLogger("lockstep.registry.follow"), ""
     while True:
         try:
-            update_listing(registry, pipeline, path)
+            update_listing(registry, pipeline, listing)
             failing = ""
         except OSError as error:  # a full disk, or a home that may only be read
             if str(error) != failing:
-                log.error("%s cannot be written: %s", path, error)
+                log.error("%s cannot be written: %s", listing, error)
             failing = str(error)
         time.sleep(seconds)
 
@@ -166,8 +175,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its server ends it
     log_to_stderr("lockstep.registry")
     threading.Thread(target=end_with_input, daemon=True).start()
-    pipeline, home, seconds = sys.argv[1:]
-    follow(pipeline, Path(home), float(seconds))
+    pipeline, home, seconds, *trusted = sys.argv[1:]
+    follow(pipeline, Path(home), float(seconds), trusted)
 
 
 if __name__ == "__main__":

@@ -193,6 +193,7 @@ def _again(
 def _stays(records: Records, partition: str) -> str:
     """The attempt at a partition that stays published, if there is one; empty otherwise."""
     from lockstep.cli.console import near
+    from lockstep.columns.plain import to_the_minute
     from lockstep.errors import DamagedError
 
     try:
@@ -201,7 +202,7 @@ def _stays(records: Records, partition: str) -> str:
         return ""  # the run has reported it
     if commit is None:
         return ""
-    what = f"attempt {commit.attempt} of {commit.committed_at[:16].replace('T', ' ')} UTC"
+    what = f"attempt {commit.attempt} of {to_the_minute(commit.committed_at)}"
     return f"; {what} stays published: {near(str(records.export_path(partition)))}"
 
 

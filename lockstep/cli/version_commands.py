@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +41,8 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     if not as_json:
         if version is not None:
             say(f"Registered {declared.name} version {version}{_measured(declared, report)}.")
+            for line in _left_out(declared, report):
+                say(line)
         show_checks(report.checks, dagster=context.dagster())
         if report.ok:
             say(f"Promote it: lockstep promote {declared.name} {version}")
@@ -233,6 +235,17 @@ def _measured(declared: PipelineAssets, report: RunReport) -> str:
     ]
     shown = ", ".join(f"{title} {value:.4g}" for title, value in measured if value is not None)
     return f" ({shown})" if shown else ""
+
+
+def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
+    """By model whose fit left rows out, a sentence."""
+    from lockstep.columns.plain import counted
+    from lockstep.training.checks import unlabelled_in
+
+    for name in declared.pipeline.graph.models:
+        rows = int(report.figure("/candidate", unlabelled_in(name)) or 0)
+        if rows:
+            yield f"Left out of the fit of {name}, without a label: {counted(rows, 'row')}."
 
 
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:

@@ -66,6 +66,11 @@ def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
+def to_the_minute(stored: str) -> str:
+    """A time in ISO 8601, in a sentence: `2013-04-01 09:30 UTC`."""
+    return f"{datetime.fromisoformat(stored).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def show(value: Any, most: int = 60) -> str:
     """A value in a sentence: texts in quotes, floats with all their digits, cut where long."""
     value = python_value(value)

@@ -6,6 +6,7 @@ columns: no value, 0, negative, a common value, a form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import contains
 from typing import Literal
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.tables import is_missing
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
@@ -115,6 +116,11 @@ class Holds(msgspec.Struct, frozen=True, tag="holds"):
     def breaks(self, view: View) -> Array:
         """Which rows break the rule: float64, 0 or 1; NaN where either is missing."""
         return _lacks(view.columns[self.whole], self._parts(view))
+
+    def holds_days(self, view: View, rows: Ints) -> bool:
+        """Whether any text of some rows holds a day, right or wrong, in the layout."""
+        digits = re.sub("%Y", r"\\d{4}", re.sub("%[ymd]", r"\\d\\d", re.escape(self.part)))
+        return any(re.search(digits, text) for text in view.columns[self.whole][rows].tolist())
 
     def _parts(self, view: View) -> Array:
         if self.is_day:

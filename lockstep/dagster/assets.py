@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import DIGESTS, declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_schema, picture, version_link
@@ -99,7 +100,8 @@ def outcomes_asset(
         kinds={"parquet"},
         description=(
             "What became of one day's published rows, beside what was predicted for them. Read "
-            f"from {source.describe()}. The day is looked at again until enough is known."
+            f"from {to_markdown(source.describe())}. The day is looked at again until enough is "
+            "known."
         ),
         metadata=column_schema(
             declared.pipeline, compared_columns(declared.pipeline, declared.quality)

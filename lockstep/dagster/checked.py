@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import wraps
 from numbers import Integral
 from time import monotonic
@@ -16,8 +16,10 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.markdown import note_markdown, to_markdown
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.specs import Check
+from lockstep.dagster.narrow import fitted
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 from lockstep.errors import LockstepError
 
@@ -25,6 +27,8 @@ FILE_TAG = "lockstep/file"
 """Tag of a run that scores a file: its name in the command."""
 _MESSAGE = "message"
 """Metadata of a failed check: what, where, and what to do."""
+MISSED = "checks that did not pass"
+"""Metadata of what was made: a row a check, with its whole message."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: results without an evaluation of Dagster's, a row a check."""
 _MOST_ROWS = 50
@@ -47,8 +51,24 @@ class Blocked(dg.Failure):
         )
 
 
+@dataclass(frozen=True)
+class NothingMade:
+    """The result of a step that a check blocked before any row could go on.
+
+    Its partition is not materialized: Dagster shows it as failed.
+
+    Attributes:
+        metadata: What there is to tell of it.
+        check_results: Results of its checks.
+    """
+
+    metadata: Mapping[str, Any]
+    check_results: Sequence[dg.AssetCheckResult]
+
+
 Arguments = ParamSpec("Arguments")
-Materialized = Iterator[dg.MaterializeResult[Any]]
+Made = dg.MaterializeResult[Any] | NothingMade
+Materialized = Iterator[Made]
 
 
 def checked_asset(
@@ -83,7 +103,7 @@ def checked_asset(
             context: dg.AssetExecutionContext,
             *arguments: Arguments.args,
             **options: Arguments.kwargs,
-        ) -> Materialized:
+        ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
             if not context.selected_asset_keys:
                 raise LockstepError(
                     f"The checks of {name.to_user_string()} are carried out when it is "
@@ -94,7 +114,11 @@ def checked_asset(
             try:
                 for made in make(context, *arguments, **options):
                     context.log.info("%s made in %.1f s", title, monotonic() - begun)
-                    yield made
+                    if isinstance(made, NothingMade):
+                        context.log_event(_observation(context, made))
+                        yield from made.check_results
+                    else:
+                        yield made
                     _stop_if_blocked(context, made, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
@@ -122,15 +146,29 @@ def materialized(
     results: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
-    """The result of making an asset, with its check results.
+    """The result of making an asset, with its check results; see `with_findings`."""
+    told, checked = with_findings(context, results, metadata)
+    return dg.MaterializeResult(metadata=told, check_results=checked)
 
-    Results that were not judged are metadata, and so are those of checks that the asset does not
-    declare: the version that serves may be checked otherwise than the checkout declares.
+
+def with_findings(
+    context: dg.AssetExecutionContext,
+    results: Mapping[str, CheckResult],
+    metadata: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[dg.AssetCheckResult]]:
+    """Add what checks found to an asset's metadata.
+
+    The page of a partition shows metadata alone, so the checks that did not pass are there too.
+    Results that were not judged are metadata only, and so are those of checks that the asset does
+    not declare: the version that serves may be checked otherwise than the checkout declares.
 
     Args:
         context: The run.
         results: Check results by name.
         metadata: Further metadata of the asset.
+
+    Returns:
+        The metadata, and Dagster's results of the other checks.
     """
     place = _place(context)
     _tell(context, results, metadata)
@@ -140,9 +178,25 @@ def materialized(
     others = _same_keys(
         [_row(name, result, place) for name, result in results.items() if name not in evaluated]
     )
-    return dg.MaterializeResult(
-        metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
-        check_results=[to_result(name, result, place) for name, result in evaluated.items()],
+    missed = [
+        {"check": name, "finding": f"{result.result}: {Message.of(name, result, place)}"}
+        for name, result in evaluated.items()
+        if not result.passed
+    ]
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {MISSED: missed, OTHER_FINDINGS: others}
+    return (
+        {**metadata, **{title: table_metadata(rows) for title, rows in tables.items() if rows}},
+        [to_result(name, result, place) for name, result in evaluated.items()],
+    )
+
+
+def _observation(context: dg.AssetExecutionContext, made: NothingMade) -> dg.AssetObservation:
+    place = _place(context)
+    return dg.AssetObservation(
+        place.asset.split("/"),
+        partition=place.partition,
+        description="No row went on: nothing was made.",
+        metadata=made.metadata,
     )
 
 
@@ -164,9 +218,7 @@ def _same_keys(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]
     return [{key: row.get(key) for key in keys} for row in rows]
 
 
-def _stop_if_blocked(
-    context: dg.AssetExecutionContext, made: dg.MaterializeResult[Any], blocking: Set[str]
-) -> None:
+def _stop_if_blocked(context: dg.AssetExecutionContext, made: Made, blocking: Set[str]) -> None:
     """End the run where a blocking check is in error, with the whole message."""
     failed = {
         str(result.check_name): str(message_of(result.metadata))
@@ -235,11 +287,13 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
     if result.column is not None:
         metadata["column"] = result.column
     if result.table:
-        metadata["details"] = table_metadata(result.table)
+        metadata["details"] = table_metadata(fitted(result.table))
     if result.unjudged:
         lacking = [{"column": name, "lacking": why} for name, why in result.unjudged.items()]
-        metadata["not judged"] = table_metadata(lacking)
-    metadata |= {title: dg.MetadataValue.md(text) for title, text in result.notes.items()}
+        metadata["not judged"] = table_metadata(fitted(lacking))
+    metadata |= {
+        title: dg.MetadataValue.md(note_markdown(note)) for title, note in result.notes.items()
+    }
     message = None if result.passed else Message.of(name, result, place)
     if message is not None:
         metadata[_MESSAGE] = dg.MetadataValue.json(asdict(message))
@@ -247,7 +301,7 @@ def to_result(name: str, result: CheckResult, place: Place) -> dg.AssetCheckResu
         check_name=name,
         passed=result.passed,
         severity=dg.AssetCheckSeverity[result.severity],
-        description=result.summary if message is None else message.paragraphs,
+        description=to_markdown(result.summary if message is None else str(message)),
         metadata=metadata,
     )
 

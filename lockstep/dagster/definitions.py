@@ -16,6 +16,7 @@ import dagster as dg
 # again during the other imports, which takes a quarter of the time.
 gc.freeze()
 
+from lockstep.checks.markdown import code_block, to_markdown  # noqa: E402
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
@@ -110,7 +111,7 @@ def _broken_asset(broken: Broken) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey([name, "broken"]),
         group_name=name,
-        description=f"**{broken.error}**\n\n```\n{broken.details}\n```",
+        description=f"{to_markdown(broken.error)}\n\n{code_block(broken.details)}",
     )
     def broken_pipeline() -> None:
         raise dg.Failure(description=broken.error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import code_block
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -65,11 +66,9 @@ def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
 
 
 def first_rows(columns: Columns, count: int = 5) -> dg.MarkdownMetadataValue:
-    """The first rows as a Markdown table."""
-    frame = to_frame({name: array[:count] for name, array in columns.items()})
-    head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * len(frame.columns)
-    rows = ("| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False))
-    return dg.MetadataValue.md("\n".join((head, *rows)))
+    """The first rows, a line a column: a page is too narrow for them side by side."""
+    rows = to_frame({name: array[:count] for name, array in columns.items()})
+    return dg.MetadataValue.md(code_block(rows.T.to_string(header=False)))
 
 
 def picture(figure: Figure) -> dg.MarkdownMetadataValue:

@@ -7,10 +7,12 @@ show an attempt that broke off; all others from Dagster's events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.messages import Place
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.errors import DamagedError
@@ -94,26 +96,74 @@ def _recorded(
     attempt: int | None,
 ) -> dict[str, list[CheckReport]]:
     """The reports from the records of scoring, outcomes and requests, by asset."""
-    reports: dict[str, list[CheckReport]] = {}
-    for stream in streams(declared):
-        records = stream_records(declared, store, stream.name)
-        assets = {step: f"{declared.name}/{stream.name}/{step}" for step in STEPS}
-        reports |= _of_records(records, assets, partition, all_partitions, attempt)
-    looks: dict[str, Records] = {}
+    records = [stream_records(declared, store, stream.name) for stream in streams(declared)]
     if declared.outcomes is not None:
-        looks[OUTCOMES] = outcome_records(declared, store)
+        records.append(outcome_records(declared, store))
     if declared.request_log is not None:
-        looks[REQUESTS] = request_records(declared, store)
-    for step, records in looks.items():
-        asset = f"{declared.name}/{step}"
-        reports |= (
-            _of_records(records, {step: asset}, partition, all_partitions, None)
-            if attempt is None
-            else {asset: []}  # the number is of an attempt at scoring
-        )
+        records.append(request_records(declared, store))
+    reports = _by_asset(declared.name, records, partition, all_partitions, attempt)
     if declared.outcomes is not None:
         asset = f"{declared.name}/{OUTCOMES}"
         reports[asset] += _outdated(declared, store, asset, reports[asset])
+    return reports
+
+
+def stored_checks(
+    pipeline: str,
+    store: Store,
+    *,
+    day: str | None = None,
+    all_partitions: bool = False,
+    attempt: int | None = None,
+) -> list[CheckReport]:
+    """The last results of checks by the records alone, for a pipeline that cannot be imported.
+
+    Those of training and the gate are in Dagster's events only.
+
+    Args:
+        pipeline: Its name.
+        store: Where its rows are kept.
+        day: Only this partition; see `recorded_checks`, as for the others.
+        all_partitions: Whether to take every partition.
+        attempt: Number of the attempt.
+
+    Raises:
+        NotStoredError: No such attempt is kept.
+    """
+    exported = {"daily": "published", "inbox": "published", OUTCOMES: None, REQUESTS: None}
+    records = [
+        Records(store.root / stream, partial(_again, pipeline, stream), exported=export)
+        for stream, export in exported.items()
+        if (store.root / stream).is_dir()
+    ]
+    by_asset = _by_asset(pipeline, records, day, all_partitions, attempt)
+    return [report for reports in by_asset.values() for report in reports]
+
+
+def _again(pipeline: str, stream: str, partition: str) -> str:
+    asset = stream if stream in (OUTCOMES, REQUESTS) else f"{stream}/batch"
+    return Place(f"{pipeline}/{asset}", partition).again
+
+
+def _by_asset(
+    pipeline: str,
+    of_streams: Sequence[Records],
+    partition: str | None,
+    all_partitions: bool,
+    attempt: int | None,
+) -> dict[str, list[CheckReport]]:
+    """The reports from records, by asset."""
+    reports: dict[str, list[CheckReport]] = {}
+    for records in of_streams:
+        stream = records.stream
+        if stream not in (OUTCOMES, REQUESTS):
+            assets = {step: f"{pipeline}/{stream}/{step}" for step in STEPS}
+            reports |= _of_records(records, assets, partition, all_partitions, attempt)
+        elif attempt is None:
+            assets = {stream: f"{pipeline}/{stream}"}
+            reports |= _of_records(records, assets, partition, all_partitions, None)
+        else:  # the number is of an attempt at scoring
+            reports[f"{pipeline}/{stream}"] = []
     return reports
 
 

@@ -57,8 +57,8 @@ class CheckReport:
 
     @property
     def page(self) -> str:
-        """Path of its page in Dagster's UI."""
-        return Place(self.asset).page(self.check)
+        """Path of the page in Dagster's UI that shows it."""
+        return Place(self.asset, self.partition).page(self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
@@ -97,7 +97,7 @@ class CheckReport:
         return {**asdict(self), "page": f"{dagster or ''}{self.page}"}
 
     @classmethod
-    def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:
+    def others(cls, made: dg.AssetMaterialization | dg.AssetObservation) -> list[CheckReport]:
         """Reports of the checks without an evaluation, such as those not judged."""
         table = made.metadata.get(OTHER_FINDINGS)
         if not isinstance(table, dg.TableMetadataValue):
@@ -125,7 +125,8 @@ class RunReport:
         run_id: Dagster's identifier of the run.
         job: Name of the job.
         partition: The partition, if it has one.
-        materialized: Assets that were written, each with its metadata as plain values.
+        materialized: Assets that were written, or tried in vain, each with its metadata as plain
+            values.
         checks: Reports of the checks.
         error: Why it broke off, in a line; None if it went through or a check stopped it.
         is_mistake: Whether the error is bad input or wrong use, rather than a fault.
@@ -237,7 +238,7 @@ def run_job(
                 },
             )
     events = result.all_events
-    made = [event.materialization for event in events if event.is_step_materialization]
+    made = [asset for asset in map(_asset_of, events) if asset is not None]
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         raise KeyboardInterrupt
@@ -260,6 +261,13 @@ def run_job(
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
+
+
+def _asset_of(event: dg.DagsterEvent) -> dg.AssetMaterialization | dg.AssetObservation | None:
+    """What an event tells of an asset; None of any other event."""
+    if event.is_step_materialization:
+        return event.step_materialization_data.materialization
+    return event.asset_observation_data.asset_observation if event.is_asset_observation else None
 
 
 @contextmanager

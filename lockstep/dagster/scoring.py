@@ -7,10 +7,18 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.pictures import findings_picture
 from lockstep.checks.specs import declared_checks
 from lockstep.checks.svg import in_markdown
-from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.checked import (
+    Made,
+    Materialized,
+    NothingMade,
+    checked_asset,
+    materialized,
+    with_findings,
+)
 from lockstep.dagster.metadata import column_lineage, column_schema, version_link
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
@@ -53,8 +61,9 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         description=(
-            f"The records of one {stream.unit} to score, from {stream.origin}. Rows that do not "
-            "fit their declaration or break a critical rule are set aside with their reasons."
+            f"The records of one {stream.unit} to score, from {to_markdown(stream.origin)}. Rows "
+            "that do not fit their declaration or break a critical rule are set aside with their "
+            "reasons."
         ),
         metadata=column_schema(pipeline, pipeline.record_schema.names),
     )
@@ -63,7 +72,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         config: BatchConfig,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = batch_step(
@@ -103,7 +112,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = scored_step(work, _live(declared, home, registry))
@@ -133,9 +142,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             **column_lineage(pipeline.graph, names, upstream, pipeline.graph.served),
         },
     )
-    def published(
-        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = publish(work)
@@ -160,7 +167,9 @@ def _told_upstream(
         stream.tell(home, partition, error)
         raise
     facts = stream.tell(home, partition, None)
-    metadata.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
+    metadata.update(
+        {title: dg.MetadataValue.md(to_markdown(text)) for title, text in facts.items()}
+    )
 
 
 def _work(
@@ -189,11 +198,11 @@ def _version(home: Home, declared: PipelineAssets, stage: Stage) -> dict[str, An
     return {"version": stage.version, "MLflow version": link}
 
 
-def _told(
-    context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any
-) -> dg.MaterializeResult[Any]:
-    """The materialization of a step, with its file and number of rows if it wrote any."""
+def _told(context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any) -> Made:
+    """The result of a step, with its file and number of rows if it wrote any."""
     if stage.path is not None:
         path = dg.MetadataValue.path(str(stage.path))
         metadata |= {"dagster/row_count": stage.counts[rows], "path": path}
+    if stage.blocked_by and not metadata.get("dagster/row_count"):
+        return NothingMade(*with_findings(context, stage.results, metadata))
     return materialized(context, stage.results, metadata)

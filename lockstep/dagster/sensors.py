@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.columns.plain import listed, shown_name
 from lockstep.dagster.jobs import job_names, promote_job_name, replay_job_name, score_job_name
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
@@ -178,7 +179,7 @@ def _observation(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
     path = dg.MetadataValue.path(shown_name(str(fate.file)))
     return dg.AssetObservation(
         [declared.name, "inbox", "batch"],
-        description=fate.message.paragraphs,
+        description=to_markdown(str(fate.message)),
         metadata={"file": path, "what became of it": fate.state},
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import (
@@ -20,6 +21,7 @@ from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import Candidate, fit_candidate
+from lockstep.training.checks import unlabelled_in
 from lockstep.training.training_set import (
     LabelledHistory,
     compute_training_set,
@@ -43,7 +45,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description=(
             "Labelled records to train on: what was known when each row had to be predicted, "
-            f"and what became of it. Read from {declared.history.describe()}."
+            f"and what became of it. Read from {to_markdown(declared.history.describe())}."
         ),
         metadata=column_schema(pipeline, pipeline.joint_schema.names),
     )
@@ -142,6 +144,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
                 **_registered(home, fitted),
                 "dagster/row_count": fitted.rows,
                 **{title: value for title, value in fitted.metrics.items() if value == value},
+                **{unlabelled_in(name): rows for name, rows in fitted.unlabelled.items()},
                 **{f"plot: {title}": picture(figure) for title, figure in fitted.plots.items()},
             },
         )

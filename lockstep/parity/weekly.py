@@ -88,12 +88,18 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
             if np.isfinite(values[place])
         }
 
-    def usual(self, figure: str) -> str:
-        """The range of a figure in the weeks of training, in words; empty where it is not known."""
+    def usual(self, figure: str, within: tuple[float, float] = (-np.inf, np.inf)) -> str:
+        """The range of a figure in the weeks of training, in words; empty where it is not known.
+
+        Args:
+            figure: Its name.
+            within: The least and largest value that it can have.
+        """
         if self.limits is None or figure not in self.names:
             return ""
         place = self.names.index(figure)
-        low, high = self.limits.level.low[place], self.limits.level.high[place]
+        level = self.limits.level
+        low, high = np.clip([level.low[place], level.high[place]], *within)
         ways = {"lower": f"at least {low:.3g}", "higher": f"at most {high:.3g}"}
         return ways.get(self.worse[place], f"{low:.3g} to {high:.3g}")
 

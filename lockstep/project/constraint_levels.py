@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from lockstep.columns.plain import show
 from lockstep.errors import DeclarationError
+from lockstep.project.keywords import known_keywords
 
 Level = Literal["off", "warn", "block"]
 LEVELS: tuple[Level, ...] = ("off", "warn", "block")
@@ -16,6 +17,7 @@ FAMILIES = ("values", "rules", "history", "identity", "panels", "aggregates")
 """The families of constraints."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Constraints:
     """The levels of constraints that a batch breaks.

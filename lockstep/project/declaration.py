@@ -15,6 +15,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
 from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
+from lockstep.project.keywords import known_keywords
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sources import Source, misread
@@ -24,6 +25,7 @@ from lockstep.suites.suites import SuiteJson, Suites
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Calendar:
     """The days to score.
@@ -110,6 +112,7 @@ class Calendar:
                 )
 
 
+@known_keywords
 @dataclass(frozen=True, eq=False)
 class PipelineAssets:
     """A pipeline with the sources of its rows and the demands on them.

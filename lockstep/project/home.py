@@ -19,9 +19,11 @@ class Home:
 
     Attributes:
         path: The folder; made at the first write.
+        trusted: Types that the project's models may hold beside the library's.
     """
 
     path: Path
+    trusted: tuple[str, ...] = ()
 
     @property
     def dagster(self) -> Path:
@@ -64,6 +66,10 @@ class Home:
         """The folder of the log of requests that a pipeline answered."""
         return self.data / pipeline / "requests" / "segments"
 
+    def replayed(self, pipeline: str) -> Path:
+        """The folder that has a record for each segment of that log that was replayed."""
+        return self.data / pipeline / "requests" / "records"
+
     @property
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
@@ -88,4 +94,5 @@ class Home:
             self.tracking_uri,
             artifact_root=self.mlflow / "artifacts",
             cache=self.cache / "versions",
+            trusted=self.trusted,
         )

@@ -7,6 +7,7 @@ transforms = "transforms"   # packages whose modules are pipelines, one file of 
 expectations = "expectations"
 assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
+trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
 _ROLES = ("transforms", "expectations", "assets")
+_LISTS = ("packages", "trusted")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Project:
         assets: Package of their sources.
         others: Further packages of the project's own.
         home_folder: The home, unless `LOCKSTEP_HOME` names another.
+        trusted: Full names of types that models may hold beside the library's.
     """
 
     root: Path
@@ -49,6 +52,7 @@ class Project:
     assets: str = "assets"
     others: tuple[str, ...] = ()
     home_folder: str = ".lockstep"
+    trusted: tuple[str, ...] = ()
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -77,7 +81,7 @@ class Project:
         Raises:
             ProjectError: It has an unknown name, or a value of the wrong kind.
         """
-        known = ("name", "home", *_ROLES, "packages")
+        known = ("name", "home", *_ROLES, *_LISTS)
         where = f"{root / FILE}, [tool.lockstep]"
         for name, value in settings.items():
             if name not in known:
@@ -86,9 +90,9 @@ class Project:
                 raise ProjectError(
                     f"{where}: there is no setting {name!r}; there are {', '.join(known)}.{hint}"
                 )
-            if name == "packages":
+            if name in _LISTS:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                    raise ProjectError(f"{where}: packages is a list of names, not {value!r}.")
+                    raise ProjectError(f"{where}: {name} is a list of names, not {value!r}.")
             elif not isinstance(value, str) or not value:
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
         roles = {role: settings.get(role, role) for role in _ROLES}
@@ -97,6 +101,7 @@ class Project:
             name=settings.get("name", root.name),
             others=tuple(settings.get("packages", ())),
             home_folder=settings.get("home", ".lockstep"),
+            trusted=tuple(settings.get("trusted", ())),
             **roles,
         )
 
@@ -109,7 +114,8 @@ class Project:
     def home(self) -> Home:
         """The home: `LOCKSTEP_HOME`, or else the folder that the settings name."""
         named = os.environ.get("LOCKSTEP_HOME")
-        return Home(Path(named).resolve() if named else (self.root / self.home_folder).resolve())
+        folder = Path(named) if named else self.root / self.home_folder
+        return Home(folder.resolve(), self.trusted)
 
     def pipeline_names(self) -> list[str]:
         """Names of the pipelines, by the files in the package of their sources, without imports.

@@ -30,6 +30,7 @@ from lockstep.errors import (
     UnavailableError,
     UnreadableError,
 )
+from lockstep.project.keywords import known_keywords
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     return decode(data, schema, source=source.describe())
 
 
+@known_keywords
 @dataclass(frozen=True)
 class ParquetSource:
     """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01.
@@ -120,6 +122,7 @@ class ParquetSource:
         return f"Parquet file {self.path}"
 
 
+@known_keywords
 @dataclass(frozen=True)
 class CsvSource:
     """A CSV file; `{day}` in its path stands for a day, such as 2013-04-01.
@@ -160,6 +163,7 @@ class CsvSource:
         return f"CSV file {self.path}"
 
 
+@known_keywords
 @dataclass(frozen=True)
 class SqlSource:
     """A query; `:day` in it stands for a day and is bound as a date, not put in as text.
@@ -193,6 +197,7 @@ class SqlSource:
         from sqlalchemy import Date, NullPool, bindparam, create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
+        sys.audit("lockstep.query", self.describe())  # not every driver tells of its connections
         statement = text(self.query)
         _check_day(self, day, self.takes_day, ":day in its query")
         if self.takes_day:
@@ -244,6 +249,7 @@ class SqlSource:
         return url.set(database=str(file))
 
 
+@known_keywords
 @dataclass(frozen=True)
 class FunctionSource:
     """A Python function that returns a DataFrame, a pyarrow table or records.

@@ -75,6 +75,7 @@ def _listed(registry: Registry, version: Version, last: ListedVersion | None) ->
         directory=last.directory if last and is_at_hand else registry.files(version),
         digest=version.digest,
         proven_at=proven_at(version) if is_proven(version) else None,
+        trusted=registry.trusted,
     )
 
 

@@ -48,20 +48,21 @@ class Registration:
         pipeline: The fitted pipeline.
         source: Its source.
         evidence: What else the version carries.
+        trusted: Further types that its models may hold.
     """
 
     connection: Connection
     pipeline: Pipeline
     source: Snapshot
     evidence: Evidence
+    trusted: tuple[str, ...] = ()
 
     def carry_out(self, tags: Mapping[str, str], plots: Mapping[str, Figure]) -> Version:
         """Log and register it; see `Registry.log`."""
         self._check()
         with _one_at_a_time, tempfile.TemporaryDirectory(prefix="lockstep-") as directory:
-            digest = write_artifact(
-                Path(directory, ARTIFACT), self.pipeline, self.source, self.evidence
-            )
+            folder = Path(directory, ARTIFACT)
+            digest = write_artifact(folder, self.pipeline, self.source, self.evidence, self.trusted)
             labels = {
                 MANIFEST_TAG: digest,
                 "lockstep.code": self.source.digest,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import Evidence
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline
@@ -47,6 +48,7 @@ class Registry:
             once for every registry object.
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
+        trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Registry:
         cache: Path | None = None,
         attempts: int = 4,
         wait: float = 0.5,
+        trusted: tuple[str, ...] = (),
     ) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
+        self.trusted = trusted
         self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._files = VersionFiles(self._connection, cache)
@@ -103,7 +107,7 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
             RegistryError: The registry refused something.
         """
-        registration = Registration(self._connection, pipeline, source, evidence)
+        registration = Registration(self._connection, pipeline, source, evidence, self.trusted)
         return registration.carry_out(tags or {}, plots or {})
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
@@ -121,6 +125,7 @@ class Registry:
             AliasNotSetError: There is no such alias.
             ArtifactError: One of its files is missing or was changed, or Lockstep did not log it.
             SnapshotError: Its source does not run here.
+            OutsideReadingError: Its source opens, when imported, what the version does not carry.
             UntrustedTypeError: A model holds a type that may not be loaded.
             RegistryUnreachableError: The registry does not answer.
         """
@@ -129,9 +134,14 @@ class Registry:
         if key in self._loaded:
             Artifact.open(files, listed.digest)
         else:
-            self._loaded[key] = LoadedVersion.open(
-                files, listed.digest, name=listed.name, version=listed.version
-            )
+            with guarding():
+                self._loaded[key] = LoadedVersion.open(
+                    files,
+                    listed.digest,
+                    name=listed.name,
+                    version=listed.version,
+                    trusted=self.trusted,
+                )
         return self._loaded[key]
 
     def unload(self, loaded: LoadedVersion) -> None:

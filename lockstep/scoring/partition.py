@@ -12,6 +12,7 @@ store and rows only: a process of a pool does without registry and orchestrator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,11 +20,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
-from lockstep.checks.comparisons import check_company, check_replay, check_sample
+from lockstep.checks.comparisons import (
+    check_company,
+    check_replay,
+    check_sample,
+    outside_readings,
+)
 from lockstep.checks.ingest import (
     Ingested,
     QuarantinedValues,
@@ -45,7 +52,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_arrow
-from lockstep.errors import BlockedError, FailingFunctionError
+from lockstep.errors import BlockedError, FailingFunctionError, OutsideReadingError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.row_rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
@@ -231,7 +238,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
     aside, like those on which a function fails. The checks look at all computed rows; there are
-    none where functions fail on more rows than may be set aside.
+    none where functions fail on more rows than may be set aside, or are refused what they read.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
@@ -244,10 +251,16 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
         serving = live.fastest(len(raw[pipeline.key]))
         before = _quarantined(work, attempt)
-        try:
-            rows = compute_rows(serving, raw, before.room, _row_rules(live))
-        except FailingFunctionError as error:
-            checked = {COMPUTATION.name: not_computed(error, before)}
+        failure = None
+        with suppress(OutsideReadingError), guarding() as guard:
+            try:
+                rows = compute_rows(serving, raw, before.room, _row_rules(live))
+            except FailingFunctionError as error:
+                failure = not_computed(error, before)
+        if guard.readings:
+            failure = outside_readings(guard.readings)
+        if failure is not None:
+            checked = {COMPUTATION.name: failure}
             done = attempt.keep("scored", failed_step(work, "scored", checked, live))
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))

@@ -12,6 +12,7 @@ from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Reason, Rejected
+from lockstep.columns.failing import at_row
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
@@ -115,7 +116,8 @@ def _parts(
         if count == 0:
             raise
         if count == 1:
-            reason = failed.setdefault(offset, (Reason.of_function(error),))[0]
+            located = at_row(pipeline.graph, columns, error, pipeline.bound)
+            reason = failed.setdefault(offset, (Reason.of_function(located),))[0]
             if len(failed) > most:
                 raise FailingFunctionError(
                     reason.column, len(failed), offset + 1, reason.message, computed=error.column

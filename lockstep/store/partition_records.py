@@ -27,7 +27,7 @@ import msgspec
 from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
-from lockstep.columns.plain import one_line
+from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.errors import (
     BlockedError,
     DamagedError,
@@ -612,8 +612,8 @@ def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
         if done is None:
             raise BlockedError(
                 f"{step} of {partition} has not been materialized: attempt {attempt.number} of "
-                f"{attempt.record.started_at} broke off before, or goes on; do that first: "
-                f"{attempt.again}"
+                f"{to_the_minute(attempt.record.started_at)} broke off before, or goes on; do that "
+                f"first: {attempt.again}"
             )
         if done.blocked_by:
             reasons = "; ".join(f"{name}: {why}" for name, why in done.blocked_by.items())

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lockstep.checks.check_results import CheckResult
+from lockstep.columns.plain import to_the_minute
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
 from lockstep.store.damage import damage, verify
@@ -123,7 +124,7 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Ste
     step = next((step for step in steps if step not in done), steps[-1])
     counting = "What consumers read" if records.exported is not None else "What counts"
     before = (
-        f"{counting} is attempt {commit.attempt} of {commit.committed_at}"
+        f"{counting} is attempt {commit.attempt} of {to_the_minute(commit.committed_at)}"
         if commit is not None
         else "Nothing is published of it"
         if records.exported is not None
@@ -135,8 +136,8 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Ste
         wait = "Wait until it ends, or end it and make the partition anew: AGAIN"
         return StepFinding(step, RECORD, CheckResult(False, message, "WARN", todo=wait))
     message = (
-        f"Attempt {attempt.number} of {attempt.record.started_at} broke off before {step} was "
-        f"{'committed' if step in done else 'recorded'}{_because(attempt)}. {before}."
+        f"Attempt {attempt.number} of {to_the_minute(attempt.record.started_at)} broke off before "
+        f"{step} was {'committed' if step in done else 'recorded'}{_because(attempt)}. {before}."
     )
     return StepFinding(step, RECORD, CheckResult(False, message, where=str(attempt.folder)))
 

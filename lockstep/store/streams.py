@@ -67,7 +67,7 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
         fate = inbox_of(declared, home).tell(partition, error)
         if fate is None or fate.state == "waiting":
             return {}
-        return {"what became of the file": f"{fate.state}: {fate.message.paragraphs}"}
+        return {"what became of the file": f"{fate.state}: {fate.message}"}
 
     return Stream(
         name="inbox",

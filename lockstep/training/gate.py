@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.checks.age import compare_age
+from lockstep.checks.age import compare_age, scoring_time
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_compiled, check_replay
@@ -150,7 +150,7 @@ def _not_loaded(
 
 
 def _check_staleness(declared: PipelineAssets, loaded: LoadedVersion, store: Store) -> CheckResult:
-    """Check the age of the newest training row, at the newest scored day or else now.
+    """Check the age of the newest training row when the newest scored day, or the first, is scored.
 
     Its time comes from the version's own files: people can edit its tags in the registry.
     """
@@ -159,8 +159,9 @@ def _check_staleness(declared: PipelineAssets, loaded: LoadedVersion, store: Sto
         return CheckResult.not_judged(
             "The records have no event time, so the age of the training rows is unknown."
         )
-    scored = stream_records(declared, store, "daily").partitions()
-    now = datetime.fromisoformat(f"{scored[-1]}T00:00:00Z") if scored else datetime.now(UTC)
-    if declared.calendar is not None and declared.calendar.end is not None and not scored:
-        now = datetime.fromisoformat(f"{declared.calendar.start}T00:00:00Z")
-    return compare_age(newest, now, declared.max_age, "The newest training row is of")
+    at = datetime.now(UTC)
+    if declared.calendar is not None:
+        scored = stream_records(declared, store, "daily").partitions()
+        day = scored[-1] if scored else declared.calendar.start.isoformat()
+        at = scoring_time(declared, "daily", day, at)
+    return compare_age(newest, at, declared.max_age, "The newest training row is of")

@@ -25,10 +25,11 @@ from lockstep.checks.specs import (
 )
 from lockstep.checks.suite_checks import Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table, set_aside
+from lockstep.columns.failing import at_first_row
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import from_arrow, kinds_of
-from lockstep.errors import FitError, UnreadableError
+from lockstep.errors import FitError, FunctionError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.row_rules import applicable_rules, part
@@ -150,7 +151,10 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
     with records.step(CANDIDATE, "training_set", run, after=("history",)) as attempt:
         raw = _history(declared, attempt)
         names = training_columns(declared)
-        computed = pipeline.graph.evaluate(raw, names)
+        try:
+            computed = pipeline.graph.evaluate(raw, names)
+        except FunctionError as error:
+            raise at_first_row(pipeline.graph, raw, error) from error.__cause__
         columns = {name: computed[name] for name in names}
         suite = declared.suites_json()["features"]
         kinds = {name: pipeline.graph.kind(name) for name in names}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from assets.orders import ASSETS, history
-from lockstep.checks.ingest import check_input_suite, ingest
+from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
 from lockstep.rules.row_rules import compile_rules
@@ -39,6 +39,18 @@ def test_a_refused_row_is_set_aside_and_warns() -> None:
     found = check_input_suite(ingested, ROWS.columns, SUITE, lambda told: None)
     assert (found.result, found.column) == ("warned", "price")
     assert found.numbers["set aside"] == len(ingested.broken) == 1
+
+
+def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() -> None:
+    nothing = decode(FRAME.head(0), SCHEMA)
+    ingested = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
+    decoding = check_decoding(ingested)
+    assert decoding.result == "warned"
+    assert decoding.summary == "no rows came: the delivery has columns, and no row"
+    suite = check_input_suite(ingested, nothing.columns, SUITE, lambda told: None)
+    assert suite.result == "failed"
+    assert suite.summary.startswith("No rows came. ")
+    assert all(one.todo.startswith("Ask upstream whether rows are") for one in (decoding, suite))
 
 
 def test_another_count_is_told_with_its_expectation(result: SuiteResult) -> None:

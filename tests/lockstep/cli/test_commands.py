@@ -21,10 +21,11 @@ from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
 from lockstep.store.lock import locked
-from tests.fixtures.orders import SECOND
+from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
+GROUPS = {"log": ["forget"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
     *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),
@@ -47,6 +48,14 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
     answer = lockstep(command, "--help")
     assert answer.status == 0
     assert f" {command} [OPTIONS]" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("group", "command"), [(group, name) for group, names in GROUPS.items() for name in names]
+)
+def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) -> None:
+    assert f" {command} " in lockstep(group, "--help").out
+    assert f" {group} {command} [OPTIONS]" in lockstep(group, command, "--help").out
 
 
 @pytest.mark.parametrize(
@@ -911,3 +920,22 @@ def test_up_tells_the_pages_of_checks_that_failed(
 ) -> None:
     shown = lockstep("up").out.splitlines()
     assert f"  failed  live_version of orders/daily/batch {DAY}: {PAGE}" in shown
+
+
+# What was found of a pipeline that cannot be imported
+
+
+def test_what_was_found_is_read_while_the_pipeline_cannot_be_imported(
+    checkout: Checkout, scored_home: Path
+) -> None:
+    copy_home(scored_home, checkout.home)
+    whole = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
+    checkout.edit("assets/orders.py", "FIRST, LAST =", "FIRST, LAST, MORE =")
+    broken = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
+    assert broken.returncode == 2
+    (error,) = broken.stderr.splitlines()
+    assert "Pipeline orders cannot be imported" in error
+    known = {(one["asset"], one["check"]): one["summary"] for one in json.loads(broken.stdout)}
+    assert ("orders/daily/scored", "golden_replay") in known
+    before = {(one["asset"], one["check"]): one["summary"] for one in json.loads(whole.stdout)}
+    assert known == {key: before[key] for key in known}

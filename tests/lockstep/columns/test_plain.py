@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.plain import all_of, brief, counted, cut, listed, one_line, plain, show
+from lockstep.columns.plain import (
+    all_of,
+    brief,
+    counted,
+    cut,
+    listed,
+    one_line,
+    plain,
+    show,
+    to_the_minute,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +51,13 @@ def test_a_value_becomes_what_strict_json_can_hold(value: Any, expected: Any) ->
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, pd.NA, np.datetime64("NaT")])
 def test_a_missing_value_is_null(missing: Any) -> None:
     assert plain([missing]) == [None]
+
+
+@pytest.mark.parametrize(
+    "stored", ["2013-04-01T09:30:59.123456+00:00", "2013-04-01T11:30:00+02:00"]
+)
+def test_a_stored_time_reads_as_a_person_writes_it(stored: str) -> None:
+    assert to_the_minute(stored) == "2013-04-01 09:30 UTC"
 
 
 def test_nan_is_told_from_none_where_that_is_asked() -> None:

@@ -43,7 +43,7 @@ def test_training_runs_all_checks_of_history_training_set_and_candidate(trained_
     _, report = trained_home
     assert {one.check for one in report.checks} == {
         *("decoding", "input_suite", "feature_suite", "row_locality"),
-        *("training_parity", "round_trip", "wire_formats", "compiled_parity", "quality"),
+        *("training_parity", "fit", "round_trip", "wire_formats", "compiled_parity", "quality"),
         *("baseline", "champion_comparison", "slices"),
     }
 

@@ -376,6 +376,37 @@ def test_a_metric_that_needs_both_classes_says_which_one_there_is() -> None:
     assert found.unjudged == {"risk auc": "came_back is True in all rows whose outcome is known"}
 
 
+def test_a_day_of_too_few_rows_has_no_metric_of_its_own() -> None:
+    few = {name: values[:29] for name, values in predictions().items()}
+    found = check_live_quality(QUALITIES, few, predictions())
+    assert (found.passed, str(found.numbers["risk auc"])) == (True, "nan")
+    assert found.table[0]["this day"] == "29 outcomes are known, and it takes 30"
+    assert check_live_quality(QUALITIES, few, few).result == "not_judged"
+
+
+def test_a_day_of_one_row_shows_its_label() -> None:
+    lone = {"came_back": np.array([True]), "risk": np.array([0.25])}
+    found = check_live_quality(QUALITIES, lone, predictions())
+    assert found.table[0]["this day"] == "came_back of the only row is True, predicted: 0.25"
+
+
+def test_a_day_of_one_class_has_no_metric_even_where_it_could_be_computed() -> None:
+    one_sided = predictions()
+    one_sided["came_back"][:] = True
+    found = check_live_quality(
+        (Quality("risk", "came_back", "brier", threshold=0.9),), one_sided, one_sided
+    )
+    assert found.result == "not_judged"
+
+
+def test_what_was_usual_lies_within_the_range_of_the_metric() -> None:
+    weeks = np.random.default_rng(0).normal(0.2, 0.3, 60)
+    weekly = WeeklyFigures.of({"risk auc": weeks}, {"risk auc": "lower"}, weeks=12, rows=100)
+    watch = Watch.of(weekly, Changes("v"), "day", QUALITIES, predictions())
+    assert weekly.usual("risk auc").startswith("at least -")
+    assert watch.usual("risk auc") == "at least 0"
+
+
 def test_every_prediction_that_misses_its_demand_is_named() -> None:
     columns = predictions()
     columns |= {"risk": columns["risk"][::-1], "danger": columns["risk"][::-1]}

@@ -61,7 +61,8 @@ def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
 def test_the_reason_names_the_function_and_what_it_raised(fussy: Pipeline) -> None:
     (reason,) = evaluate_rows(fussy, rows([7]), MOST)[1][0].reasons
     assert reason.column == "region"
-    assert "KeyError" in reason.message
+    assert reason.message.endswith("raised KeyError: 'XX', at key 2020-03-01-0007, of country 'XX'")
+    assert reason.refusal == "cannot be computed for this row: its function raised KeyError"
 
 
 def test_the_other_rows_have_the_values_that_they_have_without_the_failing_ones(

@@ -55,6 +55,12 @@ def test_how_old_a_version_is_its_files_tell_and_no_tag(workplace, until: str) -
     assert gate_of(workplace).results["staleness"] == before
 
 
+def test_the_gate_and_a_batch_count_the_same_age(scored) -> None:
+    batch = scored.attempt("2020-03-02").record.steps["batch"]
+    age = gate_of(scored).results["staleness"].numbers["age_days"]
+    assert age == batch.results["live_age"].numbers["age_days"] > 0
+
+
 def test_the_code_of_the_fit_passes(workplace) -> None:
     assert gate_of(workplace).results["code_parity"].passed
 
