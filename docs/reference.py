@@ -27,6 +27,7 @@ DECLARATIONS = (
     "Calendar",
     "ParquetSource",
     "CsvSource",
+    "CsvFormat",
     "SqlSource",
     "FunctionSource",
     "Quality",

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lockstep.columns.csv_format import CsvFormat
     from lockstep.columns.decorators import feature, label, model, output
     from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
     from lockstep.columns.pipeline import Pipeline
@@ -39,6 +40,7 @@ __all__ = [
     "Calendar",
     "Canary",
     "Constraints",
+    "CsvFormat",
     "CsvSource",
     "EventTime",
     "Floats",
@@ -73,6 +75,7 @@ _HOMES = {
     "Calendar": "project.declaration",
     "Canary": "serving.versions.canary",
     "Constraints": "project.constraint_levels",
+    "CsvFormat": "columns.csv_format",
     "CsvSource": "project.sources",
     "EventTime": "columns.records",
     "Floats": "columns.kinds",

@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,16 @@ class Artifact:
     def _fitted(self, unfitted: Pipeline) -> Pipeline:
         stored: Mapping[str, str] = self.manifest["models"]
         trust = Trust(self.trusted, running_modules(unfitted))
-        models = {
-            column: load_estimator(column, (self.directory / path).read_bytes(), trust)
-            for column, path in stored.items()
-        }
+        try:
+            models = {
+                column: load_estimator(column, (self.directory / path).read_bytes(), trust)
+                for column, path in stored.items()
+            }
+        except ArtifactError as error:
+            release = self._other_release()
+            if release is None:
+                raise
+            raise ArtifactError(f"{release} ({error})") from error
         pipeline = unfitted.with_models(models)
         for column in pipeline.graph.models:
             given = pipeline.graph.inputs(column)
@@ -135,6 +142,18 @@ class Artifact:
                     "promote a version anew."
                 )
         return pipeline
+
+    def _other_release(self) -> str | None:
+        """That the models are of another scikit-learn than this one; None if they are of this."""
+        with reading(path := self.directory / ENVIRONMENT, "the environment"):
+            fitted = json.loads(path.read_bytes())["libraries"]["scikit-learn"]
+        here = version("scikit-learn")
+        if fitted == here:
+            return None
+        return (
+            f"The models were fitted with scikit-learn {fitted}, and scikit-learn {here} does not "
+            f"load them: install scikit-learn=={fitted}, or train and promote a version anew."
+        )
 
 
 def sha256(data: bytes) -> str:

@@ -475,7 +475,7 @@ def _without(finding: Finding, constraints: ConstraintSet, excused: Array) -> Fi
     identities = {
         constraints.statistics[place].identity for place in np.flatnonzero(excused).tolist()
     }
-    strict = [detail.statistic for detail in finding.details if detail.statistic.feature.strict]
+    strict = [detail.statistic for detail in finding.details if detail.strict]
     return replace(
         finding, strict=any(statistic.identity not in identities for statistic in strict)
     )

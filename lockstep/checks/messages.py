@@ -68,8 +68,8 @@ class Place:
         kind = self.asset.rpartition("/")[2]
         if kind in _TRAINED:
             return f"lockstep train {self.pipeline}"
-        if kind == "champion":
-            return f"lockstep promote {self.pipeline}"
+        if kind in ("champion", "audit"):
+            return f"lockstep {'promote' if kind == 'champion' else kind} {self.pipeline}"
         verb = {"outcomes": "outcomes", "requests": "replay"}.get(kind, "score")
         return f"lockstep {verb} {self.pipeline} {self.option}"
 

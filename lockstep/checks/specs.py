@@ -414,6 +414,15 @@ REQUEST_DRIFT = Check(
     need=needs.FIELDS,
 )
 
+DIGESTS = Check(
+    "digests",
+    "Every file that the home keeps of the pipeline is as it was written, by its digest: records, "
+    "rows and exports of all partitions, files of the inbox, segments of the request log, and the "
+    "versions. The other checks look only at what is new, or was touched, since the last audit.",
+    "The details list what is damaged, each with how to make it anew. Restore it from a copy, or "
+    "make it anew. Then: AGAIN",
+)
+
 HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
@@ -461,6 +470,7 @@ SCORED_CHECKS = (
 )
 OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
 REQUEST_CHECKS = (REQUEST_REPLAY, REQUEST_DRIFT)
+AUDIT_CHECKS = (DIGESTS,)
 CHECKS_BY_ASSET = {
     "history": HISTORY_CHECKS,
     "training_set": TRAINING_SET_CHECKS,
@@ -470,6 +480,7 @@ CHECKS_BY_ASSET = {
     "scored": SCORED_CHECKS,
     "outcomes": OUTCOME_CHECKS,
     "requests": REQUEST_CHECKS,
+    "audit": AUDIT_CHECKS,
 }
 CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
+from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, Attempt, Day, PipelineName, ScoredFile
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -88,6 +88,47 @@ def checks(
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
     if any(check.result == "failed" for check in reports):
+        raise typer.Exit(FAILED)
+
+
+def audit(
+    pipeline: Annotated[
+        str | None, typer.Argument(metavar=PIPELINE, help="Name of the pipeline; all by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify every digest that the home keeps: records, files, versions; 1 if one does not agree.
+
+    It reads every file, and says first how long that takes. `checks` looks only at what is new, or
+    was touched, since the last audit; `lockstep up` audits each pipeline every Sunday night.
+    """
+    from lockstep.cli.console import say, show_json
+    from lockstep.cli.progress import Bar
+    from lockstep.columns.plain import counted
+    from lockstep.scoring.audit import audit as verify
+    from lockstep.scoring.audit import expected_seconds, units
+
+    names = [pipeline] if pipeline is not None else list(context.all_pipelines().declared)
+    parts = {
+        name: units(context.pipeline(name), context.home(), context.registry()) for name in names
+    }
+    every = [unit for of_pipeline in parts.values() for unit in of_pipeline]
+    if not as_json:
+        files, size = sum(len(unit.files) for unit in every), sum(unit.bytes for unit in every)
+        seconds = expected_seconds(every)
+        say(f"{counted(files, 'file')}, {size / 1e6:,.1f} MB: about {max(seconds, 1):.0f} s.")
+    audited = {}
+    with Bar(len(every), 1, shown=not as_json) as bar:
+        for name, of_pipeline in parts.items():
+            audited[name] = verify(of_pipeline, bar.begin)
+    if as_json:
+        show_json({name: result.to_json() for name, result in audited.items()})
+    else:
+        for name, result in audited.items():
+            for part, why in result.damage.items():
+                say(f"damaged: {name} {part}: {why}")
+            say(f"{name}: {result.verdict}")
+    if any(result.damage for result in audited.values()):
         raise typer.Exit(FAILED)
 
 

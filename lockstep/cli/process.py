@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 from lockstep.columns.threads import set_blas_threads
@@ -35,6 +36,8 @@ def prepare_process() -> None:
 def start_command() -> None:
     """Prepare a process that carries out one command."""
     prepare_process()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # such as names of files in no UTF-8
     gc.set_threshold(*_COLLECT_AFTER)
 
 

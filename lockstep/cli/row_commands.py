@@ -42,6 +42,7 @@ def score(
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
     from lockstep.errors import LockstepError
+    from lockstep.store.inbox import named_file
     from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
 
@@ -49,6 +50,7 @@ def score(
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
+        file = named_file(file)
         dropped = _drop(declared, file, as_json=as_json)
         stream, partitions = "inbox", [dropped]
         run = partial(_score_file, declared, file, dropped, accept or [])
@@ -75,10 +77,12 @@ def _score_file(
     declared: PipelineAssets, file: Path, partition: str, accept: list[str], watch: PartitionWatch
 ) -> None:
     """Score a file of the inbox, in a run."""
+    from lockstep.columns.plain import shown_name
     from lockstep.dagster.jobs import score_job_name
 
     ops = {f"{declared.name}__inbox__batch": {"config": {"accept": accept}}}
-    job, named = score_job_name(declared.name, "inbox"), str(file) if file.exists() else None
+    job = score_job_name(declared.name, "inbox")
+    named = shown_name(str(file)) if file.exists() else None
     watch.on_partition(partition)
     watch.on_report(context.run(job, partition, ops, watch.on_step, named))
 
@@ -190,8 +194,10 @@ def _again(
     accept: Sequence[str] = (),
 ) -> str:
     """The command that goes on with the days that are left, or with a file."""
+    from lockstep.columns.plain import shown_name
+
     if file is not None:
-        what = ["--file", str(file)]
+        what = ["--file", shown_name(str(file))]
     elif len(left) > 1:
         what = ["--from", left[0], "--to", left[-1]]
     else:
@@ -241,12 +247,14 @@ def _line(report: RunReport) -> str:
 def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
     """Claim a file for the inbox without moving it, and make its partition."""
     from lockstep.cli.console import say
+    from lockstep.columns.plain import shown_name
     from lockstep.dagster.partitions import inbox_partitions
     from lockstep.store.inbox import came_as, claim_copy
 
     partition = claim_copy(context.home().inbox(declared.name), file)
     if not as_json and file.exists() and not came_as(partition, file):
-        say(f"{file} has the content of {partition}, which came before: that is scored again.")
-    name = inbox_partitions(declared.name).name
-    context.instance().add_dynamic_partitions(name or "", [partition])
+        name = shown_name(str(file))
+        say(f"{name} has the content of {partition}, which came before: that is scored again.")
+    files = inbox_partitions(declared.name).name
+    context.instance().add_dynamic_partitions(files or "", [partition])
     return partition

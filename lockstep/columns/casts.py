@@ -20,7 +20,6 @@ from lockstep.columns.converters import (
     Convert,
     Refusal,
     RefusedError,
-    cell_parser,
 )
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.schema import Field
@@ -163,9 +162,17 @@ def values_of(values: pa.ChunkedArray) -> list[Any]:
         return values.to_pandas(date_as_object=False).tolist()  # type: ignore[no-any-return]
 
 
-def cast_cells(cells: pa.ChunkedArray, field: Field, convert: Convert) -> Cast:
-    """The canonical array of the cells of a CSV column; a null is an empty cell without quotes."""
-    parse = cell_parser(field)
+def cast_cells(
+    cells: pa.ChunkedArray, field: Field, convert: Convert, parse: Callable[[str], Any]
+) -> Cast:
+    """The canonical array of the cells of a CSV column; a null is an empty cell without quotes.
+
+    Args:
+        cells: The cells, as texts.
+        field: The declaration.
+        convert: The field's `converter`.
+        parse: Returns the value that a cell stands for.
+    """
     distinct, codes = encoded_texts(cells)
     return cast_distinct(field, convert, [parse(cell) for cell in distinct], codes)
 

@@ -23,6 +23,7 @@ from lockstep.columns.casts import (
     values_of,
 )
 from lockstep.columns.converters import Convert, RefusedError, converter
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
@@ -142,11 +143,20 @@ def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
     raise _undecodable(data, source)
 
 
-def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
-    """Decode a table of text cells, as a CSV file holds them; a null is an empty cell."""
+def decode_cells(
+    cells: pa.Table, schema: Schema, *, source: str, written: CsvFormat = USUAL
+) -> Decoded:
+    """Decode a table of text cells, as a CSV file holds them; a null is an empty cell.
+
+    Args:
+        cells: The cells.
+        schema: What the rows are declared to hold.
+        source: What to call them in messages.
+        written: How numbers and times are written in them.
+    """
 
     def cast(name: str, field: Field, convert: Convert) -> Cast:
-        return cast_cells(cells.column(name), field, convert)
+        return cast_cells(cells.column(name), field, convert, written.parser(field, name))
 
     table = _Table(
         cells.column_names, cast, lambda rows: _arrow_records(cells, rows), cells.num_rows

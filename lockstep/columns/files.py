@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.plain import counted, one_line, show
 from lockstep.columns.schema import Schema
@@ -20,8 +21,10 @@ from lockstep.errors import InputError, UnavailableError, UnreadableError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
+_NAMES = {"sep": "separator"}
+"""Arguments of pandas that have another name here."""
 _BEGINNING = 100_000
 """Bytes of a file that are searched for the separator of its cells."""
 _OTHER_BEGINNINGS = {
@@ -39,11 +42,13 @@ _OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
     ".gz": ("read_csv", {"compression": "gzip"}),
 }
 """By suffix, how pandas reads kinds of tables that are not read here."""
+_OF_CELLS = ("read_csv", "read_excel")
+"""Readers of pandas that would take the cells for numbers, and some texts for missing values."""
 _CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
 """Errors of Python's reader, in words that follow the number of a line."""
 _ODD_ROW = (
-    "Correct that line: a text that holds a comma or a line break stands in double quotes, and a "
-    'double quote in it is doubled ("").'
+    "Correct that line: a text that holds a separator or a line break stands in double quotes, and "
+    'a double quote in it is doubled ("").'
 )
 _CUT_OFF = (
     "It is the last line: the file is cut off, as where it was copied while it was written. Have "
@@ -51,10 +56,15 @@ _CUT_OFF = (
 )
 
 
-def decode_file(path: Path | str, schema: Schema) -> Decoded:
+def decode_file(path: Path | str, schema: Schema, written: CsvFormat = USUAL) -> Decoded:
     """Decode a file by its suffix: `.csv`, `.parquet`, or `.jsonl` (one JSON object a line).
 
     In CSV, an empty cell without quotes is missing and `""` is an empty text.
+
+    Args:
+        path: The file.
+        schema: What the rows are declared to hold.
+        written: How a CSV file is written.
 
     Raises:
         InputError: Its kind is not known.
@@ -62,7 +72,8 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         UnreadableError: It is empty, cut off, or not what its suffix says, or it lacks a column.
     """
     path = Path(path)
-    reader = READERS.get(path.suffix.lower())
+    kind = path.suffix.lower()
+    reader = READERS.get(kind)
     if reader is None:
         raise of_unknown_kind(path)
     try:
@@ -74,7 +85,7 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
                 where=str(path),
                 todo="Write it anew.",
             )
-        return reader(path, schema)
+        return _decode_csv(path, schema, written) if kind == ".csv" else reader(path, schema)
     except OSError as error:
         raise _unavailable(path, error) from error
 
@@ -107,8 +118,12 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     return decode(data, schema, source=source)
 
 
-def read_csv(path: Path) -> pa.Table:
+def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
     """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
+
+    Args:
+        path: The file.
+        written: How it is written.
 
     Raises:
         UnavailableError: The system cannot read it.
@@ -120,10 +135,12 @@ def read_csv(path: Path) -> pa.Table:
         data = path.read_bytes()
     except OSError as error:
         raise _unavailable(path, error) from error
+    if not written.is_utf8:
+        data = _in_utf8(path, data, written.encoding)
     _check_text(path, data)
-    _check_separator(path, data)
+    _check_separator(path, data, written.separator)
     try:
-        return csv_cells(data)
+        return csv_cells(data, separator=written.separator)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if (line := _line_beyond_utf8(data)) is not None:
             raise UnreadableError(
@@ -131,10 +148,23 @@ def read_csv(path: Path) -> pa.Table:
                 where=f"{path}, line {line}",
                 todo=anew(path, encoding="latin-1"),
             ) from error
-        raise _no_cells(path, data, one_line(str(error))) from error
+        raise _no_cells(path, data, one_line(str(error)), written.separator) from error
 
 
-def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
+def _in_utf8(path: Path, data: bytes, encoding: str) -> bytes:
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeError as error:
+        at = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = data.count(b"\n", 0, at) + 1
+        raise UnreadableError(
+            f"{path} is not in {encoding} (line {line}).",
+            where=f"{path}, line {line}",
+            todo="Have it written in that, or declare the encoding that it has.",
+        ) from error
+
+
+def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.Table:
     """The cells of a CSV text as texts; null where a cell is empty and has no quotes.
 
     Raises:
@@ -145,7 +175,7 @@ def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
     from pyarrow import csv as arrow_csv
 
     text = pa.py_buffer(data + b"\n")  # pyarrow wants one after a header on its own
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    parse = arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     with arrow_csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
         names = head.schema.names
     return arrow_csv.read_csv(
@@ -161,9 +191,9 @@ def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
     )
 
 
-def _no_cells(path: Path, data: bytes, why: str) -> UnreadableError:
+def _no_cells(path: Path, data: bytes, why: str, separator: str) -> UnreadableError:
     """The error for a CSV file without cells, with the line at fault."""
-    odd = _odd_row(data)
+    odd = _odd_row(data, separator)
     if odd is None:
         what, where, todo = why, str(path), "Correct the file."
     else:
@@ -186,16 +216,16 @@ class _OddRow(NamedTuple):
     is_short: bool
 
 
-def _odd_row(data: bytes) -> _OddRow | None:
+def _odd_row(data: bytes, separator: str) -> _OddRow | None:
     """The first row of a CSV text that has not as many cells as its header; None if all have."""
     with io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="replace", newline="") as text:
-        rows = csv.reader(text, strict=True)
+        rows = csv.reader(text, strict=True, delimiter=separator)
         begins, header = 1, 0
         try:
             for row in rows:
                 header = header or len(row)
                 if row and len(row) != header:
-                    cells, shown = counted(len(row), "cell"), show(",".join(row))
+                    cells, shown = counted(len(row), "cell"), show(separator.join(row))
                     why = f"has {cells}, and the header {header}: {shown}"
                     return _OddRow(begins, why, len(row) < header)
                 begins = rows.line_num + 1
@@ -208,15 +238,23 @@ def _odd_row(data: bytes) -> _OddRow | None:
 def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
     """How to write a table anew as a CSV file with commas, decimal points and UTF-8.
 
+    Its cells are read as texts, so that texts such as `007` and `NA` stay as they are; a missing
+    one stays missing.
+
     Args:
         path: Its file.
         reader: The function of pandas that reads it.
         options: Arguments of that function.
     """
+    points = ""
+    if options.pop("decimal", ".") == ",":
+        points = r'.replace(r"^([+-]?\d*),(\d+)$", r"\1.\2", regex=True)'
     given = "".join(f", {name}={_literal(value)}" for name, value in options.items())
+    if reader in _OF_CELLS:
+        given += ', dtype=str, keep_default_na=False, na_values=[""]'
     source, target = str(path), str(path.with_name(f"{path.stem}-new.csv"))
     program = (
-        f"import pandas; pandas.{reader}({_literal(source)}{given})"
+        f"import pandas; pandas.{reader}({_literal(source)}{given}){points}"
         f".to_csv({_literal(target)}, index=False)"
     )
     return f"Write it anew, such as by: python -c {shlex.quote(program)}"
@@ -240,21 +278,31 @@ def _check_text(path: Path, data: bytes) -> None:
         raise UnreadableError(f"{path} is no text.", where=str(path), todo="Write it anew as CSV.")
 
 
-def _check_separator(path: Path, data: bytes) -> None:
+def _check_separator(path: Path, data: bytes, declared: str) -> None:
     head, _, rest = data[:_BEGINNING].partition(b"\n")
-    separator = max(_SEPARATORS, key=head.count)
-    if head.count(separator) <= head.count(b","):
+    separator = separator_of(head)
+    if separator == declared or head.count(separator.encode()) <= head.count(declared.encode()):
         return
-    options = {"sep": separator.decode()}
-    if _DECIMAL_COMMA.search(rest):
+    options = {"sep": separator}
+    if separator != "," and _DECIMAL_COMMA.search(rest):
         options["decimal"] = ","
     if _line_beyond_utf8(data) is not None:
         options["encoding"] = "latin-1"
-    raise UnreadableError(
-        f"{path} separates its cells by {_SEPARATORS[separator]}, not commas.",
-        where=str(path),
-        todo=anew(path, **options),
+    format_too = "".join(
+        f", {_NAMES.get(name, name)}={_literal(value)}" for name, value in options.items()
     )
+    wanted = SEPARATORS.get(declared, repr(declared))
+    raise UnreadableError(
+        f"{path} separates its cells by {SEPARATORS[separator]}, not {wanted}.",
+        where=str(path),
+        todo=f"Declare how it is written: CsvSource(...{format_too}), or "
+        f"inbox=CsvFormat({format_too[2:]}). Or: {anew(path, **options)}",
+    )
+
+
+def separator_of(head: bytes) -> str:
+    """The separator of cells that a header has most often; a comma where it has none."""
+    return max(SEPARATORS, key=lambda separator: head.count(separator.encode()))
 
 
 def _line_beyond_utf8(data: bytes) -> int | None:
@@ -266,8 +314,8 @@ def _line_beyond_utf8(data: bytes) -> int | None:
     return None
 
 
-def _decode_csv(path: Path, schema: Schema) -> Decoded:
-    return decode_cells(read_csv(path), schema, source=str(path))
+def _decode_csv(path: Path, schema: Schema, written: CsvFormat = USUAL) -> Decoded:
+    return decode_cells(read_csv(path, written), schema, source=str(path), written=written)
 
 
 def read_parquet(path: Path) -> pa.Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -90,6 +92,32 @@ _BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 64
 def one_line(text: str, most: int = 200) -> str:
     """A text in one line, without a full stop at its end, cut where it is long."""
     return cut(" ".join(text.split()).rstrip("."), most)
+
+
+_UNSHOWN = re.compile(r"%(?=[0-9A-Fa-f]{2})|\.(?=\.\.)")
+"""What a shown name spells out beside unprintable characters: what reads as spelt out already, and
+the three dots that Dagster admits in no key."""
+_SPELT_OUT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def shown_name(name: str) -> str:
+    """The name or path of a file as printable text, in which each name has a form of its own.
+
+    A name is bytes to the system. Those that are no UTF-8, or that nobody can see, are spelt out,
+    such as `%FF` or `%0A`. Nearly all names are shown as they are.
+    """
+    escaped = _UNSHOWN.sub(lambda match: f"%{ord(match[0]):02X}", name)
+    return "".join(
+        letter if letter.isprintable() else "".join(f"%{byte:02X}" for byte in os.fsencode(letter))
+        for letter in escaped
+    )
+
+
+def name_shown(shown: str) -> str:
+    """The name or path of a file of which this is the `shown_name`."""
+    return os.fsdecode(
+        _SPELT_OUT.sub(lambda match: bytes.fromhex(match[1].decode()), os.fsencode(shown))
+    )
 
 
 def cut(text: str, most: int) -> str:

@@ -57,6 +57,10 @@ _SMALLEST, _LARGEST = 50, 1_000
 _TRUST = {"beyond": 0.0, "residual": 0.75, "distance": 0.75, "agreement": 0.75}
 """Share of the evidence that blocks, by kind. Another season moves these kinds: numbers go beyond
 what training saw, and regressions go out of date."""
+_ENOUGH_TO_COUNT = 5
+"""Training days that it takes to know how few rows a day may have."""
+_CUT_DEVIATIONS = 3.0
+"""Least deviations by which a day that was cut off has fewer rows than any training day."""
 _YEAR = 365
 """Training days from which on all seasons are known."""
 
@@ -77,6 +81,7 @@ class DayJudged:
         high: The high end.
         state: The state that they were read from.
         shown: Which rows of the batch show each feature.
+        is_cut: Whether it has half of the rows that every training day had, or fewer.
     """
 
     day: int
@@ -90,6 +95,11 @@ class DayJudged:
     high: Floats
     state: State
     shown: Shown
+    is_cut: bool = False
+
+    def is_strict(self, statistic: Statistic) -> bool:
+        """Whether what a statistic shows is what no training day did, by far or in a single row."""
+        return statistic.feature.strict or (self.is_cut and statistic.feature.kind == "volume")
 
 
 class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -112,6 +122,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         limits: The limits of the statistics.
         past: The last training days.
         unjudged: Families that were left out, each with the reason.
+        fewest: How many rows the training day with the fewest has; 0 where that is not known, or
+            rows have no event time.
         format: The format that the set is stored in.
     """
 
@@ -131,6 +143,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     limits: Limits
     past: tuple[PastBatch, ...]
     unjudged: dict[str, str] = {}
+    fewest: int = 0
     format: int = FORMAT
 
     @cached_property
@@ -160,6 +173,11 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.days >= _YEAR:
             return np.ones(len(self.statistics))
         return np.array([_TRUST.get(statistic.feature.kind, 1.0) for statistic in self.statistics])
+
+    @cached_property
+    def _volume(self) -> Array:
+        """Which statistics are the number of rows: bool."""
+        return np.array([statistic.feature.kind == "volume" for statistic in self.statistics])
 
     @cached_property
     def _strict(self) -> Array:
@@ -208,6 +226,10 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
                 strict = shares[: len(broken)]
                 strict[broken] = np.maximum(strict[broken], 1.0)
+            is_cut = _is_half(len(rows), self.fewest)
+            if is_cut:
+                for shares in (judged.evidence, judged.blocks):
+                    shares[self._volume] = np.maximum(shares[self._volume], 1.0)
             days.append(
                 DayJudged(
                     day=day,
@@ -221,6 +243,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                     high=judged.high,
                     state=state,
                     shown=shown,
+                    is_cut=is_cut,
                 )
             )
             past.append(light_batch(state, day, len(rows)))
@@ -362,11 +385,23 @@ def discover(
         history=before, identity=contents, panels=regressions, aggregates=whole, features=features,
         parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
     )  # fmt: skip
+    fewest = min((state.rows for state in states), default=0)
     last = [
         past_batch(view, rows, state, "training", number, constraints)
         for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
     ]
-    return msgspec.structs.replace(constraints, past=tuple(last))
+    is_dated = schema.event_time is not None and len(days) >= _ENOUGH_TO_COUNT
+    return msgspec.structs.replace(
+        constraints, past=tuple(last), fewest=fewest if is_dated and not population else 0
+    )
+
+
+def _is_half(rows: int, fewest: int) -> bool:
+    """Whether a day has half of the rows of the least training day, by more than chance.
+
+    The square root of a count has a deviation of a half (Anscombe, 1948).
+    """
+    return 2 * rows <= fewest and np.sqrt(fewest) - np.sqrt(rows) >= _CUT_DEVIATIONS / 2
 
 
 def _array_of(parts: Sequence[tuple[int, int]]) -> Ints:

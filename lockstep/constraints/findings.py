@@ -49,12 +49,14 @@ class Detail:
         value: Its figure.
         usual: Its usual range.
         share: How unusual it is, as a share of the limit that warns.
+        strict: Whether no training day did what it shows.
     """
 
     statistic: Statistic
     value: str
     usual: str
     share: float
+    strict: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,9 @@ def misdated(view: View) -> list[Finding]:
             strict=True,
             blocks=True,
             share=share / COMMON,
-            details=(Detail(statistic, f"{share:.1%}", f"up to {COMMON:.1%}", share / COMMON),),
+            details=(
+                Detail(statistic, f"{share:.1%}", f"up to {COMMON:.1%}", share / COMMON, True),
+            ),
             extents={statistic.identity: share / COMMON},
         )
     ]
@@ -215,7 +219,7 @@ def _overlap(rows: Ints, others: Ints) -> float:
 def _finding(
     constraints: ConstraintSet, view: View, day: DayJudged, group: Sequence[int], shares: Floats
 ) -> Finding:
-    strict = [place for place in group if constraints.statistics[place].feature.strict]
+    strict = [place for place in group if day.is_strict(constraints.statistics[place])]
     is_copied = constraints.statistics[group[0]].feature.family == identity.FAMILY
     lead = group[0] if is_copied else (strict or group)[0]  # a rule names the rows that break it
     group = [lead, *(place for place in group if place != lead)]
@@ -259,7 +263,8 @@ def _detail(constraints: ConstraintSet, day: DayJudged, place: int, shares: Floa
     statistic = constraints.statistics[place]
     value, low, high = (float(figures[place]) for figures in (day.values, day.low, day.high))
     usual = range_of(constraints, statistic, low, high)
-    return Detail(statistic, figure_of(constraints, statistic, value), usual, float(shares[place]))
+    figure, share = figure_of(constraints, statistic, value), float(shares[place])
+    return Detail(statistic, figure, usual, share, day.is_strict(statistic))
 
 
 def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""All assets of a pipeline: of training and scoring, the champion, outcomes, and requests."""
+"""All assets of a pipeline: of training and scoring, the champion, outcomes, requests, audit."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
-from lockstep.checks.specs import declared_checks
+from lockstep.checks.specs import DIGESTS, declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_schema, picture, version_link
 from lockstep.dagster.partitions import daily_partitions, request_partitions
@@ -17,6 +17,7 @@ from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
+from lockstep.scoring.audit import audit, expected_seconds, units
 from lockstep.scoring.outcomes import compare_outcomes, compared_columns
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
@@ -38,6 +39,7 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
         assets.append(outcomes_asset(declared, declared.outcomes, declared.calendar))
     if declared.request_log is not None:
         assets.append(requests_asset(declared))
+    assets.append(audit_asset(declared))
     return assets
 
 
@@ -192,3 +194,29 @@ def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         yield materialized(context, replayed.results, metadata)
 
     return requests
+
+
+def audit_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
+    """`audit` of a pipeline: all digests that its home keeps, verified."""
+
+    @checked_asset(
+        [declared.name, "audit"],
+        declared_checks(declared, "audit"),
+        group_name=declared.name,
+        description=(
+            "The last audit: every record, file and version that the home keeps of the pipeline, "
+            "read and compared with its digest."
+        ),
+    )
+    def audit_of_home(
+        context: dg.AssetExecutionContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        parts = units(declared, home, registry)
+        context.log.info("%d parts, about %.0f s", len(parts), expected_seconds(parts))
+        audited = audit(parts)
+        facts = {"files": audited.files, "bytes": audited.bytes, "seconds": audited.seconds}
+        yield materialized(context, {DIGESTS.name: audited.to_result()}, facts)
+
+    return audit_of_home

@@ -64,6 +64,16 @@ def replay_job_name(pipeline: str) -> str:
     return f"{pipeline}_replay"
 
 
+def audit_job_name(pipeline: str) -> str:
+    """Name of the job that verifies all digests."""
+    return f"{pipeline}_audit"
+
+
+def job_names(declared: PipelineAssets) -> list[str]:
+    """Names of all jobs of a pipeline."""
+    return [str(job.name) for job in jobs(declared)]
+
+
 def jobs(declared: PipelineAssets) -> list[Job]:
     """All jobs of a pipeline."""
     name = declared.name
@@ -79,6 +89,11 @@ def jobs(declared: PipelineAssets) -> list[Job]:
             "Put the version of @champion through the gate; if it passes, it goes live.",
         ),
         *(_score_job(declared, stream) for stream in streams(declared)),
+        _job(
+            audit_job_name(name),
+            [[name, "audit"]],
+            "Verify every digest that the home keeps of the pipeline.",
+        ),
     ]
     if declared.outcomes is not None and declared.calendar is not None:
         pipeline_jobs.append(

@@ -23,7 +23,14 @@ from lockstep.scoring.request_replay import STEP as REQUESTS
 from lockstep.scoring.request_replay import request_records
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.status import RECORD, STEPS, findings, last_attempted, unpublished
+from lockstep.store.status import (
+    RECORD,
+    STEPS,
+    damaged,
+    findings,
+    last_attempted,
+    unpublished,
+)
 from lockstep.store.streams import stream_records, streams
 
 _MOST_RECORDS = 10_000
@@ -48,8 +55,8 @@ def recorded_checks(
         instance: Dagster's instance; None where nothing was run yet.
         store: Where the pipeline's rows are kept.
         day: Only this partition.
-        all_partitions: Whether to take every partition, rather than the last one and the days that
-            wait for a person.
+        all_partitions: Whether to take every partition, rather than the last one, the days that
+            wait for a person, and what is damaged.
         attempt: Number of the attempt at scoring the partition; the last one by default.
 
     Raises:
@@ -188,13 +195,18 @@ def _of_records(
 ) -> dict[str, list[CheckReport]]:
     """The reports from records, by asset; see `recorded_checks`."""
     reports: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
+    steps = tuple(assets)
     if partition is None and not all_partitions:
         waiting = unpublished(records) if records.stream in _OWED else []
-        wanted = list(dict.fromkeys([*waiting, last_attempted(records)]))
+        wanted = list(filter(None, dict.fromkeys([*waiting, last_attempted(records)])))
     else:
         wanted = [name for name in records.attempted() if partition in (None, name)]
-    for name in filter(None, wanted):
-        for finding in findings(records, name, attempt, tuple(assets)):
+    found = {name: findings(records, name, attempt, steps) for name in wanted}
+    if partition is None:
+        for name, finding in damaged(records, steps).items():
+            found.setdefault(name, [finding])
+    for name, all_findings in found.items():
+        for finding in all_findings:
             asset = assets[finding.step]
             reports[asset].append(CheckReport.found(asset, finding.check, name, finding.result))
     return reports

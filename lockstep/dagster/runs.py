@@ -19,6 +19,7 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, TOLD, message_of
 from lockstep.dagster.interrupts import interrupts_kept
+from lockstep.dagster.tries import signature
 from lockstep.dagster.workspace import job_origin
 from lockstep.errors import LockstepError
 from lockstep.project.project import Project
@@ -273,6 +274,7 @@ def run_job(
                 tags={
                     REPOSITORY_LABEL_TAG: origin.repository_origin.get_label(),
                     **(tags or {}),
+                    **signature(),  # from the first moment on: it may be killed in the next one
                     **({FILE_TAG: file} if file is not None else {}),
                 },
             )

@@ -1,4 +1,4 @@
-"""Schedules: each tick takes the open days, the oldest first and one at a time."""
+"""Schedules: each tick takes the open days, the oldest first and one at a time; and the audit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from lockstep.dagster.jobs import (
+    audit_job_name,
     backfill_job_name,
     backfill_op,
     monitor_job_name,
@@ -26,6 +27,7 @@ from lockstep.store.parquet import Store
 from lockstep.store.status import is_blocked
 from lockstep.store.streams import stream_records
 
+_EVERY_SUNDAY = "0 3 * * 0"
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
 
@@ -37,14 +39,31 @@ the days before it, which must be through by then."""
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
-    """The daily schedules of a pipeline; none without a daily source."""
+    """The schedules of a pipeline: with a daily source those of its days, and the weekly audit."""
     calendar = declared.calendar
-    if declared.daily is None or calendar is None:
-        return []
-    daily = [_score_daily(declared, calendar)]
-    if declared.outcomes is not None:
-        daily.append(_monitor_daily(declared, calendar))
-    return daily
+    daily: list[dg.ScheduleDefinition] = []
+    if declared.daily is not None and calendar is not None:
+        daily.append(_score_daily(declared, calendar))
+        if declared.outcomes is not None:
+            daily.append(_monitor_daily(declared, calendar))
+    return [*daily, _audit_weekly(declared)]
+
+
+def _audit_weekly(declared: PipelineAssets) -> dg.ScheduleDefinition:
+    job = audit_job_name(declared.name)
+
+    @dg.schedule(
+        name=job,
+        job_name=job,
+        cron_schedule=_EVERY_SUNDAY,
+        execution_timezone=declared.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every Sunday night, verify all digests that the home keeps of the pipeline.",
+    )
+    def audit_weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+    return audit_weekly
 
 
 def run_requests(

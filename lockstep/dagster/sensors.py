@@ -11,17 +11,24 @@ import dagster as dg
 import msgspec
 
 from lockstep.checks.markdown import to_markdown
-from lockstep.dagster.jobs import WANTED, promote_job_name, replay_job_name, score_job_name
+from lockstep.columns.plain import listed, shown_name
+from lockstep.dagster.jobs import (
+    WANTED,
+    job_names,
+    promote_job_name,
+    replay_job_name,
+    score_job_name,
+)
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import ONE_AT_A_TIME
-from lockstep.dagster.tries import broke_off, last_runs, may_try_again
+from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
-from lockstep.store.fates import Fate
-from lockstep.store.inbox import claim_files, unsupported_files
+from lockstep.store.fates import Fate, Inbox
+from lockstep.store.inbox import Claim, claim_files, left_alone
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
@@ -141,6 +148,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
+    every_job = job_names(declared)
 
     @_sensor(
         f"{declared.name}_inbox",
@@ -158,8 +166,14 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         for line in waiting:
             context.log.info(line)
         files = inbox_of(declared, home)
-        repeated = [fate for fate in files.untold() if fate.state == "repeated"]
-        observed = [_repetition(declared, fate) for fate in repeated]
+        for name in every_job:  # a killed one keeps a place in the queue
+            fail_killed(context.instance, name)
+        fates = [
+            *files.tell_left(),
+            *(fate for fate in files.untold() if fate.state == "repeated"),
+            *filter(None, (_changed(files, claim) for claim in claims)),
+        ]
+        observed = [_observation(declared, fate) for fate in fates]
         requests: list[dg.RunRequest] = []
         for partition in files.unpublished(claim.partition for claim in claims):
             runs = last_runs(context.instance, job, {_PARTITION: partition})
@@ -169,11 +183,11 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
             if runs and broke_off(context.instance, runs[0]):
                 files.tell_broken_off(partition, is_tried_again=key is not None)
         if not requests:
-            odd = unsupported_files(inbox)
-            what = [fate.message.what for fate in repeated] or [f"No new file in {inbox}."]
+            what = [fate.message.what for fate in fates] or [f"No new file in {inbox}."]
             what += waiting
-            if odd:
-                what.append(f"Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}")
+            if left := left_alone(inbox):
+                names = listed(shown_name(entry.path.name) for entry in left)
+                what.append(f"Left alone, with the reason beside each: {names}.")
             return dg.SensorResult(skip_reason=" ".join(what), asset_events=observed)
         asked = [str(request.partition_key) for request in requests]
         new = [partition for partition in asked if partition not in known]
@@ -186,12 +200,19 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     return file_arrived
 
 
-def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
-    """An observation of a repeated file, which has no partition, for the page of the asset."""
+def _changed(files: Inbox, claim: Claim) -> Fate | None:
+    """The fate of a claimed file that was changed since, once; None for all others."""
+    fate = files.tell_changed(claim.partition, is_changed=claim.is_changed)
+    return fate if claim.is_changed else None
+
+
+def _observation(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
+    """An observation of a file without a partition of its own, for the page of the asset."""
+    path = dg.MetadataValue.path(shown_name(str(fate.file)))
     return dg.AssetObservation(
         [declared.name, "inbox", "batch"],
         description=to_markdown(str(fate.message)),
-        metadata={"file": dg.MetadataValue.path(str(fate.file)), "what became of it": fate.state},
+        metadata={"file": path, "what became of it": fate.state},
     )
 
 

@@ -7,11 +7,14 @@ last runs decide whether to run again.
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from socket import gethostname
 
 import dagster as dg
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from lockstep.errors import (
     FetchError,
@@ -38,6 +41,14 @@ No errors of content: a delivery stays as it is until somebody delivers it again
 OUTSIDE_TAG = "lockstep/failed_from_outside"
 """Tag of a run that failed for such a cause at every try."""
 
+_UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_UNSIGNED = timedelta(seconds=15)
+"""How long nothing happens to a run that is being handed over to its process."""
 _RETRIES = 3
 _FIRST_WAIT_SECONDS = 10
 _STARTED_BY = ("dagster/schedule_name", "dagster/sensor_name")
@@ -71,10 +82,7 @@ def last_runs(
     tags: dict[str, str],
     since: datetime | None = None,
 ) -> list[dg.DagsterRun]:
-    """The last runs of a job with some tags, the newest first.
-
-    A run whose process is gone without a recorded end is recorded as failed first: Dagster does so
-    only while the server lives that started it.
+    """The last runs of a job with some tags, the newest first; those that were killed have failed.
 
     Args:
         instance: Where runs are recorded.
@@ -83,14 +91,29 @@ def last_runs(
         since: When the runs' input was made; runs that ended before are left out.
     """
     of_one = dg.RunsFilter(job_name=job, tags=tags)
-    for run in instance.get_runs(of_one, limit=MOST_TRIES):
-        if run.status is dg.DagsterRunStatus.STARTED and not _lives(run):
-            instance.report_run_failed(run, "Its process is gone; it was killed.")
+    fail_killed(instance, job, tags)
     return [
         record.dagster_run
         for record in instance.get_run_records(of_one, limit=MOST_TRIES)
         if since is None or record.create_timestamp > since or not record.dagster_run.is_finished
     ]
+
+
+def fail_killed(instance: dg.DagsterInstance, job: str, tags: dict[str, str] | None = None) -> None:
+    """Record the runs of a job as failed whose process is gone without a recorded end.
+
+    Dagster does so only while the server lives that started it, or after minutes. Until then such a
+    run also keeps its place in the queue.
+
+    Args:
+        instance: Where runs are recorded.
+        job: Name of the job.
+        tags: Tags of the runs; all by default.
+    """
+    under_way = dg.RunsFilter(job_name=job, tags=tags, statuses=_UNDER_WAY)
+    for record in instance.get_run_records(under_way):
+        if not _lives(instance, record):
+            instance.report_run_failed(record.dagster_run, "Its process is gone; it was killed.")
 
 
 def may_try_again(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> bool:
@@ -104,23 +127,63 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return OUTSIDE_TAG in run.tags or broke_off(instance, run)
 
 
+def signature() -> dict[str, str]:
+    """The tag of a run that this process carries out."""
+    return {PROCESS: f"{os.getpid()} {gethostname()}"}
+
+
 def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Tag a run with this process."""
-    instance.add_run_tags(run.run_id, {PROCESS: f"{os.getpid()} {gethostname()}"})
+    instance.add_run_tags(run.run_id, signature())
 
 
-def _lives(run: dg.DagsterRun) -> bool:
-    """Whether the process that signed a run lives; on another host, it counts as living."""
-    pid, _, host = run.tags.get(PROCESS, "").partition(" ")
-    if host != gethostname():
+def _lives(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Whether the process of a run lives: the one that signed it, or else one of its code server's.
+
+    On another host, it counts as living. So does a run that is not signed yet where Dagster starts
+    runs in another way than by a code server, such as in containers: that takes its time.
+    """
+    tags = record.dagster_run.tags
+    if PROCESS in tags:
+        pid, _, host = tags[PROCESS].partition(" ")
+        return host != gethostname() or _is_process(int(pid))
+    if not isinstance(instance.run_launcher, DefaultRunLauncher):
         return True
+    unchanged = datetime.now(UTC) - record.update_timestamp
+    return unchanged < _UNSIGNED or _is_carried_out(record.dagster_run)
+
+
+def _is_process(pid: int) -> bool:
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True  # somebody else's
     return True
+
+
+def _is_carried_out(run: dg.DagsterRun) -> bool:
+    """Whether the code server to which Dagster gave a run has a process of it."""
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+    from dagster._grpc.client import DagsterGrpcClient
+    from dagster._grpc.types import GetCurrentRunsResult
+    from dagster._serdes import deserialize_value
+
+    if GRPC_INFO_TAG not in run.tags:
+        return False  # Dagster ended before it gave the run to anybody
+    address = json.loads(run.tags[GRPC_INFO_TAG])
+    server = DagsterGrpcClient(
+        host=address["host"],
+        port=address.get("port"),
+        socket=address.get("socket"),
+        use_ssl=address.get("use_ssl", False),
+    )
+    try:
+        running = deserialize_value(server.get_current_runs(), GetCurrentRunsResult)
+    except DagsterUserCodeUnreachableError:
+        return address["host"] not in ("localhost", "127.0.0.1", gethostname())
+    return run.run_id in running.current_runs
 
 
 def broke_off(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
 from lockstep.errors import DeclarationError
@@ -127,6 +128,7 @@ class PipelineAssets:
             looked at again.
         min_known: Share of a day's rows whose outcome has to be known. With less, the day is not
             measured and, after `label_delay`, that is a warning.
+        inbox: How CSV files are written that are dropped into its inbox.
         calendar: The days of `daily`; required with a `daily` source.
         quality: Demands on predictions, measured on held-out rows and on live ones.
         slices: Text columns whose values part the rows for the quality by slice.
@@ -156,6 +158,7 @@ class PipelineAssets:
     constraints: Constraints = field(default_factory=Constraints)
     kept_attempts: int = 3
     serving: Serving | None = None
+    inbox: CsvFormat = USUAL
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -208,6 +211,7 @@ class PipelineAssets:
             "max_quarantined": (int | float, "a share between 0 and 1"),
             "constraints": (Constraints, "Constraints(default='warn')"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
+            "inbox": (CsvFormat, "CsvFormat(separator=';', decimal=',')"),
         }
         if self.serving is not None:
             kinds["serving"] = Serving, "Serving(), or Serving(log=RequestLog(...))"

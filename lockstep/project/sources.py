@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file
 from lockstep.columns.plain import one_line, show
@@ -93,7 +94,8 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     """
     data = source.read(day)
     if isinstance(data, Path):
-        return decode_file(data, schema)
+        written = source.written if isinstance(source, CsvSource) else USUAL
+        return decode_file(data, schema, written)
     return decode(data, schema, source=source.describe())
 
 
@@ -127,13 +129,30 @@ class CsvSource:
 
     An empty cell without quotes is missing, and `""` is an empty text. A relative path is seen
     from the root of the project.
+
+    Attributes:
+        path: Path of the file.
+        separator: See `CsvFormat`, as the others.
+        decimal: The decimal mark.
+        encoding: The encoding.
+        dates: The layout of times, or layouts by column.
     """
 
     path: str | Path
+    separator: str = USUAL.separator
+    decimal: str = USUAL.decimal
+    encoding: str = USUAL.encoding
+    dates: str | Mapping[str, str] | None = None
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_suffix(self.path, ".csv")
+        _ = self.written  # which checks the settings
+
+    @property
+    def written(self) -> CsvFormat:
+        """How the file is written."""
+        return CsvFormat(self.separator, self.decimal, self.encoding, self.dates)
 
     def read(self, day: date | None = None) -> Path:
         """The path of the file for a day; see `Source.read`."""

@@ -314,9 +314,12 @@ def publish(work: Work) -> Stage:
         LockedError: Another process keeps the partition locked.
         SupersededError: Another run published the partition meanwhile.
     """
-    records = work.records
+    records, run = work.records, work.run
     before = ["batch", "scored"]
-    with records.step(work.partition, "published", work.run, after=before) as attempt:
+    with (
+        records.keeping_reason(work.partition, run),
+        records.step(work.partition, "published", run, after=before) as attempt,
+    ):
         scored = attempt.record.steps["scored"]
         table = attempt.read("scored")
         wanted = scored.facts["published"]  # the checkout may have other outputs by now

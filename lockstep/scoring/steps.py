@@ -91,6 +91,13 @@ def _ingest(
     """The result of `batch_step`, and the version that can go on; None where none can."""
     demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
+    with work.records.keeping_reason(work.partition, work.run):
+        return _ingest_by_live(work, serving, read, accept)
+
+
+def _ingest_by_live(
+    work: Work, serving: Live, read: Read, accept: Sequence[str]
+) -> tuple[Stage, LoadedVersion | None]:
     state = serving.take_over()
     work = replace(work, live=state)
     try:
@@ -122,14 +129,15 @@ def scored_step(work: Work, serving: Live) -> Stage:
         LockedError: Another process keeps the partition locked.
         LockstepError: Something outside fails.
     """
-    try:
-        live = serving.load(serving.state())
-    except UnavailableFilesError:
-        raise
-    except ArtifactError as error:
-        results = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
-        return _fail(work, "scored", results, after=["batch"])
-    return score_batch(work, live)
+    with work.records.keeping_reason(work.partition, work.run):
+        try:
+            live = serving.load(serving.state())
+        except UnavailableFilesError:
+            raise
+        except ArtifactError as error:
+            results = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
+            return _fail(work, "scored", results, after=["batch"])
+        return score_batch(work, live)
 
 
 def _fail(

@@ -37,6 +37,8 @@ T = TypeVar("T")
 FORMAT = 1
 RECORD = "record.json"
 """The file of an attempt's record; a folder without one is no attempt."""
+_REASON = "reason.txt"
+"""The file that tells why a step of an attempt could not be carried out; no file of the record."""
 
 
 class Results(Mapping[str, CheckResult]):
@@ -369,6 +371,18 @@ class Attempt:
         self.record = record_now
         self.written.clear()
         return done
+
+    def keep_reason(self, reason: str) -> None:
+        """Keep why a step could not be carried out, in a sentence."""
+        replace_text(self.folder / _REASON, f"{reason}\n")
+
+    @property
+    def reason(self) -> str | None:
+        """Why a step could not be carried out; None where all could, or the process was killed."""
+        try:
+            return (self.folder / _REASON).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
 
     def digest(self) -> str:
         """SHA-256 of the record's file now."""

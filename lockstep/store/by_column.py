@@ -15,7 +15,7 @@ PARTITIONS = 30
 
 def last_partitions(records: Records, partition: str) -> list[str]:
     """A partition and those attempted before it, with whatever result, the oldest first."""
-    return [name for name in records.attempted() if name <= partition][-PARTITIONS:]
+    return [*records.attempted_before(partition, PARTITIONS - 1), partition]
 
 
 def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lockstep.artifacts.disks import replace_text
+from lockstep.columns.plain import shown_name
 
 BLOCK_BYTES = 2**26
 """Bytes of a block: tenths of a second on a disk, some seconds over a slow network."""
@@ -66,6 +67,12 @@ class IncrementalDigest:
         """Whether a file is unchanged since."""
         return _state(path) == self.state
 
+    def renamed(self, path: Path) -> IncrementalDigest:
+        """The digest of the file under another name; begun anew if its content may have changed."""
+        size, written, _, inode = _state(path)
+        is_same = (size, written, inode) == (self.size, self.state[1], self.state[3])
+        return replace(self, state=_state(path)) if is_same else IncrementalDigest.begin(path)
+
     def further(self, path: Path) -> IncrementalDigest:
         """Read one more block of the file."""
         with path.open("rb") as file:
@@ -88,7 +95,7 @@ class IncrementalDigests:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._readings = _kept(file)
+        self._readings, self._is_saved = _kept(file), True
 
     def go_on(self, path: Path, may_read: Callable[[], bool]) -> IncrementalDigest:
         """Read a file further, from the last block on if it is unchanged.
@@ -97,28 +104,39 @@ class IncrementalDigests:
             path: The file.
             may_read: Asked before each block.
         """
-        reading = self._readings.get(path.name)
+        reading = self._readings.get(shown_name(path.name))
         if reading is None or not reading.is_of(path):
             reading = IncrementalDigest.begin(path)
         while not reading.is_complete and may_read():
             reading = reading.further(path)
             if reading.size > BLOCK_BYTES:
-                self._keep({**self._readings, path.name: reading})
+                self.note(path, reading)
+                self.save()
         return reading
 
-    def forget_others(self, names: Iterable[str]) -> None:
-        """Forget all files but these."""
-        left = {name: self._readings[name] for name in self._readings.keys() & set(names)}
-        if left != self._readings:
-            self._keep(left)
+    def note(self, path: Path, reading: IncrementalDigest) -> None:
+        """Keep how far a file has been read, until it is saved."""
+        name = shown_name(path.name)
+        if self._readings.get(name) != reading:
+            self._readings[name], self._is_saved = reading, False
 
-    def _keep(self, readings: dict[str, IncrementalDigest]) -> None:
-        self._readings = readings
-        if not readings:
-            self._file.unlink(missing_ok=True)
+    def forget_others(self, names: Iterable[str]) -> None:
+        """Forget all files but these, and save the rest."""
+        for name in self._readings.keys() - set(map(shown_name, names)):
+            del self._readings[name]
+            self._is_saved = False
+        self.save()
+
+    def save(self) -> None:
+        """Store the readings."""
+        if self._is_saved:
             return
-        known = {name: asdict(reading) for name, reading in readings.items()}
-        replace_text(self._file, json.dumps(known))
+        if self._readings:
+            known = {name: asdict(reading) for name, reading in self._readings.items()}
+            replace_text(self._file, json.dumps(known))
+        else:
+            self._file.unlink(missing_ok=True)
+        self._is_saved = True
 
 
 def content_digest(path: Path) -> str:

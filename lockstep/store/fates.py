@@ -3,6 +3,7 @@
     claimed/NAME, claimed/NAME.txt      it waits, is published, or is blocked by a check
     rejected/NAME, rejected/NAME.txt    it cannot be read
     repeated/NAME, repeated/NAME.txt    its content came before
+    NAME, NAME.txt                      it is never claimed as it is
 
 The records of the partitions are the truth. A text is written from them after each step of scoring,
 also when a file is scored again.
@@ -18,15 +19,24 @@ from typing import Literal
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import counted, shown_name
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
-from lockstep.store.inbox import digest_of_name, files_in
+from lockstep.store.inbox import (
+    TEXT,
+    LeftAlone,
+    digest_of_name,
+    files_in,
+    is_text_of_left,
+    left_alone,
+    text_beside,
+)
 from lockstep.store.partition_records import Commit, Records
 from lockstep.store.status import STEPS
 
-State = Literal["waiting", "published", "blocked", "rejected", "repeated", "failed"]
-_SUFFIX = ".txt"
+State = Literal[
+    "waiting", "published", "blocked", "rejected", "repeated", "failed", "changed", "left"
+]
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Fate:
     @property
     def text(self) -> Path:
         """The text beside the file."""
-        return self.file.with_name(f"{self.file.name}{_SUFFIX}")
+        return text_beside(self.file)
 
 
 @dataclass(frozen=True)
@@ -111,13 +121,53 @@ class Inbox:
             fate = Fate("waiting", file, self._message(file, what))
         else:
             fate = self._failed(file, "its runs were killed before they were through.")
-        if not fate.text.exists() or fate.text.read_text(encoding="utf-8") != _as_text(fate):
-            _write(fate)
+        _write_if_new(fate)
+
+    def tell_changed(self, partition: str, *, is_changed: bool) -> Fate | None:
+        """Write beside a claimed file that it was changed since; or its fate, once it no longer is.
+
+        Returns:
+            The fate, if it was not written there yet.
+        """
+        file = self.file(partition)
+        if file is None:
+            return None
+        if is_changed:
+            what = (
+                "it was changed after it was claimed: it holds another content than its name "
+                "tells, which is not scored. What was made of it is of its first content."
+            )
+            todo = f"Move it to {self._near(self.folder)} to have it scored as a file of its own."
+            fate = Fate("changed", file, self._message(file, what, todo=todo))
+            return fate if _write_if_new(fate) else None
+        text = text_beside(file)
+        was_changed = text.is_file() and text.read_text(encoding="utf-8").startswith("changed: ")
+        return self.tell(partition) if was_changed else None
+
+    def tell_left(self) -> list[Fate]:
+        """Write beside what is never claimed why that is, and remove texts that hold no longer.
+
+        Returns:
+            What is left alone and was not told yet.
+        """
+        fates = [Fate("left", entry.path, self._left(entry)) for entry in left_alone(self.folder)]
+        texts = {fate.text for fate in fates}
+        for text in self.folder.glob(f"*{TEXT}"):
+            if text not in texts and is_text_of_left(text):
+                text.unlink(missing_ok=True)
+        free = (fate for fate in fates if not fate.text.exists() or is_text_of_left(fate.text))
+        return [fate for fate in free if _write_if_new(fate)]
+
+    def _left(self, entry: LeftAlone) -> Message:
+        name = shown_name(entry.path.name)
+        what = f"{name} {entry.why}; it is left alone."
+        return Message(what, shown_name(self._near(entry.path)), entry.todo)
 
     def told(self) -> dict[Path, int]:
         """The texts beside files, each with the time at which it was written, in ns."""
         texts = {}
-        for text in self.folder.glob(f"*/*{_SUFFIX}"):
+        beside_left = filter(is_text_of_left, self.folder.glob(f"*{TEXT}"))
+        for text in (*self.folder.glob(f"*/*{TEXT}"), *beside_left):
             with suppress(FileNotFoundError):  # its file was moved meanwhile
                 texts[text] = text.stat().st_mtime_ns
         return texts
@@ -151,7 +201,7 @@ class Inbox:
             The fates of files that wait to be scored, and of files whose content came before.
         """
         claimed, repeated = (
-            [file for file in files_in(self.folder / place) if not _text(file).exists()]
+            [file for file in files_in(self.folder / place) if not text_beside(file).exists()]
             for place in ("claimed", "repeated")
         )
         yield from filter(None, (self.tell(file.name) for file in claimed))
@@ -227,12 +277,19 @@ class Inbox:
         return f"lockstep checks {self.pipeline} {Place('p/inbox/batch', file.name).option}"
 
 
-def _text(file: Path) -> Path:
-    return file.with_name(f"{file.name}{_SUFFIX}")
-
-
 def _write(fate: Fate) -> None:
     replace_text(fate.text, _as_text(fate))
+
+
+def _write_if_new(fate: Fate) -> bool:
+    """Write a fate unless it is written there already; returns whether it was not."""
+    try:
+        is_new = fate.text.read_text(encoding="utf-8") != _as_text(fate)
+    except FileNotFoundError:
+        is_new = True
+    if is_new:
+        _write(fate)
+    return is_new
 
 
 def _as_text(fate: Fate) -> str:

@@ -5,22 +5,30 @@ stays there as the record of what was scored. A large file lies in the inbox whi
 computed over several calls. An unreadable file goes on to `rejected/`; a file whose content was
 claimed before goes to `repeated/`. Every move is one rename, so that a file is always in exactly
 one place. `lockstep.store.fates` writes its fate beside it.
+
+What can be no file to score, such as a folder or a pipe, stays where it is. A file's name may be
+any bytes; its partition goes by `lockstep.columns.plain.shown_name`.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, of_unknown_kind
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import listed, name_shown, shown_name
 from lockstep.columns.schema import Schema
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
@@ -31,8 +39,18 @@ _SETTLED_SECONDS = 5.0
 """Seconds without a write after which a file counts as complete."""
 _MOST_SECONDS = 5.0
 """Seconds of reading in a call: a sensor has a minute for its tick, and others wait for it."""
+_CLOCKS_APART = 60.0
+"""Seconds by which the clock of a drive may be ahead of this machine's."""
 _READINGS = ".reading.json"
 """The file that stores how far large files have been read."""
+_CLAIMED = ".claimed.json"
+"""The file that stores the digests of claimed files, and their states then."""
+FOLDERS = ("claimed", "rejected", "repeated")
+"""The folders of an inbox, in which files lie that were taken."""
+TEXT = ".txt"
+"""Suffix of the text beside a file that tells its fate."""
+LEFT = "left"
+"""The word with which the text beside something begins that is never claimed."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
@@ -44,10 +62,27 @@ class Claim:
     Attributes:
         partition: Name of its partition, and of the file in `claimed/`.
         digest: The first digits of the digest of its content.
+        is_changed: Whether the file was changed since, and holds another content now.
     """
 
     partition: str
     digest: str
+    is_changed: bool = False
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """Something in an inbox that is never claimed as it is.
+
+    Attributes:
+        path: Its path.
+        why: Why not, in words that follow its name.
+        todo: What to do about it.
+    """
+
+    path: Path
+    why: str
+    todo: str
 
 
 def claim_files(
@@ -73,29 +108,51 @@ def claim_files(
         tell: Called with a line about each complete file that is left for the next call.
 
     Returns:
-        All claimed files, scored or not, in the order of their names.
+        All claimed files, scored or not, in the order in which they were last written.
     """
     claimed = inbox / "claimed"
     claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
     known = {digest_of_name(path) for path in before}
     may_read, readings = _for_seconds(seconds, clock), IncrementalDigests(inbox / _READINGS)
+    of_claimed = IncrementalDigests(inbox / _CLAIMED)
     for path in _complete_files(inbox, settled):
         try:
             reading = readings.go_on(path, may_read)
             why_left = _why_left(path, reading)
             if why_left is None:
-                _claim(path, inbox, reading.digest, known)
+                target = _claim(path, inbox, reading.digest, known)
+                of_claimed.note(target, reading.renamed(target))
         except OSError as error:  # of this file or its disk: the others do not wait for it
             why_left = f"{error.strerror}"
         if why_left is not None:
-            tell(f"{path.name} is left for the next time: {why_left}.")
+            tell(f"{shown_name(path.name)} is left for the next time: {why_left}.")
     readings.forget_others(path.name for path in inbox.iterdir())
-    return [
-        Claim(path.name, digest_of_name(path))
-        for path in sorted(claimed.iterdir())
-        if path.suffix in SUFFIXES
-    ]
+    claims = sorted(filter(_holds_rows, claimed.iterdir()), key=_written)
+    changed = _changed(claims, of_claimed, _for_seconds(seconds, clock))
+    return [Claim(path.name, digest_of_name(path), path in changed) for path in claims]
+
+
+def _written(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
+
+
+def _changed(
+    claims: list[Path], digests: IncrementalDigests, may_read: Callable[[], bool]
+) -> set[Path]:
+    """The claimed files that do not have the content of their names, as far as may be read.
+
+    Only those are read that somebody touched since they were read last.
+    """
+    changed = set()
+    for path in claims:
+        with suppress(OSError):  # of this file, which is told once it is scored
+            reading = digests.go_on(path, may_read)
+            digests.note(path, reading)
+            if reading.is_complete and not reading.digest.startswith(digest_of_name(path)):
+                changed.add(path)
+    digests.forget_others(path.name for path in claims)
+    return changed
 
 
 def _why_left(path: Path, reading: IncrementalDigest) -> str | None:
@@ -117,10 +174,11 @@ def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], boo
     return lambda: next(answers, False)
 
 
-def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> None:
-    folder = "repeated" if digest[:12] in known else "claimed"
-    _move(path, inbox / folder, _partition_of(path, digest))
+def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> Path:
+    folder = inbox / ("repeated" if digest[:12] in known else "claimed")
+    folder.mkdir(exist_ok=True)
     known.add(digest[:12])
+    return path.rename(folder / _partition_of(path, digest))
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
@@ -132,6 +190,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
     Raises:
         InputError: There is no such file, or no reader for its kind.
     """
+    file = named_file(file)
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
     if not file.exists() and any(path.is_file() for path in came):
         return str(file)  # a partition's name, as in messages: it is scored again
@@ -151,6 +210,12 @@ def claim_copy(inbox: Path, file: Path) -> str:
     return partition
 
 
+def named_file(file: Path) -> Path:
+    """The file that a command names: by its own name, or by the one that messages show."""
+    own = Path(name_shown(str(file)))
+    return own if own.exists() and not file.exists() else file
+
+
 def _folder(path: Path) -> InputError:
     held = sorted(map(str, files_in(path)))
     return InputError(
@@ -165,7 +230,7 @@ def _folder(path: Path) -> InputError:
 
 def came_as(partition: str, file: Path) -> bool:
     """Whether a partition may come from a file, by the names; contents do not count."""
-    name = f"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}"
+    name = f"{re.escape(_stem(file))}-[0-9a-f]{{12}}{re.escape(file.suffix)}"
     return re.fullmatch(name, partition, re.I) is not None
 
 
@@ -185,7 +250,8 @@ def find_claimed(inbox: Path, file: Path) -> str:
     claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
     if any(path.name == file.name for path in claimed):
         return file.name
-    if file.is_file():
+    if named_file(file).is_file():
+        file = named_file(file)
         digests = {content_digest(file)[:12]}
     else:
         all_files = (*claimed, *files_in(inbox / "repeated"))
@@ -203,24 +269,83 @@ def find_claimed(inbox: Path, file: Path) -> str:
     return matching[0].name
 
 
-def unsupported_files(inbox: Path) -> list[str]:
-    """Names of files in the inbox that are never claimed: other kinds, and symbolic links."""
+def left_alone(inbox: Path) -> list[LeftAlone]:
+    """What lies in an inbox and is never claimed as it is, in the order of the names."""
     if not inbox.is_dir():
         return []
-    return sorted(
-        path.name
-        for path in inbox.iterdir()
-        if (path.is_symlink() or path.is_file())
-        and (path.is_symlink() or path.suffix.lower() not in (*SUFFIXES, ".tmp", ".part"))
-        and not path.name.startswith(".")
-    )
+    entries = (_left_alone(path) for path in sorted(inbox.iterdir()))
+    return [entry for entry in entries if entry is not None]
 
 
-def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
+def _left_alone(path: Path) -> LeftAlone | None:
+    if path.name.startswith(".") or path.suffix.lower() in (".tmp", ".part"):
+        return None
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # somebody took it away
+        return None
+    mode, ahead = status.st_mode, status.st_mtime - time.time()
+    if stat.S_ISLNK(mode):
+        return LeftAlone(path, "is a link", "Put the file itself here.")
+    if stat.S_ISDIR(mode):
+        is_own = path.name in FOLDERS
+        return None if is_own else LeftAlone(path, "is a folder", "Put its files here, one by one.")
+    if not stat.S_ISREG(mode):
+        return LeftAlone(path, "is a pipe, a socket or a device", "Put a file here.")
+    if path.suffix.lower() not in SUFFIXES:
+        is_own = is_text_of_left(path)
+        return None if is_own else LeftAlone(path, f"is none of {', '.join(SUFFIXES)}", _kind(path))
+    if not os.access(path, os.R_OK):
+        return LeftAlone(path, "is closed to this user", "Have it opened for reading.")
+    if ahead > _CLOCKS_APART:
+        written = datetime.fromtimestamp(status.st_mtime, UTC)
+        why = f"was last written at {written:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
+        return LeftAlone(path, why, f"Put the clocks right, or: touch {shlex.quote(str(path))}")
+    return None
+
+
+def _kind(path: Path) -> str:
+    """What to do about a file of a kind that is not read."""
+    conversion = str(of_unknown_kind(Path(shown_name(str(path))))).partition(". ")[2]
+    return conversion or "Write it as CSV, Parquet or JSON lines, or take it away."
+
+
+def text_beside(path: Path) -> Path:
+    """The text beside a file that tells its fate."""
+    return path.with_name(f"{shown_name(path.name)}{TEXT}")
+
+
+def is_beside(text: Path) -> bool:
+    """Whether a text lies beside something still; the name of what is left alone is spelt out."""
+    shown = text.with_suffix("")
+    return os.path.lexists(shown) or os.path.lexists(shown.with_name(name_shown(shown.name)))
+
+
+def is_text_of_left(path: Path) -> bool:
+    """Whether a file in an inbox is the text beside something that is never claimed."""
+    if path.suffix != TEXT or not path.is_file():
+        return False
+    beginning = f"{LEFT}: {path.name.removesuffix(TEXT)} ".encode(errors="surrogateescape")
+    try:
+        with path.open("rb") as text:
+            return text.read(len(beginning)) == beginning
+    except OSError:
+        return False
+
+
+def decode_claimed(
+    inbox: Path, partition: str, schema: Schema, written: CsvFormat = USUAL
+) -> Decoded:
     """Decode a claimed file; one whose content cannot be read is moved to `rejected/`.
 
     A rejected file is moved back where it can be read now: the live version may be another one,
     which does not need a column that the file lacks.
+
+    Args:
+        inbox: The folder.
+        partition: Its partition.
+        schema: What the rows are declared to hold.
+        written: How CSV files are written.
 
     Raises:
         UnavailableError: There is no such file, or the disk or the network is at fault.
@@ -228,9 +353,9 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
-    _demand_same_content(path, inbox)
+    demand_same_content(path, inbox)
     try:
-        decoded = decode_file(path, schema)
+        decoded = decode_file(path, schema, written)
     except UnreadableError as error:
         what, where, todo = (
             text.replace(f"{path.parent}/", f"{rejected.parent}/")  # its new place
@@ -246,8 +371,13 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     return decoded
 
 
-def _demand_same_content(path: Path, inbox: Path) -> None:
-    """Demand that a claimed file still has the content of its partition."""
+def demand_same_content(path: Path, inbox: Path) -> None:
+    """Demand that a claimed file still has the content of its partition.
+
+    Raises:
+        UnavailableError: It cannot be read now.
+        UnreadableError: It was edited since it was claimed.
+    """
     try:
         digest = content_digest(path) if path.is_file() else ""
     except OSError as error:
@@ -282,15 +412,20 @@ def _size_if_complete(path: Path, settled: float) -> int | None:
 
 def files_in(folder: Path) -> list[Path]:
     """The files in a folder of the inbox that hold rows."""
-    return [path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES]
+    return [path for path in folder.glob("*") if _holds_rows(path)]
+
+
+def _holds_rows(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _partition_of(file: Path, digest: str) -> str:
-    return f"{_shortened(file.stem)}-{digest[:12]}{file.suffix.lower()}"
+    return f"{_stem(file)}-{digest[:12]}{file.suffix.lower()}"
 
 
-def _shortened(stem: str) -> str:
-    """Shorten a name to leave room for the digest and suffixes in a file's name."""
+def _stem(file: Path) -> str:
+    """A file's own name as shown, short enough for the digest and suffixes after it."""
+    stem = shown_name(file.stem)
     while len(file_name(stem).encode()) > _LONGEST_STEM:
         stem = stem[:-1]
     return stem
@@ -299,8 +434,3 @@ def _shortened(stem: str) -> str:
 def digest_of_name(path: Path) -> str:
     """The first digits of the digest of a claimed file's content, from its name."""
     return path.stem.rpartition("-")[2]
-
-
-def _move(path: Path, folder: Path, name: str) -> None:
-    folder.mkdir(exist_ok=True)
-    path.rename(folder / name)

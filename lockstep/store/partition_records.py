@@ -27,7 +27,7 @@ import msgspec
 from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
-from lockstep.columns.plain import to_the_minute
+from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.errors import (
     BlockedError,
     DamagedError,
@@ -41,6 +41,8 @@ from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""
+_LONGEST_REASON = 2_000
+"""Characters that are kept of why an attempt broke off."""
 _OF_DAYS = ("daily", "outcomes")
 """Streams whose partitions are days."""
 
@@ -163,6 +165,35 @@ class Records:
                 insort(earlier, (commit.came_at, name))
                 earlier = earlier[-most:]
         return earlier
+
+    def attempted_before(self, partition: str, most: int) -> list[str]:
+        """The last partitions attempted before one, with whatever result, in order.
+
+        Days are ordered by their names, files by when they first counted, or were begun if they
+        never did. Files whose record is damaged are left out.
+
+        Args:
+            partition: The partition.
+            most: Largest number of partitions.
+        """
+        if self.holds_days:
+            return [name for name in self.attempted() if name < partition][-most:]
+        until = self._time_of(partition)
+        times = {name: self._time_of(name) for name in self.attempted() if name != partition}
+        earlier = [
+            (time, name) for name, time in times.items() if time and (not until or time < until)
+        ]
+        return [name for _, name in sorted(earlier)[-most:]]
+
+    def _time_of(self, partition: str) -> str | None:
+        """When a partition first counted, or else was begun, in ISO form; None if that is lost."""
+        with suppress(DamagedError):
+            commit = self.commit_of(partition)
+            if commit is not None:
+                return commit.came_at
+            last = next(self.newest_first(partition), None)
+            return None if last is None else last.record.started_at
+        return None
 
     def after(self, partition: str) -> list[str]:
         """The committed days after one; none for files."""
@@ -349,6 +380,58 @@ class Records:
                 f"{path} is not what attempt {attempt.number} at {partition} made for consumers; "
                 f"make it anew: {attempt.again}"
             )
+
+    def files(self, partition: str) -> list[Path]:
+        """The files of a committed partition: its commit, its attempt's files, and its export."""
+        path = self._commit(partition)
+        exported = [self.export_path(partition)] if self.exported is not None else []
+        try:
+            number = msgspec.json.decode(path.read_bytes(), type=Commit).attempt
+        except (OSError, msgspec.DecodeError):
+            return [path, *exported]
+        return [path, *self.files_of(partition, number), *exported]
+
+    def files_of(self, partition: str, number: int) -> list[Path]:
+        """The files of an attempt, in the order of their names."""
+        folder = self._attempts(partition) / str(number)
+        return [folder / name for name in sorted(_names(folder))]
+
+    def unrecorded(self) -> dict[str, Path]:
+        """The exports that no commit stands behind, by their partitions as far as these are known.
+
+        The commit is written before the export.
+        """
+        if self.exported is None:
+            return {}
+        attempted = {_export_name(name): name for name in self.attempted()}
+        paths = (self.root / self.exported / name for name in _names(self.root / self.exported))
+        known = set(map(_export_name, self.partitions()))
+        return {
+            attempted.get(path.name, partition_of(path.stem)): path
+            for path in sorted(paths)
+            if path.suffix == ".parquet" and self._is_unknown(path.name, known)
+        }
+
+    @staticmethod
+    def _is_unknown(export: str, known: set[str]) -> bool:
+        doubled = export.removesuffix(".parquet")  # an older Lockstep's name
+        return export not in known and doubled not in known
+
+    @contextmanager
+    def keeping_reason(self, partition: str, run: str) -> Iterator[None]:
+        """Keep beside the attempt that a run has begun why a step of it could not be carried out.
+
+        Raises:
+            Exception: The same error.
+        """
+        try:
+            yield
+        except Exception as error:
+            with suppress(DamagedError, OSError):  # what is raised matters more
+                last = next(self.newest_first(partition), None)
+                if last is not None and last.record.run == run:
+                    last.keep_reason(one_line(str(error), _LONGEST_REASON))
+            raise
 
     def holder(self, partition: str) -> Holder | None:
         """The process at work on a partition now; None without one."""

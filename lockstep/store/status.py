@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import to_the_minute
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
+from lockstep.store.damage import damage, verify
 from lockstep.store.partition_records import Records
 
 STEPS = ("batch", "scored", "published")
@@ -61,10 +63,9 @@ def findings(
             for name, result in attempt.record.steps[step].results.items()
         ]
         lacking = None if number is not None else _unfinished(records, attempt, steps)
-        _verify(records, partition)
+        verify(records, partition)
     except DamagedError as error:
-        damaged = CheckResult(False, str(error), where=f"the files of {partition}")
-        return [StepFinding(steps[-1], RECORD, damaged)]
+        return [StepFinding(steps[-1], RECORD, _damaged(partition, str(error)))]
     return [*step_findings, *([lacking] if lacking is not None else [])]
 
 
@@ -94,6 +95,18 @@ def is_blocked(records: Records, partition: str) -> bool:
     return end is not None and bool(end[0].record.steps[end[1]].blocked_by)
 
 
+def damaged(records: Records, steps: Sequence[str] = STEPS) -> dict[str, StepFinding]:
+    """The findings of published partitions that are not as they were published, by partition."""
+    return {
+        partition: StepFinding(steps[-1], RECORD, _damaged(partition, why))
+        for partition, why in damage(records).items()
+    }
+
+
+def _damaged(partition: str, why: str) -> CheckResult:
+    return CheckResult(False, why, where=f"the files of {partition}")
+
+
 def unpublished(records: Records) -> list[str]:
     """Partitions whose last attempt is not committed, and that no process works on now.
 
@@ -117,20 +130,13 @@ def _is_committed(records: Records, partition: str) -> bool:
 
 def last_attempted(records: Records) -> str | None:
     """The partition of the last attempt; None without any."""
-    started = {
-        attempt.record.started_at: partition
-        for partition in records.attempted()
-        for attempt in [next(records.newest_first(partition), None)]
-        if attempt is not None
-    }
+    started: dict[str, str] = {}
+    for partition in records.attempted():
+        with suppress(DamagedError):  # `damaged` tells it
+            attempt = next(records.newest_first(partition), None)
+            if attempt is not None:
+                started[attempt.record.started_at] = partition
     return started[max(started)] if started else None
-
-
-def _verify(records: Records, partition: str) -> None:
-    committed = records.committed(partition)
-    if committed is not None:
-        committed.verify()
-        records.verify_export(committed)
 
 
 def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> StepFinding | None:
@@ -157,6 +163,11 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Ste
         return StepFinding(step, RECORD, CheckResult(False, message, "WARN", todo=wait))
     message = (
         f"Attempt {attempt.number} of {to_the_minute(attempt.record.started_at)} broke off before "
-        f"{step} was {'committed' if step in done else 'recorded'}. {before}."
+        f"{step} was {'committed' if step in done else 'recorded'}{_because(attempt)}. {before}."
     )
     return StepFinding(step, RECORD, CheckResult(False, message, where=str(attempt.folder)))
+
+
+def _because(attempt: Attempt) -> str:
+    reason = attempt.reason
+    return f": {reason}" if reason is not None else ""

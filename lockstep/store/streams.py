@@ -61,7 +61,7 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
     """The stream of files from the pipeline's inbox."""
 
     def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
-        return decode_claimed(home.inbox(declared.name), partition, schema)
+        return decode_claimed(home.inbox(declared.name), partition, schema, declared.inbox)
 
     def tell(home: Home, partition: str, error: Exception | None) -> Mapping[str, str]:
         fate = inbox_of(declared, home).tell(partition, error)

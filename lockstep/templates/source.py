@@ -35,19 +35,38 @@ def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> 
     names = _Columns(name, proposal)
     kind = "CsvSource" if Path(path).suffix.lower() == ".csv" else "ParquetSource"
     metric, threshold, why = _demand(proposal)
+    written = proposal.table.written.options()
+    options = [f"{name}={_option(value)}" for name, value in written.items()]
+    history = _call(f"    history={kind}", [_text(path), *options])
+    inbox = f"{_call('    inbox=CsvFormat', options)}\n" if options else ""
+    faces = ["CsvFormat", kind] if options else [kind]
     return f'''"""Where the rows of {name} come from, and what its predictions must reach."""
 
-from lockstep import {kind}, PipelineAssets, Quality
+from lockstep import {", ".join([*faces, "PipelineAssets", "Quality"])}
 from {transforms}.{name} import PIPELINE
 
 ASSETS = PipelineAssets(
     pipeline=PIPELINE,
-    history={kind}({_text(path)}),
-    # Edit: demand what you need. {why}
+{history}
+{inbox}    # Edit: demand what you need. {why}
     quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
     # Add serving=Serving(), and `lockstep up` answers HTTP requests with the live version.
 )
 '''
+
+
+def _call(before: str, arguments: Sequence[str]) -> str:
+    """An argument that is a call: in one line if it fits, else an argument a line."""
+    line = f"{before}({', '.join(arguments)}),"
+    if len(line) <= _WIDTH:
+        return line
+    return f"{before}(\n" + "".join(f"        {given},\n" for given in arguments) + "    ),"
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    return "{" + ", ".join(f"{_text(name)}: {_text(held)}" for name, held in value.items()) + "}"
 
 
 def _demand(proposal: Proposal) -> tuple[str, str, str]:
@@ -359,7 +378,7 @@ def _comment(column: TableColumn) -> str:
     if column.declared == "datetime" and not column.optional:
         return "edit: if this is when the row happened, EventTime, which checks of time need"
     if column.declared == "str" and all(_OTHER_DATE.fullmatch(value) for value in values):
-        return "dates? Written like 2024-01-31 they can be a datetime"
+        return "dates? As a datetime they need dates=... of the source, or 2024-01-31"
     if column.declared == "str" and len(values) <= _MOST_SHOWN:
         return ", ".join(_shown(value) for value in sorted(values))
     if column.declared == "str":

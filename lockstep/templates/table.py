@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.files import anew, read_csv, read_parquet
+import numpy as np
+
+from lockstep.columns.csv_format import USUAL, CsvFormat, time_by
+from lockstep.columns.dates import layout_of
+from lockstep.columns.files import anew, read_csv, read_parquet, separator_of
 from lockstep.columns.plain import listed
 from lockstep.errors import InputError
 
@@ -25,6 +30,10 @@ MISSING = frozenset(
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+_COMMA = re.compile(r"[+-]?[0-9]*(,[0-9]+)?")
+"""A number with a decimal comma, and what follows its integer part."""
+_ENCODINGS = ("utf-16", "utf-8", "cp1252", "latin-1")
+"""Encodings that are tried in order; the last one has a letter for every byte."""
 _FINE = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SPACED = re.compile(r"\s+[0-9.+-]+\s*|[0-9.+-]+\s+")
@@ -84,11 +93,13 @@ class TableFile:
         path: The file.
         columns: Its columns, in order.
         rows: Number of rows.
+        written: How it is written, if it is a CSV file.
     """
 
     path: Path
     columns: tuple[TableColumn, ...]
     rows: int
+    written: CsvFormat = USUAL
 
     @property
     def names(self) -> list[str]:
@@ -102,26 +113,85 @@ def read_table(path: Path) -> TableFile:
     Raises:
         InputError: It cannot be read; the message says what to do.
     """
-    read = {".csv": read_csv, ".parquet": read_parquet}.get(path.suffix.lower())
+    is_csv = path.suffix.lower() == ".csv"
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
-    if read is None:
+    if not is_csv and path.suffix.lower() != ".parquet":
         raise InputError(f"{path}: a table is a file whose name ends in .csv or .parquet.")
     if not path.stat().st_size:
         raise InputError(f"{path} is empty: it has no header and no rows.")
-    table = read(path)
+    written = _encoded(path) if is_csv else USUAL
+    table = read_csv(path, written) if is_csv else read_parquet(path)
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path} has the column {listed(twice)} more than once; rename one.")
-    is_csv = path.suffix.lower() == ".csv"
     if is_csv:
         _check_header(path, names)
     if not table.num_rows:
         raise InputError(f"{path} has a header and no rows.")
-    columns = tuple(_column(name, table.column(name), is_csv) for name in names)
+    if is_csv:
+        cells = {name: _counts(table.column(name)) for name in names}
+        written = _with_values(written, cells)
+        columns = tuple(
+            _column_of_cells(name, counts, table.num_rows, written)
+            for name, counts in cells.items()
+        )
+    else:
+        columns = tuple(_column(name, table.column(name)) for name in names)
     _check_spaces(path, columns)
-    return TableFile(path, columns, table.num_rows)
+    return TableFile(path, columns, table.num_rows, written)
+
+
+def _encoded(path: Path) -> CsvFormat:
+    """How a CSV file is written, as far as its bytes and its header tell."""
+    data = path.read_bytes()
+    encoding = next(encoding for encoding in _ENCODINGS if _is_in(data, encoding))
+    head = data.decode(encoding).partition("\n")[0]
+    return CsvFormat(separator=separator_of(head.encode()), encoding=encoding)
+
+
+def _is_in(data: bytes, encoding: str) -> bool:
+    if encoding == "utf-16" and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    try:
+        data.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _with_values(written: CsvFormat, cells: Mapping[str, Mapping[str, int]]) -> CsvFormat:
+    """How a CSV file is written, by its cells, too: decimal commas, and layouts of times."""
+    columns = {
+        name: [text for text in counts if text not in MISSING] for name, counts in cells.items()
+    }
+    has_commas = any(map(_has_decimal_commas, columns.values()))
+    has_points = any(
+        texts and all(_NUMBER.fullmatch(text) for text in texts) and any("." in t for t in texts)
+        for texts in columns.values()
+    )
+    decimal = "," if has_commas and not has_points else "."
+    layouts = {name: layout for name, texts in columns.items() if (layout := _layout(texts))}
+    alike = set(layouts.values())
+    dates = alike.pop() if len(alike) == 1 else layouts or None
+    return replace(written, decimal=decimal, dates=dates)
+
+
+def _has_decimal_commas(texts: Sequence[str]) -> bool:
+    """Whether texts are numbers with decimal commas, rather than thousands: `1,5`, not `1,500`."""
+    numbers = [_COMMA.fullmatch(text) for text in texts]
+    return all(numbers) and any(match and match[1] and len(match[1]) != 4 for match in numbers)
+
+
+def _layout(texts: Sequence[str]) -> str | None:
+    """The layout of a column of days or times that are not in ISO 8601; None for all others."""
+    if not texts or all(_int(text) is not None or _time(text) is not None for text in texts):
+        return None
+    layout = layout_of(np.array(texts, dtype=object))
+    if layout is None or "%d" not in layout:
+        return None
+    return layout if all(time_by(text, layout) or _time(text) for text in texts) else None
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
@@ -141,14 +211,12 @@ def _check_spaces(path: Path, columns: Sequence[TableColumn]) -> None:
             )
 
 
-def _column(name: str, values: pa.ChunkedArray, is_csv: bool) -> TableColumn:
+def _column(name: str, values: pa.ChunkedArray) -> TableColumn:
     import pyarrow as pa
 
     kind = values.type
     if pa.types.is_dictionary(kind):
-        return _column(name, values.cast(kind.value_type), is_csv)
-    if is_csv:
-        return _column_of_cells(name, _counts(values), len(values))
+        return _column(name, values.cast(kind.value_type))
     declared = _declared(kind)
     if declared is None:
         return TableColumn(name, None, {}, len(values))
@@ -185,12 +253,14 @@ def _counts(values: pa.ChunkedArray) -> dict[Any, int]:
     return {value: count for value, count in pairs if value is not None and value == value}
 
 
-def _column_of_cells(name: str, counts: dict[str, int], rows: int) -> TableColumn:
+def _column_of_cells(
+    name: str, counts: dict[str, int], rows: int, written: CsvFormat
+) -> TableColumn:
     """A column of CSV, whose type is that of its texts."""
     missing = tuple(sorted(MISSING & counts.keys()))
     rest = {text: count for text, count in counts.items() if text not in MISSING}
     optional = sum(rest.values()) < rows
-    for declared, parse in _PARSERS:
+    for declared, parse in _parsers(name, written):
         values = [parse(text) for text in rest]
         if rest and None not in values:
             if declared == "int" and not _fits(values, optional):
@@ -232,9 +302,19 @@ def _time(text: str) -> datetime | None:
     return time if 1 < time.year < 9999 else None
 
 
-_PARSERS: tuple[tuple[str, Callable[[str], Any]], ...] = (
-    ("bool", _bool),
-    ("int", _int),
-    ("float", _float),
-    ("datetime", _time),
-)
+def _parsers(name: str, written: CsvFormat) -> tuple[tuple[str, Callable[[str], Any]], ...]:
+    """How to read the cells of a column, by the type that they may have."""
+    layout = written.dates if isinstance(written.dates, str) else (written.dates or {}).get(name)
+
+    def number(text: str) -> float | None:
+        return _float(text.replace(",", ".")) if "." not in text else None
+
+    def time(text: str) -> datetime | None:
+        return (time_by(text, layout) if layout is not None else None) or _time(text)
+
+    return (
+        ("bool", _bool),
+        ("int", _int),
+        ("float", _float if written.decimal == "." else number),
+        ("datetime", time),
+    )

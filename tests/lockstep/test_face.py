@@ -14,6 +14,7 @@ def test_the_exported_names_are_these() -> None:
         "Calendar",
         "Canary",
         "Constraints",
+        "CsvFormat",
         "CsvSource",
         "EventTime",
         "Floats",

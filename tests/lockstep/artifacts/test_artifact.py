@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from lockstep.artifacts import trusted
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import write_artifact
-from lockstep.errors import ArtifactError, FormatError
+from lockstep.errors import ArtifactError, FormatError, UntrustedTypeError
 
 
 @pytest.fixture
@@ -117,3 +119,29 @@ def test_a_version_of_a_newer_format_asks_for_a_newer_lockstep(written: tuple[Pa
     (directory / "manifest.json").write_text('{"format": 99, "files": {}}')
     with pytest.raises(FormatError, match="reads format 4: use the Lockstep that wrote it"):
         Artifact.open(directory)
+
+
+def test_of_models_that_cannot_be_loaded_another_release_of_scikit_learn_is_named_first(
+    tumour: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = tumour.evidence.environment
+    libraries = {**fitted.libraries, "scikit-learn": "1.5.0"}
+    older = replace(tumour.evidence, environment=replace(fitted, libraries=libraries))
+    digest = write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, older)
+    opened = Artifact.open(tmp_path / "version", digest)
+    opened.pipeline()  # it may well load them
+    monkeypatch.setattr(trusted, "TRUSTED", ())
+    with pytest.raises(ArtifactError) as raised:
+        opened.pipeline()
+    told = str(raised.value)
+    assert told.startswith("The models were fitted with scikit-learn 1.5.0, and scikit-learn ")
+    assert "install scikit-learn==1.5.0, or train" in told
+    assert "which may not be stored or loaded" in told
+
+
+def test_of_the_same_release_the_type_is_named(
+    written: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trusted, "TRUSTED", ())
+    with pytest.raises(UntrustedTypeError, match=r"^Model \w+ holds "):
+        Artifact.open(*written).pipeline()

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import ASSETS, orders
+from assets.orders import ASSETS, orders, orders_with_fates
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
@@ -28,7 +29,7 @@ DAY = "2020-03-01"
 GROUPS = {"log": ["forget"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
-    *("score", "outcomes", "replay", "checks", "trace", "constraints"),
+    *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
@@ -71,6 +72,8 @@ def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) ->
         ("replay", "orders"),
         ("rollback", "orders"),
         ("versions", "orders"),
+        ("audit", "orders"),
+        ("audit",),
     ],
     ids=" ".join,
 )
@@ -103,6 +106,7 @@ def test_every_command_with_results_can_print_them_as_json(
         ("replay", "nothing"),
         ("serve", "nothing"),
         ("checks", "nothing"),
+        ("audit", "nothing"),
         ("trace", "nothing", "--day", DAY, "--key", "x"),
     ],
     ids=lambda command: command[0],
@@ -519,6 +523,49 @@ def test_a_stored_outcome_that_was_edited_is_told_by_the_checks(lockstep: Lockst
     answer = lockstep("checks", "orders", "--day", DAY)
     assert answer.status == 1
     assert "lockstep outcomes orders --day 2020-03-01" in answer.out
+
+
+def test_a_file_whose_name_is_no_utf8_is_scored_and_named_as_it_is_shown(
+    lockstep: Lockstep, live, tmp_path: Path
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    rows = orders_with_fates(date(2020, 4, 1)).drop(columns=["returned", "cost"])
+    rows.to_csv(file, index=False)
+    answer = lockstep("score", "orders", "--file", str(file))
+    assert answer.status == 0, answer.out
+    assert "caf%E9-" in answer.out
+    shown = str(tmp_path / "caf%E9.csv")
+    assert lockstep("checks", "orders", "--file", shown).status == 0
+    assert lockstep("score", "orders", "--file", shown).status == 0
+
+
+def test_the_audit_says_how_long_it_takes_and_tells_each_damage_in_a_line(
+    lockstep: Lockstep, scored
+) -> None:
+    sound = lockstep("audit", "orders")
+    assert sound.status == 0
+    first, last = sound.out.splitlines()
+    assert " MB: about " in first
+    assert last.startswith("orders: all digests agree: ")
+    for day in (DAY, "2020-03-02"):
+        path = scored.records().export_path(day)
+        path.write_bytes(path.read_bytes() + b"x")
+    damaged = lockstep("audit")
+    assert damaged.status == 1
+    told = [line for line in damaged.out.splitlines() if line.startswith("damaged: orders daily")]
+    assert len(told) == 2
+    parts = json.loads(lockstep("audit", "--json").out)["orders"]
+    assert set(parts["damage"]) == {f"daily {DAY}", "daily 2020-03-02"}
+
+
+def test_a_damaged_record_of_an_earlier_day_is_one_line_among_the_checks(
+    lockstep: Lockstep, scored
+) -> None:
+    (scored.attempt(DAY).folder / "record.json").write_text("{")
+    answer = lockstep("checks", "orders")
+    assert answer.status == 1
+    assert "checks passed" in answer.out
+    assert answer.out.count("record.json") == 1
 
 
 def test_outcomes_need_no_runs_of_dagsters(lockstep: Lockstep, scored) -> None:

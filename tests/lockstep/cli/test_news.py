@@ -53,5 +53,9 @@ def test_what_is_never_scored_is_told_once(inbox: Inbox) -> None:
     (inbox.folder / "rows.xlsx").write_bytes(b"PK")
     (inbox.folder / "link.csv").symlink_to(inbox.folder / "claimed" / FILE)
     news = News([inbox])
-    assert [line.partition(":")[2][:10] for line in news_of(news)] == [" link.csv:", " rows.xlsx"]
+    inbox.tell_left()
+    assert [line for line in news_of(news) if ": " in line and "left" in line] == [
+        "orders  left: link.csv is a link; it is left alone.",
+        "orders  left: rows.xlsx is none of .csv, .parquet, .jsonl; it is left alone.",
+    ]
     assert news_of(news) == []

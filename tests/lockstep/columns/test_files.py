@@ -206,7 +206,7 @@ UNPARSABLE = UNREADABLE + "line 2 "
         ),
         (
             (HEADER + ROW).replace(",", ";"),
-            " separates its cells by semicolons, not commas. Write it anew, such as by: python -c",
+            " separates its cells by semicolons, not commas. Declare how it is written: CsvSource(",
         ),
         (
             (HEADER + "a,,3,,é,\n").encode("latin-1"),
@@ -236,6 +236,19 @@ def test_what_is_said_to_write_a_file_anew_does_so(tmp_path: Path, content: byte
     _, *command = shlex.split(told.partition("such as by: ")[2])
     subprocess.run([sys.executable, *command], check=True)
     assert len(decode_file(tmp_path / "rows-new.csv", SCHEMA).columns["key"]) == 1
+
+
+def test_the_command_that_writes_a_file_anew_keeps_texts_as_texts(tmp_path: Path) -> None:
+    time = "2013-04-01T09:30:00Z"
+    rows = f"007;1,5;3;true;NA;{time}\n010;-2,25;4;true;00;{time}\n"
+    told = refusal(csv, tmp_path, HEADER.replace(",", ";") + rows)
+    _, *command = shlex.split(told.partition("such as by: ")[2])
+    subprocess.run([sys.executable, *command], check=True)
+    columns = decode_file(tmp_path / "rows-new.csv", SCHEMA).columns
+    assert columns["key"].tolist() == ["007", "010"]
+    assert columns["real"].tolist() == [1.5, -2.25]
+    assert columns["text"].tolist() == ["NA", "00"]
+    assert columns["whole"].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize(

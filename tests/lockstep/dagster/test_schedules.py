@@ -21,7 +21,7 @@ from lockstep.scoring.outcomes import compare_outcomes
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
-SCORE, MONITOR = schedules(ASSETS)
+SCORE, MONITOR, AUDIT = schedules(ASSETS)
 AFTER_THE_CALENDAR = datetime(2020, 4, 10, 6, tzinfo=UTC)
 
 
@@ -136,7 +136,7 @@ def test_only_published_days_are_compared_with_their_outcomes(live) -> None:
 
 
 LATE = replace(ASSETS, label_delay=timedelta(days=30))
-_, MONITOR_LATE = schedules(LATE)
+_, MONITOR_LATE, _ = schedules(LATE)
 
 
 def look(workplace, day: str, known: int, at: datetime) -> None:
@@ -199,13 +199,24 @@ def test_a_look_that_failed_is_taken_again_once_the_day_is_published_again(score
 
 
 def test_a_pipeline_without_outcomes_has_no_schedule_for_them() -> None:
-    assert [one.name for one in schedules(replace(ASSETS, outcomes=None))] == ["orders_daily"]
+    names = [one.name for one in schedules(replace(ASSETS, outcomes=None))]
+    assert names == ["orders_daily", "orders_audit"]
 
 
-def test_a_pipeline_without_a_daily_source_has_no_schedule() -> None:
-    assert schedules(replace(ASSETS, daily=None, calendar=None, outcomes=None)) == []
+def test_a_pipeline_without_a_daily_source_has_the_audit_alone() -> None:
+    (audit,) = schedules(replace(ASSETS, daily=None, calendar=None, outcomes=None))
+    assert (audit.name, audit.cron_schedule) == ("orders_audit", "0 3 * * 0")
 
 
-@pytest.mark.parametrize("schedule", [SCORE, MONITOR])
+def test_a_tick_of_the_audit_requests_one_run(live) -> None:
+    with dg.build_schedule_context(
+        instance=live.instance,
+        scheduled_execution_time=AFTER_THE_CALENDAR,
+        repository_def=definitions(ORDERS).get_repository_def(),
+    ) as context:
+        assert len(AUDIT.evaluate_tick(context).run_requests or ()) == 1
+
+
+@pytest.mark.parametrize("schedule", [SCORE, MONITOR, AUDIT])
 def test_every_schedule_runs_unless_somebody_stops_it(schedule: dg.ScheduleDefinition) -> None:
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING

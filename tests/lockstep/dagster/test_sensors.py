@@ -443,6 +443,40 @@ def test_a_file_of_another_kind_is_named_by_the_tick(inbox: Inbox) -> None:
     assert "orders.xlsx" in (skipped.skip_message or "")
 
 
+def test_what_is_no_file_and_what_has_an_odd_name_is_told_while_all_else_is_scored(
+    inbox: Inbox,
+) -> None:
+    os.mkfifo(inbox.folder / "pipe.csv")
+    (inbox.folder / os.fsdecode(b"notes\xff")).mkdir()
+    inbox.drop("future.csv", some_orders(1), age=-86_400)
+    inbox.drop(os.fsdecode(b"caf\xe9.csv"), some_orders(2))
+    inbox.drop("sound.csv", some_orders(3))
+    observed = inbox.evaluate().asset_events
+    assert [event.description.split(" ")[0] for event in observed] == [
+        "future.csv",
+        "notes%FF",
+        "pipe.csv",
+    ]
+    assert (inbox.folder / "pipe.csv.txt").read_text().startswith("left: pipe.csv is a pipe")
+    odd, sound = inbox.tick()
+    assert odd.startswith("caf%E9-")
+    assert inbox.score(odd).wrote("/published")
+    assert inbox.score(sound).wrote("/published")
+    assert not inbox.evaluate().asset_events
+
+
+def test_a_file_that_grows_after_it_was_scored_is_told_once(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    inbox.score(partition)
+    with (inbox.folder / "claimed" / partition).open("a") as writer:
+        writer.write("one more row\n")
+    (observed,) = inbox.evaluate().asset_events
+    assert "it was changed after it was claimed" in observed.description
+    assert inbox.told(partition).startswith("changed: ")
+    assert not inbox.evaluate().asset_events
+
+
 # What became of them
 
 

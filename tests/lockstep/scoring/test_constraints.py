@@ -240,3 +240,24 @@ def test_a_version_without_days_in_between_does_not_judge_a_day_without_rows(
         "not_judged",
         "There are no rows: training had days without rows.",
     )
+
+
+@pytest.mark.parametrize(("rows", "result"), [(60, "failed"), (119, "passed")])
+def test_a_day_cut_to_half_of_the_rows_of_every_training_day_is_an_error_from_the_first_batch_on(
+    scored, rows: int, result: str
+) -> None:
+    found = scored(0, rows_of(day(0)).head(rows), policy=Constraints()).results["constraints"]
+    assert found.result == result, found.summary
+    if result == "failed":
+        assert "60" in found.summary
+
+
+def test_a_small_day_of_a_table_whose_days_are_small_is_no_error() -> None:
+    rows = pd.concat([rows_of(date(2020, 1, 1) + timedelta(days=at)).head(6) for at in range(40)])
+    columns = decode(rows, ASSETS.pipeline.record_schema).columns
+    constraints = discover(columns, ASSETS.pipeline.record_schema)
+    assert constraints.fewest == 6
+    small = decode(rows_of(day(0)).head(3), ASSETS.pipeline.record_schema).columns
+    days = np.full(3, (day(0) - date(1970, 1, 1)).days)
+    (judged,) = constraints.judge(constraints.view(small, days, ()))
+    assert not judged.is_cut

@@ -1,5 +1,6 @@
 """What became of a file: told beside it, by the records, and read back by whoever watches."""
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 from lockstep.checks.check_results import CheckResult
 from lockstep.store.attempts import StepRecord
 from lockstep.store.fates import Inbox
+from lockstep.store.inbox import is_beside
 from lockstep.store.partition_records import Records
 
 FILE = "monday-0123456789ab.csv"
@@ -127,3 +129,40 @@ def test_of_a_file_that_was_taken_away_nothing_is_told(inbox: Inbox) -> None:
     (inbox.folder / "claimed" / FILE).unlink()
     assert inbox.tell(FILE) is None
     assert texts(inbox) == {}
+
+
+def test_what_is_never_claimed_has_a_text_beside_it_until_it_is_gone(inbox: Inbox) -> None:
+    (inbox.folder / "folder.csv").mkdir()
+    (inbox.folder / os.fsdecode(b"a\xff.xlsx")).write_bytes(b"PK")
+    assert [fate.message.what for fate in inbox.tell_left()] == [
+        "a%FF.xlsx is none of .csv, .parquet, .jsonl; it is left alone.",
+        "folder.csv is a folder; it is left alone.",
+    ]
+    assert inbox.tell_left() == []
+    assert texts(inbox) == {
+        "a%FF.xlsx.txt": "left: a%FF.xlsx is none of .csv, .parquet, .jsonl; it is left alone.",
+        "folder.csv.txt": "left: folder.csv is a folder; it is left alone.",
+    }
+    assert all(map(is_beside, inbox.told()))
+    (inbox.folder / "folder.csv").rmdir()
+    assert inbox.tell_left() == []
+    assert list(texts(inbox)) == ["a%FF.xlsx.txt"]
+
+
+def test_a_text_of_somebody_else_is_never_overwritten(inbox: Inbox) -> None:
+    (inbox.folder / "notes").mkdir()
+    (inbox.folder / "notes.txt").write_text("mine")
+    assert [fate.file.name for fate in inbox.tell_left()] == ["notes.txt"]
+    assert (inbox.folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_that_was_changed_since_it_was_claimed_is_told_once(inbox: Inbox) -> None:
+    list(inbox.untold())
+    fate = inbox.tell_changed(FILE, is_changed=True)
+    assert fate is not None
+    assert texts(inbox)[f"claimed/{FILE}.txt"].startswith(
+        f"changed: {FILE}: it was changed after it was claimed: "
+    )
+    assert inbox.tell_changed(FILE, is_changed=True) is None
+    inbox.tell_changed(FILE, is_changed=False)
+    assert texts(inbox)[f"claimed/{FILE}.txt"].startswith("waiting: ")

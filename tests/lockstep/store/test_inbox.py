@@ -4,14 +4,19 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.orders import ASSETS
+from lockstep.columns.csv_format import CsvFormat
+from lockstep.columns.plain import name_shown, shown_name
 from lockstep.columns.records import Key, Record
 from lockstep.errors import InputError, UnavailableError, UnreadableError
+from lockstep.project.home import Home
 from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
 from lockstep.store.inbox import (
     came_as,
@@ -19,9 +24,11 @@ from lockstep.store.inbox import (
     claim_files,
     decode_claimed,
     find_claimed,
-    unsupported_files,
+    left_alone,
+    named_file,
 )
 from lockstep.store.parquet import Store
+from lockstep.store.streams import inbox_stream
 
 OLD = time.time() - 3600
 
@@ -37,6 +44,10 @@ def drop(inbox: Path, name: str, text: str = "name,x\na,1\n", *, age: float = 36
     path.write_text(text)
     os.utime(path, (time.time() - age, time.time() - age))
     return path
+
+
+def names_left_alone(inbox: Path) -> list[str]:
+    return [entry.path.name for entry in left_alone(inbox)]
 
 
 def test_a_complete_file_is_claimed_under_a_name_with_its_digest(tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_a_large_file_is_read_by_and_by_until_it_is_claimed(tmp_path: Path) -> N
     told: list[str] = []
     claims = [claim_files(tmp_path, seconds=0, tell=told.append) for _ in range(3)]
     assert [len(one) for one in claims] == [0, 0, 1]
-    assert [path.name for path in tmp_path.iterdir()] == ["claimed"]
+    assert not (tmp_path / "large.csv").exists()
     assert [line.split(": ")[1] for line in told] == [
         "33% of it has been read.",
         "67% of it has been read.",
@@ -202,7 +213,7 @@ def test_the_same_name_with_another_content_is_another_partition(tmp_path: Path)
 def test_files_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None:
     drop(tmp_path, "monday.xlsx")
     assert claim_files(tmp_path) == []
-    assert unsupported_files(tmp_path) == ["monday.xlsx"]
+    assert names_left_alone(tmp_path) == ["monday.xlsx"]
 
 
 def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
@@ -357,7 +368,7 @@ def test_a_symbolic_link_is_named_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "link.csv").symlink_to(target)
     assert claim_files(tmp_path / "inbox") == []
-    assert unsupported_files(tmp_path / "inbox") == ["link.csv"]
+    assert names_left_alone(tmp_path / "inbox") == ["link.csv"]
     assert target.exists()
 
 
@@ -383,11 +394,11 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", range(6))
 def test_a_tick_that_is_killed_at_any_step_loses_nothing_and_claims_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool
 ) -> None:
-    """Reading two blocks, noting each of them, and moving the file are five steps."""
+    """Reading two blocks, noting each, moving the file and noting what it holds are six steps."""
     content = content_digest(drop_large(tmp_path, "large.csv"))
     steps = count()
 
@@ -419,3 +430,103 @@ def test_a_partition_is_known_to_have_come_under_its_own_name_alone(tmp_path: Pa
     partition = claim_copy(tmp_path / "inbox", file)
     assert came_as(partition, file)
     assert not came_as(partition, tmp_path / "tuesday.csv")
+
+
+NAMES = [b"a\xff.csv", b"caf\xe9 50%ff.csv", b"line\nbreak.csv", b"three...dots.csv"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_any_name_is_claimed_under_a_printable_one(tmp_path: Path, name: bytes) -> None:
+    file = drop(tmp_path, os.fsdecode(name))
+    drop(tmp_path, "monday.csv", "name,x\nb,2\n")
+    claims = [claim.partition for claim in claim_files(tmp_path)]
+    assert len(claims) == 2
+    (own,) = [partition for partition in claims if not partition.startswith("monday")]
+    assert own.isprintable()
+    assert os.fsencode(name_shown(own.rpartition("-")[0])) == name.removesuffix(b".csv")
+    assert find_claimed(tmp_path, file) == own
+    assert decode_claimed(tmp_path, own, Row.schema()).total == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_may_name_a_file_as_messages_do(tmp_path: Path, name: bytes) -> None:
+    file = drop(tmp_path / "elsewhere", os.fsdecode(name))
+    shown = Path(shown_name(str(file)))
+    assert named_file(shown) == file
+    assert claim_copy(tmp_path / "inbox", shown) == claim_copy(tmp_path / "inbox", file)
+
+
+def test_a_large_file_of_any_name_is_read_by_and_by(tmp_path: Path) -> None:
+    drop_large(tmp_path, os.fsdecode(b"a\xff.csv"))
+    assert [len(claim_files(tmp_path, seconds=0)) for _ in range(2)] == [0, 1]
+
+
+def test_what_can_be_no_file_to_score_is_left_alone_while_others_go_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    drop(tmp_path, "future.csv", age=-86_400)
+    drop(tmp_path, "monday.csv", "name,x\nb,2\n")
+    assert len(claim_files(tmp_path)) == 1
+    assert {entry.path.name: entry.why.split(" at 20")[0] for entry in left_alone(tmp_path)} == {
+        "folder.csv": "is a folder",
+        "future.csv": "was last written",
+        "loop.csv": "is a link",
+        "pipe.csv": "is a pipe, a socket or a device",
+    }
+
+
+def test_a_file_that_grows_after_it_was_claimed_is_changed(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    assert not claim.is_changed
+    with (tmp_path / "claimed" / claim.partition).open("a") as writer:
+        writer.write("b,2\n")
+    (claim,) = claim_files(tmp_path)
+    assert claim.is_changed
+
+
+def test_a_file_that_is_touched_after_it_was_claimed_is_not_changed(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    (tmp_path / "claimed" / claim.partition).touch()
+    assert claim_files(tmp_path) == [claim]
+
+
+def test_a_claimed_file_is_read_again_only_where_somebody_touched_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+
+    def fail(reading: IncrementalDigest, path: Path) -> IncrementalDigest:
+        raise AssertionError(f"{path} is read again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IncrementalDigest, "further", fail)
+        assert claim_files(tmp_path) == [claim]
+        (tmp_path / "claimed" / claim.partition).touch()
+        with pytest.raises(AssertionError):
+            claim_files(tmp_path)
+
+
+def test_files_are_claimed_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    drop(tmp_path, "a.csv", "name,x\na,1\n", age=100)
+    drop(tmp_path, "b.csv", "name,x\nb,2\n", age=300)
+    drop(tmp_path, "c.csv", "name,x\nc,3\n", age=200)
+    assert [claim.partition[0] for claim in claim_files(tmp_path)] == ["b", "c", "a"]
+
+
+def test_the_inbox_reads_files_as_the_pipeline_declares_them(tmp_path: Path) -> None:
+    declared = replace(ASSETS, inbox=CsvFormat(separator=";", decimal=","))
+    home = Home(tmp_path)
+    header = "order_id;sent_at;price;items;weight;coupons;country;gift"
+    text = f"{header}\na;2020-04-01T00:00:00Z;1,5;2;;;DE;true\n"
+    drop(home.inbox("orders"), "monday.csv", text)
+    (claim,) = claim_files(home.inbox("orders"))
+    schema = ASSETS.pipeline.record_schema
+    decoded = inbox_stream(declared).decode(home, claim.partition, schema)
+    assert not decoded.rejected
+    assert decoded.columns["price"].tolist() == [1.5]
+    with pytest.raises(UnreadableError, match="by semicolons, not commas"):
+        inbox_stream(ASSETS).decode(home, claim.partition, schema)

@@ -46,3 +46,16 @@ def test_the_last_files_before_one_are_those_that_first_counted_last(tmp_path, m
         before = sorted((at, name) for name, at in came.items() if not own or at < came[wanted])
         assert records.before(wanted, most) == [name for _, name in before][-most:]
         assert records.count_before(wanted) == len(before)
+
+
+def test_files_attempted_before_one_go_by_time_and_not_by_name(tmp_path) -> None:
+    records = Records(tmp_path / "inbox", again=str)
+    for name in ("b", "d", "a", "c"):  # of which `d` is never committed
+        records.begin(name, "a run")
+        if name != "d":
+            records.commit(next(records.newest_first(name)))
+    assert records.attempted_before("c", 9) == ["b", "d", "a"]
+    assert records.attempted_before("c", 2) == ["d", "a"]
+    assert records.attempted_before("a", 9) == ["b", "d"]
+    (records.root / "records" / "b.json").write_text("{")
+    assert records.attempted_before("a", 9) == ["d"]

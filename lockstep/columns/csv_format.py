@@ -1,0 +1,103 @@
+"""How CSV files are written: what separates cells, decimals and times, and which encoding."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from lockstep.columns.converters import cell_parser
+from lockstep.columns.plain import show
+from lockstep.columns.schema import Field
+from lockstep.errors import DeclarationError
+
+_DECIMALS = {".": None, ",": re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?", re.ASCII)}
+"""By decimal mark: how numbers are written; None for Python's own way."""
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """How CSV files are written.
+
+    Attributes:
+        separator: The character between cells.
+        decimal: The decimal mark of numbers: `"."` or `","`.
+        encoding: The encoding of the text, as Python names it, such as `"cp1252"`.
+        dates: The layout of times, as `strftime` writes it, such as `"%d.%m.%Y"`; or layouts by
+            column of the file. Times in ISO 8601 are always read.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    dates: str | Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        separator = cast(object, self.separator)
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise DeclarationError(
+                f"CSV: separator is {show(separator)}; give one character, such as ';'."
+            )
+        if self.decimal not in _DECIMALS:
+            raise DeclarationError(f"CSV: decimal is {show(self.decimal)}; give '.' or ','.")
+        try:
+            "".encode(self.encoding)
+        except (LookupError, TypeError, ValueError):
+            raise DeclarationError(
+                f"CSV: Python knows no encoding {show(self.encoding)}; give one such as 'cp1252'."
+            ) from None
+        layouts = {"": self.dates} if isinstance(self.dates, str) else cast(object, self.dates)
+        if layouts is not None and not isinstance(layouts, Mapping):
+            raise DeclarationError(f"CSV: dates is {show(layouts)}; give '%d.%m.%Y', or by column.")
+        for layout in (layouts or {}).values():
+            if not isinstance(layout, str) or "%" not in layout:
+                raise DeclarationError(
+                    f"CSV: dates names {show(layout)}; give a layout such as '%d.%m.%Y'."
+                )
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the text is in UTF-8."""
+        return codecs.lookup(self.encoding).name == "utf-8"
+
+    def options(self) -> dict[str, Any]:
+        """The settings that are not the usual ones, by name."""
+        usual = CsvFormat()
+        return {
+            name: getattr(self, name)
+            for name in ("separator", "decimal", "encoding", "dates")
+            if getattr(self, name) != getattr(usual, name)
+        }
+
+    def parser(self, field: Field, column: str) -> Callable[[str], Any]:
+        """The function from a cell to the value that JSON would carry, or a `datetime`.
+
+        It returns a cell that cannot be parsed unchanged, for `converter` to refuse.
+
+        Args:
+            field: The declaration of the column.
+            column: Its name in the file.
+        """
+        parse = cell_parser(field)
+        written = _DECIMALS[self.decimal]
+        if field.declared in ("float", "int") and written is not None:
+            return lambda cell: parse(cell.replace(",", ".")) if written.fullmatch(cell) else cell
+        layout = self.dates if isinstance(self.dates, str) else (self.dates or {}).get(column)
+        if field.declared == "datetime" and layout is not None:
+            return lambda cell: time_by(cell, layout) or cell
+        return parse
+
+
+def time_by(text: str, layout: str) -> datetime | None:
+    """The time that a text tells in a layout; None where it has another one."""
+    try:
+        return datetime.strptime(text, layout)  # noqa: DTZ007 - the field says in which zone
+    except ValueError:
+        return None
+
+
+USUAL = CsvFormat()
+"""Commas, decimal points, UTF-8 and times in ISO 8601."""

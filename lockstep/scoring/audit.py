@@ -1,0 +1,195 @@
+"""The audit of a pipeline: every digest that its home keeps, verified against the files.
+
+Checks look only at what was published or touched since the last audit. An audit reads everything:
+what disks lost in silence shows here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from lockstep.artifacts.artifact import Artifact
+from lockstep.checks.check_results import CheckResult
+from lockstep.columns.plain import counted, one_line, verb
+from lockstep.errors import LockstepError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.home import Home
+from lockstep.registry.registry import Registry
+from lockstep.registry.versions import Version
+from lockstep.scoring.outcome_attempts import outcome_records
+from lockstep.scoring.request_replay import request_records
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
+from lockstep.store.damage import audit_partition, refuse_unrecorded
+from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
+from lockstep.store.parquet import Store
+from lockstep.store.partition_records import Records
+from lockstep.store.streams import stream_records, streams, training_records
+
+_FIRST_PACE = 100e6
+"""Bytes a second that a first audit is expected to read."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of a home that is verified as a whole.
+
+    Attributes:
+        what: Its name, such as `daily 2013-04-01`.
+        files: Its files.
+        verify: Verifies it.
+    """
+
+    what: str
+    files: tuple[Path, ...]
+    verify: Callable[[], object]
+
+    @property
+    def bytes(self) -> int:
+        """Size of its files, as far as they are there."""
+        return sum(path.stat().st_size for path in self.files if path.is_file())
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The result of an audit.
+
+    Attributes:
+        units: Number of parts that were verified.
+        files: Number of their files.
+        bytes: Size of these.
+        seconds: How long it took.
+        damage: By part that is not as it was written: what is wrong with it.
+    """
+
+    units: int
+    files: int
+    bytes: int
+    seconds: float
+    damage: dict[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """The result in a sentence, without what is damaged."""
+        read = f"{counted(self.files, 'file')} ({self.bytes / 1e6:,.1f} MB) in {self.seconds:.1f} s"
+        if not self.damage:
+            return f"all digests agree: {read}."
+        are = verb(len(self.damage), "is", "are")
+        wrong = f"{len(self.damage)} of {counted(self.units, 'part')} {are}"
+        return f"{wrong} not as written; {read}."
+
+    @property
+    def summary(self) -> str:
+        """The result in a sentence, with the first damage."""
+        first = next(iter(self.damage.values()), None)
+        return self.verdict if first is None else f"{one_line(first, 500)}; {self.verdict}"
+
+    def to_result(self) -> CheckResult:
+        """The result as that of a check."""
+        rows = [{"part": part, "damage": why} for part, why in self.damage.items()]
+        return CheckResult(
+            passed=not self.damage,
+            summary=self.summary,
+            numbers={"files": self.files, "megabytes": self.bytes / 1e6, "seconds": self.seconds},
+            table=tuple(rows),
+            where=", ".join(list(self.damage)[:5]) if self.damage else "",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "parts": self.units,
+            "files": self.files,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 3),
+            "damage": self.damage,
+        }
+
+
+def units(declared: PipelineAssets, home: Home, registry: Registry) -> list[Unit]:
+    """The parts of a pipeline's home: records of all streams, files of the inbox, versions, log."""
+    store = Store(home.data / declared.name)
+    kept = [stream_records(declared, store, stream.name) for stream in streams(declared)]
+    kept += [outcome_records(declared, store), request_records(declared, store)]
+    kept.append(training_records(declared, store))
+    folder = home.requests(declared.name)
+    return [
+        *(unit for records in kept for unit in _of_records(records)),
+        *_of_inbox(home.inbox(declared.name)),
+        *(_of_segment(segment_path(folder, name)) for name in _segments(folder)),
+        *(_of_version(registry, version) for version in registry.versions(declared.name)),
+    ]
+
+
+def expected_seconds(parts: Iterable[Unit]) -> float:
+    """About how long verifying some parts takes on an ordinary disk."""
+    return sum(unit.bytes for unit in parts) / _FIRST_PACE
+
+
+def audit(parts: Iterable[Unit], begin: Callable[[str], object] = lambda _: None) -> Audited:
+    """Verify parts of a home; damage of one is told with the rest.
+
+    Args:
+        parts: The parts.
+        begin: Called with the name of each part before it is verified.
+    """
+    begun, number, files, size = monotonic(), 0, 0, 0
+    damage: dict[str, str] = {}
+    for unit in parts:
+        begin(unit.what)
+        number, files, size = number + 1, files + len(unit.files), size + unit.bytes
+        try:
+            unit.verify()
+        except (LockstepError, OSError) as error:
+            damage[unit.what] = str(error)
+    return Audited(number, files, size, monotonic() - begun, damage)
+
+
+def _of_records(records: Records) -> Iterator[Unit]:
+    committed = set(records.partitions())
+    for partition in sorted({*committed, *records.attempted()}):
+        files = records.files(partition) if partition in committed else []
+        for number in records.numbers(partition):
+            files += [path for path in records.files_of(partition, number) if path not in files]
+        yield Unit(
+            f"{records.stream} {partition}",
+            tuple(files),
+            partial(audit_partition, records, partition),
+        )
+    for partition, path in records.unrecorded().items():
+        refuse = partial(refuse_unrecorded, records, partition, path)
+        yield Unit(f"{records.stream} {path.name}", (path,), refuse)
+
+
+def _of_inbox(inbox: Path) -> Iterator[Unit]:
+    for folder in FOLDERS:
+        for path in sorted(files_in(inbox / folder)):
+            yield Unit(
+                f"inbox/{folder}/{path.name}", (path,), partial(demand_same_content, path, inbox)
+            )
+
+
+def _segments(folder: Path) -> list[str]:
+    return segment_names(folder) if folder.is_dir() else []
+
+
+def _of_segment(path: Path) -> Unit:
+    return Unit(f"requests {path.stem}", (path,), partial(read_segment, path))
+
+
+def _of_version(registry: Registry, version: Version) -> Unit:
+    what = f"version {version.version}"
+    try:
+        folder = registry.files(version)
+        files = tuple(path for path in sorted(folder.rglob("*")) if path.is_file())
+    except (LockstepError, OSError) as error:
+        return Unit(what, (), partial(_raise, error))
+    return Unit(what, files, lambda: Artifact.open(folder, version.digest))
+
+
+def _raise(error: Exception) -> None:
+    raise error

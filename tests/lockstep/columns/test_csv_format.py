@@ -1,0 +1,111 @@
+"""How CSV files are written: separators, decimals, encodings and times."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from lockstep.columns.csv_format import CsvFormat
+from lockstep.columns.decode import Decoded
+from lockstep.columns.files import decode_file
+from lockstep.columns.records import Key, Record, Zone
+from lockstep.errors import DeclarationError, UnreadableError
+from lockstep.project.sources import CsvSource, decode_source
+
+
+class Sale(Record):
+    """A sale."""
+
+    plz: Key[str]
+    preis: float | None
+    menge: int
+    datum: Annotated[datetime | None, Zone("Europe/Berlin")]
+    ort: str
+
+
+GERMAN = CsvFormat(separator=";", decimal=",", encoding="cp1252", dates="%d.%m.%Y")
+TEXT = 'plz;preis;menge;datum;ort\n01067;1,50;3;31.12.2023;München\n04109;;4;;"a; b"\n'
+
+
+def decoded(folder: Path, text: str, written: CsvFormat = GERMAN) -> Decoded:
+    path = folder / "sales.csv"
+    path.write_bytes(text.encode(written.encoding))
+    return decode_file(path, Sale.schema(), written)
+
+
+def test_german_numbers_and_dates_are_numbers_and_times(tmp_path: Path) -> None:
+    columns = decoded(tmp_path, TEXT).columns
+    assert columns["plz"].tolist() == ["01067", "04109"]
+    assert columns["preis"].tolist()[0] == 1.5
+    assert columns["menge"].tolist() == [3, 4]
+    assert str(columns["datum"][0]) == "2023-12-30T23:00:00.000000"
+    assert columns["ort"].tolist() == ["München", "a; b"]
+
+
+def test_decimals_in_quotes_and_days_by_column_are_read_from_a_file_with_commas(
+    tmp_path: Path,
+) -> None:
+    written = CsvFormat(decimal=",", dates={"datum": "%d.%m.%Y"})
+    text = 'plz,preis,menge,datum,ort\n01067,"1,50",3,31.12.2023,Ulm\n'
+    columns = decoded(tmp_path, text, written).columns
+    assert columns["preis"].tolist() == [1.5]
+    assert str(columns["datum"][0]) == "2023-12-30T23:00:00.000000"
+
+
+@pytest.mark.parametrize("price", ["1.5", "1.234,5", "1,2,3", ","])
+def test_what_is_no_number_by_the_declared_mark_is_refused(tmp_path: Path, price: str) -> None:
+    found = decoded(tmp_path, TEXT.replace("1,50", price))
+    (rejected,) = found.rejected
+    assert f"preis: '{price}' is text, not a number" in str(rejected)
+
+
+def test_a_day_of_another_layout_is_refused(tmp_path: Path) -> None:
+    (rejected,) = decoded(tmp_path, TEXT.replace("31.12.2023", "12/31/2023")).rejected
+    assert "datum: '12/31/2023' is not a time" in str(rejected)
+
+
+def test_a_file_with_commas_where_others_are_declared_is_refused_with_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UnreadableError, match="by commas, not semicolons") as refused:
+        decoded(tmp_path, TEXT.replace(";", ","))
+    assert 'separator=","' in str(refused.value)
+
+
+def test_a_file_in_another_encoding_than_declared_is_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes(TEXT.encode("cp1252"))
+    with pytest.raises(UnreadableError, match=r"is not in ascii \(line 2\)"):
+        decode_file(path, Sale.schema(), CsvFormat(";", ",", "ascii"))
+
+
+def test_a_row_cut_off_is_named_by_its_cells(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match=r"line 3 has 2 cells, and the header 5: '04109;1,5'"):
+        decoded(tmp_path, TEXT.partition("04109")[0] + "04109;1,5")
+
+
+def test_a_source_says_how_its_file_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "2024-01-01.csv"
+    path.write_bytes(TEXT.encode("cp1252"))
+    source = CsvSource(path, separator=";", decimal=",", encoding="cp1252", dates="%d.%m.%Y")
+    assert decode_source(source, Sale.schema()).columns["preis"][0] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"separator": ";;"}, "separator is ';;'; give one character"),
+        ({"separator": '"'}, "separator is"),
+        ({"decimal": ";"}, "decimal is ';'; give '.' or ','"),
+        ({"encoding": "ansi-german"}, "no encoding 'ansi-german'"),
+        ({"encoding": "base64"}, "no encoding 'base64'"),
+        ({"dates": "DD.MM.YYYY"}, "dates names 'DD.MM.YYYY'; give a layout"),
+        ({"dates": ["%d.%m.%Y"]}, "dates is"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_where_they_are_declared(
+    options: dict[str, str], said: str
+) -> None:
+    with pytest.raises(DeclarationError, match=said):
+        CsvSource("days.csv", **options)

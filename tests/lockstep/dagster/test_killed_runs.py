@@ -1,0 +1,162 @@
+"""Runs that are killed between their creation and their first word: the next tick takes them up."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
+from dagster._grpc.client import DagsterGrpcClient
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.dagster import tries
+from lockstep.dagster.definitions import definitions, resources
+from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.sensors import sensors
+from lockstep.dagster.tries import PROCESS
+from lockstep.dagster.workspace import job_origin
+from tests.fixtures.orders import PROJECT, Workplace
+
+JOB = score_job_name("orders", "inbox")
+_, INBOX, _ = sensors(ASSETS)
+
+
+@dataclass
+class CodeServer:
+    """A code server of Dagster's in a process of its own, with all that it starts."""
+
+    process: subprocess.Popen[bytes]
+    client: DagsterGrpcClient
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(live: Workplace, tmp_path: Path) -> Iterator[CodeServer]:
+    socket = str(tmp_path / "socket")
+    command = [
+        *(sys.executable, "-m", "dagster", "api", "grpc", "--socket", socket),
+        *("--module-name", "lockstep.dagster.location", "--working-directory", str(PROJECT.root)),
+    ]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=PROJECT.root, stdout=log, stderr=log, start_new_session=True
+        )
+    started = CodeServer(process, DagsterGrpcClient(socket=socket, host="localhost"))
+    try:
+        wait_for(lambda: answers(started.client))
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def partition(live: Workplace, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file that the sensor took in."""
+    monkeypatch.setattr(tries, "_UNSIGNED", timedelta())
+    folder = live.home.inbox("orders")
+    folder.mkdir(parents=True)
+    frame = orders_with_fates(date(2020, 4, 1), 40).drop(columns=["returned", "cost"])
+    frame.to_csv(folder / "monday.csv", index=False)
+    os.utime(folder / "monday.csv", (0, 0))
+    (requested,) = tick(live)
+    live.instance.add_dynamic_partitions("orders_inbox", [requested])
+    return requested
+
+
+def tick(live: Workplace) -> list[str]:
+    """The partitions of which the sensor requests runs."""
+    with dg.build_sensor_context(instance=live.instance, resources=resources(PROJECT)) as context:
+        result = INBOX(context)
+    return [request.partition_key for request in result.run_requests or ()]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def answers(client: DagsterGrpcClient) -> bool:
+    with suppress(Exception):
+        client.ping("")
+        return True
+    return False
+
+
+def created(live: Workplace, partition: str) -> dg.DagsterRun:
+    """A run as Dagster's daemon makes it for a request of the sensor."""
+    return live.instance.create_run_for_job(
+        definitions(PROJECT).resolve_job_def(JOB),
+        status=dg.DagsterRunStatus.STARTING,
+        tags={"dagster/partition": partition},
+        remote_job_origin=job_origin(PROJECT, JOB),
+    )
+
+
+def launch(live: Workplace, run: dg.DagsterRun, server: CodeServer) -> None:
+    """Give a run to the code server, as Dagster's daemon does."""
+
+    def give() -> None:
+        with suppress(Exception):  # the server is killed meanwhile
+            DefaultRunLauncher.launch_run_from_grpc_client(live.instance, run, server.client)
+
+    threading.Thread(target=give, daemon=True).start()
+
+
+def test_a_run_that_nobody_was_given_is_taken_up(live: Workplace, partition: str) -> None:
+    run = created(live, partition)
+    assert tick(live) == [partition]
+    assert live.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    (text,) = (live.home.inbox("orders") / "claimed").glob("*.txt")
+    assert "its run was killed before it was through; it is scored again" in text.read_text()
+
+
+def test_a_run_that_was_just_made_is_left_to_dagster(
+    live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tries, "_UNSIGNED", timedelta(minutes=1))
+    created(live, partition)
+    assert tick(live) == []
+
+
+def test_a_run_that_another_launcher_starts_is_left_to_dagster(
+    live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.instance, "_run_launcher", SyncInMemoryRunLauncher())
+    created(live, partition)
+    assert tick(live) == []
+
+
+@pytest.mark.parametrize("moment", ["given", "started"])
+def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
+    live: Workplace, partition: str, server: CodeServer, moment: str
+) -> None:
+    run = created(live, partition)
+
+    def now() -> dg.DagsterRun:
+        return live.instance.get_run_by_id(run.run_id)
+
+    launch(live, run, server)
+    if moment == "given":
+        wait_for(lambda: run.run_id in str(server.client.get_current_runs()))
+        assert tick(live) == []  # its process lives, and loads its libraries
+    else:
+        wait_for(lambda: now().status is dg.DagsterRunStatus.STARTED)
+    server.kill()
+    assert PROCESS not in now().tags
+    assert tick(live) == [partition]
+    assert now().status is dg.DagsterRunStatus.FAILURE
