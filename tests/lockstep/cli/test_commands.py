@@ -401,12 +401,12 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
 
 
 def test_versions_tell_what_differs_between_two(lockstep: Lockstep, live, edited_orders) -> None:
-    number = live.fit(edited_orders(("return weight > 5", "return weight > 6")))
+    number = live.fit(edited_orders(("probability >= 0.5", "probability >= 0.2")))
     out = lockstep("versions", "orders", "--diff", "1", str(number)).out
-    assert "-    return weight > 5\n+    return weight > 6" in out
-    assert "is_heavy" in out
+    assert "-    return return_probability >= 0.5\n" in out
+    assert "+    return return_probability >= 0.2\n" in out
     differences = json.loads(lockstep("versions", "orders", "--diff", "1", "2", "--json").out)
-    assert differences["columns"] == {"is_heavy": "changed"}
+    assert differences["columns"] == {"will_return": "changed"}
     assert lockstep("versions", "orders", "--diff", "1", "1").out == (
         "Versions 1 and 1 of orders are the same in code, rows and environment.\n"
     )
