@@ -14,7 +14,6 @@ from lockstep.columns.plain import cut, listed
 
 _MOST_KEYS = 5
 _LONGEST_KEY = 80
-_WHERE, _TODO = "Where: ", "What to do: "
 _TRAINED = ("history", "training_set", "candidate")
 
 
@@ -113,15 +112,8 @@ class Message:
         todo = result.todo or REMEDIES.get(check, "Make it anew: AGAIN")
         return cls(result.summary, _where(result, place), told_of(todo, place, result))
 
-    @classmethod
-    def from_text(cls, text: str) -> Message | None:
-        """Read a message from its text; None if the text is none."""
-        rest, _, todo = text.rpartition(f"\n{_TODO}")
-        what, _, where = rest.rpartition(f"\n{_WHERE}")
-        return cls(what.removesuffix("\n"), where.removesuffix("\n"), todo) if where else None
-
     def __str__(self) -> str:
-        return "\n".join((self.what, f"{_WHERE}{self.where}", f"{_TODO}{self.todo}"))
+        return f"{self.what}\nWhere: {self.where}\nWhat to do: {self.todo}"
 
 
 def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:

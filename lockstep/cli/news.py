@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from lockstep.columns.files import READERS
-from lockstep.store.fates import Fate, Inbox
+from lockstep.store.fates import Inbox
 from lockstep.store.inbox import unsupported_files
 
 _INDENT = " " * 10
+_TOLD_WHOLE = ("blocked", "rejected", "failed")
 _TOLD_ONCE = ("waiting", "repeated")
 """States that are shown only when a file is new, since they last."""
 
@@ -33,10 +35,9 @@ class News:
         for inbox in self._inboxes:
             before, now = self._seen[inbox.pipeline], inbox.told()
             self._seen[inbox.pipeline] = now
-            for text in sorted(now, key=lambda name: now[name]):
-                fate = inbox.fate_told(text) if now[text] != before.get(text) else None
-                if fate is not None and not (fate.state in _TOLD_ONCE and text in before):
-                    yield from _lines(inbox.pipeline, fate, dagster)
+            for text in sorted(now, key=lambda path: now[path]):
+                if now[text] != before.get(text):
+                    yield from _lines(inbox, text, dagster, is_new=text not in before)
             yield from self._left_alone(inbox)
 
     def _left_alone(self, inbox: Inbox) -> Iterator[str]:
@@ -53,10 +54,19 @@ def _stamped(pipeline: str, text: str) -> str:
     return f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {text}"
 
 
-def _lines(pipeline: str, fate: Fate, dagster: str) -> Iterator[str]:
-    yield _stamped(pipeline, f"{fate.state}: {fate.message.what}")
-    if fate.state in ("blocked", "rejected", "failed"):
-        yield f"{_INDENT}Where: {fate.message.where}"
-        yield f"{_INDENT}What to do: {fate.message.todo}"
-    if fate.page is not None:
+def _lines(inbox: Inbox, text: Path, dagster: str, *, is_new: bool) -> Iterator[str]:
+    """The lines of a text as they stand, with the page of the check that failed."""
+    file = text.with_suffix("")
+    try:
+        lines = text.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:  # its file was moved meanwhile
+        return
+    state = lines[0].partition(":")[0]
+    if not file.is_file() or (state in _TOLD_ONCE and not is_new):
+        return
+    first, *rest = lines if state in _TOLD_WHOLE else lines[:1]
+    yield _stamped(inbox.pipeline, first)
+    yield from (f"{_INDENT}{line}" for line in rest)
+    fate = inbox.fate(file.name)
+    if fate is not None and fate.state == state and fate.page is not None:
         yield f"{_INDENT}{dagster}{fate.page}"

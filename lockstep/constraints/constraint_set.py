@@ -138,6 +138,18 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The statistics of a batch, in order."""
         return statistics_of(self.features, self.parts, self.aggregates, self.layout)
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether features, statistics and limits are of one another."""
+        of_rules = sum(feature.family == rules.FAMILY for feature in self.features)
+        places = np.vstack([self._parts, [[0, -1]]]).max(axis=0)
+        held = len(self.aggregates.segments.parts), len(self.features)
+        return (
+            of_rules == len(self.rules.rules)
+            and bool((self._parts >= 0).all() and (places < held).all())
+            and len(self.statistics) == len(self.bunched) == len(self.limits.traits)
+        )
+
     @cached_property
     def _parts(self) -> Ints:
         return _array_of(self.parts)
@@ -257,6 +269,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise msgspec.ValidationError(f"damaged: {error}") from error
         if stored.format != FORMAT:
             raise msgspec.ValidationError(f"of format {stored.format}, and this reads {FORMAT}")
+        if not stored._is_whole:
+            raise msgspec.ValidationError("damaged: its features, rules and limits do not agree")
         return stored
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
@@ -121,20 +121,6 @@ class Inbox:
             with suppress(FileNotFoundError):  # its file was moved meanwhile
                 texts[text] = text.stat().st_mtime_ns
         return texts
-
-    def fate_told(self, text: Path) -> Fate | None:
-        """Read the fate of a file from its text; None if either is gone."""
-        file = text.with_name(text.name.removesuffix(_SUFFIX))
-        try:
-            state, _, rest = text.read_text(encoding="utf-8").partition(": ")
-        except FileNotFoundError:
-            return None
-        message = Message.from_text(rest.removesuffix("\n"))
-        if message is None or state not in get_args(State) or not file.is_file():
-            return None
-        fate = self.fate(file.name)
-        page = fate.page if fate is not None and fate.state == state else None
-        return Fate(cast("State", state), file, message, page)
 
     def tell(self, partition: str, error: Exception | None = None) -> Fate | None:
         """Write the fate of a partition's file beside it, and beside its repetitions.

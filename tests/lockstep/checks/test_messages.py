@@ -6,7 +6,6 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place, told_of
-from lockstep.checks.specs import CHECKS
 
 DAY = Place("orders/daily/batch", "2020-03-01")
 FILE = Place("orders/inbox/scored", "new orders-0123456789ab.csv")
@@ -74,16 +73,9 @@ def test_what_was_checked_is_made_anew_by_a_command_of_its_own(asset: str, comma
     assert Place(asset).again == command
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_a_message_is_read_back_as_it_was_written(check) -> None:
-    found = CheckResult(False, "Bad.\nWhere: a trap\nWhat to do: none", column="price")
-    message = Message.of(check.name, found, DAY)
-    assert Message.from_text(str(message)) == message
-
-
-def test_a_text_without_a_message_holds_none() -> None:
-    assert Message.from_text("price jumped.") is None
-
-
-def test_the_page_of_a_check_names_asset_and_check() -> None:
-    assert DAY.page("decoding") == "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
+def test_the_page_of_a_result_names_its_partition_and_without_one_the_check() -> None:
+    page = "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
+    assert Place("orders/daily/batch").page("decoding") == page
+    assert Place("orders/daily/batch").page("record") == "/assets/orders/daily/batch?view=checks"
+    page = "/assets/orders/inbox/batch?view=partitions&partition=a%26b%20c.csv"
+    assert Place("orders/inbox/batch", "a&b c.csv").page("decoding") == page

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import FORMAT, ConstraintSet, discover
 from lockstep.constraints.findings import findings_of
+from lockstep.constraints.rules import Rules
 from tests.lockstep.constraints.tables import EVENT, FIRST, KEY, changed, days_of, orders, texts
 
 # --- stored ---
@@ -59,6 +60,15 @@ def test_another_format_is_refused(shops):
     other = msgspec.structs.replace(shops.constraints, format=FORMAT + 1)
     with pytest.raises(msgspec.MsgspecError):
         ConstraintSet.from_bytes(other.to_bytes())
+
+
+@pytest.mark.parametrize(
+    "parts", [{"features": ()}, {"rules": Rules(())}, {"features": (), "rules": Rules(())}]
+)
+def test_parts_that_do_not_belong_together_are_refused(shops, parts):
+    emptied = msgspec.structs.replace(shops.constraints, **parts)
+    with pytest.raises(msgspec.ValidationError, match="do not agree"):
+        ConstraintSet.from_bytes(emptied.to_bytes())
 
 
 # --- tables that tell little ---
