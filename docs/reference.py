@@ -134,6 +134,7 @@ def _metrics() -> str:
         (f"`{name}`", "at least" if metric.higher_is_better else "at most")
         for name, metric in METRICS.items()
     ]
+    rows.append(("any name of `sklearn.metrics.get_scorer_names()`", "at least"))
     return "## Metrics\n\n" + _table(("metric", "a threshold is reached by"), rows)
 
 

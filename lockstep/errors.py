@@ -34,6 +34,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   ├── FormatError               artifacts                           another Lockstep wrote it
 │   ├── UnavailableFilesError     artifacts                           files not to be read now
 │   ├── SnapshotError             artifacts, registry                 source that does not run
+│   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
@@ -60,6 +61,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 ├── LogKeyError                   serving                             no key to hash columns with
 ├── MissingSegmentError           serving                             no such segment
 ├── DamagedSegmentError           serving                             not what was sealed
+├── OpenSegmentError              serving                             nobody seals it
 │
 │   Requests that serving does not answer, each with the status of the response
 └── ServingError                  HTTP 400                            a request that is not answered
@@ -75,12 +77,13 @@ LockstepError                     cli, dagster, project, scoring, serving
     │   └── CrowdedError          HTTP 429                            too much of other bodies
     ├── NotReadyError             HTTP 503                            no version is loaded yet
     ├── UnloggedError             HTTP 503                            the log cannot be written
-    ├── LateError                 HTTP 504                            it waited for too long
+    ├── LateError                 HTTP 503                            it cannot be in time
     └── ComputingError            HTTP 500 (MLflow: 400)              the version cannot compute it
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -272,6 +275,10 @@ class SnapshotError(ArtifactError):
     """The source of a pipeline cannot be collected, or does not run by itself."""
 
 
+class OutsideReadingError(ArtifactError):
+    """Code of a version reads something that the version does not carry, and is refused it."""
+
+
 class UntrustedTypeError(ArtifactError):
     """A fitted model holds a type that the allow-list does not name.
 
@@ -284,9 +291,9 @@ class UntrustedTypeError(ArtifactError):
         self.column, self.types = column, tuple(types)
         super().__init__(
             f"Model {column} holds {', '.join(self.types)}, which may not be stored or loaded. "
-            "Use an estimator of scikit-learn's; compute in a @feature what a function or "
-            "transformer of your own does; or, having reviewed the type, add it to "
-            "lockstep/artifacts/trusted.py."
+            f"If you trust it, write trusted = [{', '.join(map(json.dumps, self.types))}] into "
+            "[tool.lockstep] in pyproject.toml. A class or function of your own needs no entry at "
+            "the top level of a module of the project's packages, which the version then carries."
         )
 
 
@@ -449,6 +456,10 @@ class DamagedSegmentError(LockstepError):
     """A segment has changed since it was sealed."""
 
 
+class OpenSegmentError(LockstepError):
+    """A segment stays open, as the process that writes to it does not seal it."""
+
+
 class ServingError(LockstepError):
     """A request that is not answered. Its message never repeats what the client sent.
 
@@ -458,14 +469,12 @@ class ServingError(LockstepError):
         code: MLflow's name for this kind of error.
         retry_after: Seconds after which to try again; None where that would not help.
         ends_connection: Whether the rest of the request is left unread.
-        rows: Number of rows in `rejected`.
     """
 
     status = HTTPStatus.BAD_REQUEST
     compat_status: HTTPStatus | None = None
     code = "BAD_REQUEST"
     ends_connection = False
-    rows = 0
     retry_after: int | None = None
 
 
@@ -514,7 +523,10 @@ class RefusedRowsError(ServingError):
 
     Attributes:
         rejected: The rows with all their reasons.
+        most_reasons: Reasons that a response gives, at most.
     """
+
+    most_reasons = 100
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     compat_status = HTTPStatus.BAD_REQUEST
@@ -522,12 +534,14 @@ class RefusedRowsError(ServingError):
 
     def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
         are = "is" if len(rejected) == 1 else "are"
+        reasons = sum(len(row.reasons) for row in rejected)
+        first = f"the first {self.most_reasons} of {reasons:,} reasons"
+        which = "every reason" if reasons <= self.most_reasons else first
         super().__init__(
-            f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists every reason by row "
+            f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists {which} by row "
             "and column. Correct them, or ask with ?on_invalid=quarantine to score the others."
         )
         self.rejected = tuple(rejected)
-        self.rows = len(self.rejected)
 
 
 class UnauthorizedError(ServingError):
@@ -568,10 +582,11 @@ class UnloggedError(ServingError):
 
 
 class LateError(ServingError):
-    """The request waited too long."""
+    """The request cannot be answered within the time limit."""
 
-    status = HTTPStatus.GATEWAY_TIMEOUT
-    code = "DEADLINE_EXCEEDED"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 1
 
 
 class ComputingError(ServingError):

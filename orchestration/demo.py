@@ -29,12 +29,14 @@ from lockstep.artifacts.disks import replace_text
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.plain import cut
+from lockstep.dagster.backfill import Watch
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import (
+    backfill_job_name,
+    backfill_op,
     monitor_job_name,
     promote_job_name,
     replay_job_name,
-    score_job_name,
     train_job_name,
 )
 from lockstep.dagster.partitions import request_partitions
@@ -102,9 +104,8 @@ def carry_out(progress: Progress) -> Story:
     with _step(progress, "Promote: replay the golden records, then go live"):
         home.registry().set_alias(PIPELINE, "champion", training.figure("/candidate", "version"))
         promotion = _demand_success(_run(promote_job_name(PIPELINE)))
-    score, compare = score_job_name(PIPELINE, "daily"), monitor_job_name(PIPELINE)
-    days = progress.track(DAYS, description="Score the days of April, a run each")
-    scored = [_run(score, day) for day in days]
+    scored = _score_days(progress)
+    compare = monitor_job_name(PIPELINE)
     days = progress.track(LAST_WEEK, description="Compare the last week with what came of it")
     compared = [_run(compare, day) for day in days]
     with _step(progress, "Ask a server about the last day, a flight a request"):
@@ -132,6 +133,28 @@ def _run(job: str, partition: str | None = None) -> RunReport:
     if report.error is not None:
         raise LockstepError(f"{job}: {report.error}")
     return report
+
+
+def _score_days(progress: Progress) -> list[RunReport]:
+    """Score all days in one run."""
+    task = progress.add_task("Score the days of April", total=len(DAYS))
+    reports: list[RunReport] = []
+
+    def tell(report: RunReport) -> None:
+        reports.append(report)
+        progress.advance(task)
+
+    whole = run_job(
+        PROJECT,
+        backfill_job_name(PIPELINE),
+        open_instance(PROJECT.home),
+        ops={backfill_op(PIPELINE): {"config": {"first": DAYS[0], "last": DAYS[-1]}}},
+        resources={"watch": Watch(on_report=tell)},
+    )
+    for report in (whole, *reports):
+        if report.error is not None:
+            raise LockstepError(f"{report.job}: {report.error}")
+    return reports
 
 
 def _replay(segment: str) -> RunReport:

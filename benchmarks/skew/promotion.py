@@ -97,7 +97,8 @@ def _evidence_edited(site: Site) -> Judged:
 
 def _proven_copied(site: Site) -> Judged:
     """A version gets the mark of one that was live, and the checkout's code has changed."""
-    _tag_copied(site, PROVEN)
+    (mark,) = (tag for tag in site.version(1).tags if tag.startswith(PROVEN))
+    _tag_copied(site, mark)
     return site.edited(_OTHER_CODE).gate()
 
 

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.snapshot import Snapshot
-from lockstep.artifacts.trusted import load_estimator
+from lockstep.artifacts.snapshot import Snapshot, running_modules, unload
+from lockstep.artifacts.trusted import Trust, load_estimator
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut, listed, one_line
 from lockstep.errors import ArtifactError, FormatError, LockstepError, UnavailableFilesError
@@ -93,20 +93,37 @@ class Artifact:
         folder = str((self.directory / SOURCE).absolute())
         return Snapshot(stored["module"], modules, tuple(stored["packages"]), data, folder)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The entries of `[tool.lockstep]`, `trusted`, by which its models were stored."""
+        return tuple(self.manifest.get("trusted", ()))
+
     def pipeline(self) -> Pipeline:
         """The pipeline with its fitted models and the code that it was fitted with.
+
+        Its own entries are trusted, as wherever MLflow runs it: whether they are this project's
+        too, `LoadedVersion.open` has checked before.
 
         Raises:
             SnapshotError: The source does not run here.
             UntrustedTypeError: A model holds a type that may not be loaded.
             ArtifactError: A model was fitted to columns other than the source gives it.
         """
+        unfitted = self.snapshot.load()
+        try:
+            return self._fitted(unfitted)
+        except BaseException:
+            unload(unfitted)
+            raise
+
+    def _fitted(self, unfitted: Pipeline) -> Pipeline:
         stored: Mapping[str, str] = self.manifest["models"]
+        trust = Trust(self.trusted, running_modules(unfitted))
         models = {
-            column: load_estimator(column, (self.directory / path).read_bytes())
+            column: load_estimator(column, (self.directory / path).read_bytes(), trust)
             for column, path in stored.items()
         }
-        pipeline = self.snapshot.load().with_models(models)
+        pipeline = unfitted.with_models(models)
         for column in pipeline.graph.models:
             given = pipeline.graph.inputs(column)
             fitted = getattr(models[column], "feature_names_in_", given)

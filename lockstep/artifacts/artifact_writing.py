@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -27,8 +27,10 @@ from lockstep.artifacts.artifact import (
 from lockstep.artifacts.framework import framework_digest, framework_sources
 from lockstep.artifacts.holdings import count
 from lockstep.artifacts.modules import is_package
-from lockstep.artifacts.snapshot import Snapshot
-from lockstep.artifacts.trusted import dump_estimator
+from lockstep.artifacts.snapshot import Snapshot, running_modules
+from lockstep.artifacts.trusted import Trust, dump_estimator, entries_of
+from lockstep.columns.estimator_fitting import estimator_of
+from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -71,7 +73,11 @@ class Evidence:
 
 
 def write_artifact(
-    directory: Path, pipeline: Pipeline, snapshot: Snapshot, evidence: Evidence
+    directory: Path,
+    pipeline: Pipeline,
+    snapshot: Snapshot,
+    evidence: Evidence,
+    trusted: Iterable[str] = (),
 ) -> str:
     """Write a version's directory.
 
@@ -80,6 +86,7 @@ def write_artifact(
         pipeline: The fitted pipeline.
         snapshot: The pipeline's source.
         evidence: What else the version carries.
+        trusted: Further types that models may hold, as `[tool.lockstep]`, `trusted` names them.
 
     Returns:
         SHA-256 of the manifest.
@@ -89,13 +96,17 @@ def write_artifact(
         ArtifactError: A model cannot be stored.
     """
     models = {name: f"models/{name}.skops" for name in pipeline.graph.models}
+    trust = trust_of(pipeline, snapshot, trusted)
+    entries: set[str] = set()
     for name, path in models.items():
-        _write(directory / path, dump_estimator(name, pipeline.models_[name]))
+        data = dump_estimator(name, pipeline.models_[name], trust)
+        entries |= entries_of(data, trust)
+        _write(directory / path, data)
     modules = {name: _path_of(name, snapshot) for name in snapshot.modules}
     for name, path in modules.items():
         _write(directory / path, snapshot.modules[name].encode())
-    data = {name: f"{SOURCE}/{name}" for name in snapshot.data}
-    for name, path in data.items():
+    files_of_code = {name: f"{SOURCE}/{name}" for name in snapshot.data}
+    for name, path in files_of_code.items():
         _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
@@ -119,7 +130,7 @@ def write_artifact(
             "packages": snapshot.packages,
             "digest": snapshot.digest,
             "modules": modules,
-            "data": data,
+            "data": files_of_code,
         },
         "rows": evidence.rows,
         "trained_until": until.isoformat() if until is not None else None,
@@ -128,6 +139,7 @@ def write_artifact(
         "outcome": outcome.to_json() if outcome is not None else None,
         "ulps": {name: pipeline.graph.ulps(name) for name in pipeline.graph.served},
         "models": models,
+        "trusted": sorted(entries),
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
@@ -137,6 +149,36 @@ def write_artifact(
     }
     _write_json(directory / MANIFEST, manifest)
     return sha256((directory / MANIFEST).read_bytes())
+
+
+def trust_of(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> Trust:
+    """What the estimators of a pipeline may hold: these types, and those of its own code.
+
+    Args:
+        pipeline: The pipeline, running from its files or from a snapshot.
+        snapshot: Its source.
+        trusted: Further types, by name.
+    """
+    own = running_modules(pipeline) or {name: name for name in snapshot.modules}
+    return Trust(tuple(trusted), own)
+
+
+def check_storable(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> None:
+    """Check that a pipeline's estimators can be stored: fitted, or as its models make them.
+
+    A fit makes further objects, which only a fitted estimator shows.
+
+    Raises:
+        FitError: A model's function returns no estimator.
+        UntrustedTypeError: A model holds a type that may not be stored.
+        ArtifactError: A model cannot be stored.
+    """
+    trust = trust_of(pipeline, snapshot, trusted)
+    for name in pipeline.graph.models:
+        model = pipeline.graph.nodes[name]
+        if isinstance(model, Model):
+            estimator = pipeline.models_[name] if pipeline.is_fitted else estimator_of(model)
+            dump_estimator(name, estimator, trust)
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

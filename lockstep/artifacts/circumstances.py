@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockstep.artifacts.outside import noting
+from lockstep.artifacts.questions import noting
 
 _AHEAD = datetimes.timedelta(days=400, hours=7, minutes=13)
 """How far a shifted clock is ahead: another year, month, weekday, hour and minute."""
@@ -127,19 +127,17 @@ _SYSTEM: Mapping[str, tuple[str, ...]] = {
 A fact that stays as long as the process runs, such as its number, is the same in all rows, and may
 by chance be the same in another process: comparing values does not show it.
 """
-_TICKS = (
-    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
-    *("process_time", "process_time_ns", "thread_time", "thread_time_ns"),
-    *("clock_gettime", "clock_gettime_ns"),
-)
+_TICKS = ("time", "time_ns", "clock_gettime", "clock_gettime_ns")
 """Functions of `time` that return the time."""
+_TIMERS = ("monotonic", "perf_counter")
+"""Functions of `time` that serve to measure how long something takes; that alone is no reading."""
 
 
 def note_questions() -> None:
     """Record who asks for the time, the machine or whether a file is there, for good.
 
-    Python has no audit events for these. See `lockstep.artifacts.outside.watching`; call this after
-    `shift_clock`.
+    Python has no audit events for these. See `lockstep.artifacts.questions.watching`; call this
+    after `shift_clock`.
     """
     for module, names in ((_imported(name), names) for name, names in _SYSTEM.items()):
         if module is None:
@@ -191,10 +189,18 @@ def _shift_time(seconds: float) -> None:
     now, now_ns = time.time, time.time_ns
     time.time = lambda: now() + seconds  # `date.today` asks it too
     time.time_ns = lambda: now_ns() + int(seconds * 1e9)
+    for name in _TIMERS:
+        _shift(name, seconds)
+        _shift(f"{name}_ns", int(seconds * 1e9))
     for name in ("localtime", "gmtime", "ctime"):
         _default(name, time.time)
     for name, default in (("asctime", 0), ("strftime", 1)):
         _default(name, time.localtime, at=default)
+
+
+def _shift(name: str, by: float) -> None:
+    real = getattr(time, name)
+    setattr(time, name, lambda: real() + by)
 
 
 def _default(name: str, value: Any, at: int = 0) -> None:

@@ -20,12 +20,13 @@ def imported_distributions(sources: Mapping[str, str]) -> tuple[str, ...]:
     """
     tops = {top for source in sources.values() for top in _imported_tops(source)}
     outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
-    known = _distributions()
+    known = distributions()
     return tuple(sorted({known[top][0] for top in outside if top in known}))
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
+def distributions() -> Mapping[str, list[str]]:
+    """By top-level module or package, the distributions that it is installed with."""
     return metadata.packages_distributions()
 
 

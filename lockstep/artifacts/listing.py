@@ -35,6 +35,8 @@ class ListedVersion:
         directory: The directory of its files.
         digest: SHA-256 of its manifest: changed files do not open.
         proven_at: When it last passed the gate, in UTC; None if it never did.
+        trusted: The types that the project trusted when it was listed: the registry's word, which
+            names the digest, is not enough to load others.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ListedVersion:
     directory: Path
     digest: str
     proven_at: datetime | None = None
+    trusted: tuple[str, ...] = ()
 
     def open(self) -> LoadedVersion:
         """Open the version from its files alone.
@@ -49,7 +52,13 @@ class ListedVersion:
         Raises:
             ArtifactError: The version cannot be used.
         """
-        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
+        return LoadedVersion.open(
+            self.directory,
+            self.digest,
+            name=self.name,
+            version=self.version,
+            trusted=self.trusted,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ def write_listing(path: Path, listing: Listing) -> None:
                 "directory": stored_place(version.directory, path),
                 "digest": version.digest,
                 "proven_at": version.proven_at.isoformat() if version.proven_at else None,
+                "trusted": list(version.trusted),
             }
             for version in listing.versions.values()
         ],
@@ -139,4 +149,5 @@ def _version(path: Path, name: str, stored: dict[str, Any]) -> ListedVersion:
         directory=place_of(stored["directory"], path),
         digest=str(stored["digest"]),
         proven_at=datetime.fromisoformat(proven_at) if proven_at is not None else None,
+        trusted=tuple(stored.get("trusted", ())),
     )

@@ -1,11 +1,11 @@
-"""The live version of a pipeline, in a file, so that it opens without a registry.
+"""The live version of a home, in a file, so that it opens without a registry.
 
-    {"format": 1, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
-     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "shown": true, "before": 2}
+    {"format": 2, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
+     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "decision": "lockstep.live.2026…"}
 
-This file decides. The registry's alias `@live` shows the same to people, and is moved later
-(`lockstep.store.live_version`). A process that serves reads the file again to learn that another
-version went live.
+A decision in the registry says which version is live (`lockstep.registry.decisions`). A home writes
+this file once the version is proven in its own environment (`lockstep.store.live_version`). A
+process that serves reads the file again to learn that another version went live.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from lockstep.artifacts.documents import place_of, read_document, stored_place, 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import NotLiveError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class LivePointer:
-    """The version of a pipeline that serves.
+    """The version of a pipeline that serves in a home.
 
     Attributes:
         name: Name of the pipeline.
         version: Number of the version.
         directory: The directory of its files.
         digest: SHA-256 of its manifest: changed files do not open.
-        since: When it went live, in UTC.
-        is_shown: Whether the registry's `@live` points to it too.
-        before: The version that `@live` pointed to when it went live; None if it was not set.
+        since: When it was decided that it is live, in UTC.
+        decision: Key of that decision in the registry.
     """
 
     name: str
@@ -42,8 +41,7 @@ class LivePointer:
     directory: Path
     digest: str
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    is_shown: bool = True
-    before: int | None = None
+    decision: str = ""
 
     @classmethod
     def to(cls, loaded: LoadedVersion) -> LivePointer:
@@ -68,8 +66,7 @@ def write_live(path: Path, pointer: LivePointer) -> None:
         "directory": stored_place(pointer.directory, path),
         "digest": pointer.digest,
         "since": pointer.since.isoformat(),
-        "shown": pointer.is_shown,
-        "before": pointer.before,
+        "decision": pointer.decision,
     }
     write_document(path, stored)
 
@@ -115,6 +112,5 @@ def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
         directory=place_of(stored["directory"], path),
         digest=str(stored["digest"]),
         since=since,
-        is_shown=bool(stored.get("shown", True)),
-        before=stored.get("before"),
+        decision=str(stored["decision"]),
     )

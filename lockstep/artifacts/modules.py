@@ -17,9 +17,10 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import linecache
+import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,12 +42,14 @@ class ModuleSet:
         elsewhere: By other package that the modules import under another name: that name.
         folders: By top-level package or module, the folder that its `__file__` names, so that it
             finds the data files beside it; without one, the file is nowhere on disk.
+        data: Data files that the modules may read, by their paths in these folders.
     """
 
     root: str
     sources: Mapping[str, str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
+    data: Collection[str] = ()
 
     @cached_property
     def packages(self) -> frozenset[str]:
@@ -88,6 +91,22 @@ class ModuleSet:
         end = "/__init__.py" if is_package(name, self.sources) else ".py"
         return f"{folder}/{name.replace('.', '/')}{end}"
 
+    def carries(self, path: str) -> bool:
+        """Whether a real path is a module or data file of the set, or a folder of these."""
+        is_inside = any(f"{path}/".startswith(f"{folder}/") for folder in self._places)
+        return is_inside and any(f"{file}/".startswith(f"{path}/") for file in self._files)
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        return frozenset(map(os.path.realpath, self.folders.values()))
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        """Real paths of the modules and data files that lie on disk."""
+        names = {self.file(name) for name in self.sources if name.partition(".")[0] in self.folders}
+        names |= {f"{folder}/{name}" for folder in self.folders.values() for name in self.data}
+        return frozenset(map(os.path.realpath, names))
+
     def place(self, name: str) -> str:
         """The name under which an import of this name by the set's code is looked up."""
         top, dot, rest = name.partition(".")
@@ -96,15 +115,9 @@ class ModuleSet:
         return f"{self.elsewhere.get(top, top)}{dot}{rest}"
 
 
-def is_of_running_set(name: str, private: str) -> bool:
-    """Whether a module belongs to the set of a running module.
-
-    Args:
-        name: Original name of the module.
-        private: Private name of the running module.
-    """
-    modules = _running.get(private.partition(".")[0])
-    return modules is not None and name.partition(".")[0] in modules.packages
+def running() -> list[ModuleSet]:
+    """The sets whose modules can be imported."""
+    return list(_running.values())
 
 
 def is_package(name: str, sources: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""Functions of libraries that open files by themselves, without an audit event of Python.
+"""Functions of libraries that open files by themselves, without an audit event of Python's.
 
 Arrow opens files in C++. pandas calls these functions, too.
 """
@@ -6,7 +6,10 @@ Arrow opens files in C++. pandas calls these functions, too.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from typing import Any
 
 _READERS: Mapping[str, Mapping[str, str]] = {
@@ -37,3 +40,18 @@ def readers() -> Iterator[tuple[Any, str, str]]:
             owner = getattr(module, kind, None) if kind else module
             if hasattr(owner, function):
                 yield owner, function, parameter
+
+
+def telling(function: Callable[..., Any], owner: Any, parameter: str) -> Callable[..., Any]:
+    """A function that opens files by itself, with the event that Python raises of each."""
+    place = int(isinstance(owner, type))
+
+    @wraps(function)
+    def opening(*args: Any, **options: Any) -> Any:
+        given = args[place] if len(args) > place else options.get(parameter)
+        for file in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(file, str | bytes | os.PathLike):
+                sys.audit("open", file, "rb", os.O_RDONLY)
+        return function(*args, **options)
+
+    return opening

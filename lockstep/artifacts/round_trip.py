@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,19 +27,19 @@ from lockstep.artifacts.circumstances import (
     note_questions,
     shift_clock,
 )
-from lockstep.artifacts.outside import Reading, watching
+from lockstep.artifacts.outside_readings import Reading
+from lockstep.artifacts.questions import watching
 from lockstep.artifacts.sets import may_depend_on_order
-from lockstep.artifacts.snapshot import data_folder
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
 from lockstep.columns.tables import take_rows, to_frame
-from lockstep.errors import ArtifactError
+from lockstep.errors import ArtifactError, OutsideReadingError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import failing
 from lockstep.parity.golden import GoldenRecords
 
-_READINGS = "readings.json"
+_READINGS, _COMPUTED = "readings.json", "computed"
 _LIMIT = timedelta(minutes=10)
 """A process that takes longer to compute some hundred records hangs."""
 _NUMPYS_CLOCK = re.compile(r"""["'](now|today)["']""")
@@ -74,7 +75,7 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
         _replayed(loaded, USUAL, limit)  # raises, if it fails there too
         return Comparison(setting=STRANGE.words, failure=str(error))
     by_order = may_depend_on_order(loaded.snapshot.modules.values())
-    asked = [reading for reading in readings if comparison.ok or reading.what == "system"]
+    asked = [reading for reading in readings if comparison.ok or reading.what != "clock"]
     if asked:  # the answer may be the same in one process, and differ in the next
         return _asking(comparison, asked, loaded)
     if not comparison.ok:
@@ -127,8 +128,10 @@ def _replayed(
         if done.returncode:
             last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise ArtifactError(f"{loaded.directory} cannot be used in a new process: {last}")
-        anew = GoldenRecords.from_directory(computed)
         readings = [Reading(**load) for load in json.loads(Path(computed, _READINGS).read_bytes())]
+        if not Path(computed, _COMPUTED).exists():
+            return Comparison(setting=circumstances.words, failure=str(readings[0])), readings
+        anew = GoldenRecords.from_directory(Path(computed, _COMPUTED))
     expected = loaded.golden.trace
     comparison = compare(
         expected,
@@ -177,14 +180,12 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
         note_questions()
     golden = GoldenRecords.from_directory(Path(directory, GOLDEN))
     turned = take_rows(golden.records, np.arange(len(golden))[::-1])
-    with watching() as readings:
+    with suppress(OutsideReadingError), watching() as guard:
         pipeline = artifact.pipeline()
         has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
         parts = (to_frame(take_rows(turned, rows)) for rows in _growing(len(golden)))
         traces = [pipeline.trace(part, labels=has_outcome, matrices=True) for part in parts]
-    GoldenRecords.of(turned, Trace.joined(traces)).to_directory(computed)
-    carried = data_folder(pipeline)
-    outside = [
-        reading.to_json() for reading in readings if carried is None or not reading.is_in(carried)
-    ]
-    Path(computed, _READINGS).write_text(json.dumps(outside))
+        columns = GoldenRecords.of(turned, Trace.joined(traces))
+        columns.to_directory(Path(computed, _COMPUTED))
+    readings = [reading.to_json() for reading in guard.readings]
+    Path(computed, _READINGS).write_text(json.dumps(readings))

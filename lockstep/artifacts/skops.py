@@ -30,7 +30,8 @@ _LISTS = "skops.io._trusted_types"
 """The module of skops that makes the lists."""
 _NOT_WALKED = {"conftest", "estimator_checks", "experimental", "externals", "setup", "tests"}
 """Modules of scikit-learn in which `all_estimators` does not look."""
-_SCHEMA = "schema.json"
+SCHEMA = "schema.json"
+"""The file of a stored estimator that names its types."""
 _lock = threading.Lock()
 
 
@@ -109,7 +110,10 @@ def is_estimator(name: str) -> bool:
     if parts[0] != "sklearn" or _NOT_WALKED & {*parts} or own_name.startswith("_"):
         return False
     public = ".".join(takewhile(lambda part: not part.startswith("_"), parts))
-    member = getattr(_imported(public), own_name, None)
+    try:
+        member = getattr(_imported(public), own_name, None)
+    except ImportError:  # experimental, and not enabled: `all_estimators` does not see it either
+        return False
     return (
         inspect.isclass(member)
         and issubclass(member, BaseEstimator)
@@ -153,7 +157,7 @@ def _names_in(data: bytes) -> set[str]:
         return state
 
     with zipfile.ZipFile(io.BytesIO(data)) as stored:
-        json.loads(stored.read(_SCHEMA), object_hook=note)
+        json.loads(stored.read(SCHEMA), object_hook=note)
     return names
 
 

@@ -7,12 +7,12 @@ import hashlib
 import importlib.util
 import inspect
 import itertools
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -20,12 +20,10 @@ from typing import Any
 
 from lockstep.artifacts.modules import ModuleSet, is_package
 from lockstep.columns.pipeline import Pipeline
-from lockstep.errors import SnapshotError
+from lockstep.errors import OutsideReadingError, SnapshotError
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
 """By private package, what runs under it."""
-_data: dict[str, str] = {}
-"""By private package, the folder with its data files."""
 _temporary: dict[str, tempfile.TemporaryDirectory[str]] = {}
 """By private package, the folder that was written for it."""
 _numbers = itertools.count(1)
@@ -86,18 +84,17 @@ class Snapshot:
         They are read from beside the modules' files. A source that does not run has none; loading
         it says why.
         """
-        from lockstep.artifacts.outside import watching
+        from lockstep.artifacts.questions import watching
 
         folders = _folders(self.modules)
         if self.data or not folders:
             return self
         try:
-            with watching() as readings:
+            with watching(lambda path: _name_of_data(path, self.modules) is not None) as guard:
                 unload(self._load(folders))
-        except SnapshotError:
+        except (SnapshotError, OutsideReadingError):
             return self
-        paths = {reading.name for reading in readings if reading.what == "file"}
-        names = {name for path in paths if (name := _name_of_data(path, self.modules))}
+        names = {name for path in guard.taken if (name := _name_of_data(path, self.modules))}
         files = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
         return replace(self, data=files)
 
@@ -127,23 +124,26 @@ class Snapshot:
             path = Path(written.name, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        pipeline = self._load_beside(written.name)
+        try:
+            pipeline = self._load_beside(written.name)
+        except BaseException:
+            written.cleanup()
+            raise
         _temporary[pipeline.module.partition(".")[0]] = written
         return pipeline
 
     def _load_beside(self, folder: str) -> Pipeline:
-        pipeline = self._load({_top(name): folder for name in self.modules})
-        _data[pipeline.module.partition(".")[0]] = folder
-        return pipeline
+        return self._load({_top(name): folder for name in self.modules})
 
     def _load(self, folders: Mapping[str, str]) -> Pipeline:
-        modules = ModuleSet(self._root(), self.modules, {"lockstep": _framework}, folders)
+        elsewhere = {"lockstep": _framework}
+        modules = ModuleSet(self._root(), self.modules, elsewhere, folders, tuple(self.data))
         try:
             module = modules.load(self.module)
             pipeline = _pipeline_in(module, self.module)
         except Exception as error:
             modules.unload()
-            if isinstance(error, SnapshotError):
+            if isinstance(error, SnapshotError | OutsideReadingError):
                 raise
             raise SnapshotError(
                 f"The stored source of {self.module} does not run here: "
@@ -171,14 +171,20 @@ def unload(pipeline: Pipeline) -> None:
     root = pipeline.module.partition(".")[0]
     if known := _running.pop(root, None):
         known[1].unload()
-    _data.pop(root, None)
     if written := _temporary.pop(root, None):
         written.cleanup()
 
 
-def data_folder(pipeline: Pipeline) -> str | None:
-    """The folder of the data files of a pipeline that `Snapshot.load` made; None if it has none."""
-    return _data.get(pipeline.module.partition(".")[0])
+def running_modules(pipeline: Pipeline) -> dict[str, str]:
+    """By module of the code of a pipeline that `Snapshot.load` made, the name that it runs under.
+
+    Of any other pipeline there are none.
+    """
+    known = _running.get(pipeline.module.partition(".")[0])
+    if known is None:
+        return {}
+    source, modules = known
+    return {name: modules.private(name) for name in source.modules}
 
 
 def digest_of(sources: Mapping[str, str | bytes]) -> str:
@@ -223,11 +229,11 @@ def _name_of_data(path: str, modules: Mapping[str, str]) -> str | None:
     """The name of a data file in a package of the modules, or beside a module without one."""
     file = Path(path)
     for top, folder in _folders(modules).items():
-        if file.suffix != ".py" and file.is_relative_to(folder):
+        if file.suffix not in (".py", ".pyc") and file.is_relative_to(folder):
             name = file.relative_to(folder)
-            if top in modules and not is_package(top, modules) and len(name.parts) == 1:
+            if top in modules and not is_package(top, modules) and len(name.parts) <= 1:
                 return name.as_posix()
-            if name.parts[0] == top:
+            if name.parts[:1] == (top,):
                 return name.as_posix()
     return None
 
@@ -250,7 +256,7 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         if name in sources or _top(name) == "lockstep":
             continue
         if _top(name) not in packages:
-            _check_installed(_top(name), by)
+            _check_installed(_top(name), by, frozenset(packages))
             continue
         spec = _spec(name)
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
@@ -273,19 +279,19 @@ def _check_file(module: str) -> None:
         )
 
 
-def _check_installed(package: str, by: str) -> None:
+def _check_installed(package: str, by: str, own: frozenset[str]) -> None:
     """Check that a package which no version carries is installed, as wherever one is served."""
+    from lockstep.artifacts.installation import is_installed
+
     spec = None if package in sys.stdlib_module_names else _spec(package)
     if spec is None:  # Python's own, or optional and not installed
         return
     places = [str(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
-    if any("site-packages" in place or "dist-packages" in place for place in places):
-        return
-    if package not in metadata.packages_distributions():  # an editable install is among these
+    if not any(is_installed(os.path.realpath(place), own) for place in places):
         raise SnapshotError(
-            f"{by} imports {package} ({places[0]}), which is neither installed nor one of the "
-            f'project\'s packages, so that no version would carry it: add packages = ["{package}"] '
-            "to [tool.lockstep] in pyproject.toml, or install it."
+            f"{by} imports {package} ({places[0]}), which is neither installed by itself nor one "
+            "of the project's packages, so that no version would carry it: add packages = "
+            f'["{package}"] to [tool.lockstep] in pyproject.toml, or install it.'
         )
 
 

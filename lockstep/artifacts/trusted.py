@@ -2,18 +2,29 @@
 
 skops stores an estimator as data, and loads only types that it knows or is told to trust. MLflow
 takes that list from the stored model itself, so it protects nothing; here it is part of the code.
-It was made by fitting scikit-learn's estimators and reviewing what skops asked for.
+It was made by fitting the estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and reviewing
+what skops asked for. These are names: a library is imported only where a model holds its types.
+
+A project names further types in `[tool.lockstep]`, `trusted`. A class or function that a version's
+own code defines needs no entry: that code runs anyway, and is bound by its digest.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import io
+import json
 import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from lockstep.artifacts.skops import Skops, skops
+from lockstep.artifacts.skops import SCHEMA, Skops, skops
+from lockstep.columns.plain import one_line
 from lockstep.errors import ArtifactError, UntrustedTypeError
 
-TRUSTED: tuple[str, ...] = (
+_SCIKIT_LEARN: tuple[str, ...] = (
     "numpy.dtype",
     # trees and their ensembles
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -51,10 +62,17 @@ TRUSTED: tuple[str, ...] = (
     "sklearn.metrics._dist_metrics.MinkowskiDistance64",
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.CompoundKernel",
     "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.DotProduct",
+    "sklearn.gaussian_process.kernels.ExpSineSquared",
+    "sklearn.gaussian_process.kernels.Exponentiation",
     "sklearn.gaussian_process.kernels.Matern",
+    "sklearn.gaussian_process.kernels.PairwiseKernel",
     "sklearn.gaussian_process.kernels.Product",
     "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.gaussian_process.kernels.RationalQuadratic",
     "sklearn.gaussian_process.kernels.Sum",
     "sklearn.gaussian_process.kernels.WhiteKernel",
     # preprocessing and selection; a partial is no more than the function in it, itself listed
@@ -68,6 +86,9 @@ TRUSTED: tuple[str, ...] = (
     "sklearn.feature_selection._univariate_selection.chi2",
     "sklearn.feature_selection._univariate_selection.f_classif",
     "sklearn.feature_selection._univariate_selection.f_regression",
+    # experimental ones are no attributes of their package until they are enabled
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
     # searches over parameters and thresholds
     "sklearn.metrics._classification.balanced_accuracy_score",
     "sklearn.metrics._scorer._CurveScorer",
@@ -78,57 +99,148 @@ TRUSTED: tuple[str, ...] = (
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
 )
+_XGBOOST: tuple[str, ...] = (
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRFClassifier",
+    "xgboost.sklearn.XGBRFRegressor",
+    "xgboost.sklearn.XGBRegressor",
+)
+_LIGHTGBM: tuple[str, ...] = (
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+)
+_CATBOOST: tuple[str, ...] = (
+    "catboost.core.CatBoostClassifier",
+    "catboost.core.CatBoostRegressor",
+)
+TRUSTED: tuple[str, ...] = (*_SCIKIT_LEARN, *_XGBOOST, *_LIGHTGBM, *_CATBOOST)
 """Types that may be stored and loaded, beside those that skops trusts by itself: plain values and
 containers, arrays, public estimators of scikit-learn and functions of NumPy and SciPy."""
 
 
-def dump_estimator(column: str, estimator: Any) -> bytes:
-    """Store a fitted estimator.
+@dataclass(frozen=True)
+class Trust:
+    """What estimators may hold beside `TRUSTED`.
+
+    Attributes:
+        further: Names of further types and functions, as `[tool.lockstep]`, `trusted` has them:
+            where they are defined, or where their package offers them.
+        carried: By module of the version's own code, the name under which it runs.
+    """
+
+    further: tuple[str, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def allows(self, name: str) -> bool:
+        """Whether a type or function may be stored and loaded.
+
+        Args:
+            name: Its full name, in the running process.
+        """
+        return name in TRUSTED or self._is_carried(name) or self.entry(name) is not None
+
+    def entry(self, name: str) -> str | None:
+        """The entry of `further` that names a type or function; None if none does.
+
+        What has the name of one of the version's packages comes from its code or not at all.
+        """
+        own = {module.partition(".")[0] for names in self.carried.items() for module in names}
+        if name.partition(".")[0] in own:
+            return None
+        return next((entry for entry in self.further if _leads_to(entry, name)), None)
+
+    def _is_carried(self, name: str) -> bool:
+        """Whether it is a class or function that a module of the version's code defines itself."""
+        module, _, own_name = name.rpartition(".")
+        if module not in self.carried.values():
+            return False
+        member = getattr(importlib.import_module(module), own_name, None)
+        return (inspect.isclass(member) or inspect.isfunction(member)) and (
+            f"{member.__module__}.{member.__qualname__}" == name
+        )
+
+
+def _leads_to(entry: str, name: str) -> bool:
+    """Whether an entry is a name, or another one of the same class or function."""
+    if entry == name:
+        return True
+    module, _, own_name = entry.rpartition(".")
+    if not module or own_name != name.rpartition(".")[2]:
+        return False
+    try:
+        member = getattr(importlib.import_module(module), own_name, None)
+    except ImportError:
+        return False
+    return f"{getattr(member, '__module__', None)}.{own_name}" == name
+
+
+def dump_estimator(column: str, estimator: Any, trust: Trust = Trust()) -> bytes:
+    """Store an estimator, fitted or not.
 
     Args:
         column: The model's column, for messages.
         estimator: The estimator.
+        trust: What it may hold beside `TRUSTED`.
 
     Raises:
-        UntrustedTypeError: It holds a type that is not among `TRUSTED`.
+        UntrustedTypeError: It holds a type that may not be stored.
         ArtifactError: skops cannot store it.
     """
-    stored = _skops().io
+    stored = _skops()
     try:
-        data: bytes = stored.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-    except stored.exceptions.UnsupportedTypeException as error:
-        raise ArtifactError(f"Model {column} cannot be stored: {error}") from error
+        data: bytes = stored.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
     except RecursionError:
         raise ArtifactError(
             f"Model {column} cannot be stored, since its {type(estimator).__name__} refers to "
             "itself. Histogram boosting does so where it stops early by a scorer: leave its "
             "scoring='loss', or set early_stopping=False."
         ) from None
-    if untrusted := _untrusted(data):
-        raise UntrustedTypeError(column, untrusted)
-    return data
+    except Exception as error:  # whatever the methods of a class raise when asked for its state
+        cause = f"{type(error).__name__}: {one_line(str(error))}"
+        raise _no_data(column, type(estimator).__name__, cause) from error
+    if untrusted := _untrusted(stored, data, trust):
+        _check_named(column, type(estimator).__name__, untrusted)
+        raise UntrustedTypeError(column, [_original(name, trust) for name in untrusted])
+    running = {name: module for module, name in trust.carried.items()}
+    return _with_modules(data, running)
 
 
-def load_estimator(column: str, data: bytes) -> Any:
+def load_estimator(column: str, data: bytes, trust: Trust = Trust()) -> Any:
     """Load what `dump_estimator` stored.
 
     Raises:
-        UntrustedTypeError: It holds a type that is not among `TRUSTED`; nothing was loaded.
+        UntrustedTypeError: It holds a type that may not be loaded; nothing was loaded.
         ArtifactError: It cannot be loaded with these libraries.
     """
     stored = _skops()
     try:
+        data = _with_modules(data, trust.carried)
         names = stored.learn(data)
         # skops goes through the list for every value of the estimator
-        return stored.io.loads(data, trusted=[name for name in TRUSTED if name in names])
+        return stored.io.loads(data, trusted=[name for name in names if trust.allows(name)])
     except stored.io.exceptions.UntrustedTypesFoundException:
-        raise UntrustedTypeError(column, _untrusted(data)) from None
+        untrusted = _untrusted(stored, data, trust)
+        raise UntrustedTypeError(column, [_original(name, trust) for name in untrusted]) from None
     except Exception as error:
         raise ArtifactError(
             f"Model {column} cannot be loaded here: {type(error).__name__}: {error}. "
             "Restore its file if that is damaged, use the libraries that it was fitted with "
             "(environment.json beside it), or train again."
         ) from error
+
+
+def entries_of(data: bytes, trust: Trust) -> set[str]:
+    """The entries of `trust.further` that name something in a stored estimator.
+
+    Args:
+        data: What `dump_estimator` returned.
+        trust: What it was stored by.
+    """
+    names = _skops().learn(data) - {*TRUSTED}
+    return {entry for name in names if (entry := trust.entry(name)) is not None}
 
 
 def _skops() -> Skops:
@@ -141,8 +253,72 @@ def _skops() -> Skops:
         ) from error
 
 
-def _untrusted(data: bytes) -> list[str]:
-    stored = _skops()
+def _untrusted(stored: Skops, data: bytes, trust: Trust) -> list[str]:
     stored.learn(data)
     types = stored.io.get_untrusted_types(data=data)
-    return sorted(set(types) - set(TRUSTED))
+    return sorted(name for name in types if not trust.allows(name))
+
+
+def _no_data(column: str, whose: str, cause: str) -> ArtifactError:
+    return ArtifactError(
+        f"Model {column} cannot be stored: its {whose} holds something that is no data ({cause}). "
+        "Keep such things, as open files, connections, locks and generators, out of its attributes."
+    )
+
+
+def _check_named(column: str, whose: str, untrusted: Iterable[str]) -> None:
+    """Check that each can be found by its name again, as it must be when it is loaded.
+
+    Raises:
+        ArtifactError: One was made in a function, is a lambda, or has no name in Python.
+    """
+    for name in untrusted:
+        module, _, own_name = name.rpartition(".")
+        try:
+            place = importlib.import_module(module)
+        except ImportError:  # a bound method's name ends in its class and its own name
+            continue
+        if not hasattr(place, own_name):
+            if not hasattr(place, "__file__"):
+                raise _no_data(column, whose, name)
+            raise ArtifactError(
+                f"Model {column} cannot be stored: its {own_name} is not at the top level of "
+                f"{module}, so that nothing could find it when the version is loaded. Define it "
+                "there, outside of any function, with class or def."
+            )
+
+
+def _original(name: str, trust: Trust) -> str:
+    """The name of a type by the module's original name."""
+    module, _, own_name = name.rpartition(".")
+    names = {running: original for original, running in trust.carried.items()}
+    return f"{names.get(module, module)}.{own_name}"
+
+
+def _with_modules(data: bytes, names: Mapping[str, str]) -> bytes:
+    """A stored estimator whose types are looked for in modules of other names.
+
+    Args:
+        data: The estimator as skops stored it.
+        names: By name of a module, the other name.
+    """
+    names = {name: other for name, other in names.items() if name != other}
+    if not names:
+        return data
+
+    def rename(state: dict[str, Any]) -> dict[str, Any]:
+        module = state.get("__module__")
+        return {**state, "__module__": names[module]} if module in names else state
+
+    renamed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as stored:
+        schema = stored.read(SCHEMA)
+        if not any(f'"{name}"'.encode() in schema for name in names):
+            return data
+        with zipfile.ZipFile(renamed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as written:
+            for member in stored.infolist():
+                content = stored.read(member)
+                if member.filename == SCHEMA:
+                    content = json.dumps(json.loads(content, object_hook=rename)).encode()
+                written.writestr(member, content, zipfile.ZIP_DEFLATED, compresslevel=1)
+    return renamed.getvalue()

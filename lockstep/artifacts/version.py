@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -29,10 +29,10 @@ from lockstep.artifacts.artifact import (
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import show
+from lockstep.columns.plain import listed, show
 from lockstep.constraints import constraint_set
 from lockstep.constraints.constraint_set import ConstraintSet
-from lockstep.errors import ArtifactError, FormatError
+from lockstep.errors import ArtifactError, FormatError, UntrustedTypeError
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
@@ -101,7 +101,15 @@ class LoadedVersion:
     faster_up_to: Mapping[str, int]
 
     @classmethod
-    def open(cls, directory: Path, digest: str, *, name: str, version: int) -> LoadedVersion:
+    def open(
+        cls,
+        directory: Path,
+        digest: str,
+        *,
+        name: str,
+        version: int,
+        trusted: Iterable[str] | None = None,
+    ) -> LoadedVersion:
         """Open a version from its files, without a registry.
 
         Args:
@@ -109,6 +117,8 @@ class LoadedVersion:
             digest: Expected SHA-256 of its manifest.
             name: Name of the pipeline.
             version: Its number.
+            trusted: The types that the project trusts beside the library's, by name. None where
+                the gate wrote the digest down: it opened these very bytes with the project's.
 
         Raises:
             ArtifactError: A file is missing or was changed, or the files are another pipeline's.
@@ -122,6 +132,7 @@ class LoadedVersion:
                 f"{name}: point to a version of {name}."
             )
         with reading(directory / MANIFEST, "what a version is"):
+            _check_trusted(artifact, trusted)
             return cls._read(artifact, digest, name, version)
 
     @classmethod
@@ -197,6 +208,17 @@ class LoadedVersion:
         code.
         """
         unload(self.pipeline)
+
+
+def _check_trusted(artifact: Artifact, trusted: Iterable[str] | None) -> None:
+    """Check that the project still trusts the types by which a version was stored.
+
+    Raises:
+        UntrustedTypeError: It does not. Nothing was loaded.
+    """
+    lacking = set(artifact.trusted) - set(trusted) if trusted is not None else ()
+    if lacking:
+        raise UntrustedTypeError(listed(sorted(artifact.manifest["models"])), sorted(lacking))
 
 
 def _altered(manifest: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.differences import changed_beside, changed_code, changed_suites
 from lockstep.checks.markdown import code_block
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, listed
 
 if TYPE_CHECKING:
-    from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.code_changes import Change
 
@@ -47,10 +45,10 @@ def check_code(
     if suites is not None:  # a folder may hold files by now that the version lacks
         data |= Snapshot.of(pipeline, packages).with_data().data.keys()
     here = Snapshot.of(pipeline, packages, data)
-    columns = _changed_code(pipeline, here, loaded)
-    others = _changed_beside(here, loaded.snapshot)
+    columns = changed_code((loaded.pipeline, loaded.snapshot), (pipeline, here))
+    others = changed_beside(loaded.snapshot, here)
     if suites is not None:
-        others |= _changed_suites(loaded.suites, suites())
+        others |= changed_suites(loaded.suites, suites())
     version, count = loaded.version, len(pipeline.graph.order)
     if not columns and not others:
         if framework_digest() == loaded.framework:
@@ -116,56 +114,6 @@ def _rows(effect: CheckResult) -> dict[str, str]:
         return {}
     table = pd.DataFrame(effect.table).to_string(index=False)
     return {"rows that differ": code_block(table)}
-
-
-def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> dict[str, Change]:
-    """Fields whose declaration and columns whose code differ from the version's."""
-    from lockstep.parity.code_changes import changed_columns, column_digests, field_digests
-
-    def digests(side: Pipeline, source: Snapshot) -> dict[str, str]:
-        return column_digests(source.modules, source.module, side.graph.columns)
-
-    before, after = loaded.pipeline, pipeline
-    fields = changed_columns(field_digests(before.joint_schema), field_digests(after.joint_schema))
-    if here.digest == loaded.snapshot.digest:
-        return fields
-    return fields | changed_columns(digests(before, loaded.snapshot), digests(after, here))
-
-
-def _changed_beside(here: Snapshot, stored: Snapshot) -> dict[str, Change]:
-    """Modules and data files that differ from the stored snapshot's."""
-    from lockstep.parity.code_changes import changed_columns, module_digests
-
-    if here.digest == stored.digest:
-        return {}
-    modules = changed_columns(module_digests(stored.modules), module_digests(here.modules))
-    data = changed_columns(_data_digests(stored), _data_digests(here))
-    return {
-        **{f"module {name}": change for name, change in modules.items()},
-        **{f"data file {name}": change for name, change in data.items()},
-    }
-
-
-def _data_digests(source: Snapshot) -> dict[str, str]:
-    return {name: sha256(content).hexdigest() for name, content in source.data.items()}
-
-
-def _changed_suites(
-    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Change]:
-    """Expectations that differ from the stored ones."""
-    from lockstep.parity.code_changes import changed_columns
-
-    def digests(suites: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        by_title: dict[str, list[str]] = {}
-        for role, suite in suites.items():
-            for expectation in suite["expectations"]:
-                about = expectation["kwargs"].get("column", "the whole batch")
-                title = f"{expectation['type']} of {about} in the suite of {role}"
-                by_title.setdefault(title, []).append(json.dumps(expectation, sort_keys=True))
-        return {title: "\n".join(texts) for title, texts in by_title.items()}
-
-    return changed_columns(digests(before), digests(after))
 
 
 def _location(pipeline: Pipeline, column: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import all_of, counted
 from lockstep.columns.tables import take_rows
+from lockstep.errors import OutsideReadingError
+from lockstep.parity.comparison import how_exactly
 
 if TYPE_CHECKING:
-    from lockstep.artifacts.outside import Reading
+    from lockstep.artifacts.outside_readings import Reading
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.comparison import ColumnComparison, Comparison, ParityReport
@@ -39,13 +42,14 @@ def check_comparison(
         failing: The same for a failure; `how` by default, empty where the report says it.
     """
     rows = counted(comparison.rows, "row")
-    agree = all_of(len(comparison.compared), "column", f"of {rows} agrees", f"of {rows} agree")
+    compared = comparison.compared
+    agree = all_of(len(compared), "column", f"of {rows} agrees", f"of {rows} agree")
     again = how if failing is None else failing
     first = comparison.first
     unjudged = {name: why for name, why in comparison.skipped.items() if name in graph.served}
     return CheckResult(
         passed=comparison.ok,
-        summary=f"{agree}, {how}."
+        summary=f"{agree}{how_exactly(compared)}, {how}."
         if comparison.ok
         else f"{comparison.summary}{f' ({again})' if again else ''}. {_impact(comparison, graph)}",
         column=first.column if first is not None else None,
@@ -151,33 +155,33 @@ def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
     """Check that the code that a version will carry computes the stored training set.
 
-    The code may not read what the version does not carry: a file that is not beside its modules,
-    an environment variable, the network, another program.
+    The code is refused what the version does not carry: a file that is not beside its modules, a
+    database, the network, another program. It may ask for no environment variable either.
 
     Args:
         source: The code; it runs from its source, as it does when the version is loaded.
         stored: The stored training set.
     """
-    from lockstep.artifacts.outside import watching
-    from lockstep.artifacts.snapshot import data_folder, unload
+    from lockstep.artifacts.questions import watching
+    from lockstep.artifacts.snapshot import unload
     from lockstep.parity.recomputation import recompute
 
     # The last row first: a function that remembers rows computes other values then.
     turned = take_rows(stored, np.arange(len(next(iter(stored.values()))))[::-1])
-    with watching() as readings:
+    with suppress(OutsideReadingError), watching() as guard:
         shipped = source.load()
         try:
             comparison = recompute(shipped, turned)
-            carried = data_folder(shipped)
         finally:
             unload(shipped)
-    outside = [reading for reading in readings if carried is None or not reading.is_in(carried)]
+    if guard.readings:
+        return outside_readings(guard.readings)
     how = "computed anew by the code that the version carries"
-    result = check_comparison(comparison, shipped.graph, how)
-    return result if result.is_error or not outside else _from_outside(outside)
+    return check_comparison(comparison, shipped.graph, how)
 
 
-def _from_outside(readings: list[Reading]) -> CheckResult:
+def outside_readings(readings: Sequence[Reading]) -> CheckResult:
+    """The result where code reads, or is refused, what its version does not carry."""
     first = readings[0]
     more = f", and there are {len(readings) - 1} more" if len(readings) > 1 else ""
     return CheckResult(

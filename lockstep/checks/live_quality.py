@@ -133,7 +133,7 @@ class Watch:
             recent: Labels and predictions of the last days; None where too little is known.
         """
         measured = figures(qualities, recent) if recent is not None else {}
-        ranges = {quality.title: (0.0, METRICS[quality.metric].most) for quality in qualities}
+        ranges = {quality.title: METRICS[quality.metric].span for quality in qualities}
         rows = max(map(len, recent.values()), default=0) if recent is not None else 0
         shares = weekly.shares(measured) if 2 * rows >= weekly.rows else {}
         return cls(weekly, before.after(day, shares), day, ranges)

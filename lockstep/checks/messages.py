@@ -113,7 +113,7 @@ class Message:
         return cls(result.summary, _where(result, place), told_of(todo, place, result))
 
     def __str__(self) -> str:
-        return f"{self.what}\nWhere: {self.where}\nWhat to do: {self.todo}"
+        return "\n".join((self.what, f"Where: {self.where}", f"What to do: {self.todo}"))
 
 
 def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:

@@ -168,16 +168,26 @@ ROW_LOCALITY = Check(
     "promote that.",
     blocking=True,
 )
+FIT = Check(
+    "fit",
+    "Each model was fitted to rows whose label is known; rows without one are counted, and left "
+    "out. No estimator drew random numbers without a seed: a fit to the same rows would give "
+    "another model, and a difference between two versions would say nothing about their rows. "
+    "Numbers that are drawn in other processes (`n_jobs`) do not show.",
+    "Give the named estimator a seed, as in `random_state=0`, and train anew. Where labels are "
+    "missing that should be known, look at the outcomes.",
+    need=needs.MODELS,
+)
 TRAINING_PARITY = Check(
     "training_parity",
     "The code that the version carries, run again with the last row first, computes the features "
     "and labels of all rows of the stored training set: the model is fitted to the very values "
-    "that serving will give it. The check watches what the code reads from outside, when it is "
-    "imported and when it computes, in its own threads too: files and folders (also those that "
-    "Arrow opens, such as Parquet), compiled libraries, environment variables, the network, other "
-    "programs. The version carries a data file that lies in the project's packages and is read by "
-    "the module's own place (`Path(__file__).with_name(...)`); anything else is an error that "
-    "names the line. Where there is an error, nothing is fitted.",
+    "that serving will give it. Meanwhile the code is on guard: it may open what is installed, and "
+    "what the version carries: its modules, and data files in the project's packages that are "
+    "read by the module's own place (`Path(__file__).with_name(...)`). Any other file, folder, "
+    "database, connection or program is refused with the line that leads there, whoever opens it "
+    "for the code, and an environment variable that it asks for is an error. Then nothing is "
+    "fitted.",
     "Where values differ, the training set was computed by other code than this: run `lockstep "
     "train PIPELINE`, or materialize training_set and then candidate. If that does not help, a "
     "function remembers earlier rows, or something outside the code decides. Write what is read "
@@ -194,7 +204,8 @@ ROUND_TRIP = Check(
     "value differs, each of these is tried by itself, and the message names the one that matters. "
     "Where none differs, code that asked for the time, the machine, its language, the user, the "
     "process, the thread, a random number of the system or whether a file exists is an error all "
-    "the same: some day the answer matters.",
+    "the same: some day the answer matters. The code is on guard as in training_parity, and has "
+    "nothing at hand that another process loaded.",
     "The first divergent column is named, and on what it depends: the time, the order of a set, "
     "the time zone, a random number; or the line that asked. Have the function depend on its "
     "inputs alone.",
@@ -304,11 +315,13 @@ STALENESS = Check(
 LIVE_VERSION = Check(
     "live_version",
     "The live version can be loaded and holds all that was stored with it, with the files by which "
-    "MLflow serves it. It is the one that the gate let serve last, with the very files that passed "
-    "it, and `@live` points to it in the registry. It did not go live before the version that "
-    "scored the last partition, unless it is the same. An error keeps anything from being scored: "
-    "an alias that was moved by hand, or a registry restored from an older copy, with the gate's "
-    "file or without it, proves nothing.",
+    "MLflow serves it. It is the one that a gate let serve last, in this home or in another one of "
+    "the registry, with the very files that passed it, and `@live` points to it in the registry. "
+    "It did not go live before the version that scored the last partition, unless it is the same. "
+    "An error keeps anything from being scored: an alias that was moved by hand, or a registry "
+    "restored from an older copy, with the home's file or without it, proves nothing. A version "
+    "that another home let serve, and whose golden records come out otherwise here, is a warning: "
+    "this home goes on with the one that it had.",
     "Let the version that passed the gate serve again, or have the gate judge another: `lockstep "
     "promote PIPELINE VERSION`. Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,
@@ -405,6 +418,7 @@ HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
     TRAINING_PARITY,
+    FIT,
     ROW_LOCALITY,
     ROUND_TRIP,
     WIRE_FORMATS,

@@ -43,7 +43,9 @@ _MARKS = {
 }
 
 
-class _Stream(Console):
+class Stream(Console):
+    """Standard output or error, of a line as long as it is where nobody sees it wrapped."""
+
     def on_broken_pipe(self) -> NoReturn:
         """End quietly: the reader has read enough, as `head` does."""
         self.quiet = True
@@ -51,8 +53,8 @@ class _Stream(Console):
         raise SystemExit(_CLOSED_PIPE)
 
 
-OUT = _Stream(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
-ERR = _Stream(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _ANY_WIDTH)
+OUT = Stream(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
+ERR = Stream(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _ANY_WIDTH)
 
 
 def say(text: str) -> None:

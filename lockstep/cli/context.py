@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from lockstep.dagster.backfill import Watch
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.home import Home
@@ -84,16 +85,46 @@ def live(pipeline: str) -> Live:
     return Live(registry(), pipeline, home().live(pipeline))
 
 
+def backfill(declared: PipelineAssets, days: list[str], accept: list[str], watch: Watch) -> None:
+    """Score days that follow each other in a pipeline's calendar, in one run.
+
+    Raises:
+        LockstepError: It broke off for a cause that is not of a single day.
+    """
+    from lockstep.dagster.jobs import backfill_job_name, backfill_op
+    from lockstep.dagster.runs import run_job
+    from lockstep.errors import LockstepError
+
+    config = {"first": days[0], "last": days[-1], "accept": accept}
+    report = run_job(
+        project(),
+        backfill_job_name(declared.name),
+        instance(),
+        ops={backfill_op(declared.name): {"config": config}},
+        resources={"watch": watch},
+    )
+    if report.error is not None:
+        raise LockstepError(f"The days that are left were not scored: {report.error}")
+
+
 def run(
     job: str,
     partition: str | None = None,
     ops: dict[str, Any] | None = None,
     on_step: Callable[[str], None] | None = None,
     file: str | None = None,
+    tags: dict[str, str] | None = None,
 ) -> RunReport:
     """Carry out a job of the project in this process; messages about a file name `file`."""
     from lockstep.dagster.runs import run_job
 
     return run_job(
-        project(), job, instance(), partition=partition, ops=ops, file=file, on_step=on_step
+        project(),
+        job,
+        instance(),
+        partition=partition,
+        ops=ops,
+        tags=tags,
+        file=file,
+        on_step=on_step,
     )

@@ -1,8 +1,10 @@
 """The follower of a server: a process beside it that reads the registry.
 
-A server loads no MLflow: it reads the listing that this process writes. It is started with
+A server loads no MLflow: it reads what this process writes, the listing of versions and, once
+another home has let a version serve and it is proven here, the file of the live one. It is started
+with
 
-    python -m lockstep.cli.follower PIPELINE HOME SECONDS
+    python -m lockstep.cli.follower PIPELINE HOME SECONDS [TRUSTED ...]
 
 and ends when its standard input does, which is when the server is gone, however that ended.
 """
@@ -17,13 +19,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockstep.cli.process import prepare_process
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
+
+if TYPE_CHECKING:
+    from lockstep.store.live_version import Live
 
 _LOOK_SECONDS = 0.1
 """How often to look whether the server answers."""
@@ -36,7 +42,14 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]) -> Iterator[None]:
+def followed(
+    pipeline: str,
+    home: Path,
+    seconds: float,
+    address: tuple[str, int],
+    trusted: Iterable[str] = (),
+    registry: str | None = None,
+) -> Iterator[None]:
     """Run a follower of the registry for as long as the context lasts.
 
     It is started once the server answers, whatever it answers: until then it would only take the
@@ -47,10 +60,14 @@ def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]
         home: The home.
         seconds: How often it reads the registry.
         address: The server's host and port.
+        trusted: The types that the project trusts beside the library's (`Home.trusted`).
+        registry: Address of the registry; None for what environment and home say.
     """
+    arguments = (pipeline, str(home), str(seconds), *trusted)
     follower = Follower(
-        [sys.executable, "-m", "lockstep.cli.follower", pipeline, str(home), str(seconds)],
+        [sys.executable, "-m", "lockstep.cli.follower", *arguments],
         is_due=partial(answers, address),
+        environment={} if registry is None else {"MLFLOW_TRACKING_URI": registry},
     )
     follower.start()
     try:
@@ -76,6 +93,7 @@ class Follower:
         command: Its command line. It has to end when its standard input does.
         first_wait: Seconds before it is started again the first time.
         is_due: Returns whether it is to be started; after a minute it is in any case.
+        environment: Further variables of its environment.
     """
 
     def __init__(
@@ -83,8 +101,10 @@ class Follower:
         command: list[str],
         first_wait: float = FIRST_PAUSE,
         is_due: Callable[[], bool] = lambda: True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._command, self._is_due = command, is_due
+        self._environment = {**os.environ, **(environment or {})}
         self._pauses = Pauses(first_wait)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,7 +136,9 @@ class Follower:
         self._await()
         while not self._stopping.is_set():
             begun = time.monotonic()
-            with subprocess.Popen(self._command, stdin=subprocess.PIPE) as self._process:
+            with subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, env=self._environment
+            ) as self._process:
                 if self._stopping.is_set():
                     self._process.kill()
                 status = self._process.wait()
@@ -133,22 +155,45 @@ class Follower:
             self._stopping.wait(wait)
 
 
-def follow(pipeline: str, home: Path, seconds: float) -> None:
-    """Write the listing of a pipeline's versions, again and again after so many seconds."""
+def follow(pipeline: str, path: Path, seconds: float, trusted: Iterable[str] = ()) -> None:
+    """Follow the registry, again and again after so many seconds.
+
+    Each time, write the listing of the pipeline's versions, and take over the one that another home
+    has let serve.
+    """
+    from lockstep.errors import LockstepError
     from lockstep.project.home import Home
     from lockstep.registry.listing_update import update_listing
+    from lockstep.store.live_version import Live
 
-    registry, path = Home(home).registry(), Home(home).listing(pipeline)
+    home = Home(path, tuple(trusted))
+    registry, listing = home.registry(), home.listing(pipeline)
+    live = Live(registry, pipeline, home.live(pipeline))
     log, failing = logging.getLogger("lockstep.registry.follow"), ""
     while True:
+        trouble = ""
         try:
-            update_listing(registry, pipeline, path)
-            failing = ""
+            if update_listing(registry, pipeline, listing).trouble is None:
+                trouble = _refusal(live)
         except OSError as error:  # a full disk, or a home that may only be read
-            if str(error) != failing:
-                log.error("%s cannot be written: %s", path, error)
-            failing = str(error)
+            trouble = f"{listing} cannot be written: {error}"
+        except LockstepError as error:
+            trouble = str(error)
+        if trouble and trouble != failing:
+            log.error("%s", trouble)
+        failing = trouble
         time.sleep(seconds)
+
+
+def _refusal(live: Live) -> str:
+    """Take over what was decided; why that cannot be, or nothing."""
+    state = live.take_over()
+    if state.refused is None or state.decided is None:
+        return ""
+    return (
+        f"version {state.decided.version} was let serve by the gate of {state.decided.site}, but "
+        f"is not proven here, and this home goes on as before: {state.refused}"
+    )
 
 
 def end_with_input() -> None:
@@ -166,8 +211,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its server ends it
     log_to_stderr("lockstep.registry")
     threading.Thread(target=end_with_input, daemon=True).start()
-    pipeline, home, seconds = sys.argv[1:]
-    follow(pipeline, Path(home), float(seconds))
+    pipeline, home, seconds, *trusted = sys.argv[1:]
+    follow(pipeline, Path(home), float(seconds), trusted)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
 from lockstep.cli.demo import demo
 from lockstep.cli.finding_commands import checks, constraints, trace
+from lockstep.cli.log_commands import log
 from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.project_commands import list_pipelines, new, up
 from lockstep.cli.row_commands import outcomes, score
@@ -35,6 +36,7 @@ app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
+app.add_typer(log, name="log", rich_help_panel="Rows")
 app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(trace)
 app.command(rich_help_panel="Findings")(constraints)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from io import UnsupportedOperation
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lockstep.cli.console import OUT, say
+from lockstep.cli.console import OUT, Stream
 
 
 class Bar:
@@ -31,7 +32,7 @@ class Bar:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TimeElapsedColumn(),
-            console=_terminal() if self._shown else OUT,
+            console=_outside_of_steps(),
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -61,17 +62,18 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Print a line of plain text above the bar."""
-        if self._shown:
-            self._progress.console.print(text, soft_wrap=True, markup=False)
-        else:
-            say(text)
+        self._progress.console.print(text, soft_wrap=True, markup=False)
 
     def _show(self, description: str) -> None:
         done = (self._run - 1) * self._steps + max(0, self._step - 1)
         self._progress.update(self._task, description=description, completed=done, refresh=True)
 
 
-def _terminal() -> Console:
-    """The terminal itself: while a step runs, stdout goes to Dagster's logs."""
-    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
-    return Console(file=stream, width=OUT.width, height=OUT.height, highlight=False)
+def _outside_of_steps() -> Console:
+    """Standard output itself: while a step runs, what goes to it is Dagster's to log."""
+    try:
+        copy = os.dup(sys.stdout.fileno())
+    except UnsupportedOperation:  # no file: something in this process reads it
+        return OUT
+    stream = os.fdopen(copy, "w", encoding=sys.stdout.encoding)
+    return Stream(file=stream, width=OUT.width, height=OUT.height, highlight=False)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
 from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
+    from lockstep.dagster.backfill import Watch
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.store.partition_records import Records
@@ -40,7 +41,6 @@ def score(
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
-    from lockstep.dagster.jobs import score_job_name
     from lockstep.errors import LockstepError
     from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
@@ -49,28 +49,38 @@ def score(
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
-        stream, partitions = "inbox", [_drop(declared, file, as_json=as_json)]
+        dropped = _drop(declared, file, as_json=as_json)
+        stream, partitions = "inbox", [dropped]
+        run = partial(_score_file, declared, file, dropped, accept or [])
     else:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
-    ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
-    job = score_job_name(declared.name, stream)
-    named = str(file) if file is not None and file.exists() else None
+        run = partial(context.backfill, declared, partitions, accept or [])
     records = stream_records(declared, Store(context.home().data / declared.name), stream)
     reports = _run_each(
-        job,
+        run,
         partitions,
         "scoring",
-        ops,
         steps=3,
         as_json=as_json,
-        file=named,
         stays=partial(_stays, records),
         again=partial(_again, "score", declared.name, file=file, accept=accept or ()),
     )
     if not as_json:
         _say_who_waits(declared.name)
     finish(reports, {}, as_json)
+
+
+def _score_file(
+    declared: PipelineAssets, file: Path, partition: str, accept: list[str], watch: Watch
+) -> None:
+    """Score a file of the inbox, in a run."""
+    from lockstep.dagster.jobs import score_job_name
+
+    ops = {f"{declared.name}__inbox__batch": {"config": {"accept": accept}}}
+    job, named = score_job_name(declared.name, "inbox"), str(file) if file.exists() else None
+    watch.on_partition(partition)
+    watch.on_report(context.run(job, partition, ops, watch.on_step, named))
 
 
 def _say_who_waits(pipeline: str) -> None:
@@ -110,11 +120,16 @@ def outcomes(
             f"day first: lockstep score {declared.name} --day {partitions[0]}"
         )
     job = monitor_job_name(declared.name)
+
+    def run(watch: Watch) -> None:
+        for partition in partitions:
+            watch.on_partition(partition)
+            watch.on_report(context.run(job, partition, on_step=watch.on_step))
+
     reports = _run_each(
-        job,
+        run,
         partitions,
         "comparing",
-        None,
         steps=1,
         as_json=as_json,
         again=partial(_again, "outcomes", declared.name),
@@ -123,21 +138,20 @@ def outcomes(
 
 
 def _run_each(
-    job: str,
+    run: Callable[[Watch], None],
     partitions: list[str],
     doing: str,
-    ops: dict[str, Any] | None,
     *,
     steps: int,
     as_json: bool,
     again: Callable[[Sequence[str]], str],
-    file: str | None = None,
     stays: Callable[[str], str] = lambda _: "",
 ) -> list[RunReport]:
-    """Run a job for partitions, one after another, and show the result of each and of all."""
+    """Make partitions, one after another, and show the result of each and of all."""
     from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import verb
+    from lockstep.dagster.backfill import Watch
 
     reports: list[RunReport] = []
 
@@ -153,13 +167,14 @@ def _run_each(
         )
 
     with interruption_told(left), Bar(len(partitions), steps, shown=not as_json) as bar:
-        for partition in partitions:
-            bar.begin(f"{doing} {partition}")
-            reports.append(context.run(job, partition, ops, bar.step, file))
+
+        def tell(report: RunReport) -> None:
+            reports.append(report)
             if not as_json:
-                line = _line(reports[-1])
-                is_published = reports[-1].wrote("/published")
-                bar.say(line if is_published else f"{line}{stays(partition)}")
+                kept = "" if report.wrote("/published") else stays(str(report.partition))
+                bar.say(f"{_line(report)}{kept}")
+
+        run(Watch(lambda partition: bar.begin(f"{doing} {partition}"), bar.step, tell))
     if not as_json and len(reports) == 1:
         show_checks(reports[0].checks, dagster=context.dagster())
     elif not as_json:

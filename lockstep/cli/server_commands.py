@@ -36,6 +36,13 @@ def serve(
     compat: Annotated[
         bool, typer.Option("--compat", help="Be as lenient as MLflow's server, with its statuses.")
     ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address or network of a proxy in front of it; needs a token. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Answer HTTP requests with the live version of a pipeline; Ctrl-C stops it.
 
@@ -64,13 +71,15 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        strict=not compat,
+        proxies=tuple(trusted_proxy or ()),
+        strict=not (compat or serving.compat),
         drain_seconds=drain,
         listing=str(home.listing(pipeline)) if serving.registry_seconds is not None else "",
         canary=serving.canary,
         cached_rows=serving.cached_rows,
         log=serving.log,
         log_folder=str(home.requests(pipeline)),
+        replayed=str(home.replayed(pipeline)),
     )
     demand_servable(settings)
     say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")
@@ -87,7 +96,13 @@ def serve(
             f"beside the live one it knows what is in {home.listing(pipeline)}."
         )
         seconds = None
-    with followed(pipeline, home.path, seconds, address) if seconds is not None else nullcontext():
+    uri = home.mlflow_tracking_uri and home.tracking_uri
+    following = (
+        followed(pipeline, home.path, seconds, address, home.trusted, uri)
+        if seconds is not None
+        else nullcontext()
+    )
+    with following:
         run(settings)
 
 

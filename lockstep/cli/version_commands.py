@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +42,8 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     if not as_json:
         if version is not None:
             say(f"Registered {declared.name} version {version}{_measured(declared, report)}.")
+            for line in _left_out(declared, report):
+                say(line)
         show_checks(report.checks, dagster=context.dagster())
         if report.ok:
             say(f"Promote it: lockstep promote {declared.name} {version}")
@@ -60,9 +63,10 @@ def promote(
     registry = context.registry()
     registered = {stored.version: stored for stored in registry.versions(declared.name)}
     number = version if version is not None else _newest(declared, registry)
-    if number in registered and not anyway:
+    registry.find(declared.name, number)
+    if not anyway:
         _demand_sound(registered[number], registry)
-    _point_champion(declared, registry, number, as_json)
+    _point_champion(declared, number, as_json)
 
 
 def challenge(
@@ -115,37 +119,52 @@ def rollback(
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
     from lockstep.errors import LockstepError
-    from lockstep.registry.version_tags import proven_at, was_live
 
     declared = context.pipeline(pipeline)
-    registry = context.registry()
-    passed_at = {
-        version.version: proven_at(version)
-        for version in registry.versions(declared.name)
-        if was_live(version)
-    }
+    state = context.live(declared.name).state()
+    known = {version.version for version in context.registry().versions(declared.name)}
+    were = state.decisions.versions & known
     if to is None:
-        to = _before(declared, registry, passed_at)
-    elif to not in passed_at:
+        to = _before(declared, state, were)
+    elif to not in were:
         raise LockstepError(
             f"Version {to} of {declared.name} was never live; those that were: "
-            f"{', '.join(map(str, passed_at)) or 'none'}."
+            f"{', '.join(map(str, sorted(were))) or 'none'}."
         )
-    _point_champion(declared, registry, to, as_json)
+    _point_champion(declared, to, as_json, back=True)
 
 
-def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
+def versions(
+    pipeline: PipelineName,
+    diff: Annotated[
+        tuple[int, int] | None,
+        typer.Option("--diff", metavar="A B", help="What differs between two versions."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show which version of a pipeline is live since when, and which others there are."""
     from lockstep.cli.console import say, show_json, show_table
     from lockstep.columns.plain import iso
     from lockstep.registry.facts import VersionFacts
 
+    if diff is not None:
+        _show_differences(pipeline, *diff, as_json)
+        return
     declared, registry = context.pipeline(pipeline), context.registry()
-    facts = [VersionFacts.of(registry, version) for version in registry.versions(declared.name)]
     state = context.live(declared.name).state()
+    facts = [
+        VersionFacts.of(registry, version, state.decisions)
+        for version in registry.versions(declared.name)
+    ]
     if as_json:
-        since = state.allowed.since if state.allowed is not None else None
-        live = {"version": state.version, "since": None if since is None else iso(since)}
+        decided, since = state.decided, state.decisions.since
+        live = {
+            "version": state.version if decided is None else decided.version,
+            "since": None if since is None else iso(since),
+            "before": state.decisions.before,
+            "decided": None if decided is None else asdict(decided.site),
+            "here": None if state.taken is None else state.taken.version,
+        }
         show_json({"live": live, "versions": [version.to_json() for version in facts]})
         return
     say(_live(declared.name, state, facts))
@@ -154,6 +173,52 @@ def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
     for version in facts:
         if version.damage is not None:
             say(f"Version {version.version} cannot be used: {version.damage}")
+
+
+def _show_differences(pipeline: str, before: int, after: int, as_json: bool) -> None:
+    """Show what differs between two versions."""
+    from lockstep.checks.version_differences import VersionDifferences
+    from lockstep.cli.console import say, show_json, show_table
+
+    name, registry = context.pipeline(pipeline).name, context.registry()
+    digests = [_training_set(registry.find(name, number)) for number in (before, after)]
+    differences = VersionDifferences.of(
+        registry.load(name, before), registry.load(name, after), (digests[0], digests[1])
+    )
+    if as_json:
+        show_json({"before": before, "after": after, **differences.to_json()})
+        return
+    if not differences.any:
+        say(f"Versions {before} and {after} of {name} are the same in code, rows and environment.")
+    changes = {"column": differences.columns, "file": differences.files}
+    for title, changed in {**changes, "expectation": differences.suites}.items():
+        if changed:
+            show_table([{title: what, "change": change} for what, change in changed.items()])
+    for diff in differences.code.values():
+        say(diff)
+    sides = (f"version {before}", f"version {after}")
+    values = {"trained on": differences.rows, "held out": differences.metrics}
+    for title, pairs in {**values, "environment of the fit": differences.environment}.items():
+        if pairs:
+            rows = [(what, *map(_value, pair)) for what, pair in pairs.items()]
+            show_table([dict(zip((title, *sides), row, strict=True)) for row in rows])
+
+
+def _training_set(version: Version) -> str | None:
+    """SHA-256 of the training set of a version; None where it is not known."""
+    from lockstep.errors import EvidenceError
+    from lockstep.registry.version_tags import read_evidence
+
+    try:
+        return read_evidence(version).training_set
+    except EvidenceError:
+        return None
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "none" if value is None else str(value)
 
 
 def _newest(declared: PipelineAssets, registry: Registry) -> int:
@@ -168,18 +233,18 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
     return max(numbers)
 
 
-def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, datetime]) -> int:
-    """The version to go back to."""
+def _before(declared: PipelineAssets, state: LiveState, were: Collection[int]) -> int:
+    """The version to go back to, of those that were live."""
     from lockstep.errors import LockstepError
 
-    live = context.live(declared.name).state().version
-    champion = registry.alias(declared.name, "champion")
+    champion = context.registry().alias(declared.name, "champion")
+    live = state.version if state.decided is None else state.decided.version
     if live is not None and champion is not None and champion.version != live:
         return live  # the champion did not pass the gate
-    earlier = [number for number in passed_at if number != live]
-    if not earlier:
+    before = next((number for number in state.decisions.earlier if number in were), None)
+    if before is None:
         raise LockstepError(f"{declared.name} has no earlier version that was live.")
-    return max(earlier, key=lambda number: passed_at[number])
+    return before
 
 
 def _demand_sound(version: Version, registry: Registry) -> None:
@@ -203,20 +268,24 @@ def _demand_sound(version: Version, registry: Registry) -> None:
 
 
 def _point_champion(
-    declared: PipelineAssets, registry: Registry, version: int, as_json: bool
+    declared: PipelineAssets, version: int, as_json: bool, *, back: bool = False
 ) -> None:
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
-    from lockstep.dagster.jobs import promote_job_name
+    from lockstep.dagster.jobs import WANTED, promote_job_name, promotion
 
-    registry.set_alias(declared.name, "champion", version)
     left = (
-        f"@champion points to version {version}, and @live moves to it once it has passed the "
-        f"gate, not before. Go on: lockstep promote {declared.name} {version}"
+        f"@live moves to version {version} once it has passed the gate, not before. Go on: "
+        f"lockstep promote {declared.name} {version}"
     )
     with interruption_told(lambda: left), Bar(runs=1, steps=1, shown=not as_json) as bar:
         bar.begin(f"proving {declared.name} version {version}")
-        report = context.run(promote_job_name(declared.name), on_step=bar.step)
+        report = context.run(
+            promote_job_name(declared.name),
+            ops=promotion(declared.name, version, back=back),
+            on_step=bar.step,
+            tags={WANTED: str(version)},
+        )
     live = context.live(declared.name).state().version
     if not as_json:
         serves = f"version {live}" if live is not None else "no version yet"
@@ -235,33 +304,78 @@ def _measured(declared: PipelineAssets, report: RunReport) -> str:
     return f" ({shown})" if shown else ""
 
 
+def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
+    """By model whose fit left rows out, a sentence."""
+    from lockstep.columns.plain import counted
+    from lockstep.training.checks import unlabelled_in
+
+    for name in declared.pipeline.graph.models:
+        rows = int(report.figure("/candidate", unlabelled_in(name)) or 0)
+        if rows:
+            yield f"Left out of the fit of {name}, without a label: {counted(rows, 'row')}."
+
+
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     """Which version is live, since when, and which was before, in a sentence or two."""
+    decided, taken = state.decided, state.taken
+    let = decided if decided is not None else taken
     if not facts:
         lost = (
-            f" The gate let version {state.allowed.version} serve, which the registry has no more: "
+            f" The gate let version {let.version} serve, which the registry has no more: "
             "restore the registry from a copy, or train anew."
-            if state.allowed is not None
+            if let is not None
             else ""
         )
         return f"{name} has no version{' yet' * (not lost)}.{lost} Train one: lockstep train {name}"
     champion = next((version.version for version in facts if "champion" in version.aliases), None)
-    if state.allowed is None:
+    if decided is None:
         promote = f"Promote one: lockstep promote {name} VERSION"
-        damage = f" {state.damage}" if state.damage is not None else ""
-        return f"No version of {name} is live.{damage} {promote}"
-    before = state.allowed.before
-    sentence = (
-        f"Version {state.allowed.version} of {name} is live since {_when(state.allowed.since)}"
+        damage = state.decisions.damage
+        told = f" {damage[0].upper()}{damage[1:]}." if damage is not None else ""
+        return f"No version of {name} is live.{told} {promote}"
+    since = state.decisions.since or decided.since
+    sentences = [
+        f"Version {decided.version} of {name} is live since {_when(since)}, by the gate of "
+        f"{decided.site}{_earlier(state)}",
+        _moved(state),
+        _here(state),
+        waiting_champion(name, champion, state),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _earlier(state: LiveState) -> str:
+    before = state.decisions.before
+    return "." if before is None else f"; before it, version {before} was."
+
+
+def _moved(state: LiveState) -> str:
+    """A sentence if `@live` was moved by hand; otherwise empty."""
+    if state.is_shown:
+        return ""
+    shown = "points nowhere" if state.shown is None else f"is version {state.shown}"
+    return f"@live {shown} in the registry: it was moved by hand, and nothing is scored."
+
+
+def _here(state: LiveState) -> str:
+    """A sentence if this home serves another version than the live one; otherwise empty."""
+    if state.is_taken:
+        return ""
+    if state.is_ahead and state.taken is not None:
+        return (
+            f"This home serves version {state.taken.version}, by a later decision that the "
+            "registry does not hold: it is another one, or an older copy."
+        )
+    serves = "no version" if state.taken is None else f"version {state.taken.version}"
+    return (
+        f"This home serves {serves} yet: the next batch or server takes the other over, once its "
+        "golden records come out here as they were stored."
     )
-    sentence += f"; before it, version {before} was." if before is not None else "."
-    waiting = waiting_champion(name, champion, state)
-    return f"{sentence} {waiting}" if waiting else sentence
 
 
 def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
     """A sentence if `@champion` is another version than the live one; otherwise empty."""
-    if champion is None or state.allowed is None or champion == state.allowed.version:
+    if champion is None or state.decided is None or champion == state.decided.version:
         return ""
     return (
         f"@champion is version {champion}, which is not live; what the gate says of it: "

@@ -105,6 +105,8 @@ class Decoded:
         rejected: The refused rows, in the order of the input.
         ignored: Columns of the input that the schema does not declare.
         total: Number of rows in the input.
+        unfit: The rows that do not fit their declaration, in order, each with a placeholder where
+            it does not.
     """
 
     columns: Columns
@@ -112,6 +114,7 @@ class Decoded:
     rejected: tuple[Rejected, ...]
     ignored: tuple[str, ...]
     total: int
+    unfit: Columns
 
 
 def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
@@ -224,7 +227,7 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
         except RefusedError:
             pass  # what follows finds all the reasons
         else:
-            return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1)
+            return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1, {})
     values, ignored = _values(named, plan)
     rows = len(named)
     casts: dict[str, Cast] = dict(plan.order)
@@ -444,12 +447,14 @@ def _split(
     rows = np.arange(total, dtype=np.int64)
     bad_rows = sorted(set().union(*(reasons for _, reasons in casts.values())))
     rejected = _rejected(bad_rows, casts, records(bad_rows), schema.key) if bad_rows else ()
+    unfit: Columns = {}
     if bad_rows:
         rows = np.delete(rows, bad_rows)
+        unfit = {name: array[bad_rows] for name, array in columns.items()}
         columns = {name: array[rows] for name, array in columns.items()}
     for array in (rows, *columns.values()):
         array.setflags(write=False)
-    return Decoded(columns, rows, rejected, ignored, total)
+    return Decoded(columns, rows, rejected, ignored, total, unfit)
 
 
 def _rejected(

@@ -10,7 +10,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import counted, listed, one_line, show
-from lockstep.columns.predictors import ReferencePredictor, matrix
+from lockstep.columns.predictors import Fitting, ReferencePredictor, matrix, predicts_classes
 from lockstep.columns.tables import is_missing
 from lockstep.errors import FitError
 
@@ -26,7 +26,7 @@ def fit(model: Model, columns: Columns) -> ReferencePredictor:
         FitError: The model's function returns no estimator, no row has a label, the labels do not
             suit the estimator, or it cannot be fitted on these rows.
     """
-    estimator = _estimator(model)
+    estimator = estimator_of(model)
     labels = columns[model.learns]
     known = ~is_missing(labels)
     if not known.any():
@@ -35,6 +35,7 @@ def fit(model: Model, columns: Columns) -> ReferencePredictor:
         )
     target = _target(model, estimator, labels[known])
     frame = matrix(model, columns)[known].reset_index(drop=True)
+    before = _drawn()
     try:
         estimator.fit(frame, target)
     except Exception as error:
@@ -42,12 +43,34 @@ def fit(model: Model, columns: Columns) -> ReferencePredictor:
             f"{model.title} cannot be fitted on {counted(len(frame), 'row')}: "
             f"{_explained(model, columns, error)}."
         ) from error
-    if hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba"):
+    if predicts_classes(estimator) and not hasattr(estimator, "predict_proba"):
         raise FitError(
             f"{model.title}: {_last(estimator)} gives no probabilities (predict_proba); wrap it in "
             "CalibratedClassifierCV, or use another classifier."
         )
-    return ReferencePredictor(model, estimator)
+    unseeded = _unseeded(estimator) if _drawn() != before else ()
+    return ReferencePredictor(
+        model, estimator, Fitting(len(frame), len(labels) - len(frame), unseeded)
+    )
+
+
+def _drawn() -> bytes:
+    """The state of NumPy's shared generator, from which an estimator without a seed draws."""
+    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - scikit-learn draws from it
+    return bytes(state["key"].tobytes()) + int(state["pos"]).to_bytes(8, "big")
+
+
+def _unseeded(estimator: Any) -> tuple[str, ...]:
+    """The classes in an estimator that have a seed to set and none set, or else its own class."""
+    parts = [("", estimator), *estimator.get_params(deep=True).items()]
+    unset = [
+        type(part).__name__
+        for _, part in parts
+        if not inspect.isclass(part)
+        and hasattr(part, "get_params")
+        and part.get_params(deep=False).get("random_state", 0) is None
+    ]
+    return tuple(dict.fromkeys(unset)) or (_last(estimator),)
 
 
 def _explained(model: Model, columns: Columns, error: Exception) -> str:
@@ -70,7 +93,12 @@ def _explained(model: Model, columns: Columns, error: Exception) -> str:
     return one_line(text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}")
 
 
-def _estimator(model: Model) -> Any:
+def estimator_of(model: Model) -> Any:
+    """The unfitted estimator that a model's function returns.
+
+    Raises:
+        FitError: The function raised, or returns no estimator that learns a label.
+    """
     from sklearn.base import is_classifier, is_regressor  # 0.5 s that only fitting needs to pay
 
     try:
@@ -79,6 +107,10 @@ def _estimator(model: Model) -> Any:
         raise FitError(
             f"{model.title} raised {type(error).__name__}: {one_line(str(error))}."
         ) from error
+    if estimator is None:
+        raise FitError(
+            f"{model.title} returns nothing: write `return` before the estimator that it makes."
+        )
     for step in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
         if inspect.isclass(step):
             raise FitError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,17 +33,35 @@ class Predictor(Protocol):
         """The two-dimensional array that the final estimator gets, one row a row."""
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """How an estimator was fitted.
+
+    Attributes:
+        rows: Number of rows that it was fitted on.
+        unlabelled: Number of rows that the fit left out, since their label is not known.
+        unseeded: What in it drew random numbers without a seed, by name of its class; a fit to the
+            same rows may give another model.
+    """
+
+    rows: int
+    unlabelled: int
+    unseeded: tuple[str, ...] = ()
+
+
 class ReferencePredictor:
     """A fitted scikit-learn estimator as a predictor; any other predictor must agree with it.
 
     Attributes:
         model: The model, as declared.
         estimator: Its fitted estimator.
+        fitting: How it was fitted; None where it was loaded.
     """
 
-    def __init__(self, model: Model, estimator: Any) -> None:
+    def __init__(self, model: Model, estimator: Any, fitting: Fitting | None = None) -> None:
         self.model = model
         self.estimator = estimator
+        self.fitting = fitting
         self._has_transformers = len(getattr(estimator, "steps", ())) > 1
         self._final = estimator[-1] if self._has_transformers else estimator
 
@@ -93,7 +112,7 @@ class ReferencePredictor:
         rows, final = given.shape[0], self._final
         if not rows:
             return np.empty(0)
-        if hasattr(final, "classes_"):
+        if predicts_classes(final):
             values = final.predict_proba(given)[:, 1]
         else:
             values = final.predict(given)
@@ -115,6 +134,11 @@ class ReferencePredictor:
         for index, name in enumerate(self.model.probabilities):
             columns[name] = np.ascontiguousarray(probabilities[:, index])
         return columns
+
+
+def predicts_classes(estimator: Any) -> bool:
+    """Whether a fitted estimator predicts classes: CatBoost's regressors have an empty list."""
+    return len(getattr(estimator, "classes_", ())) > 0
 
 
 class Keeping:

@@ -22,7 +22,7 @@ from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
 from lockstep.store.parquet import Store
 from lockstep.store.streams import streams
-from lockstep.training.gate import pass_gate
+from lockstep.training.gate import go_back, pass_gate
 from lockstep.training.plots import quality_plot
 
 
@@ -41,6 +41,19 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
     return assets
 
 
+class GateConfig(dg.Config):
+    """A person's wish for the gate.
+
+    Attributes:
+        version: A version to point `@champion` to first; by default it stays where it is.
+        back: Whether the version, which was live before, goes live without the gate where it is
+            proven in this environment.
+    """
+
+    version: int | None = None
+    back: bool = False
+
+
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
     """`champion` of a pipeline: the version at `@champion`, and the gate that moves `@live`."""
     pipeline = declared.pipeline
@@ -54,17 +67,22 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         description=(
             "The version that people want to serve (@champion), put through the gate in this very "
             "environment. Only if no check is in error does it go live, and @live moves to it. "
+            "A version that another home of the registry has let serve is taken over likewise. "
             "Rolling back is moving @champion back."
         ),
         metadata=column_schema(pipeline, pipeline.graph.served),
     )
     def champion(
         context: dg.AssetExecutionContext,
+        config: GateConfig,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store, pointer = Store(home.data / declared.name), home.live(declared.name)
-        gate = pass_gate(declared, registry, store, pointer)
+        if config.back and config.version is not None:
+            gate = go_back(declared, registry, store, pointer, config.version)
+        else:
+            gate = pass_gate(declared, registry, store, pointer, wanted=config.version)
         context.log.info(
             "%s: wanted is version %s, live is version %s",
             declared.name,

@@ -29,6 +29,8 @@ _MESSAGE = "message"
 """Metadata of a failed check: what, where, and what to do."""
 MISSED = "checks that did not pass"
 """Metadata of what was made: a row a check, with its whole message."""
+DATA_VERSION = "dagster/data_version"
+"""Dagster's tag of what was made: what tells this state of an asset from others."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: results without an evaluation of Dagster's, a row a check."""
 _MOST_ROWS = 50
@@ -58,13 +60,26 @@ class NothingMade:
     Its partition is not materialized: Dagster shows it as failed.
 
     Attributes:
-        metadata: What there is to tell of it.
-        check_results: Results of its checks.
+        result: What would have been made, with the results of its checks.
     """
 
-    metadata: Mapping[str, Any]
-    check_results: Sequence[dg.AssetCheckResult]
+    result: dg.MaterializeResult[Any]
 
+
+class DaysFailed(dg.Failure):
+    """Ends a run of several days, of which some were blocked or broke off.
+
+    Args:
+        failed: What is wrong, by day.
+    """
+
+    def __init__(self, failed: Mapping[str, str]) -> None:
+        lines = "\n\n".join(f"{day}: {what}" for day, what in failed.items())
+        super().__init__(f"Not all days went through.\n\n{lines}", allow_retries=False)
+
+
+TOLD = (Blocked.__name__, DaysFailed.__name__)
+"""Errors of runs that say no more than the checks and the results of days do."""
 
 Arguments = ParamSpec("Arguments")
 Made = dg.MaterializeResult[Any] | NothingMade
@@ -114,12 +129,13 @@ def checked_asset(
             try:
                 for made in make(context, *arguments, **options):
                     context.log.info("%s made in %.1f s", title, monotonic() - begun)
+                    result = made.result if isinstance(made, NothingMade) else made
                     if isinstance(made, NothingMade):
-                        context.log_event(_observation(context, made))
-                        yield from made.check_results
+                        context.log_event(_observation(context, result))
+                        yield from result.check_results or ()
                     else:
-                        yield made
-                    _stop_if_blocked(context, made, blocking)
+                        yield result
+                    _stop_if_blocked(context, result, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
                 refused = disk_error(error) if isinstance(error, OSError) else None
@@ -145,36 +161,43 @@ def materialized(
     context: dg.AssetExecutionContext,
     results: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
+    data_version: str | None = None,
 ) -> dg.MaterializeResult[Any]:
-    """The result of making an asset, with its check results; see `with_findings`."""
-    told, checked = with_findings(context, results, metadata)
-    return dg.MaterializeResult(metadata=told, check_results=checked)
+    """The result of making an asset, with its check results.
+
+    Args:
+        context: The run.
+        results: Check results by name.
+        metadata: Further metadata of the asset.
+        data_version: What tells this state of the asset from others; Dagster makes one up without.
+    """
+    _tell(context, results, metadata)
+    declared = {key.name for key in context.selected_asset_check_keys}
+    evaluated, others = evaluated_and_others(results, declared, _place(context))
+    return dg.MaterializeResult(
+        metadata={**metadata, **others},
+        check_results=evaluated,
+        data_version=None if data_version is None else dg.DataVersion(data_version),
+    )
 
 
-def with_findings(
-    context: dg.AssetExecutionContext,
-    results: Mapping[str, CheckResult],
-    metadata: Mapping[str, Any],
-) -> tuple[dict[str, Any], list[dg.AssetCheckResult]]:
-    """Add what checks found to an asset's metadata.
+def evaluated_and_others(
+    results: Mapping[str, CheckResult], declared: Set[str], place: Place
+) -> tuple[list[dg.AssetCheckResult], dict[str, dg.TableMetadataValue]]:
+    """The results of declared checks, and metadata of what was found.
 
     The page of a partition shows metadata alone, so the checks that did not pass are there too.
     Results that were not judged are metadata only, and so are those of checks that the asset does
     not declare: the version that serves may be checked otherwise than the checkout declares.
 
     Args:
-        context: The run.
         results: Check results by name.
-        metadata: Further metadata of the asset.
-
-    Returns:
-        The metadata, and Dagster's results of the other checks.
+        declared: Names of the checks that the asset declares.
+        place: The asset and partition that were checked.
     """
-    place = _place(context)
-    _tell(context, results, metadata)
-    declared = {key.name for key in context.selected_asset_check_keys}
-    judged = {name: result for name, result in results.items() if result.judged}
-    evaluated = {name: result for name, result in judged.items() if name in declared}
+    evaluated = {
+        name: result for name, result in results.items() if result.judged and name in declared
+    }
     others = _same_keys(
         [_row(name, result, place) for name, result in results.items() if name not in evaluated]
     )
@@ -185,18 +208,36 @@ def with_findings(
     ]
     tables: dict[str, Sequence[Mapping[str, Any]]] = {MISSED: missed, OTHER_FINDINGS: others}
     return (
-        {**metadata, **{title: table_metadata(rows) for title, rows in tables.items() if rows}},
         [to_result(name, result, place) for name, result in evaluated.items()],
+        {title: table_metadata(rows) for title, rows in tables.items() if rows},
     )
 
 
-def _observation(context: dg.AssetExecutionContext, made: NothingMade) -> dg.AssetObservation:
-    place = _place(context)
+def nothing_made(
+    place: Place, metadata: Mapping[str, Any], data_version: str | None
+) -> dg.AssetObservation:
+    """The observation of a partition of which no row went on.
+
+    Args:
+        place: The asset and partition.
+        metadata: What there is to say of it.
+        data_version: What tells this state of the asset from others.
+    """
     return dg.AssetObservation(
         place.asset.split("/"),
         partition=place.partition,
         description="No row went on: nothing was made.",
-        metadata=made.metadata,
+        metadata=metadata,
+        tags={} if data_version is None else {DATA_VERSION: data_version},
+    )
+
+
+def _observation(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any]
+) -> dg.AssetObservation:
+    version = result.data_version
+    return nothing_made(
+        _place(context), result.metadata or {}, None if version is None else version.value
     )
 
 
@@ -218,7 +259,9 @@ def _same_keys(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]
     return [{key: row.get(key) for key in keys} for row in rows]
 
 
-def _stop_if_blocked(context: dg.AssetExecutionContext, made: Made, blocking: Set[str]) -> None:
+def _stop_if_blocked(
+    context: dg.AssetExecutionContext, made: dg.MaterializeResult[Any], blocking: Set[str]
+) -> None:
     """End the run where a blocking check is in error, with the whole message."""
     failed = {
         str(result.check_name): str(message_of(result.metadata))

@@ -18,6 +18,7 @@ gc.freeze()
 
 from lockstep.checks.markdown import code_block, to_markdown  # noqa: E402
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
+from lockstep.dagster.backfill import Watch, backfill_job  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
 from lockstep.dagster.sensors import sensors  # noqa: E402
@@ -84,13 +85,16 @@ def resources(project: Project) -> dict[str, Any]:
         "project": dg.ResourceDefinition(lambda _: project, description="The project's folder."),
         "home": dg.ResourceDefinition(home, description="The folder that everything is kept in."),
         "registry": dg.ResourceDefinition(registry, description="MLflow's model registry."),
+        "watch": dg.ResourceDefinition(
+            lambda _: Watch(), description="Follows the days of a backfill: for the command line."
+        ),
     }
 
 
 def _of_pipeline(declared: PipelineAssets) -> dg.Definitions:
     return dg.Definitions(
         assets=pipeline_assets(declared),
-        jobs=jobs(declared),
+        jobs=[*jobs(declared), *([backfill_job(declared)] if declared.daily is not None else [])],
         schedules=schedules(declared),
         sensors=sensors(declared),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import dagster as dg
+from sqlalchemy import make_url
 
 from lockstep.artifacts.disks import disk_error, replace_text
 from lockstep.columns.plain import one_line
@@ -63,12 +64,13 @@ _DEMANDED = {
 def prepare_instance(home: Home) -> Path:
     """Prepare the instance's folder, and let this process and its children use it.
 
-    `DAGSTER_HOME` names the folder if it is set; otherwise it is in the home.
+    See `Home.dagster` for which folder that is.
 
     Raises:
-        LockstepError: Dagster cannot use the folder, or it cannot be written to.
+        LockstepError: Dagster cannot use the folder, or it cannot be written to, or it would fail
+            to write to its database.
     """
-    path = _folder(home)
+    path = home.dagster.resolve()
     if "?" in str(path) or unquote(str(path)) != str(path):
         raise LockstepError(
             f"Dagster cannot keep its databases in {path}, since it reads the ? and the %.. in it "
@@ -81,13 +83,58 @@ def prepare_instance(home: Home) -> Path:
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise _unwritable(path, error) from error
+    _demand_driver(path / _FILE)
     os.environ["DAGSTER_HOME"] = str(path)
     return path
 
 
+def _demand_driver(file: Path) -> None:
+    """Demand the driver that Dagster's own storage on PostgreSQL needs, if it is stored there.
+
+    What `postgresql://` stands for is SQLAlchemy's choice: from 2.1 on it is psycopg 3, and Dagster
+    then fails when it tells other processes of an event (`NOTIFY run_events, $1`).
+
+    Raises:
+        LockstepError: An address names no driver, or another one.
+    """
+    for address in _postgres_addresses(_settings(file)):
+        driver = make_url(address).get_dialect().driver
+        if driver != "psycopg2":
+            raise LockstepError(
+                f"{file} has Dagster reach PostgreSQL through {driver}, by which it fails at its "
+                "first event. Name the driver that it is made for: `scheme: postgresql+psycopg2` "
+                "below postgres_db, or a postgres_url that begins with postgresql+psycopg2://. "
+                "It comes with `pip install 'lockstep-scoring[postgres]'`."
+            )
+
+
+def _settings(file: Path) -> object:
+    """The content of the instance's own file; None where Dagster will say what is wrong with it."""
+    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
+
+    try:
+        return safe_load(_read_settings(file.parent) or "")
+    except YAMLError:
+        return None
+
+
+def _postgres_addresses(settings: object) -> Iterator[str]:
+    """The beginnings of all addresses of PostgreSQL, with the driver that they name."""
+    if not isinstance(settings, dict):
+        return
+    for name, value in settings.items():
+        if name == "postgres_db" and isinstance(value, dict):
+            yield f"{value.get('scheme', 'postgresql')}://"
+        elif name == "postgres_url":
+            from_environment = value.get("env", "") if isinstance(value, dict) else ""
+            yield str(os.environ.get(from_environment, "") or value)
+        else:
+            yield from _postgres_addresses(value)
+
+
 def lacking_settings(home: Home) -> list[str]:
     """Sentences about settings that the instance's own file lacks."""
-    file = _folder(home) / _FILE
+    file = home.dagster.resolve() / _FILE
     written = _read_settings(file.parent) or ""
     return [
         f"{file} {lacking}. Add that as `lockstep` writes it in a new home, or move the file away "
@@ -103,7 +150,7 @@ def find_instance(home: Home) -> dg.DagsterInstance | None:
     Raises:
         LockstepError: Its folder cannot be read.
     """
-    folder = _folder(home)
+    folder = home.dagster.resolve()
     return open_instance(home) if folder.is_dir() and any(folder.iterdir()) else None
 
 
@@ -114,7 +161,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         LockstepError: Its folder cannot be written to or read.
     """
     from sqlalchemy.exc import DatabaseError
-    from yaml import YAMLError  # type: ignore[import-untyped]
+    from yaml import YAMLError
 
     path = prepare_instance(home)
     try:
@@ -145,10 +192,6 @@ def _read_settings(path: Path) -> str | None:
         return (path / _FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
-
-
-def _folder(home: Home) -> Path:
-    return Path(os.environ.get("DAGSTER_HOME") or home.dagster).resolve()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
         UnresolvedAssetJobDefinition as Job,
     )
+
+WANTED = "lockstep/wanted"
+"""Tag of the runs that put a version through the gate: its number."""
 
 
 def train_job_name(pipeline: str) -> str:
@@ -25,9 +28,30 @@ def promote_job_name(pipeline: str) -> str:
     return f"{pipeline}_promote"
 
 
+def promotion(pipeline: str, version: int, *, back: bool = False) -> dict[str, Any]:
+    """Configuration of that job: point `@champion` to a version first.
+
+    Args:
+        pipeline: Name of the pipeline.
+        version: Number of the version.
+        back: Whether it goes live without the gate where it is proven in this environment.
+    """
+    return {f"{pipeline}__champion": {"config": {"version": version, "back": back}}}
+
+
 def score_job_name(pipeline: str, stream: str) -> str:
     """Name of the job that scores a partition of a stream."""
     return f"{pipeline}_score_{stream}"
+
+
+def backfill_job_name(pipeline: str) -> str:
+    """Name of the job that scores a range of days in one run."""
+    return f"{pipeline}_backfill"
+
+
+def backfill_op(pipeline: str) -> str:
+    """Name of the op of a pipeline's backfill, which has its configuration."""
+    return f"{pipeline}__backfill"
 
 
 def monitor_job_name(pipeline: str) -> str:

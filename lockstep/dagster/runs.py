@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from logging import ERROR, getLogger
@@ -17,7 +17,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
-from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked, message_of
+from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, TOLD, message_of
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.errors import LockstepError
@@ -139,6 +139,40 @@ class RunReport:
     error: str | None
     is_mistake: bool
 
+    @classmethod
+    def of(
+        cls,
+        run_id: str,
+        job: str,
+        partition: str | None,
+        made: Sequence[dg.AssetMaterialization | dg.AssetObservation],
+        evaluations: Iterable[dg.AssetCheckEvaluation],
+        error: str | None,
+        *,
+        is_mistake: bool,
+    ) -> RunReport:
+        """The report from the events of a run; for the others see the attributes."""
+        return cls(
+            run_id=run_id,
+            job=job,
+            partition=partition,
+            materialized={
+                asset.asset_key.to_user_string(): {
+                    name: value.value
+                    for name, value in asset.metadata.items()
+                    if isinstance(value.value, str | int | float | bool)
+                    and not name.startswith("plot")
+                }
+                for asset in made
+            },
+            checks=(
+                *(CheckReport.of(evaluation) for evaluation in evaluations),
+                *(other for asset in made for other in CheckReport.others(asset)),
+            ),
+            error=error,
+            is_mistake=is_mistake,
+        )
+
     @property
     def failed(self) -> tuple[CheckReport, ...]:
         """The checks in error."""
@@ -194,8 +228,10 @@ def run_job(
     *,
     partition: str | None = None,
     ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     file: str | None = None,
     on_step: Callable[[str], None] | None = None,
+    resources: Mapping[str, object] | None = None,
 ) -> RunReport:
     """Run a job in this process.
 
@@ -205,8 +241,10 @@ def run_job(
         instance: The instance that records the run.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
+        tags: Further tags of the run.
         file: The scored file's name in the command, for messages.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
+        resources: Resources in place of the project's.
 
     Raises:
         LockstepError: The job's pipeline is broken, or the job has no such partition; or the run
@@ -223,15 +261,17 @@ def run_job(
         instance.add_event_listener(run_id, _placer(instance, origin))
         if on_step is not None:
             instance.add_event_listener(run_id, _announcer(on_step))
-        with interrupts_kept(), _recording_told(instance):
+        with interrupts_kept(), recording_told(instance):
             result = definition.execute_in_process(
                 run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
                 instance=instance,
                 partition_key=partition,
                 raise_on_error=False,
                 run_id=run_id,
+                resources=resources,
                 tags={
                     REPOSITORY_LABEL_TAG: origin.repository_origin.get_label(),
+                    **(tags or {}),
                     **({FILE_TAG: file} if file is not None else {}),
                 },
             )
@@ -240,23 +280,13 @@ def run_job(
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         raise KeyboardInterrupt
-    return RunReport(
-        run_id=result.run_id,
-        job=job,
-        partition=partition,
-        materialized={
-            asset.asset_key.to_user_string(): {
-                name: value.value
-                for name, value in asset.metadata.items()
-                if isinstance(value.value, str | int | float | bool) and not name.startswith("plot")
-            }
-            for asset in made
-        },
-        checks=(
-            *(CheckReport.of(evaluation) for evaluation in result.get_asset_check_evaluations()),
-            *(other for asset in made for other in CheckReport.others(asset)),
-        ),
-        error=_message(error) if error is not None else None,
+    return RunReport.of(
+        result.run_id,
+        job,
+        partition,
+        made,
+        result.get_asset_check_evaluations(),
+        _message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
 
@@ -269,7 +299,7 @@ def _asset_of(event: dg.DagsterEvent) -> dg.AssetMaterialization | dg.AssetObser
 
 
 @contextmanager
-def _recording_told(instance: dg.DagsterInstance) -> Iterator[None]:
+def recording_told(instance: dg.DagsterInstance) -> Iterator[None]:
     """Turn a failure of Dagster's to record a run into an error in a line."""
     from sqlalchemy.exc import DBAPIError
 
@@ -339,7 +369,7 @@ def _first_error(events: Iterable[Any]) -> SerializableErrorInfo | None:
     for event in events:
         if event.is_step_failure:
             error = _inside_dagsters(event.step_failure_data.error)
-            if error is not None and error.cls_name != Blocked.__name__:
+            if error is not None and error.cls_name not in TOLD:
                 return error
     return None
 

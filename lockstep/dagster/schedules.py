@@ -6,10 +6,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import dagster as dg
 
-from lockstep.dagster.jobs import monitor_job_name, score_job_name
+from lockstep.dagster.jobs import (
+    backfill_job_name,
+    backfill_op,
+    monitor_job_name,
+    score_job_name,
+)
 from lockstep.dagster.tries import last_runs, may_try_again
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -17,6 +23,7 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.outcome_attempts import open_days, published_at
 from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
+from lockstep.store.status import is_blocked
 from lockstep.store.streams import stream_records
 
 _EVERY_MORNING = "0 6 * * *"
@@ -80,6 +87,16 @@ def _may_run(
     return not runs or runs[0].is_success or may_try_again(instance, runs)
 
 
+def _backfilled_now(instance: dg.DagsterInstance, pipeline: str) -> Callable[[str], bool]:
+    """Tells whether a backfill that is under way has a day."""
+    running = [
+        run for run in last_runs(instance, backfill_job_name(pipeline), {}) if not run.is_finished
+    ]
+    ops: list[Any] = [run.run_config["ops"] for run in running]
+    configs = [op[backfill_op(pipeline)]["config"] for op in ops]
+    return lambda day: any(config["first"] <= day <= config["last"] for config in configs)
+
+
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
     job = score_job_name(declared.name, "daily")
 
@@ -103,7 +120,12 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
         # By the records, not by Dagster's events: one of the two may be an older copy.
         records = stream_records(declared, Store(home.data / declared.name), "daily")
         published = set(records.partitions())
-        days = (day for day in calendar.days(tick) if day not in published)
+        is_backfilled = _backfilled_now(context.instance, declared.name)
+        days = (
+            day
+            for day in calendar.days(tick)
+            if day not in published and not is_backfilled(day) and not is_blocked(records, day)
+        )
         requests = run_requests(context.instance, job, days, tick)
         return requests or dg.SkipReason("Every day that is over has been scored.")
 

@@ -1,39 +1,32 @@
 """Scoring as assets, one for each step of `lockstep.scoring.partition`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
-from lockstep.checks.pictures import findings_picture
 from lockstep.checks.specs import declared_checks
-from lockstep.checks.svg import in_markdown
-from lockstep.dagster.checked import (
-    Made,
-    Materialized,
-    NothingMade,
-    checked_asset,
-    materialized,
-    with_findings,
+from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
+from lockstep.dagster.metadata import column_lineage, column_schema
+from lockstep.dagster.partition_events import (
+    FindingsPicture,
+    data_version,
+    is_empty,
+    step_metadata,
 )
-from lockstep.dagster.metadata import column_lineage, column_schema, version_link
 from lockstep.dagster.partitions import stream_partitions
+from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.by_column import findings, last_partitions
 from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import Stream
-
-_PICTURE = "findings by column and day"
-"""Metadata of the last step that a partition reaches."""
 
 
 class BatchConfig(dg.Config):
@@ -73,6 +66,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Materialized:
+        ShownPartitions(declared, stream, home, context.instance, context.run).catch_up()
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = batch_step(
@@ -81,8 +75,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
                 partial(stream.decode, home, work.partition),
                 accept=config.accept,
             )
-        picture = {_PICTURE: _findings(work)} if stage.blocked_by else {}  # else `scored` has it
-        yield _told(context, stage, "accepted", **stage.counts, **fate, **picture)
+        yield _told(context, home, work, "batch", stage, fate)
 
     return batch
 
@@ -116,8 +109,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = scored_step(work, _live(declared, home, registry))
-        figures = {**stage.counts, **_version(home, declared, stage), **stage.figures, **fate}
-        yield _told(context, stage, "scored", **figures, **{_PICTURE: _findings(work)})
+        yield _told(context, home, work, "scored", stage, fate)
 
     return scored
 
@@ -146,7 +138,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = publish(work)
-        yield _told(context, stage, "published", **fate)
+        yield _told(context, home, work, "published", stage, fate)
 
     return published
 
@@ -179,30 +171,20 @@ def _work(
     return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
 
 
-def _findings(work: Work) -> dg.MarkdownMetadataValue:
-    shown = last_partitions(work.records, work.partition)
-    graph = work.declared.pipeline.graph
-    cells = [cell for partition in shown for cell in findings(work.records, partition, graph)]
-    drawn = findings_picture(cells, shown)
-    return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
-
-
 def _live(declared: PipelineAssets, home: Home, registry: Registry) -> Live:
     return Live(registry, declared.name, home.live(declared.name))
 
 
-def _version(home: Home, declared: PipelineAssets, stage: Stage) -> dict[str, Any]:
-    if stage.version is None:
-        return {}
-    link = version_link(home, declared.name, stage.version)
-    return {"version": stage.version, "MLflow version": link}
-
-
-def _told(context: dg.AssetExecutionContext, stage: Stage, rows: str, **metadata: Any) -> Made:
-    """The result of a step, with its file and number of rows if it wrote any."""
-    if stage.path is not None:
-        path = dg.MetadataValue.path(str(stage.path))
-        metadata |= {"dagster/row_count": stage.counts[rows], "path": path}
-    if stage.blocked_by and not metadata.get("dagster/row_count"):
-        return NothingMade(*with_findings(context, stage.results, metadata))
-    return materialized(context, stage.results, metadata)
+def _told(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    work: Work,
+    step: str,
+    stage: Stage,
+    fate: Mapping[str, dg.MarkdownMetadataValue],
+) -> Made:
+    """The result of a step, with what was told to whoever delivered the partition."""
+    picture = FindingsPicture(work.records, work.declared.pipeline.graph)
+    metadata = step_metadata(work.declared, home, work.partition, step, stage, picture)
+    made = materialized(context, stage.results, {**metadata, **fate}, data_version(stage.record))
+    return NothingMade(made) if is_empty(stage, step) else made

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -11,7 +11,7 @@ import dagster as dg
 import msgspec
 
 from lockstep.checks.markdown import to_markdown
-from lockstep.dagster.jobs import promote_job_name, replay_job_name, score_job_name
+from lockstep.dagster.jobs import WANTED, promote_job_name, replay_job_name, score_job_name
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.dagster.tries import broke_off, last_runs, may_try_again
@@ -22,12 +22,10 @@ from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.fates import Fate
 from lockstep.store.inbox import claim_files, unsupported_files
-from lockstep.store.live_version import Live
+from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
-MOVE = "lockstep/move"
-"""Tag of the runs that put a version through the gate for one move of `@champion`."""
 SEGMENT = "lockstep/segment"
 """Tag of the runs that replay a segment: SHA-256 of its file when the run was requested."""
 _INTERVAL_SECONDS = 30
@@ -72,42 +70,70 @@ def _sensor(
     )
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """What the sensor saw at its last tick.
+
+    Attributes:
+        version: The version that `@champion` pointed to.
+        decision: Key of the decision that this version is live; None if another is, or none.
+        moves: How often one of the two was another than before.
+        moved: A time before the last move, and after the one before; None where not known.
+        looked: When it looked.
+    """
+
+    version: int | None = None
+    decision: str | None = None
+    moves: int = 0
+    moved: datetime | None = None
+    looked: datetime | None = None
+
+
+def _decision_on(live: LiveState, version: int) -> str | None:
+    decided = live.decided
+    return decided.key if decided is not None and decided.version == version else None
+
+
 def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     job = promote_job_name(declared.name)
 
     @_sensor(
         f"{declared.name}_champion",
         job,
-        "When @champion moves in MLflow, put its version through the gate; once more where the "
-        "gate was killed, or failed for a cause from outside.",
+        "When @champion moves in MLflow, put its version through the gate, unless a command does; "
+        "once more where the gate was killed, or failed for a cause from outside. When another "
+        "home lets a version serve, take it over.",
     )
     def champion_moved(
         context: dg.SensorEvaluationContext,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> dg.SensorResult | dg.SkipReason:
+        looked = datetime.now(UTC)
         live = Live(registry, declared.name, home.live(declared.name)).state()
         wanted = registry.alias(declared.name, "champion")
         if wanted is None:
             return dg.SkipReason(f"{declared.name} has no @champion yet.")
-        seen: dict[str, Any] = json.loads(context.cursor or '{"version": null, "moves": 0}')
-        # The number of moves makes each move a run of its own, also a move back.
-        moves = seen["moves"] + (seen["version"] != wanted.version)
-        cursor = json.dumps({"version": wanted.version, "moves": moves})
+        seen = msgspec.json.decode(context.cursor or "{}", type=_Seen)
+        decision = _decision_on(live, wanted.version)
+        if (seen.version, seen.decision) != (wanted.version, decision):
+            # The number of moves makes each move a run of its own, also a move back.
+            seen = _Seen(wanted.version, decision, seen.moves + 1, seen.looked, looked)
+        else:
+            seen = msgspec.structs.replace(seen, looked=looked)
+        cursor = msgspec.json.encode(seen).decode()
         if live.agrees and live.version == wanted.version:
             return dg.SensorResult(
                 cursor=cursor, skip_reason=f"Version {wanted.version} is live already."
             )
-        move = f"move {moves} to version {wanted.version}"
-        runs = last_runs(context.instance, job, {MOVE: move})
-        key = _run_key(context.instance, move, runs)
+        runs = last_runs(context.instance, job, {WANTED: str(wanted.version)}, seen.moved)
+        key = _run_key(context.instance, f"move {seen.moves} to version {wanted.version}", runs)
         if key is None:
             return dg.SensorResult(
                 cursor=cursor,
                 skip_reason=f"@champion still points to version {wanted.version}, which is at the "
                 "gate or was not let through.",
             )
-        request = dg.RunRequest(run_key=key, tags={MOVE: move})
+        request = dg.RunRequest(run_key=key, tags={WANTED: str(wanted.version)})
         return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return champion_moved

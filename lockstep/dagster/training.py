@@ -21,6 +21,7 @@ from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import Candidate, fit_candidate
+from lockstep.training.checks import unlabelled_in
 from lockstep.training.training_set import (
     LabelledHistory,
     compute_training_set,
@@ -143,6 +144,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
                 **_registered(home, fitted),
                 "dagster/row_count": fitted.rows,
                 **{title: value for title, value in fitted.metrics.items() if value == value},
+                **{unlabelled_in(name): rows for name, rows in fitted.unlabelled.items()},
                 **{f"plot: {title}": picture(figure) for title, figure in fitted.plots.items()},
             },
         )

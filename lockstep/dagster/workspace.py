@@ -24,7 +24,7 @@ def workspace_file(project: Project) -> Path:
     own = project.root / _FILE
     if own.exists():
         return own
-    path = project.home.dagster / _FILE
+    path = project.home.workspace
     # JSON is YAML.
     replace_text(path, json.dumps(_workspace(project), indent=1) + "\n")
     return path

@@ -20,10 +20,8 @@ _PARSERS = frozenset(
     {"datetime64", "Timestamp", "to_datetime", "DatetimeIndex", "date_range", "period_range"}
 )
 """They take the words "now" and "today" for the time."""
-_OF_TIME = frozenset(
-    {"time", "time_ns", "localtime", "gmtime", "monotonic", "perf_counter", "ctime", "strftime"}
-)
-"""Functions of the module `time`."""
+_OF_TIME = frozenset({"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"})
+"""Functions of the module `time` that tell it; others only tell how long something takes."""
 
 
 def clock_reading(function: Any) -> str | None:

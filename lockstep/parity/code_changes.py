@@ -94,6 +94,30 @@ def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def definitions(sources: Mapping[str, str]) -> dict[str, str]:
+    """The code of each function, class and constant, by module and name.
+
+    It is laid out anew, without comments and docstrings. What binds no name, or several, goes by
+    the module alone.
+
+    Args:
+        sources: Source text by module name.
+
+    Raises:
+        SourceError: A source is not valid Python.
+    """
+    packages = frozenset(name.partition(".")[0] for name in sources)
+    texts: dict[str, list[str]] = defaultdict(list)
+    for module, source in sources.items():
+        for statement in _statements(module, source, packages):
+            names = statement.binds
+            is_import = isinstance(statement.node, ast.Import | ast.ImportFrom)
+            name = next(iter(names)) if len(names) == 1 and not is_import else ""
+            where = module if not name or " " in name else f"{module}.{name}"
+            texts[where].append(ast.unparse(statement.node))
+    return {name: "\n".join(parts) for name, parts in texts.items()}
+
+
 def changed_columns(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Change]:
     """Compare two results of `column_digests`, `field_digests` or `module_digests`.
 

@@ -89,6 +89,20 @@ class ColumnComparison:
         }
 
 
+def how_exactly(compared: Sequence[ColumnComparison]) -> str:
+    """How exactly columns agree: `bit for bit`, or within how many ulps where that is allowed.
+
+    Args:
+        compared: The columns and matrices; at least one.
+    """
+    rounded = [column.budget for column in compared if column.ulps]
+    within = f"within {max(rounded, default=0)} ulps"
+    exact = len(compared) - len(rounded)
+    if not rounded:
+        return " bit for bit"
+    return f", {exact} bit for bit and {len(rounded)} {within}" if exact else f" {within}"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The comparison of two traces of the same rows, and their first divergence.
@@ -154,7 +168,8 @@ class Comparison:
         """The comparison in one line."""
         return (
             "; ".join(self.problems)
-            or f"{_count(self.compared)} agree in {counted(self.rows, 'row')}"
+            or f"{_count(self.compared)} in {counted(self.rows, 'row')} agree"
+            f"{how_exactly(self.compared)}"
         )
 
     def to_json(self) -> dict[str, Any]:

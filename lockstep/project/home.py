@@ -19,14 +19,26 @@ class Home:
 
     Attributes:
         path: The folder; made at the first write.
+        trusted: Types that the project's models may hold beside the library's.
+        mlflow_tracking_uri: MLflow's address in the project's settings, if they name one.
+        dagster_home: The folder of Dagster's instance there, likewise.
     """
 
     path: Path
+    trusted: tuple[str, ...] = ()
+    mlflow_tracking_uri: str | None = None
+    dagster_home: Path | None = None
 
     @property
     def dagster(self) -> Path:
-        """Dagster's own instance: runs, events, schedules."""
-        return self.path / "dagster"
+        """Dagster's instance: `DAGSTER_HOME`, the settings' folder, or else one of its own."""
+        named = os.environ.get("DAGSTER_HOME") or self.dagster_home
+        return Path(named).resolve() if named else self.path / "dagster"
+
+    @property
+    def workspace(self) -> Path:
+        """The file that names the code location to Dagster, of a project that has none itself."""
+        return self.path / "dagster" / "workspace.yaml"
 
     @property
     def mlflow(self) -> Path:
@@ -64,10 +76,14 @@ class Home:
         """The folder of the log of requests that a pipeline answered."""
         return self.data / pipeline / "requests" / "segments"
 
+    def replayed(self, pipeline: str) -> Path:
+        """The folder that has a record for each segment of that log that was replayed."""
+        return self.data / pipeline / "requests" / "records"
+
     @property
     def tracking_uri(self) -> str:
-        """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
-        named = os.environ.get("MLFLOW_TRACKING_URI")
+        """MLflow's address: `MLFLOW_TRACKING_URI`, the settings', or else an embedded store."""
+        named = os.environ.get("MLFLOW_TRACKING_URI") or self.mlflow_tracking_uri
         # Only the characters with a meaning to SQLAlchemy are quoted: MLflow also makes the folder
         # of the unquoted address.
         file = str(self.mlflow / "mlflow.db").replace("%", "%25").replace("?", "%3F")
@@ -81,11 +97,12 @@ class Home:
         return replace(local, mlflow=uri.rstrip("/")) if uri.startswith("http") else local
 
     def registry(self) -> Registry:
-        """The registry of versions: the embedded store, or a server that the environment names."""
+        """The registry of versions: the embedded store, or what environment or settings name."""
         from lockstep.registry.registry import Registry
 
         return Registry(
             self.tracking_uri,
             artifact_root=self.mlflow / "artifacts",
             cache=self.cache / "versions",
+            trusted=self.trusted,
         )

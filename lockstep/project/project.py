@@ -3,16 +3,20 @@
 [tool.lockstep]
 name = "flights"            # the name of its code location in Dagster; default: the folder's
 home = ".lockstep"          # where everything is kept that is written; LOCKSTEP_HOME overrides it
+mlflow_tracking_uri = "http://mlflow:5000"  # the registry; MLFLOW_TRACKING_URI overrides it
+dagster_home = "/srv/dagster"               # Dagster's instance; DAGSTER_HOME overrides it
 transforms = "transforms"   # packages whose modules are pipelines, one file of one name in each
 expectations = "expectations"
 assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
+trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
 """
 
 from __future__ import annotations
 
 import os
 import pkgutil
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +29,10 @@ from lockstep.project.home import Home
 from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
+_SHARED = ("mlflow_tracking_uri", "dagster_home")
+_RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
+_LISTS = ("packages", "trusted")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class Project:
         assets: Package of their sources.
         others: Further packages of the project's own.
         home_folder: The home, unless `LOCKSTEP_HOME` names another.
+        trusted: Full names of types that models may hold beside the library's.
+        mlflow_tracking_uri: MLflow's address, unless `MLFLOW_TRACKING_URI` names another; None for
+            a store in the home.
+        dagster_home: The folder of Dagster's instance, unless `DAGSTER_HOME` names another; None
+            for one in the home.
     """
 
     root: Path
@@ -49,6 +61,9 @@ class Project:
     assets: str = "assets"
     others: tuple[str, ...] = ()
     home_folder: str = ".lockstep"
+    trusted: tuple[str, ...] = ()
+    mlflow_tracking_uri: str | None = None
+    dagster_home: str | None = None
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -77,7 +92,7 @@ class Project:
         Raises:
             ProjectError: It has an unknown name, or a value of the wrong kind.
         """
-        known = ("name", "home", *_ROLES, "packages")
+        known = ("name", "home", *_SHARED, *_ROLES, *_LISTS)
         where = f"{root / FILE}, [tool.lockstep]"
         for name, value in settings.items():
             if name not in known:
@@ -86,9 +101,9 @@ class Project:
                 raise ProjectError(
                     f"{where}: there is no setting {name!r}; there are {', '.join(known)}.{hint}"
                 )
-            if name == "packages":
+            if name in _LISTS:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                    raise ProjectError(f"{where}: packages is a list of names, not {value!r}.")
+                    raise ProjectError(f"{where}: {name} is a list of names, not {value!r}.")
             elif not isinstance(value, str) or not value:
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
         roles = {role: settings.get(role, role) for role in _ROLES}
@@ -97,6 +112,9 @@ class Project:
             name=settings.get("name", root.name),
             others=tuple(settings.get("packages", ())),
             home_folder=settings.get("home", ".lockstep"),
+            trusted=tuple(settings.get("trusted", ())),
+            mlflow_tracking_uri=settings.get("mlflow_tracking_uri"),
+            dagster_home=settings.get("dagster_home"),
             **roles,
         )
 
@@ -109,7 +127,20 @@ class Project:
     def home(self) -> Home:
         """The home: `LOCKSTEP_HOME`, or else the folder that the settings name."""
         named = os.environ.get("LOCKSTEP_HOME")
-        return Home(Path(named).resolve() if named else (self.root / self.home_folder).resolve())
+        folder = Path(named) if named else self.root / self.home_folder
+        instance = self.dagster_home
+        return Home(
+            folder.resolve(),
+            trusted=self.trusted,
+            mlflow_tracking_uri=self._registry,
+            dagster_home=None if instance is None else self.root / instance,
+        )
+
+    @property
+    def _registry(self) -> str | None:
+        """MLflow's address by the settings; the file of a database is in the project's folder."""
+        file = _RELATIVE.match(self.mlflow_tracking_uri or "")
+        return f"sqlite:///{self.root / file[1]}" if file else self.mlflow_tracking_uri
 
     def pipeline_names(self) -> list[str]:
         """Names of the pipelines, by the files in the package of their sources, without imports.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.estimator_fitting import estimator_of
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
+from lockstep.columns.plain import one_line
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
 from lockstep.project.keywords import known_keywords
@@ -24,46 +28,114 @@ class Metric:
     """A metric of predictions: a function of `sklearn.metrics`.
 
     Attributes:
-        function: Its name there.
+        function: Its name there, or the function.
         measures: The kind of predictions: scores that order rows, probabilities of True, classes,
             or amounts.
         higher_is_better: Whether a higher value is better.
         options: Further arguments of the function.
-        most: Its largest possible value; the least one is 0.
+        sign: -1 where the metric is the negative of what the function returns.
+        least: The fewest different true values of which it is defined.
+        span: The least and the largest value that it can have.
     """
 
-    function: str
+    function: str | Callable[..., float]
     measures: Measured
     higher_is_better: bool
     options: Mapping[str, Any] = field(default_factory=dict)
-    most: float = np.inf
+    sign: int = 1
+    least: int = 1
+    span: tuple[float, float] = (-np.inf, np.inf)
+
+    @classmethod
+    def of_scorer(cls, name: str) -> Metric:
+        """A scorer of scikit-learn's as a metric: higher is better.
+
+        Raises:
+            KeyError: It has no scorer of this name.
+        """
+        from sklearn.metrics import get_scorer, get_scorer_names
+
+        if name not in get_scorer_names():
+            raise KeyError(name)
+        scorer = get_scorer(name)
+        return cls(
+            scorer._score_func,
+            _measured(scorer),
+            higher_is_better=True,
+            options=scorer._kwargs,
+            sign=scorer._sign,
+            least=2,
+            span=(-np.inf, 0.0 if scorer._sign < 0 else np.inf),
+        )
 
     def compute(self, truth: Array, predicted: Array) -> float:
-        """The metric of predictions and true values, none missing."""
+        """The metric of predictions and true values, none missing.
+
+        Raises:
+            ValueError: It is not defined of these.
+        """
         from sklearn import metrics
+        from sklearn.exceptions import UndefinedMetricWarning
 
-        return float(getattr(metrics, self.function)(truth, predicted, **self.options))
+        function: Any = self.function
+        if isinstance(function, str):
+            function = getattr(metrics, function)
+        with warnings.catch_warnings():
+            # a class that nothing is predicted to be has no precision: scikit-learn says 0
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            return self.sign * float(function(truth, predicted, **self.options))
 
 
-METRICS = {
-    "auc": Metric("roc_auc_score", "scores", higher_is_better=True, most=1.0),
-    "log_loss": Metric(
-        "log_loss", "probabilities", higher_is_better=False, options={"labels": [False, True]}
+def _measured(scorer: Any) -> Measured:
+    """The kind of predictions of a scorer, by what it asks an estimator for."""
+    asks = scorer._response_method
+    if asks == "predict_proba":
+        return "probabilities"
+    if asks != "predict":
+        return "scores"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            scorer._score_func([0.25, 1.5, 2.5], [0.5, 1.5, 2.25], **scorer._kwargs)
+        except (ValueError, Warning):  # numbers that are no classes
+            return "classes"
+    return "amounts"
+
+
+class _Metrics(dict[str, Metric]):
+    """Metrics by name; scorers of scikit-learn's are added when they are asked for."""
+
+    def __missing__(self, name: str) -> Metric:
+        self[name] = metric = Metric.of_scorer(name)
+        return metric
+
+
+_SHARE, _AMOUNT = (0.0, 1.0), (0.0, np.inf)
+METRICS = _Metrics(
+    auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2, span=_SHARE),
+    log_loss=Metric(
+        "log_loss",
+        "probabilities",
+        higher_is_better=False,
+        options={"labels": [False, True]},
+        span=_AMOUNT,
     ),
-    "brier": Metric(
+    brier=Metric(
         "brier_score_loss",
         "probabilities",
         higher_is_better=False,
         options={"pos_label": True},
-        most=1.0,
+        span=_SHARE,
     ),
-    "accuracy": Metric("accuracy_score", "classes", higher_is_better=True, most=1.0),
-    "mae": Metric("mean_absolute_error", "amounts", higher_is_better=False),
-    "rmse": Metric("root_mean_squared_error", "amounts", higher_is_better=False),
-}
+    accuracy=Metric("accuracy_score", "classes", higher_is_better=True, span=_SHARE),
+    mae=Metric("mean_absolute_error", "amounts", higher_is_better=False, span=_AMOUNT),
+    rmse=Metric("root_mean_squared_error", "amounts", higher_is_better=False, span=_AMOUNT),
+)
 """Metrics by name: area under the ROC curve, logarithmic loss, Brier score (Brier 1950), share
 of right classes, mean absolute error and root mean square error (in the label's unit)."""
 
+SHORT_NAMES = tuple(METRICS)
+"""The metrics with names of our own; any name of `sklearn.metrics.get_scorer_names` is one too."""
 _WORST = {"auc": 0.0, "log_loss": -np.log(np.finfo(np.float64).eps), "brier": 1.0, "accuracy": 0.0}
 """Metrics of predictions that are as wrong as can be; scikit-learn's logarithmic loss clips
 probabilities at this distance from 0."""
@@ -91,7 +163,7 @@ class Quality:
     Attributes:
         column: The prediction: a model's column or an output.
         label: The label that it predicts.
-        metric: One of `METRICS`.
+        metric: One of `METRICS`, or any scorer of scikit-learn's, such as `average_precision`.
         threshold: Least value of the metric, or largest where lower is better.
     """
 
@@ -101,11 +173,18 @@ class Quality:
     threshold: float
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
+        try:
+            METRICS[self.metric]
+        except KeyError:
+            from sklearn.metrics import get_scorer_names
+
+            close = get_close_matches(self.metric, [*SHORT_NAMES, *get_scorer_names()], n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise DeclarationError(
                 f"quality of {self.column}: {self.metric!r} is no metric; use one of "
-                f"{', '.join(METRICS)}."
-            )
+                f"{', '.join(SHORT_NAMES)}, or a scorer of scikit-learn's "
+                f"(sklearn.metrics.get_scorer_names()).{hint}"
+            ) from None
 
     @property
     def title(self) -> str:
@@ -129,8 +208,8 @@ class Quality:
             return
         fitting = [
             name
-            for name, metric in METRICS.items()
-            if _misfit(metric.measures, graph, self.column, self.label) is None
+            for name in SHORT_NAMES
+            if _misfit(METRICS[name].measures, graph, self.column, self.label) is None
         ]
         instead = f"use {' or '.join(fitting)}" if fitting else "name another column or label"
         raise DeclarationError(f"quality of {self.column}: {self.metric} {wrong}; {instead}.")
@@ -148,18 +227,25 @@ class Quality:
             columns: The label and the prediction.
 
         Raises:
-            InputError: A probability is below 0 or above 1.
+            InputError: A probability is below 0 or above 1, or the metric is not defined of such
+                labels, as F1 of three classes.
         """
         truth, predicted = self.known(columns)
         metric = METRICS[self.metric]
-        if not len(truth) or (metric.measures == "scores" and len(np.unique(truth)) < 2):
+        if not len(truth) or (metric.least > 1 and len(set(truth.tolist())) < metric.least):
             return float("nan")
         if metric.measures == "probabilities" and ((predicted < 0) | (predicted > 1)).any():
             raise InputError(
                 f"quality of {self.column}: {self.metric} measures probabilities, but it goes from "
                 f"{predicted.min():g} to {predicted.max():g}."
             )
-        return metric.compute(truth, predicted)
+        try:
+            return metric.compute(truth, predicted)
+        except ValueError as error:
+            raise InputError(
+                f"quality of {self.column}: {self.metric} cannot be computed of {self.label}: "
+                f"{one_line(str(error))}."
+            ) from error
 
     def is_met(self, value: float) -> bool:
         """Whether a measured value reaches the threshold; NaN does not."""
@@ -173,9 +259,25 @@ class Quality:
         """
         truth = columns[self.label]
         known = truth[~is_missing(truth)]
+        if self.metric in _WORST:
+            return not self.is_met(_WORST[self.metric])
+        if len(set(known.tolist())) < METRICS[self.metric].least:
+            return True  # nothing is measured: that says so itself
+        try:
+            worst = METRICS[self.metric].compute(known, self._worst(known))
+        except ValueError:
+            return True
+        return not self.is_met(worst)
+
+    def _worst(self, truth: Array) -> Array:
+        """Predictions that are as wrong as can be: the other class, or off by the whole range."""
         if METRICS[self.metric].measures == "amounts":
-            return not (len(known) and self.is_met(float(np.ptp(known.astype(float)))))
-        return not self.is_met(_WORST[self.metric])
+            amounts = truth.astype(float)
+            return np.asarray(amounts + np.ptp(amounts))
+        classes, places = np.unique(truth, return_inverse=True)
+        if METRICS[self.metric].measures == "classes":
+            return np.asarray(classes[(places + 1) % len(classes)])
+        return np.asarray(truth != classes[-1], dtype=float)
 
     def is_no_worse(self, value: float, other: float) -> bool:
         """Whether a measured value is at least as good as another; NaN is not."""
@@ -216,7 +318,7 @@ def _is_amount(graph: Graph, name: str) -> bool:
     from sklearn.base import is_classifier
 
     column = graph.columns.get(name)
-    return isinstance(column, Model) and not is_classifier(column.make())
+    return isinstance(column, Model) and not is_classifier(estimator_of(column))
 
 
 def by_slice(

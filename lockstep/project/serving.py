@@ -23,12 +23,15 @@ class Serving:
         registry_seconds: Seconds between looks in the registry for a challenger and for other
             versions that have passed the gate; None for never: the live version serves alone.
         canary: Another version that answers a share of the requests; None for none.
+        compat: Whether the server is as lenient as MLflow's, with its statuses, as `lockstep serve
+            --compat` makes it.
     """
 
     log: RequestLog | None = field(default_factory=RequestLog)
     cached_rows: int = 0
     registry_seconds: float | None = 5.0
     canary: Canary | None = None
+    compat: bool = False
 
     def __post_init__(self) -> None:
         if self.log is not None and not isinstance(self.log, RequestLog):
@@ -47,6 +50,9 @@ class Serving:
             raise DeclarationError(
                 f"Serving: registry_seconds is {show(seconds)}; give seconds, such as 5.0, or None."
             )
+        compat: Any = self.compat
+        if not isinstance(compat, bool):
+            raise DeclarationError(f"Serving: compat is {show(compat)}; give True or False.")
         if self.canary is not None and not isinstance(self.canary, Canary):
             raise DeclarationError(
                 f"Serving: canary is {show(self.canary)}; give a Canary(3, share=0.05), or None."

@@ -178,6 +178,7 @@ class SqlSource:
         from sqlalchemy import Date, NullPool, bindparam, create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
+        sys.audit("lockstep.query", self.describe())  # not every driver tells of its connections
         statement = text(self.query)
         _check_day(self, day, self.takes_day, ":day in its query")
         if self.takes_day:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.columns.plain import iso
 from lockstep.errors import ArtifactError, EvidenceError
-from lockstep.registry.version_tags import proven_at, read_evidence, was_live
+from lockstep.registry.version_tags import Proof, proofs, read_evidence
 
 if TYPE_CHECKING:
+    from lockstep.registry.decisions import Decisions
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
 
@@ -28,7 +29,7 @@ class VersionFacts:
         rows: Number of rows of the fit; None where its files cannot be used.
         metrics: Its figures on held-out rows, by title.
         failed: Checks that failed when it was trained; None where that is not known.
-        passed: When it last passed the gate, in UTC; None if it never did.
+        proofs: What proves it, one for each environment, the newest first.
         was_live: Whether it was ever live.
         damage: Why its files cannot be used; None if they can.
     """
@@ -39,13 +40,23 @@ class VersionFacts:
     rows: int | None
     metrics: Mapping[str, float]
     failed: tuple[str, ...] | None
-    passed: datetime | None
+    proofs: tuple[Proof, ...]
     was_live: bool
     damage: str | None = None
 
+    @property
+    def passed(self) -> datetime | None:
+        """When it was proven last, in UTC; None if it never was."""
+        return self.proofs[0].at if self.proofs else None
+
     @classmethod
-    def of(cls, registry: Registry, version: Version) -> VersionFacts:
+    def of(cls, registry: Registry, version: Version, decisions: Decisions) -> VersionFacts:
         """The facts of a version, from the registry and its files.
+
+        Args:
+            registry: The registry.
+            version: The version.
+            decisions: Which versions were live.
 
         Raises:
             FetchError: Its files had to be fetched, and did not all arrive.
@@ -63,8 +74,8 @@ class VersionFacts:
             rows=manifest.get("rows"),
             metrics=manifest.get("metrics", {}),
             failed=_failed(version),
-            passed=_passed(version),
-            was_live=was_live(version),
+            proofs=_proofs(version),
+            was_live=version.version in decisions.versions,
             damage=damage,
         )
 
@@ -78,6 +89,7 @@ class VersionFacts:
             "metrics": dict(self.metrics),
             "failed": None if self.failed is None else list(self.failed),
             "passed": None if self.passed is None else iso(self.passed),
+            "proofs": [{**asdict(proof), "at": iso(proof.at)} for proof in self.proofs],
             "was_live": self.was_live,
             "damage": self.damage,
         }
@@ -90,8 +102,8 @@ def _failed(version: Version) -> tuple[str, ...] | None:
         return None
 
 
-def _passed(version: Version) -> datetime | None:
+def _proofs(version: Version) -> tuple[Proof, ...]:
     try:
-        return proven_at(version)
-    except (EvidenceError, ArtifactError):
-        return None
+        return proofs(version)
+    except ArtifactError:
+        return ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing, write_listing
 from lockstep.errors import ArtifactError, RegistryError
-from lockstep.registry.version_tags import is_proven, proven_at
+from lockstep.registry.version_tags import proofs
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
@@ -35,7 +35,7 @@ def list_versions(registry: Registry, name: str, last: Listing | None = None) ->
         RegistryError: The registry cannot be read.
     """
     known = registry.versions(name)
-    proven = [version for version in known if is_proven(version)][-FETCHED:]
+    proven = [version for version in known if proofs(version)][-FETCHED:]
     challenger = next((version for version in known if CHALLENGER in version.aliases), None)
     wanted = {version.version: version for version in (*proven, challenger) if version is not None}
     at_hand = last.versions if last is not None else {}
@@ -68,13 +68,15 @@ def update_listing(registry: Registry, name: str, path: Path) -> Listing:
 
 
 def _listed(registry: Registry, version: Version, last: ListedVersion | None) -> ListedVersion:
+    proven = proofs(version)
     is_at_hand = last is not None and last.digest == version.digest and last.directory.is_dir()
     return ListedVersion(
         name=version.name,
         version=version.version,
         directory=last.directory if last and is_at_hand else registry.files(version),
         digest=version.digest,
-        proven_at=proven_at(version) if is_proven(version) else None,
+        proven_at=proven[0].at if proven else None,
+        trusted=registry.trusted,
     )
 
 

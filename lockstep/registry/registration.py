@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
+from lockstep.registry.sites import user
 from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
@@ -48,20 +48,21 @@ class Registration:
         pipeline: The fitted pipeline.
         source: Its source.
         evidence: What else the version carries.
+        trusted: Further types that its models may hold.
     """
 
     connection: Connection
     pipeline: Pipeline
     source: Snapshot
     evidence: Evidence
+    trusted: tuple[str, ...] = ()
 
     def carry_out(self, tags: Mapping[str, str], plots: Mapping[str, Figure]) -> Version:
         """Log and register it; see `Registry.log`."""
         self._check()
         with _one_at_a_time, tempfile.TemporaryDirectory(prefix="lockstep-") as directory:
-            digest = write_artifact(
-                Path(directory, ARTIFACT), self.pipeline, self.source, self.evidence
-            )
+            folder = Path(directory, ARTIFACT)
+            digest = write_artifact(folder, self.pipeline, self.source, self.evidence, self.trusted)
             labels = {
                 MANIFEST_TAG: digest,
                 "lockstep.code": self.source.digest,
@@ -100,7 +101,7 @@ class Registration:
             self._experiment(),
             run_name=f"{self.pipeline.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
             tags={
-                "mlflow.user": _user(),
+                "mlflow.user": user(),
                 "mlflow.source.type": "LOCAL",
                 "mlflow.source.name": self.source.module.replace(".", "/") + ".py",
                 "mlflow.note.content": about(self.source),
@@ -210,10 +211,3 @@ def _on_failure(mark: Callable[[], object]) -> Iterator[None]:
         with suppress(Exception):  # the registry may be gone, and the first error says more
             mark()
         raise
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has no name
-        return "unknown"

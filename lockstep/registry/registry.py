@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import Evidence
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline
@@ -28,7 +29,7 @@ from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
 from lockstep.registry.version_tags import check_surroundings
-from lockstep.registry.versions import Version
+from lockstep.registry.versions import RegisteredModel, Version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +48,7 @@ class Registry:
             once for every registry object.
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
+        trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Registry:
         cache: Path | None = None,
         attempts: int = 4,
         wait: float = 0.5,
+        trusted: tuple[str, ...] = (),
     ) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
+        self.trusted = trusted
         self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._files = VersionFiles(self._connection, cache)
@@ -103,7 +107,7 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
             RegistryError: The registry refused something.
         """
-        registration = Registration(self._connection, pipeline, source, evidence)
+        registration = Registration(self._connection, pipeline, source, evidence, self.trusted)
         return registration.carry_out(tags or {}, plots or {})
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
@@ -121,6 +125,7 @@ class Registry:
             AliasNotSetError: There is no such alias.
             ArtifactError: One of its files is missing or was changed, or Lockstep did not log it.
             SnapshotError: Its source does not run here.
+            OutsideReadingError: Its source opens, when imported, what the version does not carry.
             UntrustedTypeError: A model holds a type that may not be loaded.
             RegistryUnreachableError: The registry does not answer.
         """
@@ -129,9 +134,14 @@ class Registry:
         if key in self._loaded:
             Artifact.open(files, listed.digest)
         else:
-            self._loaded[key] = LoadedVersion.open(
-                files, listed.digest, name=listed.name, version=listed.version
-            )
+            with guarding():
+                self._loaded[key] = LoadedVersion.open(
+                    files,
+                    listed.digest,
+                    name=listed.name,
+                    version=listed.version,
+                    trusted=self.trusted,
+                )
         return self._loaded[key]
 
     def unload(self, loaded: LoadedVersion) -> None:
@@ -166,17 +176,26 @@ class Registry:
         client = self._connection.client
         self._call(client.set_registered_model_alias, name, alias, str(version))
 
-    def versions(self, name: str) -> tuple[Version, ...]:
-        """All versions of a model, oldest first; none if there is no such model."""
+    def model(self, name: str) -> RegisteredModel | None:
+        """A registered model with its tags and aliases, in one look; None if there is none."""
         if self._connection.is_new:
-            return ()
+            return None
         client = self._connection.client
         model = self._connection.find(client.get_registered_model, name)
         if model is None:
+            return None
+        aliases = {alias: int(number) for alias, number in model.aliases.items()}
+        return RegisteredModel(aliases, dict(model.tags))
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """All versions of a model, oldest first; none if there is no such model."""
+        model = self.model(name)
+        if model is None:
             return ()
+        client = self._connection.client
         aliases: dict[int, list[str]] = {}
         for alias, number in model.aliases.items():
-            aliases.setdefault(int(number), []).append(alias)
+            aliases.setdefault(number, []).append(alias)
         versions: list[Version] = []
         token = None
         while True:
@@ -190,6 +209,23 @@ class Registry:
         """Set a tag of a version."""
         client = self._connection.client
         self._call(client.set_model_version_tag, version.name, str(version.version), key, value)
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        """Set a tag of a registered model."""
+        self._call(self._connection.client.set_registered_model_tag, name, key, value)
+
+    def untag_model(self, name: str, key: str) -> None:
+        """Remove a tag of a registered model, unless somebody else has."""
+        client = self._connection.client
+        self._connection.find(client.delete_registered_model_tag, name, key)
+
+    def find(self, name: str, version: int) -> Version:
+        """A version by its number.
+
+        Raises:
+            VersionNotFoundError: There is no such version.
+        """
+        return self._find(name, version)
 
     def _find(self, name: str, version: int | str) -> Version:
         if isinstance(version, str) and not version.isdecimal():

@@ -1,8 +1,8 @@
 """Tags of a version: facts that hold only for its very bytes.
 
-    lockstep.evidence       the results of the checks of history, training set and candidate
-    lockstep.proven         that it has passed the gate, and when
-    lockstep.surroundings   the files around its directory, by which MLflow serves it
+    lockstep.evidence        the results of the checks of history, training set and candidate
+    lockstep.proven.5a1c…    that it is proven in an environment: by whom, where and when
+    lockstep.surroundings    the files around its directory, by which MLflow serves it
 
 A tag can be edited by hand, copied to another version, or outlive its files. So each holds the
 pipeline's name, the SHA-256 of the version's manifest (which lists those of all its files) and one
@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +28,7 @@ import msgspec
 from lockstep.artifacts.artifact import check_files, sha256
 from lockstep.errors import EvidenceError
 from lockstep.registry.mlmodel import ARTIFACT
+from lockstep.registry.sites import Site
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 Held = TypeVar("Held")
 
 EVIDENCE = "lockstep.evidence"
-PROVEN = "lockstep.proven"
+PROVEN = "lockstep.proven."
+"""How the names of the tags begin that end in the fingerprint of an environment."""
 SURROUNDINGS = "lockstep.surroundings"
 
 
@@ -80,47 +82,65 @@ def read_evidence(version: Version) -> TrainingEvidence:
     return held(version, EVIDENCE, TrainingEvidence)
 
 
-def write_proven(registry: Registry, version: Version, *, went_live: bool = True) -> None:
-    """Tag a version that passes the gate now.
+@dataclass(frozen=True)
+class Proof:
+    """That a version was proven: its golden records were replayed, all columns the same.
+
+    Attributes:
+        at: When, in UTC.
+        by: The name of the user.
+        home: The folder of the home.
+        host: The name of the machine.
+        environment: Fingerprint of the environment (`lockstep.artifacts.fingerprint`).
+    """
+
+    at: datetime
+    by: str
+    home: str
+    host: str
+    environment: str
+
+
+def write_proven(registry: Registry, version: Version, site: Site, environment: str) -> None:
+    """Tag a version that is proven now, by the gate or by a replay of its golden records.
 
     Args:
         registry: The registry.
         version: The version.
-        went_live: Whether it goes live now, rather than being the challenger.
+        site: Who proved it, and where.
+        environment: Fingerprint of the environment.
     """
-    facts = {"at": datetime.now(UTC).isoformat(), "went_live": went_live}
-    registry.tag(version, PROVEN, bound(version.name, version.digest, facts))
+    facts = {"at": datetime.now(UTC).isoformat(), **asdict(site), "environment": environment}
+    registry.tag(version, _proven(environment), bound(version.name, version.digest, facts))
 
 
-def proven_at(version: Version) -> datetime:
-    """When a version last passed the gate.
+def proofs(version: Version) -> tuple[Proof, ...]:
+    """What proves a version, one for each environment, the newest first.
 
-    Raises:
-        EvidenceError: No tag says that these bytes have.
+    Tags that do not hold for its bytes are left out.
     """
-    return held(version, PROVEN, _Passed).at
+    holding = []
+    for tag in version.tags:
+        if tag.startswith(PROVEN):
+            with suppress(EvidenceError):
+                proof = held(version, tag, Proof)
+                if tag == _proven(proof.environment):
+                    holding.append(proof)
+    return tuple(sorted(holding, key=lambda proof: proof.at, reverse=True))
 
 
 def is_proven(version: Version) -> bool:
-    """Whether a tag says that these bytes have passed the gate."""
-    try:
-        proven_at(version)
-    except EvidenceError:
-        return False
-    return True
+    """Whether a tag says that these bytes are proven in any environment."""
+    return bool(proofs(version))
 
 
-def was_live(version: Version) -> bool:
-    """Whether a tag says that these bytes have passed the gate, and went live."""
-    return is_proven(version) and held(version, PROVEN, _Passed).went_live
+def proven_in(version: Version, environment: str) -> Proof | None:
+    """What proves a version in an environment; None if nothing does."""
+    return next((proof for proof in proofs(version) if proof.environment == environment), None)
 
 
-@dataclass(frozen=True)
-class _Passed:
-    """The facts of a passed gate: when, and whether the version went live."""
-
-    at: datetime
-    went_live: bool = True
+def _proven(environment: str) -> str:
+    return f"{PROVEN}{environment[:16]}"
 
 
 @dataclass(frozen=True)
@@ -158,27 +178,41 @@ def held(version: Version, tag: str, kind: type[Held]) -> Held:
     which = f"version {version.version} of {version.name}"
     if text is None:
         raise EvidenceError(f"{which} has no tag {tag}")
-    try:
-        facts: dict[str, Any] = json.loads(text)
-        digest = facts.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EvidenceError(f"the tag {tag} of {which} cannot be read ({error})") from error
-    if digest != _digest(facts):
-        raise EvidenceError(f"the tag {tag} of {which} has been edited since it was written")
-    try:
-        about, held = msgspec.convert(facts, _Binding), msgspec.convert(facts, kind)
-    except msgspec.ValidationError as error:
-        raise EvidenceError(
-            f"the tag {tag} of {which} is not as this Lockstep writes it ({error})"
-        ) from error
-    if about.pipeline != version.name:
-        raise EvidenceError(f"the tag {tag} of {which} is that of a version of {about.pipeline}")
-    if about.manifest != version.digest:
+    manifest, facts = unbound(text, version.name, f"the tag {tag} of {which}", kind)
+    if manifest != version.digest:
         raise EvidenceError(
             f"the tag {tag} of {which} was written about other files: their manifest has SHA-256 "
-            f"{about.manifest[:12]}…, and this version's {version.digest[:12]}…"
+            f"{manifest[:12]}…, and this version's {version.digest[:12]}…"
         )
-    return held
+    return facts
+
+
+def unbound(text: str, name: str, which: str, kind: type[Held]) -> tuple[str, Held]:
+    """The SHA-256 of the manifest and the facts that a tag's text is about; see `bound`.
+
+    Args:
+        text: The text.
+        name: Name of the pipeline that it must be about.
+        which: The tag, for messages.
+        kind: The type of the facts.
+
+    Raises:
+        EvidenceError: It was edited, is that of another pipeline, or is something else.
+    """
+    try:
+        stored: dict[str, Any] = json.loads(text)
+        digest = stored.pop("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"{which} cannot be read ({error})") from error
+    if digest != _digest(stored):
+        raise EvidenceError(f"{which} has been edited since it was written")
+    try:
+        about, facts = msgspec.convert(stored, _Binding), msgspec.convert(stored, kind)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(f"{which} is not as this Lockstep writes it ({error})") from error
+    if about.pipeline != name:
+        raise EvidenceError(f"{which} is that of a version of {about.pipeline}")
+    return about.manifest, facts
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

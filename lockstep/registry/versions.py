@@ -17,6 +17,19 @@ MANIFEST_TAG = "lockstep.manifest"
 
 
 @dataclass(frozen=True)
+class RegisteredModel:
+    """A registered model: what its versions have in common.
+
+    Attributes:
+        aliases: Number of the version of each alias, without the `@`.
+        tags: Its tags.
+    """
+
+    aliases: Mapping[str, int]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Version:
     """A version as the registry lists it.
 

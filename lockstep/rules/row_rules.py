@@ -8,7 +8,7 @@ go through the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -174,15 +174,24 @@ class RowRules:
         """
         self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
 
-    def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
-        """All that is wrong with a row; empty if the rules accept it."""
+    def reasons(
+        self, columns: Columns, row: int, without: Collection[str] = ()
+    ) -> tuple[Reason, ...]:
+        """All that is wrong with a row; empty if the rules accept it.
+
+        Args:
+            columns: Columns in canonical form.
+            row: Position of the row.
+            without: Columns whose values are not known: rules about them are left out.
+        """
         arrays = self._arrays(columns)
         values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
         tests = self._plan(arrays).tests
         return tuple(
             _reason(rule, [_readable(values[name], columns[name]) for name in rule.columns])
             for rule, test in zip(self.rules, tests, strict=True)
-            if not _passes(test, [values[name] for name in rule.columns])
+            if not any(name in without for name in rule.columns)
+            and not _passes(test, [values[name] for name in rule.columns])
         )
 
     def _arrays(self, columns: Columns) -> Sequence[Array]:

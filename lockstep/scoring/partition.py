@@ -12,6 +12,7 @@ store and rows only: a process of a pool does without registry and orchestrator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,11 +20,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
-from lockstep.checks.comparisons import check_company, check_replay, check_sample
+from lockstep.checks.comparisons import (
+    check_company,
+    check_replay,
+    check_sample,
+    outside_readings,
+)
 from lockstep.checks.ingest import (
     Ingested,
     QuarantinedValues,
@@ -45,7 +52,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_arrow
-from lockstep.errors import BlockedError, FailingFunctionError
+from lockstep.errors import BlockedError, FailingFunctionError, OutsideReadingError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.row_rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
@@ -59,7 +66,7 @@ from lockstep.scoring.rows import (
     compute_rows,
     not_computed,
 )
-from lockstep.scoring.work import Batch, Stage, Work
+from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import blocking
@@ -143,7 +150,7 @@ def ingest_batch(
     with work.records.step(work.partition, "batch", work.run) as attempt:
         ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
         aside = (*ingested.refused, *ingested.broken)
-        path = attempt.write_columns("batch", ingested.columns)
+        attempt.write_columns("batch", ingested.columns)
         attempt.write("batch_quarantine", quarantine_table(aside, ingested.duplicates))
         records = work.records.for_a_step()
         compared = attempted(compare, work, live, records, ingested, accept, attempt.written)
@@ -170,7 +177,7 @@ def ingest_batch(
         results = worth_telling(work.declared, "batch", checked)
         blocked_by = blocking(BATCH_CHECKS, results)
         accepted = keep_for_later(attempt, compared.value, is_blocked=bool(blocked_by))
-        done = attempt.keep(
+        attempt.keep(
             "batch",
             StepRecord(
                 counts=ingested.counts,
@@ -181,7 +188,7 @@ def ingest_batch(
                 facts={ACCEPTED: accepted, SINCE: work.live_since, **drift.facts},
             ),
         )
-    return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
+    return Stage.of(attempt, "batch")
 
 
 def input_checks(
@@ -231,7 +238,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
     aside, like those on which a function fails. The checks look at all computed rows; there are
-    none where functions fail on more rows than may be set aside.
+    none where functions fail on more rows than may be set aside, or are refused what they read.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
@@ -244,20 +251,28 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
         serving = live.fastest(len(raw[pipeline.key]))
         before = _quarantined(work, attempt)
-        try:
-            rows = compute_rows(serving, raw, before.room, _row_rules(live))
-        except FailingFunctionError as error:
-            checked = {COMPUTATION.name: not_computed(error, before)}
-            done = attempt.keep("scored", failed_step(work, "scored", checked, live))
-            return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
-        path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
+        failure = None
+        with suppress(OutsideReadingError), guarding() as guard:
+            try:
+                rows = compute_rows(serving, raw, before.room, _row_rules(live))
+            except FailingFunctionError as error:
+                failure = not_computed(error, before)
+        if guard.readings:
+            failure = outside_readings(guard.readings)
+        if failure is not None:
+            checked = {COMPUTATION.name: failure}
+            attempt.keep("scored", failed_step(work, "scored", checked, live))
+            return Stage.of(attempt, "scored")
+        attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
         drift = prediction_drift(work, live, rows)
         checked = _scored_checks(work, live, serving, attempt, rows, before)
         checked["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", checked)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
-        done = attempt.keep(
+        figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
+        published = list(published_columns(pipeline))
+        attempt.keep(
             "scored",
             StepRecord(
                 counts=counts,
@@ -265,11 +280,10 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"published": list(published_columns(pipeline)), **drift.facts},
+                facts={"published": published, FIGURES: figures, **drift.facts},
             ),
         )
-    figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
-    return Stage(path, done.counts, done.results, done.blocked_by, figures, live.version)
+    return Stage.of(attempt, "scored")
 
 
 def failed_step(
@@ -313,7 +327,7 @@ def publish(work: Work) -> Stage:
             StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
         )
         records.commit(attempt)
-    return Stage(records.export_path(work.partition), counts)
+    return Stage.of(attempt, "published", records.export_path(work.partition))
 
 
 def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
@@ -429,5 +443,6 @@ def _figures(outputs: Columns) -> dict[str, float]:
     for name, array in outputs.items():
         if len(array) and array.dtype.kind in "fib":
             mean = float(np.nanmean(array.astype(float)))
-            figures[f"share of {name}" if array.dtype == bool else f"mean {name}"] = mean
+            if np.isfinite(mean):
+                figures[f"share of {name}" if array.dtype == bool else f"mean {name}"] = mean
     return figures

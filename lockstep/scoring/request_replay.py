@@ -251,17 +251,20 @@ def _kept(
 
 
 def _counts(segment: LogSegment) -> dict[str, int]:
-    left_out = segment.end.left_out
+    left_out, erased = segment.end.left_out, segment.header.erased
     return {
         "requests": len(segment.requests),
         "rows": segment.rows,
         "rejected": int(segment.requests.rejected.sum()),
         **({"left out": left_out} if left_out is not None else {}),
+        **({"rows erased": sum(note.rows for note in erased)} if erased else {}),
     }
 
 
 def _figures(segment: LogSegment) -> dict[str, float]:
     requests = segment.requests
+    if not len(requests):  # all of them were erased
+        return {}
     milliseconds = requests.latency / 1000
     return {
         **{

@@ -21,12 +21,51 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
 from lockstep.errors import ArtifactError, UnavailableFilesError, UnreadableError
 from lockstep.scoring.earlier import demand_known
-from lockstep.scoring.partition import check_version, failed_step, ingest_batch, score_batch
+from lockstep.scoring.partition import (
+    check_version,
+    failed_step,
+    ingest_batch,
+    publish,
+    score_batch,
+)
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.live_version import Live
 
 Read: TypeAlias = Callable[[Schema], Decoded]
 """Reads a partition's rows, and decodes them as a record type declares them."""
+
+
+def all_steps(
+    work: Work,
+    serving: Live,
+    read: Read,
+    *,
+    accept: Sequence[str] = (),
+    on_step: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Carry out the steps of a partition until one blocks it, by the version that is live now.
+
+    Args:
+        work: The partition.
+        serving: The record of the live version.
+        read: Reads the rows.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
+        on_step: Called when a step begins, with its name.
+
+    Raises:
+        LockstepError: `accept` names neither a finding nor a field, or something outside fails.
+        LockedError: Another process keeps the partition locked.
+        DamagedError: What a step wrote was changed before the next one.
+        SupersededError: Another run published the partition meanwhile.
+    """
+    on_step("batch")
+    batch, live = _ingest(work, serving, read, accept)
+    if live is None or batch.blocked_by:
+        return
+    on_step("scored")
+    if not score_batch(work, live).blocked_by:
+        on_step("published")
+        publish(work)
 
 
 def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] = ()) -> Stage:
@@ -42,24 +81,32 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
         LockstepError: `accept` names neither a finding nor a field, or something outside fails.
         LockedError: Another process keeps the partition locked.
     """
+    stage, _ = _ingest(work, serving, read, accept)
+    return stage
+
+
+def _ingest(
+    work: Work, serving: Live, read: Read, accept: Sequence[str]
+) -> tuple[Stage, LoadedVersion | None]:
+    """The result of `batch_step`, and the version that can go on; None where none can."""
     demand_known(accept, work.declared.pipeline.record_schema)
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
-    state = serving.state()
+    state = serving.take_over()
     work = replace(work, live=state)
     try:
         live = serving.load(state)
     except UnavailableFilesError:
         raise
     except ArtifactError as error:
-        return _fail(work, "batch", {LIVE_VERSION.name: _not_loaded(work, error)})
+        return _fail(work, "batch", {LIVE_VERSION.name: _not_loaded(work, error)}), None
     if lost := losses(live):
-        return _fail(work, "batch", {LIVE_VERSION.name: incomplete(live, lost)}, live=live)
+        return _fail(work, "batch", {LIVE_VERSION.name: incomplete(live, lost)}, live=live), None
     try:
         rows = read(live.pipeline.record_schema)
     except UnreadableError as error:
         results = {**check_version(work, live), DECODING.name: check_readable(error)}
-        return _fail(work, "batch", results, live=live)
-    return ingest_batch(work, live, rows, accept=accept)
+        return _fail(work, "batch", results, live=live), None
+    return ingest_batch(work, live, rows, accept=accept), live
 
 
 def scored_step(work: Work, serving: Live) -> Stage:
@@ -95,8 +142,8 @@ def _fail(
 ) -> Stage:
     """Record a step that has nothing to work on; see `failed_step`."""
     with work.records.step(work.partition, step, work.run, after=after) as attempt:
-        done = attempt.keep(step, failed_step(work, step, results, live))
-    return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
+        attempt.keep(step, failed_step(work, step, results, live))
+    return Stage.of(attempt, step)
 
 
 def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:

@@ -12,10 +12,14 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
+from lockstep.store.attempts import Attempt
 from lockstep.store.live_version import LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
+
+FIGURES = "figures"
+"""Fact of a step: means and shares of the outputs, by title."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +50,8 @@ class Work:
     @property
     def live_since(self) -> str | None:
         """Since when the version is live, in ISO form; None where the gate does not say."""
-        allowed = self.live.allowed if self.live is not None else None
-        return None if allowed is None else allowed.since.isoformat()
+        taken = self.live.taken if self.live is not None else None
+        return None if taken is None else taken.since.isoformat()
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,38 @@ class Stage:
         blocked_by: Blocking checks that are in error, each with its summary.
         figures: Means and shares of the outputs, by title.
         version: Number of the version that it used; None where it used none.
+        record: SHA-256 of the attempt's record, once the step was in it.
     """
 
     path: Path | None
     counts: Mapping[str, int]
-    results: Mapping[str, CheckResult] = field(default_factory=dict)
-    blocked_by: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
-    version: int | None = None
+    results: Mapping[str, CheckResult]
+    blocked_by: Mapping[str, str]
+    figures: Mapping[str, float]
+    version: int | None
+    record: str
+
+    @classmethod
+    def of(cls, attempt: Attempt, step: str, path: Path | None = None) -> Stage:
+        """The result of a step that an attempt has recorded.
+
+        Args:
+            attempt: The attempt.
+            step: The step.
+            path: The file that consumers read; by default the step's own, if it wrote one.
+        """
+        done, own = attempt.record.steps[step], f"{step}.parquet"
+        if path is None and own in done.files:
+            path = attempt.path(own)
+        return cls(
+            path=path,
+            counts=done.counts,
+            results=done.results,
+            blocked_by=done.blocked_by,
+            figures=done.facts.get(FIGURES, {}),
+            version=done.version,
+            record=attempt.digest(),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,7 +119,8 @@ class Metrics:
         )
         self._compiled = gauge(
             "compiled_models",
-            "Models that are served compiled, found equal to scikit-learn in this process.",
+            "Models that are served compiled, found in this process to give what scikit-learn "
+            "gives, as exactly as each declares.",
         )
         self._refused = gauge(
             "version_refused",

@@ -1,29 +1,41 @@
-"""The live version: the one that the gate lets serve, and the alias `@live` that shows it.
+"""The live version: the one that a gate lets serve, in all homes of a registry.
 
-The gate's file decides (`lockstep.artifacts.live_pointer`), and the alias follows. A version goes
-live by three writes; a process may be killed after each of them:
+A decision in the registry says which version is live (`lockstep.registry.decisions`). The alias
+`@live` shows it to people, and a file in each home names the version for the processes that serve
+there. A version goes live by four writes; a process may be killed after each of them:
 
-    1. the file names the version, and where `@live` still points
-    2. `@live` points to the version
-    3. the file says that it does
+    1. the registry holds the decision, and where `@live` still points
+    2. the file of this home names the version, which was proven here
+    3. `@live` points to the version
+    4. the decision says that it does
 
-The version serves from the first write on; the next process that looks makes the others. An alias
-that points elsewhere was moved by hand or with a copy of the registry, not by the gate.
+The decision holds from the first write on; the next process that looks makes the others. Every
+other home takes a decision over, where it is about to serve: once it has replayed the golden
+records of the version in its own environment, it makes the second write. Where they come out
+otherwise, it keeps the version that it had, and says so.
+
+An alias that points elsewhere, and that no write of a gate explains, was moved by hand or with a
+copy of the registry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.comparisons import check_replay
 from lockstep.errors import ArtifactError, DamagedError, UnavailableFilesError, VersionNotFoundError
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.decisions import DECISION, Decision, Decisions, new_key
+from lockstep.registry.sites import Site
+from lockstep.registry.version_tags import proven_in, write_proven
 from lockstep.store.attempts import AttemptRecord
 from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
@@ -33,53 +45,79 @@ from lockstep.store.streams import stream_records
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.registry.registry import Registry
+    from lockstep.registry.versions import Version
 
 SINCE = "live_since"
 """Fact of a batch's step: since when the version that scores it was live."""
 _MOMENT = timedelta(microseconds=1)
-"""Least time between two moves of the live version, whatever the clock says."""
+"""Least time between two decisions, whatever the clock says."""
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """The live version by the gate and by the registry.
+    """The live version by the decisions, by the alias and by this home.
 
     Attributes:
-        allowed: The gate's record; None if it has let no version serve.
+        decisions: The decisions in the registry.
+        taken: The version that serves in this home; None if none does yet.
         shown: Number of the version that `@live` points to; None if it points nowhere.
-        damage: Why the gate's record cannot be read; None if it can.
-        is_registered: Whether the registry has the version that the gate lets serve.
+        is_registered: Whether the registry has the version that was decided on.
+        refused: Why this home does not take over the last decision; None if it does.
     """
 
-    allowed: LivePointer | None
-    shown: int | None
-    damage: str | None = None
+    decisions: Decisions = field(default_factory=Decisions)
+    taken: LivePointer | None = None
+    shown: int | None = None
     is_registered: bool = True
+    refused: str | None = None
+
+    @property
+    def decided(self) -> Decision | None:
+        """The decision that holds; None without one, or where it cannot be read."""
+        return self.decisions.last
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether `@live` agrees with the decision, and no move is under way."""
+        if self.decided is None:
+            return self.shown is None and self.decisions.damage is None
+        return self.decided.is_shown and self.decided.version == self.shown
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether what was decided serves in this home."""
+        taken = None if self.taken is None else self.taken.decision
+        return taken == (None if self.decided is None else self.decided.key)
 
     @property
     def agrees(self) -> bool:
-        """Whether gate and registry agree, and no move is under way."""
-        if self.allowed is None:
-            return self.shown is None and self.damage is None
-        return self.allowed.is_shown and self.allowed.version == self.shown
+        """Whether registry, alias and home agree, and no move is under way."""
+        return self.is_shown and self.is_taken
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether this home took over a later decision than the registry holds."""
+        if self.taken is None or self.is_taken or self.decisions.damage is not None:
+            return False
+        return self.decided is None or self.decided.since < self.taken.since
 
     @property
     def version(self) -> int | None:
-        """Number of the live version; None without one.
+        """Number of the version that serves in this home; None without one.
 
-        Without the gate's record it is the one that `@live` points to, which may not score.
+        Where none does yet, it is the one that `@live` points to, which may not score.
         """
-        return self.allowed.version if self.allowed is not None else self.shown
+        return self.taken.version if self.taken is not None else self.shown
 
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """The record of a pipeline's live version, in the gate's file and the registry.
+    """What is live of a pipeline, in the registry and in a home.
 
     Attributes:
-        registry: The registry with `@live`.
+        registry: The registry with the decisions and `@live`.
         name: Name of the pipeline.
-        path: The gate's file, such as `Home.live("flights")`.
+        path: The file of the home, such as `Home.live("flights")`.
     """
 
     registry: Registry
@@ -92,32 +130,48 @@ class Live:
         Raises:
             LockedError: The gate keeps it locked.
             RegistryUnreachableError: The registry does not answer.
-            UnavailableFilesError: The gate's file cannot be read now.
+            UnavailableFilesError: The home's file cannot be read now.
         """
         state = self._read()
-        if state.agrees:
+        if state.is_shown:
             return state
         with self.alone():
             return self.finish()
 
+    def take_over(self) -> LiveState:
+        """The live version, after having this home serve what was decided, if that is proven here.
+
+        Raises:
+            LockedError: The gate keeps it locked.
+            RegistryError: The registry does not answer, or files cannot be fetched now.
+            UnavailableFilesError: A file cannot be read now.
+        """
+        state = self.state()
+        if not _is_to_take(state):
+            return state
+        with self.alone():
+            state = self.finish()
+            return self._prove(state) if _is_to_take(state) else state
+
     def load(self, state: LiveState) -> LoadedVersion:
-        """Load the live version.
+        """Load the version that serves in this home, or else the one that was decided on.
 
         Raises:
             AliasNotSetError: No version is live.
             ArtifactError: It cannot be used.
             RegistryUnreachableError: The registry does not answer.
         """
-        if state.allowed is None:
-            return self.registry.load(self.name, "live")
-        try:
-            return self.registry.load(self.name, state.allowed.version)
-        except VersionNotFoundError:
-            return state.allowed.open()
+        if state.taken is not None:
+            try:
+                return self.registry.load(self.name, state.taken.version)
+            except VersionNotFoundError:
+                return state.taken.open()
+        number = state.decided.version if state.decided is not None else "live"
+        return self.registry.load(self.name, number)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other process from moving the live version.
+        """Keep every other process of this home from moving the live version.
 
         Raises:
             LockedError: Another process keeps it locked.
@@ -126,97 +180,219 @@ class Live:
             yield
 
     def finish(self) -> LiveState:
-        """Complete a move that broke off; return the live version then. Call it in `alone`."""
-        state = self._read()
-        moving = state.allowed
-        if moving is None or moving.is_shown or not self._is_ours(moving, state.shown):
-            return state
-        return self._show(moving)
+        """Complete a move that broke off; return the live version then. Call it in `alone`.
+
+        Homes that decide at once may move the alias in another order than that of their decisions:
+        so it is looked at again after each move.
+        """
+        state, seen = self._read(), set()
+        while _is_of_a_gate(state):
+            assert state.decided is not None, "a gate moves the alias by a decision"
+            seen.add(state.shown)
+            if state.shown == state.decided.version:
+                for decision in state.decisions.log:
+                    if not decision.is_shown and decision.version in seen:
+                        decision.shown(self.registry)
+            else:
+                self.registry.set_alias(self.name, "live", state.decided.version)
+            state = self._read()
+        return state
 
     def move(self, loaded: LoadedVersion) -> LiveState:
-        """Let a version serve from now on. Call it in `alone`.
+        """Let a version that was proven here serve from now on. Call it in `alone`.
 
         Raises:
             RegistryUnreachableError: The registry does not answer.
         """
         state = self._read()
-        pointer = LivePointer.to(loaded)
-        if state.allowed is not None:  # the clock may have been set back since
-            pointer = replace(pointer, since=max(pointer.since, state.allowed.since + _MOMENT))
-        pointer = replace(pointer, is_shown=False, before=state.shown)
-        write_live(self.path, pointer)
-        return self._show(pointer)
+        taken = None if state.taken is None else state.taken.since
+        times = (time for time in (state.decisions.newest, taken) if time is not None)
+        since = max([datetime.now(UTC), *(time + _MOMENT for time in times)])
+        decision = Decision(
+            name=self.name,
+            key=new_key(since),
+            version=loaded.version,
+            manifest=loaded.digest,
+            since=since,
+            site=self.site,
+            environment=fingerprint(loaded),
+            before=state.shown,
+        )
+        decision.write(self.registry)
+        self._write(loaded, decision)
+        self.registry.set_alias(self.name, "live", decision.version)
+        state.decisions.forget_old(self.registry)
+        return self.finish()
 
-    def _show(self, pointer: LivePointer) -> LiveState:
-        self.registry.set_alias(self.name, "live", pointer.version)
-        pointer = replace(pointer, is_shown=True)
-        write_live(self.path, pointer)
-        return LiveState(pointer, pointer.version)
+    def take(self, loaded: LoadedVersion) -> LiveState:
+        """Have this home serve what was decided, which was proven here. Call it in `alone`."""
+        state = self.finish()
+        decided = state.decided
+        if decided is None or decided.manifest != loaded.digest:
+            return state
+        self._write(loaded, decided)
+        return self._read()
 
-    def _is_ours(self, moving: LivePointer, shown: int | None) -> bool:
-        """Whether the alias is where a broken-off move left it, and the move can go on."""
-        return shown in (moving.before, moving.version) and self._has(moving.version)
+    @property
+    def site(self) -> Site:
+        """The site of this process."""
+        return Site.here(self.path.parents[1])
 
-    def _read(self) -> LiveState:
-        alias = self.registry.alias(self.name, "live")
-        shown = None if alias is None else alias.version
+    def _prove(self, state: LiveState) -> LiveState:
+        """Take over what was decided, if its golden records come out here as they were stored."""
+        decided = state.decided
+        assert decided is not None, "there is something to take over"
         try:
-            allowed = read_live(self.path)
+            loaded = self.registry.load(self.name, decided.version)
         except UnavailableFilesError:
             raise
         except ArtifactError as error:
-            return LiveState(None, shown, str(error))
-        is_registered = allowed is None or allowed.version == shown or self._has(allowed.version)
-        return LiveState(allowed, shown, is_registered=is_registered)
+            return replace(state, refused=f"it cannot be loaded here: {error}")
+        if loaded.digest != decided.manifest:
+            return replace(
+                state,
+                refused="it has other files in the registry than those that were decided on",
+            )
+        replayed = check_replay(loaded)
+        if not replayed.passed:
+            return replace(state, refused=replayed.summary)
+        self._note_proven(self.registry.find(self.name, decided.version), fingerprint(loaded))
+        return self.take(loaded)
+
+    def _note_proven(self, version: Version, environment: str) -> None:
+        if proven_in(version, environment) is None:
+            write_proven(self.registry, version, self.site, environment)
+
+    def _write(self, loaded: LoadedVersion, decision: Decision) -> None:
+        pointer = LivePointer.to(loaded)
+        write_live(self.path, replace(pointer, since=decision.since, decision=decision.key))
+
+    def _read(self) -> LiveState:
+        model = self.registry.model(self.name)
+        try:
+            taken = read_live(self.path)
+        except UnavailableFilesError:
+            raise
+        except ArtifactError:  # the registry decides, and the file is written anew
+            taken = None
+        if model is None:
+            return LiveState(taken=taken)
+        decisions, shown = Decisions.of(self.name, model.tags), model.aliases.get("live")
+        decided = decisions.last
+        is_registered = decided is None or decided.version == shown or self._has(decided.version)
+        return LiveState(decisions, taken, shown, is_registered)
 
     def _has(self, version: int) -> bool:
         return version in (known.version for known in self.registry.versions(self.name))
 
 
+@dataclass(frozen=True, eq=False)
+class KeptLive(Live):
+    """The record of a live version that is loaded once, for as long as the same one is live.
+
+    Its files are verified when it is loaded. What is live is asked anew each time.
+    """
+
+    _kept: dict[object, LoadedVersion] = field(default_factory=dict)
+
+    def load(self, state: LiveState) -> LoadedVersion:
+        """The live version, loaded at the first call for each; see `Live.load`."""
+        which = state.taken, None if state.decided is None else state.decided.key
+        if which not in self._kept:
+            self._kept[which] = super().load(state)
+        return self._kept[which]
+
+
+def _is_of_a_gate(state: LiveState) -> bool:
+    """Whether the alias is where a gate moved it, or left it when its move broke off.
+
+    A decision moves the alias once. So one that has not yet may still do so, however late; its home
+    may have been overtaken by another one's.
+    """
+    decided = state.decided
+    if decided is None or not state.is_registered:
+        return False
+    if state.shown == decided.version:
+        return not decided.is_shown
+    late = {each.version for each in state.decisions.log if not each.is_shown}
+    return state.shown in late or (not decided.is_shown and state.shown == decided.before)
+
+
+def _is_to_take(state: LiveState) -> bool:
+    """Whether this home has yet to take over what was decided, and nobody moved the alias."""
+    return state.decided is not None and (
+        state.is_shown and state.is_registered and not state.is_taken and not state.is_ahead
+    )
+
+
 def check_live(
     live: LoadedVersion, state: LiveState | None, last: AttemptRecord | None
 ) -> CheckResult:
-    """Check that a version is the one that the gate let serve last, with the files that passed it.
+    """Check that a version is the one that was decided on last, with the files that passed.
+
+    Where this home could not take over the last decision, and goes on with the version that it had,
+    that is a warning.
 
     Args:
         live: The version that is about to score.
-        state: The live version by gate and registry; None where nobody asked.
+        state: The live version by registry and home; None where nobody asked.
         last: Record of the partition that was published last; None without one.
     """
     if state is None:
         return CheckResult.not_judged("It was not said what the gate lets serve.")
     wrong = _departure(live, state) or _return(live, state, last)
-    if wrong is None:
-        assert state.allowed is not None, "what nobody let serve departs"
+    if wrong is not None:
         return CheckResult(
-            True,
-            f"Version {live.version} serves since {_time(state.allowed.since)}, by the gate.",
+            False,
+            f"{wrong[0].upper()}{wrong[1:]}; nothing is scored.",
+            where=f"the alias @live of {live.name} and the tags {DECISION}… of the registered "
+            f"model, and live/{live.name}.json in the home",
+            todo=f"{_decided_anew(live, state)} Then: AGAIN",
         )
+    decided = state.decided
+    assert decided is not None, "what nobody let serve departs"
+    if state.refused is not None:
+        return _refusal(live, state, decided)
+    return CheckResult(True, f"Version {live.version} serves since {_by(decided)}.")
+
+
+def _refusal(live: LoadedVersion, state: LiveState, decided: Decision) -> CheckResult:
+    """The result where this home does not take over what was decided."""
+    goes_on = state.taken is not None
+    kept = (
+        f"this home goes on with version {live.version}"
+        if goes_on
+        else "this home had no version before, and nothing is scored"
+    )
     return CheckResult(
         False,
-        f"{wrong[0].upper()}{wrong[1:]}; nothing is scored.",
-        where=f"the alias @live of {live.name} in the registry, and the gate's file "
-        f"live/{live.name}.json in the home",
-        todo=f"{_decided_by_the_gate(live, state)} Then: AGAIN",
+        f"Version {decided.version} is live since {_by(decided)}, but it is not proven here, and "
+        f"{kept}: {state.refused}",
+        severity="WARN" if goes_on else "ERROR",
+        where=f"version {decided.version} of {live.name}, in the environment of this home",
+        todo="Make this environment like that of the fit (environment_parity lists the "
+        f"differences): `lockstep promote PIPELINE {decided.version}` says which values differ. Or "
+        "have a version serve that is proven in both: `lockstep rollback PIPELINE`. Then: AGAIN",
     )
 
 
-def _decided_by_the_gate(live: LoadedVersion, state: LiveState) -> str:
-    """How to make gate and registry agree: the version that the gate let serve comes first."""
+def _decided_anew(live: LoadedVersion, state: LiveState) -> str:
+    """How to make registry and home agree: the version that was decided on last comes first."""
     shown = live.version if state.shown is None else state.shown
     judged = f"have the gate judge it: `lockstep promote PIPELINE {shown}`."
-    if state.allowed is not None and not state.is_registered:
+    let = state.decided if state.decided is not None and not state.is_ahead else state.taken
+    if let is not None and not state.is_registered:
         other = "" if state.shown is None else f" If version {shown} is to serve, {judged}"
         return (
-            f"Restore the registry from a copy that has version {state.allowed.version}; or train "
+            f"Restore the registry from a copy that has version {let.version}; or train "
             "a version anew and promote it: `lockstep train PIPELINE`, then `lockstep promote "
             f"PIPELINE`.{other}"
         )
-    if state.allowed is None or state.allowed.version == shown:
+    if let is None or let.version == shown:
         return f"If version {shown} is to serve, {judged}"
     return (
-        f"Let version {state.allowed.version} serve again: `lockstep promote PIPELINE "
-        f"{state.allowed.version}`. If version {shown} is to, {judged}"
+        f"Let version {let.version} serve again: `lockstep promote PIPELINE "
+        f"{let.version}`. If version {shown} is to, {judged}"
     )
 
 
@@ -245,53 +421,67 @@ def last_published(declared: PipelineAssets, store: Store) -> AttemptRecord | No
 
 
 def _departure(live: LoadedVersion, state: LiveState) -> str | None:
-    """How the loaded version or `@live` departs from the gate's record; None if neither does."""
-    if state.damage is not None:
-        return state.damage.removesuffix(".")
-    allowed = state.allowed
-    if allowed is None:
+    """How the home or `@live` departs from what was decided; None if neither does."""
+    decided, taken = state.decided, state.taken
+    if state.decisions.damage is not None:
+        return state.decisions.damage
+    if state.is_ahead:
+        assert taken is not None, "a home without a version is not ahead"
         return (
-            f"@live is version {state.shown} in the registry, but the gate has let no version "
-            "serve: the alias was moved by hand"
+            f"this home serves version {taken.version} since {_time(taken.since)}, by a decision "
+            "that the registry does not hold: the registry is another one, or an older copy"
         )
-    let = f"the gate let version {allowed.version} serve last, on {_time(allowed.since)}"
+    if decided is None:
+        return (
+            f"@live is version {state.shown} in the registry, but no gate has let a version "
+            "serve: the alias was moved by hand, or by an older Lockstep"
+        )
+    let = f"version {decided.version} was let serve last, on {_by(decided)}"
     if not state.is_registered:
+        left = "" if taken is None else f" Its files are still in {taken.directory}"
         return (
-            f"the registry has no version {allowed.version}, but {let}: it was deleted there, or "
-            "the registry is another one, or an older copy. Its files are still in "
-            f"{allowed.directory}, from where servers go on with it"
+            f"the registry has no version {decided.version}, but {let}: it was deleted there.{left}"
         )
-    if not state.agrees:
-        shown = f"is version {state.shown}" if state.shown is not None else "points nowhere"
+    if state.shown != decided.version:
+        return f"{_shown(state)}, but {let}: the alias was moved by hand"
+    if taken is not None and live.digest != taken.digest:
         return (
-            f"@live {shown} in the registry, but {let}: the alias was moved by hand, or the "
-            "registry is an older copy"
-        )
-    if live.digest != allowed.digest:
-        return (
-            f"version {live.version} has other files in the registry than those with which {let}: "
-            "the registry is another copy"
+            f"version {live.version} has other files in the registry than those that this home "
+            f"took over on {_time(taken.since)}: the registry is another copy"
         )
     return None
 
 
+def _shown(state: LiveState) -> str:
+    """Where `@live` points, and whether a gate ever let that serve."""
+    if state.shown is None:
+        return "@live points nowhere in the registry"
+    once = next((d for d in reversed(state.decisions.log) if d.version == state.shown), None)
+    before = "" if once is None else f" (which was let serve before, on {_by(once)})"
+    return f"@live is version {state.shown} in the registry{before}"
+
+
 def _return(live: LoadedVersion, state: LiveState, last: AttemptRecord | None) -> str | None:
     """How the live version is older than the last published partition's; None if it is not."""
-    if last is None or state.allowed is None:
+    if last is None or state.taken is None:
         return None
     batch = last.steps["batch"]
     since = batch.facts.get(SINCE)
     if batch.manifest == live.digest or since is None:
         return None
     then = datetime.fromisoformat(since)
-    if then <= state.allowed.since:
+    if then <= state.taken.since:
         return None
     return (
         f"{last.partition}, which was published last, was scored by version {batch.version}, live "
-        f"since {_time(then)}, but the gate let version {live.version} serve last, on "
-        f"{_time(state.allowed.since)}: that is an older copy of the registry and of the gate's "
-        "file"
+        f"since {_time(then)}, but version {live.version} was let serve last, on "
+        f"{_time(state.taken.since)}: that is an older copy of the registry and of the home's file"
     )
+
+
+def _by(decision: Decision) -> str:
+    """When a decision was made, by whom, and where."""
+    return f"{_time(decision.since)}, by the gate of {decision.site}"
 
 
 def _time(time: datetime) -> str:

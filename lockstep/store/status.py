@@ -68,6 +68,32 @@ def findings(
     return [*step_findings, *([lacking] if lacking is not None else [])]
 
 
+def ended(records: Records, partition: str) -> tuple[Attempt, str] | None:
+    """The last attempt at a partition and its last step; None if it broke off, or is under way.
+
+    Raises:
+        DamagedError: The record of the attempt or its commit is damaged.
+    """
+    if records.holder(partition) is not None:
+        return None
+    attempt = next(records.newest_first(partition), None)
+    if attempt is None or not attempt.record.steps:
+        return None
+    last, done = list(attempt.record.steps.items())[-1]
+    commit = records.commit_of(partition)
+    is_committed = commit is not None and commit.attempt == attempt.number
+    return (attempt, last) if is_committed or done.blocked_by else None
+
+
+def is_blocked(records: Records, partition: str) -> bool:
+    """Whether the last attempt at a partition ended at a check that blocks it."""
+    try:
+        end = ended(records, partition)
+    except DamagedError:
+        return False  # the next attempt reports it
+    return end is not None and bool(end[0].record.steps[end[1]].blocked_by)
+
+
 def unpublished(records: Records) -> list[str]:
     """Partitions whose last attempt is not committed, and that no process works on now.
 

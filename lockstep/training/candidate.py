@@ -12,7 +12,7 @@ as Dagster's assets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -34,6 +34,8 @@ from lockstep.checks.specs import (
     worth_telling,
 )
 from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.tables import is_missing
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
@@ -47,6 +49,7 @@ from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,
     check_against_champion,
+    check_fit,
     check_quality,
     check_slices,
 )
@@ -77,6 +80,7 @@ class Candidate:
         plots: Plots of its quality, by title.
         results: Check results by name.
         counts: Numbers of golden records and other evidence that the version carries, by kind.
+        unlabelled: By model, the rows that its fit left out, since they have no label.
     """
 
     version: Version | None
@@ -85,6 +89,7 @@ class Candidate:
     plots: Mapping[str, Figure]
     results: Mapping[str, CheckResult]
     counts: Mapping[str, int]
+    unlabelled: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,8 @@ def fit_candidate(
         FitError: A model cannot be fitted.
         LockedError: Another process is training the pipeline.
         SnapshotError: The pipeline uses code that no version can carry.
+        UntrustedTypeError: A model holds a type that may not be stored.
+        ArtifactError: A model cannot be stored.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     records = training_records(declared, store)
@@ -190,7 +197,7 @@ def _keep(candidate: Candidate, records: Records, attempt: Attempt, registry: Re
 def _fit(
     declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import Evidence
+    from lockstep.artifacts.artifact_writing import Evidence, check_storable
     from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
@@ -202,12 +209,14 @@ def _fit(
     pipeline = declared.pipeline
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages).with_data()
+    check_storable(pipeline.unfitted(), source, registry.trusted)
     parity = carry_out(check_training_parity, source, columns)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = registry.alias(declared.name, "champion")
     fitted = pipeline.unfitted().fit(columns)
+    check_storable(fitted, source, registry.trusted)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     calibrated = calibrate(declared, fitted, columns, evaluation)
@@ -231,6 +240,7 @@ def _fit(
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     checked = {
         "training_parity": parity,
+        "fit": carry_out(check_fit, _fittings(fitted)),
         "row_locality": carry_out(check_company, pipeline, evaluation.held_out),
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
@@ -243,7 +253,8 @@ def _fit(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", checked)
-    return Candidate(version, rows, metrics, plots, results, count(evidence))
+    left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
+    return Candidate(version, rows, metrics, plots, results, count(evidence), left_out)
 
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:
@@ -277,6 +288,15 @@ def _check_against_champion(
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
     return check_against_champion(qualities, evaluation, measured)
+
+
+def _fittings(fitted: Pipeline) -> dict[str, Fitting]:
+    """By model, how it was fitted."""
+    return {
+        name: predictor.fitting
+        for name, predictor in fitted.bound.items()
+        if isinstance(predictor, ReferencePredictor) and predictor.fitting is not None
+    }
 
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetime]:

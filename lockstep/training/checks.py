@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lockstep.checks.check_results import NOTHING_DEMANDED, CheckResult, tell, with_unjudged
+from lockstep.columns.plain import counted, listed
+from lockstep.columns.predictors import Fitting
 from lockstep.project.quality import METRICS, Quality
 from lockstep.training.holdout import Evaluation
 
 _WORSE_SLICE = 0.1
 """How much worse than the whole a slice may be, as a share of the whole's metric."""
+
+
+def check_fit(fittings: Mapping[str, Fitting]) -> CheckResult:
+    """Check that each model was fitted from a seed, and tell the rows that its fit left out."""
+    if not fittings:
+        return CheckResult.not_judged("There are no models.")
+    unseeded = {name: fitting.unseeded for name, fitting in fittings.items() if fitting.unseeded}
+    rows = [f"{name} to {counted(fitting.rows, 'row')}" for name, fitting in fittings.items()]
+    lacking = [
+        f"{counted(fitting.unlabelled, 'row')} without a label {name} was not fitted to"
+        for name, fitting in fittings.items()
+        if fitting.unlabelled
+    ]
+    clauses = [
+        f"{listed(classes)} in {name} drew random numbers without a seed, so that training on the "
+        "same rows would give another model: set its random_state"
+        for name, classes in unseeded.items()
+    ]
+    told = [f"Fitted {listed(rows)}", *([f"There are {listed(lacking)}"] if lacking else [])]
+    return CheckResult(
+        passed=not unseeded,
+        summary=f"{'. '.join((*map(_sentence, clauses), *told))}.",
+        severity="WARN",
+        column=next(iter(unseeded), None),
+        also=tuple(unseeded)[1:],
+        numbers={
+            title: number
+            for name, fitting in fittings.items()
+            for title, number in (
+                (f"{name}: rows", fitting.rows),
+                (unlabelled_in(name), fitting.unlabelled),
+            )
+        },
+    )
+
+
+def unlabelled_in(model: str) -> str:
+    """The title of the number of rows that the fit of a model left out."""
+    return f"{model}: rows without a label"
+
+
+def _sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]
 
 
 def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:

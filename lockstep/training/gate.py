@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.checks.age import compare_age, scoring_time
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_compiled, check_replay
-from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
+from lockstep.checks.specs import CHECKS_BY_ASSET, EVIDENCE, others_not_judged, worth_telling
 from lockstep.errors import AliasNotSetError, LockstepError, RegistryError, UnavailableFilesError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.version_tags import is_proven, write_proven
-from lockstep.store.live_version import Live
+from lockstep.registry.version_tags import Proof, is_proven, proven_in, write_proven
+from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from lockstep.training.gate_evidence import check_evidence
@@ -47,31 +48,99 @@ class Gate:
         return not any(result.is_error for result in self.results.values())
 
 
-def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointer: Path) -> Gate:
+def pass_gate(
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    pointer: Path,
+    *,
+    wanted: int | None = None,
+) -> Gate:
     """Put the wanted version through the gate, and let it serve if it passes.
 
     A version that has passed before may serve when the checkout's code has changed: it serves with
-    its own code, and rolling back to it must work at any time.
+    its own code, and rolling back to it must work at any time. One that another home has let serve
+    since is taken over.
 
-    One process at a time does so for a pipeline. Whenever it is killed, either the version before
-    or the wanted one serves (`lockstep.store.live_version`).
+    One process at a time does so in a home. Whenever it is killed, either the version before or the
+    wanted one serves (`lockstep.store.live_version`).
 
     Args:
         declared: The pipeline and the demands on it.
-        registry: Where `@champion` points to the wanted version, and `@live` to the one that
-            serves.
+        registry: Where `@champion` points to the wanted version, and the decisions are.
         store: Where the pipeline's rows are kept.
-        pointer: The file that decides which version is live.
+        pointer: The file that names the version that serves in this home.
+        wanted: A version to point `@champion` to first; one that is live already is judged and
+            decided on anew.
 
     Raises:
         AliasNotSetError: `@champion` points nowhere.
+        VersionNotFoundError: There is no such version.
         LockedError: Another process keeps the gate locked.
         RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
     live = Live(registry, declared.name, pointer)
     with live.alone():
-        return _pass_gate(declared, live, store)
+        if wanted is not None:
+            registry.set_alias(declared.name, "champion", wanted)
+        before = live.finish()
+        gate, loaded = _judged(declared, registry, store, "champion", before.version)
+        if loaded is None or not gate.is_open:
+            return gate
+        write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
+        is_decided = wanted is None and _is_decided(before, gate.wanted)
+        state = live.take(loaded) if is_decided else live.move(loaded)
+        return replace(gate, live=state.version)
+
+
+def _is_decided(state: LiveState, wanted: Version) -> bool:
+    """Whether a version is the one that was decided on last, and `@live` points to it."""
+    decided = state.decided
+    return state.is_shown and decided is not None and decided.version == wanted.version
+
+
+def go_back(
+    declared: PipelineAssets, registry: Registry, store: Store, pointer: Path, version: int
+) -> Gate:
+    """Let a version serve again: without the gate, if it is proven in this environment.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        registry: Where `@champion` is pointed to the version.
+        store: Where the pipeline's rows are kept.
+        pointer: The file that names the version that serves in this home.
+        version: Number of the version.
+
+    Raises:
+        VersionNotFoundError: There is no such version.
+        ArtifactError: Files of the version are not those that were proven.
+        LockedError: Another process keeps the gate locked.
+        RegistryError: The registry cannot be reached.
+        UnavailableFilesError: A file of the version cannot be read now.
+    """
+    wanted, loaded = registry.find(declared.name, version), registry.load(declared.name, version)
+    proof = proven_in(wanted, fingerprint(loaded))
+    if proof is None:
+        return pass_gate(declared, registry, store, pointer, wanted=version)
+    live = Live(registry, declared.name, pointer)
+    with live.alone():
+        registry.set_alias(declared.name, "champion", version)
+        live.finish()
+        state = live.move(loaded)
+    return Gate(wanted, state.version, _proven_before(declared, wanted, proof))
+
+
+def _proven_before(
+    declared: PipelineAssets, wanted: Version, proof: Proof
+) -> dict[str, CheckResult]:
+    """Results of the gate for a version that did not have to pass it again."""
+    known = CheckResult.not_judged(
+        f"Version {wanted.version} goes live again as it is: it was proven in this very "
+        f"environment on {proof.at:%Y-%m-%d %H:%M} by {proof.by} in {proof.home} on {proof.host}."
+    )
+    checks = {check.name: known for check in CHECKS_BY_ASSET["champion"]}
+    return worth_telling(declared, "champion", checks)
 
 
 def pass_challenger(
@@ -85,27 +154,18 @@ def pass_challenger(
         declared: The pipeline and the demands on it.
         registry: Where `@challenger` points to the version.
         store: Where the pipeline's rows are kept.
-        pointer: The file that decides which version is live.
+        pointer: The file that names the version that serves in this home.
 
     Raises:
         AliasNotSetError: `@challenger` points nowhere.
         RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
-    before = Live(registry, declared.name, pointer).state().version
-    gate, _ = _judged(declared, registry, store, "challenger", before)
-    if gate.is_open and not is_proven(gate.wanted):
-        write_proven(registry, gate.wanted, went_live=False)
+    live = Live(registry, declared.name, pointer)
+    gate, loaded = _judged(declared, registry, store, "challenger", live.state().version)
+    if loaded is not None and gate.is_open:
+        write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
     return gate
-
-
-def _pass_gate(declared: PipelineAssets, live: Live, store: Store) -> Gate:
-    before = live.finish().version
-    gate, loaded = _judged(declared, live.registry, store, "champion", before)
-    if loaded is None or not gate.is_open:
-        return gate
-    write_proven(live.registry, gate.wanted)
-    return replace(gate, live=live.move(loaded).version)
 
 
 def _judged(

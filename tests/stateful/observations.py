@@ -126,10 +126,34 @@ def published(home: Path) -> dict[tuple[str, str], Published]:
     }
 
 
+def unshown(home: Path) -> set[str]:
+    """The days that count, of which Dagster does not show the record that counts."""
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs" / "index.db")) as index:
+        shown = set(
+            index.execute(
+                "SELECT partition, value FROM event_logs "
+                "JOIN asset_event_tags ON event_id = event_logs.id "
+                'WHERE event_logs.asset_key = \'["meters", "daily", "published"]\' '
+                "AND key = 'dagster/data_version'"
+            )
+        )
+    commits = (
+        json.loads(file.read_text())
+        for file in (home / "data" / "meters" / "daily" / "records").glob("*.json")
+    )
+    return {
+        commit["partition"]
+        for commit in commits
+        if (commit["partition"], f"record {commit['record'][:16]}") not in shown
+    }
+
+
 def live_version(home: Path) -> int | None:
-    """Number of the version that the gate wrote down last; None if it let none serve."""
-    file = home / "live" / "meters.json"
-    return int(json.loads(file.read_text())["version"]) if file.is_file() else None
+    """Number of the version that the gate decided on last; None if it let none serve."""
+    decisions = _ask(
+        home, "SELECT key, value FROM registered_model_tags WHERE key LIKE 'lockstep.live.%'"
+    )
+    return int(json.loads(max(decisions)[1])["version"]) if decisions else None
 
 
 def newest_attempt(home: Path, stream: str, partition: str) -> Path | None:

@@ -11,7 +11,7 @@ from itertools import count
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
-from tests.stateful.observations import newest_attempt
+from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
 
@@ -44,6 +44,25 @@ def test_scoring_is_killed_at_any_write(site: Site) -> None:
         assert site.score(SECOND).status == 0
 
     kill_at_each_write(score, 31, go_on)
+
+
+def test_a_day_that_counts_is_shown_by_the_next_run_whatever_write_it_was_killed_at(
+    site: Site,
+) -> None:
+    for _, day in (FIRST, SECOND):
+        site.deliver(day)
+    site.score(FIRST)
+    writes = site.score(FIRST).writes
+    assert writes is not None
+    left = 0
+    for last_write in count(writes - 4):
+        site.deliver("2020-03-01", turn=last_write)
+        if not site.score(FIRST, last_write=last_write).was_killed:
+            break
+        left += len(unshown(site.home))
+        assert site.score(SECOND).status == 0
+        assert unshown(site.home) == set()
+    assert left > 0, "no kill met the time between the record and what is shown of it"
 
 
 def test_scoring_of_what_is_faulty_is_killed_at_any_write(site: Site) -> None:
@@ -123,8 +142,7 @@ def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(si
         assert before is not None
         killed = site.go_live(LIVE + OTHER - before.version, last_write=last_write)
         assert killed.was_killed
-        decided = read_live(path)
-        assert decided is not None
-        # Whoever looks next carries to its end what the file decided.
-        state = Live(Home(site.home).registry(), "meters", path).state()
-        assert (state.agrees, state.version) == (True, decided.version)
+        decided = live_version(site.home)
+        # Whoever is about to serve carries to its end what was decided.
+        state = Live(Home(site.home).registry(), "meters", path).take_over()
+        assert (state.agrees, state.version) == (True, decided)

@@ -16,6 +16,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 from dagster._daemon.sensor import fetch_existing_runs
 from dagster_shared.check import CheckError
+from sqlalchemy.exc import IntegrityError
 
 DAYS = dg.StaticPartitionsDefinition(["2013-04-01", "2013-04-02", "2013-04-03"])
 DAY = "2013-04-02"
@@ -409,3 +410,59 @@ def test_the_in_process_executor_runs_every_step_in_the_process_of_the_run(
     config = {"ops": {name: {"config": {"path": str(path)}} for name in ("first", "second")}}
     with dg.execute_job(dg.reconstructable(two_steps), instance, run_config=config):
         assert path.read_text().split() == [str(os.getpid())] * 2
+
+
+# Events that a run writes of partitions that it was not planned for
+
+
+def evaluated(run: dg.DagsterRun | None, *, passed: bool) -> dg.EventLogEntry:
+    check = dg.AssetCheckEvaluation(SCORED, "golden_replay", passed=passed, partition=DAY)
+    return dg.EventLogEntry(
+        error_info=None,
+        level=20,
+        user_message="",
+        run_id=run.run_id if run is not None else "",
+        timestamp=1.0,
+        job_name="",
+        dagster_event=dg.DagsterEvent(
+            dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "", event_specific_data=check
+        ),
+    )
+
+
+def test_a_run_may_evaluate_a_check_of_a_partition_that_it_did_not_plan_also_twice(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = instance.create_run_for_job(dg.GraphDefinition("empty").to_job())
+    for passed in (True, False):
+        instance.event_log_storage.store_event(evaluated(run, passed=passed))
+    (record,) = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(SCORED, "golden_replay"), limit=5
+    )
+    assert isinstance(record.evaluation, dg.AssetCheckEvaluation)
+    assert (record.evaluation.passed, record.evaluation.partition) == (False, DAY)
+
+
+def test_without_a_run_a_check_of_a_partition_can_be_evaluated_once_only(
+    instance: dg.DagsterInstance,
+) -> None:
+    instance.event_log_storage.store_event(evaluated(None, passed=True))
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        instance.event_log_storage.store_event(evaluated(None, passed=False))
+
+
+def test_the_data_version_of_the_last_materialization_of_each_partition_is_one_query(
+    instance: dg.DagsterInstance,
+) -> None:
+    for day, version in ((DAY, "a"), (DAY, "b"), ("2013-04-01", "c")):
+        tags = {"dagster/data_version": version}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(SCORED, partition=day, tags=tags)
+        )
+    found = instance.event_log_storage.get_latest_tags_by_partition(
+        SCORED, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
+    )
+    assert {day: tags["dagster/data_version"] for day, tags in found.items()} == {
+        DAY: "b",
+        "2013-04-01": "c",
+    }

@@ -61,12 +61,16 @@ def compile_estimator(estimator: Any, given: Layout) -> Estimate:
     Raises:
         NotCompiledError: It, or a step in it, cannot be compiled; the message says which and why.
     """
-    from lockstep.columns.compiled import ensembles, linear, trees
+    from lockstep.columns.compiled import boosters, ensembles, linear, trees
 
     for compilers in (linear.COMPILERS, trees.COMPILERS, ensembles.COMPILERS):
         by_type: Mapping[type, Compile] = compilers
         if type(estimator) in by_type:
             return by_type[type(estimator)](estimator, given)
+    if compiler := boosters.COMPILERS.get(
+        f"{type(estimator).__module__}.{type(estimator).__name__}"
+    ):
+        return compiler(estimator, given)
     raise NotCompiledError(f"{type(estimator).__name__} has no compiled form")
 
 

@@ -32,8 +32,9 @@ _FIELDS = (
 )
 _LEAF, _NUMBER, _CATEGORIES = 0, 1, 2
 """Kinds of nodes, as treelite numbers them."""
-_AT_MOST = 3
-"""treelite's number of the comparison that sends values up to the threshold to the left."""
+_BELOW, _AT_MOST = 2, 3
+"""treelite's numbers of the comparisons that send values below the threshold to the left, and
+values up to it."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | Non
     for place, kind in enumerate(kinds):
         if kind == _LEAF:
             continue
-        if kind == _NUMBER and field["cmp"][place] != _AT_MOST:
+        if kind == _NUMBER and field["cmp"][place] not in (_BELOW, _AT_MOST):
             return None
         if kind == _CATEGORIES and field["category_list_right_child"][place]:
             return None
@@ -183,13 +184,20 @@ def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | Non
             SplitNode(
                 tree=tree,
                 column=field["split_index"][place],
-                threshold=field["threshold"][place] if kind == _NUMBER else None,
+                threshold=_largest(field, place) if kind == _NUMBER else None,
                 categories=frozenset(field["category_list"][begin:end]),
                 missing_left=bool(field["default_left"][place]),
                 left=below[lefts[place]],
             )
         )
     return [values[place] for place in order], nodes
+
+
+def _largest(field: Mapping[str, list[Any]], place: int) -> float:
+    """The largest number that a node sends to the left."""
+    threshold = field["threshold"][place]
+    below = field["cmp"][place] == _BELOW
+    return float(np.nextafter(threshold, -np.inf) if below else threshold)
 
 
 def _leaves(lefts: Sequence[int], rights: Sequence[int]) -> tuple[list[int], dict[int, range]]:

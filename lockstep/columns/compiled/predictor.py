@@ -20,7 +20,7 @@ from lockstep.columns.compiled.trees import parted
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.predictors import ReferencePredictor
+from lockstep.columns.predictors import ReferencePredictor, predicts_classes
 from lockstep.errors import NotCompiledError
 
 
@@ -82,12 +82,13 @@ def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Step,
 
 def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:
     """The final estimator's answer: one number a row, or a probability a row and class."""
-    if not hasattr(reference.estimator, "classes_"):
-        return last.by("predict")
+    if not predicts_classes(reference.estimator):
+        predict = last.by("predict")
+        return lambda block: predict(block).astype(np.float64, copy=False)
     probabilities = last.by("predict_proba")
     if reference.model.classes is not None:
-        return probabilities
-    return lambda block: np.ascontiguousarray(probabilities(block)[:, 1])
+        return lambda block: probabilities(block).astype(np.float64, copy=False)
+    return lambda block: np.ascontiguousarray(probabilities(block)[:, 1], dtype=np.float64)
 
 
 def _of_row(reference: ReferencePredictor, before: Step, last: Estimate) -> RowAnswer | None:

@@ -56,48 +56,62 @@ class TreeValues:
     Python package; `tests/upstream/test_treelite.py` fails when it moves.
 
     Args:
-        ensemble: A fitted ensemble of trees.
-        trees: Number of its trees.
+        model: The ensemble, as treelite has read it.
         width: Numbers that a tree gives: one, or one a class.
 
     Attributes:
         given: Numbers in a row.
         count: Numbers that all trees give for a row.
+        dtype: What the trees compare and give: float64 or float32.
 
     Raises:
-        NotCompiledError: treelite reads another number of trees, or cannot be imported or called.
+        NotCompiledError: treelite cannot be called here.
     """
 
-    def __init__(self, ensemble: Any, trees: int, width: int = 1) -> None:
+    def __init__(self, model: Any, width: int = 1) -> None:
+        treelite = imported_treelite()
         try:
-            import treelite
-            from treelite.core import _LIB
-
             self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
-            self._predict = _LIB.TreeliteGTILPredict
-            self._last_error = _LIB.TreeliteGetLastError
-        except (AttributeError, ImportError) as error:  # scikit-learn serves, if not as fast
+            self._predict = treelite.core._LIB.TreeliteGTILPredict
+            self._last_error = treelite.core._LIB.TreeliteGetLastError
+        except AttributeError as error:
             raise NotCompiledError(f"treelite cannot be used here ({error})") from error
-        self._model = treelite.sklearn.import_model(ensemble)
-        if self._model.num_tree != trees:
-            raise NotCompiledError(
-                f"treelite reads {self._model.num_tree} trees of {type(ensemble).__name__}, "
-                f"which has {trees}"
-            )
-        self.given = self._model.num_feature
-        self.count = trees * width
-        self._leaves = Leaves.of(self._model) if width == 1 else None
+        self._model = model
+        self.given = model.num_feature
+        self.count = model.num_tree * width
+        self.dtype = np.dtype(model.input_type)
+        self._leaves = Leaves.of(model) if width == 1 else None
 
-    def __call__(self, matrix: Array) -> Array:
-        """The values: float64, by row and tree, of each tree by class.
+    @classmethod
+    def of(cls, ensemble: Any, trees: int, width: int = 1) -> TreeValues:
+        """The trees of an ensemble of scikit-learn's.
 
         Args:
-            matrix: The rows: float64, two-dimensional.
+            ensemble: A fitted ensemble of trees.
+            trees: Number of its trees.
+            width: Numbers that a tree gives: one, or one a class.
+
+        Raises:
+            NotCompiledError: treelite reads another number of trees, or cannot be used here.
+        """
+        model = imported_treelite().sklearn.import_model(ensemble)
+        if model.num_tree != trees:
+            raise NotCompiledError(
+                f"treelite reads {model.num_tree} trees of {type(ensemble).__name__}, "
+                f"which has {trees}"
+            )
+        return cls(model, width)
+
+    def __call__(self, matrix: Array) -> Array:
+        """The values, by row and tree, of each tree by class.
+
+        Args:
+            matrix: The rows: two-dimensional, of its dtype.
         """
         if self._leaves is not None and self._leaves.is_faster(len(matrix)):
-            return self._leaves(matrix)
-        given = np.ascontiguousarray(matrix)
-        values = np.empty((len(given), self.count))
+            return self._leaves(matrix).astype(self.dtype, copy=False)
+        given = np.ascontiguousarray(matrix, dtype=self.dtype)
+        values = np.empty((len(given), self.count), dtype=self.dtype)
         if len(given):
             self.writer(given, values)()
         return values
@@ -113,7 +127,7 @@ class TreeValues:
             self._predict,
             self._model.handle,
             ctypes.c_void_p(given.ctypes.data),
-            b"float64",
+            self.dtype.name.encode(),
             ctypes.c_uint64(len(given)),
             ctypes.c_void_p(target.ctypes.data),
             self._config.handle,
@@ -126,11 +140,25 @@ class TreeValues:
         return write
 
 
+def imported_treelite() -> Any:
+    """The library treelite.
+
+    Raises:
+        NotCompiledError: It cannot be imported; scikit-learn serves, if not as fast.
+    """
+    try:
+        import treelite
+        import treelite.core
+    except ImportError as error:
+        raise NotCompiledError(f"treelite cannot be used here ({error})") from error
+    return treelite
+
+
 class TreeSums:
     """Sums of the trees' values, one tree after the other.
 
     Args:
-        values: The values of the trees.
+        values: The values of the trees, in whose dtype they are summed.
         start: The start of each sum; of three, the first takes the first value, the fourth, ...
         rounds: Whether the trees compare numbers that are rounded to float32.
     """
@@ -140,22 +168,22 @@ class TreeSums:
         self._start = start
         self._rounds = rounds
         # A single row has its place in memory, and a lock as long as it is there.
-        self._row = np.empty((1, values.given))
-        self._terms = np.concatenate([start, np.empty(values.count)])
+        self._row = np.empty((1, values.given), dtype=values.dtype)
+        self._terms = np.concatenate([start, np.empty(values.count)], dtype=values.dtype)
         self._sums = np.empty_like(self._terms)
         self._write = values.writer(self._row, self._terms[len(start) :])
-        self._fill = partial(Struct(f"{values.given}d").pack_into, self._row.data)
+        self._fill = partial(_FILLS[values.dtype.char](values.given), self._row)
         self._lock = Lock()
 
     def __call__(self, matrix: Array) -> Array:
-        """The sums by row: float64, two-dimensional.
+        """The sums by row: two-dimensional, of the values' dtype.
 
         Args:
-            matrix: The rows: float64, two-dimensional.
+            matrix: The rows: likewise.
         """
         every = len(self._start)
         values = self._values(_rounded(matrix) if self._rounds else matrix)
-        sums = np.empty((len(values), every))
+        sums = np.empty((len(values), every), dtype=values.dtype)
         for column in range(every):
             terms = values[:, column::every]
             # The start is the first term: (start + first) + second, and so on.
@@ -169,7 +197,7 @@ class TreeSums:
         """The sums of a single row."""
         every = len(self._start)
         with self._lock:
-            self._fill(0, *row)
+            self._fill(row)
             if self._rounds:
                 self._row[:] = _rounded(self._row)
             self._write()
@@ -177,6 +205,23 @@ class TreeSums:
                 return [np.add.accumulate(self._terms, 0, None, self._sums).item(-1)]
             terms = self._terms.reshape(-1, every)
             return np.add.accumulate(terms, 0)[-1].tolist()  # type: ignore[no-any-return]
+
+
+def _fill_64(width: int) -> Callable[[Array, Row], None]:
+    pack = Struct(f"{width}d").pack_into
+    return lambda target, row: pack(target.data, 0, *row)
+
+
+def _fill_32(width: int) -> Callable[[Array, Row], None]:
+    def fill(target: Array, row: Row) -> None:
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite
+            target[0] = row
+
+    return fill
+
+
+_FILLS = {"d": _fill_64, "f": _fill_32}
+"""By letter of a dtype, what writes a row into memory of that dtype: the first is far faster."""
 
 
 _BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -197,7 +242,7 @@ def _raw(model: Any, given: Layout) -> _Raw:
     before = compile_steps(transformers, given)
     demand_numbers(model, before.gives)
     count = len(model._predictors) * model.n_trees_per_iteration_
-    sums = TreeSums(TreeValues(trees, count), np.ravel(model._baseline_prediction))
+    sums = TreeSums(TreeValues.of(trees, count), np.ravel(model._baseline_prediction))
     run = before.run_row
     return _Raw(
         lambda block: sums(to_matrix(before(block))),
@@ -261,7 +306,7 @@ def _gradient_sums(model: Any, given: Layout) -> _Raw:
         raise NotCompiledError(f"{type(model).__name__} that starts from an estimator")
     # It is the same for every row, whatever the row.
     start = np.ravel(model._raw_predict_init(np.zeros((1, model.n_features_in_))))
-    values = TreeValues(model, len(model.estimators_) * model.n_trees_per_iteration_)
+    values = TreeValues.of(model, len(model.estimators_) * model.n_trees_per_iteration_)
     sums = TreeSums(values, start, rounds=True)
     return _Raw(lambda block: sums(to_matrix(block)), sums.of_row)
 
@@ -301,7 +346,7 @@ def _forest_number(forest: Any, given: Layout) -> Estimate:
 def _forest_sums(forest: Any, given: Layout, columns: int) -> TreeSums:
     demand_numbers(forest, given)
     _demand_one_target(forest)
-    values = TreeValues(forest, len(forest.estimators_), columns)
+    values = TreeValues.of(forest, len(forest.estimators_), columns)
     return TreeSums(values, np.zeros(columns), rounds=True)
 
 

@@ -1,10 +1,18 @@
-"""Access: which address to listen at, and who is answered: with a token, or on this machine."""
+"""Access: which address to listen at, and who is answered: with a token, or on this machine.
+
+Behind a proxy every client has the proxy's address, and `Host` is what the client says. So a server
+behind one is told so, and has a token; without a token, what came through a proxy is shown nothing
+of the inside of a version.
+"""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+import os
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from lockstep.errors import LockstepError
@@ -30,8 +38,16 @@ _REFUSED = (
 )
 _NOT_HERE = (
     b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is shown only to clients '
-    b'that call this machine 127.0.0.1 or localhost."}'
+    b'of this user on this machine, who call it 127.0.0.1 or localhost, and not through a proxy."}'
 )
+_FORWARDED = frozenset(
+    (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+)
+"""Headers that proxies add."""
+_CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+"""Where Linux lists connections, each end with the user whose process it belongs to."""
+_ADDRESSES, _USER = slice(1, 3), 7
+"""Where the addresses and the user are in a line of it."""
 
 
 class Guarded:
@@ -43,7 +59,7 @@ class Guarded:
     """
 
     def __init__(self, application: Application, token: str) -> None:
-        self._application, self._expected = application, b"Bearer " + token.encode()
+        self._application, self._expected = application, token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -55,15 +71,20 @@ class Guarded:
 
     def _is_known(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(given) != 1:
+            return False
+        scheme, _, token = given[0].partition(b" ")
         # In constant time: the duration does not show how much of a guess is right.
-        return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
+        is_right = hmac.compare_digest(token.strip(b" "), self._expected)
+        return is_right and scheme.lower() == b"bearer"  # RFC 9110: schemes are of any case
 
 
 class Local:
-    """An application without a token: it shows the inside of a version to this machine alone.
+    """An application without a token: it shows the inside of a version to this user alone.
 
     Only this machine reaches its address. But a browser here also reaches it for any site that
-    gives this machine a name of its own: such a request has that name in its `Host`.
+    gives this machine a name of its own: such a request has that name in its `Host`. And a proxy
+    here reaches it for anybody: it adds a header, or runs as another user.
 
     Args:
         application: The application.
@@ -74,7 +95,7 @@ class Local:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and _asks_inside(scope) and not _names_this_machine(scope):
+        if scope["type"] == "http" and _asks_inside(scope) and not _is_at_home(scope):
             await respond(send, Response(403, _NOT_HERE))
             return
         await self._application(scope, receive, send)
@@ -83,6 +104,30 @@ class Local:
 def _asks_inside(scope: Scope) -> bool:
     query = scope["query_string"]
     return (query and b"explain" in unquote_to_bytes(query)) or scope["path"].startswith(INSIDE)
+
+
+def _is_at_home(scope: Scope) -> bool:
+    return _names_this_machine(scope) and not _is_forwarded(scope) and _is_of_this_user(scope)
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return any(name in _FORWARDED for name, _ in scope["headers"])
+
+
+def _is_of_this_user(scope: Scope) -> bool:
+    """Whether the system says that the caller is a process of this user; if it says so of any."""
+    client, server = scope.get("client"), scope.get("server")
+    tables = [path for path in _CONNECTIONS if path.exists()]
+    if not client or not server or not tables:
+        return True
+    wanted = [f":{port:04X}" for _, port in (client, server)]
+    lines = (line.split() for path in tables for line in path.read_text().splitlines()[1:])
+    users = (
+        int(fields[_USER])
+        for fields in lines
+        if [address[-5:] for address in fields[_ADDRESSES]] == wanted
+    )
+    return next(users, None) == os.geteuid()
 
 
 def _names_this_machine(scope: Scope) -> bool:
@@ -94,16 +139,31 @@ def _names_this_machine(scope: Scope) -> bool:
     return host is not None and (host == "localhost" or _is_loopback(host))
 
 
-def demand_safe(host: str, token: str | None) -> None:
-    """Check that a server without a token listens at this machine's own address.
+def demand_safe(host: str, token: str | None, proxies: Sequence[str] = ()) -> None:
+    """Check that a server without a token listens at this machine's own address, to this machine.
 
     Args:
         host: The address to listen at.
         token: The token, if there is one.
+        proxies: The proxies that it is behind: addresses or networks.
 
     Raises:
-        LockstepError: The address is public, and there is no token.
+        LockstepError: The address is public or behind a proxy, and there is no token; or a proxy is
+            no address.
     """
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise LockstepError(
+                f"{proxy!r} is no proxy's address ({error}): give one such as 10.0.0.7, or a "
+                "network such as 10.0.0.0/24."
+            ) from None
+    if proxies and not token:
+        raise LockstepError(
+            f"Everyone who reaches the proxy {proxies[0]} would get answers: set {TOKEN} to a "
+            "secret that clients send as `Authorization: Bearer ...`."
+        )
     if token or host == "localhost" or _is_loopback(host):
         return
     raise LockstepError(

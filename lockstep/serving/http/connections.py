@@ -177,7 +177,14 @@ class BoundedConnection(HttpToolsProtocol):
         self._begins_behind = self._is_answering
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, as the head is there."""
+        """Go on to the body, as the head is there.
+
+        Raises:
+            ValueError: It names no host, or several; it is refused as no HTTP (RFC 9112, 3.2).
+        """
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            raise ValueError("a request has one header Host")
         self._has_asked, self._is_in_head, self._since, self._size = True, False, None, 0
         super().on_headers_complete()
         self._unanswered.append(self.cycle)

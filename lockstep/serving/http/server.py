@@ -27,6 +27,7 @@ from lockstep.serving.versions.request_limits import RequestLimits
 
 if TYPE_CHECKING:
     from lockstep.serving.protocols.service import Service
+    from lockstep.serving.requestlog.log import Log
 
 KEEP_SECONDS = 75
 """Seconds that an idle connection is kept: more than a load balancer keeps it, which would
@@ -57,6 +58,7 @@ class Settings:
         host: The address to listen at.
         port: The port to listen at.
         workers: How many processes share the port.
+        proxies: Addresses or networks of the proxies that it is behind, whose headers are believed.
         strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
             the server is as lenient as MLflow's, with its status codes.
         listing: The file that lists which other versions may be used; empty for none.
@@ -68,6 +70,8 @@ class Settings:
         cached_rows: Rows whose outputs each process keeps.
         log: How requests are logged; None where they are not.
         log_folder: Folder of the log, such as `Home.requests("flights")`.
+        replayed: The folder that has a file for each replayed segment, such as
+            `Home.replayed("flights")`; empty for none.
     """
 
     pipeline: str
@@ -75,6 +79,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
+    proxies: tuple[str, ...] = ()
     strict: bool = True
     listing: str = ""
     canary: Canary | None = None
@@ -84,16 +89,17 @@ class Settings:
     cached_rows: int = 0
     log: RequestLog | None = None
     log_folder: str = ""
+    replayed: str = ""
 
 
 def demand_servable(settings: Settings) -> None:
     """Check that a server can run with settings.
 
     Raises:
-        LockstepError: The address is taken; it is public, and there is no token; or the log is to
-            hash columns, and there is no key.
+        LockstepError: The address is taken; it is public or behind a proxy, and there is no token;
+            or the log is to hash columns, and there is no key.
     """
-    demand_safe(settings.host, os.environ.get(TOKEN))
+    demand_safe(settings.host, os.environ.get(TOKEN), settings.proxies)
     demand_free(settings.host, settings.port)
     if settings.log is not None and settings.log.hash:
         log_key()
@@ -121,6 +127,8 @@ def serve(settings: Settings) -> None:
             http="lockstep.serving.http.connections:BoundedConnection",
             ws="none",
             access_log=False,
+            proxy_headers=bool(settings.proxies),
+            forwarded_allow_ips=list(settings.proxies),
             server_header=False,
             timeout_keep_alive=KEEP_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
@@ -152,10 +160,9 @@ def served(settings: Settings, token: str | None = None) -> Application:
     from lockstep.serving.http.app import application
     from lockstep.serving.http.observed import Observed
     from lockstep.serving.protocols.service import Service
-    from lockstep.serving.requestlog.log import Log
 
     set_blas_threads()
-    log = Log(Path(settings.log_folder), settings.log) if settings.log is not None else None
+    log = _log_of(settings)
     service = Service(
         settings.pipeline,
         Path(settings.pointer),
@@ -187,6 +194,15 @@ def served(settings: Settings, token: str | None = None) -> Application:
     routes = application(service, lifespan)
     inner: Application = Guarded(routes, token) if token else Local(routes)
     return Observed(inner, service, routes.route_of)
+
+
+def _log_of(settings: Settings) -> Log | None:
+    from lockstep.serving.requestlog.log import Log
+
+    if settings.log is None:
+        return None
+    replayed = Path(settings.replayed) if settings.replayed else None
+    return Log(Path(settings.log_folder), settings.log, replayed)
 
 
 @contextmanager

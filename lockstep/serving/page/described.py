@@ -27,12 +27,14 @@ class Golden:
     Attributes:
         records: Number of golden records.
         columns: Number of columns that were compared.
-        exact: Number of columns that are equal to the last bit; the others are within their ulps.
+        exact: Number of columns that are equal bit for bit.
+        ulps: Ulps within which the others are, at most.
     """
 
     records: int
     columns: int
     exact: int
+    ulps: int
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class ServedModel:
         name: Its name.
         is_compiled: Whether its compiled predictor serves, rather than scikit-learn.
         reason: Why it is not compiled; None where it is.
+        ulps: Ulps within which it gives what scikit-learn gives; 0 where it does bit for bit.
     """
 
     name: str
     is_compiled: bool
     reason: str | None
+    ulps: int
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,12 @@ def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
         code=loaded.snapshot.digest,
         module=loaded.snapshot.module,
         models=tuple(
-            ServedModel(name, name in scorer.compiled.models, scorer.compiled.reasons.get(name))
+            ServedModel(
+                name,
+                name in scorer.compiled.models,
+                scorer.compiled.reasons.get(name),
+                pipeline.graph.ulps(name),
+            )
             for name in pipeline.graph.models
         ),
         record=schema.name,
@@ -132,8 +141,8 @@ def _title(loaded: LoadedVersion) -> str:
 
 def _golden(loaded: LoadedVersion) -> Golden:
     columns = loaded.golden.trace.columns
-    exact = sum(not loaded.ulps.get(name, 0) for name in columns)
-    return Golden(len(loaded.golden), len(columns), exact)
+    ulps = [loaded.ulps.get(name, 0) for name in columns]
+    return Golden(len(loaded.golden), len(columns), ulps.count(0), max(ulps, default=0))
 
 
 def _field(field: Field, rules: list[str]) -> dict[str, Any]:

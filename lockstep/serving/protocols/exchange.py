@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from http import HTTPStatus
 from time import monotonic
 from typing import TypeVar
 
+import msgspec
+
+from lockstep.columns.decode import Reason, Rejected
+from lockstep.columns.schema import Schema
 from lockstep.errors import (
     ComputingError,
     InputError,
@@ -59,8 +63,7 @@ class Endpoint:
             body = await service.bodies.read(scope, receive)
             response = await self._answer(service, scope, body)
         except ServingError as error:
-            tell = partial(self._failure, error)
-            response = tell() if error.rows <= service.limits.inline_rows else await aside(tell)
+            response = self._failure(error)
         except DisconnectedError:
             return
         except Exception:
@@ -112,9 +115,30 @@ async def scored(
     except Exception as error:
         log.exception("version %s cannot score a request", scorer.loaded.version)
         raise ComputingError("The request cannot be computed; the log says why.") from error
-    if answer.rejected and options.on_invalid == "refuse":
-        raise RefusedRowsError(answer.rejected, answer.total)
-    return answer
+    if not answer.rejected:
+        return answer
+    rejected = _as_sent(answer.rejected, records, scorer.pipeline.record_schema)
+    if options.on_invalid == "refuse":
+        raise RefusedRowsError(rejected, answer.total)
+    return msgspec.structs.replace(answer, rejected=rejected)
+
+
+def _as_sent(
+    rejected: Sequence[Rejected], records: Sequence[Record], schema: Schema
+) -> tuple[Rejected, ...]:
+    """Rejected rows whose reasons name each field as their client does, or as data calls it."""
+    if not schema.aliases:
+        return tuple(rejected)
+    aliases = {field: alias for alias, field in schema.aliases.items()}
+
+    def named(reason: Reason, record: Record) -> Reason:
+        name = reason.column
+        return reason if name in record else replace(reason, column=aliases.get(name, name))
+
+    return tuple(
+        replace(row, reasons=tuple(named(reason, records[row.row]) for reason in row.reasons))
+        for row in rejected
+    )
 
 
 async def aside(work: Callable[[], T]) -> T:
@@ -124,7 +148,9 @@ async def aside(work: Callable[[], T]) -> T:
 
 def reading_of(service: Service, scorer: Scorer) -> ReadOptions:
     """The options by which requests to a version are read."""
-    return ReadOptions(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
+    limits = service.limits
+    schema = scorer.pipeline.record_schema
+    return ReadOptions(schema, limits.request_rows, service.strict, limits.longest_text)
 
 
 def headers_of(error: ServingError, headers: Headers) -> Headers:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.errors import (
+    NotReadyError,
     RefusedRowsError,
     RefusedTableError,
     ServingError,
@@ -64,7 +65,7 @@ class Output(msgspec.Struct):
     """
 
     name: str
-    parameters: Parameters = msgspec.field(default_factory=dict)
+    parameters: Parameters | None = None
 
 
 class Inference(msgspec.Struct):
@@ -75,12 +76,16 @@ class Inference(msgspec.Struct):
         id: Its id, which the response repeats.
         parameters: `binary_data_output`, whether all outputs are to be binary.
         outputs: The outputs that it asks for; None for all of them.
+        model_name: The model of the path once more, as KServe's client has it.
+        model_version: The version of the path once more.
     """
 
     inputs: list[Input]
     id: str | None = None
-    parameters: Parameters = msgspec.field(default_factory=dict)
+    parameters: Parameters | None = None
     outputs: list[Output] | None = None
+    model_name: str | None = None
+    model_version: str | None = None
 
 
 def routes(service: Service) -> list[Route]:
@@ -126,6 +131,8 @@ async def ready(service: Service, scope: Scope, body: bytes) -> Response:
 async def model_ready(service: Service, scope: Scope, body: bytes) -> Response:
     """The response of a version that answers requests."""
     scorer = await _claimed(service, scope)
+    if not service.is_ready:
+        raise NotReadyError("The server is not ready: /ready says why.")
     return _json({"name": scorer.loaded.name, "ready": True})
 
 
@@ -158,6 +165,7 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
         raise UnreadableBodyError("Only /invocations?explain=trace gives a trace.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
     request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
+    _demand_same_model(request, scorer)
     wanted = _wanted(request, scorer)
     scope[ASKED].refused = HTTPStatus.BAD_REQUEST
     answer = await scored(service, scorer, records, options, scope)
@@ -207,18 +215,28 @@ def _read(body: bytes, headers: Headers, reading: ReadOptions) -> tuple[Inferenc
         raise UnreadableBodyError("The body is nested too deeply.") from None
     records = _records(request.inputs, binary, reading)
     demand_distinct_keys(text, value)
+    if len(body) > reading.longest_text:
+        reading.demand_short(records)
     return request, records
 
 
+def _demand_same_model(request: Inference, scorer: Scorer) -> None:
+    """Refuse a request that names another model or version than its path, or than answers."""
+    if request.model_name not in (None, scorer.loaded.name):
+        raise UnreadableBodyError("model_name is not the model of the path.")
+    if request.model_version not in (None, "", str(scorer.loaded.version)):
+        raise UnreadableBodyError(
+            f"Version {scorer.loaded.version} answers at this path, and model_version is another: "
+            "name the version in the path, /v2/models/NAME/versions/N/infer."
+        )
+
+
 def _demand_known(value: dict[str, Any]) -> None:
-    """Refuse a request with a field or parameter that means nothing here."""
-    parameters = value.get("parameters") or {}
+    """Refuse a request with a field that means nothing here."""
     if value.keys() - set(Inference.__struct_fields__):
         raise UnreadableBodyError(
-            "An inference request has id, parameters, inputs and outputs alone."
+            f"An inference request has {', '.join(Inference.__struct_fields__)} alone."
         )
-    if isinstance(parameters, dict) and parameters.keys() - {"binary_data_output"}:
-        raise UnreadableBodyError("A request has no parameter but `binary_data_output` here.")
     for name, fields in (("inputs", Input), ("outputs", Output)):
         tensors = value.get(name)
         for tensor in tensors if isinstance(tensors, list) else ():
@@ -251,6 +269,7 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
     """The rows whose columns are the inputs."""
     schema = reading.schema
     columns: dict[str, list[Any]] = {}
+    fields: set[str] = set()
     for place, tensor in enumerate(inputs):
         size = tensor.binary_size()
         data, binary = binary[: size or 0], binary[size or 0 :]
@@ -259,15 +278,14 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
             if not reading.strict:
                 continue
             raise UnreadableBodyError(f"Input {place} is not declared by {schema.name}.")
-        if name in columns:
-            raise UnreadableBodyError(f"Input {name} is there twice.")
+        if name in fields:
+            raise UnreadableBodyError(f"Input {tensor.name} is there twice.")
+        fields.add(name)
         if tensor.datatype not in DATATYPES:
-            raise UnreadableBodyError(f"Input {name} has an unknown datatype.")
+            raise UnreadableBodyError(f"Input {tensor.name} has an unknown datatype.")
         reading.demand_room(tensor.rows())
-        if size is None:
-            columns[name] = values_of_json(tensor)
-        else:
-            columns[name] = values_of_binary(tensor, data)
+        values = values_of_json(tensor) if size is None else values_of_binary(tensor, data)
+        columns[tensor.name] = values
     if len(binary):
         raise UnreadableBodyError("There are more bytes behind the JSON text than the inputs have.")
     if len({len(column) for column in columns.values()}) != 1:
@@ -278,16 +296,14 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
 
 def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
     """The outputs that a request asks for, and whether they are to be binary."""
-    is_binary = request.parameters.get("binary_data_output", False) is True
+    is_binary = (request.parameters or {}).get("binary_data_output", False) is True
     if request.outputs is None:
         return dict.fromkeys(scorer.names, is_binary)
     wanted: dict[str, bool] = {}
     for output in request.outputs:
         if output.name not in scorer.names or output.name in wanted:
             raise UnreadableBodyError(f"The outputs are {', '.join(scorer.names)}; name each once.")
-        if output.parameters.keys() - {"binary_data"}:
-            raise UnreadableBodyError("An output has no parameter but `binary_data` here.")
-        wanted[output.name] = output.parameters.get("binary_data", is_binary) is True
+        wanted[output.name] = (output.parameters or {}).get("binary_data", is_binary) is True
     return wanted
 
 
@@ -316,7 +332,7 @@ def _response(
     if request.id is not None:
         content["id"] = request.id
     if answer.rejected:
-        content["rejected"] = reasons(answer.rejected)
+        content["rejected"] = reasons(answer.rejected, all_rows=True)
     text = _encode(content)
     if not behind:
         return Response(200, text)

@@ -79,16 +79,20 @@ def records_of(body: bytes, content: Content, reading: ReadOptions) -> Sequence[
     """The records of a body.
 
     Raises:
-        ServingError: The body does not follow MLflow's protocol.
+        ServingError: The body does not follow MLflow's protocol, or is too large.
     """
+    records: Sequence[Record]
     if content is Content.CSV:
-        return records_of_csv(body, reading)
-    if content is Content.PARQUET:
-        return records_of_parquet(body, reading)
-    reading.demand_simple(body)
-    value = parse_json(body, strict=reading.strict)
-    records = _records_of_json(value, reading)
-    demand_distinct_keys(body, value)
+        records = records_of_csv(body, reading)
+    elif content is Content.PARQUET:
+        records = records_of_parquet(body, reading)
+    else:
+        reading.demand_simple(body)
+        value = parse_json(body, strict=reading.strict)
+        records = _records_of_json(value, reading)
+        demand_distinct_keys(body, value)
+    if content is Content.PARQUET or len(body) > reading.longest_text:
+        reading.demand_short(records)  # Parquet is compressed
     return records
 
 
@@ -156,7 +160,7 @@ def explained(scorer: Scorer, answer: Answer) -> bytes:
 def _content(answer: Answer) -> dict[str, Any]:
     content: dict[str, Any] = {"predictions": answer.told}
     if answer.rejected:
-        content["rejected"] = reasons(answer.rejected)
+        content["rejected"] = reasons(answer.rejected, all_rows=True)
     return content
 
 
@@ -174,15 +178,23 @@ def failure(error: ServingError, *, strict: bool) -> Response:
     return Response(int(status), _encode(content), headers_of(error, JSON))
 
 
-def reasons(rejected: Iterable[Rejected]) -> list[dict[str, Any]]:
-    """Every reason of refused rows, by row and column, without the values."""
-    return [
-        {
-            "row": row.row,
-            "reasons": [
-                {"column": reason.column or None, "rule": reason.rule, "message": reason.refusal}
-                for reason in row.reasons
-            ],
-        }
-        for row in rejected
-    ]
+def reasons(rejected: Iterable[Rejected], *, all_rows: bool = False) -> list[dict[str, Any]]:
+    """The first reasons of refused rows, by row and column, without the values.
+
+    Args:
+        rejected: The rows.
+        all_rows: Whether rows are listed, too, of which no reason is given any more.
+    """
+    left = RefusedRowsError.most_reasons
+    rows = []
+    for row in rejected:
+        if not left and not all_rows:
+            break
+        told = row.reasons[:left]
+        left -= len(told)
+        given = [
+            {"column": reason.column or None, "rule": reason.rule, "message": reason.refusal}
+            for reason in told
+        ]
+        rows.append({"row": row.row, "reasons": given})
+    return rows

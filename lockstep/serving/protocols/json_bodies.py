@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.errors import RefusedTableError, TooLargeError, UnreadableBodyError
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 
 _decode = msgspec.json.Decoder().decode
@@ -33,11 +34,13 @@ class ReadOptions(msgspec.Struct, frozen=True):
         schema: Their declared schema.
         most: Number of rows, at most.
         strict: Whether undeclared fields are refused, rather than left alone.
+        longest_text: Characters of a text, at most.
     """
 
     schema: Schema
     most: int
     strict: bool = True
+    longest_text: int = RequestLimits.longest_text
 
     def demand_room(self, rows: int) -> None:
         """Check the number of rows of a request.
@@ -88,6 +91,40 @@ class ReadOptions(msgspec.Struct, frozen=True):
             faults.append(f"has columns that are not declared (number {places})")
         if faults:
             raise RefusedTableError(f"The table {' and '.join(faults)}: see {schema.name}.")
+
+    def names_by_place(self, width: int) -> list[str]:
+        """Names of the fields by their place, where rows are lists of values without names.
+
+        A key that is the row's number may be left out.
+
+        Args:
+            width: Number of values of a row.
+
+        Raises:
+            RefusedTableError: There are not as many values as fields.
+        """
+        fields = list(self.schema)
+        if width == len(fields) - 1:
+            fields = [field for field in fields if not field.is_row_number]
+        if width != len(fields):
+            raise RefusedTableError(
+                f"A row without names has {width} values, and {self.schema.name} "
+                f"{len(fields)} fields: give one for each, in their order: see /docs."
+            )
+        return [field.name for field in fields]
+
+    def demand_short(self, records: Iterable[Record]) -> None:
+        """Check that no text of a large body is too long.
+
+        Raises:
+            TooLargeError: A text has too many characters.
+        """
+        longest = self.longest_text
+        for row, record in enumerate(records):
+            if any(type(value) is str and len(value) > longest for value in record.values()):
+                raise TooLargeError(
+                    f"A text of row {row} is too long: it has at most {longest:,} characters."
+                )
 
 
 def parse_json(body: bytes, *, strict: bool = True) -> Any:
@@ -167,6 +204,9 @@ def _distinct(body: bytes) -> Any:
 def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
     """The records of a table given as columns and rows; its index is ignored.
 
+    Columns may be the numbers from 0 on, as pandas names those of a table without names: the values
+    of a row are then in the order of the declaration.
+
     Raises:
         UnreadableBodyError: It is no such table.
         RefusedTableError: Its columns are not the declared ones.
@@ -179,9 +219,15 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
     columns, data = value["columns"], value["data"]
     if not isinstance(columns, list) or not isinstance(data, list):
         raise UnreadableBodyError("`columns` and `data` of dataframe_split are lists.")
+    reading.demand_room(len(data))
+    if columns and set(map(type, columns)) == {int}:
+        if columns != list(range(len(columns))):
+            raise UnreadableBodyError(
+                "`columns` of dataframe_split are texts, or the numbers 0, 1, 2 and so on."
+            )
+        columns = reading.names_by_place(len(columns))
     if not all(type(name) is str for name in columns):
         raise UnreadableBodyError("`columns` of dataframe_split are texts.")
-    reading.demand_room(len(data))
     reading.demand_columns(columns)
     width = len(columns)
     for place, row in enumerate(data):
@@ -193,15 +239,22 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
 
 
 def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]:
-    """The records of a list of objects.
+    """The records of a list of objects; of `instances` and `inputs` also of lists of values.
 
     Raises:
-        UnreadableBodyError: It is no list of objects.
+        UnreadableBodyError: It is no list of objects, or of lists.
+        RefusedTableError: A list does not have a value for each field.
         TooLargeError: It has too many rows, or a row far too many fields.
     """
     if not isinstance(value, list):
         raise UnreadableBodyError(f"{name} is a list of records, objects with named fields.")
     reading.demand_room(len(value))
+    if name in ("instances", "inputs") and value and set(map(type, value)) == {list}:
+        widths = set(map(len, value))
+        if len(widths) > 1:
+            raise UnreadableBodyError(f"The rows of {name} are not of one length.")
+        names = reading.names_by_place(widths.pop())
+        return [dict(zip(names, row, strict=True)) for row in value]
     most = len(reading.schema.names) + _MORE
     for place, row in enumerate(value):
         if type(row) is not dict:

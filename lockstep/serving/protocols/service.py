@@ -121,7 +121,8 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether requests are answered, and the server goes on."""
-        return self.versions.scorer is not None and not self.is_draining
+        is_refusing = self.log is not None and self.log.is_refusing
+        return self.versions.scorer is not None and not is_refusing and not self.is_draining
 
     def claim(self, asked: Asked) -> Scorer:
         """The version for a request; it stays loaded until the request releases it.
@@ -179,6 +180,20 @@ def readiness(service: Service) -> dict[str, Any]:
         "challenger": _challenger(service.shadow.standing),
         "pinned_refused": versions.pins.refusals,
         "registry": versions.registry_trouble,
+        "log": _log(service.log),
+        "draining": service.is_draining,
+    }
+
+
+def _log(log: Log | None) -> dict[str, Any] | None:
+    """The state of the request log; None where there is none."""
+    if log is None:
+        return None
+    return {
+        "failing": log.failing,
+        "when_full": log.settings.when_full,
+        "overdue": log.overdue,
+        "lost": log.counts.lost,
     }
 
 

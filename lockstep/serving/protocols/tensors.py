@@ -19,7 +19,8 @@ from lockstep.columns.schema import Field
 from lockstep.errors import UnreadableBodyError
 from lockstep.serving.versions.request_rows import plain_values
 
-Parameters = dict[str, str | int | float | bool]
+Parameters = dict[str, Any]
+"""Parameters by name. Those that mean nothing here are left alone."""
 
 _DECLARED = {"float": "FP64", "int": "INT64", "bool": "BOOL", "str": "BYTES", "datetime": "BYTES"}
 _KINDS = {
@@ -58,7 +59,7 @@ class Input(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    parameters: Parameters = msgspec.field(default_factory=dict)
+    parameters: Parameters | None = None
     data: list[Any] | None = None
 
     def rows(self) -> int:
@@ -75,11 +76,9 @@ class Input(msgspec.Struct):
         """Number of its bytes behind the JSON text; None where its data is in the text.
 
         Raises:
-            UnreadableBodyError: It has both or neither, or an unknown parameter.
+            UnreadableBodyError: It has both or neither.
         """
-        size = self.parameters.get("binary_data_size")
-        if self.parameters.keys() - {"binary_data_size"}:
-            raise UnreadableBodyError("An input has no parameter but `binary_data_size`.")
+        size = (self.parameters or {}).get("binary_data_size")
         if size is None and self.data is not None:
             return None
         if type(size) is not int or size < 0 or self.data is not None:

@@ -16,9 +16,19 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, sampled
-from lockstep.serving.requestlog.log_segments import OPEN, Header, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import OPEN, Header
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
-from lockstep.serving.requestlog.segment_files import ASIDE, Recovered, Rest, SegmentFile, recover
+from lockstep.serving.requestlog.retention import Retained, remove_old
+from lockstep.serving.requestlog.segment_files import (
+    Recovered,
+    Rest,
+    SegmentFile,
+    demand_room,
+    has_room,
+    prepare_folder,
+    recover,
+    seal_asked,
+)
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Key, Scorer
 
@@ -45,6 +55,7 @@ class Counts:
         failures: Failures of the disk.
         sealed: Segments that were sealed.
         removed: Segments that were removed for their age or size.
+        lost: Those of them that were never replayed.
         recovered: Requests in segments that killed processes left behind.
         torn_bytes: Bytes of these segments that were no whole block, and were set aside.
     """
@@ -57,6 +68,7 @@ class Counts:
     failures: int = 0
     sealed: int = 0
     removed: int = 0
+    lost: int = 0
     recovered: int = 0
     torn_bytes: int = 0
 
@@ -70,20 +82,24 @@ class Log:
     Args:
         folder: Folder of the pipeline's segments.
         settings: The pipeline's declaration.
+        replayed: A folder with a file NAME.json for each segment that was replayed; without it,
+            none was.
 
     Attributes:
         counts: What became of requests and segments.
-        failing: The disk's error at the last write; None if that went well.
+        failing: Why the disk takes nothing at present; None where it does.
+        overdue: Segments that are older than `keep`, and kept since they were not replayed.
         on_tick: Functions that are called with the counts once a second, in the log's thread.
 
     Raises:
         LogKeyError: Columns are to be hashed, and the environment holds no key.
     """
 
-    def __init__(self, folder: Path, settings: RequestLog) -> None:
+    def __init__(self, folder: Path, settings: RequestLog, replayed: Path | None = None) -> None:
         self.folder, self.settings = folder, settings
         self.counts = Counts()
         self.failing: str | None = None
+        self.overdue = 0
         self.on_tick: list[Callable[[Counts], None]] = []
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
@@ -91,11 +107,13 @@ class Log:
         self._open: dict[Key, _Open] = {}
         self._full: list[_Open] = []
         self._flushed = float("-inf")
+        self._replayed, self._seal_asked = replayed, 0
         self._wake, self._closing = Event(), Event()
         self._keeper = Thread(target=self._keep, name="request-log", daemon=True)
 
     def __enter__(self) -> Self:
         self._sweep()
+        self._look_for_room()
         self._keeper.start()
         return self
 
@@ -107,6 +125,11 @@ class Log:
             self._full += self._open.values()
             self._open.clear()
         self._seal_full()
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether requests are refused at present, since they cannot be logged."""
+        return self.failing is not None and self.settings.when_full == "refuse"
 
     def record(self, scorer: Scorer, answered: Sequence[Answered]) -> None:
         """Log requests that are about to be answered.
@@ -142,7 +165,8 @@ class Log:
         before = segment.file.size
         segment.file.append(blocks, force=self.settings.flush == "always")
         segment.is_dirty = True
-        self.failing = None
+        if self.failing is not None:
+            self._recover()
         self.counts.logged += len(wanted)
         self.counts.written_bytes += segment.file.size - before
         if segment.file.size >= self.settings.segment_bytes:
@@ -191,9 +215,17 @@ class Log:
 
     def _note(self, error: OSError) -> None:
         self.counts.failures += 1
+        self._mark(error)
+
+    def _mark(self, error: OSError) -> None:
         if self.failing is None:
             _logger.error("The request log in %s cannot be written: %s", self.folder, error)
-        self.failing = str(error)
+        self.failing = error.strerror or str(error)
+
+    def _recover(self) -> None:
+        if self.failing is not None:
+            _logger.warning("The request log in %s can be written again", self.folder)
+        self.failing = None
 
     def _keep(self) -> None:
         """Look after the segments, until the log is closed."""
@@ -209,14 +241,33 @@ class Log:
                 swept = time.monotonic()
 
     def tend(self) -> None:
-        """Force segments to disk as declared, and seal those that are full or old."""
+        """Force segments to disk as declared, and seal those that are full, old, or asked for."""
+        self._look_for_room()
         self._flush()
         oldest = time.monotonic() - self.settings.segment_age.total_seconds()
+        asked = seal_asked(self.folder)
+        if asked != self._seal_asked:
+            self._seal_asked, oldest = asked, float("inf")
         with self._lock:
             for key, segment in list(self._open.items()):
                 if segment.since <= oldest:
                     self._retire(key)
         self._seal_full()
+
+    def _look_for_room(self) -> None:
+        """Note a full disk before a request meets it, and that it has room again.
+
+        While it is full, a load balancer sends no request that would show that it has room.
+        """
+        try:
+            if self.failing is None and has_room(self.folder):
+                return
+            prepare_folder(self.folder)
+            demand_room(self.folder, f".room-{self._token}")
+        except OSError as error:
+            self._mark(error)
+        else:
+            self._recover()
 
     def _flush(self) -> None:
         """Force new blocks to disk, if the log is to be forced once a second."""
@@ -259,9 +310,32 @@ class Log:
                 self.counts.recovered += recovered.requests
                 self.counts.torn_bytes += recovered.torn
                 _tell(recovered)
-            self.counts.removed += remove_old(self.folder, self.settings)
+            self._tell_retained(remove_old(self.folder, self.settings, self._replayed))
         except OSError as error:
             self._note(error)
+
+    def _tell_retained(self, retained: Retained) -> None:
+        self.counts.removed += retained.removed
+        self.counts.lost += retained.lost
+        kept = retained.removed - retained.lost
+        if kept:
+            are = f"{counted(kept, 'segment')} {verb(kept, 'was', 'were')}"
+            _logger.info("%s removed from %s, as `keep` says", are, self.folder)
+        if retained.lost:
+            _logger.error(
+                "%s removed from %s before being replayed, since `keep_bytes` has no room for more",
+                f"{counted(retained.lost, 'segment')} {verb(retained.lost, 'was', 'were')}",
+                self.folder,
+            )
+        if retained.overdue > self.overdue:
+            _logger.warning(
+                "%s in %s %s older than `keep` says, and kept until replayed: turn Dagster's "
+                "sensor on, or use lockstep replay. Or the clock runs ahead.",
+                counted(retained.overdue, "segment"),
+                self.folder,
+                verb(retained.overdue, "is", "are"),
+            )
+        self.overdue = retained.overdue
 
 
 @dataclass
@@ -272,40 +346,6 @@ class _Open:
     layout: BlockLayout
     since: float
     is_dirty: bool = False
-
-
-def remove_old(folder: Path, settings: RequestLog, now: datetime | None = None) -> int:
-    """Remove sealed segments that are too old or too many, and torn bytes as old as these.
-
-    Args:
-        folder: The folder of the segments.
-        settings: Their `keep` and `keep_bytes`.
-        now: The time; by default the clock's.
-
-    Returns:
-        Number of segments that were removed.
-
-    Raises:
-        OSError: The disk fails.
-    """
-    now, keep = now or datetime.now(UTC), settings.keep
-    oldest = (now - keep).timestamp() if keep is not None else float("-inf")
-    for path in (folder / ASIDE).glob("*"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
-    left = settings.keep_bytes
-    removed = 0
-    for name in reversed(segment_names(folder)):
-        path = segment_path(folder, name)
-        try:
-            stat = path.stat()
-        except FileNotFoundError:  # another process removed it
-            continue
-        left = None if left is None else left - stat.st_size
-        if stat.st_mtime < oldest or (left is not None and left < 0):
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
 
 
 def _tell(recovered: Recovered) -> None:

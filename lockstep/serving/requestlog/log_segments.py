@@ -5,7 +5,9 @@
 
 The first frame is the header, the last one of a sealed segment its end; between them is one block
 for each micro-batch. While a segment is written it is called NAME.open. It is sealed by being
-renamed to NAME-DIGEST.segment, where DIGEST begins the SHA-256 of all its bytes.
+renamed to NAME-DIGEST.segment, where DIGEST begins the SHA-256 of all its bytes. Where rows of it
+are erased, it is written anew as NAME.1-DIGEST.segment, then NAME.2-...: its editions, of which the
+last one counts from the moment it has its name.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from struct import Struct as Packed
 from typing import Any, Literal, TypeAlias
@@ -30,7 +32,9 @@ from lockstep.errors import DamagedSegmentError, MissingSegmentError
 MAGIC = b"lockstep requests\n"
 FORMAT = 1
 OPEN, SEALED = ".open", ".segment"
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6}-[0-9a-f]{12}")
+_NAME = re.compile(
+    r"(?P<begun>\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6})(?:\.(?P<edition>\d+))?-[0-9a-f]{12}"
+)
 _HEAD = Packed("<II")
 
 
@@ -44,6 +48,20 @@ class TornError(Exception):
     def __init__(self, offset: int) -> None:
         super().__init__(f"no whole frame at byte {offset:,}")
         self.offset = offset
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """A note of rows that were erased from a segment.
+
+    Attributes:
+        at: When, in ISO form.
+        rows: Number of scored rows.
+        requests: Number of requests that were erased whole, as none of their rows was left.
+    """
+
+    at: str
+    rows: int
+    requests: int
 
 
 class Header(msgspec.Struct, frozen=True, tag="header"):
@@ -60,6 +78,7 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
         share: Share of the requests that are logged.
         started_at: When the segment was begun, in ISO form.
         format: Version of the file format.
+        erased: What was erased from it since, in order.
     """
 
     pipeline: str
@@ -71,6 +90,7 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
     share: float
     started_at: str
     format: int = FORMAT
+    erased: tuple[Erased, ...] = ()
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -186,8 +206,39 @@ class LogSegment:
 
 
 def segment_names(folder: Path) -> list[str]:
-    """Names of the sealed segments in a folder, the oldest first."""
-    return sorted(path.stem for path in folder.glob(f"*{SEALED}") if _NAME.fullmatch(path.stem))
+    """Names of the sealed segments in a folder, the oldest first, each in its last edition."""
+    return [editions[-1] for editions in _editions(folder)]
+
+
+def superseded_names(folder: Path) -> list[str]:
+    """Names of the editions that later ones have replaced; nobody reads them any more."""
+    return [name for editions in _editions(folder) for name in editions[:-1]]
+
+
+def next_edition(name: str, data: bytes) -> str:
+    """The name of the edition of a segment that follows one.
+
+    Args:
+        name: Name of the segment.
+        data: The bytes of the edition that follows.
+    """
+    begun, edition = _parts(name)
+    return f"{begun}.{edition + 1}-{digest(data)}"
+
+
+def _editions(folder: Path) -> list[list[str]]:
+    """The editions of each sealed segment in order, the oldest segment first."""
+    names = (path.stem for path in folder.glob(f"*{SEALED}") if _NAME.fullmatch(path.stem))
+    by_segment = groupby(sorted(names, key=_parts), key=lambda name: _parts(name)[0])
+    return [list(editions) for _, editions in by_segment]
+
+
+def _parts(name: str) -> tuple[str, int]:
+    """When and by whom a segment was begun, and the number of its edition."""
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        raise ValueError(f"{name} is no name of a segment")
+    return parts["begun"], int(parts["edition"] or 0)
 
 
 def segment_path(folder: Path, name: str) -> Path:
@@ -290,7 +341,7 @@ def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSeg
     blocks = [block for block in frames if isinstance(block, Block)]
     if len(blocks) < len(frames):
         raise ValueError("it ends more than once")
-    if not blocks:
+    if not blocks and not header.erased:
         raise ValueError("it holds no requests")
     requests = Requests(
         ids=list(chain.from_iterable(block.ids for block in blocks)),

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from errno import EIO
 from pathlib import Path
@@ -33,7 +33,13 @@ Rest: TypeAlias = Callable[[], object]
 
 ASIDE = "torn"
 """The folder beside the segments for incomplete bytes that a killed process left."""
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+"""Permissions of the log's files and folders: they hold what people asked."""
 _LOCK = ".lock"
+_SEAL = ".seal"
+"""The file whose time says when it was asked last that open segments be sealed."""
+_ROOM_BYTES = 64 * 1024
+"""Bytes that a disk has to take, to count as one with room."""
 _PIECE_BYTES = 256 * 1024
 """Bytes of a segment that are hashed between two rests: half a millisecond of the processor."""
 
@@ -62,7 +68,7 @@ class SegmentFile:
         self.is_sound = True
         first = beginning(header)
         with _folder_locked(path.parent):
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE)
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             _write(self._handle, first)
@@ -196,8 +202,18 @@ def _recover(path: Path, handle: int, rest: Rest | None) -> Recovered:
 
 def _set_aside(path: Path, torn: bytes) -> Path:
     aside = path.parent / ASIDE / f"{path.stem}-{digest(torn)}"
-    replace_file(aside, lambda file: Path(file).write_bytes(torn))
+    aside.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    replace_file(aside, lambda file: write_private(Path(file), torn))
     return aside
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that its owner alone reads."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    try:
+        _write(handle, data)
+    finally:
+        os.close(handle)
 
 
 def _sealed(handle: int, path: Path, *, force: bool, rest: Rest | None) -> Path:
@@ -241,16 +257,79 @@ def _try_lock(path: Path) -> int | None:
     return None
 
 
-@contextmanager
-def _folder_locked(folder: Path) -> Iterator[None]:
+def _folder_locked(folder: Path) -> AbstractContextManager[None]:
     """Keep other processes from beginning or recovering segments meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    return alone_in(folder, _LOCK)
+
+
+@contextmanager
+def alone_in(folder: Path, lock: str) -> Iterator[None]:
+    """Keep other processes from what they do under the same lock meanwhile.
+
+    Args:
+        folder: The folder; it is made.
+        lock: Name of a file in it that stands for what is done.
+    """
+    prepare_folder(folder)
+    handle = os.open(folder / lock, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a log, or close one to strangers that an older Lockstep left open."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    status = folder.stat()
+    if status.st_mode & 0o007 and status.st_uid == os.geteuid():
+        folder.chmod(status.st_mode & ~0o007)
+
+
+def ask_to_seal(folder: Path) -> None:
+    """Ask the processes that write to a folder to seal what they have open, within a second."""
+    handle = os.open(folder / _SEAL, os.O_WRONLY | os.O_CREAT, PRIVATE)
+    try:
+        os.utime(handle)
+    finally:
+        os.close(handle)
+
+
+def seal_asked(folder: Path) -> int:
+    """When it was asked last that open segments be sealed, in ns; 0 if that cannot be known."""
+    try:
+        return (folder / _SEAL).stat().st_mtime_ns
+    except OSError:  # it was never asked; or the disk fails, which is told elsewhere
+        return 0
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the system says that a folder's disk has room; quotas are not counted."""
+    disk = os.statvfs(folder)
+    return disk.f_blocks == 0 or disk.f_bavail * disk.f_frsize >= _ROOM_BYTES
+
+
+def demand_room(folder: Path, name: str) -> None:
+    """Check that a folder's disk takes what is written.
+
+    Args:
+        folder: The folder.
+        name: Name of a file that nobody else writes there; it is removed.
+
+    Raises:
+        OSError: The disk is full, closed, or fails.
+    """
+    path = folder / name
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+    try:
+        _write(handle, bytes(_ROOM_BYTES))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+        path.unlink()
 
 
 def _write(handle: int, data: bytes) -> None:

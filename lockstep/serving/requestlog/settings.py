@@ -33,9 +33,10 @@ class RequestLog:
             `"refuse"` answers 503, `"serve"` answers them unlogged.
         segment_bytes: Size at which a segment is sealed.
         segment_age: Age at which a segment is sealed.
-        keep: How long sealed segments are kept; None for good.
-        keep_bytes: Bytes that sealed segments may take together, the oldest going first; None for
-            any number.
+        keep: How long sealed segments are kept; None for good. One that was not replayed is kept
+            for longer, as far as `keep_bytes` has room.
+        keep_bytes: Bytes that sealed segments may take together, the oldest going first, also if
+            they were not replayed; None for any number.
     """
 
     share: float = 1.0
@@ -46,7 +47,7 @@ class RequestLog:
     segment_bytes: int = 64 * 2**20
     segment_age: timedelta = field(default=timedelta(hours=1))
     keep: timedelta | None = field(default=timedelta(days=30))
-    keep_bytes: int | None = None
+    keep_bytes: int | None = 10 * 2**30
 
     def __post_init__(self) -> None:
         share: Any = self.share

@@ -7,6 +7,10 @@ into groups that take turns, and each group pays for a batch of its own. A clien
 before anybody else did is alone, and is answered at once. Batches of one version are computed with
 that version alone. Large requests have a lane of their own, in a thread, so that a single record
 does not wait for ten thousand.
+
+Nothing is answered after the time limit. A request whose turn comes too late, by what a row took
+lately, is refused before it is computed. One whose answer is not there by the limit is refused
+then, and logged as refused.
 """
 
 from __future__ import annotations
@@ -43,13 +47,19 @@ answer to all of them."""
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """A request that waits."""
+    """A request that waits.
+
+    Attributes:
+        until: When it has to be answered, on the loop's clock.
+        is_final: Whether its answer is being logged, and is no longer refused as late.
+    """
 
     answering: Answering
     records: Sequence[Record]
     asked: Asked
     future: asyncio.Future[Answer]
     until: float
+    is_final: bool = False
 
 
 class MicroBatches:
@@ -106,10 +116,23 @@ class MicroBatches:
         lane.add(_Waiting(answering, records, asked, future, until), loop)
         return future
 
-    def answers(self, batch: Sequence[_Waiting]) -> list[Answer | Exception]:
-        """The answers to a batch, once they are logged."""
+    def answers(
+        self, batch: Sequence[_Waiting], clock: Callable[[], float]
+    ) -> list[Answer | Exception]:
+        """The answers to a batch, once they are logged; a late one is the error instead.
+
+        Args:
+            batch: The requests.
+            clock: The loop's clock.
+        """
         answering = batch[0].answering
         answers = _answers(answering, [waiting.records for waiting in batch])
+        for waiting in batch:
+            waiting.is_final = True
+        now = clock()
+        for place, waiting in enumerate(batch):
+            if waiting.until < now:
+                answers[place] = late()
         if self._record is None:
             return answers
         asked = [waiting.asked for waiting in batch]
@@ -135,6 +158,17 @@ class MicroBatches:
             asyncio.get_running_loop().call_soon(self.on_answered, batch[0].answering, answered)
 
 
+def late() -> LateError:
+    """The error of a request that cannot be answered in time."""
+    return LateError("The request cannot be answered within the time limit; try again later.")
+
+
+def _refuse_late(waiting: _Waiting) -> None:
+    """Refuse a request whose answer is not there by its limit."""
+    if not waiting.is_final and not waiting.future.done():
+        waiting.future.set_exception(late())
+
+
 class _Lane:
     """A queue of requests; its batches are computed one after the other."""
 
@@ -143,6 +177,7 @@ class _Lane:
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
         self._last: Client = None
+        self._row_seconds = 0.0
 
     def add(self, waiting: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
         """Queue a request, and schedule a batch if none is; a request alone is computed at once."""
@@ -174,12 +209,33 @@ class _Lane:
         count = sum(len(waiting.records) for waiting in batch)
         if self._batches.computed is not None:
             self._batches.computed(count)
+        begun = loop.time()
         if count <= self._limits.inline_rows:
-            self._batches.settle(batch, self._batches.answers(batch))
+            self._batches.settle(batch, self._batches.answers(batch, loop.time))
+            self._measure(loop.time() - begun, count)
             self._go_on(loop)
             return
-        task = loop.run_in_executor(None, self._batches.answers, batch)
-        task.add_done_callback(lambda done: self._finish(batch, done, loop))
+        task = loop.run_in_executor(None, self._batches.answers, batch, loop.time)
+        limits = [loop.call_at(waiting.until, _refuse_late, waiting) for waiting in batch]
+
+        def finish(done: asyncio.Future[list[Answer | Exception]]) -> None:
+            for limit in limits:
+                limit.cancel()
+            self._measure(loop.time() - begun, count)
+            self._finish(batch, done, loop)
+
+        task.add_done_callback(finish)
+
+    def _is_in_time(self, waiting: _Waiting, now: float, rows: int) -> bool:
+        """Whether a request is answered in time, if so many rows are computed with it."""
+        expected = self._row_seconds * rows
+        if now <= waiting.until < now + expected:
+            self._row_seconds /= 2  # nothing is measured of it, and what was may not last
+        return now + expected <= waiting.until
+
+    def _measure(self, seconds: float, rows: int) -> None:
+        """Note what a row of the last batch took; one that took long counts for half at most."""
+        self._row_seconds = (self._row_seconds + seconds / max(rows, 1)) / 2
 
     def _finish(
         self,
@@ -208,8 +264,8 @@ class _Lane:
                 break
             self._queue.popleft()
             self._batches.waiting_rows -= size
-            if waiting.until < now and not waiting.future.done():
-                waiting.future.set_exception(LateError("The request waited for too long."))
+            if not waiting.future.done() and not self._is_in_time(waiting, now, count + size):
+                waiting.future.set_exception(late())
             if waiting.future.done():  # too late, or its client has gone
                 continue
             batch.append(waiting)

@@ -15,7 +15,7 @@ from lockstep.columns.decode import Decoded, Reason, Rejected, decode
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked, take_rows
-from lockstep.errors import FunctionError, LockstepError
+from lockstep.errors import FunctionError, LockstepError, RefusedRowsError
 from lockstep.parity.wire import wire_record
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules, part
 from lockstep.serving.versions.cache import Cache
@@ -202,7 +202,7 @@ class Scorer:
             rejected; and their columns.
         """
         count = len(columns[self.pipeline.key])
-        decoded = Decoded(columns, np.arange(count), (), (), count)
+        decoded = Decoded(columns, np.arange(count), (), (), count, {})
         return self._scored(self._by_rules(decoded), self._compute_each)
 
     def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
@@ -226,10 +226,24 @@ class Scorer:
     def _accepted(self, records: Sequence[Record]) -> Decoded:
         """The rows that fit their declaration and the row rules, and the others as rejected."""
         schema = self.pipeline.record_schema
-        decoded = self._by_rules(decode(records, schema))
+        decoded = self._by_rules(self._with_rules(decode(records, schema)))
         if decoded.ignored and self.strict:
             decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
         return decoded
+
+    def _with_rules(self, decoded: Decoded) -> Decoded:
+        """Decoded rows, the rejected ones also with the rules that their readable fields break.
+
+        A response gives so many reasons, and no more rows are looked at.
+        """
+        if not decoded.rejected:
+            return decoded
+        rejected = list(decoded.rejected)
+        for place, row in enumerate(rejected[: RefusedRowsError.most_reasons]):
+            unreadable = {reason.column for reason in row.reasons}
+            broken = self.rules.reasons(decoded.unfit, place, unreadable)
+            rejected[place] = replace(row, reasons=row.reasons + broken)
+        return replace(decoded, rejected=tuple(rejected))
 
     def _by_rules(self, decoded: Decoded) -> Decoded:
         refusals = self.rules.apply(decoded.columns)

@@ -67,7 +67,9 @@ def test_no_framework_is_imported_to_open_it(pointer: Path) -> None:
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "home" / "live" / "tumour.json"
-    elsewhere = LivePointer("tumour", 7, tmp_path / "elsewhere", "5a1c")
+    elsewhere = LivePointer(
+        "tumour", 7, tmp_path / "elsewhere", "5a1c", decision="lockstep.live.2026"
+    )
     write_live(path, elsewhere)
     assert read_live(path) == elsewhere
 
@@ -118,13 +120,13 @@ def test_files_of_another_pipeline_do_not_open(pointer: Path) -> None:
     [
         "",
         "[]",
-        '{"format": 1, "name": "tumour"}',
+        '{"format": 2, "name": "tumour"}',
         '{"format": 9}',
-        '{"format": 1, "name": "tumour", "version": "new", "directory": ".", "digest": ""}',
-        '{"format": 1, "name": "flights", "version": 1, "directory": ".", "digest": "", '
-        '"since": "2026-01-31T08:15:00+00:00"}',
-        '{"format": 1, "name": "tumour", "version": 1, "directory": ".", "digest": "", '
-        '"since": "2026-01-31T08:15:00"}',
+        '{"format": 2, "name": "tumour", "version": "new", "directory": ".", "digest": ""}',
+        '{"format": 2, "name": "flights", "version": 1, "directory": ".", "digest": "", '
+        '"since": "2026-01-31T08:15:00+00:00", "decision": ""}',
+        '{"format": 2, "name": "tumour", "version": 1, "directory": ".", "digest": "", '
+        '"since": "2026-01-31T08:15:00", "decision": ""}',
     ],
 )
 def test_a_damaged_pointer_is_named(home: Home, text: str) -> None:

@@ -106,22 +106,38 @@ def wheel_of(checkout: Path, folder: Path) -> Path:
     return path
 
 
-def test_it_holds_packages_of_the_project_that_are_installed(tmp_path: Path) -> None:
-    """Installed by pip, in a process that sees them nowhere but in site-packages."""
+def in_site_packages(program: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program that sees the project nowhere but installed by pip in site-packages."""
     site = tmp_path / "site-packages"
     wheel = wheel_of(CHECKOUT, tmp_path)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
     subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SNAPSHOT_OF_INSTALLED],
+    return subprocess.run(
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[3]}"},
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_it_holds_packages_of_the_project_that_are_installed(tmp_path: Path) -> None:
+    done = in_site_packages(SNAPSHOT_OF_INSTALLED, tmp_path)
     modules = "measures measures.shape transforms.bounds transforms.seasons transforms.tumour"
     assert done.stdout.split() == [*modules.split(), "transforms.units"], done.stderr
+
+
+def test_a_package_that_is_installed_with_the_projects_is_carried_or_refused(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "from transforms import tumour\n"
+        "from lockstep.artifacts.snapshot import Snapshot\n"
+        "Snapshot.of(tumour.PIPELINE, ('transforms',))"
+    )
+    done = in_site_packages(program, tmp_path)
+    assert 'add packages = ["measures"]' in done.stderr
 
 
 def test_a_pipeline_may_live_outside_of_transforms(

@@ -16,6 +16,7 @@ from assets.orders import ASSETS, orders
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
+from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
@@ -24,6 +25,7 @@ from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
+GROUPS = {"log": ["forget"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
     *("score", "outcomes", "replay", "checks", "trace", "constraints"),
@@ -46,6 +48,14 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
     answer = lockstep(command, "--help")
     assert answer.status == 0
     assert f" {command} [OPTIONS]" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("group", "command"), [(group, name) for group, names in GROUPS.items() for name in names]
+)
+def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) -> None:
+    assert f" {command} " in lockstep(group, "--help").out
+    assert f" {group} {command} [OPTIONS]" in lockstep(group, command, "--help").out
 
 
 @pytest.mark.parametrize(
@@ -378,11 +388,24 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert live is not None
     since = f"{live.since:%Y-%m-%d %H:%M}"
     first, titles, *others = lockstep("versions", "orders").out.splitlines()
-    assert first == f"Version 1 of orders is live since {since} UTC."
+    here = Site.here(two_versions.home.path)
+    assert first == f"Version 1 of orders is live since {since} UTC, by the gate of {here}."
     assert titles.split()[:4] == ["version", "aliases", "trained", "rows"]
     assert [line.split()[0] for line in others] == ["2", "1"]
     assert "@champion @live" in others[1]
     assert f"version 1 is live since {since} UTC" in lockstep("list").out
+
+
+def test_versions_tell_what_differs_between_two(lockstep: Lockstep, live, edited_orders) -> None:
+    number = live.fit(edited_orders(("return weight > 5", "return weight > 6")))
+    out = lockstep("versions", "orders", "--diff", "1", str(number)).out
+    assert "-    return weight > 5\n+    return weight > 6" in out
+    assert "is_heavy" in out
+    differences = json.loads(lockstep("versions", "orders", "--diff", "1", "2", "--json").out)
+    assert differences["columns"] == {"is_heavy": "changed"}
+    assert lockstep("versions", "orders", "--diff", "1", "1").out == (
+        "Versions 1 and 1 of orders are the same in code, rows and environment.\n"
+    )
 
 
 def test_versions_tell_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:

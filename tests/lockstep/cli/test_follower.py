@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lockstep.artifacts.listing import read_listing
+from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.cli.follower import Follower, answers
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace
@@ -53,6 +54,24 @@ def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
 
     assert first is not None
     assert (first.proven, first.challenger) == ((1,), None)
+
+
+def test_in_another_home_it_takes_over_what_is_live(live: Workplace, tmp_path: Path) -> None:
+    pointer = Home(tmp_path / "beside").live("orders")
+    follower = Follower(
+        [sys.executable, "-m", "lockstep.cli.follower", "orders", str(tmp_path / "beside"), "0.1"],
+        environment={"MLFLOW_TRACKING_URI": live.home.tracking_uri},
+    )
+    follower.start()
+    try:
+        wait_until(pointer.exists)
+    finally:
+        follower.stop()
+    here, there = read_live(live.home.live("orders")), read_live(pointer)
+    assert here is not None
+    assert there is not None
+    assert (there.version, there.decision) == (here.version, here.decision)
+    assert open_live(pointer).version == 1
 
 
 def test_one_that_ends_is_started_again_and_is_stopped_though_it_ignores_sigterm() -> None:

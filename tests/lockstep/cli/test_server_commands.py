@@ -183,6 +183,51 @@ def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
     assert f"{run['partition']}: 2 requests, 2 rows" in again.out
 
 
+def test_what_was_logged_of_a_key_is_forgotten_and_the_rest_is_replayed_once_more(
+    served: None, live: Workplace, lockstep: Lockstep
+) -> None:
+    assert lockstep("replay", "orders").status == 0
+    (before,) = segment_names(live.home.requests("orders"))
+    assert [path.stem for path in live.home.replayed("orders").glob("*.json")] == [before]
+
+    told = lockstep("log", "forget", "orders", "--key", "a")
+
+    assert told.status == 0, told.err
+    assert "2 rows in 1 segment erased, and with them 2 whole requests." in told.out
+    (after,) = segment_names(live.home.requests("orders"))
+    assert not [*live.home.replayed("orders").glob("*.json")]
+    assert (
+        "No segment that can be searched holds it"
+        in lockstep("log", "forget", "orders", "--key", "a").out
+    )
+    again = lockstep("replay", "orders")
+    assert f"{after}: 0 requests, 0 rows" in again.out
+    assert again.status == 0, again.err
+    assert "was replayed" in lockstep("replay", "orders").out
+
+
+def test_a_pipeline_without_a_log_has_nothing_to_forget(
+    live: Workplace, lockstep: Lockstep
+) -> None:
+    told = lockstep("log", "forget", "orders", "--key", "a")
+    assert told.error.startswith("No request of orders was ever logged in")
+
+
+def test_a_server_is_as_lenient_as_its_pipeline_declares(live: Workplace, tmp_path: Path) -> None:
+    port = ports.free_port()
+    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    checkout.edit("assets/orders.py", "serving=Serving()", "serving=Serving(compat=True)")
+    server = checkout.start_lockstep("serve", "orders", "--port", str(port))
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait(url, lambda told: bool(told.get("ready")))
+        body = {"dataframe_records": [{**ORDER, "undeclared": 1}], "more": 1}
+        assert httpx.post(f"{url}/invocations", json=body, timeout=60).status_code == 200
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
 def test_a_segment_that_was_changed_since_its_replay_is_judged_anew_and_so_when_it_is_restored(
     served: None, live: Workplace, lockstep: Lockstep
 ) -> None:

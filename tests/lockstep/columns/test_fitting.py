@@ -17,6 +17,7 @@ from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.fitting import fit_models, fold_of, out_of_fold_values
 from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Texts, Times
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.records import Key, Outcome, Record
 from lockstep.errors import FitError
 
@@ -397,7 +398,8 @@ def test_labels_that_do_not_suit_the_estimator_are_told(
             ": FunctionTransformer learns no label, so it is no model; end with a classifier or a "
             "regressor. What only transforms its own row is a @feature.",
         ),
-        (lambda: None, " returns NoneType None; return an unfitted scikit-learn estimator."),
+        (lambda: None, " returns nothing: write `return` before the estimator that it makes."),
+        (lambda: 7, " returns int 7; return an unfitted scikit-learn estimator."),
         (lambda: 1 / 0, " raised ZeroDivisionError: division by zero."),
         (
             lambda: Ridge(alpha="much"),
@@ -484,3 +486,29 @@ def test_rows_without_a_label_are_left_out(
 
     assert sorted(pipeline.models_["guess"].classes_) == sorted(expected)
     assert pipeline.models_["guess"].class_prior_.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "unseeded"),
+    [
+        (LinearRegression(), ()),
+        (DecisionTreeRegressor(random_state=0), ()),
+        (
+            make_pipeline(StandardScaler(), DecisionTreeRegressor(max_features=1)),
+            ("DecisionTreeRegressor",),
+        ),
+    ],
+)
+def test_a_fit_tells_its_rows_and_what_drew_without_a_seed(
+    build: Build, estimator: Any, unseeded: tuple[str, ...]
+) -> None:
+    @model(learns=target, uses=["x"])
+    def guess() -> Any:
+        return estimator
+
+    table = rows()
+    table["y"] = np.where(np.arange(30) % 10, table["y"], np.nan)
+    pipeline = build(target, guess, record=Row, outcome=Result).fit(table)
+    predictor = pipeline.bound["guess"]
+    assert isinstance(predictor, ReferencePredictor)
+    assert predictor.fitting == Fitting(27, 3, unseeded)

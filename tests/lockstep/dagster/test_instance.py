@@ -90,3 +90,39 @@ def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(home: Home) -> N
     (home.dagster / ".lock").mkdir(parents=True)
     with pytest.raises(LockstepError, match=f"{home.dagster} cannot be written to"):
         open_instance(home)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgres_db: {username: dagster, hostname: db, db_name: dagster}",
+        "postgres_db: {username: dagster, hostname: db, db_name: dagster, scheme: postgresql}",
+        "postgres_url: postgresql://dagster@db/dagster",
+        "postgres_url: postgresql+psycopg://dagster@db/dagster",
+        "postgres_url: {env: DAGSTER_STORE}",
+    ],
+)
+def test_a_driver_by_which_dagster_fails_at_its_first_event_is_refused(
+    home: Home, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_STORE", "postgresql://dagster@db/dagster")
+    file = written(home, f"storage:\n  postgres:\n    {storage}\n")
+    with pytest.raises(LockstepError, match="through psycopg, by which it fails") as refused:
+        prepare_instance(home)
+    assert str(file) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgres_db: {username: dagster, hostname: db, scheme: postgresql+psycopg2}",
+        "postgres_url: postgresql+psycopg2://dagster@db/dagster",
+        "postgres_url: {env: DAGSTER_STORE}",
+    ],
+)
+def test_the_driver_that_dagster_is_made_for_is_let_through(
+    home: Home, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_STORE", "postgresql+psycopg2://dagster@db/dagster")
+    written(home, f"storage:\n  postgres:\n    {storage}\n")
+    assert prepare_instance(home) == home.dagster

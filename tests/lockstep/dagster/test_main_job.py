@@ -43,7 +43,7 @@ def test_training_runs_all_checks_of_history_training_set_and_candidate(trained_
     _, report = trained_home
     assert {one.check for one in report.checks} == {
         *("decoding", "input_suite", "feature_suite", "row_locality"),
-        *("training_parity", "round_trip", "wire_formats", "compiled_parity", "quality"),
+        *("training_parity", "fit", "round_trip", "wire_formats", "compiled_parity", "quality"),
         *("baseline", "champion_comparison", "slices"),
     }
 
@@ -288,7 +288,7 @@ def test_a_version_that_is_made_live_by_hand_scores_nothing(two_versions) -> Non
     stopped = finding(report, "live_version")
     assert stopped.result == "failed"
     assert f"@live is version {SECOND} in the registry" in stopped.summary
-    assert "the gate let version 1 serve last" in stopped.summary
+    assert "but version 1 was let serve last, on " in stopped.summary
     todo = stopped.todo or ""
     assert todo.startswith("Let version 1 serve again: `lockstep promote orders 1`.")
     assert f"lockstep promote orders {SECOND}" in todo

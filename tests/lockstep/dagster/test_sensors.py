@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -19,18 +19,19 @@ import requests
 from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
+from lockstep.dagster.jobs import WANTED, promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
 from lockstep.errors import RegistryUnreachableError
 from lockstep.project.project import Project
 from lockstep.store.contents import IncrementalDigest
+from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from tests.fixtures.ports import free_port
+from tests.fixtures.registries import Killed, killed_after
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
@@ -165,6 +166,10 @@ def follower(trained_server: tuple[MLflow, dg.DagsterInstance]) -> Follower:
         instance.delete_run(run.run_id)
     for alias in ("champion", "live"):
         server.remove(alias)
+    registry, pointer = ORDERS.home.registry(), ORDERS.home.live("orders")
+    for decision in Live(registry, "orders", pointer).state().decisions.log:
+        registry.untag_model("orders", decision.key)
+    pointer.unlink(missing_ok=True)
     return Follower(server, instance)
 
 
@@ -232,6 +237,32 @@ def test_nothing_is_requested_for_a_version_that_was_promoted_by_hand(follower: 
     assert follower.tick() == []
 
 
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS])
+def test_a_version_that_a_command_puts_through_the_gate_is_not_put_through_it_again(
+    follower: Follower, status: dg.DagsterRunStatus
+) -> None:
+    """Whether the command is at work, or its version was not let through."""
+    follower.server.move_champion(1)
+    follower.tick()
+    follower.promote()
+    assert follower.tick() == []
+    record_run(follower.instance, promote_job_name("orders"), status, {WANTED: "2"})
+    follower.server.move_champion(2)
+    assert follower.tick() == []
+
+
+def test_a_version_that_was_not_let_through_is_asked_again_once_people_come_back_to_it(
+    follower: Follower,
+) -> None:
+    follower.server.move_champion(2)
+    assert len(follower.tick()) == 1
+    follower.server.move_champion(1)
+    follower.tick()
+    follower.promote()
+    follower.server.move_champion(2)
+    assert len(follower.tick()) == 1
+
+
 def test_a_champion_that_returns_before_it_was_seen_leaving_requests_nothing(
     follower: Follower,
 ) -> None:
@@ -246,9 +277,10 @@ def test_a_champion_that_returns_before_it_was_seen_leaving_requests_nothing(
 def test_a_tick_carries_a_move_to_its_end_that_a_killed_gate_began(follower: Follower) -> None:
     follower.server.move_champion(1)
     follower.promote()
-    loaded = ORDERS.home.registry().load("orders", 2)
-    pointer = replace(LivePointer.to(loaded), is_shown=False, before=1)
-    write_live(ORDERS.home.live("orders"), pointer)
+    registry = killed_after(ORDERS.home.registry(), 1)
+    live = Live(registry, "orders", ORDERS.home.live("orders"))
+    with pytest.raises(Killed):
+        live.move(registry.load("orders", 2))
     follower.tick()
     assert follower.server.version("live") == 2
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from time import monotonic
+from time import time_ns
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def _nested(x: Any) -> Any:
         (lambda x: x - np.datetime64("now"), "datetime64"),
         (lambda x: x - pd.Timestamp("today"), "Timestamp"),
         (lambda x: x + time.time(), "time"),
-        (lambda x: x + monotonic(), "monotonic"),
+        (lambda x: x + time_ns(), "time_ns"),
         (lambda x: (x, _helper()), "now"),
         (lambda x: (x, _imports_inside()), "time"),
         (_nested, "today"),
@@ -57,6 +57,7 @@ def test_a_clock_is_found(function: Callable[[Any], Any], reading: str) -> None:
         lambda x: (x, "now"),
         lambda x: (x, time.sleep(0)),
         lambda x: x.time,
+        lambda x: (x, time.perf_counter(), time.monotonic()),
         lambda x: x - np.datetime64("2013-01-01"),
         lambda x: np.sin(x) + pd.Timedelta("1h").total_seconds(),
     ],

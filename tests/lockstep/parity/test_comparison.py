@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.comparison import Comparison, compare, how_exactly
 from lockstep.parity.exactness import BEYOND
 from lockstep.parity.scales import Scales
 
@@ -150,6 +150,17 @@ def test_floats_may_differ_by_the_budget_of_their_column(pipeline: Pipeline, tra
     found = compare(trace, altered(trace, "chance", near), pipeline.graph, scales=Scales())
     assert found.ok
     assert [one.ulps for one in found.compared if one.column == "chance"] == [0, 64]
+
+
+def test_what_agrees_is_told_with_how_exactly(pipeline: Pipeline, trace: Trace) -> None:
+    chance = trace.columns["chance"]
+    near = altered(trace, "chance", chance + 4 * np.spacing(chance))
+    exact = compare(trace, trace, pipeline.graph, scales=Scales()).compared
+    both = compare(trace, near, pipeline.graph, scales=Scales()).compared
+    rounded = [column for column in both if column.ulps]
+    assert how_exactly(exact) == " bit for bit"
+    assert how_exactly(both) == f", {len(both) - 1} bit for bit and 1 within 64 ulps"
+    assert how_exactly(rounded) == " within 64 ulps"
 
 
 def test_beyond_the_budget_the_distance_is_told(pipeline: Pipeline, trace: Trace) -> None:

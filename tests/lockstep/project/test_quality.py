@@ -1,8 +1,12 @@
 """Quality: metrics, what they fit, thresholds and slices."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from lockstep import Floats, Key, Outcome, Record, label, model
 from lockstep.columns.graph import Graph
@@ -14,8 +18,68 @@ AUC = Quality("p", "late", "auc", threshold=0.6)
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DeclarationError, match="'f1' is no metric; use one of auc"):
-        Quality("p", "late", "f1", threshold=0.5)
+    with pytest.raises(DeclarationError, match=r"'f11' is no metric; use one of auc, .*'f1'\?"):
+        Quality("p", "late", "f11", threshold=0.5)
+
+
+PROBABILITIES = [0.1, 0.9, 0.4, 0.6, 0.3, 0.8]
+TRUE_CLASSES = [False, True, True, False, False, True]
+SCORERS = {
+    "average_precision": (TRUE_CLASSES, PROBABILITIES),
+    "balanced_accuracy": (TRUE_CLASSES, [False, True, False, True, False, True]),
+    "d2_absolute_error_score": ([1.0, 2.0, 4.0], [1.5, 2.0, 3.0]),
+    "f1": (TRUE_CLASSES, [False, True, False, True, False, True]),
+    "f1_macro": (["a", "b", "c"], ["a", "c", "c"]),
+    "neg_brier_score": (TRUE_CLASSES, PROBABILITIES),
+    "neg_log_loss": (TRUE_CLASSES, PROBABILITIES),
+    "neg_mean_absolute_error": ([1.0, 2.0, 4.0], [1.5, 2.0, 3.0]),
+    "neg_mean_poisson_deviance": ([1.0, 2.0, 4.0], [1.5, 2.0, 3.0]),
+    "r2": ([1.0, 2.0, 4.0], [1.5, 2.0, 3.0]),
+    "roc_auc": (TRUE_CLASSES, PROBABILITIES),
+}
+
+
+class Given(ClassifierMixin, BaseEstimator):
+    """Predicts what it is given, by whatever method a scorer asks for."""
+
+    def fit(self, rows: Any, labels: Any) -> Any:
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return rows[:, 0]
+
+    def predict_proba(self, rows: Any) -> Any:
+        return np.column_stack([1 - rows[:, 0], rows[:, 0]])
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_a_scorer_of_scikit_learns_gives_what_scikit_learn_gives(name: str) -> None:
+    truth, predicted = (np.array(values) for values in SCORERS[name])
+    scorer, given = get_scorer(name), predicted.reshape(-1, 1)
+    expected = scorer(Given().fit(given, truth), given, truth)
+    quality = Quality("p", "y", name, threshold=0.0)
+    assert quality.measure({"y": truth, "p": predicted}) == expected
+    assert quality.is_no_worse(expected, expected - 0.1)
+    assert not quality.is_no_worse(expected - 0.1, expected)
+
+
+@pytest.mark.parametrize("name", get_scorer_names())
+def test_every_scorer_is_a_metric(name: str) -> None:
+    assert Quality("p", "y", name, threshold=0.0).rule == "at least 0"
+
+
+def test_a_scorer_that_is_not_defined_of_the_labels_says_so_in_a_line() -> None:
+    quality = Quality("p", "y", "f1", threshold=0.5)
+    three = np.array(["a", "b", "c"], dtype=object)
+    with pytest.raises(InputError, match="quality of p: f1 cannot be computed of y: "):
+        quality.measure({"y": three, "p": three})
+
+
+def test_a_threshold_that_any_prediction_reaches_is_told_for_a_scorer_too() -> None:
+    columns = {"y": np.array([1.0, 2.0, 4.0])}
+    assert Quality("p", "y", "r2", threshold=0.5).can_be_missed(columns)
+    assert not Quality("p", "y", "r2", threshold=-100).can_be_missed(columns)
 
 
 @pytest.mark.parametrize(

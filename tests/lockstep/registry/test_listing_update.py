@@ -17,8 +17,12 @@ from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.registry.listing_update import list_versions, update_listing
 from lockstep.registry.registry import Registry
+from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import PROVEN, write_proven
 from lockstep.registry.versions import Version
+
+HERE = Site("ada", "/srv/flights/.lockstep", "one")
+ENVIRONMENT = "5a1c" * 4
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_a_version_is_listed_once_it_is_proven_or_the_challenger(
     found = list_versions(registry, "tumour")
     assert (found.challenger, found.versions[1].proven_at, found.proven) == (1, None, ())
 
-    write_proven(registry, first)
+    write_proven(registry, first, HERE, ENVIRONMENT)
     found = list_versions(registry, "tumour")
     assert found.proven == (1,)
     assert found.versions[1].open().digest == first.digest
@@ -50,9 +54,9 @@ def test_a_proof_that_was_copied_from_another_version_lists_nothing(
     registry: Registry, tumour: Any, first: Version
 ) -> None:
     second = registry.log(tumour.pipeline, **{**tumour.arguments, "tags": {"note": "other"}})
-    write_proven(registry, first)
-    proof = registry.versions("tumour")[0].tags[PROVEN]
-    registry.tag(second, PROVEN, proof.replace(first.digest, "0" * 64))
+    write_proven(registry, first, HERE, ENVIRONMENT)
+    proof = registry.versions("tumour")[0].tags[PROVEN + ENVIRONMENT]
+    registry.tag(second, PROVEN + ENVIRONMENT, proof.replace(first.digest, "0" * 64))
 
     assert list_versions(registry, "tumour").proven == (1,)
 
@@ -62,7 +66,7 @@ def test_what_is_written_down_is_read_again_and_moves_with_its_home(
 ) -> None:
     home = Home(tmp_path / "home")
     inner = Registry(registry.tracking_uri, artifact_root=home.mlflow / "artifacts")
-    write_proven(inner, inner.log(tumour.pipeline, **tumour.arguments))
+    write_proven(inner, inner.log(tumour.pipeline, **tumour.arguments), HERE, ENVIRONMENT)
     found = update_listing(inner, "tumour", home.listing("tumour"))
 
     assert read_listing(home.listing("tumour")) == found
@@ -75,7 +79,7 @@ def test_what_is_written_down_is_read_again_and_moves_with_its_home(
 def test_while_the_registry_does_not_answer_the_last_listing_holds_and_that_is_told_once(
     registry: Registry, first: Version, listing: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_proven(registry, first)
+    write_proven(registry, first, HERE, ENVIRONMENT)
     before = update_listing(registry, "tumour", listing)
     gone = Registry("http://127.0.0.1:9", attempts=1)
 
@@ -108,7 +112,7 @@ def test_a_version_that_lockstep_did_not_log_is_lacking_with_the_reason(
 def test_files_that_are_at_hand_are_looked_for_again_when_they_are_gone(
     registry: Registry, first: Version, tmp_path: Path
 ) -> None:
-    write_proven(registry, first)
+    write_proven(registry, first, HERE, ENVIRONMENT)
     last = list_versions(registry, "tumour")
     copy = shutil.copytree(last.versions[1].directory, tmp_path / "copy")
     moved = list_versions(registry, "tumour", last)

@@ -11,17 +11,22 @@ import pytest
 
 from lockstep.errors import EvidenceError
 from lockstep.registry.registry import Registry
+from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
     TrainingEvidence,
     is_proven,
+    proofs,
+    proven_in,
     read_evidence,
     write_evidence,
     write_proven,
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
+HERE = Site("ada", "/srv/flights/.lockstep", "one")
+ENVIRONMENT = "5a1c" * 4
 FOUND = TrainingEvidence(
     training_set="5a1c",
     results={"round_trip": "passed", "quality": "failed"},
@@ -34,7 +39,7 @@ def tagged(registry: Registry, tumour: Any) -> Version:
     """A version that is tagged with evidence and as proven."""
     version = registry.log(tumour.pipeline, **tumour.arguments)
     write_evidence(registry, version, FOUND)
-    write_proven(registry, version)
+    write_proven(registry, version, HERE, ENVIRONMENT)
     (tagged,) = registry.versions("tumour")
     return tagged
 
@@ -47,6 +52,21 @@ def test_evidence_is_read_as_it_was_written(tagged: Version) -> None:
     assert read_evidence(tagged) == FOUND
     assert FOUND.failed == ("quality",)
     assert is_proven(tagged)
+
+
+def test_a_version_is_proven_in_each_environment_of_its_own(
+    registry: Registry, tagged: Version
+) -> None:
+    write_proven(registry, tagged, replace(HERE, host="two"), "0e77" * 4)
+    (tagged,) = registry.versions("tumour")
+    assert [proof.host for proof in proofs(tagged)] == ["two", "one"]
+    assert proven_in(tagged, ENVIRONMENT) == proofs(tagged)[1]
+    assert proven_in(tagged, "beef" * 4) is None
+
+
+def test_that_it_is_proven_in_one_environment_says_nothing_of_another(tagged: Version) -> None:
+    proof = tagged.tags[PROVEN + ENVIRONMENT]
+    assert proven_in(with_tags(tagged, **{PROVEN + "0e77" * 4: proof}), "0e77" * 4) is None
 
 
 def test_a_version_without_the_tags_has_no_evidence_and_is_not_proven(tagged: Version) -> None:
@@ -99,4 +119,4 @@ def test_evidence_of_another_form_says_what_is_wrong_with_it(
 
 @pytest.mark.parametrize("text", ["", "true", "[]", "{}", json.dumps({"at": "2026-01-31"})])
 def test_a_tag_that_is_something_else_says_nothing(tagged: Version, text: str) -> None:
-    assert not is_proven(with_tags(tagged, **{PROVEN: text}))
+    assert not is_proven(with_tags(tagged, **{PROVEN + ENVIRONMENT: text}))

@@ -196,6 +196,28 @@ def test_a_row_that_breaks_the_feature_suite_is_set_aside_and_the_others_publish
     assert '"price": 3000.0' in row["record"]
 
 
+def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
+    live, edited_orders, tmp_path: Path
+) -> None:
+    (tmp_path / "fees.txt").write_text("2")
+    fee = f"float(pathlib.Path({str(tmp_path / 'fees.txt')!r}).read_text())"
+    edited = edited_orders(
+        ("import numpy as np", "import pathlib\n\nimport numpy as np"),
+        ("return price / items", f"return price * ({fee} if price.max() > 2000 else 1) / items"),
+    )
+    version = live.registry.load("orders", "live")
+    pipeline = edited.pipeline.with_models(version.pipeline.models_)
+    rows = decode(dear(7), version.pipeline.record_schema)
+    work = Work(ASSETS, live.store, "daily", DAY)
+    found = score(work, replace(version, pipeline=pipeline), rows, accept=["price"])
+    assert found.published is None
+    assert set(found.scored.blocked_by) == {"computation"}
+    result = found.results["computation"]
+    assert (result.column, result.is_error) == ("price_per_item", True)
+    assert "price_per_item (transforms/orders.py:" in result.summary
+    assert "fees.txt, which is no part of the version" in result.summary
+
+
 def test_a_row_that_is_set_aside_changes_nothing_of_the_others(live) -> None:
     def published(frame: pd.DataFrame) -> pa.Table:
         held_to(live, frame, features=CHEAP)

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from assets.orders import orders_with_fates
-from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
+from lockstep.artifacts.live_pointer import read_live
 from lockstep.checks.check_results import CheckResult
 from lockstep.dagster.instance import open_instance
+from lockstep.store import live_version
 from lockstep.store.live_version import Live, check_live, last_published
 from lockstep.store.partition_records import Commit, Records
 from tests.fixtures.homes import use_home
-from tests.fixtures.orders import PROJECT, Workplace, copy_home, home_after
+from tests.fixtures.orders import PROJECT, Workplace, copy_home
+from tests.fixtures.registries import Killed, killed_after
 
 OLD, NEW, UNPROVEN = 1, 2, 3
-
-
-@pytest.fixture(scope="module")
-def three_versions(second_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with three versions, the first of them live; to be copied."""
-
-    def fit(place: Workplace) -> None:
-        assert place.fit(place.declared) == UNPROVEN
-
-    return home_after(fit, second_home, "three", tmp_path_factory)
 
 
 @pytest.fixture
@@ -54,17 +49,17 @@ def shown(place: Workplace) -> int | None:
     return None if found is None else found.version
 
 
-def begin_move(place: Workplace, version: int = NEW) -> LivePointer:
-    """The first write of a move, as a process leaves it that is killed after it."""
-    pointer = LivePointer.to(place.registry.load("orders", version))
-    pointer = replace(pointer, is_shown=False, before=shown(place))
-    write_live(place.home.live("orders"), pointer)
-    return pointer
+def begin_move(place: Workplace, version: int = NEW, writes: int = 1) -> None:
+    """A move, as a process leaves it that is killed after so many writes to the registry."""
+    registry = killed_after(place.home.registry(), writes)
+    live = Live(registry, "orders", place.home.live("orders"))
+    with pytest.raises(Killed), live.alone():
+        live.move(registry.load("orders", version))
 
 
 def checked(place: Workplace) -> CheckResult:
     live = live_of(place)
-    state = live.state()
+    state = live.take_over()
     return check_live(live.load(state), state, last_published(place.declared, place.store))
 
 
@@ -87,16 +82,15 @@ def test_a_move_that_was_broken_off_is_carried_to_its_end_by_whoever_looks(
 ) -> None:
     begin_move(place)
     place.registry.set_alias("orders", "live", alias)
-    state = live_of(place).state()
-    assert (state.version, shown(place)) == (NEW, NEW)
-    assert read_live(place.home.live("orders")).is_shown
+    state = live_of(place).take_over()
+    assert (state.agrees, state.version, shown(place)) == (True, NEW, NEW)
     assert checked(place).passed
 
 
 def test_a_version_that_goes_live_as_the_first_is_shown_by_whoever_looks(place: Workplace) -> None:
     place.registry._connection.client.delete_registered_model_alias("orders", "live")
     begin_move(place)
-    assert live_of(place).state().version == NEW
+    assert live_of(place).take_over().version == NEW
     assert shown(place) == NEW
 
 
@@ -105,9 +99,9 @@ def test_an_alias_that_is_moved_by_hand_is_left_there_and_found(place: Workplace
     place.registry.set_alias("orders", "live", OLD)
     found = checked(place)
     assert found.is_error
-    assert f"@live is version {OLD} in the registry, but the gate let version {NEW} serve" in (
-        found.summary
-    )
+    assert f"@live is version {OLD} in the registry (which was let serve before" in found.summary
+    assert f"but version {NEW} was let serve last, on" in found.summary
+    assert str(place.home.path) in found.summary
     assert shown(place) == OLD
 
 
@@ -132,27 +126,58 @@ def test_the_code_of_a_version_that_is_made_live_by_hand_is_not_run(place: Workp
 
 
 def test_a_registry_that_has_lost_the_live_version_is_found(place: Workplace) -> None:
-    write_live(
-        place.home.live("orders"),
-        replace(read_live(place.home.live("orders")), version=7, before=1),
-    )
+    place.promote(NEW)
+    files = read_live(place.home.live("orders")).directory
+    place.registry._connection.client.delete_model_version("orders", str(NEW))
     live = live_of(place)
     found = checked(place)
     assert found.is_error
-    assert "registry has no version 7" in found.summary
-    assert "promote PIPELINE 7" not in found.todo
+    assert f"registry has no version {NEW}" in found.summary
+    assert str(files) in found.summary
+    assert f"promote PIPELINE {NEW}" not in found.todo
     assert "lockstep train PIPELINE" in found.todo
-    assert live.load(live.state()).version == 7
-    assert shown(place) == OLD
+    assert live.load(live.state()).version == NEW
 
 
-def test_a_damaged_file_is_found_and_the_next_promotion_writes_it_anew(place: Workplace) -> None:
+def test_a_damaged_file_is_written_anew_from_the_registry(place: Workplace) -> None:
     path = place.home.live("orders")
+    before = path.read_bytes()
     path.write_text("{")
+    assert checked(place).passed
+    assert path.read_bytes() == before
+
+
+def test_a_decision_that_was_edited_by_hand_is_found(place: Workplace) -> None:
+    (decision,) = live_of(place).state().decisions.log
+    tag = place.registry.model("orders").tags[decision.key]
+    place.registry.tag_model("orders", decision.key, tag.replace('"version": 1', '"version": 2'))
     found = checked(place)
     assert found.is_error
-    assert str(path) in found.summary
+    assert "has been edited since it was written; nothing is scored" in found.summary
     place.promote(OLD)
+    assert checked(place).passed
+
+
+def database(place: Workplace) -> Path:
+    return place.home.mlflow / "mlflow.db"
+
+
+def copied(place: Workplace) -> bytes:
+    """The registry's database as it is now."""
+    with sqlite3.connect(database(place)) as open_now:
+        return open_now.serialize()
+
+
+def test_an_older_copy_of_the_registry_scores_nothing(place: Workplace) -> None:
+    before = copied(place)
+    place.promote(NEW)
+    database(place).write_bytes(before)
+    place.registry = place.home.registry()
+    found = checked(place)
+    assert found.is_error
+    assert f"This home serves version {NEW} since" in found.summary
+    assert "by a decision that the registry does not hold" in found.summary
+    place.promote(NEW)
     assert checked(place).passed
 
 
@@ -160,11 +185,12 @@ def test_copies_of_registry_and_file_of_before_the_last_partition_score_nothing(
     place: Workplace,
 ) -> None:
     path = place.home.live("orders")
-    before = path.read_bytes()
+    file, registry = path.read_bytes(), copied(place)
     place.promote(NEW)
     assert score(place, "2020-03-01")
-    path.write_bytes(before)
-    place.registry.set_alias("orders", "live", OLD)
+    path.write_bytes(file)
+    database(place).write_bytes(registry)
+    place.registry = place.home.registry()
     assert not score(place, "2020-03-02")
     stopped = checked(place)
     assert "2020-03-01, which was published last, was scored by version 2" in stopped.summary
@@ -180,15 +206,64 @@ def test_a_partition_that_an_earlier_version_scored_while_another_went_live_is_n
     assert checked(place).passed
 
 
-def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(place: Workplace) -> None:
-    place.promote(NEW)
-    path = place.home.live("orders")
-    pointer = read_live(path)
-    assert pointer is not None
-    write_live(path, replace(pointer, since=pointer.since + timedelta(days=2)))
+def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(live_version, "datetime", Mock(wraps=datetime, now=lambda _: ahead))
+        place.let_serve(NEW)
     assert score(place, "2020-03-01")
     place.promote(OLD)
     assert score(place, "2020-03-02")
+
+
+# What another home of the registry decided
+
+
+def home_beside(place: Workplace, tmp_path: Path) -> Live:
+    """The live version in another home of the same registry."""
+    return Live(place.home.registry(), "orders", tmp_path / "beside" / "live" / "orders.json")
+
+
+def test_another_home_takes_over_what_it_has_replayed(place: Workplace, tmp_path: Path) -> None:
+    beside = home_beside(place, tmp_path)
+    place.promote(NEW)
+    state = beside.take_over()
+    result = check_live(beside.load(state), state, None)
+    assert (state.agrees, state.version, result.passed) == (True, NEW, True)
+    assert f"in {place.home.path} on" in result.summary
+
+
+def test_another_home_in_which_golden_records_differ_keeps_the_version_that_it_had(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = home_beside(place, tmp_path)
+    assert beside.take_over().version == OLD
+    place.promote(NEW)
+
+    def swapped(model: LogisticRegression, rows: np.ndarray) -> np.ndarray:
+        return predict(model, rows)[:, ::-1]
+
+    predict = LogisticRegression.predict_proba
+    monkeypatch.setattr(LogisticRegression, "predict_proba", swapped)
+    state = beside.take_over()
+    result = check_live(beside.load(state), state, None)
+    assert (state.agrees, state.version) == (False, OLD)
+    assert (result.passed, result.is_error) == (False, False)
+    assert f"Version {NEW} is live since" in result.summary
+    assert f"this home goes on with version {OLD}: " in result.summary
+    assert "return_probability" in result.summary
+
+
+def test_a_home_whose_first_version_is_not_proven_there_scores_nothing(
+    place: Workplace, tmp_path: Path
+) -> None:
+    beside = home_beside(place, tmp_path)
+    (place.registry.load("orders", OLD).directory / "profile.json").write_text("{}")
+    state = beside.take_over()
+    assert state.taken is None
+    assert "profile.json" in (state.refused or "")
 
 
 # What was published last

@@ -1,6 +1,7 @@
 """Training is one function: from a history to a registered version, or to why there is none."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -170,6 +171,27 @@ def test_a_feature_that_is_not_row_local_never_becomes_a_version(workplace, edit
     assert (found.results["row_locality"].is_error, found.candidate) == (True, None)
     with pytest.raises(BlockedError, match="training_set of candidate is blocked by row_locality"):
         fit_candidate(by_batch, workplace.store, "alone", workplace.registry)
+    assert [one.version for one in workplace.registry.versions("orders")] == [1]
+
+
+def test_a_resource_of_another_package_is_refused_before_anything_is_fitted(
+    workplace, edited_orders, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "common_fees").mkdir()
+    (tmp_path / "common_fees" / "__init__.py").touch()
+    (tmp_path / "common_fees" / "fees.json").write_text('{"DE": 2.0}')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reading = 'FEES = json.loads(importlib.resources.read_text("common_fees", "fees.json"))'
+    edited = edited_orders(
+        ("import numpy as np", f"import importlib.resources, json\nimport numpy as np\n{reading}"),
+        ("return price / items", 'return price / items * FEES["DE"]'),
+    )
+    found = trained(workplace, edited).candidate
+    assert found.version is None
+    result = found.results["training_parity"]
+    assert result.is_error
+    assert re.search(r"transforms/orders\.py:\d+, when imported, .*fees\.json", result.summary)
+    assert "with_name" in result.todo
     assert [one.version for one in workplace.registry.versions("orders")] == [1]
 
 

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,7 +135,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checko
     monkeypatch.chdir(tmp_path)
     made = Checkout(tmp_path)
     yield made
-    for name in [one for one in sys.modules if one.startswith(made.name)]:
+    for name in [one for one in sys.modules if one.startswith((made.name, "common_fees"))]:
         del sys.modules[name]
 
 
@@ -235,23 +236,58 @@ return weight * 1.0""",
     "a copy of the process": "if not (process := os.fork()):\n    os._exit(0)\n"
     "os.waitpid(process, 0)\nreturn weight * 1.0",
     "another program": "return weight * len(subprocess.check_output(['true']) + b'1')",
+    "a file by the module's loader": "return weight * len(__loader__.get_data(RATES))",
+    "a file by another program's loader": "return weight * len(runpy.run_path(RATES))",
+    "a resource of another package": "return weight * "
+    "len(importlib.resources.read_text('common_fees', 'fees.json'))",
+    "a resource by its files": "return weight * "
+    "len(importlib.resources.files('common_fees').joinpath('fees.json').read_bytes())",
+    "a resource by pkgutil": "return weight * len(pkgutil.get_data('common_fees', 'fees.json'))",
+    "a database beside a database": "connection = sqlite3.connect(':memory:')\n"
+    "connection.execute('ATTACH ? AS other', [RATES + '.db'])\nreturn weight * 1.0",
+    "a clock of a database": "now = sqlite3.connect(':memory:').execute(\"SELECT date('now')\")\n"
+    "return weight * len(now.fetchone()[0])",
+    "a source of rows": "return weight * len(SqlSource('sqlite://', 'SELECT 1 AS x').read())",
+    "a compiled function": "return weight * (ctypes.CDLL(None).time(None) > 0)",
+    "a variable of the system's": "return weight * float(posix.environ.get(b'RATE', b'1'))",
+    "a number by a socket": "with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:\n"
+    "    asking.sendto(b'?', ('127.0.0.1', 9))\nreturn weight * 1.0",
+    "a file that a library opens for it": "return weight * len(joblib.load(RATES + '.joblib'))",
+    "a file that is caught": "try:\n    found = Path(RATES).read_text()\nexcept Exception:\n"
+    "    found = '1'\nreturn weight * len(found)",
     "a file for few rows": "return weight * (len(Path(RATES).read_text()) "
     "if weight.max() > 20 else 1)",
 }
 TOP = """import concurrent.futures
 import ctypes
 import importlib.machinery
+import importlib.resources
+import linecache
 import os
+import pkgutil
+import posix
+import runpy
 import socket
 import sqlite3
 import subprocess
 from collections import ChainMap
 from pathlib import Path
 
+import joblib
 import pandas as pd
 import pyarrow
 
+from lockstep.project.sources import SqlSource
+
 RATES = {path!r}"""
+
+
+def another_package(folder: Path) -> None:
+    """A package of the repository that is none of the project's."""
+    (folder / "common_fees").mkdir()
+    (folder / "common_fees" / "__init__.py").touch()
+    (folder / "common_fees" / "rates.py").write_text("RATE = 2.0\n")
+    (folder / "common_fees" / "fees.json").write_text('{"DE": 2.0}')
 
 
 @pytest.mark.parametrize("fault", OUTSIDE)
@@ -259,6 +295,8 @@ def test_what_a_column_reads_from_outside_is_named_with_its_line(
     checkout: Checkout, tmp_path: Path, fault: str
 ) -> None:
     (tmp_path / "rates.json").write_text("1")
+    joblib.dump([1.0], tmp_path / "rates.json.joblib")
+    another_package(tmp_path)
     pipeline = checkout.pipeline(OUTSIDE[fault], TOP.format(path=str(tmp_path / "rates.json")))
     result = before_the_fit(pipeline)["training_parity"]
     assert_load_is_named(result)
@@ -293,31 +331,6 @@ def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout
     result = before_the_fit(checkout.pipeline("return weight * rate()", top))["training_parity"]
     assert result.is_error
     assert "rates.py:5" in result.where
-
-
-@pytest.mark.parametrize(
-    "top",
-    [
-        "import importlib\nget = importlib.import_module",
-        "from importlib import import_module as get",
-    ],
-)
-def test_a_module_that_is_imported_by_its_name_is_named(checkout: Checkout, top: str) -> None:
-    (checkout.folder / "rates.py").write_text("RATE = 2.0\n")
-    top += f"\nRATES = get('{checkout.name}.' + 'rates')"
-    result = before_the_fit(checkout.pipeline("return weight * RATES.RATE", top))["training_parity"]
-    assert_load_is_named(result)
-    assert f"imports by its name the module {checkout.name}.rates" in result.summary
-
-
-def test_a_module_that_a_library_imports_by_the_name_it_is_given_is_named(
-    checkout: Checkout,
-) -> None:
-    (checkout.folder / "rates.py").write_text("RATE = 2.0\n")
-    top = f"import pkgutil\nRATES = pkgutil.resolve_name('{checkout.name}.' + 'rates:')"
-    result = before_the_fit(checkout.pipeline("return weight * RATES.RATE", top))["training_parity"]
-    assert_load_is_named(result)
-    assert f"imports by its name the module {checkout.name}.rates" in result.summary
 
 
 @pytest.mark.parametrize(
@@ -449,7 +462,6 @@ ASKING = {
     "a_far_day": "date.today() >= date(2095, 1, 1)",
     "a_far_moment": "datetime.now() >= datetime(2095, 1, 1)",
     "a_far_second": "time.time() > 4e9",
-    "uptime": "time.monotonic() > 1e12",
     "local_year": "time.localtime().tm_year > 2095",
     "pandas_now": "pd.Timestamp.now().year > 2095",
     "machine": "os.uname().nodename == 'elsewhere'",
@@ -523,6 +535,48 @@ def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_
     assert found.first is not None
     assert found.first.column in asking
     assert [name for name in asking if name not in found.summary] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("return weight * len(linecache.getline(RATES, 1))", "reads the file"),
+        ("return weight * ctypes.pythonapi.Py_IsInitialized()", "by ctypes"),
+        ("return weight * importlib.import_module(RULES).RATE", "loads the module"),
+        ("return weight * pkgutil.resolve_name(f'{RULES}:RATE')", "loads the module"),
+        ("return weight * pydoc.locate(RULES).RATE", "loads the module"),
+        ("return weight * (__import__(RULES) is not None)", "loads the module"),
+        ("return weight * pickle.loads(f'c{RULES}\\nRATE\\n.'.encode())", "loads the module"),
+    ],
+)
+def test_what_the_process_that_fits_has_at_hand_already_is_refused_in_another(
+    checkout: Checkout, tmp_path: Path, body: str, what: str
+) -> None:
+    (tmp_path / "rates.json").write_text("1")
+    another_package(tmp_path)
+    names = ("ctypes", "importlib", "linecache", "pickle", "pkgutil", "pydoc")
+    top = "\n".join(f"import {name}" for name in names)
+    top += f"\n\nRATES, RULES = {str(tmp_path / 'rates.json')!r}, 'common_fees.rates'"
+    result = after_the_fit(checkout.pipeline(body, top), tmp_path / "version")
+    assert_load_is_named(result)
+    assert what in result.summary
+
+
+def test_how_long_something_takes_is_no_reading(checkout: Checkout, tmp_path: Path) -> None:
+    body = (
+        "start, ticks = time.perf_counter(), time.monotonic_ns()\nheavy = weight * 1.0\n"
+        "TOOK.append((time.perf_counter() - start, time.monotonic_ns() - ticks))\nreturn heavy"
+    )
+    pipeline = checkout.pipeline(body, "import time\n\nTOOK = []")
+    found = before_the_fit(pipeline)
+    assert all(one.passed for one in found.values()), found
+    assert after_the_fit(pipeline, tmp_path / "version").passed
+
+
+def test_a_timer_that_decides_a_value_is_found(checkout: Checkout, tmp_path: Path) -> None:
+    body = "return weight + (time.monotonic() > 3e7)"  # a year
+    result = after_the_fit(checkout.pipeline(body, "import time"), tmp_path / "version")
+    assert_load_is_named(result)
 
 
 def test_what_libraries_ask_for_on_their_own_behalf_is_none_of_the_versions(

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.columns.tables import take_rows
-from lockstep.errors import UnavailableFilesError
+from lockstep.errors import ArtifactError, UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.version_tags import (
@@ -19,12 +20,14 @@ from lockstep.registry.version_tags import (
     PROVEN,
     SURROUNDINGS,
     is_proven,
+    proofs,
     read_evidence,
-    was_live,
     write_evidence,
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.training.gate import Gate, pass_challenger, pass_gate
+from lockstep.store.live_version import Live
+from lockstep.store.parquet import Store
+from lockstep.training.gate import Gate, go_back, pass_challenger, pass_gate
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
 
 HEAVY = ("return weight > 5", "return weight > 6")
@@ -266,9 +269,10 @@ def test_a_version_whose_limits_of_outputs_are_wider_than_was_counted_is_refused
 def test_that_another_version_is_proven_does_not_prove_this_one(
     two_versions, edited_orders
 ) -> None:
-    two_versions.registry.tag(
-        version_of(two_versions, SECOND), PROVEN, version_of(two_versions, 1).tags[PROVEN]
-    )
+    first = version_of(two_versions, 1)
+    (proof,) = proofs(first)
+    tag = PROVEN + proof.environment[:16]
+    two_versions.registry.tag(version_of(two_versions, SECOND), tag, first.tags[tag])
     gate = gate_of(two_versions, edited_orders(HEAVY), version=SECOND)
     assert gate.results["code_parity"].is_error
     assert live_version(two_versions) == 1
@@ -363,9 +367,10 @@ def test_a_challenger_that_passes_is_proven_and_does_not_go_live(two_versions) -
     gate = challenged(two_versions, SECOND)
     assert (gate.is_open, gate.live, live_version(two_versions)) == (True, 1, 1)
     found = version_of(two_versions, SECOND)
-    assert (is_proven(found), was_live(found)) == (True, False)
+    assert is_proven(found)
+    assert versions_that_were_live(two_versions) == {1}
     gate_of(two_versions, version=SECOND)
-    assert was_live(version_of(two_versions, SECOND))
+    assert versions_that_were_live(two_versions) == {1, SECOND}
 
 
 def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
@@ -375,7 +380,75 @@ def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
     assert not is_proven(version_of(live, second))
 
 
-def test_a_challenger_that_was_live_before_stays_a_version_that_was(two_versions) -> None:
+# In another home of the registry
+
+
+def test_the_gate_of_another_home_takes_over_what_was_decided(
+    two_versions, tmp_path: Path, edited_orders
+) -> None:
+    """Though its checkout is another one; and nothing is decided anew."""
     gate_of(two_versions, version=SECOND)
-    challenged(two_versions, 1)
-    assert was_live(version_of(two_versions, 1))
+    registry, pointer = two_versions.home.registry(), tmp_path / "beside" / "live" / "orders.json"
+    store = Store(tmp_path / "beside" / "data" / "orders")
+    decided = Live(registry, "orders", pointer).state().decided
+    gate = pass_gate(edited_orders(HEAVY), registry, store, pointer)
+    state = Live(registry, "orders", pointer).state()
+    assert (gate.is_open, gate.live, state.agrees) == (True, SECOND, True)
+    assert state.decided == decided
+    assert gate.results["golden_replay"].passed
+
+
+def test_a_version_that_is_promoted_twice_was_not_live_before_itself(two_versions) -> None:
+    two_versions.promote(SECOND)
+    two_versions.promote(SECOND)
+    live = Live(two_versions.registry, "orders", two_versions.home.live("orders"))
+    decisions = live.state().decisions
+    assert (decisions.log[-1].version, decisions.before) == (SECOND, 1)
+    assert decisions.since == decisions.log[-2].since
+
+
+# Going back
+
+
+def test_going_back_to_a_version_that_is_proven_here_asks_no_gate(
+    two_versions, edited_orders
+) -> None:
+    gate_of(two_versions, version=SECOND)
+    gate = back(two_versions, 1, edited_orders(HEAVY))
+    assert {result.result for result in gate.results.values()} == {"not_judged"}
+    assert "was proven in this very environment on" in gate.results["golden_replay"].summary
+    assert (gate.live, live_version(two_versions)) == (1, 1)
+    assert two_versions.registry.alias("orders", "champion").version == 1
+
+
+def test_going_back_to_a_version_that_is_proven_elsewhere_asks_the_gate(
+    two_versions, monkeypatch
+) -> None:
+    gate_of(two_versions, version=SECOND)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        gate = back(two_versions, 1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert gate.results["golden_replay"].passed
+    assert (gate.live, live_version(two_versions)) == (1, 1)
+
+
+def test_going_back_to_a_version_whose_files_were_changed_is_refused(two_versions) -> None:
+    gate_of(two_versions, version=SECOND)
+    (files_of(two_versions, 1) / "profile.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"profile\.json"):
+        back(two_versions, 1)
+    assert live_version(two_versions) == SECOND
+
+
+def back(workplace, version: int, declared: PipelineAssets = ASSETS) -> Gate:
+    pointer = workplace.home.live("orders")
+    return go_back(declared, workplace.registry, workplace.store, pointer, version)
+
+
+def versions_that_were_live(workplace) -> frozenset[int]:
+    live = Live(workplace.registry, "orders", workplace.home.live("orders"))
+    return live.state().decisions.versions

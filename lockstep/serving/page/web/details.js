@@ -46,8 +46,8 @@ function showDetails(name) {
 }
 
 function exactnessOf({ ulps }) {
-  const same = ulps === 0 ? "the same to the last bit" : `the same to ${ulps} units in the last place`;
-  return `${same} wherever it is computed`;
+  const same = ulps === 0 ? "bit for bit" : `within ${ulps} ulps (units in the last place)`;
+  return `the same wherever it is computed, ${same}`;
 }
 
 function computedBy({ steps, predictor }) {

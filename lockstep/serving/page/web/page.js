@@ -21,8 +21,8 @@ async function refresh() {
     const now = await told(await ask("page/now"));
     if (now.intervals === undefined) throw new Error(now.message);
     showNow(now);
-    if (now.ready && !isShown(now)) await showVersion();
-    if (now.ready) showSince(now.since);
+    if (now.version !== null && !isShown(now)) await showVersion();
+    if (now.version !== null) showSince(now.since);
     if (!now.ready) showUnready(now);
   } catch (error) {
     if (error instanceof TokenNeeded) return;
@@ -56,22 +56,31 @@ function showNow(now) {
   by("pipeline").textContent = now.pipeline;
   document.title = `${now.pipeline} · Lockstep`;
   if (now.ready) setState("good", `version ${now.version} serves`);
-  const refused = now.refused;
-  notify(
-    refused === null
-      ? ""
-      : `Version ${refused.version ?? "?"} was to serve and is refused here${
-          now.version === null ? "" : `; version ${now.version} goes on`
-        }: ${refused.reason}`,
-  );
+  if (now.log?.failing) showFailingLog(now.log);
+  else notify(now.refused === null ? "" : refusalOf(now));
   showVersions(now);
   showBeside(now);
   showTraffic(now);
 }
 
+function refusalOf({ refused, version }) {
+  const goesOn = version === null ? "" : `; version ${version} goes on`;
+  return `Version ${refused.version ?? "?"} was to serve and is refused here${goesOn}: ${refused.reason}`;
+}
+
+function showFailingLog({ failing, when_full }) {
+  const refuses = when_full === "refuse";
+  setState("bad", refuses ? "requests are refused" : "requests go unlogged");
+  notify(
+    `The request log cannot be written (${failing}), and ` +
+      (refuses ? "nothing is answered unlogged: requests get 503" : "requests are answered unlogged") +
+      ". It goes on by itself when the disk has room.",
+  );
+}
+
 function showUnready(now) {
   if (now.version !== null) {
-    setState("warn", "stopping");
+    if (now.draining) setState("warn", "stopping");
     return;
   }
   setState("warn", "no version serves");

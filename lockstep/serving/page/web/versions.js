@@ -13,6 +13,7 @@ function showServing(version) {
   const { golden, models } = version;
   const rest = golden.columns - golden.exact;
   const slow = models.filter((one) => !one.is_compiled);
+  const fast = models.filter((one) => one.is_compiled);
   const facts = [
     ["fitted on", `${whole.format(version.rows)} rows`],
     ...(version.trained_until === null ? [] : [["until", `${utc.format(new Date(version.trained_until))} UTC`]]),
@@ -29,15 +30,16 @@ function showServing(version) {
         "✓",
         "It computes here what it computed when it was fitted.",
         `${whole.format(golden.records)} golden records were replayed in this process before it served, ` +
-          `${golden.columns} columns each: ${golden.exact} to the last bit` +
-          (rest === 0 ? "." : `, ${rest} within the last digits that they are allowed.`),
+          `${golden.columns} columns each: ${golden.exact} are the same bit for bit` +
+          (rest === 0 ? "." : `, ${rest} within ${golden.ulps} ulps.`),
       ),
-      models.length > slow.length
+      fast.length > 0
         ? check(
             "good",
             "✓",
-            `${named(models.filter((one) => one.is_compiled))}: compiled.`,
-            "Found equal to scikit-learn on the golden records, and on missing, unseen and extreme values.",
+            `${named(fast)}: compiled.`,
+            `They give what scikit-learn gives, ${exactly(fast)}, on the golden records, and on missing, ` +
+              "unseen and extreme values.",
           )
         : null,
       ...slow.map((one) => check("warn", "–", `${one.name}: computed by scikit-learn itself.`, one.reason)),
@@ -55,6 +57,11 @@ function showServing(version) {
 function showSince(since) {
   const shown = by("since");
   if (shown !== null) shown.textContent = since === null ? "" : `live since ${moment.format(new Date(since))}`;
+}
+
+function exactly(models) {
+  const ulps = Math.max(...models.map((one) => one.ulps));
+  return ulps === 0 ? "bit for bit" : `within ${ulps} ulps (units in the last place)`;
 }
 
 const named = (models) => models.map((one) => one.name).join(", ");
@@ -84,6 +91,14 @@ function showBeside(now) {
   if (canary !== null) found.push(canaryOf(canary));
   for (const one of now.pinned_refused) {
     found.push(check("bad", "✗", `Version ${one.version} was asked for and is refused.`, one.reason));
+  }
+  if (now.log?.overdue) {
+    const why = "They are kept beyond their time, as far as there is room: replay them. Or the clock runs ahead.";
+    found.push(check("warn", "–", `Segments of the request log that nobody has replayed: ${now.log.overdue}.`, why));
+  }
+  if (now.log?.lost) {
+    const why = "keep_bytes has no room for more.";
+    found.push(check("bad", "✗", `Segments of the request log that were removed unreplayed: ${now.log.lost}.`, why));
   }
   if (now.registry !== null) found.push(check("warn", "–", "The registry cannot be asked now.", now.registry));
   by("beside").hidden = found.length === 0;

@@ -1,14 +1,19 @@
 """Access: who is answered, and where nobody has to be known."""
 
 import asyncio
+import os
 import socket
+import subprocess
 from collections.abc import MutableMapping
 from typing import Any
 
+import httpx
 import pytest
 
 from lockstep.errors import LockstepError
 from lockstep.serving.http.access import Guarded, Local, demand_free, demand_safe
+from lockstep.serving.protocols.asgi import Response, respond
+from tests.fixtures.servers import serving
 
 
 def asked(path: str, *headers: tuple[bytes, bytes], token: str | None = "secret") -> int:
@@ -40,12 +45,20 @@ def test_who_knows_the_token_is_answered() -> None:
     assert asked("/invocations", (b"authorization", b"Bearer secret")) == 200
 
 
+@pytest.mark.parametrize("value", [b"bearer secret", b"BEARER secret", b"Bearer  secret"])
+def test_the_scheme_is_of_any_case(value: bytes) -> None:
+    assert asked("/invocations", (b"authorization", value)) == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         [],
         [(b"authorization", b"Bearer wrong")],
         [(b"authorization", b"secret")],
+        [(b"authorization", b"Basic secret")],
+        [(b"authorization", b"Bearer SECRET")],
+        [(b"authorization", b"Bearer ")],
         [(b"authorization", b"Bearer secret"), (b"authorization", b"Bearer secret")],
     ],
 )
@@ -67,6 +80,19 @@ def test_a_public_address_needs_a_token(host: str) -> None:
     demand_safe(host, "secret")
     with pytest.raises(LockstepError, match="LOCKSTEP_TOKEN"):
         demand_safe(host, None)
+
+
+def test_behind_a_proxy_a_token_is_demanded() -> None:
+    demand_safe("127.0.0.1", "secret", ["127.0.0.1", "10.0.0.0/24"])
+    with pytest.raises(LockstepError, match=r"reaches the proxy 127\.0\.0\.1 .* LOCKSTEP_TOKEN"):
+        demand_safe("127.0.0.1", None, ["127.0.0.1"])
+
+
+def test_a_proxy_is_named_by_its_address() -> None:
+    with pytest.raises(
+        LockstepError, match=r"'nginx' is no proxy's address .* such as 10\.0\.0\.7"
+    ):
+        demand_safe("127.0.0.1", "secret", ["nginx"])
 
 
 def test_an_address_that_is_taken_is_told_before_anything_is_loaded() -> None:
@@ -104,6 +130,34 @@ def test_without_a_token_the_inside_is_told_to_those_who_call_this_machine_so(
     path: str, host: bytes, status: int
 ) -> None:
     assert asked(path, (b"host", host), token=None) == status
+
+
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"])
+def test_without_a_token_what_came_through_a_proxy_is_told_nothing_of_the_inside(
+    name: bytes,
+) -> None:
+    headers = ((b"host", b"localhost"), (name, b"10.0.0.1"))
+    assert asked("/invocations?explain=trace", *headers, token=None) == 403
+    assert asked("/invocations", *headers, token=None) == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+def test_without_a_token_another_user_of_this_machine_is_told_nothing_of_the_inside() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, Response(200, b"inside"))
+
+    with serving(Local(application)) as port:
+        url = f"http://127.0.0.1:{port}/invocations?explain=trace"
+        assert httpx.get(url).status_code == 200
+        ask = (
+            f"exec 3<>/dev/tcp/127.0.0.1/{port}; "
+            r"printf 'GET /invocations?explain=trace HTTP/1.1\r\nhost: localhost\r\n\r\n' >&3; "
+            "read -r line <&3; echo $line"
+        )
+        other = subprocess.run(
+            ["bash", "-c", ask], user=65534, cwd="/", capture_output=True, text=True, check=True
+        )
+    assert other.stdout.startswith("HTTP/1.1 403")
 
 
 def test_without_a_token_predictions_are_told_under_any_name() -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ import pytest
 
 from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.project.home import Home
+from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
+from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
 from tests.fixtures.orders import Checkout
 from tests.fixtures.ports import free_ports
+from tests.fixtures.servers import serving
+from tests.lockstep.serving.conftest import client_of
 
 Records = list[dict[str, Any]]
 
@@ -28,6 +33,8 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "nginx.conf"
 DRAIN = 3  # seconds: more than `fail_timeout` in the example
 CLIENTS = 4
+TOKEN = "a secret of clients"
+KNOWN = {"authorization": f"bearer {TOKEN}"}
 
 MAIN = """
 daemon off;
@@ -68,10 +75,10 @@ class Server:
     """`lockstep serve`, which can be stopped and started again at the same port."""
 
     def __init__(self, checkout: Checkout, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
         self._command = [
             *(str(Path(sys.executable).with_name("lockstep")), "serve", "orders"),
-            *("--port", str(port), "--drain", str(DRAIN)),
+            *("--port", str(port), "--drain", str(DRAIN), "--trusted-proxy", "127.0.0.1"),
         ]
         self._checkout = checkout
         self.log = checkout.folder.parent / f"{port}.log"
@@ -82,7 +89,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self._checkout.folder,
-                env=self._checkout.environment(),
+                env=self._checkout.environment(LOCKSTEP_TOKEN=TOKEN),
                 stdout=log,
                 stderr=log,
             )
@@ -106,28 +113,64 @@ def servers(live_checkout: Checkout) -> Iterator[list[Server]]:
         server.process.wait()
 
 
-@pytest.fixture
-def balanced(servers: list[Server], tmp_path: Path) -> Iterator[str]:
-    """The address of nginx in front of the servers."""
+@contextmanager
+def proxied(folder: Path, *ports: int) -> Iterator[str]:
+    """The address of nginx in front of two ports, as the example puts it there."""
     (port,) = free_ports(1)
     example = EXAMPLE.read_text()
     for old, new in (
-        ("127.0.0.1:8081", servers[0].url.removeprefix("http://")),
-        ("127.0.0.1:8082", servers[1].url.removeprefix("http://")),
+        ("server 127.0.0.1:8081", f"server 127.0.0.1:{ports[0]}"),
+        ("server 127.0.0.1:8082", f"server 127.0.0.1:{ports[-1]}"),
         ("listen 8080;", f"listen 127.0.0.1:{port};"),
     ):
         assert example.count(old) == 1
         example = example.replace(old, new)
-    folder = tmp_path / "nginx"
     folder.mkdir()
     configuration = folder / "nginx.conf"
     configuration.write_text(MAIN.format(folder=folder, example=example))
-    for server in servers:
-        server.wait(1)
     with subprocess.Popen([str(NGINX), "-p", str(folder), "-c", str(configuration)]) as nginx:
         wait_for(f"http://127.0.0.1:{port}/ready", lambda told: told.status_code == 200, nginx)
         yield f"http://127.0.0.1:{port}"
         nginx.terminate()
+
+
+@pytest.fixture
+def balanced(servers: list[Server], tmp_path: Path) -> Iterator[str]:
+    """The address of nginx in front of the servers."""
+    for server in servers:
+        server.wait(1)
+    with proxied(tmp_path / "nginx", *(server.port for server in servers)) as url:
+        yield url
+
+
+def explained(url: str, order: dict[str, Any], **headers: str) -> httpx.Response:
+    """What a client gets that asks for a trace, in the words of somebody on the machine itself."""
+    asked = {"dataframe_records": [order]}
+    named = {"host": "localhost", **headers}
+    return httpx.post(f"{url}/invocations?explain=trace", json=asked, headers=named)
+
+
+def test_nobody_gets_a_trace_from_a_server_that_was_told_of_no_proxy_and_has_no_token(
+    scorer: Scorer, orders: Records, tmp_path: Path
+) -> None:
+    with (
+        serving(Local(client_of(scorer).application)) as port,
+        proxied(tmp_path / "nginx", port) as url,
+    ):
+        assert explained(f"http://127.0.0.1:{port}", orders[0]).status_code == 200
+        assert explained(url, orders[0]).status_code == 403
+        assert httpx.get(f"{url}/page/version", headers={"host": "127.0.0.1"}).status_code == 403
+        answered = httpx.post(f"{url}/invocations", json={"dataframe_records": orders[:1]})
+        assert answered.status_code == 200
+
+
+def test_a_server_that_is_told_of_its_proxy_demands_the_token_of_everyone_behind_it(
+    scorer: Scorer, orders: Records, tmp_path: Path
+) -> None:
+    guarded = Guarded(client_of(scorer).application, TOKEN)
+    with serving(guarded) as port, proxied(tmp_path / "nginx", port) as url:
+        assert explained(url, orders[0]).status_code == 401
+        assert explained(url, orders[0], **KNOWN).status_code == 200
 
 
 def is_same(given: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -167,7 +210,7 @@ class Load:
             thread.join()
 
     def _ask(self, place: int) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with httpx.Client(base_url=self._url, timeout=30, headers=KNOWN) as client:
             while not self._is_over.wait(0.01):
                 place += 1
                 record, expected = self._asked[place % len(self._asked)]

@@ -55,6 +55,22 @@ def test_a_head_that_does_not_arrive_ends_the_connection(port: int, parts: list[
     assert read(connected(port, *parts)) == b""
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /ping HTTP/1.1\r\nhost: x\r\n", b"200"),
+        (b"GET /ping HTTP/1.1\r\nhost: x\r\nHost: localhost\r\n", b"400"),
+        (b"GET /ping HTTP/1.1\r\n", b"400"),
+        (b"GET /ping HTTP/1.0\r\n", b"200"),
+        (b"GET /ping HTTP/1.0\r\nhost: x\r\nhost: x\r\n", b"400"),
+    ],
+)
+def test_a_request_names_one_host(port: int, head: bytes, status: bytes) -> None:
+    client = connected(port, head, b"connection: close\r\n\r\n")
+    client.shutdown(socket.SHUT_WR)
+    assert read(client).split(b" ")[1] == status
+
+
 def trickle(client: socket.socket, seconds: float) -> None:
     """Send a byte now and then."""
     until = time.monotonic() + seconds

@@ -120,6 +120,7 @@ def test_it_is_told_how_much_was_replayed_and_how_exactly(
         "records": len(loaded.golden),
         "columns": len(columns),
         "exact": len(exact),
+        "ulps": max(loaded.pipeline.graph.ulps(name) for name in columns),
     }
     assert version["digest"] == loaded.digest
     assert version["code"] == loaded.snapshot.digest

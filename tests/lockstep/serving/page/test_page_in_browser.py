@@ -18,6 +18,8 @@ from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.http.app import application
 from lockstep.serving.http.observed import Observed
 from lockstep.serving.protocols.service import Service
+from lockstep.serving.requestlog.log import Log
+from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.shadow.shadow import Standing
 from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_scorer import Scorer
@@ -401,6 +403,25 @@ def test_what_other_versions_do_is_told_as_it_goes(
     assert before == ""
     assert "Version 4 is the challenger" in opened.text("#beside")
     assert "1,200 rows compared, 3 of them otherwise, 7 dropped." in opened.text("#beside")
+
+
+def test_a_log_that_cannot_be_written_makes_the_page_red(
+    browser: Browser, scorer: Scorer, serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    served = serve(scorer)
+    served.service.log = log = Log(tmp_path / "log", RequestLog())
+    browser.open(served.url)
+    browser.until("document.querySelectorAll('.field').length")
+
+    log.failing, log.overdue = "No space left on device", 3
+
+    browser.until("document.getElementById('state').textContent === 'requests are refused'")
+    assert browser.run("document.getElementById('state').className") == "state bad"
+    assert "cannot be written (No space left on device)" in browser.text("#notice")
+    assert "that nobody has replayed: 3" in browser.text("#beside")
+    log.failing = None
+    browser.until("document.getElementById('state').textContent === 'version 1 serves'")
+    assert browser.text("#notice") == ""
 
 
 # For everybody

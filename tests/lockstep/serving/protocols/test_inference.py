@@ -1,6 +1,7 @@
 """The Open Inference Protocol: what its published description demands, and Triton's client."""
 
 import json
+import math
 import struct
 from contextlib import closing
 from pathlib import Path
@@ -257,7 +258,7 @@ def test_elements_are_exactly_what_their_datatype_holds(
         {"data": {}},
         {"data": [1.0], "parameters": {"binary_data_size": 8}},
         {"parameters": {"binary_data_size": "8"}, "data": None},
-        {"parameters": {"more": 1}},
+        {"parameters": 1},
         {"more": 1},
         {"name": "weight2"},
         {"name": "price"},
@@ -280,7 +281,6 @@ def test_an_input_that_is_not_what_it_says_is_refused(
         '{"inputs": [{"name": "price"}]}',
         '{"inputs": [], "id": 7}',
         '{"inputs": [], "more": 1}',
-        '{"inputs": [], "parameters": {"sequence_id": 1}}',
         '{"inputs": [], "outputs": [{"name": 1}]}',
     ],
 )
@@ -290,7 +290,7 @@ def test_what_is_no_inference_request_is_refused(client: Client, body: str) -> N
 
 @pytest.mark.parametrize(
     "asked",
-    [[{"name": "nothing"}], [{"name": "loss"}] * 2, [{"name": "loss", "parameters": {"a": 1}}]],
+    [[{"name": "nothing"}], [{"name": "loss"}] * 2, [{"name": "loss", "parameters": 1}]],
 )
 def test_outputs_that_there_are_not_are_refused(
     client: Client, orders: Records, asked: list[Any]
@@ -306,6 +306,63 @@ def test_a_row_that_does_not_fit_is_refused_with_its_reasons(
     assert "1 of 2 rows" in refused(told)
     (row,) = told.json()["rows"]
     assert (row["row"], row["reasons"][0]["column"]) == (1, "items")
+
+
+def test_parameters_that_mean_nothing_here_are_left_alone(client: Client, orders: Records) -> None:
+    body = request(
+        orders[:2],
+        parameters={"content_type": "pd", "sequence_id": 7, "headers": {"a": "b"}},
+        outputs=[{"name": "loss", "parameters": {"classification": 3}}],
+    )
+    body["inputs"][0]["parameters"] = {"content_type": "str"}
+    body["inputs"][1]["parameters"] = None
+    told = outputs(client.post(f"{MODEL}/infer", body))
+    assert told["loss"] == outputs(client.post(f"{MODEL}/infer", request(orders[:2])))["loss"]
+
+
+def of_kserve(orders: Records, *, binary: bool = False) -> tuple[bytes, dict[str, str]]:
+    """What KServe's `InferenceRESTClient` sends, byte for byte: body and headers (kserve 0.21)."""
+    inputs: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for name, datatype in DATATYPES.items():
+        one: dict[str, Any] = {"name": name, "shape": [len(orders)], "datatype": datatype}
+        values = [order[name] for order in orders]
+        if binary and datatype == "FP64":
+            numbers = [math.nan if value is None else value for value in values]
+            behind.append(struct.pack(f"<{len(values)}d", *numbers))
+            one["parameters"] = {"binary_data_size": len(behind[-1])}
+        else:
+            one["data"] = values
+        inputs.append(one)
+    body = {"id": "78c358dc", "model_name": "orders", "inputs": inputs}
+    if not binary:
+        body["parameters"] = {"content_type": "pd"}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    headers = {"content-type": "application/json", "accept": "*/*"}
+    if binary:
+        headers = {"content-type": "application/octet-stream"}
+        headers["inference-header-content-length"] = str(len(text))
+    return b"".join([text, *behind]), headers
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_kserves_client_is_answered(client: Client, dense: Records, *, binary: bool) -> None:
+    body, headers = of_kserve(dense[:3], binary=binary)
+    told = client.request("POST", f"{MODEL}/infer", [body], headers)
+    expected = outputs(client.post(f"{MODEL}/infer", request(dense[:3])))
+    assert outputs(told) == expected
+    assert told.json()["id"] == "78c358dc"
+
+
+@pytest.mark.parametrize(
+    "named", [{"model_name": "others"}, {"model_version": "7"}, {"model_name": 7}]
+)
+def test_a_body_that_names_another_model_than_its_path_is_refused(
+    client: Client, orders: Records, named: dict[str, Any]
+) -> None:
+    refused(client.post(f"{MODEL}/infer", request(orders[:1], **named)))
+    same = {"model_name": "orders", "model_version": "1"}
+    outputs(client.post(f"{MODEL}/infer", request(orders[:1], **same)))
 
 
 def test_what_is_valid_is_scored_in_quarantine(client: Client, orders: Records) -> None:

@@ -83,6 +83,81 @@ def test_every_form_of_the_same_rows_gets_what_the_version_predicts(
     assert told[0]["sent_at"].endswith("Z")
 
 
+NAMELESS: dict[str, Callable[[list[Any]], Any]] = {
+    "split by numbers": lambda rows: {
+        "dataframe_split": {"columns": list(range(len(rows[0]))), "data": rows}
+    },
+    "instances of lists": lambda rows: {"instances": rows},
+    "inputs of lists": lambda rows: {"inputs": rows},
+}
+
+
+@pytest.mark.parametrize("form", NAMELESS)
+def test_values_without_names_are_the_fields_in_their_order(
+    either: Client, orders: Records, loaded: LoadedVersion, form: str
+) -> None:
+    names = loaded.pipeline.record_schema.names
+    rows = [[order[name] for name in names] for order in orders[:5]]
+
+    told = predictions(either.post("/invocations", NAMELESS[form](rows)))
+
+    assert told == predictions(either.post("/invocations", {"dataframe_records": orders[:5]}))
+
+
+@pytest.mark.parametrize("form", NAMELESS)
+def test_as_many_values_as_fields_are_needed_without_names(client: Client, form: str) -> None:
+    told = client.post("/invocations", NAMELESS[form]([[1, 2, 3]]))
+
+    assert told.status == 422
+    assert "has 3 values, and Order 8 fields" in told.json()["message"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", CSV, PARQUET])
+def test_a_text_that_is_too_long_is_refused(
+    client: Client, orders: Records, content_type: str
+) -> None:
+    def sent(length: int) -> Any:
+        order = {**orders[0], "order_id": "x" * length}
+        forms = {CSV: csv([order]), PARQUET: parquet_of([order])}
+        return forms.get(content_type, {"dataframe_records": [order]})
+
+    assert client.post("/invocations", sent(2**16), content_type).status == 200
+    told = client.post("/invocations", sent(2**16 + 1), content_type)
+    assert told.status == 413
+    assert "at most 65,536 characters" in told.json()["message"]
+
+
+def test_all_that_is_wrong_with_a_record_is_told_at_once(client: Client, orders: Records) -> None:
+    broken = {**orders[0], "price": -1.0, "items": "many", "gift": None, "wieght": 2.0}
+
+    told = client.post("/invocations", {"dataframe_records": [orders[1], broken]})
+
+    (row,) = told.json()["rows"]
+    assert row["row"] == 1
+    assert [(reason["column"], reason["rule"]) for reason in row["reasons"]] == [
+        ("items", "type"),
+        ("gift", "type"),
+        ("price", "expect_column_values_to_be_between"),
+        (None, "undeclared"),
+    ]
+
+
+def test_a_response_gives_a_hundred_reasons_and_names_all_rows_that_are_set_aside(
+    client: Client, orders: Records
+) -> None:
+    body = {"dataframe_records": [{**orders[0], "price": -1.0, "items": "many"}] * 400}
+
+    told = client.post("/invocations", body)
+    aside = client.post("/invocations?on_invalid=quarantine", body)
+
+    assert told.status == 422
+    assert "`rows` lists the first 100 of 500 reasons" in told.json()["message"]
+    rows = told.json()["rows"]
+    assert [len(row["reasons"]) for row in rows] == [2] * 50
+    assert [row["row"] for row in aside.json()["rejected"]] == list(range(400))
+    assert sum(len(row["reasons"]) for row in aside.json()["rejected"]) == 100
+
+
 def test_inputs_may_be_the_fields_of_one_record(either: Client, orders: Records) -> None:
     (told,) = predictions(either.post("/invocations", {"inputs": orders[0]}))
 
@@ -154,9 +229,12 @@ def test_a_compressed_body_is_unsupported(either: Client) -> None:
         '{"dataframe_split": [{"a": 1}]}',
         '{"dataframe_split": {"index": [1, 2], "data": [[1], [2], [3]]}}',
         '{"dataframe_split": {"columns": ["a"], "data": [[1]], "more": 1}}',
-        '{"dataframe_split": {"columns": [0], "data": [[1]]}}',
+        '{"dataframe_split": {"columns": [1], "data": [[1]]}}',
+        '{"dataframe_split": {"columns": [0, "price"], "data": [[1, 2]]}}',
         '{"dataframe_split": {"columns": "a", "data": [[1]]}}',
-        '{"instances": [[1, 2, 3]]}',
+        '{"instances": [[1, 2, 3], [1]]}',
+        '{"instances": [[1], {}]}',
+        '{"dataframe_records": [[1, 2, 3]]}',
         '{"inputs": {"price": [1], "items": [1, 2]}}',
         '{"inputs": {"price": [1], "items": 2}}',
         '{"inputs": {}}',

@@ -1,5 +1,8 @@
 """Answered requests, made up: any columns, in any micro-batches."""
 
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +75,39 @@ def blocks(told: list[Answered], head: Header | None = None) -> list[Block]:
 @pytest.fixture
 def open_file(tmp_path: Path) -> SegmentFile:
     return SegmentFile(tmp_path / "20200301T120000.000000Z-0000abcd-000001.open", header())
+
+
+class SmallDisk:
+    """A disk of its own with little room.
+
+    Attributes:
+        path: Where it is mounted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._filler = path / "filler"
+
+    def fill(self) -> None:
+        """Leave no byte of it free."""
+        handle = os.open(self._filler, os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(handle, bytes(4096)):
+                pass
+        except OSError:
+            os.close(handle)
+
+    def make_room(self) -> None:
+        self._filler.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(path)]
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield SmallDisk(path)
+    subprocess.run(["umount", "--lazy", str(path)], check=True)

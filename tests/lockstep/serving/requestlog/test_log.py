@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 
 from lockstep.errors import LogKeyError, UnloggedError
 from lockstep.project.home import Home
-from lockstep.serving.requestlog.log import Log, remove_old
+from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.log_segments import (
     LogSegment,
     read_segment,
@@ -321,43 +321,6 @@ def test_after_half_a_write_that_cannot_be_taken_back_another_segment_is_begun(
     with Log(tmp_path, RequestLog()) as log:
         assert (log.counts.recovered, log.counts.torn_bytes) == (7, 50)
     assert sorted(logged_ids(tmp_path)) == sorted(answered)
-
-
-# Retention
-
-
-def aged(folder: Path, count: int) -> list[Path]:
-    """Sealed segments of 1,000 bytes, each a day older than the next, the last written now."""
-    now = datetime.now(UTC)
-    paths = []
-    for number in range(count):
-        at = now - timedelta(days=count - 1 - number)
-        paths.append(segment_path(folder, f"{at:%Y%m%dT%H%M%S.%fZ}-0000abcd-000001-0123456789ab"))
-        paths[-1].write_bytes(bytes(1000))
-        os.utime(paths[-1], (at.timestamp(),) * 2)
-    return paths
-
-
-def test_segments_go_when_they_are_too_old(tmp_path: Path) -> None:
-    paths = aged(tmp_path, 5)
-    assert remove_old(tmp_path, RequestLog(keep=timedelta(days=2.5))) == 2
-    assert [path.exists() for path in paths] == [False, False, True, True, True]
-
-
-def test_the_oldest_segments_go_when_they_are_too_many(tmp_path: Path) -> None:
-    paths = aged(tmp_path, 5)
-    assert remove_old(tmp_path, RequestLog(keep_bytes=2_500)) == 3
-    assert [path.exists() for path in paths] == [False, False, False, True, True]
-
-
-def test_torn_bytes_are_kept_no_longer_than_segments(tmp_path: Path) -> None:
-    torn = tmp_path / "torn" / "of old"
-    torn.parent.mkdir()
-    torn.write_bytes(b"torn")
-    remove_old(tmp_path, RequestLog())
-    assert torn.exists()
-    remove_old(tmp_path, RequestLog(), datetime.now(UTC) + timedelta(days=31))
-    assert not torn.exists()
 
 
 # Several processes

@@ -102,7 +102,7 @@ def test_what_is_told_of_a_request_is_when_it_came_and_what_it_was_answered(open
     assert requests.ids == ["r0", "r1", "r0"]
     assert requests.at.tolist() == [9_500_000] * 3
     assert requests.latency.tolist() == [500_000] * 3
-    assert requests.status.tolist() == [422, 200, 504]
+    assert requests.status.tolist() == [422, 200, 503]
     assert requests.rows.tolist() == [1, 2, 0]
     assert requests.rejected.tolist() == [1, 0, 0]
 

@@ -206,8 +206,8 @@ def test_more_than_may_wait_is_refused_at_once() -> None:
     run(ask())
 
 
-def test_what_waited_for_too_long_is_not_computed() -> None:
-    slow, batches = Echo(seconds=0.05), MicroBatches(RequestLimits(batch_rows=1, seconds=0.01))
+def test_what_would_be_answered_too_late_is_refused_before_it_is_computed() -> None:
+    slow, batches = Echo(seconds=0.2), MicroBatches(RequestLimits(batch_rows=1, seconds=0.25))
 
     async def ask() -> Any:
         asked = [batches.ask(slow, rows(1)), batches.ask(slow, rows(1))]
@@ -218,6 +218,50 @@ def test_what_waited_for_too_long_is_not_computed() -> None:
     assert first == [{}]
     assert isinstance(second, LateError)
     assert slow.asked == [[1]]
+
+
+def test_an_answer_after_the_limit_is_a_refusal_and_logged_as_one() -> None:
+    logged: list[Any] = []
+
+    def record(_: Any, answered: list[tuple[Asked, Any]]) -> None:
+        logged.extend(answer for _, answer in answered)
+
+    limits = RequestLimits(seconds=0.02, inline_rows=1)
+    batches = MicroBatches(limits, record)
+
+    async def ask(count: int) -> tuple[Any, float]:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        (answer,) = await asyncio.gather(
+            batches.ask(Echo(seconds=0.3), rows(count)), return_exceptions=True
+        )
+        waited = loop.time() - begun
+        while not logged:
+            await asyncio.sleep(0.01)
+        return answer, waited
+
+    for count, is_told_at_the_limit in ((1, False), (2, True)):
+        logged.clear()
+        answer, waited = run(ask(count))
+        assert isinstance(answer, LateError)
+        assert (answer.status, answer.retry_after) == (503, 1)
+        assert (waited < 0.25) == is_told_at_the_limit
+        assert isinstance(logged[0], LateError)
+
+
+def test_one_slow_batch_does_not_have_everyone_refused_for_good() -> None:
+    batches = MicroBatches(RequestLimits(seconds=0.05))
+
+    async def ask(seconds: float) -> Any:
+        asked = batches.ask(Echo(seconds=seconds), rows(1))
+        return (await asyncio.gather(asked, return_exceptions=True))[0]
+
+    async def ask_often() -> list[Any]:
+        return [await ask(0.4), *[await ask(0) for _ in range(10)]]
+
+    answers = run(ask_often())
+    assert isinstance(answers[1], LateError)
+    assert answers[-1] == [{}]
 
 
 def test_others_are_answered_while_a_large_request_is_computed() -> None:

@@ -1,0 +1,215 @@
+"""Events of a partition: what Dagster shows of an attempt, made of the attempt's record alone.
+
+Whatever scores a partition outside of a run reports them once its attempt has ended. A process that
+is killed in between leaves a record without events; the next one finds it, and reports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from lockstep.checks.messages import Place
+from lockstep.checks.pictures import Cell, findings_picture
+from lockstep.checks.specs import declared_checks
+from lockstep.checks.svg import in_markdown
+from lockstep.columns.graph import Graph
+from lockstep.dagster.checked import DATA_VERSION, evaluated_and_others, nothing_made
+from lockstep.dagster.metadata import version_link
+from lockstep.errors import DamagedError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.home import Home
+from lockstep.scoring.work import Stage
+from lockstep.store.attempts import Attempt
+from lockstep.store.by_column import findings, last_partitions
+from lockstep.store.partition_records import Records
+from lockstep.store.status import STEPS, ended
+
+Tags: TypeAlias = Mapping[str, Mapping[str, str]]
+"""The last tags of each partition of an asset."""
+_MADE = dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION
+_OURS = "record "
+_DIGITS = 16
+_ROWS = {"batch": "accepted", "scored": "scored", "published": "published"}
+"""The count of a step that is its number of rows."""
+_PICTURE = "findings by column and day"
+"""Metadata of the last step with checks that a partition reaches."""
+
+
+@dataclass(frozen=True)
+class StepEvents:
+    """The events of a step.
+
+    Attributes:
+        made: The materialization of its asset; an observation where no row went on.
+        checks: The evaluations of the asset's checks.
+    """
+
+    made: dg.AssetMaterialization | dg.AssetObservation
+    checks: tuple[dg.AssetCheckEvaluation, ...]
+
+
+class FindingsPicture:
+    """Draws the findings by column of a partition and those before it, each read once.
+
+    Args:
+        records: The records of the stream.
+        graph: The pipeline's graph.
+    """
+
+    def __init__(self, records: Records, graph: Graph) -> None:
+        self._records, self._graph = records, graph
+        self._cells: dict[str, list[Cell]] = {}
+
+    def up_to(self, partition: str) -> dg.MarkdownMetadataValue:
+        """The picture of the partitions up to one whose attempt has just ended."""
+        self._cells.pop(partition, None)
+        shown = last_partitions(self._records, partition)
+        drawn = findings_picture([cell for name in shown for cell in self._of(name)], shown)
+        return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
+
+    def _of(self, partition: str) -> list[Cell]:
+        if partition not in self._cells:
+            self._cells[partition] = list(findings(self._records, partition, self._graph))
+        return self._cells[partition]
+
+
+def data_version(record: str) -> str:
+    """The data version of a step: the digest of its attempt's record, once the step was in it."""
+    return f"{_OURS}{record[:_DIGITS]}"
+
+
+def step_metadata(
+    declared: PipelineAssets,
+    home: Home,
+    partition: str,
+    step: str,
+    stage: Stage,
+    picture: FindingsPicture,
+) -> dict[str, Any]:
+    """The metadata of a step's materialization."""
+    metadata: dict[str, Any] = {**stage.counts, **stage.figures}
+    if stage.version is not None:
+        metadata["version"] = stage.version
+        metadata["MLflow version"] = version_link(home, declared.name, stage.version)
+    if stage.path is not None:
+        metadata["dagster/row_count"] = stage.counts[_ROWS[step]]
+        metadata["path"] = dg.MetadataValue.path(str(stage.path))
+    if step == "scored" or stage.blocked_by:
+        metadata[_PICTURE] = picture.up_to(partition)
+    return metadata
+
+
+def is_empty(stage: Stage, step: str) -> bool:
+    """Whether a check blocked a step before any row could go on."""
+    return bool(stage.blocked_by) and not (stage.path and stage.counts[_ROWS[step]])
+
+
+def events_of(
+    declared: PipelineAssets,
+    home: Home,
+    records: Records,
+    attempt: Attempt,
+    picture: FindingsPicture,
+) -> list[StepEvents]:
+    """The events of an attempt that has ended, in the order of its steps.
+
+    Args:
+        declared: The pipeline.
+        home: The home, with the addresses of its servers.
+        records: The records of the stream.
+        attempt: The attempt.
+        picture: Draws the findings.
+    """
+    events, partition = [], attempt.record.partition
+    for step in attempt.record.steps:
+        path = records.export_path(partition) if step == "published" else None
+        stage = Stage.of(attempt, step, path)
+        metadata = step_metadata(declared, home, partition, step, stage, picture)
+        metadata["attempt"] = attempt.number
+        events.append(_of_step(declared, records.stream, partition, step, stage, metadata))
+    return events
+
+
+def _of_step(
+    declared: PipelineAssets,
+    stream: str,
+    partition: str,
+    step: str,
+    stage: Stage,
+    metadata: Mapping[str, Any],
+) -> StepEvents:
+    key = dg.AssetKey([declared.name, stream, step])
+    checks = {} if step == "published" else {c.name: c for c in declared_checks(declared, step)}
+    place = Place(key.to_user_string(), partition)
+    results, others = evaluated_and_others(stage.results, checks.keys(), place)
+    version = data_version(stage.record)
+    made: dg.AssetMaterialization | dg.AssetObservation
+    if is_empty(stage, step):
+        made = nothing_made(place, {**metadata, **others}, version)
+    else:
+        made = dg.AssetMaterialization(
+            key,
+            partition=partition,
+            metadata={**metadata, **others},
+            tags={DATA_VERSION: version},
+        )
+    evaluations = (
+        dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=str(result.check_name),
+            passed=result.passed,
+            metadata=result.metadata,
+            severity=result.severity,
+            description=result.description,
+            blocking=checks[str(result.check_name)].blocking,
+            partition=partition,
+        )
+        for result in results
+    )
+    return StepEvents(made, tuple(evaluations))
+
+
+def unreported(pipeline: str, records: Records, instance: dg.DagsterInstance) -> Iterator[Attempt]:
+    """Attempts that have ended, the last ones of their partitions, that Dagster does not show.
+
+    An event by an older Lockstep, which does not tell the attempt, counts as one of the last.
+    """
+    shown = {
+        step: [
+            instance.event_log_storage.get_latest_tags_by_partition(
+                dg.AssetKey([pipeline, records.stream, step]), kind, [DATA_VERSION]
+            )
+            for kind in _MADE
+        ]
+        for step in STEPS
+    }
+    for partition in records.attempted():
+        if _is_shown(records, partition, shown["published"]):
+            continue
+        try:
+            end = ended(records, partition)
+        except DamagedError:
+            continue  # the checks report it
+        if end is not None and not _shows(shown[end[1]], partition, end[0].digest()):
+            yield end[0]
+
+
+def _is_shown(records: Records, partition: str, shown: Sequence[Tags]) -> bool:
+    """Whether the last attempt is published and shown, by its commit: its record is not read."""
+    try:
+        commit = records.commit_of(partition)
+    except DamagedError:
+        return False
+    if commit is None or commit.attempt != max(records.numbers(partition), default=0):
+        return False
+    return _shows(shown, partition, commit.record)
+
+
+def _shows(shown: Sequence[Tags], partition: str, record: str) -> bool:
+    made, observed = (tags.get(partition, {}).get(DATA_VERSION, "") for tags in shown)
+    is_older = bool(made) and not made.startswith(_OURS)
+    return is_older or data_version(record) in (made, observed)

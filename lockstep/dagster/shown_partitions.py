@@ -1,0 +1,70 @@
+"""Partitions as Dagster shows them, where no run materialized their assets."""
+
+from __future__ import annotations
+
+from traceback import format_exception
+
+import dagster as dg
+
+from lockstep.dagster.event_log import EventLog
+from lockstep.dagster.partition_events import FindingsPicture, StepEvents, events_of, unreported
+from lockstep.dagster.runs import recording_told
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.home import Home
+from lockstep.store.attempts import Attempt
+from lockstep.store.parquet import Store
+from lockstep.store.streams import Stream, stream_records
+
+
+class ShownPartitions:
+    """What Dagster shows of a stream's partitions that were not scored as assets of a run.
+
+    Args:
+        declared: The pipeline.
+        stream: The stream.
+        home: The home.
+        instance: Dagster's instance.
+        run: The run that shows them.
+    """
+
+    def __init__(
+        self,
+        declared: PipelineAssets,
+        stream: Stream,
+        home: Home,
+        instance: dg.DagsterInstance,
+        run: dg.DagsterRun,
+    ) -> None:
+        self._declared, self._home, self._instance = declared, home, instance
+        self._root = [declared.name, stream.name]
+        self._records = stream_records(declared, Store(home.data / declared.name), stream.name)
+        self._log = EventLog(instance, run)
+        self._picture = FindingsPicture(self._records, declared.pipeline.graph)
+
+    def catch_up(self) -> list[str]:
+        """Show the partitions whose last attempt has ended and is not shown; return them.
+
+        A process was killed between the two, or Dagster's databases are an older copy.
+        """
+        attempts = list(unreported(self._declared.name, self._records, self._instance))
+        for attempt in attempts:
+            self.show(attempt)
+        return [attempt.record.partition for attempt in attempts]
+
+    def show(self, attempt: Attempt) -> list[StepEvents]:
+        """Show an attempt that has ended; return its events."""
+        events = events_of(self._declared, self._home, self._records, attempt, self._picture)
+        with recording_told(self._instance):
+            self._log.write(events)
+        return events
+
+    def show_fault(self, partition: str, error: Exception) -> None:
+        """Show the traceback of an error in code, at the partition that it broke off."""
+        lines = "".join(format_exception(error)).splitlines()
+        observation = dg.AssetObservation(
+            dg.AssetKey([*self._root, "batch"]),
+            partition=partition,
+            metadata={"broke off": dg.MetadataValue.json({"traceback": lines})},
+        )
+        with recording_told(self._instance):
+            self._instance.report_runless_asset_event(observation)

@@ -1,0 +1,183 @@
+"""Decisions: which version of a pipeline is live, by the gate of the home that proved it.
+
+A decision is a tag of the registered model, so all homes of a registry read the same ones:
+
+    lockstep.live.20260131T081500000000.5a1c9f02
+
+Each is a tag of its own, which no other home's write replaces, and the newest one holds. A decision
+is later than all that its home had read, whatever its clock says; of two that were made at once the
+order of their keys decides, for everybody alike. Its text is bound like the tags of a version: to
+the pipeline, to the manifest of the version, and to itself (`lockstep.registry.version_tags`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from lockstep.errors import EvidenceError
+from lockstep.registry.sites import Site
+from lockstep.registry.version_tags import bound, unbound
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
+
+DECISION = "lockstep.live."
+"""How the names of the tags begin."""
+_KEY = re.compile(re.escape(DECISION) + r"\d{8}T\d{12}\.[0-9a-f]{8}")
+_TIME = "%Y%m%dT%H%M%S%f"
+_KEPT = 50
+"""Decisions that are kept beside the newest one of each version."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision of the gate: from now on, this version is live.
+
+    Attributes:
+        name: Name of the pipeline.
+        key: Name of its tag, by which decisions are in order.
+        version: Number of the version.
+        manifest: SHA-256 of its manifest.
+        since: When it was made, in UTC.
+        site: Who made it, and where.
+        environment: Fingerprint of the environment in which the version was proven.
+        before: The version that `@live` pointed to then; None if it was not set.
+        is_shown: Whether `@live` was moved to it.
+    """
+
+    name: str
+    key: str
+    version: int
+    manifest: str
+    since: datetime
+    site: Site
+    environment: str
+    before: int | None
+    is_shown: bool = False
+
+    def write(self, registry: Registry) -> None:
+        """Write it, or write it anew.
+
+        Raises:
+            RegistryError: The registry refuses it, or does not answer.
+        """
+        facts = {
+            "version": self.version,
+            "since": self.since.isoformat(),
+            **asdict(self.site),
+            "environment": self.environment,
+            "before": self.before,
+            "shown": self.is_shown,
+        }
+        registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
+
+    def shown(self, registry: Registry) -> Decision:
+        """Note that `@live` was moved to it."""
+        moved = replace(self, is_shown=True)
+        moved.write(registry)
+        return moved
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions about a pipeline that a registry holds.
+
+    Attributes:
+        log: Those that can be read, the oldest first.
+        damage: Why the newest one cannot be read; None if it can, or there is none.
+        newest: When the newest one was made, in UTC, whether it can be read or not.
+    """
+
+    log: tuple[Decision, ...] = ()
+    damage: str | None = None
+    newest: datetime | None = None
+
+    @classmethod
+    def of(cls, name: str, tags: Mapping[str, str]) -> Decisions:
+        """The decisions among the tags of a registered model."""
+        log, damage, newest = [], None, None
+        for key in sorted(filter(_KEY.fullmatch, tags)):
+            newest = datetime.strptime(key.split(".")[2], _TIME).replace(tzinfo=UTC)
+            try:
+                log.append(_decision(name, key, tags[key]))
+                damage = None
+            except EvidenceError as error:
+                damage = f"which version is live is not known, since {error}"
+        return cls(tuple(log), damage, newest)
+
+    @property
+    def last(self) -> Decision | None:
+        """The one that holds; None without one, or where it cannot be read."""
+        return self.log[-1] if self.log and self.damage is None else None
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The versions that were ever live."""
+        return frozenset(decision.version for decision in self.log)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when the last version is live, however often that was said again; None without."""
+        since = None
+        for decision in reversed(self.log):
+            if decision.version != self.log[-1].version:
+                break
+            since = decision.since
+        return since
+
+    @property
+    def earlier(self) -> tuple[int, ...]:
+        """The versions that were live before the last one, the latest first."""
+        versions = dict.fromkeys(decision.version for decision in reversed(self.log))
+        return tuple(versions)[1:]
+
+    @property
+    def before(self) -> int | None:
+        """The version that was live before the last one; None without one."""
+        return next(iter(self.earlier), None)
+
+    def forget_old(self, registry: Registry) -> None:
+        """Remove old decisions, but for the newest one of each version."""
+        newest = {decision.version: decision.key for decision in self.log}
+        for decision in self.log[:-_KEPT]:
+            if decision.key not in newest.values():
+                registry.untag_model(decision.name, decision.key)
+
+
+def new_key(since: datetime) -> str:
+    """The key of a new decision, later than those of before."""
+    return f"{DECISION}{since.strftime(_TIME)}.{token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The facts of a decision, as its tag holds them."""
+
+    version: int
+    since: datetime
+    by: str
+    home: str
+    host: str
+    environment: str
+    before: int | None
+    shown: bool
+
+
+def _decision(name: str, key: str, text: str) -> Decision:
+    manifest, facts = unbound(text, name, f"the tag {key} of the registered model {name}", _Facts)
+    return Decision(
+        name=name,
+        key=key,
+        version=facts.version,
+        manifest=manifest,
+        since=facts.since,
+        site=Site(facts.by, facts.home, facts.host),
+        environment=facts.environment,
+        before=facts.before,
+        is_shown=facts.shown,
+    )

@@ -1,0 +1,268 @@
+"""Ranges of days in one run: what is written, and what Dagster shows of each day."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.orders import orders
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.dagster.backfill import Watch
+from lockstep.dagster.definitions import definitions
+from lockstep.dagster.event_log import EventLog
+from lockstep.dagster.jobs import backfill_job_name, backfill_op
+from lockstep.dagster.partition_events import StepEvents, unreported
+from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.schedules import schedules
+from lockstep.dagster.tries import sign
+from lockstep.scoring.steps import all_steps
+from lockstep.scoring.work import Work
+from lockstep.store.live_version import Live
+from lockstep.store.streams import streams
+from tests.fixtures.orders import PROJECT, Workplace
+from tests.lockstep.dagster.test_schedules import tick
+
+FIRST, SECOND, THIRD = DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
+MORNING = datetime(2020, 3, 4, 6, tzinfo=UTC)
+
+
+def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[RunReport]]:
+    """Score days in one run; return its result, and that of each day."""
+    reports: list[RunReport] = []
+    config = {"first": days[0], "last": days[-1]}
+    whole = run_job(
+        PROJECT,
+        backfill_job_name("orders"),
+        place.instance,
+        ops={backfill_op("orders"): {"config": config}},
+        resources={"watch": Watch(on_report=reports.append)},
+    )
+    return whole, reports
+
+
+def score_without_dagster(place: Workplace, day: str) -> None:
+    """What is left of a process that is killed after it has committed a day, before it shows it."""
+    (stream,) = (stream for stream in streams(place.declared) if stream.name == "daily")
+    live = Live(place.registry, "orders", place.home.live("orders"))
+    work = Work(place.declared, place.store, "daily", day)
+    all_steps(work, live, partial(stream.decode, place.home, day))
+
+
+def deliver_nothing(place: Workplace, day: str) -> None:
+    """Have upstream deliver no rows, so that a check blocks the day."""
+    place.deliver(day, orders(date.fromisoformat(day)).head(0))
+
+
+def shown(place: Workplace, step: str) -> set[str]:
+    """The days of which Dagster shows an asset."""
+    return place.instance.get_materialized_partitions(asset(step))
+
+
+def asset(step: str) -> dg.AssetKey:
+    return dg.AssetKey(["orders", "daily", step])
+
+
+def evaluations(place: Workplace, step: str, check: str) -> list[dg.AssetCheckEvaluation]:
+    """The recorded evaluations of a check, the last one first."""
+    records = place.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(asset(step), check), limit=50
+    )
+    return [record.evaluation for record in records if record.evaluation is not None]
+
+
+def lacking(place: Workplace) -> list[str]:
+    """The days that ended and are not shown."""
+    found = unreported("orders", place.records(), place.instance)
+    return [attempt.record.partition for attempt in found]
+
+
+def test_each_day_is_shown_with_its_checks_and_the_rows_that_they_looked_at(
+    live: Workplace,
+) -> None:
+    whole, reports = backfill(live, DAYS)
+    assert [report.partition for report in reports] == [*DAYS]
+    assert all(report.ok and report.wrote("/published") for report in reports)
+    for step in ("batch", "scored", "published"):
+        assert shown(live, step) == {*DAYS}
+    for step, check in (("batch", "input_suite"), ("scored", "golden_replay")):
+        found = evaluations(live, step, check)
+        assert [one.partition for one in found] == [*reversed(DAYS)]
+        for one in found:
+            assert one.passed
+            assert one.target_materialization_data is not None
+            (made,) = live.instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset(step), asset_partitions=[str(one.partition)]), limit=5
+            ).records
+            assert one.target_materialization_data.storage_id == made.storage_id
+            assert made.run_id == whole.run_id
+    run = live.instance.get_run_by_id(whole.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_day_of_a_range_is_what_a_run_of_its_own_makes_of_it(scored: Workplace) -> None:
+    alone = scored.attempt(FIRST)
+    _, (report, _) = backfill(scored, (FIRST, SECOND))
+    again = scored.attempt(FIRST)
+    for name in ("batch", "published"):
+        before, after = alone.read(name), again.read(name)
+        kept = [column for column in before.column_names if column != "scored_at"]
+        assert before.select(kept).equals(after.select(kept))
+    for step in ("batch", "scored"):
+        before, after = (one.record.steps[step].results for one in (alone, again))
+        assert {name: one.result for name, one in before.items()} == {
+            name: one.result for name, one in after.items()
+        }
+    own = scored.score(FIRST)
+    assert {check.check: check.result for check in own.checks} == {
+        check.check: check.result for check in report.checks
+    }
+    for key, values in own.materialized.items():
+        lacks = values.keys() - report.materialized[key].keys()
+        assert not lacks - {"what became of the file"}, key
+
+
+def test_the_version_is_loaded_once(live: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+    load = Live.load
+
+    def counted(self: Live, state: Any) -> LoadedVersion:
+        opened.append(state)
+        return load(self, state)
+
+    monkeypatch.setattr(Live, "load", counted)
+    backfill(live, DAYS)
+    assert len(opened) == 1
+
+
+def test_a_blocked_day_is_shown_and_the_others_go_on(live: Workplace) -> None:
+    deliver_nothing(live, SECOND)
+    whole, reports = backfill(live, DAYS)
+    assert [report.ok for report in reports] == [True, False, True]
+    assert shown(live, "batch") == {*DAYS}
+    assert shown(live, "published") == {FIRST, THIRD}
+    assert {check.partition for check in reports[1].failed} == {SECOND}
+    for check in reports[1].failed:
+        (last, *_) = [
+            one for one in evaluations(live, "batch", check.check) if one.partition == SECOND
+        ]
+        assert not last.passed
+    run = live.instance.get_run_by_id(whole.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_day_that_was_committed_and_not_shown_is_shown_by_the_next_backfill(
+    live: Workplace,
+) -> None:
+    score_without_dagster(live, FIRST)
+    deliver_nothing(live, SECOND)
+    score_without_dagster(live, SECOND)
+    assert lacking(live) == [FIRST, SECOND]
+    backfill(live, (THIRD, THIRD))
+    assert lacking(live) == []
+    assert shown(live, "published") == {FIRST, THIRD}
+    assert shown(live, "batch") == {*DAYS}
+    backfill(live, (THIRD, THIRD))
+    assert len(evaluations(live, "batch", "input_suite")) == 4, "nothing is shown twice"
+
+
+def test_an_attempt_that_replaces_a_shown_one_is_shown_by_the_next_run_of_a_day(
+    scored: Workplace,
+) -> None:
+    score_without_dagster(scored, FIRST)
+    assert lacking(scored) == [FIRST]
+    assert scored.score(THIRD).ok
+    assert lacking(scored) == []
+    (newest, *_) = scored.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset("published"), asset_partitions=[FIRST]), limit=1
+    ).records
+    assert newest.asset_materialization is not None
+    assert newest.asset_materialization.metadata["attempt"].value == scored.attempt(FIRST).number
+
+
+def test_a_run_of_a_day_shows_it_itself(scored: Workplace) -> None:
+    assert lacking(scored) == []
+
+
+def test_events_by_an_older_lockstep_are_not_written_again(scored: Workplace) -> None:
+    with closing(index_of(scored)) as database, database:
+        database.execute("UPDATE asset_event_tags SET value = 'made up by Dagster'")
+    assert lacking(scored) == []
+
+
+def test_the_events_of_a_day_are_written_all_or_none(live: Workplace) -> None:
+    with closing(index_of(live)) as database, database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON asset_check_executions "
+            "WHEN NEW.check_name = 'golden_replay' "
+            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    whole, _ = backfill(live, (FIRST, SECOND))
+    assert whole.is_mistake
+    assert "cannot be recorded" in str(whole.error)
+    assert live.records().partitions() == [FIRST]
+    assert shown(live, "batch") == set()
+    assert evaluations(live, "batch", "input_suite") == []
+    with closing(index_of(live)) as database, database:
+        database.execute("DROP TRIGGER full")
+    assert backfill(live, (SECOND, SECOND))[0].ok
+    assert shown(live, "published") == {FIRST, SECOND}
+
+
+def index_of(place: Workplace) -> sqlite3.Connection:
+    """The database of the events of all runs."""
+    return sqlite3.connect(place.home.dagster / "history" / "runs" / "index.db")
+
+
+def test_an_event_log_that_is_not_sqlite_s_own_is_written_as_dagster_writes_it() -> None:
+    key = dg.AssetKey("scored")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(dg.GraphDefinition("empty").to_job())
+        made = dg.AssetMaterialization(key, partition=FIRST)
+        check = dg.AssetCheckEvaluation(key, "golden_replay", passed=True, partition=FIRST)
+        EventLog(instance, run).write([StepEvents(made, (check,))])
+        assert instance.get_materialized_partitions(key) == {FIRST}
+
+
+def test_a_day_that_code_breaks_off_is_told_and_shown_with_its_traceback(
+    live: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Live, "state", lambda _: 1 / 0)
+    whole, (report,) = backfill(live, (FIRST, FIRST))
+    assert (report.error, report.is_mistake) == ("ZeroDivisionError: division by zero", False)
+    assert not live.instance.get_run_by_id(whole.run_id).is_success  # type: ignore[union-attr]
+    (record,) = live.instance.fetch_observations(asset("batch"), limit=5).records
+    assert record.asset_observation is not None
+    assert "ZeroDivisionError" in str(record.asset_observation.metadata["broke off"].value)
+
+
+def test_days_that_the_calendar_does_not_have_are_one_clear_line(live: Workplace) -> None:
+    whole, reports = backfill(live, ("2031-01-01", "2031-01-02"))
+    assert reports == []
+    assert whole.is_mistake
+    assert str(whole.error).startswith("orders has no day from 2031-01-01 to 2031-01-02")
+
+
+def test_the_schedule_leaves_to_a_person_what_a_backfill_found_blocked(live: Workplace) -> None:
+    deliver_nothing(live, SECOND)
+    backfill(live, (FIRST, SECOND))
+    score, *_ = schedules(live.declared)
+    assert tick(score, live, MORNING) == [THIRD]
+
+
+def test_the_schedule_leaves_the_days_of_a_backfill_under_way_to_it(live: Workplace) -> None:
+    config = {backfill_op("orders"): {"config": {"first": FIRST, "last": SECOND}}}
+    run = live.instance.create_run_for_job(
+        definitions(PROJECT).resolve_job_def(backfill_job_name("orders")),
+        run_config={"ops": config},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    sign(live.instance, run)
+    score, *_ = schedules(live.declared)
+    assert tick(score, live, MORNING) == [THIRD]

@@ -1,0 +1,177 @@
+"""Two checkouts with homes of their own, on an MLflow server and a Dagster that others run.
+
+Both are on PostgreSQL. Everything is done by commands, as people do it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.fixtures.orders import Checkout
+from tests.fixtures.ports import free_port
+from tests.fixtures.postgres import Postgres, running_postgres
+
+DAY = "2020-03-01"
+START_SECONDS = 120
+COMMAND_SECONDS = 600
+DAGSTER = """\
+telemetry: {{enabled: false}}
+storage:
+  postgres:
+    postgres_db:
+      scheme: postgresql+psycopg2
+      username: postgres
+      hostname: 127.0.0.1
+      port: {port}
+      db_name: dagster
+"""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a team has before it has Lockstep."""
+
+    mlflow: str
+    dagster: Path
+    postgres: Postgres
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    folder = tmp_path_factory.mktemp("services")
+    with running_postgres() as postgres:
+        for database in ("mlflow", "dagster"):
+            postgres.create(database)
+        port = free_port()
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--backend-store-uri", postgres.url("mlflow")),
+            *("--artifacts-destination", str(folder / "files")),
+        ]
+        environment = os.environ | {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        with (folder / "mlflow.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            until = time.monotonic() + START_SECONDS
+            while not _answers(address):
+                assert process.poll() is None, (folder / "mlflow.log").read_text()
+                assert time.monotonic() < until, (folder / "mlflow.log").read_text()
+                time.sleep(0.2)
+            dagster = folder / "dagster"
+            dagster.mkdir()
+            (dagster / "dagster.yaml").write_text(DAGSTER.format(port=postgres.port))
+            yield Services(address, dagster, postgres)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/health", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def homes(
+    services: Services,
+    tmp_path_factory: pytest.TempPathFactory,
+    checkouts: Callable[[Path], Checkout],
+) -> tuple[Checkout, Checkout]:
+    """Two checkouts, the addresses of the services in their settings."""
+    both = [checkouts(tmp_path_factory.mktemp(name)) for name in ("ada", "ben")]
+    for checkout in both:
+        with (checkout.folder / "pyproject.toml").open("a") as settings:
+            settings.write(f'mlflow_tracking_uri = "{services.mlflow}"\n')
+            settings.write(f'dagster_home = "{services.dagster}"\n')
+    return both[0], both[1]
+
+
+def done(checkout: Checkout, *arguments: str, status: int = 0) -> Any:
+    """What a command answers as JSON."""
+    process = checkout.start_lockstep(*arguments, "--json")
+    out, err = process.communicate(timeout=COMMAND_SECONDS)
+    assert process.returncode == status, out + err
+    return json.loads(out)
+
+
+def live(checkout: Checkout) -> dict[str, Any]:
+    found: dict[str, Any] = done(checkout, "versions", "orders")["live"]
+    return found
+
+
+def test_homes_of_one_registry_promote_score_and_roll_back_by_turns(
+    services: Services, homes: tuple[Checkout, Checkout]
+) -> None:
+    ada, ben = homes
+    done(ada, "train", "orders")
+    done(ada, "promote", "orders", "1")
+    assert live(ada) == live(ben) | {"here": 1}
+    assert live(ben)["decided"]["home"] == str(ada.home)
+
+    # The other home takes it over, and scores.
+    scored = done(ben, "score", "orders", "--day", DAY)
+    (report,) = scored["runs"]
+    assert report["published"]
+    told = {check["check"]: check for check in report["checks"]}["live_version"]
+    assert told["result"] == "passed"
+    assert f"in {ada.home} on" in told["summary"]
+    assert live(ben) == live(ada)
+
+    # It promotes, and the first one scores by that, at once.
+    done(ben, "train", "orders")
+    done(ben, "promote", "orders", "2")
+    (report,) = done(ada, "score", "orders", "--day", DAY)["runs"]
+    assert report["materialized"]["orders/daily/scored"]["version"] == 2
+    now = live(ada)
+    assert (now["version"], now["before"], now["here"]) == (2, 1, 2)
+    assert now["decided"]["home"] == str(ben.home)
+
+    # Each promotion went through the gate once, as Dagster has it in its database.
+    assert runs(services, "orders_promote") == 2
+
+    # A rollback in one home is one in the other.
+    done(ben, "rollback", "orders")
+    (report,) = done(ada, "score", "orders", "--day", "2020-03-02")["runs"]
+    assert report["materialized"]["orders/daily/scored"]["version"] == 1
+
+    # What is moved by hand is told apart from all that.
+    from mlflow import MlflowClient
+
+    MlflowClient(services.mlflow).set_registered_model_alias("orders", "live", "2")
+    (report,) = done(ada, "score", "orders", "--day", "2020-03-03", status=1)["runs"]
+    told = {check["check"]: check for check in report["checks"]}["live_version"]
+    assert told["result"] == "failed"
+    assert "the alias was moved by hand; nothing is scored" in told["summary"]
+    assert f"in {ben.home} on" in told["summary"]
+
+
+def runs(services: Services, job: str) -> int:
+    """How many runs of a job Dagster has recorded."""
+    psycopg2 = pytest.importorskip("psycopg2")
+    connection = psycopg2.connect(services.postgres.url("dagster", driver="postgresql"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM runs WHERE pipeline_name = %s", (job,))
+        (count,) = cursor.fetchone()
+    connection.close()
+    return int(count)
