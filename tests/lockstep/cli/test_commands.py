@@ -893,7 +893,7 @@ def orders_of(day: str) -> pd.DataFrame:
 # While `lockstep up` runs
 
 
-PAGE = "http://127.0.0.1:3999/assets/orders/daily/batch?view=checks&checkDetail=live_version"
+PAGE = f"http://127.0.0.1:3999/assets/orders/daily/batch?view=partitions&partition={DAY}"
 
 
 @pytest.fixture
