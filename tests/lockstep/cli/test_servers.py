@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +148,11 @@ def test_a_server_that_is_killed_is_told_and_answers_again(running: Running) -> 
 
 def test_what_becomes_of_a_file_is_told_while_it_runs(running: Running) -> None:
     checkout = running.checkout
-    file = checkout.home / "inbox" / "orders" / "claimed" / "monday-0123456789ab.csv"
+    content = b"order_id\n1\n"
+    name = f"monday-{sha256(content).hexdigest()[:12]}.csv"
+    file = checkout.home / "inbox" / "orders" / "claimed" / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("order_id\n1\n")
+    file.write_bytes(content)
     home = replace(Project.find(checkout.folder), home_folder=str(checkout.home)).home
     list(inbox_of(ASSETS, home).untold())
     assert file.name in read_until(running.process, "it is complete and will be scored.")
@@ -186,12 +190,17 @@ def test_without_a_free_port_the_error_names_those_that_were_tried(
 
 
 def read_until(process: subprocess.Popen[str], end: str) -> str:
-    """What a process says, up to a line; it has its own limit on how long it waits."""
+    """What a process says, up to a line; it is killed where that does not come."""
+    limit = threading.Timer(SECONDS, process.kill)
+    limit.start()
     said = ""
-    for line in process.stdout:
-        said += line
-        if end in line:
-            return said
+    try:
+        for line in process.stdout:
+            said += line
+            if end in line:
+                return said
+    finally:
+        limit.cancel()
     raise AssertionError(said)
 
 
