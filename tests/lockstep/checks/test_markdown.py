@@ -43,7 +43,7 @@ def tokens(markdown: str) -> list[Token]:
     return [
         inner
         for block in RENDERER.parse(markdown)
-        for inner in (block.children if block.type == "inline" and block.children else [block])
+        for inner in (block.children or [] if block.type == "inline" else [block])
     ]
 
 
@@ -54,6 +54,7 @@ def bare(text: str) -> str:
 
 @given(TEXTS)
 @example("``` `x`")
+@example("\u00a0")
 @example("`a` `![x](http://127.0.0.1)")
 @example("\\`<a href=http://127.0.0.1>`")
 @example("1. x\n- y\n# z\n> a\n[a]: http://127.0.0.1\n[a]")

@@ -112,7 +112,7 @@ def test_overlapping_predictions_leave_the_threads_as_they_were() -> None:
 
     before, after = ran.stdout.splitlines()
     assert before == after
-    assert before.count("2") == len(threads())
+    assert set(before.split()) == {"2"}
 
 
 @pytest.mark.parametrize(("set_before", "expected"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
