@@ -96,7 +96,7 @@ def write_artifact(
         ArtifactError: A model cannot be stored.
     """
     models = {name: f"models/{name}.skops" for name in pipeline.graph.models}
-    trust = trust_of(pipeline, snapshot, trusted)
+    trust = _trust_of(pipeline, snapshot, trusted)
     entries: set[str] = set()
     for name, path in models.items():
         data = dump_estimator(name, pipeline.models_[name], trust)
@@ -151,7 +151,7 @@ def write_artifact(
     return sha256((directory / MANIFEST).read_bytes())
 
 
-def trust_of(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> Trust:
+def _trust_of(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> Trust:
     """What the estimators of a pipeline may hold: these types, and those of its own code.
 
     Args:
@@ -173,7 +173,7 @@ def check_storable(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str
         UntrustedTypeError: A model holds a type that may not be stored.
         ArtifactError: A model cannot be stored.
     """
-    trust = trust_of(pipeline, snapshot, trusted)
+    trust = _trust_of(pipeline, snapshot, trusted)
     for name in pipeline.graph.models:
         model = pipeline.graph.nodes[name]
         if isinstance(model, Model):

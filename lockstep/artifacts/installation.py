@@ -44,8 +44,7 @@ def is_installed(path: str, own: frozenset[str]) -> bool:
     top = top or _loaded_from(path)
     if any(Path(root, top).exists() for root in _roots(sys.pycache_prefix)):
         return False  # what is installed of this name lies there
-    with_own = {name for package in own for name in by.get(package, ())}
-    return top in by and with_own.isdisjoint(by[top])
+    return top in by and _installers(own).isdisjoint(by[top])
 
 
 def is_systems(path: str) -> bool:
@@ -83,8 +82,8 @@ def _roots(compiled: str | None) -> tuple[str, ...]:
     users = site.getusersitepackages() if site.ENABLE_USER_SITE else None
     lockstep = str(Path(__file__).parents[1])
     libraries = (sysconfig.get_path(name) for name in names)
-    places = {*libraries, *site.getsitepackages(), users, *zoneinfo.TZPATH, compiled, lockstep}
-    places |= {*_SHARED}
+    shared = {*zoneinfo.TZPATH, *_SHARED}
+    places = {*libraries, *site.getsitepackages(), users, compiled, lockstep, *shared}
     return tuple(os.path.realpath(place).rstrip("/") + "/" for place in places if place)
 
 
@@ -95,6 +94,11 @@ def _installed_with(own: frozenset[str]) -> frozenset[str]:
     origins = [os.path.realpath(spec.origin) for spec in specs if spec and spec.origin]
     if not any(origin.startswith(_roots(sys.pycache_prefix)) for origin in origins):
         return own
+    names = _installers(own)
+    return own | {top for top, installers in distributions().items() if names & {*installers}}
+
+
+def _installers(packages: frozenset[str]) -> set[str]:
+    """The distributions with which packages are installed."""
     by = distributions()
-    names = {name for package in own for name in by.get(package, ())}
-    return own | {top for top, installers in by.items() if names & {*installers}}
+    return {name for package in packages for name in by.get(package, ())}

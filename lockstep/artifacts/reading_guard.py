@@ -143,7 +143,7 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
         OutsideReadingError: Code was refused something, and failed, by that error or another.
     """
     _install()
-    if (above := on_guard()) is not None:
+    if (above := _on_guard()) is not None:
         yield above
         return
     guard = _thread.guard = ReadingGuard(offered)
@@ -159,9 +159,9 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
 
 def guarded(function: Callable[[], None]) -> Callable[[], None]:
     """A function that runs in another thread under the guard of this one, if there is any."""
-    if (guard := on_guard()) is None:
+    if (guard := _on_guard()) is None:
         return function
-    by = user_frame(sys._getframe(1))
+    by = _user_frame(sys._getframe(1))
 
     def run() -> None:
         _thread.guard, _thread.by = guard, by
@@ -172,9 +172,9 @@ def guarded(function: Callable[[], None]) -> Callable[[], None]:
 
 def note_asked(what: What, name: Any) -> None:
     """Note what a version's own code asks for, not what a library asks for."""
-    if (guard := on_guard()) is None:
+    if (guard := _on_guard()) is None:
         return
-    frame = asker(sys._getframe(1), _hands_on if what == "variable" else _hands_on_facts)
+    frame = _asker(sys._getframe(1), _hands_on if what == "variable" else _hands_on_facts)
     if frame is None:
         return
     _thread.guard = None
@@ -186,21 +186,21 @@ def note_asked(what: What, name: Any) -> None:
         _thread.guard = guard
 
 
-def on_guard() -> ReadingGuard | None:
+def _on_guard() -> ReadingGuard | None:
     """The guard of this thread; None if there is none."""
     guard = _thread.guard
     return guard if guard is not None and guard.is_on else None
 
 
-def user_frame(frame: FrameType | None) -> FrameType | None:
+def _user_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame of a version's own code that led to a frame, or started its thread.
 
     None if it is an installed library's own affair, which does something when it is imported, or
     the process's, which logs, or clears up after any code.
     """
     while frame is not None:
-        module, name = module_of(frame), frame.f_code.co_name
-        if is_users(module):
+        module, name = _module_of(frame), frame.f_code.co_name
+        if _is_users(module):
             return frame
         if (module, name) in _OTHERS or name == "__del__" or module == "weakref":
             return None
@@ -210,7 +210,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return _thread.by
 
 
-def asker(
+def _asker(
     frame: FrameType | None, hands_on: Callable[[str], bool] | None = None
 ) -> FrameType | None:
     """The frame of a version's own code that asks for something itself; None if a library does.
@@ -220,11 +220,11 @@ def asker(
         hands_on: Whether a module only hands on what it is asked for: all of Python's own do.
     """
     while frame is not None:
-        module, name = module_of(frame), frame.f_code.co_name
+        module, name = _module_of(frame), frame.f_code.co_name
         if name == "run" and module in _TARGETS:
             return _thread.by
         if not (hands_on or _hands_on)(module):
-            return frame if is_users(module) else None
+            return frame if _is_users(module) else None
         if module.startswith(_IMPORTS) or name in _RESOLVING:
             return None
         frame = frame.f_back
@@ -232,7 +232,7 @@ def asker(
 
 
 def _hands_on(module: str) -> bool:
-    return is_pythons(module) or module.startswith(_TELLERS)
+    return _is_pythons(module) or module.startswith(_TELLERS)
 
 
 def _hands_on_facts(module: str) -> bool:
@@ -240,18 +240,18 @@ def _hands_on_facts(module: str) -> bool:
     return module in _BETWEEN or module.startswith(_TELLERS)
 
 
-def module_of(frame: FrameType) -> str:
+def _module_of(frame: FrameType) -> str:
     """The name of the module whose code runs in a frame."""
     return str(frame.f_globals.get("__name__", ""))
 
 
-def is_users(module: str) -> bool:
+def _is_users(module: str) -> bool:
     """Whether a module is a version's own, running under a private name."""
     root, _, name = module.partition(".")
     return root.startswith("_lockstep_") and name.partition(".")[0] not in ("", "lockstep")
 
 
-def is_pythons(module: str) -> bool:
+def _is_pythons(module: str) -> bool:
     """Whether a module is of the standard library."""
     return module.partition(".")[0] in sys.stdlib_module_names
 
@@ -294,7 +294,7 @@ def _judge(
         what = "system" if is_systems(path) else "module" if path.endswith(_MODULES) else what
         name = _COMPILED.sub(r"/\1.py", path)
     is_librarys = what in ("library", "system") or (what == "program" and _is_of_machine(name))
-    by = asker(frame) if is_librarys else user_frame(frame)
+    by = _asker(frame) if is_librarys else _user_frame(frame)
     if by is not None:
         raise _refusal(guard.note(what, name, by))
 
@@ -328,14 +328,14 @@ def _is_known(guard: ReadingGuard, path: str) -> bool:
 
 def _is_lookup(path: str, event: str, frame: FrameType) -> bool:
     """Whether modules are looked for there; what is loaded then is looked at by itself."""
-    if asker(frame) is not None:
+    if _asker(frame) is not None:
         return False
-    is_listing = event == "os.listdir" and module_of(frame).startswith(_IMPORTS)
+    is_listing = event == "os.listdir" and _module_of(frame).startswith(_IMPORTS)
     return is_listing or path in map(os.path.realpath, sys.path)
 
 
 def _is_removal(frame: FrameType) -> bool:
-    return module_of(frame) == "shutil" and frame.f_code.co_name.startswith("_rmtree")
+    return _module_of(frame) == "shutil" and frame.f_code.co_name.startswith("_rmtree")
 
 
 def _is_of_machine(program: str) -> bool:

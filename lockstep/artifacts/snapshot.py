@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -89,12 +89,13 @@ class Snapshot:
         folders = _folders(self.modules)
         if self.data or not folders:
             return self
+        name_of = partial(_name_of_data, modules=self.modules, folders=folders)
         try:
-            with watching(lambda path: _name_of_data(path, self.modules) is not None) as guard:
+            with watching(lambda path: name_of(path) is not None) as guard:
                 unload(self._load(folders))
         except (SnapshotError, OutsideReadingError):
             return self
-        names = {name for path in guard.taken if (name := _name_of_data(path, self.modules))}
+        names = {name for path in guard.taken if (name := name_of(path))}
         files = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
         return replace(self, data=files)
 
@@ -225,10 +226,10 @@ def _folders(modules: Iterable[str]) -> dict[str, str]:
     return folders
 
 
-def _name_of_data(path: str, modules: Mapping[str, str]) -> str | None:
+def _name_of_data(path: str, modules: Mapping[str, str], folders: Mapping[str, str]) -> str | None:
     """The name of a data file in a package of the modules, or beside a module without one."""
     file = Path(path)
-    for top, folder in _folders(modules).items():
+    for top, folder in folders.items():
         if file.suffix not in (".py", ".pyc") and file.is_relative_to(folder):
             name = file.relative_to(folder)
             if top in modules and not is_package(top, modules) and len(name.parts) <= 1:

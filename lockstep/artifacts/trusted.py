@@ -134,6 +134,11 @@ class Trust:
     further: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def originals(self) -> dict[str, str]:
+        """By name under which a module of that code runs, its own name."""
+        return {running: module for module, running in self.carried.items()}
+
     def allows(self, name: str) -> bool:
         """Whether a type or function may be stored and loaded.
 
@@ -204,8 +209,7 @@ def dump_estimator(column: str, estimator: Any, trust: Trust = Trust()) -> bytes
     if untrusted := _untrusted(stored, data, trust):
         _check_named(column, type(estimator).__name__, untrusted)
         raise UntrustedTypeError(column, [_original(name, trust) for name in untrusted])
-    running = {name: module for module, name in trust.carried.items()}
-    return _with_modules(data, running)
+    return _with_modules(data, trust.originals)
 
 
 def load_estimator(column: str, data: bytes, trust: Trust = Trust()) -> Any:
@@ -291,8 +295,7 @@ def _check_named(column: str, whose: str, untrusted: Iterable[str]) -> None:
 def _original(name: str, trust: Trust) -> str:
     """The name of a type by the module's original name."""
     module, _, own_name = name.rpartition(".")
-    names = {running: original for original, running in trust.carried.items()}
-    return f"{names.get(module, module)}.{own_name}"
+    return f"{trust.originals.get(module, module)}.{own_name}"
 
 
 def _with_modules(data: bytes, names: Mapping[str, str]) -> bytes:

@@ -14,7 +14,12 @@ from lockstep.columns.plain import cut, listed
 
 _MOST_KEYS = 5
 _LONGEST_KEY = 80
-_TRAINED = ("history", "training_set", "candidate")
+_WHOLE = {
+    **dict.fromkeys(("history", "training_set", "candidate"), "train"),
+    "champion": "promote",
+    "audit": "audit",
+}
+"""The commands that make assets without partitions."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,8 @@ class Place:
     def again(self) -> str:
         """The command that makes the checked asset again."""
         kind = self.asset.rpartition("/")[2]
-        if kind in _TRAINED:
-            return f"lockstep train {self.pipeline}"
-        if kind in ("champion", "audit"):
-            return f"lockstep {'promote' if kind == 'champion' else kind} {self.pipeline}"
+        if kind in _WHOLE:
+            return f"lockstep {_WHOLE[kind]} {self.pipeline}"
         verb = {"outcomes": "outcomes", "requests": "replay"}.get(kind, "score")
         return f"lockstep {verb} {self.pipeline} {self.option}"
 

@@ -78,8 +78,7 @@ def _diffs(before: LoadedVersion, after: LoadedVersion) -> dict[str, str]:
     from lockstep.parity.code_changes import changed_columns, definitions
 
     old, new = (definitions(each.snapshot.modules) for each in (before, after))
-    titles = (f"version {each.version}" for each in (before, after))
-    first, second = titles
+    first, second = (f"version {each.version}" for each in (before, after))
     return {
         name: "\n".join(
             unified_diff(

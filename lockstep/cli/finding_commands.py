@@ -58,7 +58,7 @@ def checks(
     except LockstepError:
         _show_stored(pipeline, day, file, all_partitions, passed, attempt, as_json=as_json)
         raise
-    partition = _partition(declared, day, file)
+    partition = _partition(declared.name, day, file)
     if (attempt is not None or docs) and partition is None:
         raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
     if folder is not None and not docs:
@@ -144,17 +144,13 @@ def _show_stored(
 ) -> None:
     """Show what the records hold of a pipeline that cannot be imported; the error follows."""
     from lockstep.cli.console import show_checks, show_json
-    from lockstep.cli.days import to_day
     from lockstep.dagster.record import stored_checks
-    from lockstep.store.inbox import find_claimed
     from lockstep.store.parquet import Store
 
     home = context.home()
     if not (home.data / pipeline).is_dir():
         return
-    partition = to_day(day).isoformat() if day is not None else None
-    if file is not None:
-        partition = find_claimed(home.inbox(pipeline), file)
+    partition = _partition(pipeline, day, file)
     reports = stored_checks(
         pipeline,
         Store(home.data / pipeline),
@@ -244,7 +240,7 @@ def trace(
         return
     if key is None:
         raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
-    partition = _partition(declared, day, file)
+    partition = _partition(declared.name, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
     row = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
@@ -333,7 +329,7 @@ def _trace_record(
         raise typer.Exit(FAILED)
 
 
-def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
+def _partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
     from lockstep.cli.days import to_day
     from lockstep.errors import LockstepError
@@ -342,7 +338,7 @@ def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> 
     if day is not None and file is not None:
         raise LockstepError("Say either which day or which file, not both.")
     if file is not None:
-        return find_claimed(context.home().inbox(declared.name), file)
+        return find_claimed(context.home().inbox(pipeline), file)
     return to_day(day).isoformat() if day is not None else None
 
 

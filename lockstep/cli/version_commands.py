@@ -61,11 +61,10 @@ def promote(
     """Point @champion to a version and, if it passes the gate, @live too."""
     declared = context.pipeline(pipeline)
     registry = context.registry()
-    registered = {stored.version: stored for stored in registry.versions(declared.name)}
     number = version if version is not None else _newest(declared, registry)
-    registry.find(declared.name, number)
+    wanted = registry.find(declared.name, number)
     if not anyway:
-        _demand_sound(registered[number], registry)
+        _demand_sound(wanted, registry)
     _point_champion(declared, number, as_json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
@@ -65,12 +65,12 @@ class CsvFormat:
 
     def options(self) -> dict[str, Any]:
         """The settings that are not the usual ones, by name."""
-        usual = CsvFormat()
-        return {
-            name: getattr(self, name)
-            for name in ("separator", "decimal", "encoding", "dates")
-            if getattr(self, name) != getattr(usual, name)
-        }
+        given = {setting: getattr(self, setting.name) for setting in fields(self)}
+        return {setting.name: value for setting, value in given.items() if value != setting.default}
+
+    def layout(self, column: str) -> str | None:
+        """The layout of the times of a column of the file; None where they are in ISO 8601."""
+        return self.dates if isinstance(self.dates, str) else (self.dates or {}).get(column)
 
     def parser(self, field: Field, column: str) -> Callable[[str], Any]:
         """The function from a cell to the value that JSON would carry, or a `datetime`.
@@ -85,7 +85,7 @@ class CsvFormat:
         written = _DECIMALS[self.decimal]
         if field.declared in ("float", "int") and written is not None:
             return lambda cell: parse(cell.replace(",", ".")) if written.fullmatch(cell) else cell
-        layout = self.dates if isinstance(self.dates, str) else (self.dates or {}).get(column)
+        layout = self.layout(column)
         if field.declared == "datetime" and layout is not None:
             return lambda cell: time_by(cell, layout) or cell
         return parse

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
+from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import DeclarationError, LeakageError, UnknownInputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check_inputs(graph: Graph) -> None:
             if name not in graph:
                 raise UnknownInputError(
                     f"{node.title} asks for {name!r}, which is neither a field of "
-                    f"{graph.fields.name} nor a column.{_did_you_mean(name, graph)}"
+                    f"{graph.fields.name} nor a column.{did_you_mean(name, graph.names)}"
                 )
 
 
@@ -106,8 +106,3 @@ def _path_to(graph: Graph, node: Node, targets: set[str]) -> tuple[str, ...]:
                 paths[source] = (*paths[name], source)
                 open_names.append(source)
     return ()
-
-
-def _did_you_mean(name: str, graph: Graph) -> str:
-    close = get_close_matches(name, graph.names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

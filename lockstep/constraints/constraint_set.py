@@ -380,20 +380,19 @@ def discover(
     variance, floor = variance_of(moments, at, len(labels))
     table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
+    is_dated = schema.event_time is not None and len(days) >= _ENOUGH_TO_COUNT
+    fewest = min(state.rows for state in states) if is_dated and not population else 0
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=regressions, aggregates=whole, features=features,
         parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
+        fewest=fewest,
     )  # fmt: skip
-    fewest = min((state.rows for state in states), default=0)
     last = [
         past_batch(view, rows, state, "training", number, constraints)
         for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
     ]
-    is_dated = schema.event_time is not None and len(days) >= _ENOUGH_TO_COUNT
-    return msgspec.structs.replace(
-        constraints, past=tuple(last), fewest=fewest if is_dated and not population else 0
-    )
+    return msgspec.structs.replace(constraints, past=tuple(last))
 
 
 def _is_half(rows: int, fewest: int) -> bool:

@@ -214,7 +214,7 @@ def evaluated_and_others(
 
 
 def nothing_made(
-    place: Place, metadata: Mapping[str, Any], data_version: str | None
+    place: Place, metadata: Mapping[str, Any], data_version: str
 ) -> dg.AssetObservation:
     """The observation of a partition of which no row went on.
 
@@ -228,7 +228,7 @@ def nothing_made(
         partition=place.partition,
         description="No row went on: nothing was made.",
         metadata=metadata,
-        tags={} if data_version is None else {DATA_VERSION: data_version},
+        tags={DATA_VERSION: data_version},
     )
 
 
@@ -236,9 +236,8 @@ def _observation(
     context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any]
 ) -> dg.AssetObservation:
     version = result.data_version
-    return nothing_made(
-        _place(context), result.metadata or {}, None if version is None else version.value
-    )
+    assert version is not None, "a step's result has a data version"
+    return nothing_made(_place(context), result.metadata or {}, version.value)
 
 
 def _row(name: str, result: CheckResult, place: Place) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -26,7 +27,7 @@ from lockstep.scoring.work import Stage
 from lockstep.store.attempts import Attempt
 from lockstep.store.by_column import findings, last_partitions
 from lockstep.store.partition_records import Records
-from lockstep.store.status import STEPS, ended
+from lockstep.store.status import ended
 
 Tags: TypeAlias = Mapping[str, Mapping[str, str]]
 """The last tags of each partition of an asset."""
@@ -178,23 +179,23 @@ def unreported(pipeline: str, records: Records, instance: dg.DagsterInstance) ->
 
     An event by an older Lockstep, which does not tell the attempt, counts as one of the last.
     """
-    shown = {
-        step: [
-            instance.event_log_storage.get_latest_tags_by_partition(
-                dg.AssetKey([pipeline, records.stream, step]), kind, [DATA_VERSION]
-            )
+
+    @cache
+    def shown(step: str) -> list[Tags]:
+        key = dg.AssetKey([pipeline, records.stream, step])
+        return [
+            instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION])
             for kind in _MADE
         ]
-        for step in STEPS
-    }
+
     for partition in records.attempted():
-        if _is_shown(records, partition, shown["published"]):
+        if _is_shown(records, partition, shown("published")):
             continue
         try:
             end = ended(records, partition)
         except DamagedError:
             continue  # the checks report it
-        if end is not None and not _shows(shown[end[1]], partition, end[0].digest()):
+        if end is not None and not _shows(shown(end[1]), partition, end[0].digest()):
             yield end[0]
 
 

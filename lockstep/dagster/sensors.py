@@ -166,8 +166,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         for line in waiting:
             context.log.info(line)
         files = inbox_of(declared, home)
-        for name in every_job:  # a killed one keeps a place in the queue
-            fail_killed(context.instance, name)
+        fail_killed(context.instance, every_job)  # a killed one keeps a place in the queue
         fates = [
             *files.tell_left(),
             *(fate for fate in files.untold() if fate.state == "repeated"),

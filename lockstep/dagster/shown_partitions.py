@@ -41,15 +41,13 @@ class ShownPartitions:
         self._log = EventLog(instance, run)
         self._picture = FindingsPicture(self._records, declared.pipeline.graph)
 
-    def catch_up(self) -> list[str]:
-        """Show the partitions whose last attempt has ended and is not shown; return them.
+    def catch_up(self) -> None:
+        """Show the partitions whose last attempt has ended and is not shown.
 
         A process was killed between the two, or Dagster's databases are an older copy.
         """
-        attempts = list(unreported(self._declared.name, self._records, self._instance))
-        for attempt in attempts:
+        for attempt in unreported(self._declared.name, self._records, self._instance):
             self.show(attempt)
-        return [attempt.record.partition for attempt in attempts]
 
     def show(self, attempt: Attempt) -> list[StepEvents]:
         """Show an attempt that has ended; return its events."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from socket import gethostname
 
@@ -91,7 +92,7 @@ def last_runs(
         since: When the runs' input was made; runs that ended before are left out.
     """
     of_one = dg.RunsFilter(job_name=job, tags=tags)
-    fail_killed(instance, job, tags)
+    fail_killed(instance, [job], tags)
     return [
         record.dagster_run
         for record in instance.get_run_records(of_one, limit=MOST_TRIES)
@@ -99,20 +100,22 @@ def last_runs(
     ]
 
 
-def fail_killed(instance: dg.DagsterInstance, job: str, tags: dict[str, str] | None = None) -> None:
-    """Record the runs of a job as failed whose process is gone without a recorded end.
+def fail_killed(
+    instance: dg.DagsterInstance, jobs: Collection[str], tags: dict[str, str] | None = None
+) -> None:
+    """Record the runs of some jobs as failed whose process is gone without a recorded end.
 
     Dagster does so only while the server lives that started it, or after minutes. Until then such a
     run also keeps its place in the queue.
 
     Args:
         instance: Where runs are recorded.
-        job: Name of the job.
+        jobs: Names of the jobs.
         tags: Tags of the runs; all by default.
     """
-    under_way = dg.RunsFilter(job_name=job, tags=tags, statuses=_UNDER_WAY)
+    under_way = dg.RunsFilter(tags=tags, statuses=_UNDER_WAY)
     for record in instance.get_run_records(under_way):
-        if not _lives(instance, record):
+        if record.dagster_run.job_name in jobs and not _lives(instance, record):
             instance.report_run_failed(record.dagster_run, "Its process is gone; it was killed.")
 
 

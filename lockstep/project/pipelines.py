@@ -7,11 +7,11 @@ import pkgutil
 import sysconfig
 import traceback
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project
@@ -68,8 +68,7 @@ class Pipelines:
                 f"assets/{name}.py with ASSETS = PipelineAssets(...)."
             )
         if name not in self.declared:
-            close = get_close_matches(name, self.names, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, self.names)
             raise LockstepError(
                 f"There is no pipeline {name!r}; there are: {', '.join(self.names) or 'none'}."
                 f"{hint} A pipeline is a file of that name in transforms/, expectations/ and "

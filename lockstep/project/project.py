@@ -20,10 +20,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import ProjectError
 from lockstep.project.home import Home
 from lockstep.project.packages import enter
@@ -96,8 +96,7 @@ class Project:
         where = f"{root / FILE}, [tool.lockstep]"
         for name, value in settings.items():
             if name not in known:
-                close = get_close_matches(name, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, known)
                 raise ProjectError(
                     f"{where}: there is no setting {name!r}; there are {', '.join(known)}.{hint}"
                 )

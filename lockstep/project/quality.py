@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import one_line
+from lockstep.columns.spelling import did_you_mean
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
 from lockstep.project.keywords import known_keywords
@@ -68,6 +68,11 @@ class Metric:
             span=(-np.inf, 0.0 if scorer._sign < 0 else np.inf),
         )
 
+    @property
+    def worst(self) -> float:
+        """The worst value that it can have; infinite where there is none."""
+        return self.span[0] if self.higher_is_better else self.span[1]
+
     def compute(self, truth: Array, predicted: Array) -> float:
         """The metric of predictions and true values, none missing.
 
@@ -111,6 +116,8 @@ class _Metrics(dict[str, Metric]):
 
 
 _SHARE, _AMOUNT = (0.0, 1.0), (0.0, np.inf)
+_LOSS = (0.0, float(-np.log(np.finfo(np.float64).eps)))
+"""scikit-learn's logarithmic loss clips probabilities at this distance from 0 and 1."""
 METRICS = _Metrics(
     auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2, span=_SHARE),
     log_loss=Metric(
@@ -118,7 +125,7 @@ METRICS = _Metrics(
         "probabilities",
         higher_is_better=False,
         options={"labels": [False, True]},
-        span=_AMOUNT,
+        span=_LOSS,
     ),
     brier=Metric(
         "brier_score_loss",
@@ -136,9 +143,6 @@ of right classes, mean absolute error and root mean square error (in the label's
 
 SHORT_NAMES = tuple(METRICS)
 """The metrics with names of our own; any name of `sklearn.metrics.get_scorer_names` is one too."""
-_WORST = {"auc": 0.0, "log_loss": -np.log(np.finfo(np.float64).eps), "brier": 1.0, "accuracy": 0.0}
-"""Metrics of predictions that are as wrong as can be; scikit-learn's logarithmic loss clips
-probabilities at this distance from 0."""
 
 _LABELS: Mapping[Measured, tuple[Kind, ...]] = {
     "scores": (Kind.BOOL,),
@@ -178,8 +182,7 @@ class Quality:
         except KeyError:
             from sklearn.metrics import get_scorer_names
 
-            close = get_close_matches(self.metric, [*SHORT_NAMES, *get_scorer_names()], n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(self.metric, [*SHORT_NAMES, *get_scorer_names()])
             raise DeclarationError(
                 f"quality of {self.column}: {self.metric!r} is no metric; use one of "
                 f"{', '.join(SHORT_NAMES)}, or a scorer of scikit-learn's "
@@ -259,12 +262,13 @@ class Quality:
         """
         truth = columns[self.label]
         known = truth[~is_missing(truth)]
-        if self.metric in _WORST:
-            return not self.is_met(_WORST[self.metric])
-        if len(set(known.tolist())) < METRICS[self.metric].least:
+        metric = METRICS[self.metric]
+        if np.isfinite(metric.worst):
+            return not self.is_met(metric.worst)
+        if len(set(known.tolist())) < metric.least:
             return True  # nothing is measured: that says so itself
         try:
-            worst = METRICS[self.metric].compute(known, self._worst(known))
+            worst = metric.compute(known, self._worst(known))
         except ValueError:
             return True
         return not self.is_met(worst)

@@ -76,11 +76,9 @@ class Decision:
         }
         registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
 
-    def shown(self, registry: Registry) -> Decision:
+    def shown(self, registry: Registry) -> None:
         """Note that `@live` was moved to it."""
-        moved = replace(self, is_shown=True)
-        moved.write(registry)
-        return moved
+        replace(self, is_shown=True).write(registry)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Registry:
             UntrustedTypeError: A model holds a type that may not be loaded.
             RegistryUnreachableError: The registry does not answer.
         """
-        listed = self._find(name, version)
+        listed = self.find(name, version)
         key, files = (name, listed.version, listed.digest), self._files.directory(listed)
         if key in self._loaded:
             Artifact.open(files, listed.digest)
@@ -172,7 +172,7 @@ class Registry:
         Raises:
             VersionNotFoundError: There is no such version.
         """
-        self._find(name, version)
+        self.find(name, version)
         client = self._connection.client
         self._call(client.set_registered_model_alias, name, alias, str(version))
 
@@ -219,15 +219,13 @@ class Registry:
         client = self._connection.client
         self._connection.find(client.delete_registered_model_tag, name, key)
 
-    def find(self, name: str, version: int) -> Version:
-        """A version by its number.
+    def find(self, name: str, version: int | str) -> Version:
+        """A version by its number or alias.
 
         Raises:
             VersionNotFoundError: There is no such version.
+            AliasNotSetError: There is no such alias.
         """
-        return self._find(name, version)
-
-    def _find(self, name: str, version: int | str) -> Version:
         if isinstance(version, str) and not version.isdecimal():
             pointed_to = self.alias(name, version)
             if pointed_to is None:

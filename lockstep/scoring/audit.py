@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,7 +24,7 @@ from lockstep.registry.versions import Version
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
-from lockstep.store.damage import audit_partition, refuse_unrecorded
+from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -48,7 +48,7 @@ class Unit:
     files: tuple[Path, ...]
     verify: Callable[[], object]
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Size of its files, as far as they are there."""
         return sum(path.stat().st_size for path in self.files if path.is_file())
@@ -96,7 +96,7 @@ class Audited:
             summary=self.summary,
             numbers={"files": self.files, "megabytes": self.bytes / 1e6, "seconds": self.seconds},
             table=tuple(rows),
-            where=", ".join(list(self.damage)[:5]) if self.damage else "",
+            where=", ".join(list(self.damage)[:5]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def units(declared: PipelineAssets, home: Home, registry: Registry) -> list[Unit
     return [
         *(unit for records in kept for unit in _of_records(records)),
         *_of_inbox(home.inbox(declared.name)),
-        *(_of_segment(segment_path(folder, name)) for name in _segments(folder)),
+        *(_of_segment(segment_path(folder, name)) for name in segment_names(folder)),
         *(_of_version(registry, version) for version in registry.versions(declared.name)),
     ]
 
@@ -161,7 +161,7 @@ def _of_records(records: Records) -> Iterator[Unit]:
             partial(audit_partition, records, partition),
         )
     for partition, path in records.unrecorded().items():
-        refuse = partial(refuse_unrecorded, records, partition, path)
+        refuse = partial(_raise, unrecorded(records, partition, path))
         yield Unit(f"{records.stream} {path.name}", (path,), refuse)
 
 
@@ -171,10 +171,6 @@ def _of_inbox(inbox: Path) -> Iterator[Unit]:
             yield Unit(
                 f"inbox/{folder}/{path.name}", (path,), partial(demand_same_content, path, inbox)
             )
-
-
-def _segments(folder: Path) -> list[str]:
-    return segment_names(folder) if folder.is_dir() else []
 
 
 def _of_segment(path: Path) -> Unit:

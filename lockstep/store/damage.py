@@ -47,8 +47,10 @@ def audit_partition(records: Records, partition: str) -> None:
     """
     state = _state(records, partition)
     verify(records, partition)
+    commit = records.commit_of(partition)
     for attempt in records.newest_first(partition):
-        attempt.verify()
+        if commit is None or attempt.number != commit.attempt:  # that one is verified
+            attempt.verify()
     if state != _audited(records, partition):
         with suppress(OSError):  # a home that may only be read; this only saves time
             replace_text(_note(records, partition), state)
@@ -70,22 +72,14 @@ def damage(records: Records) -> dict[str, str]:
             if records.holder(partition) is None:  # else it is being replaced just now
                 damaged[partition] = str(error)
     damaged |= {
-        partition: str(_unrecorded(records, partition, path))
+        partition: str(unrecorded(records, partition, path))
         for partition, path in records.unrecorded().items()
     }
     return damaged
 
 
-def refuse_unrecorded(records: Records, partition: str, path: Path) -> None:
-    """Refuse what consumers read and no record stands behind.
-
-    Raises:
-        DamagedError: Always.
-    """
-    raise _unrecorded(records, partition, path)
-
-
-def _unrecorded(records: Records, partition: str, path: Path) -> DamagedError:
+def unrecorded(records: Records, partition: str, path: Path) -> DamagedError:
+    """The error of what consumers read and no record stands behind."""
     return DamagedError(
         f"{path} is there for consumers, and no record tells what made it; make it anew, or remove "
         f"it: {records.again(partition)}"

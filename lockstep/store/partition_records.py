@@ -397,25 +397,12 @@ class Records:
         return [folder / name for name in sorted(_names(folder))]
 
     def unrecorded(self) -> dict[str, Path]:
-        """The exports that no commit stands behind, by their partitions as far as these are known.
-
-        The commit is written before the export.
-        """
-        if self.exported is None:
-            return {}
-        attempted = {_export_name(name): name for name in self.attempted()}
-        paths = (self.root / self.exported / name for name in _names(self.root / self.exported))
-        known = set(map(_export_name, self.partitions()))
+        """The exports that no commit stands behind, by partition as far as these are known."""
+        exports = self._unrecorded_exports()
+        attempted = {_export_name(name): name for name in self.attempted()} if exports else {}
         return {
-            attempted.get(path.name, partition_of(path.stem)): path
-            for path in sorted(paths)
-            if path.suffix == ".parquet" and self._is_unknown(path.name, known)
+            attempted.get(name, partition_of(path.stem)): path for name, path in exports.items()
         }
-
-    @staticmethod
-    def _is_unknown(export: str, known: set[str]) -> bool:
-        doubled = export.removesuffix(".parquet")  # an older Lockstep's name
-        return export not in known and doubled not in known
 
     @contextmanager
     def keeping_reason(self, partition: str, run: str) -> Iterator[None]:
@@ -524,13 +511,22 @@ class Records:
 
     def _lost(self) -> list[str]:
         """Partitions with an export but without a commit."""
+        exports = self._unrecorded_exports()
+        attempted = self.attempted() if exports else ()
+        return [name for name in attempted if _export_name(name) in exports]
+
+    def _unrecorded_exports(self) -> dict[str, Path]:
+        """The exports that no commit stands behind, by the names of their files.
+
+        The commit is written before the export, so the exports are listed first.
+        """
         if self.exported is None:
-            return []
+            return {}
+        folder = self.root / self.exported
+        names = {f"{name}.parquet" for name in _names(folder, ".parquet")}
         known = set(map(_export_name, self.partitions()))
-        names = _names(self.root / self.exported, ".parquet")
-        exported = {f"{name}.parquet" for name in names} - known
-        attempted = self.attempted() if exported else ()
-        return [name for name in attempted if _export_name(name) in exported]
+        doubled = {f"{name}.parquet" for name in known}  # an older Lockstep's names
+        return {name: folder / name for name in sorted(names - known - doubled)}
 
     def _known_commit(self, partition: str) -> Commit | None:
         """The commit of a partition; None without one, or where it is damaged."""

@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from lockstep.columns.plain import counted, listed
+from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import ProposalError
 from lockstep.templates.table import TableColumn, TableFile
 
@@ -211,8 +211,7 @@ def _like(name: str) -> str:
 def _named(table: TableFile, name: str, option: str) -> str:
     if name in table.names:
         return name
-    close = get_close_matches(name, table.names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, table.names)
     raise ProposalError(
         f"{option}: {table.path} has no column {name!r}; it has {listed(table.names, 20)}.{hint}"
     )

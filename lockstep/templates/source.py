@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,12 @@ ASSETS = PipelineAssets(
 
 def _call(before: str, arguments: Sequence[str]) -> str:
     """An argument that is a call: in one line if it fits, else an argument a line."""
-    line = f"{before}({', '.join(arguments)}),"
-    if len(line) <= _WIDTH:
-        return line
-    return f"{before}(\n" + "".join(f"        {given},\n" for given in arguments) + "    ),"
+    return f"{before}{_bracketed(arguments, before, ',', ('(', ')'))},"
 
 
 def _option(value: Any) -> str:
-    if isinstance(value, str):
-        return _text(value)
+    if not isinstance(value, Mapping):
+        return _literal(value)
     return "{" + ", ".join(f"{_text(name)}: {_text(held)}" for name, held in value.items()) + "}"
 
 
@@ -386,13 +383,17 @@ def _comment(column: TableColumn) -> str:
     return ""
 
 
-def _bracketed(items: Sequence[str], before: str, after: str = "") -> str:
-    """A list: in one line if it fits, else an item a line."""
-    line = f"[{', '.join(items)}]"
+def _bracketed(
+    items: Sequence[str], before: str, after: str = "", brackets: tuple[str, str] = ("[", "]")
+) -> str:
+    """Items in brackets: in one line if they fit, else an item a line."""
+    opening, closing = brackets
+    line = f"{opening}{', '.join(items)}{closing}"
     if len(before) + len(line) + len(after) <= _WIDTH:
         return line
     indent = " " * (len(before) - len(before.lstrip()))
-    return "[\n" + "".join(f"{indent}    {item},\n" for item in items) + f"{indent}]"
+    lines = "".join(f"{indent}    {item},\n" for item in items)
+    return f"{opening}\n{lines}{indent}{closing}"
 
 
 def _literal(value: Any) -> str:

@@ -304,7 +304,7 @@ def _time(text: str) -> datetime | None:
 
 def _parsers(name: str, written: CsvFormat) -> tuple[tuple[str, Callable[[str], Any]], ...]:
     """How to read the cells of a column, by the type that they may have."""
-    layout = written.dates if isinstance(written.dates, str) else (written.dates or {}).get(name)
+    layout = written.layout(name)
 
     def number(text: str) -> float | None:
         return _float(text.replace(",", ".")) if "." not in text else None

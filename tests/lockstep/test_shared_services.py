@@ -6,25 +6,18 @@ Both are on PostgreSQL. Everything is done by commands, as people do it.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
+from tests.fixtures.mlflow_server import running_mlflow
 from tests.fixtures.orders import Checkout
-from tests.fixtures.ports import free_port
 from tests.fixtures.postgres import Postgres, running_postgres
 
 DAY = "2020-03-01"
-START_SECONDS = 120
 COMMAND_SECONDS = 600
 DAGSTER = """\
 telemetry: {{enabled: false}}
@@ -54,42 +47,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     with running_postgres() as postgres:
         for database in ("mlflow", "dagster"):
             postgres.create(database)
-        port = free_port()
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            *("--backend-store-uri", postgres.url("mlflow")),
-            *("--artifacts-destination", str(folder / "files")),
-        ]
-        environment = os.environ | {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        with (folder / "mlflow.log").open("wb") as log:
-            process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            until = time.monotonic() + START_SECONDS
-            while not _answers(address):
-                assert process.poll() is None, (folder / "mlflow.log").read_text()
-                assert time.monotonic() < until, (folder / "mlflow.log").read_text()
-                time.sleep(0.2)
+        off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with running_mlflow(folder, postgres.url("mlflow"), **off) as address:
             dagster = folder / "dagster"
             dagster.mkdir()
             (dagster / "dagster.yaml").write_text(DAGSTER.format(port=postgres.port))
             yield Services(address, dagster, postgres)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        return requests.get(f"{address}/health", timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="module")

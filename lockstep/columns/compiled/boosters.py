@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from lockstep.columns.compiled.blocks import (
     to_matrix,
 )
 from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, RowAnswer
+from lockstep.columns.compiled.leaves import CATEGORIES, NUMBER
 from lockstep.columns.compiled.trees import TreeSums, TreeValues, imported_treelite
 from lockstep.columns.kinds import Array
 from lockstep.errors import NotCompiledError
@@ -37,8 +39,6 @@ _PROBES = 128
 """Rows on which a compiled model is compared with its library."""
 _EXTREMES = (np.nan, 0.0, -0.0, 5e-324, 1e-9, -1e30, 1e30, np.inf, -np.inf)
 _FIELDS = ("node_type", "split_index", "threshold")
-_NUMBER, _CATEGORIES = 1, 2
-"""treelite's numbers of a node that splits by a threshold, and of one that splits by categories."""
 _LEAST_EXPONENT = np.float32(88.7)
 _EPSILON = np.float32(1e-16)
 """Numbers in XGBoost's logistic function."""
@@ -56,11 +56,12 @@ def _xgboost(model: Any, given: Layout) -> Estimate:
     start = np.asarray(read.get_header_accessor().get_field("base_scores"), dtype=np.float32)
     if link == "sigmoid":
         start = _logit(model)
+    exponential = partial(_each, "expf", ctypes.c_float, np.float32)
     links: Mapping[str, Callable[[], Link]] = {
         "identity": lambda: lambda scores: scores,
-        "sigmoid": lambda: _logistic_32(_each("expf", ctypes.c_float, np.float32)),
-        "exponential": lambda: _each("expf", ctypes.c_float, np.float32),
-        "softmax": lambda: _softmax(_each("expf", ctypes.c_float, np.float32)),
+        "sigmoid": lambda: _logistic_32(exponential()),
+        "exponential": exponential,
+        "softmax": lambda: _softmax(exponential()),
     }
     return _compiled(model, given, read, start, links)
 
@@ -69,12 +70,13 @@ def _lightgbm(model: Any, given: Layout) -> Estimate:
     read = _read(model, lambda treelite: treelite.frontend.from_lightgbm(model.booster_))
     start = np.asarray(read.get_header_accessor().get_field("base_scores"))
     slope = _field(read, "sigmoid_alpha")
+    exponential = partial(_each, "exp", ctypes.c_double, np.float64)
     links: Mapping[str, Callable[[], Link]] = {
         "identity": lambda: lambda scores: scores,
-        "sigmoid": lambda: _logistic_64(_each("exp", ctypes.c_double, np.float64), slope),
-        "exponential": lambda: _each("exp", ctypes.c_double, np.float64),
-        "softmax": lambda: _softmax(_each("exp", ctypes.c_double, np.float64)),
-        "multiclass_ova": lambda: _logistic_64(_each("exp", ctypes.c_double, np.float64), slope),
+        "sigmoid": lambda: _logistic_64(exponential(), slope),
+        "exponential": exponential,
+        "softmax": lambda: _softmax(exponential()),
+        "multiclass_ova": lambda: _logistic_64(exponential(), slope),
     }
     return _compiled(model, given, read, start, links, is_zero=_LIGHTGBMS_ZERO)
 
@@ -161,12 +163,12 @@ def _probes(read: Any, width: int) -> Array:
     trees = map(read.get_tree_accessor, range(read.num_tree))
     fields = zip(*([tree.get_field(name) for name in _FIELDS] for tree in trees), strict=True)
     kinds, columns, thresholds = map(np.concatenate, fields)
-    if (kinds == _CATEGORIES).any():
+    if (kinds == CATEGORIES).any():
         raise NotCompiledError("trees that split by categories")
     random = np.random.default_rng(0)
     probes = np.empty((_PROBES, width))
     for column in range(width):
-        at = thresholds[(kinds == _NUMBER) & (columns == column)]
+        at = thresholds[(kinds == NUMBER) & (columns == column)]
         around = np.concatenate([at, np.nextafter(at, -np.inf), np.nextafter(at, np.inf)])
         probes[:, column] = random.choice([*_EXTREMES, *around.tolist()], _PROBES)
     return probes

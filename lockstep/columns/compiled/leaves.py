@@ -30,7 +30,7 @@ _FIELDS = (
     *("category_list", "category_list_begin", "category_list_end", "category_list_right_child"),
     *("leaf_value", "leaf_vector"),
 )
-_LEAF, _NUMBER, _CATEGORIES = 0, 1, 2
+_LEAF, NUMBER, CATEGORIES = 0, 1, 2
 """Kinds of nodes, as treelite numbers them."""
 _BELOW, _AT_MOST = 2, 3
 """treelite's numbers of the comparisons that send values below the threshold to the left, and
@@ -175,16 +175,16 @@ def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | Non
     for place, kind in enumerate(kinds):
         if kind == _LEAF:
             continue
-        if kind == _NUMBER and field["cmp"][place] not in (_BELOW, _AT_MOST):
+        if kind == NUMBER and field["cmp"][place] not in (_BELOW, _AT_MOST):
             return None
-        if kind == _CATEGORIES and field["category_list_right_child"][place]:
+        if kind == CATEGORIES and field["category_list_right_child"][place]:
             return None
         begin, end = field["category_list_begin"][place], field["category_list_end"][place]
         nodes.append(
             SplitNode(
                 tree=tree,
                 column=field["split_index"][place],
-                threshold=_largest(field, place) if kind == _NUMBER else None,
+                threshold=_largest(field, place) if kind == NUMBER else None,
                 categories=frozenset(field["category_list"][begin:end]),
                 missing_left=bool(field["default_left"][place]),
                 left=below[lefts[place]],

@@ -129,11 +129,12 @@ def _as_sent(
     """Rejected rows whose reasons name each field as their client does, or as data calls it."""
     if not schema.aliases:
         return tuple(rejected)
-    aliases = {field: alias for alias, field in schema.aliases.items()}
 
     def named(reason: Reason, record: Record) -> Reason:
         name = reason.column
-        return reason if name in record else replace(reason, column=aliases.get(name, name))
+        if name in record or name not in schema:
+            return reason
+        return replace(reason, column=schema[name].alias or name)
 
     return tuple(
         replace(row, reasons=tuple(named(reason, records[row.row]) for reason in row.reasons))

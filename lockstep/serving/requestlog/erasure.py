@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -34,7 +35,6 @@ from lockstep.serving.requestlog.log_segments import (
     scan,
     segment_names,
     segment_path,
-    superseded_names,
 )
 from lockstep.serving.requestlog.redaction import Hashes
 from lockstep.serving.requestlog.segment_files import (
@@ -42,6 +42,7 @@ from lockstep.serving.requestlog.segment_files import (
     alone_in,
     ask_to_seal,
     recover,
+    remove_superseded,
     write_private,
 )
 
@@ -117,7 +118,7 @@ def erase_key(folder: Path, key: LoggedKey, seal_seconds: float = _SEAL_SECONDS)
     """
     with alone_in(folder, ".erasing"):
         _seal_open(folder, seal_seconds)
-        _remove_superseded(folder)
+        remove_superseded(folder)
         torn = [*(folder / ASIDE).glob("*")]
         for path in torn:
             path.unlink(missing_ok=True)
@@ -161,11 +162,6 @@ def _seal_open(folder: Path, seconds: float) -> None:
             )
         sleep(_LOOK_SECONDS)
         recover(folder)
-
-
-def _remove_superseded(folder: Path) -> None:
-    for name in superseded_names(folder):
-        segment_path(folder, name).unlink(missing_ok=True)
 
 
 def _erase(folder: Path, name: str, key: LoggedKey) -> Erased | str | None:
@@ -240,13 +236,8 @@ def _block_without(block: Block, header: Header, is_erased: Bools) -> Block:
             for place, row, reasons in block.rejected
             if place in place_of
         ],
-        numbers=_numbers_without(block.numbers, header, is_kept) if is_kept.any() else b"",
-        texts=[
-            [text for text, keep in zip(texts, is_kept.tolist(), strict=True) if keep]
-            for texts in block.texts
-        ]
-        if is_kept.any()
-        else [],
+        numbers=_numbers_without(block.numbers, header, is_kept),
+        texts=[list(compress(texts, is_kept)) for texts in block.texts] if is_kept.any() else [],
     )
 
 

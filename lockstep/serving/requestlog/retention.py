@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockstep.serving.requestlog.log_segments import (
-    segment_names,
-    segment_path,
-    superseded_names,
-)
-from lockstep.serving.requestlog.segment_files import ASIDE
+from lockstep.serving.requestlog.log_segments import segment_names, segment_path
+from lockstep.serving.requestlog.segment_files import ASIDE, remove_superseded
 from lockstep.serving.requestlog.settings import RequestLog
 
 
@@ -52,8 +48,7 @@ def remove_old(
     """
     now, keep = now or datetime.now(UTC), settings.keep
     oldest = (now - keep).timestamp() if keep is not None else float("-inf")
-    for name in superseded_names(folder):
-        segment_path(folder, name).unlink(missing_ok=True)
+    remove_superseded(folder)
     for path in (folder / ASIDE).glob("*"):
         if path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
@@ -67,11 +62,13 @@ def remove_old(
             continue
         left = None if left is None else left - stat.st_size
         is_old, is_beyond = stat.st_mtime < oldest, left is not None and left < 0
+        if not (is_old or is_beyond):
+            continue
         is_replayed = replayed is not None and (replayed / f"{name}.json").exists()
-        if is_beyond or (is_old and is_replayed):
+        if is_beyond or is_replayed:
             path.unlink(missing_ok=True)
             removed += 1
             lost += not is_replayed
-        elif is_old:
+        else:
             overdue += 1
     return Retained(removed, lost, overdue)

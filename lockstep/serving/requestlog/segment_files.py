@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EIO
 from pathlib import Path
@@ -25,7 +25,9 @@ from lockstep.serving.requestlog.log_segments import (
     digest,
     framed,
     scan,
+    segment_path,
     short,
+    superseded_names,
 )
 
 Rest: TypeAlias = Callable[[], object]
@@ -36,6 +38,7 @@ ASIDE = "torn"
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 """Permissions of the log's files and folders: they hold what people asked."""
 _LOCK = ".lock"
+"""Held while segments are begun or recovered."""
 _SEAL = ".seal"
 """The file whose time says when it was asked last that open segments be sealed."""
 _ROOM_BYTES = 64 * 1024
@@ -67,7 +70,7 @@ class SegmentFile:
         self.requests = self.rows = self.left_out = 0
         self.is_sound = True
         first = beginning(header)
-        with _folder_locked(path.parent):
+        with alone_in(path.parent, _LOCK):
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE)
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
@@ -159,7 +162,7 @@ def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
     Raises:
         OSError: The disk fails.
     """
-    with _folder_locked(folder):
+    with alone_in(folder, _LOCK):
         orphans = [(path, _try_lock(path)) for path in sorted(folder.glob(f"*{OPEN}"))]
     recovered = []
     for path, handle in orphans:
@@ -257,11 +260,6 @@ def _try_lock(path: Path) -> int | None:
     return None
 
 
-def _folder_locked(folder: Path) -> AbstractContextManager[None]:
-    """Keep other processes from beginning or recovering segments meanwhile."""
-    return alone_in(folder, _LOCK)
-
-
 @contextmanager
 def alone_in(folder: Path, lock: str) -> Iterator[None]:
     """Keep other processes from what they do under the same lock meanwhile.
@@ -289,13 +287,15 @@ def prepare_folder(folder: Path) -> None:
         folder.chmod(status.st_mode & ~0o007)
 
 
+def remove_superseded(folder: Path) -> None:
+    """Remove the editions of segments that later ones have replaced."""
+    for name in superseded_names(folder):
+        segment_path(folder, name).unlink(missing_ok=True)
+
+
 def ask_to_seal(folder: Path) -> None:
     """Ask the processes that write to a folder to seal what they have open, within a second."""
-    handle = os.open(folder / _SEAL, os.O_WRONLY | os.O_CREAT, PRIVATE)
-    try:
-        os.utime(handle)
-    finally:
-        os.close(handle)
+    (folder / _SEAL).touch(mode=PRIVATE)
 
 
 def seal_asked(folder: Path) -> int:

@@ -222,7 +222,8 @@ class _Lane:
             for limit in limits:
                 limit.cancel()
             self._measure(loop.time() - begun, count)
-            self._finish(batch, done, loop)
+            self._batches.settle(batch, done.result())
+            self._go_on(loop)
 
         task.add_done_callback(finish)
 
@@ -236,15 +237,6 @@ class _Lane:
     def _measure(self, seconds: float, rows: int) -> None:
         """Note what a row of the last batch took; one that took long counts for half at most."""
         self._row_seconds = (self._row_seconds + seconds / max(rows, 1)) / 2
-
-    def _finish(
-        self,
-        batch: list[_Waiting],
-        done: asyncio.Future[list[Answer | Exception]],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._batches.settle(batch, done.result())
-        self._go_on(loop)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._queue:

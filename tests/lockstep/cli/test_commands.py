@@ -20,7 +20,6 @@ from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
-from lockstep.store.live_version import Live
 from lockstep.store.lock import locked
 from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
@@ -392,8 +391,7 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert live is not None
     since = f"{live.since:%Y-%m-%d %H:%M}"
     first, titles, *others = lockstep("versions", "orders").out.splitlines()
-    registry, path = two_versions.home.registry(), two_versions.home.live("orders")
-    decided = Live(registry, "orders", path).state().decided
+    decided = two_versions.serving.state().decided
     assert decided is not None
     assert first == (
         f"Version 1 of orders is live since {since} UTC, by the gate of {decided.site}."

@@ -8,8 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,18 +16,12 @@ from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.cli.follower import Follower, answers
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace
+from tests.fixtures.waiting import wait_until
 
 READING = [
     *(sys.executable, "-c"),
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.stdin.read()",
 ]
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 def runs(pid: int) -> bool:

@@ -9,11 +9,9 @@ import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import monitor_job_name, train_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from tests.fixtures.homes import use_home
-from tests.fixtures.orders import PROJECT, SECOND, Workplace, copy_home, home_after
+from tests.fixtures.orders import PROJECT, SECOND, Workplace, copied_workplace, home_after
 
 DAY = "2020-03-01"
 
@@ -169,10 +167,8 @@ def fussy_home(live_home: Path, edited_orders, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def fussy(fussy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
     """A home of the test's own in which that version is live."""
-    copy_home(fussy_home, tmp_path / "home")
-    use_home(tmp_path / "home", monkeypatch)
-    with open_instance(PROJECT.home) as instance:
-        yield Workplace(instance)
+    with copied_workplace(fussy_home, tmp_path / "home", monkeypatch) as place:
+        yield place
 
 
 def score_strangers(live, rows: range, broken: range = range(0)) -> RunReport:

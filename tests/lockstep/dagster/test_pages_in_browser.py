@@ -21,6 +21,7 @@ from lockstep.checks.messages import Place
 from tests.fixtures.browser import Browser, chromium
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH")
 
@@ -85,17 +86,19 @@ def webserver(home: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
-            try:
-                with urlopen(f"http://127.0.0.1:{port}/server_info"):
-                    break
-            except URLError:
-                time.sleep(0.2)
+        wait_until(lambda: answers(port), 180, 0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(60)
+
+
+def answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/server_info"):
+            return True
+    except URLError:
+        return False
 
 
 def hostile(url: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -30,13 +29,13 @@ from lockstep.project.project import Project
 from lockstep.store.contents import IncrementalDigest
 from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
+from tests.fixtures.mlflow_server import running_mlflow
 from tests.fixtures.ports import free_port
 from tests.fixtures.registries import Killed, killed_after
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
 CHAMPION, INBOX, _ = sensors(ASSETS)
-START_SECONDS = 120
 
 
 # Following @champion
@@ -78,35 +77,8 @@ def mlflow_server(
     tmp_path_factory: pytest.TempPathFactory, trained_home: tuple[Path, object]
 ) -> Iterator[MLflow]:
     """A server with an empty registry."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-        *("--artifacts-destination", str(folder / "files")),
-    ]
-    log_path = folder / "server.log"
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        server = MLflow(f"http://127.0.0.1:{port}")
-        until = time.monotonic() + START_SECONDS
-        while not answers(server):
-            assert process.poll() is None, log_path.read_text()
-            assert time.monotonic() < until, log_path.read_text()
-            time.sleep(0.2)
-        yield server
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def answers(server: MLflow) -> bool:
-    try:
-        return requests.get(f"{server.address}/health", timeout=5).ok
-    except requests.ConnectionError:
-        return False
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
+        yield MLflow(address)
 
 
 def record_run(

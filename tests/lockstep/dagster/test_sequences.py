@@ -15,13 +15,10 @@ from lockstep.dagster.runs import RunReport, run_job
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.store.inbox import claim_copy
 from tests.fixtures.orders import PROJECT, Workplace
+from tests.fixtures.registries import Killed
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 FIELDS = ["order_id", "sent_at", "price", "items", "weight", "coupons", "country", "gift"]
-
-
-class Killed(BaseException):
-    """Ends a step where it is raised, as a kill does: no check catches it."""
 
 
 def rows_of(day: str, rows: int = 120) -> pd.DataFrame:

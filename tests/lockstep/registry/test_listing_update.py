@@ -17,12 +17,9 @@ from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.registry.listing_update import list_versions, update_listing
 from lockstep.registry.registry import Registry
-from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import PROVEN, write_proven
 from lockstep.registry.versions import Version
-
-HERE = Site("operator", "/srv/flights/.lockstep", "one")
-ENVIRONMENT = "5a1c" * 4
+from tests.fixtures.registries import ENVIRONMENT, HERE
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +20,7 @@ from matplotlib.figure import Figure
 from lockstep.errors import ArtifactError, FetchError, RegistryError, RegistryUnreachableError
 from lockstep.registry.listing_update import update_listing
 from lockstep.registry.registry import Registry
+from tests.fixtures.mlflow_server import end_mlflow, start_mlflow
 from tests.fixtures.ports import free_port
 
 
@@ -40,33 +37,11 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
-            *("--host", "127.0.0.1", "--port", str(self.port)),
-            *("--backend-store-uri", f"sqlite:///{self.directory}/mlflow.db"),
-            *("--artifacts-destination", str(self.directory / "files")),
-        ]
-        environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        self._wait()
-
-    def _wait(self) -> None:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            try:
-                if requests.get(f"{self.uri}/health", timeout=5).ok:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.1)
-        raise TimeoutError((self.directory / "server.log").read_text())
+        self.process = start_mlflow(self.directory, self.port)
 
     def kill(self) -> None:
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            end_mlflow(self.process)
             self.process = None
 
 

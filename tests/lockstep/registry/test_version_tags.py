@@ -11,7 +11,6 @@ import pytest
 
 from lockstep.errors import EvidenceError
 from lockstep.registry.registry import Registry
-from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
@@ -24,9 +23,8 @@ from lockstep.registry.version_tags import (
     write_proven,
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
+from tests.fixtures.registries import ENVIRONMENT, HERE
 
-HERE = Site("operator", "/srv/flights/.lockstep", "one")
-ENVIRONMENT = "5a1c" * 4
 FOUND = TrainingEvidence(
     training_set="5a1c",
     results={"round_trip": "passed", "quality": "failed"},

@@ -2,44 +2,29 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import audit_job_name
 from lockstep.dagster.record import recorded_checks
 from lockstep.dagster.runs import run_job
 from lockstep.scoring.audit import Audited, audit, expected_seconds, units
 from lockstep.store.status import RECORD
-from tests.fixtures.homes import use_home
-from tests.fixtures.orders import PROJECT, Workplace, copy_home, home_after
+from tests.fixtures.orders import PROJECT, Workplace, home_after
 
 DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
 
 
 @pytest.fixture(scope="session")
-def scored_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with some published days; to be copied, not to be written to."""
+def scored_home(scored_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of `scored` with a third day; to be copied, not to be written to."""
 
     def score(place: Workplace) -> None:
-        for day in DAYS:
-            assert place.score(day).ok
+        assert place.score(DAYS[2]).ok
 
-    return home_after(score, live_home, "audited", tmp_path_factory)
-
-
-@pytest.fixture
-def scored(
-    scored_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
-    """A home of the test's own with some published days."""
-    copy_home(scored_home, tmp_path / "home")
-    use_home(tmp_path / "home", monkeypatch)
-    with open_instance(PROJECT.home) as instance:
-        yield Workplace(instance)
+    return home_after(score, scored_home, "audited", tmp_path_factory)
 
 
 def audited(workplace: Workplace) -> Audited:

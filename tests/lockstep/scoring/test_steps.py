@@ -35,7 +35,7 @@ class Steps:
 
     def __init__(self, live: Workplace) -> None:
         self.work = Work(ASSETS, live.store, "daily", DAY)
-        self.serving = Live(live.registry, "orders", live.home.live("orders"))
+        self.serving = live.serving
 
     def batch(self, frame: pd.DataFrame = WHOLE) -> Stage:
         return batch_step(self.work, self.serving, reading(frame))

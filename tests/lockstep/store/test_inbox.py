@@ -29,6 +29,7 @@ from lockstep.store.inbox import (
 )
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_stream
+from tests.fixtures.registries import Killed
 
 OLD = time.time() - 3600
 
@@ -387,10 +388,6 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
             decode_claimed(tmp_path, claim.partition, Row.schema())
     assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
     assert not (tmp_path / "rejected").exists()
-
-
-class Killed(BaseException):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

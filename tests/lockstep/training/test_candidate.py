@@ -174,13 +174,10 @@ def test_a_feature_that_is_not_row_local_never_becomes_a_version(workplace, edit
     assert [one.version for one in workplace.registry.versions("orders")] == [1]
 
 
+@pytest.mark.usefixtures("common_fees")
 def test_a_resource_of_another_package_is_refused_before_anything_is_fitted(
-    workplace, edited_orders, tmp_path, monkeypatch
+    workplace, edited_orders
 ) -> None:
-    (tmp_path / "common_fees").mkdir()
-    (tmp_path / "common_fees" / "__init__.py").touch()
-    (tmp_path / "common_fees" / "fees.json").write_text('{"DE": 2.0}')
-    monkeypatch.syspath_prepend(str(tmp_path))
     reading = 'FEES = json.loads(importlib.resources.read_text("common_fees", "fees.json"))'
     edited = edited_orders(
         ("import numpy as np", f"import importlib.resources, json\nimport numpy as np\n{reading}"),

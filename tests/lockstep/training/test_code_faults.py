@@ -135,7 +135,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checko
     monkeypatch.chdir(tmp_path)
     made = Checkout(tmp_path)
     yield made
-    for name in [one for one in sys.modules if one.startswith((made.name, "common_fees"))]:
+    for name in [one for one in sys.modules if one.startswith(made.name)]:
         del sys.modules[name]
 
 
@@ -282,21 +282,13 @@ from lockstep.project.sources import SqlSource
 RATES = {path!r}"""
 
 
-def another_package(folder: Path) -> None:
-    """A package of the repository that is none of the project's."""
-    (folder / "common_fees").mkdir()
-    (folder / "common_fees" / "__init__.py").touch()
-    (folder / "common_fees" / "rates.py").write_text("RATE = 2.0\n")
-    (folder / "common_fees" / "fees.json").write_text('{"DE": 2.0}')
-
-
+@pytest.mark.usefixtures("common_fees")
 @pytest.mark.parametrize("fault", OUTSIDE)
 def test_what_a_column_reads_from_outside_is_named_with_its_line(
     checkout: Checkout, tmp_path: Path, fault: str
 ) -> None:
     (tmp_path / "rates.json").write_text("1")
     joblib.dump([1.0], tmp_path / "rates.json.joblib")
-    another_package(tmp_path)
     pipeline = checkout.pipeline(OUTSIDE[fault], TOP.format(path=str(tmp_path / "rates.json")))
     result = before_the_fit(pipeline)["training_parity"]
     assert_load_is_named(result)
@@ -537,6 +529,7 @@ def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_
     assert [name for name in asking if name not in found.summary] == []
 
 
+@pytest.mark.usefixtures("common_fees")
 @pytest.mark.parametrize(
     ("body", "what"),
     [
@@ -553,7 +546,6 @@ def test_what_the_process_that_fits_has_at_hand_already_is_refused_in_another(
     checkout: Checkout, tmp_path: Path, body: str, what: str
 ) -> None:
     (tmp_path / "rates.json").write_text("1")
-    another_package(tmp_path)
     names = ("ctypes", "importlib", "linecache", "pickle", "pkgutil", "pydoc")
     top = "\n".join(f"import {name}" for name in names)
     top += f"\n\nRATES, RULES = {str(tmp_path / 'rates.json')!r}, 'common_fees.rates'"

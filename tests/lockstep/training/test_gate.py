@@ -401,8 +401,7 @@ def test_the_gate_of_another_home_takes_over_what_was_decided(
 def test_a_version_that_is_promoted_twice_was_not_live_before_itself(two_versions) -> None:
     two_versions.promote(SECOND)
     two_versions.promote(SECOND)
-    live = Live(two_versions.registry, "orders", two_versions.home.live("orders"))
-    decisions = live.state().decisions
+    decisions = two_versions.serving.state().decisions
     assert (decisions.log[-1].version, decisions.before) == (SECOND, 1)
     assert decisions.since == decisions.log[-2].since
 
@@ -450,5 +449,4 @@ def back(workplace, version: int, declared: PipelineAssets = ASSETS) -> Gate:
 
 
 def versions_that_were_live(workplace) -> frozenset[int]:
-    live = Live(workplace.registry, "orders", workplace.home.live("orders"))
-    return live.state().decisions.versions
+    return workplace.serving.state().decisions.versions

@@ -45,9 +45,8 @@ function showDetails(name) {
   );
 }
 
-function exactnessOf({ ulps }) {
-  const same = ulps === 0 ? "bit for bit" : `within ${ulps} ulps (units in the last place)`;
-  return `the same wherever it is computed, ${same}`;
+function exactnessOf(column) {
+  return `the same wherever it is computed, ${exactly([column])}`;
 }
 
 function computedBy({ steps, predictor }) {

@@ -1,6 +1,5 @@
 """A log on a real disk that is full: who asks about the server learns it, before and after."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
+from tests.fixtures.waiting import wait_until
 from tests.lockstep.serving.requestlog.conftest import SmallDisk
 from tests.lockstep.serving.requestlog.test_served import Records, body, served
 
@@ -23,10 +23,7 @@ def state(client: Client) -> dict[str, Any]:
 
 
 def wait_until_ready(client: Client) -> None:
-    deadline = time.monotonic() + 30
-    while client.get("/ready").status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: client.get("/ready").status == 200, 30, 0.1)
 
 
 def test_a_server_whose_log_has_no_room_is_not_ready_before_anyone_asks_and_is_so_again_by_itself(
