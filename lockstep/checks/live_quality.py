@@ -218,6 +218,7 @@ def check_live_quality(
         for quality in missed or values
     )
     named = list(dict.fromkeys(quality.column for quality in missed))
+    today = {quality: _measure(quality, day) for quality in qualities}
     return CheckResult(
         passed=not missed,
         summary=with_unjudged(f"{shown}.", unjudged),
@@ -225,11 +226,11 @@ def check_live_quality(
         column=named[0] if named else None,
         also=tuple(named[1:]),
         unjudged=unjudged,
-        numbers={quality.title: _measure(quality, day) for quality in qualities},
+        numbers={quality.title: value for quality, value in today.items()},
         table=[
             {
                 "prediction": quality.title,
-                "this day": _lacks(quality, day) or quality.measure(day),
+                "this day": _lacks(quality, day) or today[quality],
                 "last days": lacks[quality] or values[quality],
                 "demanded": quality.rule,
                 "in training": _usual(watch, quality.title),
@@ -262,7 +263,9 @@ def _lacks(quality: Quality, columns: Columns) -> str:
         return f"{quality.label} of the only row is {truth[0]}, predicted: {show(predicted[0])}"
     if len(truth) < LEAST_ROWS:
         return f"{len(truth)} outcomes are known, and it takes {LEAST_ROWS}"
-    if METRICS[quality.metric].measures != "amounts" and len(np.unique(truth)) < 2:
+    metric = METRICS[quality.metric]
+    fewest = max(metric.least, 1 if metric.measures == "amounts" else 2)
+    if len(np.unique(truth)) < fewest:
         return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
     return ""
 

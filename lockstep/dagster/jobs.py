@@ -70,12 +70,13 @@ def audit_job_name(pipeline: str) -> str:
 
 
 def job_names(declared: PipelineAssets) -> list[str]:
-    """Names of all jobs of a pipeline."""
-    return [str(job.name) for job in jobs(declared)]
+    """Names of all jobs of a pipeline, its backfill's among them."""
+    names = [str(job.name) for job in jobs(declared)]
+    return names if declared.daily is None else [*names, backfill_job_name(declared.name)]
 
 
 def jobs(declared: PipelineAssets) -> list[Job]:
-    """All jobs of a pipeline."""
+    """The jobs of a pipeline that materialize assets."""
     name = declared.name
     pipeline_jobs = [
         _job(

@@ -63,7 +63,9 @@ def all_steps(
     if live is None or batch.blocked_by:
         return
     on_step("scored")
-    if not score_batch(work, live).blocked_by:
+    with work.records.keeping_reason(work.partition, work.run):
+        scored = score_batch(work, live)
+    if not scored.blocked_by:
         on_step("published")
         publish(work)
 

@@ -290,10 +290,12 @@ class Live:
 class KeptLive(Live):
     """The record of a live version that is loaded once, for as long as the same one is live.
 
-    Its files are verified when it is loaded. What is live is asked anew each time.
+    Its files are verified when it is loaded. What is live is asked anew each time. A decision that
+    this home does not take over is not tried again.
     """
 
     _kept: dict[object, LoadedVersion] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)
 
     def load(self, state: LiveState) -> LoadedVersion:
         """The live version, loaded at the first call for each; see `Live.load`."""
@@ -301,6 +303,16 @@ class KeptLive(Live):
         if which not in self._kept:
             self._kept[which] = super().load(state)
         return self._kept[which]
+
+    def _prove(self, state: LiveState) -> LiveState:
+        assert state.decided is not None, "there is something to take over"
+        key = state.decided.key
+        if key in self._refused:
+            return replace(state, refused=self._refused[key])
+        proven = super()._prove(state)
+        if proven.refused is not None:
+            self._refused[key] = proven.refused
+        return proven
 
 
 def _is_of_a_gate(state: LiveState) -> bool:

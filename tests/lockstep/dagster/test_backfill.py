@@ -20,10 +20,11 @@ from lockstep.dagster.partition_events import StepEvents, unreported
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
+from lockstep.scoring import steps
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.live_version import Live
-from lockstep.store.streams import streams
+from lockstep.store.streams import stream_records, streams
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.lockstep.dagster.test_schedules import tick
 
@@ -48,9 +49,8 @@ def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[Run
 def score_without_dagster(place: Workplace, day: str) -> None:
     """What is left of a process that is killed after it has committed a day, before it shows it."""
     (stream,) = (stream for stream in streams(place.declared) if stream.name == "daily")
-    live = Live(place.registry, "orders", place.home.live("orders"))
     work = Work(place.declared, place.store, "daily", day)
-    all_steps(work, live, partial(stream.decode, place.home, day))
+    all_steps(work, place.serving, partial(stream.decode, place.home, day))
 
 
 def deliver_nothing(place: Workplace, day: str) -> None:
@@ -240,6 +240,15 @@ def test_a_day_that_code_breaks_off_is_told_and_shown_with_its_traceback(
     (record,) = live.instance.fetch_observations(asset("batch"), limit=5).records
     assert record.asset_observation is not None
     assert "ZeroDivisionError" in str(record.asset_observation.metadata["broke off"].value)
+
+
+def test_why_a_day_could_not_be_scored_lies_beside_its_attempt(
+    live: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "score_batch", lambda *_: 1 / 0)
+    backfill(live, (FIRST, FIRST))
+    records = stream_records(live.declared, live.store, "daily")
+    assert next(records.newest_first(FIRST)).reason == "division by zero"
 
 
 def test_days_that_the_calendar_does_not_have_are_one_clear_line(live: Workplace) -> None:

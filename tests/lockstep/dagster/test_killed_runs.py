@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,11 +20,12 @@ from dagster._grpc.client import DagsterGrpcClient
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
-from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.jobs import backfill_job_name, backfill_op, score_job_name
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import PROCESS
 from lockstep.dagster.workspace import job_origin
 from tests.fixtures.orders import PROJECT, Workplace
+from tests.fixtures.waiting import wait_until
 
 JOB = score_job_name("orders", "inbox")
 _, INBOX, _ = sensors(ASSETS)
@@ -56,7 +56,7 @@ def server(live: Workplace, tmp_path: Path) -> Iterator[CodeServer]:
         )
     started = CodeServer(process, DagsterGrpcClient(socket=socket, host="localhost"))
     try:
-        wait_for(lambda: answers(started.client))
+        wait_until(lambda: answers(started.client), 120, 0.01)
         yield started
     finally:
         started.kill()
@@ -81,13 +81,6 @@ def tick(live: Workplace) -> list[str]:
     with dg.build_sensor_context(instance=live.instance, resources=resources(PROJECT)) as context:
         result = INBOX(context)
     return [request.partition_key for request in result.run_requests or ()]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def answers(client: DagsterGrpcClient) -> bool:
@@ -152,11 +145,23 @@ def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
 
     launch(live, run, server)
     if moment == "given":
-        wait_for(lambda: run.run_id in str(server.client.get_current_runs()))
+        wait_until(lambda: run.run_id in str(server.client.get_current_runs()), 120, 0.01)
         assert tick(live) == []  # its process lives, and loads its libraries
     else:
-        wait_for(lambda: now().status is dg.DagsterRunStatus.STARTED)
+        wait_until(lambda: now().status is dg.DagsterRunStatus.STARTED, 120, 0.01)
     server.kill()
     assert PROCESS not in now().tags
     assert tick(live) == [partition]
     assert now().status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_backfill_that_was_killed_leaves_its_place_in_the_queue(
+    live: Workplace, partition: str
+) -> None:
+    job = definitions(PROJECT).resolve_job_def(backfill_job_name("orders"))
+    config = {backfill_op("orders"): {"config": {"first": "2020-03-01", "last": "2020-03-02"}}}
+    run = live.instance.create_run_for_job(
+        job, run_config={"ops": config}, status=dg.DagsterRunStatus.STARTED
+    )
+    tick(live)
+    assert live.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE

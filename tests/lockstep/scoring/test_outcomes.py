@@ -399,6 +399,14 @@ def test_a_day_of_one_class_has_no_metric_even_where_it_could_be_computed() -> N
     assert found.result == "not_judged"
 
 
+def test_a_day_of_one_amount_has_no_metric_that_is_undefined_of_it() -> None:
+    columns = predictions()
+    columns["cost"] = np.full(len(columns["risk"]), 4.0)
+    result = check_live_quality((Quality("risk", "cost", "r2", threshold=0.5),), columns, columns)
+    assert result.result == "not_judged"
+    assert result.unjudged == {"risk r2": "cost is 4.0 in all rows whose outcome is known"}
+
+
 def test_what_was_usual_lies_within_the_range_of_the_metric() -> None:
     weeks = np.random.default_rng(0).normal(0.2, 0.3, 60)
     weekly = WeeklyFigures.of({"risk auc": weeks}, {"risk auc": "lower"}, weeks=12, rows=100)

@@ -18,12 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from assets.orders import orders_with_fates
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.checks.check_results import CheckResult
-from lockstep.dagster.instance import open_instance
 from lockstep.store import live_version
-from lockstep.store.live_version import Live, check_live, last_published
+from lockstep.store.live_version import KeptLive, Live, check_live, last_published
 from lockstep.store.partition_records import Commit, Records
-from tests.fixtures.homes import use_home
-from tests.fixtures.orders import PROJECT, Workplace, copy_home
+from tests.fixtures.orders import Workplace, copied_workplace
 from tests.fixtures.registries import Killed, killed_after
 
 OLD, NEW, UNPROVEN = 1, 2, 3
@@ -34,14 +32,8 @@ def place(
     three_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workplace]:
     """A home of the test's own with three versions, the first of them live."""
-    copy_home(three_versions, tmp_path / "home")
-    use_home(tmp_path / "home", monkeypatch)
-    with open_instance(PROJECT.home) as instance:
-        yield Workplace(instance)
-
-
-def live_of(place: Workplace) -> Live:
-    return Live(place.registry, "orders", place.home.live("orders"))
+    with copied_workplace(three_versions, tmp_path / "home", monkeypatch) as place:
+        yield place
 
 
 def shown(place: Workplace) -> int | None:
@@ -58,7 +50,7 @@ def begin_move(place: Workplace, version: int = NEW, writes: int = 1) -> None:
 
 
 def checked(place: Workplace) -> CheckResult:
-    live = live_of(place)
+    live = place.serving
     state = live.take_over()
     return check_live(live.load(state), state, last_published(place.declared, place.store))
 
@@ -72,7 +64,7 @@ def score(place: Workplace, day: str) -> bool:
 
 def test_what_the_gate_lets_serve_is_live_and_shown(place: Workplace) -> None:
     place.promote(NEW)
-    state = live_of(place).state()
+    state = place.serving.state()
     assert (state.agrees, state.version, shown(place)) == (True, NEW, NEW)
 
 
@@ -82,7 +74,7 @@ def test_a_move_that_was_broken_off_is_carried_to_its_end_by_whoever_looks(
 ) -> None:
     begin_move(place)
     place.registry.set_alias("orders", "live", alias)
-    state = live_of(place).take_over()
+    state = place.serving.take_over()
     assert (state.agrees, state.version, shown(place)) == (True, NEW, NEW)
     assert checked(place).passed
 
@@ -90,7 +82,7 @@ def test_a_move_that_was_broken_off_is_carried_to_its_end_by_whoever_looks(
 def test_a_version_that_goes_live_as_the_first_is_shown_by_whoever_looks(place: Workplace) -> None:
     place.registry._connection.client.delete_registered_model_alias("orders", "live")
     begin_move(place)
-    assert live_of(place).take_over().version == NEW
+    assert place.serving.take_over().version == NEW
     assert shown(place) == NEW
 
 
@@ -121,7 +113,7 @@ def test_an_alias_that_is_removed_by_hand_is_found(place: Workplace) -> None:
 
 def test_the_code_of_a_version_that_is_made_live_by_hand_is_not_run(place: Workplace) -> None:
     place.registry.set_alias("orders", "live", UNPROVEN)
-    live = live_of(place)
+    live = place.serving
     assert live.load(live.state()).version == OLD
 
 
@@ -129,7 +121,7 @@ def test_a_registry_that_has_lost_the_live_version_is_found(place: Workplace) ->
     place.promote(NEW)
     files = read_live(place.home.live("orders")).directory
     place.registry._connection.client.delete_model_version("orders", str(NEW))
-    live = live_of(place)
+    live = place.serving
     found = checked(place)
     assert found.is_error
     assert f"registry has no version {NEW}" in found.summary
@@ -148,7 +140,7 @@ def test_a_damaged_file_is_written_anew_from_the_registry(place: Workplace) -> N
 
 
 def test_a_decision_that_was_edited_by_hand_is_found(place: Workplace) -> None:
-    (decision,) = live_of(place).state().decisions.log
+    (decision,) = place.serving.state().decisions.log
     tag = place.registry.model("orders").tags[decision.key]
     place.registry.tag_model("orders", decision.key, tag.replace('"version": 1', '"version": 2'))
     found = checked(place)
@@ -254,6 +246,19 @@ def test_another_home_in_which_golden_records_differ_keeps_the_version_that_it_h
     assert f"Version {NEW} is live since" in result.summary
     assert f"this home goes on with version {OLD}: " in result.summary
     assert "return_probability" in result.summary
+
+
+def test_a_decision_that_a_run_does_not_take_over_is_replayed_once(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = home_beside(place, tmp_path)
+    assert beside.take_over().version == OLD
+    place.promote(NEW)
+    replay = Mock(return_value=CheckResult(False, "other values came out"))
+    monkeypatch.setattr(live_version, "check_replay", replay)
+    kept = KeptLive(beside.registry, beside.name, beside.path)
+    refused = [kept.take_over().refused for _ in range(3)]
+    assert (refused, replay.call_count) == (["other values came out"] * 3, 1)
 
 
 def test_a_home_whose_first_version_is_not_proven_there_scores_nothing(
