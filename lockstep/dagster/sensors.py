@@ -149,6 +149,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
     every_job = job_names(declared)
+    tags = {ONE_AT_A_TIME: job, **AHEAD}  # in the order in which files came
 
     @_sensor(
         f"{declared.name}_inbox",
@@ -180,7 +181,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
             runs = last_runs(context.instance, job, {_PARTITION: partition})
             key = _run_key(context.instance, partition, runs)
             if key is not None:
-                requests.append(dg.RunRequest(run_key=key, partition_key=partition, tags=AHEAD))
+                requests.append(dg.RunRequest(run_key=key, partition_key=partition, tags=tags))
             if runs and broke_off(context.instance, runs[0]):
                 files.tell_broken_off(partition, is_tried_again=key is not None)
         if not requests:

@@ -192,7 +192,10 @@ def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> Path:
     folder = inbox / ("repeated" if digest[:12] in known else "claimed")
     folder.mkdir(exist_ok=True)
     known.add(digest[:12])
-    return path.rename(folder / _partition_of(path, digest))
+    target = folder / _partition_of(path, digest)
+    if target.is_dir():  # the same repetition came before; a rename replaces files alone
+        shutil.rmtree(target)
+    return path.rename(target)
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
@@ -320,7 +323,7 @@ def _left_alone(path: Path) -> LeftAlone | None:
         status = path.lstat()
     except FileNotFoundError:  # somebody took it away
         return None
-    mode, ahead = status.st_mode, status.st_mtime - time.time()
+    mode = status.st_mode
     if stat.S_ISLNK(mode):
         return LeftAlone(path, "is a link", "Put the file itself here.")
     if stat.S_ISDIR(mode):
@@ -332,22 +335,27 @@ def _left_alone(path: Path) -> LeftAlone | None:
         return None if is_own else LeftAlone(path, f"is none of {_KINDS}", _kind(path))
     if not os.access(path, os.R_OK):
         return LeftAlone(path, "is closed to this user", "Have it opened for reading.")
-    if ahead > _CLOCKS_APART:
-        written = datetime.fromtimestamp(status.st_mtime, UTC)
-        why = f"was last written at {written:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
-        return LeftAlone(path, why, f"Put the clocks right, or: touch {shlex.quote(str(path))}")
-    return None
+    return _ahead(path, status.st_mtime, shlex.quote(str(path)))
+
+
+def _ahead(path: Path, written: float, touched: str) -> LeftAlone | None:
+    if written - time.time() <= _CLOCKS_APART:
+        return None
+    at = datetime.fromtimestamp(written, UTC)
+    why = f"was last written at {at:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
+    return LeftAlone(path, why, f"Put the clocks right, or: touch {touched}")
 
 
 def _folder_left_alone(path: Path) -> LeftAlone | None:
     try:
-        why = why_incomplete(path)
+        why, written = why_incomplete(path), last_written(path)
     except FileNotFoundError:  # somebody took it away
         return None
     except OSError as error:
         return LeftAlone(path, f"cannot be read ({error.strerror})", "Have it opened for reading.")
     if why is None:
-        return None
+        shown = shlex.quote(str(path))
+        return _ahead(path, written, f"{shown} {shown}/*")
     todo = (
         f"Put its files here, one by one; or, once it is whole, an empty file {SUCCESS} into it."
         if why.startswith("is a folder")

@@ -107,3 +107,29 @@ def test_another_version_may_give_the_same_rows_other_columns(live, version) -> 
     assert result.passed
     assert result.table[0]["column"] == "expected_cost"
     assert result.numbers == {"rows": 120, "rows with other columns": 120}
+
+
+def side_by_side(live) -> pd.DataFrame | None:
+    """The table of the last attempt."""
+    attempt = live.attempt(DAY)
+    is_there = attempt.path("side_by_side.parquet").exists()
+    return attempt.read("side_by_side").to_pandas() if is_there else None
+
+
+def test_predictions_of_two_versions_stay_side_by_side(live, version) -> None:
+    scored(live, version)
+    assert side_by_side(live) is None
+    before = live.attempt(DAY).read("published").to_pandas()
+    other = replace(dearer(version), digest="of another version", version=2)
+    for _ in range(2):  # also when the other version scores it once more
+        scored(live, other, ROWS.drop(index=3))
+        both = side_by_side(live)
+        assert both is not None
+        assert both["order_id"].tolist() == sorted(ROWS["order_id"])
+        assert both["risk_before"].tolist() == before["risk"].tolist()
+        assert both["version_before"].tolist() == [1] * len(ROWS)
+        (gone,) = np.flatnonzero(both["version"].isna())
+        assert both["order_id"][gone] == ROWS["order_id"][3]
+        now = live.attempt(DAY).read("published").to_pandas()
+        assert both["loss"].drop(index=gone).tolist() == now["loss"].tolist()
+        assert both["loss"].sub(both["loss_before"]).abs().max() > 0

@@ -584,9 +584,12 @@ def test_a_folder_that_comes_again_under_other_names_is_repeated(tmp_path: Path)
     again = {"other-7.csv": PARTS["part-0.csv"], "other-3.jsonl": PARTS["part-1.jsonl"]}
     drop_folder(tmp_path, "tuesday", {**again, "_SUCCESS": ""})
     assert claim_files(tmp_path) == [claim]
+    drop_folder(tmp_path, "tuesday", WHOLE)
+    assert claim_files(tmp_path) == [claim]
     assert [path.name for path in (tmp_path / "repeated").iterdir()] == [
         f"tuesday-{claim.digest}.parts"
     ]
+    assert not (tmp_path / "tuesday").exists()
 
 
 def test_a_folder_waits_for_every_file_that_its_manifest_names(tmp_path: Path) -> None:
@@ -620,9 +623,11 @@ def test_a_folder_that_is_being_written_or_holds_something_else_is_not_claimed(
     linked = drop_folder(tmp_path, "linked", WHOLE)
     (linked / "part-2.csv").symlink_to("/etc/hostname")
     drop_folder(tmp_path, "empty", {"_SUCCESS": ""})
+    drop_folder(tmp_path, "future", WHOLE, age=-86_400)
     assert claim_files(tmp_path) == []
-    assert {entry.path.name: entry.why for entry in left_alone(tmp_path)} == {
+    assert {entry.path.name: entry.why.split(" at 20")[0] for entry in left_alone(tmp_path)} == {
         "empty": "is a folder without any part",
+        "future": "was last written",
         "linked": "holds part-2.csv: its parts are files of .csv, .parquet, .jsonl",
         "other": "holds notes.txt: its parts are files of .csv, .parquet, .jsonl",
         "unmarked": "is a folder without _SUCCESS",
