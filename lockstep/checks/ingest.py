@@ -15,6 +15,7 @@ from lockstep.checks.suite_checks import Keep, Quarantined, disagreement, suite_
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.malformed import LINE
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnreadableError
@@ -37,6 +38,11 @@ _IGNORED = (
 _UNREADABLE = (
     "Have it delivered anew as it is declared; or declare it as it is delivered, and train and "
     "promote a version of that."
+)
+_MALFORMED = (
+    "Have that line corrected where the file is written: a text that holds a separator or a line "
+    'break stands in double quotes, a double quote in it is doubled (""), and all is in one '
+    "encoding."
 )
 _NO_ROWS = (
     "Ask upstream whether rows are lacking, and have them delivered; then: AGAIN. A day that never "
@@ -146,12 +152,15 @@ def check_readable(error: UnreadableError) -> CheckResult:
 def check_decoding(ingested: Ingested) -> CheckResult:
     """Check that every row fits its declaration and every column is declared."""
     problems = []
-    columns = list(dict.fromkeys(why.column for row in ingested.refused for why in row.reasons))
+    reasons = [why for row in ingested.refused for why in row.reasons]
+    columns = list(dict.fromkeys(why.column for why in reasons if why.column))
+    malformed = sum(why.rule == LINE for why in reasons)
+    of_what = [*([counted(malformed, "malformed line")] if malformed else []), *columns]
     if ingested.refused:
         problems.append(
             f"{len(ingested.refused):,} of {counted(ingested.total, 'row')} "
             f"{verb(len(ingested.refused), 'does', 'do')} not fit {ingested.schema.name} "
-            f"({', '.join(columns)}) and "
+            f"({', '.join(of_what)}) and "
             f"{verb(len(ingested.refused), 'is', 'are')} set aside, such as {ingested.refused[0]}"
             f"{ingested.quarantined.excess}"
         )
@@ -177,7 +186,12 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             "refused": len(ingested.refused),
         },
         table=[
-            {"row": row.row, "key": row.key, "column": reason.column, "reason": reason.message}
+            {
+                "row": row.row,
+                "key": row.key,
+                "column": reason.column or None,
+                "reason": reason.message,
+            }
             for row in ingested.refused[:20]
             for reason in row.reasons
         ],
@@ -188,6 +202,8 @@ def check_decoding(ingested: Ingested) -> CheckResult:
 def _refused(ingested: Ingested) -> str:
     """What to do about rows that do not fit, by the first reason of the first row."""
     row = ingested.refused[0]
+    if row.reasons[0].rule == LINE:
+        return _MALFORMED
     field = ingested.schema[row.reasons[0].column]
     return todo_of(field, row.record.get(field.alias or field.name))
 

@@ -110,7 +110,7 @@ RESTATED = Check(
     "the last delivery is published; it only warns, since readers may hold the earlier rows. No "
     "row of a file has a key that one of the last 28 files before it published: each file is "
     "published by itself, so that whoever reads all of them finds such a row more than once, and "
-    "the one with the latest `scored_at` came last.",
+    "the one with the latest `came_at` came last.",
     "Ask upstream why the named column was corrected, and tell whoever uses what was published. "
     "If it was a mistake, have the rows delivered as they were, then: AGAIN",
 )

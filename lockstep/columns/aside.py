@@ -61,7 +61,7 @@ def quarantine_table(
             "row": pa.array([row.row for _, row in rows], pa.int64()),
             "key": pa.array([row.key for _, row in rows], pa.string()),
             "columns": pa.array(
-                [[reason.column for reason in row.reasons] for _, row in rows],
+                [[reason.column for reason in row.reasons if reason.column] for _, row in rows],
                 pa.list_(pa.string()),
             ),
             "reasons": pa.array(["; ".join(map(str, row.reasons)) for _, row in rows], pa.string()),

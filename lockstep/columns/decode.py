@@ -41,8 +41,8 @@ class Reason:
     """Why a row was refused.
 
     Attributes:
-        column: The column at fault.
-        rule: The rule that refused it: `"type"`, or the name of a row rule.
+        column: The column at fault; empty where none is, as of a malformed line.
+        rule: The rule that refused it: `"type"`, `"line"`, or the name of a row rule.
         message: What was wrong with it, for a person.
         refusal: The message without any value, for readers who must not see the record.
     """
@@ -72,7 +72,7 @@ class Reason:
         return cls(error.blamed, "function", str(error), refusal)
 
     def __str__(self) -> str:
-        return f"{self.column}: {self.message}"
+        return f"{self.column}: {self.message}" if self.column else self.message
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Decoded:
         ignored: Columns of the input that the schema does not declare.
         total: Number of rows in the input.
         unfit: The rows that do not fit their declaration, in order, each with a placeholder where
-            it does not.
+            it does not; a malformed line is none of them.
     """
 
     columns: Columns
@@ -118,7 +118,9 @@ class Decoded:
     unfit: Columns
 
 
-def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
+def decode(
+    data: Data, schema: Schema, *, source: str = "input", positions: Array | None = None
+) -> Decoded:
     """Bring data into canonical columns, refusing the rows that do not fit their declaration.
 
     One record gives the same arrays from every format, alone or among others. In records, a
@@ -128,23 +130,29 @@ def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
         data: A DataFrame, a pyarrow table, one record or a sequence of records.
         schema: What the rows are declared to hold.
         source: What to call the data in messages, such as the name of its file.
+        positions: int64: the position of each row among all that came; from 0 by default.
 
     Raises:
         UnreadableError: A table lacks a column, or has one twice, or the data is of no known form.
     """
     if isinstance(data, Mapping):
-        return _decode_records([data], schema, source)
+        return _decode_records([data], schema, source, positions)
     if isinstance(data, pd.DataFrame):
-        return _decode_table(_pandas_table(data), schema, source)
+        return _decode_table(_pandas_table(data), schema, source, positions)
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
-        return _decode_records(data, schema, source)
+        return _decode_records(data, schema, source, positions)
     if type(data).__module__.startswith("pyarrow"):
-        return _decode_table(_arrow_table(data, source), schema, source)
+        return _decode_table(_arrow_table(data, source), schema, source, positions)
     raise _undecodable(data, source)
 
 
 def decode_cells(
-    cells: pa.Table, schema: Schema, *, source: str, written: CsvFormat = USUAL
+    cells: pa.Table,
+    schema: Schema,
+    *,
+    source: str,
+    written: CsvFormat = USUAL,
+    positions: Array | None = None,
 ) -> Decoded:
     """Decode a table of text cells, as a CSV file holds them; a null is an empty cell.
 
@@ -153,6 +161,7 @@ def decode_cells(
         schema: What the rows are declared to hold.
         source: What to call them in messages.
         written: How numbers and times are written in them.
+        positions: int64: the position of each row among all that came; from 0 by default.
     """
 
     def cast(name: str, field: Field, convert: Convert) -> Cast:
@@ -161,7 +170,7 @@ def decode_cells(
     table = _Table(
         cells.column_names, cast, lambda rows: _arrow_records(cells, rows), cells.num_rows
     )
-    return _decode_table(table, schema, source)
+    return _decode_table(table, schema, source, positions)
 
 
 def _undecodable(data: Any, source: str) -> UnreadableError:
@@ -227,11 +236,13 @@ _FIRST_ROW = np.zeros(1, dtype=np.int64)
 _FIRST_ROW.flags.writeable = False
 
 
-def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source: str) -> Decoded:
+def _decode_records(
+    records: Sequence[Mapping[str, Any]], schema: Schema, source: str, positions: Array | None
+) -> Decoded:
     plan = _plan(schema)
     _demand_records(records, source)
     named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
-    if len(named) == 1:
+    if len(named) == 1 and positions is None:
         try:
             columns = _decode_one(named[0], plan)
         except RefusedError:
@@ -240,14 +251,17 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
             return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1, {})
     values, ignored = _values(named, plan)
     rows = len(named)
+    if positions is None:
+        positions = np.arange(rows, dtype=np.int64)
     casts: dict[str, Cast] = dict(plan.order)
     for fields in plan.alike:
         first = fields[0][0]
         if first.is_row_number and all(first.name not in record for record in named):
-            casts[first.name] = _row_numbers(rows)
+            casts[first.name] = positions.copy(), {}
         else:
             casts.update(_cast_fields(fields, values, rows))
-    return _split(casts, lambda rows: [dict(records[row]) for row in rows], schema, ignored)
+    as_they_came = _AsTheyCame(lambda rows: [dict(records[row]) for row in rows], positions)
+    return _split(casts, as_they_came, schema, ignored)
 
 
 def _demand_records(records: Sequence[Any], source: str) -> None:
@@ -304,10 +318,6 @@ def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping
             raise _twice(source, [field])
         renamed[field] = value
     return renamed
-
-
-def _row_numbers(rows: int) -> Cast:
-    return np.arange(rows, dtype=np.int64), {}
 
 
 def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
@@ -396,18 +406,20 @@ def _records(names: Iterable[Any], columns: list[list[Any]]) -> list[dict[str, A
     return [dict(zip(texts, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _decode_table(table: _Table, schema: Schema, source: str) -> Decoded:
+def _decode_table(table: _Table, schema: Schema, source: str, positions: Array | None) -> Decoded:
+    if positions is None:
+        positions = np.arange(table.rows, dtype=np.int64)
     names = [schema.aliases.get(name, name) if schema.aliases else name for name in table.names]
     _check_names(names, schema, source)
     columns = dict(zip(names, table.names, strict=True))
     casts = {
         field.name: table.cast(columns[field.name], field, convert)
         if field.name in columns
-        else _row_numbers(table.rows)
+        else (positions.copy(), {})
         for field, convert in _plan(schema).fields
     }
     ignored = tuple(dict.fromkeys(str(name) for name in names if name not in schema))
-    return _split(casts, table.records, schema, ignored)
+    return _split(casts, _AsTheyCame(table.records, positions), schema, ignored)
 
 
 def _check_names(present: list[Any], schema: Schema, source: str) -> None:
@@ -438,40 +450,48 @@ def _twice(source: str, names: Sequence[str]) -> UnreadableError:
     return UnreadableError(message, names[0], where=source, todo="Keep one of them.")
 
 
+@dataclass(frozen=True, eq=False)
+class _AsTheyCame:
+    """The rows as they came.
+
+    Attributes:
+        records: From indexes of rows to these rows.
+        positions: int64: the position of each row among all that came.
+    """
+
+    records: Callable[[list[int]], list[dict[str, Any]]]
+    positions: Array
+
+
 def _split(
-    casts: Mapping[str, Cast],
-    records: Callable[[list[int]], list[dict[str, Any]]],
-    schema: Schema,
-    ignored: tuple[str, ...],
+    casts: Mapping[str, Cast], came: _AsTheyCame, schema: Schema, ignored: tuple[str, ...]
 ) -> Decoded:
     """Part the accepted rows from the refused ones.
 
     Args:
         casts: Arrays of all rows, and why some are refused, by field.
-        records: From positions to those rows, as they came.
+        came: The rows.
         schema: The fields.
         ignored: Names of columns that are not declared.
     """
     columns = {name: array for name, (array, _) in casts.items()}
-    total = len(columns[schema.names[0]])
-    rows = np.arange(total, dtype=np.int64)
+    rows = came.positions.copy()
+    total = len(rows)
     bad_rows = sorted(set().union(*(reasons for _, reasons in casts.values())))
-    rejected = _rejected(bad_rows, casts, records(bad_rows), schema.key) if bad_rows else ()
+    rejected = _rejected(bad_rows, casts, came, schema.key) if bad_rows else ()
     unfit: Columns = {}
     if bad_rows:
-        rows = np.delete(rows, bad_rows)
+        kept = np.delete(np.arange(total), bad_rows)
         unfit = {name: array[bad_rows] for name, array in columns.items()}
-        columns = {name: array[rows] for name, array in columns.items()}
+        columns = {name: array[kept] for name, array in columns.items()}
+        rows = rows[kept]
     for array in (rows, *columns.values()):
         array.setflags(write=False)
     return Decoded(columns, rows, rejected, ignored, total, unfit)
 
 
 def _rejected(
-    rows: list[int],
-    casts: Mapping[str, Cast],
-    records: list[dict[str, Any]],
-    key: str | None,
+    rows: list[int], casts: Mapping[str, Cast], came: _AsTheyCame, key: str | None
 ) -> tuple[Rejected, ...]:
     by_row: dict[int, list[Reason]] = {row: [] for row in rows}
     for name, (_, reasons) in casts.items():
@@ -482,6 +502,6 @@ def _rejected(
         array, unreadable = casts[key]
         keys = [str(array[row]) if row not in unreadable else None for row in rows]
     return tuple(
-        Rejected(row, name, tuple(by_row[row]), record)
-        for row, name, record in zip(rows, keys, records, strict=True)
+        Rejected(int(came.positions[row]), name, tuple(by_row[row]), record)
+        for row, name, record in zip(rows, keys, came.records(rows), strict=True)
     )

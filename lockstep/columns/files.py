@@ -1,20 +1,28 @@
-"""Files and texts as they arrive: CSV, Parquet, JSON lines and JSON."""
+"""Files and texts as they arrive: CSV, Parquet, JSON lines and JSON.
+
+CSV and JSON lines may be compressed. A malformed line of them is one row that is refused. A file
+that ends within a line is cut off: it is refused as a whole, since rows after it are lacking.
+"""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded, decode, decode_cells
-from lockstep.columns.plain import counted, one_line, show
+from lockstep.columns.kinds import Array
+from lockstep.columns.malformed import CsvRows, Malformed, among, csv_rows
+from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 
@@ -39,32 +47,42 @@ _OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
     **dict.fromkeys((".feather", ".arrow"), ("read_feather", {})),
     ".orc": ("read_orc", {}),
     ".tsv": ("read_csv", {"sep": "\t"}),
-    ".gz": ("read_csv", {"compression": "gzip"}),
 }
 """By suffix, how pandas reads kinds of tables that are not read here."""
 _OF_CELLS = ("read_csv", "read_excel")
 """Readers of pandas that would take the cells for numbers, and some texts for missing values."""
-_CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
-"""Errors of Python's reader, in words that follow the number of a line."""
+_CODECS = {".gz": "gzip", ".zst": "zstd"}
+"""By suffix, how a file is compressed, as pyarrow names it."""
 _ODD_ROW = (
     "Correct that line: a text that holds a separator or a line break stands in double quotes, and "
     'a double quote in it is doubled ("").'
 )
 _CUT_OFF = (
-    "It is the last line: the file is cut off, as where it was copied while it was written. Have "
-    "it delivered whole."
+    "It is the last line and does not end: the file is cut off, as where it was copied while it "
+    "was written. Have it delivered whole."
 )
 
 
-def decode_file(path: Path | str, schema: Schema, written: CsvFormat = USUAL) -> Decoded:
+def kind_of(path: Path) -> str:
+    """The suffix that tells the kind of a file, such as `.csv` or `.csv.gz`; empty if unknown."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kinds = ("".join(suffixes[-count:]) for count in (2, 1))
+    return next((kind for kind in kinds if kind in SUFFIXES), "")
+
+
+def decode_file(
+    path: Path | str, schema: Schema, written: CsvFormat = USUAL, *, first: int = 0
+) -> Decoded:
     """Decode a file by its suffix: `.csv`, `.parquet`, or `.jsonl` (one JSON object a line).
 
-    In CSV, an empty cell without quotes is missing and `""` is an empty text.
+    CSV and JSON lines may be compressed, as in `.csv.gz` or `.jsonl.zst`. In CSV, an empty cell
+    without quotes is missing and `""` is an empty text. A malformed line is a refused row.
 
     Args:
         path: The file.
         schema: What the rows are declared to hold.
         written: How a CSV file is written.
+        first: The position of its first row, where it is a part of more.
 
     Raises:
         InputError: Its kind is not known.
@@ -72,10 +90,10 @@ def decode_file(path: Path | str, schema: Schema, written: CsvFormat = USUAL) ->
         UnreadableError: It is empty, cut off, or not what its suffix says, or it lacks a column.
     """
     path = Path(path)
-    kind = path.suffix.lower()
-    reader = READERS.get(kind)
-    if reader is None:
+    kind = kind_of(path)
+    if not kind:
         raise of_unknown_kind(path)
+    read = READERS[f".{kind.split('.')[1]}"]
     try:
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
@@ -85,7 +103,7 @@ def decode_file(path: Path | str, schema: Schema, written: CsvFormat = USUAL) ->
                 where=str(path),
                 todo="Write it anew.",
             )
-        return _decode_csv(path, schema, written) if kind == ".csv" else reader(path, schema)
+        return read(path, schema, written, first)
     except OSError as error:
         raise _unavailable(path, error) from error
 
@@ -93,9 +111,13 @@ def decode_file(path: Path | str, schema: Schema, written: CsvFormat = USUAL) ->
 def of_unknown_kind(path: Path) -> InputError:
     """The error for a file of an unknown kind, which says how to convert it."""
     message = f"{path}: its kind is not known; use {', '.join(READERS)}."
-    if path.suffix.lower() not in _OTHER_KINDS:
+    suffix = path.suffix.lower()
+    if suffix in _CODECS:
+        kinds = ", ".join(kind for kind in SUFFIXES if kind.endswith(suffix))
+        return InputError(f"{message} Compressed files end in {kinds}: name it by what it holds.")
+    if suffix not in _OTHER_KINDS:
         return InputError(message)
-    reader, options = _OTHER_KINDS[path.suffix.lower()]
+    reader, options = _OTHER_KINDS[suffix]
     return InputError(f"{message} {anew(path, reader, **options)}")
 
 
@@ -118,6 +140,20 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     return decode(data, schema, source=source)
 
 
+class _Cells(NamedTuple):
+    """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
+
+    Attributes:
+        table: The well-formed rows.
+        positions: int64: the position of each of them among all rows.
+        malformed: The lines that are no row.
+    """
+
+    table: pa.Table
+    positions: Array
+    malformed: list[Malformed]
+
+
 def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
     """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
 
@@ -127,40 +163,134 @@ def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
 
     Raises:
         UnavailableError: The system cannot read it.
-        UnreadableError: It is no CSV file that Lockstep reads; the message says how to rewrite it.
+        UnreadableError: It is no CSV file that Lockstep reads, or has a malformed line; the message
+            says how to rewrite it.
+    """
+    cells = _read_cells(path, written)
+    if cells.malformed:
+        raise _not_csv(path, cells.malformed[0], written)
+    return cells.table
+
+
+def _read_cells(path: Path, written: CsvFormat) -> _Cells:
+    """The cells of a CSV file, without its malformed lines.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+        UnreadableError: It has no well-formed row but malformed lines, is cut off, or is no CSV.
     """
     import pyarrow as pa
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unavailable(path, error) from error
+    data = _content(path)
+    encoding = "utf-8" if written.is_utf8 else written.encoding
+    text = None
     if not written.is_utf8:
-        data = _in_utf8(path, data, written.encoding)
+        try:
+            data = data.decode(encoding).encode()
+        except UnicodeError:
+            text = _decoded(path, data, encoding)
+            data = text.encode(errors="replace")
     _check_text(path, data)
     _check_separator(path, data, written.separator)
-    try:
-        return csv_cells(data, separator=written.separator)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        if (line := _line_beyond_utf8(data)) is not None:
-            raise UnreadableError(
-                f"{path} is not in UTF-8 (line {line}).",
-                where=f"{path}, line {line}",
-                todo=anew(path, encoding="latin-1"),
-            ) from error
-        raise _no_cells(path, data, one_line(str(error)), written.separator) from error
+    error: Exception | None = None
+    if text is None:
+        try:
+            table = csv_cells(data, separator=written.separator)
+        except (pa.ArrowException, UnicodeDecodeError) as raised:
+            error = raised
+        else:
+            if table.num_rows == data.count(b"\n", 0, len(data.rstrip(b"\r\n"))):
+                return _Cells(table, np.arange(table.num_rows, dtype=np.int64), [])
+    # A row spans lines, as by a quote that is not closed, or a line is no row.
+    text = _decoded(path, data, "utf-8") if text is None else text
+    rows = csv_rows(text.removeprefix("\ufeff"), written.separator)
+    return _well_formed(path, rows, written, error)
 
 
-def _in_utf8(path: Path, data: bytes, encoding: str) -> bytes:
+def _well_formed(
+    path: Path, rows: CsvRows | None, written: CsvFormat, error: Exception | None
+) -> _Cells:
+    """The cells of the well-formed rows of a file.
+
+    Args:
+        path: The file.
+        rows: Its rows; None where its header is none.
+        written: How it is written.
+        error: What pyarrow says of the file as a whole.
+    """
+    import pyarrow as pa
+
+    cut_off = [line for line in rows.malformed[-1:] if line.is_open] if rows is not None else []
+    if rows is not None and rows.malformed and (cut_off or not len(rows.positions)):
+        raise _not_csv(path, (*cut_off, *rows.malformed)[0], written) from error
     try:
-        return data.decode(encoding).encode()
-    except UnicodeError as error:
-        at = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = data.count(b"\n", 0, at) + 1
+        if rows is None:
+            raise pa.ArrowInvalid("its first line is no header")
+        table = csv_cells(rows.text.encode(), separator=written.separator)
+        if table.num_rows != len(rows.positions):
+            raise pa.ArrowInvalid("its rows cannot be told apart")
+    except (pa.ArrowException, UnicodeError) as raised:
+        header = Malformed(0, 1, "is not in the encoding of the file", "", is_undecoded=True)
+        if isinstance(error, UnicodeError):
+            raise _not_csv(path, header, written) from error
         raise UnreadableError(
-            f"{path} is not in {encoding} (line {line}).",
-            where=f"{path}, line {line}",
+            f"{path} cannot be read as CSV: {one_line(str(error or raised))}.",
+            where=str(path),
+            todo="Correct the file.",
+        ) from raised
+    return _Cells(table, rows.positions, rows.malformed)
+
+
+def _not_csv(path: Path, line: Malformed, written: CsvFormat) -> UnreadableError:
+    """The error for a file that is refused for a line."""
+    where = f"{path}, line {line.line}"
+    if line.is_undecoded:
+        encoding = "UTF-8" if written.is_utf8 else written.encoding
+        return UnreadableError(
+            f"{path} is not in {encoding} (line {line.line}).",
+            where=where,
+            todo=anew(path, encoding="latin-1")
+            if written.is_utf8
+            else "Have it written in that, or declare the encoding that it has.",
+        )
+    todo = _CUT_OFF if line.is_open else _ODD_ROW
+    return UnreadableError(f"{path} cannot be read as CSV: {line}.", where=where, todo=todo)
+
+
+def _decoded(path: Path, data: bytes, encoding: str) -> str:
+    """A text with the bytes that are not in its encoding, as `surrogateescape` keeps them."""
+    try:
+        return data.decode(encoding, "surrogateescape")
+    except UnicodeError as error:  # in an encoding of several bytes a character
+        raise UnreadableError(
+            f"{path} is not in {encoding}: {one_line(str(error))}.",
+            where=str(path),
             todo="Have it written in that, or declare the encoding that it has.",
+        ) from error
+
+
+def _content(path: Path) -> bytes:
+    """The content of a file, uncompressed.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is not compressed as its suffix says, or cut off.
+    """
+    import pyarrow as pa
+
+    codec = _CODECS.get(path.suffix.lower())
+    try:
+        if codec is None:
+            return path.read_bytes()
+        with path.open("rb") as file, pa.CompressedInputStream(file, codec) as stream:
+            return bytes(stream.read())
+    except OSError as error:
+        if error.errno is not None:  # none is of the content
+            raise _unavailable(path, error) from error
+        raise UnreadableError(
+            f"{path} cannot be uncompressed ({codec}): {one_line(str(error))}.",
+            where=str(path),
+            todo="Have it delivered whole, and compressed as its name says.",
         ) from error
 
 
@@ -189,50 +319,6 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def _no_cells(path: Path, data: bytes, why: str, separator: str) -> UnreadableError:
-    """The error for a CSV file without cells, with the line at fault."""
-    odd = _odd_row(data, separator)
-    if odd is None:
-        what, where, todo = why, str(path), "Correct the file."
-    else:
-        is_last = odd.line > data.rstrip(b"\r\n").count(b"\n")
-        what, where = f"line {odd.line} {odd.why}", f"{path}, line {odd.line}"
-        todo = _CUT_OFF if is_last and odd.is_short else _ODD_ROW
-    return UnreadableError(f"{path} cannot be read as CSV: {what}.", where=where, todo=todo)
-
-
-class _OddRow(NamedTuple):
-    """A row of a CSV text that has not as many cells as the header.
-
-    Attributes:
-        line: The line on which it begins, from 1: quoted cells may hold line breaks.
-        why: What is wrong with it, in words that follow its line.
-    """
-
-    line: int
-    why: str
-    is_short: bool
-
-
-def _odd_row(data: bytes, separator: str) -> _OddRow | None:
-    """The first row of a CSV text that has not as many cells as its header; None if all have."""
-    with io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="replace", newline="") as text:
-        rows = csv.reader(text, strict=True, delimiter=separator)
-        begins, header = 1, 0
-        try:
-            for row in rows:
-                header = header or len(row)
-                if row and len(row) != header:
-                    cells, shown = counted(len(row), "cell"), show(separator.join(row))
-                    why = f"has {cells}, and the header {header}: {shown}"
-                    return _OddRow(begins, why, len(row) < header)
-                begins = rows.line_num + 1
-        except csv.Error as error:
-            why = _CSV_ERRORS.get(str(error), f"begins a row that is none: {error}")
-            return _OddRow(begins, why, is_short=True)
-    return None
 
 
 def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
@@ -274,7 +360,7 @@ def _check_text(path: Path, data: bytes) -> None:
         if data.startswith(beginning):
             todo = anew(path, reader, **options)
             raise UnreadableError(f"{path} is {what}.", where=str(path), todo=todo)
-    if b"\0" in data and _line_beyond_utf8(data) is not None:
+    if b"\0" in data and _line_beyond_utf8(data.partition(b"\n")[0]) is not None:
         raise UnreadableError(f"{path} is no text.", where=str(path), todo="Write it anew as CSV.")
 
 
@@ -314,8 +400,13 @@ def _line_beyond_utf8(data: bytes) -> int | None:
     return None
 
 
-def _decode_csv(path: Path, schema: Schema, written: CsvFormat = USUAL) -> Decoded:
-    return decode_cells(read_csv(path, written), schema, source=str(path), written=written)
+def _decode_csv(path: Path, schema: Schema, written: CsvFormat, first: int) -> Decoded:
+    cells = _read_cells(path, written)
+    malformed = [replace(line, row=line.row + first) for line in cells.malformed]
+    decoded = decode_cells(
+        cells.table, schema, source=str(path), written=written, positions=cells.positions + first
+    )
+    return among(decoded, malformed)
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -349,24 +440,48 @@ def nameless_index(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name in listed and name.startswith("__index_level_")]
 
 
-def _decode_parquet(path: Path, schema: Schema) -> Decoded:
-    return decode(read_parquet(path), schema, source=str(path))
+def _decode_parquet(path: Path, schema: Schema, _: CsvFormat, first: int) -> Decoded:
+    table = read_parquet(path)
+    positions = np.arange(first, first + table.num_rows, dtype=np.int64)
+    return decode(table, schema, source=str(path), positions=positions)
 
 
-def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
-    records = []
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                record = _parse(line, f"{path}, line {number}")
-                if not isinstance(record, dict):
-                    raise UnreadableError(
-                        f"{path}, line {number}: not a JSON object: {show(line)}.",
-                        where=f"{path}, line {number}",
-                        todo="Write one record a line.",
-                    )
-                records.append(record)
-    return decode(records, schema, source=str(path))
+def _decode_json_lines(path: Path, schema: Schema, _: CsvFormat, first: int) -> Decoded:
+    records: list[dict[str, Any]] = []
+    positions: list[int] = []
+    malformed: list[Malformed] = []
+    refused: UnreadableError | None = None
+    for number, line in enumerate(io.BytesIO(_content(path)), start=1):
+        if not line.strip():
+            continue
+        row, source = first + len(records) + len(malformed), f"{path}, line {number}"
+        try:
+            records.append(_parse_object(line, source))
+            positions.append(row)
+        except UnreadableError as error:
+            text = line.decode(errors="replace").rstrip("\r\n")
+            why = error.what.removeprefix(source).lstrip(": ").rstrip(".")
+            malformed.append(Malformed(row, number, why, text))
+            refused = refused or error
+            if records and not line.endswith(b"\n"):  # the file is cut off
+                raise
+    if refused is not None and not records:
+        raise refused
+    decoded = decode(
+        records, schema, source=str(path), positions=np.array(positions, dtype=np.int64)
+    )
+    return among(decoded, malformed)
+
+
+def _parse_object(line: bytes, source: str) -> dict[str, Any]:
+    record = _parse(line, source)
+    if not isinstance(record, dict):
+        raise UnreadableError(
+            f"{source}: not a JSON object: {show(line)}.",
+            where=source,
+            todo="Write one record a line.",
+        )
+    return record
 
 
 def _parse(text: str | bytes, source: str) -> Any:
@@ -381,9 +496,11 @@ def _parse(text: str | bytes, source: str) -> Any:
         ) from error
 
 
-READERS: dict[str, Callable[[Path, Schema], Decoded]] = {
+READERS: dict[str, Callable[[Path, Schema, CsvFormat, int], Decoded]] = {
     ".csv": _decode_csv,
     ".parquet": _decode_parquet,
     ".jsonl": _decode_json_lines,
 }
 """How to read each kind of file, by suffix."""
+SUFFIXES = (*READERS, *(f"{kind}{codec}" for kind in (".csv", ".jsonl") for codec in _CODECS))
+"""The kinds of files that are read: CSV and JSON lines may be compressed."""

@@ -15,7 +15,7 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.dagster.checked import DaysFailed
-from lockstep.dagster.jobs import backfill_job_name, backfill_op, score_job_name
+from lockstep.dagster.jobs import BACKFILL_POOL, backfill_job_name, backfill_op, score_job_name
 from lockstep.dagster.partition_events import StepEvents
 from lockstep.dagster.runs import RunReport
 from lockstep.dagster.shown_partitions import ShownPartitions
@@ -65,7 +65,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
     """The job that scores a range of days of a pipeline in one run."""
     (stream,) = (stream for stream in streams(declared) if stream.name == "daily")
 
-    @dg.op(name=backfill_op(declared.name), out=dg.Out(dg.Nothing))
+    @dg.op(name=backfill_op(declared.name), out=dg.Out(dg.Nothing), pool=BACKFILL_POOL)
     def backfill(
         context: dg.OpExecutionContext,
         config: BackfillConfig,

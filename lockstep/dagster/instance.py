@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from lockstep.artifacts.disks import disk_error, replace_text
 from lockstep.columns.plain import one_line
+from lockstep.dagster.jobs import BACKFILL_POOL, BACKFILL_TAG
 from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
@@ -46,15 +47,31 @@ _WITHOUT_LEVEL = f"""\
         limit: 1
 """
 """The settings of older homes, without a level of logs."""
-_SETTINGS = f"""\
-{_WITHOUT_LEVEL}\
+_LOGS = """\
 python_logs:
   # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
   python_log_level: INFO
 """
+_WITHOUT_POOLS = f"{_WITHOUT_LEVEL}{_LOGS}"
+"""The settings of older homes, in which a backfill may take all places."""
+_SETTINGS = f"""\
+{_WITHOUT_LEVEL}\
+      # Runs of a backfill leave a place to the daily ones.
+      - key: {BACKFILL_TAG}
+        limit: 1
+  pools:
+    # One run at a time holds a pool, such as {BACKFILL_POOL}.
+    granularity: run
+    default_limit: 1
+{_LOGS}"""
+_OLDER = (_WITHOUT_ORDER, _WITHOUT_LEVEL, _WITHOUT_POOLS)
 _DEMANDED = {
     ONE_AT_A_TIME: f"does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the "
     "same time",
+    BACKFILL_TAG: f"does not limit {BACKFILL_TAG}, so that a backfill may take the places "
+    "of the daily runs",
+    "granularity: run": "does not set pools with `granularity: run`, so that backfills may "
+    "take the places of the daily runs",
     "python_log_level": "does not set python_log_level, so that runs write each of Dagster's "
     "events to the log of `lockstep up`",
 }
@@ -79,7 +96,7 @@ def prepare_instance(home: Home) -> Path:
         )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if _read_settings(path) in (None, _WITHOUT_ORDER, _WITHOUT_LEVEL):
+        if _read_settings(path) in (None, *_OLDER):
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise _unwritable(path, error) from error

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 WANTED = "lockstep/wanted"
 """Tag of the runs that put a version through the gate: its number."""
+BACKFILL_POOL = "lockstep_backfill"
+"""The pool that each run of a backfill job holds, of all pipelines."""
+BACKFILL_TAG = "dagster/backfill"
+"""The tag of the runs of a backfill that was begun on Dagster's pages."""
 
 
 def train_job_name(pipeline: str) -> str:

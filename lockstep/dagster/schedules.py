@@ -27,6 +27,8 @@ from lockstep.store.parquet import Store
 from lockstep.store.status import is_blocked
 from lockstep.store.streams import stream_records
 
+AHEAD = {"dagster/priority": "1"}
+"""Tags of runs that the queue starts before those of a backfill."""
 _EVERY_SUNDAY = "0 3 * * 0"
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
@@ -90,7 +92,7 @@ def run_requests(
         dg.RunRequest(
             run_key=f"{day}, at {tick.isoformat()}",
             partition_key=day,
-            tags={ONE_AT_A_TIME: job},
+            tags={ONE_AT_A_TIME: job, **AHEAD},
         )
         for day in days
         if _may_run(instance, job, day, since(day))

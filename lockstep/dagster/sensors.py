@@ -20,7 +20,7 @@ from lockstep.dagster.jobs import (
     score_job_name,
 )
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
-from lockstep.dagster.schedules import ONE_AT_A_TIME
+from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -149,12 +149,14 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
     every_job = job_names(declared)
+    tags = {ONE_AT_A_TIME: job, **AHEAD}  # in the order in which files came
 
     @_sensor(
         f"{declared.name}_inbox",
         job,
-        f"Score each new complete file in inbox/{declared.name}, once by its content; the file "
-        "moves to claimed/ there. One whose run was killed is scored again, a few times.",
+        f"Score each new complete file or folder of part files in inbox/{declared.name}, once by "
+        "its content; it moves to claimed/ there. One whose run was killed is scored again, a few "
+        "times.",
     )
     def file_arrived(
         context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
@@ -178,7 +180,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
             runs = last_runs(context.instance, job, {_PARTITION: partition})
             key = _run_key(context.instance, partition, runs)
             if key is not None:
-                requests.append(dg.RunRequest(run_key=key, partition_key=partition))
+                requests.append(dg.RunRequest(run_key=key, partition_key=partition, tags=tags))
             if runs and broke_off(context.instance, runs[0]):
                 files.tell_broken_off(partition, is_tried_again=key is not None)
         if not requests:

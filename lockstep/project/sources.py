@@ -18,7 +18,7 @@ import pandas as pd
 
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Data, Decoded, decode
-from lockstep.columns.files import decode_file
+from lockstep.columns.files import decode_file, kind_of
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
 from lockstep.errors import (
@@ -126,6 +126,8 @@ class ParquetSource:
 @dataclass(frozen=True)
 class CsvSource:
     """A CSV file; `{day}` in its path stands for a day, such as 2013-04-01.
+
+    It may be compressed, as in `days/{day}.csv.gz` or `.csv.zst`.
 
     An empty cell without quotes is missing, and `""` is an empty text. A relative path is seen
     from the root of the project.
@@ -333,7 +335,7 @@ def _miscalled(function: Callable[..., Any], *, is_daily: bool) -> str | None:
 def _check_suffix(path: str | Path, suffix: str) -> None:
     if not isinstance(path, str | Path):
         raise DeclarationError(f"{show(path)} is no path of a file that ends in {suffix}.")
-    if Path(path).suffix.lower() != suffix:
+    if not kind_of(Path(path)).startswith(suffix):
         raise DeclarationError(f"{path}: the name of this file should end in {suffix}.")
 
 

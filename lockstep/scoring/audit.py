@@ -28,6 +28,7 @@ from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.parts import parts_of
 from lockstep.store.streams import stream_records, streams, training_records
 
 _FIRST_PACE = 100e6
@@ -168,8 +169,9 @@ def _of_records(records: Records) -> Iterator[Unit]:
 def _of_inbox(inbox: Path) -> Iterator[Unit]:
     for folder in FOLDERS:
         for path in sorted(files_in(inbox / folder)):
+            files = tuple(parts_of(path)) if path.is_dir() else (path,)
             yield Unit(
-                f"inbox/{folder}/{path.name}", (path,), partial(demand_same_content, path, inbox)
+                f"inbox/{folder}/{path.name}", files, partial(demand_same_content, path, inbox)
             )
 
 

@@ -66,6 +66,8 @@ from lockstep.scoring.rows import (
     compute_rows,
     not_computed,
 )
+from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
+from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.live_version import SINCE, check_live, last_published
@@ -265,6 +267,9 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
             return Stage.of(attempt, "scored")
         attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
+        compared = side_by_side(work.records, work.partition, rows.kept, live)
+        if compared is not None:
+            attempt.write(SIDE_BY_SIDE, compared)
         drift = prediction_drift(work, live, rows)
         checked = _scored_checks(work, live, serving, attempt, rows, before)
         checked["prediction_drift"] = drift.result
@@ -323,7 +328,9 @@ def publish(work: Work) -> Stage:
         scored = attempt.record.steps["scored"]
         table = attempt.read("scored")
         wanted = scored.facts["published"]  # the checkout may have other outputs by now
-        attempt.write("published", table.select([*wanted, "version", "scored_at"]))
+        came_at = records.came_at(work.partition) or datetime.now(UTC)
+        table = table.select([*wanted, "version", "scored_at"])
+        attempt.write("published", _with_time(table, "came_at", came_at))
         counts = {"published": len(table)}
         attempt.keep(
             "published",
@@ -352,11 +359,14 @@ def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
 def _with_origin(table: pa.Table, version: int) -> pa.Table:
     import pyarrow as pa
 
-    count = len(table)
-    now = datetime.now(UTC)
-    return table.append_column("version", pa.array([version] * count, pa.int64())).append_column(
-        "scored_at", pa.array([now] * count, pa.timestamp("us", tz="UTC"))
-    )
+    table = table.append_column("version", pa.array([version] * len(table), pa.int64()))
+    return _with_time(table, "scored_at", datetime.now(UTC))
+
+
+def _with_time(table: pa.Table, name: str, time: datetime) -> pa.Table:
+    import pyarrow as pa
+
+    return table.append_column(name, pa.array([time] * len(table), pa.timestamp("us", tz="UTC")))
 
 
 def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:

@@ -4,7 +4,8 @@ Changed raw values and withdrawn rows are upstream's doing. Changed columns of r
 raw values are the platform's: another version may change them, the same one must not.
 
 A key that came in several files is read several times: each file is published by itself, under its
-own name, and the row with the latest `scored_at` came last.
+own name, and the row with the latest `came_at` came last, also where an earlier file is scored
+again later.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _EXAMPLES = 5
 FILES = 28
 """Earlier files whose keys are compared: about a month of a file a day."""
 _ELSEWHERE = (
-    "Whoever reads several files takes of a key the row with the latest scored_at; tell them that "
+    "Whoever reads several files takes of a key the row with the latest came_at; tell them that "
     "there are some. If these rows should not have come again, have the file delivered without "
     "them, then: AGAIN"
 )

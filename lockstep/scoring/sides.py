@@ -132,7 +132,7 @@ def _record(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> C
     keys = list(map(str, rows.columns[pipeline.key].tolist()))
     for rejected in rows.rejected:
         if key in (None, rejected.key):
-            reasons = "; ".join(f"{reason.column}: {reason.message}" for reason in rejected.reasons)
+            reasons = "; ".join(map(str, rejected.reasons))
             raise LockstepError(
                 f"{path}: row {rejected.row} is no {pipeline.record_schema.name}: {reasons}."
             )

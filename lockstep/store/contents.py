@@ -1,7 +1,8 @@
 """Contents: the digest of a file, computed block by block, so that it can be continued.
 
 The digest of a file of one block is the SHA-256 of its bytes. The digest of a larger file is the
-SHA-256 of the digests of its blocks.
+SHA-256 of the digests of its blocks. That of a folder is the SHA-256 of the sorted digests of its
+parts, whose names do not count.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.columns.plain import shown_name
+from lockstep.store.parts import parts_of
 
 BLOCK_BYTES = 2**26
 """Bytes of a block: tenths of a second on a disk, some seconds over a slow network."""
@@ -24,21 +27,25 @@ _BUFFER_BYTES = 2**20
 
 @dataclass(frozen=True)
 class IncrementalDigest:
-    """The digests of the blocks of a file read so far.
+    """The digests of the blocks of a file, or of a folder's parts, read so far.
 
     Attributes:
         state: The file's size in bytes, the times in ns at which its content and its entry last
-            changed, and its inode. Writing to the file changes them.
+            changed, and its inode. Writing to the file changes them. Of a folder: the size of its
+            parts, a mark of what they are, when their entries last changed, and its inode.
         blocks: SHA-256 of each block read, in order.
+        sizes: Sizes of a folder's parts in bytes, in the order of their names; empty for a file.
     """
 
     state: tuple[int, ...]
     blocks: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
 
     @classmethod
     def begin(cls, path: Path) -> IncrementalDigest:
         """The digest of a file before any block is read."""
-        return cls(_state(path))
+        sizes = [part.stat().st_size for part in parts_of(path)] if path.is_dir() else []
+        return cls(_state(path), sizes=tuple(sizes))
 
     @property
     def size(self) -> int:
@@ -46,9 +53,14 @@ class IncrementalDigest:
         return self.state[0]
 
     @property
+    def _blocks_of_parts(self) -> list[int]:
+        """Number of blocks of the file, or of each part; an empty file has a block too."""
+        return [max(1, -(-size // BLOCK_BYTES)) for size in self.sizes or (self.size,)]
+
+    @property
     def share(self) -> float:
-        """Share of the file that has been read; an empty file has a block too."""
-        return min(1.0, len(self.blocks) * BLOCK_BYTES / max(self.size, 1))
+        """Share of the file that has been read."""
+        return min(1.0, len(self.blocks) / sum(self._blocks_of_parts))
 
     @property
     def is_complete(self) -> bool:
@@ -59,9 +71,9 @@ class IncrementalDigest:
     def digest(self) -> str:
         """The digest of the whole content."""
         assert self.is_complete, "a digest is that of the whole content"
-        if len(self.blocks) == 1:
-            return self.blocks[0]
-        return hashlib.sha256(bytes.fromhex("".join(self.blocks))).hexdigest()
+        blocks = iter(self.blocks)
+        parts = [_joined(list(islice(blocks, count))) for count in self._blocks_of_parts]
+        return _joined(["", *sorted(parts)]) if self.sizes else parts[0]
 
     def is_of(self, path: Path) -> bool:
         """Whether a file is unchanged since."""
@@ -75,13 +87,29 @@ class IncrementalDigest:
 
     def further(self, path: Path) -> IncrementalDigest:
         """Read one more block of the file."""
-        with path.open("rb") as file:
-            file.seek(len(self.blocks) * BLOCK_BYTES)
-            digest, left = hashlib.sha256(), BLOCK_BYTES
-            while left and (data := file.read(min(left, _BUFFER_BYTES))):
-                digest.update(data)
-                left -= len(data)
-        return replace(self, blocks=(*self.blocks, digest.hexdigest()))
+        block, files = len(self.blocks), parts_of(path) if path.is_dir() else [path]
+        for part, count in zip(files, self._blocks_of_parts, strict=False):  # may change meanwhile
+            if block < count:
+                return replace(self, blocks=(*self.blocks, _block(part, block)))
+            block -= count
+        return IncrementalDigest.begin(path)
+
+
+def _block(file: Path, number: int) -> str:
+    with file.open("rb") as content:
+        content.seek(number * BLOCK_BYTES)
+        digest, left = hashlib.sha256(), BLOCK_BYTES
+        while left and (data := content.read(min(left, _BUFFER_BYTES))):
+            digest.update(data)
+            left -= len(data)
+    return digest.hexdigest()
+
+
+def _joined(digests: list[str]) -> str:
+    """The digest of what has these digests; of several, that of all of them."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(bytes.fromhex("".join(digests))).hexdigest()
 
 
 class IncrementalDigests:
@@ -149,7 +177,17 @@ def content_digest(path: Path) -> str:
 
 def _state(path: Path) -> tuple[int, ...]:
     status = path.stat()
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    if not path.is_dir():
+        return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    parts = [(part.name, part.stat()) for part in parts_of(path)]
+    each = [(name, of.st_size, of.st_mtime_ns, of.st_ino) for name, of in parts]
+    mark = hashlib.sha256(repr(each).encode(errors="surrogateescape")).digest()
+    return (
+        sum(of.st_size for _, of in parts),
+        int.from_bytes(mark[:6]),
+        max((of.st_ctime_ns for _, of in parts), default=0),
+        status.st_ino,
+    )
 
 
 def _kept(file: Path) -> dict[str, IncrementalDigest]:

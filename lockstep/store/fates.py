@@ -78,7 +78,7 @@ class Inbox:
     def file(self, partition: str) -> Path | None:
         """Path of a partition's file; None if somebody took it away."""
         places = (self.folder / name / partition for name in ("claimed", "rejected"))
-        return next((path for path in places if path.is_file()), None)
+        return next((path for path in places if path.exists()), None)
 
     def fate(self, partition: str) -> Fate | None:
         """The fate of a partition's file; None if there is no such file."""

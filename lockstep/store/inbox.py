@@ -4,19 +4,22 @@ A file goes from the inbox to `claimed/`, under a name that ends in a digest of 
 stays there as the record of what was scored. A large file lies in the inbox while its digest is
 computed over several calls. An unreadable file goes on to `rejected/`; a file whose content was
 claimed before goes to `repeated/`. Every move is one rename, so that a file is always in exactly
-one place. `lockstep.store.fates` writes its fate beside it.
+one place. `lockstep.store.fates` writes its fate beside it. A folder of part files goes the same
+way, as one file, once it is whole (`lockstep.store.parts`).
 
-What can be no file to score, such as a folder or a pipe, stays where it is. A file's name may be
+What can be no file to score, such as a pipe, stays where it is. A file's name may be
 any bytes; its partition goes by `lockstep.columns.plain.shown_name`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,14 +30,23 @@ from pathlib import Path
 from lockstep.artifacts.disks import replace_file
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
-from lockstep.columns.files import decode_file, of_unknown_kind
+from lockstep.columns.files import READERS, kind_of, of_unknown_kind
 from lockstep.columns.plain import listed, name_shown, shown_name
 from lockstep.columns.schema import Schema
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
 from lockstep.store.parquet import file_name
+from lockstep.store.parts import (
+    FOLDER,
+    MANIFEST,
+    SUCCESS,
+    decode_delivery,
+    last_written,
+    parts_of,
+    why_incomplete,
+)
 
-SUFFIXES = (".csv", ".parquet", ".jsonl")
+_KINDS = ", ".join(READERS)
 _SETTLED_SECONDS = 5.0
 """Seconds without a write after which a file counts as complete."""
 _MOST_SECONDS = 5.0
@@ -51,6 +63,8 @@ TEXT = ".txt"
 """Suffix of the text beside a file that tells its fate."""
 LEFT = "left"
 """The word with which the text beside something begins that is never claimed."""
+_UNFINISHED = (".tmp", ".part")
+"""Suffixes of what somebody is writing."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
@@ -178,7 +192,10 @@ def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> Path:
     folder = inbox / ("repeated" if digest[:12] in known else "claimed")
     folder.mkdir(exist_ok=True)
     known.add(digest[:12])
-    return path.rename(folder / _partition_of(path, digest))
+    target = folder / _partition_of(path, digest)
+    if target.is_dir():  # the same repetition came before; a rename replaces files alone
+        shutil.rmtree(target)
+    return path.rename(target)
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
@@ -192,22 +209,37 @@ def claim_copy(inbox: Path, file: Path) -> str:
     """
     file = named_file(file)
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
-    if not file.exists() and any(path.is_file() for path in came):
+    if not file.exists() and any(path.exists() for path in came):
         return str(file)  # a partition's name, as in messages: it is scored again
     if file.is_dir():
-        raise _folder(file)
-    if not file.is_file():
+        if why := why_incomplete(file):
+            raise _folder(file, why)
+    elif not file.is_file():
         raise InputError(f"{file}: no such file.")
-    if file.suffix.lower() not in SUFFIXES:
+    elif not kind_of(file):
         raise of_unknown_kind(file)
     claimed = inbox / "claimed"
     digest = content_digest(file)[:12]
     partition = _partition_of(file, digest)
-    for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
-        if path.suffix in SUFFIXES:
+    for path in (*files_in(claimed), *files_in(inbox / "rejected")):
+        if digest_of_name(path) == digest:
             return path.name
-    replace_file(claimed / partition, lambda target: shutil.copyfile(file, target))
+    if file.is_dir():
+        _copy_folder(file, claimed / partition)
+    else:
+        replace_file(claimed / partition, lambda target: shutil.copyfile(file, target))
     return partition
+
+
+def _copy_folder(folder: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=target.parent) as beside:
+        copy = shutil.copytree(folder, Path(beside) / target.name)
+        try:
+            copy.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process copied it
+                raise
 
 
 def named_file(file: Path) -> Path:
@@ -216,22 +248,29 @@ def named_file(file: Path) -> Path:
     return own if own.exists() and not file.exists() else file
 
 
-def _folder(path: Path) -> InputError:
+def _folder(path: Path, why: str) -> InputError:
     held = sorted(map(str, files_in(path)))
+    if not why.startswith("is a folder"):
+        return InputError(f"{path} {why}. Have it delivered whole.")
     return InputError(
-        f"{path} is a folder. "
+        f"{path} {why}. "
         + (
-            f"Name one file at a time: it holds {listed(held, 3)}."
+            f"Name one file at a time: it holds {listed(held, 3)}. Or, if it is whole: "
+            f"touch {shlex.quote(str(path / SUCCESS))}"
             if held
-            else f"Name a file ({', '.join(SUFFIXES)}); it holds none."
+            else f"Name a file ({_KINDS}); it holds none."
         )
     )
 
 
 def came_as(partition: str, file: Path) -> bool:
     """Whether a partition may come from a file, by the names; contents do not count."""
-    name = f"{re.escape(_stem(file))}-[0-9a-f]{{12}}{re.escape(file.suffix)}"
-    return re.fullmatch(name, partition, re.I) is not None
+    kind = re.escape(kind_of(file) or file.suffix)
+    names = (
+        f"{re.escape(_stem(file))}-[0-9a-f]{{12}}{kind}",
+        f"{re.escape(_shortened(file.name))}-[0-9a-f]{{12}}{re.escape(FOLDER)}",
+    )
+    return any(re.fullmatch(name, partition, re.I) for name in names)
 
 
 def find_claimed(inbox: Path, file: Path) -> str:
@@ -250,7 +289,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
     claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
     if any(path.name == file.name for path in claimed):
         return file.name
-    if named_file(file).is_file():
+    if named_file(file).exists():
         file = named_file(file)
         digests = {content_digest(file)[:12]}
     else:
@@ -258,7 +297,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
         digests = {digest_of_name(path) for path in all_files if came_as(path.name, file)}
     matching = [path for path in claimed if digest_of_name(path) in digests]
     if not matching:
-        what = "file with this content" if file.is_file() else "such file"
+        what = "file with this content" if file.exists() else "such file"
         raise InputError(f"{file}: no {what} has come into {inbox}.")
     if len(matching) > 1:
         oldest_first = sorted(matching, key=lambda path: path.stat().st_ctime)
@@ -278,30 +317,53 @@ def left_alone(inbox: Path) -> list[LeftAlone]:
 
 
 def _left_alone(path: Path) -> LeftAlone | None:
-    if path.name.startswith(".") or path.suffix.lower() in (".tmp", ".part"):
+    if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED:
         return None
     try:
         status = path.lstat()
     except FileNotFoundError:  # somebody took it away
         return None
-    mode, ahead = status.st_mode, status.st_mtime - time.time()
+    mode = status.st_mode
     if stat.S_ISLNK(mode):
         return LeftAlone(path, "is a link", "Put the file itself here.")
     if stat.S_ISDIR(mode):
-        is_own = path.name in FOLDERS
-        return None if is_own else LeftAlone(path, "is a folder", "Put its files here, one by one.")
+        return None if path.name in FOLDERS else _folder_left_alone(path)
     if not stat.S_ISREG(mode):
         return LeftAlone(path, "is a pipe, a socket or a device", "Put a file here.")
-    if path.suffix.lower() not in SUFFIXES:
+    if not kind_of(path):
         is_own = is_text_of_left(path)
-        return None if is_own else LeftAlone(path, f"is none of {', '.join(SUFFIXES)}", _kind(path))
+        return None if is_own else LeftAlone(path, f"is none of {_KINDS}", _kind(path))
     if not os.access(path, os.R_OK):
         return LeftAlone(path, "is closed to this user", "Have it opened for reading.")
-    if ahead > _CLOCKS_APART:
-        written = datetime.fromtimestamp(status.st_mtime, UTC)
-        why = f"was last written at {written:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
-        return LeftAlone(path, why, f"Put the clocks right, or: touch {shlex.quote(str(path))}")
-    return None
+    return _ahead(path, status.st_mtime, shlex.quote(str(path)))
+
+
+def _ahead(path: Path, written: float, touched: str) -> LeftAlone | None:
+    if written - time.time() <= _CLOCKS_APART:
+        return None
+    at = datetime.fromtimestamp(written, UTC)
+    why = f"was last written at {at:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
+    return LeftAlone(path, why, f"Put the clocks right, or: touch {touched}")
+
+
+def _folder_left_alone(path: Path) -> LeftAlone | None:
+    try:
+        why, written = why_incomplete(path), last_written(path)
+    except FileNotFoundError:  # somebody took it away
+        return None
+    except OSError as error:
+        return LeftAlone(path, f"cannot be read ({error.strerror})", "Have it opened for reading.")
+    if why is None:
+        shown = shlex.quote(str(path))
+        return _ahead(path, written, f"{shown} {shown}/*")
+    todo = (
+        f"Put its files here, one by one; or, once it is whole, an empty file {SUCCESS} into it."
+        if why.startswith("is a folder")
+        else f"Put into it what is lacking, or correct its {MANIFEST}."
+        if why.startswith("waits")
+        else f"Take it out, or name the parts in {MANIFEST}, one a line."
+    )
+    return LeftAlone(path, why, todo)
 
 
 def _kind(path: Path) -> str:
@@ -355,7 +417,7 @@ def decode_claimed(
     path = rejected if rejected.exists() and not claimed.exists() else claimed
     demand_same_content(path, inbox)
     try:
-        decoded = decode_file(path, schema, written)
+        decoded = decode_delivery(path, schema, written)
     except UnreadableError as error:
         what, where, todo = (
             text.replace(f"{path.parent}/", f"{rejected.parent}/")  # its new place
@@ -379,7 +441,7 @@ def demand_same_content(path: Path, inbox: Path) -> None:
         UnreadableError: It was edited since it was claimed.
     """
     try:
-        digest = content_digest(path) if path.is_file() else ""
+        digest = content_digest(path) if path.exists() else ""
     except OSError as error:
         raise UnavailableError(f"{path} cannot be read now: {error.strerror}.") from error
     if digest and not digest.startswith(digest_of_name(path)):
@@ -400,14 +462,22 @@ def _complete_files(inbox: Path, settled: float) -> list[Path]:
 
 def _size_if_complete(path: Path, settled: float) -> int | None:
     """Size of a complete file in bytes; None for anything else."""
-    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED:
         return None
     try:
         status = path.lstat()  # not the target of a link, which may be anybody's
-    except FileNotFoundError:  # somebody took it away
+        if stat.S_ISDIR(status.st_mode) and path.name not in FOLDERS:
+            return _size_of_folder(path, settled)
+    except OSError:  # somebody took it away, or closed it: `left_alone` tells
         return None
-    is_settled = time.time() - status.st_mtime >= settled
-    return status.st_size if stat.S_ISREG(status.st_mode) and is_settled else None
+    is_file = stat.S_ISREG(status.st_mode) and kind_of(path) != ""
+    return status.st_size if is_file and time.time() - status.st_mtime >= settled else None
+
+
+def _size_of_folder(path: Path, settled: float) -> int | None:
+    if why_incomplete(path) or time.time() - last_written(path) < settled:
+        return None
+    return sum(part.lstat().st_size for part in parts_of(path))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -416,16 +486,22 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def _holds_rows(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    return path.is_dir() if path.suffix == FOLDER else kind_of(path) != "" and path.is_file()
 
 
 def _partition_of(file: Path, digest: str) -> str:
-    return f"{_stem(file)}-{digest[:12]}{file.suffix.lower()}"
+    if file.is_dir():
+        return f"{_shortened(file.name)}-{digest[:12]}{FOLDER}"
+    return f"{_stem(file)}-{digest[:12]}{kind_of(file)}"
 
 
 def _stem(file: Path) -> str:
-    """A file's own name as shown, short enough for the digest and suffixes after it."""
-    stem = shown_name(file.stem)
+    """A file's own name without its kind, short enough for the digest and suffixes after it."""
+    return _shortened(file.name[: -len(kind_of(file) or file.suffix) or None])
+
+
+def _shortened(name: str) -> str:
+    stem = shown_name(name)
     while len(file_name(stem).encode()) > _LONGEST_STEM:
         stem = stem[:-1]
     return stem
@@ -433,4 +509,5 @@ def _stem(file: Path) -> str:
 
 def digest_of_name(path: Path) -> str:
     """The first digits of the digest of a claimed file's content, from its name."""
-    return path.stem.rpartition("-")[2]
+    kind = FOLDER if path.suffix == FOLDER else kind_of(path) or path.suffix
+    return path.name.removesuffix(kind).rpartition("-")[2]

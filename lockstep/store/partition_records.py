@@ -245,6 +245,14 @@ class Records:
             )
         return commit
 
+    def came_at(self, partition: str) -> datetime | None:
+        """When a partition first counted, however often it was made again since; None if never.
+
+        Of rows with one key in several partitions, those of the one that came last count.
+        """
+        commit = self._known_commit(partition)
+        return datetime.fromisoformat(commit.came_at) if commit is not None else None
+
     def for_a_step(self) -> Records:
         """The same records, which open each committed attempt once.
 

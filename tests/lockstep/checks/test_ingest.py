@@ -1,6 +1,7 @@
 """Ingest: what Great Expectations and the row rules of one suite say of the same rows."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from assets.orders import ASSETS, history
 from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
+from lockstep.columns.files import decode_file
 from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suite_results import SuiteResult
 from lockstep.suites.validation import validate
@@ -51,6 +53,21 @@ def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() 
     assert suite.result == "failed"
     assert suite.summary.startswith("No rows came. ")
     assert all(one.todo.startswith("Ask upstream whether rows are") for one in (decoding, suite))
+
+
+@pytest.mark.parametrize(("cut", "told", "result"), [(1, "row", "warned"), (20, "rows", "failed")])
+def test_malformed_lines_are_told_by_their_number_and_count_as_rows_set_aside(
+    tmp_path: Path, cut: int, told: str, result: str
+) -> None:
+    lines = history().head(60).to_csv(index=False).splitlines(keepends=True)
+    path = tmp_path / "orders.csv"
+    path.write_text("".join((*lines[:7], *["cut\n"] * cut, *lines[7 + cut :])))
+    decoding = check_decoding(ingest(decode_file(path, SCHEMA), SCHEMA, SUITE, 0.05))
+    assert (decoding.result, decoding.column) == (result, None)
+    assert decoding.numbers["refused"] == cut
+    assert f"such as row 6: line 8 has 1 cell, and the header {FRAME.shape[1]}" in decoding.summary
+    assert decoding.where.startswith(f"{told} 6")
+    assert decoding.todo.startswith("Have that line corrected where the file is written")
 
 
 def test_another_count_is_told_with_its_expectation(result: SuiteResult) -> None:

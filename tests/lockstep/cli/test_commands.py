@@ -152,7 +152,10 @@ def test_outside_of_any_project_a_command_says_what_to_do(
         ((), "Say what to score"),
         (("--file", "nowhere.csv"), "nowhere.csv: no such file."),
         (("--file", __file__), "its kind is not known; use .csv, .parquet, .jsonl."),
-        (("--file", "/"), "/ is a folder. Name a file (.csv, .parquet, .jsonl); it holds none."),
+        (
+            ("--file", "/"),
+            "/ is a folder without _SUCCESS. Name a file (.csv, .parquet, .jsonl); it holds none.",
+        ),
     ],
     ids=[
         *("no day", "outside", "backwards", "no end", "no beginning", "both", "nothing"),

@@ -73,9 +73,17 @@ def test_a_file_with_commas_where_others_are_declared_is_refused_with_what_to_do
     assert 'separator=","' in str(refused.value)
 
 
-def test_a_file_in_another_encoding_than_declared_is_refused_by_line(tmp_path: Path) -> None:
+def test_a_line_in_another_encoding_than_declared_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_bytes(TEXT.encode("cp1252"))
+    (row,) = decode_file(path, Sale.schema(), CsvFormat(";", ",", "ascii")).rejected
+    assert str(row) == "row 0: line 2 is not in the encoding of the file"
+
+
+def test_a_file_all_in_another_encoding_than_declared_is_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    head, row, *_ = TEXT.splitlines(keepends=True)
+    path.write_bytes((head + row).encode("cp1252"))
     with pytest.raises(UnreadableError, match=r"is not in ascii \(line 2\)"):
         decode_file(path, Sale.schema(), CsvFormat(";", ",", "ascii"))
 

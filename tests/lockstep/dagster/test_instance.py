@@ -4,9 +4,21 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
+    QueuedRunCoordinatorDaemon,
+)
 
+from assets.orders import ASSETS
+from lockstep.dagster.backfill import backfill_job
 from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
-from lockstep.dagster.schedules import ONE_AT_A_TIME
+from lockstep.dagster.jobs import BACKFILL_TAG
+from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
@@ -53,22 +65,66 @@ def limits(home: Home) -> list[str]:
 
 
 def test_a_new_home_runs_days_one_at_a_time(home: Home) -> None:
-    assert limits(home) == [ONE_AT_A_TIME]
+    assert limits(home) == [ONE_AT_A_TIME, BACKFILL_TAG]
     assert lacking_settings(home) == []
 
 
 def test_a_home_with_the_settings_of_an_older_lockstep_does_so_too(home: Home) -> None:
     written(home, FORMER)
-    assert limits(home) == [ONE_AT_A_TIME]
+    assert limits(home) == [ONE_AT_A_TIME, BACKFILL_TAG]
 
 
 def test_runs_log_from_info_on_in_a_new_home_and_in_one_of_an_older_lockstep(home: Home) -> None:
     older = prepare_instance(home).joinpath("dagster.yaml")
-    before, _, _ = older.read_text().partition("python_logs:")
+    before, _, _ = older.read_text().partition("      # Runs of a backfill")
     older.write_text(before)
     with open_instance(home) as instance:
         assert isinstance(instance, dg.DagsterInstance)
         assert instance.python_log_level == "INFO"
+
+
+REPOSITORY = RemoteRepositoryOrigin(
+    ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="assets.orders")),
+    "__repository__",
+)
+
+
+@dg.job
+def nothing() -> None:
+    """A job without an op."""
+
+
+def queued(instance: dg.DagsterInstance, job: dg.JobDefinition, tags: dict[str, str]) -> str:
+    config = {"first": "2024-01-01", "last": "2024-01-31"}
+    run = instance.create_run_for_job(
+        job,
+        run_config={"ops": {name: {"config": config} for name in job.graph.node_dict}},
+        tags=tags,
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=RemoteJobOrigin(REPOSITORY, job.name),
+        job_code_origin=dg.reconstructable(nothing).get_python_origin(),
+    )
+    return run.run_id
+
+
+def next_in_queue(instance: dg.DagsterInstance) -> list[str]:
+    """The runs that Dagster's daemon would start now."""
+    daemon = QueuedRunCoordinatorDaemon(interval_seconds=1)
+    runs = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
+    return [run.run_id for run in runs]
+
+
+def test_backfills_that_came_first_leave_the_daily_runs_their_places(home: Home) -> None:
+    prepare_instance(home)
+    job = backfill_job(ASSETS)
+    with open_instance(home) as instance:
+        assert isinstance(instance, dg.DagsterInstance)
+        ranges = [queued(instance, job, {}) for _ in range(3)]
+        pages = [queued(instance, nothing, {BACKFILL_TAG: "year"}) for _ in range(3)]
+        next_in_queue(instance)  # which makes the pool known to Dagster
+        assert next_in_queue(instance) == [ranges[0], pages[0]]  # one of each kind
+        day = queued(instance, nothing, {ONE_AT_A_TIME: "daily", **AHEAD})
+        assert next_in_queue(instance) == [day, ranges[0]]
 
 
 def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Home) -> None:
@@ -76,13 +132,16 @@ def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Ho
     path = written(home, changed)
     prepare_instance(home)
     assert path.read_text() == changed
-    order, level = lacking_settings(home)
+    order, backfills, pools, level = lacking_settings(home)
     assert order.startswith(f"{path} does not limit {ONE_AT_A_TIME}")
+    assert backfills.startswith(f"{path} does not limit {BACKFILL_TAG}")
+    assert pools.startswith(f"{path} does not set pools with")
     assert level.startswith(f"{path} does not set python_log_level")
 
 
 def test_a_level_that_a_person_chose_is_not_said_to_be_lacking(home: Home) -> None:
-    written(home, f"{FORMER}# {ONE_AT_A_TIME}\npython_logs:\n  python_log_level: DEBUG\n")
+    limited = f"# {ONE_AT_A_TIME}\n# {BACKFILL_TAG}\n# granularity: run\n"
+    written(home, f"{FORMER}{limited}python_logs:\n  python_log_level: DEBUG\n")
     assert lacking_settings(home) == []
 
 

@@ -58,7 +58,7 @@ def test_a_sound_day_is_published_with_key_time_outputs_and_version(live) -> Non
     assert report.path("/published") == live.store.path("daily/published", DAY)
     table = live.store.read("daily/published", DAY)
     assert table.column_names == [
-        *("order_id", "sent_at", "risk", "will_return", "loss", "version", "scored_at")
+        *("order_id", "sent_at", "risk", "will_return", "loss", "version", "scored_at", "came_at")
     ]
     assert len(table) == 120
 

@@ -1,6 +1,7 @@
 """The sensors: one follows @champion on a running MLflow server, one takes files in."""
 
 import errno
+import gzip
 import os
 import socket
 import subprocess
@@ -348,6 +349,44 @@ def test_files_of_each_kind_are_scored_and_published_alike(inbox: Inbox) -> None
         expected = pipeline.predict(frames[partition.partition("-")[0]])
         published = parquet.read_table(inbox.workplace.records("inbox").export_path(partition))
         assert published.column("risk").to_pylist() == expected["risk"].tolist()
+
+
+def test_a_folder_with_a_malformed_line_is_scored_once_without_it_however_often_it_comes(
+    inbox: Inbox,
+) -> None:
+    frame = some_orders(1)
+    lines = frame.to_csv(index=False).splitlines(keepends=True)
+    lines[4] = lines[4].replace(",", ',"', 1)
+    parts = {
+        "part-0.csv.gz": gzip.compress("".join(lines[:21]).encode()),
+        "part-1.csv": "".join((lines[0], *lines[21:])).encode(),
+        "_SUCCESS": b"",
+    }
+    for name in ("monday", "again"):
+        folder = inbox.folder / name
+        folder.mkdir()
+        for part, content in parts.items():
+            (folder / part).write_bytes(content)
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (time.time() - 3600,) * 2)
+    (partition,) = inbox.tick()
+    inbox.record(partition, dg.DagsterRunStatus.FAILURE)  # its run is killed
+    assert inbox.tick() == [partition]
+    report = inbox.score(partition)
+    assert report.ok
+    assert inbox.tick() == []
+    published = parquet.read_table(inbox.workplace.records("inbox").export_path(partition))
+    pipeline = inbox.workplace.home.registry().load("orders", "live").pipeline
+    expected = pipeline.predict(frame.drop(index=3))
+    assert published.column("risk").to_pylist() == expected["risk"].tolist()
+    (aside,) = (
+        next(inbox.workplace.records("inbox").newest_first(partition))
+        .read("batch_quarantine")
+        .to_pylist()
+    )
+    assert (aside["row"], aside["columns"]) == (3, [])
+    assert aside["reasons"].startswith("line 5 ")
+    assert inbox.told(partition).startswith(f"published: {partition}: 40 rows in, 39 scored")
 
 
 def test_the_same_content_under_another_name_is_not_scored_again(inbox: Inbox) -> None:

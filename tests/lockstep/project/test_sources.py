@@ -1,7 +1,9 @@
 """Sources: where rows come from, and what they say when they cannot be read."""
 
+import gzip
 import sqlite3
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -249,3 +251,15 @@ def test_an_error_that_is_clear_already_is_passed_on():
 def test_a_function_that_returns_no_rows_is_named_with_what_it_returned(returned):
     with pytest.raises(InputError, match=f"returned {type(returned).__name__}; return a DataFrame"):
         FunctionSource(lambda: returned).read()
+
+
+def test_a_compressed_csv_file_is_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "2024-01-01.csv.gz"
+    path.write_bytes(gzip.compress(b"key,x\na,1\n"))
+
+    class Row(Record):
+        key: Key[str]
+        x: float
+
+    source = CsvSource(tmp_path / "{day}.csv.gz")
+    assert decode_source(source, Row.schema(), date(2024, 1, 1)).columns["x"].tolist() == [1.0]

@@ -37,7 +37,7 @@ def test_keys_that_another_file_published_are_told_with_it_and_which_row_came_la
         "The order_id of 20 rows of 80 was published of other files before, with the same values, "
         "such as '2020-03-01-0040': a.csv (20)."
     )
-    assert "latest scored_at" in told.todo
+    assert "latest came_at" in told.todo
 
 
 def test_fields_that_have_other_values_than_in_the_other_file_are_named(restated) -> None:
@@ -57,3 +57,20 @@ def test_a_file_that_is_scored_again_is_compared_with_those_before_it_alone(rest
     restated("a.csv", ROWS[:60])
     restated("b.csv", ROWS[40:])
     assert restated("a.csv", ROWS[:60]).passed
+
+
+def test_of_a_key_that_came_again_the_last_delivery_counts_also_if_the_first_is_scored_later(
+    live, restated
+) -> None:
+    restated("a.csv", ROWS[:60])
+    restated("b.csv", ROWS[40:].assign(gift=~ROWS["gift"]))
+    restated("a.csv", ROWS[:60])
+    folder = live.store.root / "inbox" / "published"
+    tables = [pd.read_parquet(path) for path in sorted(folder.iterdir())]
+    both = pd.concat(tables)
+    last = both.sort_values("came_at").drop_duplicates("order_id", keep="last")
+    assert len(both) == len(ROWS) + 20
+    assert len(last) == len(ROWS)
+    (second,) = (table for table in tables if len(table) == len(ROWS[40:]))
+    of_second = last[last["came_at"] == second["came_at"].iloc[0]]
+    assert sorted(of_second["order_id"]) == sorted(ROWS["order_id"][40:])

@@ -44,7 +44,7 @@ def scored_rows(live, frame: pd.DataFrame, **options) -> ScoredPartition:
 
 def published_bytes(store: Store, day: str) -> bytes:
     """The published rows but for the time at which they were scored."""
-    table = store.read("daily/published", day).drop_columns("scored_at")
+    table = store.read("daily/published", day).drop_columns(["scored_at", "came_at"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -221,7 +221,7 @@ def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
 def test_a_row_that_is_set_aside_changes_nothing_of_the_others(live) -> None:
     def published(frame: pd.DataFrame) -> pa.Table:
         held_to(live, frame, features=CHEAP)
-        return live.store.read("daily/published", DAY).drop_columns("scored_at")
+        return live.store.read("daily/published", DAY).drop_columns(["scored_at", "came_at"])
 
     before = published(rows_of(DAY))
     others = [key != f"{DAY}-0007" for key in before.column("order_id").to_pylist()]
@@ -271,7 +271,14 @@ def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkou
     score(work, version, decode(rows_of(DAY), version.pipeline.record_schema))
     published = live.attempt(DAY).read("published")
     outputs = ["risk", "will_return", "loss"]
-    assert published.column_names == ["order_id", "sent_at", *outputs, "version", "scored_at"]
+    assert published.column_names == [
+        "order_id",
+        "sent_at",
+        *outputs,
+        "version",
+        "scored_at",
+        "came_at",
+    ]
 
 
 def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(live) -> None:

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.scoring.partition import ScoredPartition, score
+from lockstep.scoring.side_by_side import side_by_side as two_versions
 from lockstep.scoring.work import Work
+from lockstep.store.attempts import StepRecord
 
 DAY = "2020-03-01"
 ROWS = orders_with_fates(pd.Timestamp(DAY).date()).drop(columns=["returned", "cost"])
@@ -107,3 +110,51 @@ def test_another_version_may_give_the_same_rows_other_columns(live, version) -> 
     assert result.passed
     assert result.table[0]["column"] == "expected_cost"
     assert result.numbers == {"rows": 120, "rows with other columns": 120}
+
+
+def side_by_side(live) -> pd.DataFrame | None:
+    """The table of the last attempt."""
+    attempt = live.attempt(DAY)
+    is_there = attempt.path("side_by_side.parquet").exists()
+    return attempt.read("side_by_side").to_pandas() if is_there else None
+
+
+def test_predictions_of_two_versions_stay_side_by_side(live, version) -> None:
+    scored(live, version)
+    assert side_by_side(live) is None
+    before = live.attempt(DAY).read("published").to_pandas()
+    other = replace(dearer(version), digest="of another version", version=2)
+    frame = ROWS.astype({"weight": object})
+    frame.loc[3, "weight"] = "heavy"  # which is set aside
+    scored(live, other, frame)
+    both = side_by_side(live)
+    assert both is not None
+    assert both["order_id"].tolist() == sorted(ROWS["order_id"])
+    assert both["risk_before"].tolist() == before.sort_values("order_id")["risk"].tolist()
+    assert both["version_before"].tolist() == [1] * len(ROWS)
+    (aside,) = np.flatnonzero(both["version"].isna())
+    assert both["order_id"][aside] == ROWS["order_id"][3]
+    now = live.attempt(DAY).read("scored").to_pandas().sort_values("order_id")
+    assert both["loss"].drop(index=aside).tolist() == now["loss"].tolist()
+    assert both["loss"].sub(both["loss_before"]).abs().max() > 0
+
+
+def test_a_version_that_scores_once_more_stays_beside_the_other_one(live, version) -> None:
+    other = replace(version, digest="of another version", version=2)
+    records = Work(ASSETS, live.store, "daily", DAY).records
+    for manifest, number in ((version.digest, 1), (other.digest, 2)):
+        with records.step(DAY, "batch", "a run") as attempt:
+            attempt.keep("batch", StepRecord())
+        with records.step(DAY, "published", "a run", after=["batch"]) as attempt:
+            attempt.write("published", pa.table({"order_id": ["a"], "version": [number]}))
+            attempt.keep("published", StepRecord(version=number, manifest=manifest))
+            records.commit(attempt)
+    columns = {
+        "order_id": np.array(["a"], dtype=object),
+        **{name: np.zeros(1) for name in version.pipeline.graph.outputs},
+    }
+    found = two_versions(records, DAY, columns, other)
+    assert found is not None
+    assert found.select(["version", "version_before"]).to_pylist() == [
+        {"version": 2, "version_before": 1}
+    ]

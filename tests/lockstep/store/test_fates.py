@@ -136,12 +136,12 @@ def test_what_is_never_claimed_has_a_text_beside_it_until_it_is_gone(inbox: Inbo
     (inbox.folder / os.fsdecode(b"a\xff.xlsx")).write_bytes(b"PK")
     assert [fate.message.what for fate in inbox.tell_left()] == [
         "a%FF.xlsx is none of .csv, .parquet, .jsonl; it is left alone.",
-        "folder.csv is a folder; it is left alone.",
+        "folder.csv is a folder without _SUCCESS; it is left alone.",
     ]
     assert inbox.tell_left() == []
     assert texts(inbox) == {
         "a%FF.xlsx.txt": "left: a%FF.xlsx is none of .csv, .parquet, .jsonl; it is left alone.",
-        "folder.csv.txt": "left: folder.csv is a folder; it is left alone.",
+        "folder.csv.txt": "left: folder.csv is a folder without _SUCCESS; it is left alone.",
     }
     assert all(map(is_beside, inbox.told()))
     (inbox.folder / "folder.csv").rmdir()

@@ -1,6 +1,7 @@
 """The inbox: every content once, complete files only, nothing lost."""
 
 import errno
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.columns.csv_format import CsvFormat
 from lockstep.columns.plain import name_shown, shown_name
-from lockstep.columns.records import Key, Record
+from lockstep.columns.records import Key, Record, RowNumber
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.project.home import Home
 from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
@@ -391,12 +392,19 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize(
+    ("is_folder", "step"),
+    [*((False, step) for step in range(6)), *((True, step) for step in range(4))],
+)
 def test_a_tick_that_is_killed_at_any_step_loses_nothing_and_claims_nothing_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, is_folder: bool, after: bool
 ) -> None:
-    """Reading two blocks, noting each, moving the file and noting what it holds are six steps."""
-    content = content_digest(drop_large(tmp_path, "large.csv"))
+    """Reading two blocks, noting each, moving the file and noting what it holds are six steps.
+
+    A small folder of two parts is read without a note.
+    """
+    dropped = drop_folder(tmp_path, "monday", WHOLE) if is_folder else drop_large(tmp_path, "a.csv")
+    content = content_digest(dropped)
     steps = count()
 
     def killed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -466,7 +474,7 @@ def test_what_can_be_no_file_to_score_is_left_alone_while_others_go_on(tmp_path:
     drop(tmp_path, "monday.csv", "name,x\nb,2\n")
     assert len(claim_files(tmp_path)) == 1
     assert {entry.path.name: entry.why.split(" at 20")[0] for entry in left_alone(tmp_path)} == {
-        "folder.csv": "is a folder",
+        "folder.csv": "is a folder without _SUCCESS",
         "future.csv": "was last written",
         "loop.csv": "is a link",
         "pipe.csv": "is a pipe, a socket or a device",
@@ -527,3 +535,147 @@ def test_the_inbox_reads_files_as_the_pipeline_declares_them(tmp_path: Path) -> 
     assert decoded.columns["price"].tolist() == [1.5]
     with pytest.raises(UnreadableError, match="by semicolons, not commas"):
         inbox_stream(ASSETS).decode(home, claim.partition, schema)
+
+
+# Compressed files and folders of part files
+
+
+def drop_folder(inbox: Path, name: str, parts: dict[str, str], *, age: float = 3600) -> Path:
+    folder = inbox / name
+    folder.mkdir(parents=True)
+    for part, text in parts.items():
+        drop(folder, part, text, age=age)
+    os.utime(folder, (time.time() - age, time.time() - age))
+    return folder
+
+
+PARTS = {"part-0.csv": "name,x\na,1\n", "part-1.jsonl": '{"name": "b", "x": 2}\n'}
+WHOLE = {**PARTS, "_SUCCESS": ""}
+
+
+def test_a_compressed_file_is_claimed_by_its_content_as_delivered(tmp_path: Path) -> None:
+    for name in ("monday.csv.gz", "tuesday.csv.gz"):
+        drop(tmp_path, name, "").write_bytes(gzip.compress(b"name,x\na,1\n", mtime=0))
+        os.utime(tmp_path / name, (OLD, OLD))
+    (claim,) = claim_files(tmp_path)
+    assert claim.partition.endswith(f"-{claim.digest}.csv.gz")
+    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
+    assert len([*(tmp_path / "repeated").iterdir()]) == 1
+    assert find_claimed(tmp_path, Path(f"{claim.partition.partition('-')[0]}.csv.gz"))
+
+
+def test_a_folder_with_success_is_one_partition_of_all_its_parts(tmp_path: Path) -> None:
+    drop_folder(tmp_path, "monday", {**WHOLE, ".part-0.csv.crc": "x", "_started": ""})
+    (claim,) = claim_files(tmp_path)
+    assert claim.partition == f"monday-{claim.digest}.parts"
+    decoded = decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert decoded.columns["name"].tolist() == ["a", "b"]
+    assert decoded.rows.tolist() == [0, 1]
+    assert claim_files(tmp_path) == [claim]
+    assert find_claimed(tmp_path, Path("monday")) == claim.partition
+
+
+def test_a_folder_that_comes_again_under_other_names_is_repeated(tmp_path: Path) -> None:
+    drop_folder(tmp_path, "monday", WHOLE)
+    (claim,) = claim_files(tmp_path)
+    again = {"other-7.csv": PARTS["part-0.csv"], "other-3.jsonl": PARTS["part-1.jsonl"]}
+    drop_folder(tmp_path, "tuesday", {**again, "_SUCCESS": ""})
+    assert claim_files(tmp_path) == [claim]
+    drop_folder(tmp_path, "tuesday", WHOLE)
+    assert claim_files(tmp_path) == [claim]
+    assert [path.name for path in (tmp_path / "repeated").iterdir()] == [
+        f"tuesday-{claim.digest}.parts"
+    ]
+    assert not (tmp_path / "tuesday").exists()
+
+
+def test_a_folder_waits_for_every_file_that_its_manifest_names(tmp_path: Path) -> None:
+    folder = drop_folder(tmp_path, "monday", {**PARTS, "_MANIFEST": "part-0.csv\npart-2.csv\n"})
+    for _ in range(2):
+        assert claim_files(tmp_path) == []
+        (left,) = left_alone(tmp_path)
+        assert left.why == "waits for part-2.csv, which its _MANIFEST names"
+    drop(folder, "part-2.csv", "name,x\nc,3\n")
+    os.utime(folder, (OLD, OLD))
+    (claim,) = claim_files(tmp_path)
+    assert left_alone(tmp_path) == []
+    decoded = decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert decoded.columns["name"].tolist() == ["a", "c"]
+
+
+@pytest.mark.parametrize("name", ["../other.csv", "/etc/hostname", "sub/part.csv"])
+def test_a_manifest_names_files_of_its_folder_alone(tmp_path: Path, name: str) -> None:
+    drop(tmp_path / "sub", "other.csv")
+    drop_folder(tmp_path, "monday", {**PARTS, "_MANIFEST": f"{name}\n"})
+    assert claim_files(tmp_path) == []
+    assert name in {entry.path.name: entry.why for entry in left_alone(tmp_path)}["monday"]
+
+
+def test_a_folder_that_is_being_written_or_holds_something_else_is_not_claimed(
+    tmp_path: Path,
+) -> None:
+    drop_folder(tmp_path, "unmarked", PARTS)
+    drop_folder(tmp_path, "fresh", WHOLE, age=0)
+    drop_folder(tmp_path, "other", {**WHOLE, "notes.txt": ""})
+    linked = drop_folder(tmp_path, "linked", WHOLE)
+    (linked / "part-2.csv").symlink_to("/etc/hostname")
+    drop_folder(tmp_path, "empty", {"_SUCCESS": ""})
+    drop_folder(tmp_path, "future", WHOLE, age=-86_400)
+    assert claim_files(tmp_path) == []
+    assert {entry.path.name: entry.why.split(" at 20")[0] for entry in left_alone(tmp_path)} == {
+        "empty": "is a folder without any part",
+        "future": "was last written",
+        "linked": "holds part-2.csv: its parts are files of .csv, .parquet, .jsonl",
+        "other": "holds notes.txt: its parts are files of .csv, .parquet, .jsonl",
+        "unmarked": "is a folder without _SUCCESS",
+    }
+
+
+def test_a_folder_that_grows_after_it_was_claimed_is_changed_and_not_scored(
+    tmp_path: Path,
+) -> None:
+    drop_folder(tmp_path, "monday", WHOLE)
+    (claim,) = claim_files(tmp_path)
+    drop(tmp_path / "claimed" / claim.partition, "part-2.csv", "name,x\nc,3\n")
+    assert claim_files(tmp_path) == [replace(claim, is_changed=True)]
+    with pytest.raises(UnreadableError, match="was edited since it was claimed"):
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    (tmp_path / "claimed" / claim.partition / "part-2.csv").unlink()
+    assert claim_files(tmp_path) == [claim]
+    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 2
+
+
+def test_a_folder_with_an_unreadable_part_is_set_aside_whole_and_told_by_its_part(
+    tmp_path: Path,
+) -> None:
+    drop_folder(tmp_path, "monday", {**WHOLE, "part-2.csv": "name\nc\n"})
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(UnreadableError, match=r"part-2.csv lacks the column x") as refused:
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert f"rejected/{claim.partition}/part-2.csv" in refused.value.where
+    assert (tmp_path / "rejected" / claim.partition / "part-0.csv").is_file()
+    assert claim_files(tmp_path) == []
+
+
+def test_rows_of_parts_are_numbered_through(tmp_path: Path) -> None:
+    class Numbered(Record):
+        name: str
+        row: RowNumber
+
+    drop_folder(tmp_path, "monday", {**WHOLE, "part-0.csv": "name\na\nx,y\n"})
+    (claim,) = claim_files(tmp_path)
+    decoded = decode_claimed(tmp_path, claim.partition, Numbered.schema())
+    assert decoded.columns["row"].tolist() == [0, 2]
+    assert [(row.row, row.record["line"]) for row in decoded.rejected] == [(1, 3)]
+    assert decoded.total == 3
+
+
+def test_a_copy_of_a_folder_is_claimed_once_and_the_folder_stays(tmp_path: Path) -> None:
+    folder = drop_folder(tmp_path / "elsewhere", "monday", WHOLE)
+    inbox = tmp_path / "inbox"
+    partition = claim_copy(inbox, folder)
+    assert came_as(partition, folder)
+    assert claim_copy(inbox, folder) == partition
+    assert find_claimed(inbox, folder) == partition
+    assert folder.is_dir()
+    assert [path.name for path in (inbox / "claimed").iterdir()] == [partition]

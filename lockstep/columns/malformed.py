@@ -1,0 +1,167 @@
+"""Malformed lines: each is one row that is set aside, with its number, and no others are lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.kinds import Array
+from lockstep.columns.plain import counted, show
+
+LINE = "line"
+"""The rule that a malformed line breaks; its reason names no column."""
+_LINE_END = re.compile(r"\r\n|[\r\n]")
+_BLANK_LINES = re.compile(r"[\r\n]*+")
+_ONE_LINE = re.compile(r"[^\r\n]*+(?:\r\n|[\r\n]|\Z)")
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes that are not in the encoding of the text, as `surrogateescape` keeps them."""
+_CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
+"""Errors of Python's reader, in words that follow the number of a line."""
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A line that is no row.
+
+    Attributes:
+        row: Its position among the rows, from 0.
+        line: Its number in the file, from 1.
+        why: What is wrong with it, in words that follow its number.
+        text: Its text.
+        is_open: Whether it is the last line and has no end: the file may be cut off there.
+        is_undecoded: Whether it is not in the encoding of the file.
+    """
+
+    row: int
+    line: int
+    why: str
+    text: str
+    is_open: bool = False
+    is_undecoded: bool = False
+
+    def __str__(self) -> str:
+        return f"line {self.line} {self.why}"
+
+    def rejected(self) -> Rejected:
+        """The row to set aside."""
+        refusal = f"line {self.line} is malformed"
+        reason = Reason("", LINE, str(self), refusal)
+        return Rejected(self.row, None, (reason,), {"line": self.line, "text": self.text})
+
+
+def among(decoded: Decoded, malformed: list[Malformed]) -> Decoded:
+    """The decoded rows of a text, with the malformed lines between them."""
+    if not malformed:
+        return decoded
+    rejected = (*decoded.rejected, *(line.rejected() for line in malformed))
+    return replace(
+        decoded,
+        rejected=tuple(sorted(rejected, key=lambda row: row.row)),
+        total=decoded.total + len(malformed),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CsvRows:
+    """The rows of a CSV text.
+
+    Attributes:
+        text: The header and the well-formed rows.
+        positions: int64: the position of each of these among all rows.
+        malformed: The lines that are no row.
+    """
+
+    text: str
+    positions: Array
+    malformed: list[Malformed]
+
+
+def csv_rows(text: str, separator: str) -> CsvRows | None:
+    """Part the well-formed rows of a CSV text from the lines that are none.
+
+    A row has as many cells as the header. A quoted cell may hold line breaks, and then nothing
+    stands after its closing quote. Of what is no such row, the first line is set aside, and the
+    next one begins a row: a quote that is not closed loses no other line.
+
+    Args:
+        text: The text. Bytes that are not in its encoding are in it by `surrogateescape`.
+        separator: The character between cells.
+
+    Returns:
+        The rows; None where the header is none.
+    """
+    begins = _end(_BLANK_LINES, text, 0)
+    header = _row_of(separator).match(text, begins)
+    if header is None or not header[0] or _UNDECODED.search(header[0]):
+        return None
+    cells = len(next(csv.reader(io.StringIO(header[0], newline=""), delimiter=separator)))
+    rows = list(_rows(text, header.end(), cells, separator))
+    good = [(begin, end, row) for row, (begin, end, why) in enumerate(rows) if why is None]
+    well_formed = [header[0], *(text[begin:end] for begin, end, _ in good)]
+    positions = np.array([row for *_, row in good], dtype=np.int64)
+    return CsvRows("".join(well_formed), positions, list(_malformed(text, rows)))
+
+
+def _rows(text: str, at: int, cells: int, separator: str) -> Iterator[tuple[int, int, str | None]]:
+    """Where each row begins and ends, and what is wrong with it."""
+    well_formed, all_decoded = _row_of(separator, cells), _UNDECODED.search(text) is None
+    while (at := _end(_BLANK_LINES, text, at)) < len(text):
+        row = well_formed.match(text, at)
+        end = row.end() if row is not None else _end(_ONE_LINE, text, at)
+        why = None if row is not None else ""
+        if not all_decoded and _UNDECODED.search(text, at, end):
+            why = "is not in the encoding of the file"
+        elif row is None:
+            why = _why(text[at:end].rstrip("\r\n"), cells, separator)
+        yield at, end, why
+        at = end
+
+
+def _malformed(text: str, rows: list[tuple[int, int, str | None]]) -> Iterator[Malformed]:
+    line, counted_to = 1, 0
+    for row, (begin, end, why) in enumerate(rows):
+        if why is not None:
+            line += len(_LINE_END.findall(text, counted_to, begin))
+            counted_to = begin
+            content = text[begin:end].rstrip("\r\n")
+            shown = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", content)
+            is_open = end == len(text) and content == text[begin:end]
+            yield Malformed(row, line, why, shown, is_open, content != shown)
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    assert match is not None, "it matches anything"
+    return match.end()
+
+
+@lru_cache(maxsize=64)
+def _row_of(separator: str, cells: int | None = None) -> re.Pattern[str]:
+    """The pattern of a row with its line end; of any number of cells by default.
+
+    Possessive throughout: it reads each character once.
+    """
+    mark = re.escape(separator)
+    ends = rf"{mark}\r\n"
+    cell = (
+        rf'(?:"(?:[^"\r\n]++|"")*+"[^{ends}]*+'  # in one line; pyarrow reads what follows, too
+        rf'|"(?:[^"]++|"")*+"(?=[{ends}]|\Z)'  # over several lines
+        rf'|[^"{ends}][^{ends}]*+)?+'
+    )
+    others = "*+" if cells is None else f"{{{cells - 1}}}+"
+    return re.compile(rf"{cell}(?:{mark}{cell}){others}(?:\r\n|[\r\n]|\Z)")
+
+
+def _why(line: str, cells: int, separator: str) -> str:
+    try:
+        row = next(csv.reader([line], strict=True, delimiter=separator))
+    except csv.Error as error:
+        return _CSV_ERRORS.get(str(error), f"begins a row that is none: {error}")
+    return f"has {counted(len(row), 'cell')}, and the header {cells}: {show(line)}"
