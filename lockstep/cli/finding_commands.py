@@ -58,7 +58,7 @@ def checks(
     except LockstepError:
         _show_stored(pipeline, day, file, all_partitions, passed, attempt, as_json=as_json)
         raise
-    partition = _partition(declared, day, file)
+    partition = named_partition(declared, day, file)
     if (attempt is not None or docs) and partition is None:
         raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
     if folder is not None and not docs:
@@ -244,7 +244,7 @@ def trace(
         return
     if key is None:
         raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
-    partition = _partition(declared, day, file)
+    partition = named_partition(declared, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
     row = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
@@ -333,7 +333,7 @@ def _trace_record(
         raise typer.Exit(FAILED)
 
 
-def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
+def named_partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
     from lockstep.cli.days import to_day
     from lockstep.errors import LockstepError
