@@ -30,6 +30,8 @@ DECLARATIONS = (
     "CsvFormat",
     "SqlSource",
     "FunctionSource",
+    "ParquetSink",
+    "SqlSink",
     "Quality",
     "Constraints",
     "Serving",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lockstep.project.declaration import Calendar, PipelineAssets
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
+    from lockstep.project.sinks import ParquetSink, SqlSink
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.serving.versions.canary import Canary
@@ -50,6 +51,7 @@ __all__ = [
     "Missing",
     "Named",
     "Outcome",
+    "ParquetSink",
     "ParquetSource",
     "Pipeline",
     "PipelineAssets",
@@ -58,6 +60,7 @@ __all__ = [
     "RequestLog",
     "RowNumber",
     "Serving",
+    "SqlSink",
     "SqlSource",
     "Suites",
     "Texts",
@@ -85,6 +88,7 @@ _HOMES = {
     "Missing": "columns.records",
     "Named": "columns.records",
     "Outcome": "columns.records",
+    "ParquetSink": "project.sinks",
     "ParquetSource": "project.sources",
     "Pipeline": "columns.pipeline",
     "PipelineAssets": "project.declaration",
@@ -93,6 +97,7 @@ _HOMES = {
     "RequestLog": "serving.requestlog.settings",
     "RowNumber": "columns.records",
     "Serving": "project.serving",
+    "SqlSink": "project.sinks",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
     "Texts": "columns.kinds",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +107,11 @@ class Ingested:
 
 
 def ingest(
-    data: Decoded, schema: Schema, suite: Mapping[str, Any], max_quarantined: float
+    data: Decoded,
+    schema: Schema,
+    suite: Mapping[str, Any],
+    max_quarantined: float,
+    accepted: Container[int] = (),
 ) -> Ingested:
     """Part the decoded rows of an input into accepted, quarantined and duplicates.
 
@@ -116,9 +120,10 @@ def ingest(
         schema: The declaration of the rows, with their key.
         suite: The input suite, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
+        accepted: Positions of fitting rows that no row rule refuses.
     """
     key = schema.key or ""
-    broken = part(data.columns, [compile_rules(suite)]).refused
+    broken = part(data.columns, [compile_rules(suite)], accepted).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
     keep[list(broken)] = False
     repeated = {

@@ -48,6 +48,7 @@ OUTPUTS = Need("outputs that are no times", _has_profiled_outputs)
 FEATURE_SUITE = Need("a feature suite", lambda declared: declared.suites.expects("features"))
 OUTPUT_SUITE = Need("an output suite", lambda declared: declared.suites.expects("outputs"))
 QUALITY = Need("demands on its quality", lambda declared: bool(declared.quality))
+SINKS = Need("sinks", lambda declared: bool(declared.sinks))
 MODELS = Need("models", lambda declared: bool(declared.pipeline.graph.models))
 SLICES = Need(
     "demands on its quality, and slices",

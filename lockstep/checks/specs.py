@@ -361,6 +361,15 @@ ROW_CONSERVATION = Check(
     "Lockstep's.",
     blocking=True,
 )
+SINKS = Check(
+    "sinks",
+    "Every sink that the pipeline declares holds what is published of the partition. A sink is "
+    "written after the commit; one that is down holds nothing back, and the next run of the stream "
+    "tries again, the partitions that are open first.",
+    "Have the named sink answer, or correct its declaration. Every run of the stream tries again; "
+    "at once: AGAIN",
+    need=needs.SINKS,
+)
 ARRIVAL = Check(
     "arrival",
     "Outcomes of enough of the day's published rows (`min_known`) are known once `label_delay` is "
@@ -468,6 +477,7 @@ SCORED_CHECKS = (
     CODE_PARITY,
     ENVIRONMENT_PARITY,
 )
+PUBLISHED_CHECKS = (SINKS,)
 OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
 REQUEST_CHECKS = (REQUEST_REPLAY, REQUEST_DRIFT)
 AUDIT_CHECKS = (DIGESTS,)
@@ -478,6 +488,7 @@ CHECKS_BY_ASSET = {
     "champion": CHAMPION_CHECKS,
     "batch": BATCH_CHECKS,
     "scored": SCORED_CHECKS,
+    "published": PUBLISHED_CHECKS,
     "outcomes": OUTCOME_CHECKS,
     "requests": REQUEST_CHECKS,
     "audit": AUDIT_CHECKS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ def check_suite(
     key: str,
     quarantined: Quarantined,
     keep: Keep,
+    accepted: Collection[str] = (),
 ) -> CheckResult:
     """Check that computed rows meet a suite; some are set aside for breaking it.
 
@@ -71,6 +72,7 @@ def check_suite(
         key: Name of the key.
         quarantined: The number of quarantined rows, and its limit.
         keep: Stores Great Expectations' results, as JSON.
+        accepted: Keys of rows that are not set aside, whatever they break.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
@@ -81,7 +83,8 @@ def check_suite(
         return CheckResult.not_judged("The suite expects nothing.")
     rules = compile_rules(suite)
     refused = rules.counts(columns)
-    broken = int(rules.apply(columns).mask.sum()) if any(refused) else 0
+    breaking = columns[key][rules.apply(columns).mask] if any(refused) else ()
+    broken = sum(str(value) not in accepted for value in breaking)
     result = validate(columns, suite, key=key)
     keep(result.validation)
     return suite_result(result, broken, quarantined, disagreement(result, refused))

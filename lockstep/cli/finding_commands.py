@@ -58,7 +58,7 @@ def checks(
     except LockstepError:
         _show_stored(pipeline, day, file, all_partitions, passed, attempt, as_json=as_json)
         raise
-    partition = _partition(declared.name, day, file)
+    partition = named_partition(declared.name, day, file)
     if (attempt is not None or docs) and partition is None:
         raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
     if folder is not None and not docs:
@@ -150,7 +150,7 @@ def _show_stored(
     home = context.home()
     if not (home.data / pipeline).is_dir():
         return
-    partition = _partition(pipeline, day, file)
+    partition = named_partition(pipeline, day, file)
     reports = stored_checks(
         pipeline,
         Store(home.data / pipeline),
@@ -240,7 +240,7 @@ def trace(
         return
     if key is None:
         raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
-    partition = _partition(declared.name, day, file)
+    partition = named_partition(declared.name, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
     row = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
@@ -329,7 +329,7 @@ def _trace_record(
         raise typer.Exit(FAILED)
 
 
-def _partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
+def named_partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
     from lockstep.cli.days import to_day
     from lockstep.errors import LockstepError

@@ -13,6 +13,7 @@ from lockstep.cli.finding_commands import audit, checks, constraints, trace
 from lockstep.cli.log_commands import log
 from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.project_commands import list_pipelines, new, up
+from lockstep.cli.quarantine_commands import quarantine
 from lockstep.cli.row_commands import outcomes, score
 from lockstep.cli.server_commands import replay, serve
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
@@ -36,6 +37,7 @@ app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
+app.add_typer(quarantine, name="quarantine", rich_help_panel="Rows")
 app.add_typer(log, name="log", rich_help_panel="Rows")
 app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(audit)

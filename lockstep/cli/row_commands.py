@@ -43,8 +43,6 @@ def score(
     from lockstep.cli.days import days
     from lockstep.errors import LockstepError
     from lockstep.store.inbox import named_file
-    from lockstep.store.parquet import Store
-    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
@@ -58,6 +56,41 @@ def score(
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
         run = partial(context.backfill, declared, partitions, accept or [])
+    again = partial(_again, "score", declared.name, file=file, accept=accept or ())
+    _score_each(declared, stream, partitions, run, again, as_json=as_json)
+
+
+def score_again(
+    declared: PipelineAssets, stream: str, partition: str, *, as_json: bool = False
+) -> None:
+    """Score a day, or a file that has come before, and end the command if that fails.
+
+    Raises:
+        typer.Exit: The run failed; with the exit status.
+    """
+    file = Path(partition)  # messages name it as it came
+    run = (
+        partial(context.backfill, declared, [partition], [])
+        if stream == "daily"
+        else partial(_score_file, declared, file, partition, [])
+    )
+    again = partial(_again, "score", declared.name, file=None if stream == "daily" else file)
+    _score_each(declared, stream, [partition], run, again, as_json=as_json)
+
+
+def _score_each(
+    declared: PipelineAssets,
+    stream: str,
+    partitions: list[str],
+    run: Callable[[PartitionWatch], None],
+    again: Callable[[Sequence[str]], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Score partitions of a stream, show what came of them, and end the command if one failed."""
+    from lockstep.store.parquet import Store
+    from lockstep.store.streams import stream_records
+
     records = stream_records(declared, Store(context.home().data / declared.name), stream)
     reports = _run_each(
         run,
@@ -66,7 +99,7 @@ def score(
         steps=3,
         as_json=as_json,
         stays=partial(_stays, records),
-        again=partial(_again, "score", declared.name, file=file, accept=accept or ()),
+        again=again,
     )
     if not as_json:
         _say_who_waits(declared.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
@@ -38,6 +39,12 @@ def set_aside(
         )
         for position, why in reasons.items()
     )
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of the values of a row that was set aside, as kept or as they come."""
+    text = json.dumps(plain(record), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def quarantine_table(

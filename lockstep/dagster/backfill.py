@@ -76,6 +76,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         sign(context.instance, context.run)
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
         shown.catch_up()
+        shown.hand_over()
         scorer = _Scorer(declared, stream, home, registry, shown, config.accept)
         failed = {}
         for day in _days(declared, config):

@@ -23,6 +23,7 @@ from lockstep.dagster.metadata import version_link
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.scoring.partition import published_stage
 from lockstep.scoring.work import Stage
 from lockstep.store.attempts import Attempt
 from lockstep.store.by_column import findings, last_partitions
@@ -127,8 +128,11 @@ def events_of(
     """
     events, partition = [], attempt.record.partition
     for step in attempt.record.steps:
-        path = records.export_path(partition) if step == "published" else None
-        stage = Stage.of(attempt, step, path)
+        stage = (
+            published_stage(declared, records, attempt)
+            if step == "published"
+            else Stage.of(attempt, step)
+        )
         metadata = step_metadata(declared, home, partition, step, stage, picture)
         metadata["attempt"] = attempt.number
         events.append(_of_step(declared, records.stream, partition, step, stage, metadata))
@@ -144,7 +148,7 @@ def _of_step(
     metadata: Mapping[str, Any],
 ) -> StepEvents:
     key = dg.AssetKey([declared.name, stream, step])
-    checks = {} if step == "published" else {c.name: c for c in declared_checks(declared, step)}
+    checks = {check.name: check for check in declared_checks(declared, step)}
     place = Place(key.to_user_string(), partition)
     results, others = evaluated_and_others(stage.results, checks.keys(), place)
     version = data_version(stage.record)

@@ -7,6 +7,7 @@ show an attempt that broke off; all others from Dagster's events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import dagster as dg
@@ -21,6 +22,7 @@ from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated, outcome_rec
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
 from lockstep.scoring.request_replay import STEP as REQUESTS
 from lockstep.scoring.request_replay import request_records
+from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.status import (
@@ -102,6 +104,11 @@ def _recorded(
     if declared.request_log is not None:
         records.append(request_records(declared, store))
     reports = _by_asset(declared.name, records, partition, all_partitions, attempt)
+    if attempt is None:
+        for stream in streams(declared):
+            asset = f"{declared.name}/{stream.name}/published"
+            of_stream = stream_records(declared, store, stream.name)
+            reports[asset] += _sink_reports(declared, of_stream, asset, partition, all_partitions)
     if declared.outcomes is not None:
         asset = f"{declared.name}/{OUTCOMES}"
         reports[asset] += _outdated(declared, store, asset, reports[asset])
@@ -164,6 +171,27 @@ def _by_asset(
             reports |= _of_records(records, assets, partition, all_partitions, None)
         else:  # the number is of an attempt at scoring
             reports[f"{pipeline}/{stream}"] = []
+    return reports
+
+
+def _sink_reports(
+    declared: PipelineAssets,
+    records: Records,
+    asset: str,
+    partition: str | None,
+    all_partitions: bool,
+) -> list[CheckReport]:
+    """Reports of what the sinks hold now: of the last partition and the open ones, or as asked."""
+    handovers = Handovers.of(declared, records)
+    reports: list[CheckReport] = []
+    wanted = [name for name in records.partitions() if partition in (None, name)]
+    if partition is None and not all_partitions:
+        wanted = list(dict.fromkeys([*handovers.open(), *wanted[-1:]]))
+    for name in wanted if declared.sinks else ():
+        with suppress(DamagedError):  # the partition's own report says so
+            results = handovers.results(name)
+            found = results.items()
+            reports += [CheckReport.found(asset, check, name, result) for check, result in found]
     return reports
 
 

@@ -66,7 +66,9 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Materialized:
-        ShownPartitions(declared, stream, home, context.instance, context.run).catch_up()
+        shown = ShownPartitions(declared, stream, home, context.instance, context.run)
+        shown.catch_up()
+        shown.hand_over()
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate:
             stage = batch_step(
@@ -121,6 +123,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
 
     @checked_asset(
         [declared.name, stream.name, "published"],
+        declared_checks(declared, "published"),
         deps=[upstream.path],
         partitions=stream_partitions(declared, stream),
         group_name=f"{declared.name}_{stream.name}",

@@ -12,6 +12,7 @@ from lockstep.dagster.runs import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.store.attempts import Attempt
+from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.streams import Stream, stream_records
 
@@ -48,6 +49,15 @@ class ShownPartitions:
         """
         for attempt in unreported(self._declared.name, self._records, self._instance):
             self.show(attempt)
+
+    def hand_over(self) -> None:
+        """Give the sinks what earlier runs left open, and show of what they hold it now."""
+        for partition in Handovers.of(self._declared, self._records).catch_up():
+            attempt = self._records.demand(partition)
+            events = events_of(self._declared, self._home, self._records, attempt, self._picture)
+            with recording_told(self._instance):
+                for check in events[-1].checks:
+                    self._instance.report_runless_asset_event(check)
 
     def show(self, attempt: Attempt) -> list[StepEvents]:
         """Show an attempt that has ended; return its events."""

@@ -18,6 +18,7 @@ from lockstep.project.constraint_levels import Constraints
 from lockstep.project.keywords import known_keywords
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
+from lockstep.project.sinks import COORDINATES, IS_CURRENT, Sink
 from lockstep.project.sources import Source, misread
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
@@ -140,6 +141,8 @@ class PipelineAssets:
         constraints: Levels of the constraints that a batch breaks.
         kept_attempts: Number of attempts at scoring a day or file to keep, with the published one.
         serving: Settings of its server; None for a pipeline without one.
+        sinks: Where published predictions are written besides the home, such as
+            `[ParquetSink("predictions")]`.
     """
 
     pipeline: Pipeline
@@ -159,6 +162,7 @@ class PipelineAssets:
     kept_attempts: int = 3
     serving: Serving | None = None
     inbox: CsvFormat = USUAL
+    sinks: Sequence[Sink] = ()
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -190,6 +194,7 @@ class PipelineAssets:
         for name in self.constraints.columns:
             fields = self.pipeline.record_schema.names
             self._check_column("constraints", name, fields, "is a field of the record")
+        self._check_sinks()
         if self.request_log is not None:
             logged = (*self.pipeline.record_schema.names, *graph.outputs)
             for name, how in self.request_log.redacted.items():
@@ -225,6 +230,7 @@ class PipelineAssets:
         lists: dict[str, tuple[type, str]] = {
             "quality": (Quality, "[Quality(...)]"),
             "slices": (str, "names of columns, such as ['region']"),
+            "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
         }
         for name, (kind, meant) in lists.items():
             given = getattr(self, name)
@@ -262,6 +268,19 @@ class PipelineAssets:
             raise DeclarationError(
                 f"{self.name} has a label_delay, but no source of outcomes; give outcomes=..., or "
                 "leave it out."
+            )
+
+    def _check_sinks(self) -> None:
+        names = [sink.describe() for sink in self.sinks]
+        for name in names:
+            if names.count(name) > 1:
+                raise DeclarationError(f"{self.name}: sinks has {name} twice; keep one of them.")
+        columns = {*self.pipeline.record_schema.names, *self.pipeline.graph.outputs}
+        taken = columns & {*COORDINATES, IS_CURRENT} if self.sinks else ()
+        for name in sorted(taken):
+            raise DeclarationError(
+                f"{self.name}: sinks write a column {name!r} of their own, beside which the "
+                f"pipeline's {name!r} cannot stand; name that otherwise."
             )
 
     def _check_column(self, setting: str, name: str, known: Sequence[str], what: str) -> None:

@@ -224,14 +224,7 @@ class SqlSource:
 
     def describe(self) -> str:
         """The source in a line, without the password."""
-        from sqlalchemy import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            where = make_url(self.url).render_as_string(hide_password=True)
-        except ArgumentError:
-            where = "a database whose address SQLAlchemy cannot read"
-        return f"SQL on {where}: {one_line(self.query)}"
+        return f"SQL on {shown_url(self.url)}: {one_line(self.query)}"
 
     def _found(self) -> URL:
         """The checked URL; SQLite would make an empty database of a file that does not exist."""
@@ -249,6 +242,17 @@ class SqlSource:
                 "address."
             )
         return url.set(database=str(file))
+
+
+def shown_url(url: str) -> str:
+    """The URL of a database, without its password."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "a database whose address SQLAlchemy cannot read"
 
 
 @known_keywords

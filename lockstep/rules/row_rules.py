@@ -8,7 +8,7 @@ go through the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -382,12 +382,13 @@ class Parted:
     refused: Mapping[int, tuple[Reason, ...]]
 
 
-def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
+def part(columns: Columns, rules: Iterable[RowRules], accepted: Container[int] = ()) -> Parted:
     """Split rows by the row rules of suites.
 
     Args:
         columns: Columns in canonical form, of one length.
         rules: The rules, a suite each; a row's reasons come in their order.
+        accepted: Positions of rows that no rule refuses.
 
     Raises:
         SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
@@ -396,6 +397,8 @@ def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
     for suite in rules:
         refusals = suite.apply(columns)
         for row in refusals.rows:
+            if row in accepted:
+                continue
             refused[row] = (*refused.get(row, ()), *refusals.reasons(row))
     if not refused:
         return Parted(columns, {})

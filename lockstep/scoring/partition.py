@@ -54,6 +54,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_arrow
 from lockstep.errors import BlockedError, FailingFunctionError, OutsideReadingError
 from lockstep.parity.counterfactuals import Counterfactuals
+from lockstep.project.declaration import PipelineAssets
 from lockstep.rules.row_rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
@@ -70,8 +71,10 @@ from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import SINCE, check_live, last_published
-from lockstep.store.partition_records import blocking
+from lockstep.store.partition_records import Records, blocking
+from lockstep.store.put_back import PUT_BACK, read_put_back, with_rows_back
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,7 +153,9 @@ def ingest_batch(
     schema = live.pipeline.record_schema
     demand_known(accept, schema)
     with work.records.step(work.partition, "batch", work.run) as attempt:
-        ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
+        back = with_rows_back(rows, schema, read_put_back(work.records, work.partition))
+        rows, most = back.rows, work.declared.max_quarantined
+        ingested = ingest(rows, schema, live.suites["input"], most, back.accepted)
         aside = (*ingested.refused, *ingested.broken)
         attempt.write_columns("batch", ingested.columns)
         attempt.write("batch_quarantine", quarantine_table(aside, ingested.duplicates))
@@ -187,7 +192,12 @@ def ingest_batch(
                 blocked_by=blocked_by,
                 version=live.version,
                 manifest=live.digest,
-                facts={ACCEPTED: accepted, SINCE: work.live_since, **drift.facts},
+                facts={
+                    ACCEPTED: accepted,
+                    SINCE: work.live_since,
+                    **({PUT_BACK: back.facts} if back.facts else {}),
+                    **drift.facts,
+                },
             ),
         )
     return Stage.of(attempt, "batch")
@@ -256,7 +266,8 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         failure = None
         with suppress(OutsideReadingError), guarding() as guard:
             try:
-                rows = compute_rows(serving, raw, before.room, _row_rules(live))
+                accepted = _accepted(attempt)
+                rows = compute_rows(serving, raw, before.room, _row_rules(live), accepted)
             except FailingFunctionError as error:
                 failure = not_computed(error, before)
         if guard.readings:
@@ -311,7 +322,9 @@ def failed_step(
 
 
 def publish(work: Work) -> Stage:
-    """Commit a scored partition, and let consumers read it.
+    """Commit a scored partition, let consumers read it, and give it to the sinks.
+
+    A sink that fails holds nothing back: the check `sinks` tells it.
 
     Raises:
         BlockedError: The partition has not been scored, or a check blocks it.
@@ -337,7 +350,16 @@ def publish(work: Work) -> Stage:
             StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
         )
         records.commit(attempt)
-    return Stage.of(attempt, "published", records.export_path(work.partition))
+        work.handovers.hand_over(attempt)
+    return published_stage(work.declared, records, attempt)
+
+
+def published_stage(declared: PipelineAssets, records: Records, attempt: Attempt) -> Stage:
+    """The result of `publish`, with what the sinks hold now."""
+    partition = attempt.record.partition
+    stage = Stage.of(attempt, "published", records.export_path(partition))
+    handovers = Handovers.of(declared, records)
+    return replace(stage, results=handovers.results(partition))
 
 
 def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
@@ -376,6 +398,11 @@ def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
     return applicable_rules((live.suites["features"], live.suites["outputs"]), kinds)
 
 
+def _accepted(attempt: Attempt) -> tuple[str, ...]:
+    """Keys of the rows that a person accepted as they are."""
+    return tuple(attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ()))
+
+
 def _scored_checks(
     work: Work,
     live: LoadedVersion,
@@ -397,6 +424,7 @@ def _scored_checks(
             key,
             quarantined,
             partial(attempt.write_json, check),
+            _accepted(attempt),
         )
         for role, check in (("features", "feature_suite"), ("outputs", "output_suite"))
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from lockstep.errors import DamagedError, FailingFunctionError, FunctionError
 from lockstep.rules.row_rules import RowRules, part
 from lockstep.scoring.work import Work
 from lockstep.store.attempts import Attempt
+from lockstep.store.put_back import PUT_BACK
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +54,11 @@ class ComputedRows:
 
 
 def compute_rows(
-    pipeline: Pipeline, columns: Columns, most: int, rules: Iterable[RowRules] = ()
+    pipeline: Pipeline,
+    columns: Columns,
+    most: int,
+    rules: Iterable[RowRules] = (),
+    accepted: Collection[str] = (),
 ) -> ComputedRows:
     """Compute all columns of rows, and part the rows by rules about these columns.
 
@@ -62,6 +67,7 @@ def compute_rows(
         columns: The fields of the rows.
         most: Number of rows on which functions may fail.
         rules: Row rules of computed rows.
+        accepted: Keys of rows that no rule refuses.
 
     Raises:
         FailingFunctionError: Functions fail on more rows.
@@ -69,7 +75,8 @@ def compute_rows(
     """
     computed, failing = evaluate_rows(pipeline, columns, most)
     origins = np.delete(np.arange(len(columns[pipeline.key])), [row.row for row in failing])
-    parted = part(computed, rules)
+    keys = map(str, computed[pipeline.key]) if accepted else ()
+    parted = part(computed, rules, {row for row, key in enumerate(keys) if key in accepted})
     broken = set_aside(computed, parted.refused, pipeline.record_schema, origins)
     return ComputedRows(computed, parted.kept, failing, broken)
 
@@ -172,6 +179,12 @@ def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
     came = counted(rows_in, "row")
     went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
     summary = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
+    back = attempt.record.steps["batch"].facts.get(PUT_BACK, {})
+    corrected, accepted = len(back.get("corrected", ())), len(back.get("accepted", ()))
+    if back:
+        summary += f"; put back are {corrected} corrected and {accepted} accepted"
+    if back.get("otherwise"):
+        summary += f", and {back['otherwise']} not, which do not fit or came otherwise by now"
     if gone:
         summary += (
             f"; {counted(len(gone), 'row')} that {verb(len(gone), 'was', 'were')} published of "
@@ -188,6 +201,7 @@ def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
             "quarantined": quarantined,
             "duplicates": duplicates,
             "came no more": len(gone),
+            **({"put back": corrected + accepted} if back else {}),
         },
     )
 

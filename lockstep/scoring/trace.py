@@ -209,7 +209,7 @@ def _traced_aside(
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Mapping[str, Any]:
     """Every column of an ingested row that can be computed."""
     table = attempt.read("batch")
-    row = table.slice(_texts(table, pipeline.key).index(aside.key), 1)
+    row = table.slice(_texts(table, pipeline.key).index(aside.key or ""), 1)
     return _values(computable(pipeline, from_arrow(row, pipeline.record_schema.kinds)))
 
 

@@ -13,6 +13,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt
+from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -46,6 +47,11 @@ class Work:
     def records(self) -> Records:
         """The records of the stream."""
         return stream_records(self.declared, self.store, self.stream)
+
+    @property
+    def handovers(self) -> Handovers:
+        """What the sinks hold of the stream's partitions."""
+        return Handovers.of(self.declared, self.records)
 
     @property
     def live_since(self) -> str | None:

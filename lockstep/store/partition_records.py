@@ -36,7 +36,7 @@ from lockstep.errors import (
     SupersededError,
 )
 from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
-from lockstep.store.lock import Holder, holder, locked
+from lockstep.store.lock import WAIT_SECONDS, Holder, holder, locked
 from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
@@ -339,7 +339,7 @@ class Records:
         """
         if not after:
             self.export_what_is_missing()
-        with locked(self._lock(partition), f"{self.stream}/{partition}"):
+        with self.locked(partition):
             yield self._attempt_for(partition, step, run, after)
 
     def commit(self, attempt: Attempt) -> None:
@@ -432,13 +432,23 @@ class Records:
         """The process at work on a partition now; None without one."""
         return holder(self._lock(partition))
 
+    @contextmanager
+    def locked(self, partition: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
+        """Hold a partition's lock, so that nobody else works on it.
+
+        Raises:
+            LockedError: Another process keeps it locked.
+        """
+        with locked(self._lock(partition), f"{self.stream}/{partition}", wait=wait):
+            yield
+
     def begin(self, partition: str, run: str) -> None:
         """Record that a run begins an attempt, before its first step has anything to work on.
 
         Raises:
             LockedError: Another process keeps the partition locked.
         """
-        with locked(self._lock(partition), f"{self.stream}/{partition}"):
+        with self.locked(partition):
             self._begin(partition, run)
 
     def export_what_is_missing(self) -> None:
@@ -449,7 +459,7 @@ class Records:
             if not self._is_export_older(partition):
                 continue
             try:
-                with locked(self._lock(partition), partition, wait=0):
+                with self.locked(partition, wait=0):
                     attempt = self.demand(partition)
                     attempt.verify([f"{self.exported}.parquet"])
                     self._export(attempt)
@@ -462,7 +472,7 @@ class Records:
         Raises:
             LockedError: Another process is at work on it.
         """
-        with locked(self._lock(partition), f"{self.stream}/{partition}", wait=0):
+        with self.locked(partition, wait=0):
             self._commit(partition).unlink(missing_ok=True)
             shutil.rmtree(self._attempts(partition), ignore_errors=True)
         self._lock(partition).unlink(missing_ok=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lockstep.columns.aside import record_digest
 from lockstep.columns.plain import plain
 from lockstep.store.attempts import Attempt
 
@@ -19,19 +20,40 @@ class AsideRow:
     """A row that an attempt set aside.
 
     Attributes:
-        key: Its key.
+        key: Its key; None where that cannot be read.
         step: The step that set it aside: `"batch"`, before it was computed, or `"scored"`.
         fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
             a check blocked the whole partition.
         reasons: Why it was set aside, in a text.
         record: Its values as delivered.
+        row: Its position in the input, from 0, or among the accepted rows; None of a blocked one.
     """
 
-    key: str
+    key: str | None
     step: str
     fate: str
     reasons: str
     record: Mapping[str, Any]
+    row: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its values as delivered."""
+        return record_digest(self.record)
+
+
+def all_aside(attempt: Attempt) -> Iterator[AsideRow]:
+    """The rows that an attempt set aside, in the order of its steps.
+
+    Raises:
+        DamagedError: A file of the attempt is not as written.
+    """
+    for step in _STEPS:
+        name = f"{step}_quarantine"
+        if f"{name}.parquet" in attempt.files:
+            for row in attempt.read(name).to_pylist():
+                record = json.loads(row["record"])
+                yield AsideRow(row["key"], step, row["fate"], row["reasons"], record, row["row"])
 
 
 def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
@@ -40,14 +62,7 @@ def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
     Raises:
         DamagedError: A file of the attempt is not as written.
     """
-    for step in _STEPS:
-        name = f"{step}_quarantine"
-        if f"{name}.parquet" not in attempt.files:
-            continue
-        for row in attempt.read(name).to_pylist():
-            if row["key"] == key:
-                return AsideRow(key, step, row["fate"], row["reasons"], json.loads(row["record"]))
-    return None
+    return next((row for row in all_aside(attempt) if row.key == key), None)
 
 
 def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:

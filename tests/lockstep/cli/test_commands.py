@@ -25,7 +25,7 @@ from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
-GROUPS = {"log": ["forget"]}
+GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
     *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),

@@ -1,0 +1,232 @@
+"""Sinks: where published predictions are written besides the home, for consumers elsewhere.
+
+A sink is given a partition's published rows, and keeps them by pipeline, stream, partition, version
+and key. To be given the same rows twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from urllib.parse import quote
+
+from lockstep.artifacts.disks import replace_file
+from lockstep.columns.plain import listed
+from lockstep.errors import DeclarationError, SinkError
+from lockstep.project.keywords import known_keywords
+from lockstep.project.sources import declaring_folder, shown_url
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy import URL, Column, Connection, Table
+
+COORDINATES = ("pipeline", "stream", "partition")
+"""Columns that a sink puts before the published ones."""
+IS_CURRENT = "is_current"
+"""Column of a SQL table: whether the row is of the version that the partition is published by."""
+_VERSION = "version"
+_FILE = "predictions.parquet"
+_ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class PublishedRows:
+    """The published rows of a partition.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        stream: Name of the stream.
+        partition: The day or file.
+        version: Number of the version that made the rows.
+        rows: Key, event time, outputs, `version` (int64) and `scored_at` (UTC); the key comes
+            first.
+    """
+
+    pipeline: str
+    stream: str
+    partition: str
+    version: int
+    rows: pa.Table
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Keeps published predictions for consumers."""
+
+    def write(self, published: PublishedRows) -> None:
+        """Keep the rows of a partition as those that count, in the place of earlier ones.
+
+        Rows of other versions stay readable. What is raised leaves the handover open: the next run
+        tries again.
+        """
+        ...
+
+    def describe(self) -> str:
+        """The sink in a line, for a person, without secrets. It tells sinks apart."""
+        ...
+
+
+@known_keywords
+@dataclass(frozen=True)
+class ParquetSink:
+    """Parquet files in two hive-partitioned trees, `current` and `versions`.
+
+    `current` has one file a partition: `pandas.read_parquet("predictions/current")` gives each row
+    once, by the version that counts. `versions` has one file a partition and version. Each file is
+    replaced whole: readers see the old one or the new one.
+
+    Attributes:
+        path: A folder, seen from the root of the project; or an address that fsspec knows, such as
+            `s3://bucket/predictions`.
+        options: Options of fsspec's file system, such as `{"profile": "scoring"}`.
+    """
+
+    path: str | Path
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not str(self.path):
+            raise DeclarationError("ParquetSink: its path is empty; name a folder or an address.")
+
+    def write(self, published: PublishedRows) -> None:
+        """Replace the files of the partition and of its version; see `Sink.write`."""
+        values = (published.pipeline, published.stream, published.partition)
+        place = "/".join(map(_hive, COORDINATES, values))
+        version = _hive(_VERSION, str(published.version))
+        rows = published.rows.drop_columns(_VERSION)  # readers take it from the folder's name
+        self._put(f"versions/{place}/{version}/{_FILE}", rows)
+        self._put(f"current/{place}/{_FILE}", published.rows)
+
+    def describe(self) -> str:
+        """What it is, in one line."""
+        return f"Parquet files in {self.path}"
+
+    def _put(self, name: str, rows: pa.Table) -> None:
+        from pyarrow import BufferOutputStream, parquet
+
+        path = str(self.path).removeprefix("file://")
+        if "://" not in path:
+            target = self.folder / path / name
+            replace_file(target, lambda file: parquet.write_table(rows, file, compression="zstd"))
+            return
+        from fsspec.core import url_to_fs
+
+        written = BufferOutputStream()
+        parquet.write_table(rows, written, compression="zstd")
+        files, root = url_to_fs(path, **self.options)
+        place = f"{root.rstrip('/')}/{name}"
+        files.makedirs(place.rpartition("/")[0], exist_ok=True)
+        files.pipe_file(place, written.getvalue().to_pybytes())  # whole, on an object store
+
+
+@known_keywords
+@dataclass(frozen=True)
+class SqlSink:
+    """A SQL table, a row for each pipeline, stream, partition, version and key.
+
+    A partition is one transaction: its rows by the same version are replaced, and `is_current`
+    moves to them from those of other versions. The table is made at the first handover, and given a
+    column when a version has a new output.
+
+    Attributes:
+        url: The database's URL for SQLAlchemy, such as `postgresql+psycopg2://me@host/scores`; a
+            relative path of SQLite starts from the root of the project.
+        table: Name of the table; `SCHEMA.TABLE` for one in a schema, which has to exist.
+    """
+
+    url: str = field(default="sqlite:///predictions.db", repr=False)
+    table: str = "predictions"
+    folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
+
+    def write(self, published: PublishedRows) -> None:
+        """Replace the rows of the partition and version; see `Sink.write`."""
+        from sqlalchemy import NullPool, create_engine, delete, insert, update
+
+        constants = {
+            "pipeline": published.pipeline,
+            "stream": published.stream,
+            "partition": published.partition,
+        }
+        table = self._table(published.rows)
+        with create_engine(self._found(), poolclass=NullPool).begin() as connection:
+            self._prepare(connection, table)
+            same = [table.c[name] == value for name, value in constants.items()]
+            connection.execute(delete(table).where(*same, table.c.version == published.version))
+            connection.execute(update(table).where(*same).values({IS_CURRENT: False}))
+            for batch in published.rows.to_batches(_ROWS_AT_ONCE):
+                rows = [{**constants, IS_CURRENT: True, **row} for row in batch.to_pylist()]
+                if rows:
+                    connection.execute(insert(table), rows)
+
+    def describe(self) -> str:
+        """The sink in a line, without the password."""
+        return f"SQL table {self.table} on {shown_url(self.url)}"
+
+    def _found(self) -> URL:
+        from sqlalchemy import make_url
+
+        url = make_url(self.url)
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return url
+        file = self.folder / str(url.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return url.set(database=str(file))
+
+    def _table(self, rows: pa.Table) -> Table:
+        from sqlalchemy import Boolean, Column, MetaData, Table, Text
+
+        schema, _, name = self.table.rpartition(".")
+        keys = {_VERSION, rows.column_names[0]}
+        return Table(
+            name,
+            MetaData(),
+            *(Column(name, Text, primary_key=True) for name in COORDINATES),
+            Column(IS_CURRENT, Boolean, nullable=False),
+            *(_column(field, is_key=field.name in keys) for field in rows.schema),
+            schema=schema or None,
+        )
+
+    def _prepare(self, connection: Connection, table: Table) -> None:
+        """Create the table, or add the columns that it lacks.
+
+        Raises:
+            SinkError: The table is not one that a sink made.
+        """
+        from sqlalchemy import inspect, text
+
+        looked = inspect(connection)
+        if not looked.has_table(table.name, table.schema):
+            table.create(connection)
+            return
+        known = {column["name"] for column in looked.get_columns(table.name, table.schema)}
+        lacking = [column for column in table.columns if column.name not in known]
+        keys = [column.name for column in lacking if not column.nullable]
+        if keys:
+            raise SinkError(
+                f"the table has no column {listed(keys)}, and no rows of predictions can be told "
+                "apart in it; name another table, or rename it"
+            )
+        dialect = connection.dialect
+        for column in lacking:
+            named = dialect.identifier_preparer.format_table(table)
+            name = dialect.identifier_preparer.format_column(column)
+            kind = column.type.compile(dialect=dialect)
+            connection.execute(text(f"ALTER TABLE {named} ADD COLUMN {name} {kind}"))
+
+
+def _column(arrow: pa.Field, *, is_key: bool) -> Column[Any]:
+    import pyarrow as pa
+    from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Text
+
+    kinds: dict[Any, Any] = {pa.float64(): Double, pa.int64(): BigInteger, pa.bool_(): Boolean}
+    is_time = pa.types.is_timestamp(arrow.type)
+    kind = DateTime(timezone=True) if is_time else kinds.get(arrow.type, Text)
+    return Column(arrow.name, kind, primary_key=is_key, autoincrement=False)
+
+
+def _hive(name: str, value: str) -> str:
+    """A folder's name that readers of hive partitions take for a column and its value."""
+    return f"{name}={quote(value, safe='')}"

@@ -1,0 +1,180 @@
+"""Handovers: what the sinks of a pipeline hold of a stream's published partitions.
+
+    handed_over/PARTITION.json   by sink, the record whose rows it holds, and why a try failed
+
+A partition is given to a sink after its commit, from the committed attempt. The file is written
+last. So whatever a kill, a sink that is down or a sink that was just declared leaves open is a
+difference of two digests, and the next run closes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from lockstep.artifacts.disks import replace_text
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.specs import SINKS
+from lockstep.columns.plain import all_of, one_line
+from lockstep.errors import DamagedError, LockedError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.sinks import PublishedRows, Sink
+from lockstep.store.attempts import Attempt
+from lockstep.store.parquet import file_name
+from lockstep.store.partition_records import Records
+
+_NOT_TRIED = "it was not tried yet"
+
+
+@dataclass(frozen=True)
+class _HandedOver:
+    """What the sinks hold of a partition.
+
+    Attributes:
+        holds: SHA-256 of the record whose rows a sink holds, by sink.
+        failed: Why the last try failed, by sink.
+    """
+
+    holds: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Handovers:
+    """What the sinks hold of a stream.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        records: The records of the stream.
+        sinks: The sinks that are declared.
+    """
+
+    pipeline: str
+    records: Records
+    sinks: Sequence[Sink]
+
+    @classmethod
+    def of(cls, declared: PipelineAssets, records: Records) -> Handovers:
+        """The handovers of a stream of a pipeline."""
+        return cls(declared.name, records, declared.sinks)
+
+    def left(self, partition: str) -> dict[str, str]:
+        """The sinks that do not hold what is published of a partition, each with the reason.
+
+        Raises:
+            DamagedError: The commit of the partition is damaged.
+        """
+        commit = self.records.commit_of(partition) if self.sinks else None
+        if commit is None:
+            return {}
+        known, names = self._read(partition), [sink.describe() for sink in self.sinks]
+        return {
+            name: known.failed.get(name, _NOT_TRIED)
+            for name in names
+            if known.holds.get(name) != commit.record
+        }
+
+    def open(self) -> dict[str, dict[str, str]]:
+        """What is left of every partition of which something is; damaged ones are left out."""
+        left: dict[str, dict[str, str]] = {}
+        for partition in self.records.partitions() if self.sinks else ():
+            with suppress(DamagedError):  # the checks report it
+                left[partition] = self.left(partition)
+        return {partition: names for partition, names in left.items() if names}
+
+    def hand_over(self, attempt: Attempt) -> dict[str, str]:
+        """Give the committed attempt at a partition to the sinks that lack it.
+
+        The partition's lock is held by the caller, so that a sink is never given an older attempt
+        after a newer one.
+
+        Returns:
+            The sinks that failed, each with the reason.
+        """
+        partition, record = attempt.record.partition, attempt.digest()
+        lacking, before = self.left(partition), self._read(partition)
+        if not lacking:
+            return {}
+        published = self._published(attempt)
+        holds, failed = dict(before.holds), dict(before.failed)
+        for sink in self.sinks:
+            name = sink.describe()
+            if name not in lacking:
+                continue
+            failed.pop(name, None)
+            try:
+                sink.write(published)
+            except Exception as error:  # noqa: BLE001 - told; the partition is published
+                failed[name] = _reason(error)
+            else:
+                holds[name] = record
+        kept = json.dumps(asdict(_HandedOver(holds, failed)), indent=1)
+        replace_text(self._path(partition), f"{kept}\n")
+        return {name: failed[name] for name in lacking if name in failed}
+
+    def catch_up(self) -> list[str]:
+        """Give what is open to the sinks, each of which is not asked again once it failed.
+
+        Returns:
+            The partitions that are complete now.
+        """
+        done, asked = [], list(self.sinks)
+        for partition in self.open():
+            left = Handovers(self.pipeline, self.records, asked)
+            # A process at work on it hands it over; damage is reported by the checks.
+            with suppress(LockedError, DamagedError), self.records.locked(partition, wait=0):
+                failed = left.hand_over(self.records.demand(partition))
+                asked = [sink for sink in asked if sink.describe() not in failed]
+                if not self.left(partition):
+                    done.append(partition)
+            if not asked:
+                break
+        return done
+
+    def results(self, partition: str) -> dict[str, CheckResult]:
+        """The result of the check `sinks` of a published partition; none without sinks.
+
+        Raises:
+            DamagedError: The commit of the partition is damaged.
+        """
+        return {SINKS.name: self._result(partition)} if self.sinks else {}
+
+    def _result(self, partition: str) -> CheckResult:
+        left, sinks = self.left(partition), len(self.sinks)
+        numbers = {"sinks": sinks, "open": len(left)}
+        if not left:
+            have = all_of(sinks, "sink", "holds", "hold")
+            return CheckResult(True, f"{have} what is published.", numbers=numbers)
+        why = "; ".join(f"{name} ({reason})" for name, reason in left.items())
+        return CheckResult(False, f"It is published, but not in {why}.", numbers=numbers)
+
+    def _published(self, attempt: Attempt) -> PublishedRows:
+        step = attempt.record.steps["published"]
+        assert step.version is not None, "what is published was scored by a version"
+        return PublishedRows(
+            self.pipeline,
+            self.records.stream,
+            attempt.record.partition,
+            step.version,
+            attempt.read("published"),
+        )
+
+    def _read(self, partition: str) -> _HandedOver:
+        try:
+            return msgspec.json.decode(self._path(partition).read_bytes(), type=_HandedOver)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return _HandedOver()  # to hand over again changes nothing
+
+    def _path(self, partition: str) -> Path:
+        return self.records.root / "handed_over" / f"{file_name(partition)}.json"
+
+
+def _reason(error: Exception) -> str:
+    """Why a sink failed, in a line; of a database, what its driver says, without the statement."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {one_line(str(cause))}"

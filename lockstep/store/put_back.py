@@ -1,0 +1,187 @@
+"""Rows that a person puts back: set aside in a partition, and corrected or accepted since.
+
+    put_back/PARTITION.json   each such row, by its key and the digest of its delivered values
+
+The file is written before the attempt that scores the rows, and every later attempt reads it: the
+source delivers them as before. A row that comes with other values is taken as it comes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lockstep.artifacts.disks import replace_text
+from lockstep.columns.aside import record_digest
+from lockstep.columns.decode import Decoded, decode
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import python_value
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import stacked, take_rows
+from lockstep.errors import DamagedError
+from lockstep.store.parquet import file_name
+from lockstep.store.partition_records import Records
+
+PUT_BACK = "put_back"
+"""The fact of a batch's step that tells which rows were put back; see `RowsBack.facts`."""
+
+
+@dataclass(frozen=True)
+class RowBack:
+    """A row that is put back.
+
+    Attributes:
+        key: Its key as it was set aside; None where that cannot be read.
+        digest: SHA-256 of its values as it was set aside; see `record_digest`.
+        record: Its corrected values; None where it is accepted as it is.
+    """
+
+    key: str | None
+    digest: str
+    record: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class RowsBack:
+    """The rows of a partition with those that are put back.
+
+    Attributes:
+        rows: All rows, the corrected ones in the places of those delivered.
+        accepted: Positions in `rows.columns` of the rows that no row rule may refuse.
+        facts: The keys of the rows that were `corrected` and `accepted`, and how many came
+            `otherwise` than they were set aside.
+    """
+
+    rows: Decoded
+    accepted: frozenset[int]
+    facts: Mapping[str, Any]
+
+
+def read_put_back(records: Records, partition: str) -> list[RowBack]:
+    """The rows of a partition that are put back.
+
+    Raises:
+        DamagedError: Their file cannot be read.
+    """
+    path = _path(records, partition)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[RowBack])
+    except FileNotFoundError:
+        return []
+    except msgspec.DecodeError as error:
+        raise DamagedError(
+            f"{path} does not tell which rows are put back ({error}); remove it, and put them back "
+            "anew: lockstep quarantine retry"
+        ) from error
+
+
+def put_back(records: Records, partition: str, rows: Iterable[RowBack]) -> None:
+    """Keep rows of a partition to be put back, beside those that are already.
+
+    Raises:
+        DamagedError: The file of those cannot be read.
+        LockedError: Another process keeps the partition locked.
+    """
+    with records.locked(partition):
+        known = {(row.key, row.digest): row for row in read_put_back(records, partition)}
+        known |= {(row.key, row.digest): row for row in rows}
+        text = json.dumps([asdict(row) for row in known.values()], indent=1)
+        replace_text(_path(records, partition), f"{text}\n")
+
+
+def with_rows_back(rows: Decoded, schema: Schema, back: Sequence[RowBack]) -> RowsBack:
+    """Correct decoded rows, and find those that are accepted.
+
+    A corrected row may have been set aside again, and corrected again: until none is left.
+
+    Args:
+        rows: The rows as delivered.
+        schema: Their declaration.
+        back: The rows that are put back.
+    """
+    if not back:
+        return RowsBack(rows, frozenset(), {})
+    corrected: list[str | None] = []
+    left = list(back)
+    while True:
+        places = _places(rows, schema, {row.key for row in left})
+        now = {
+            places[row.key, row.digest]: row
+            for row in left
+            if row.record is not None and (row.key, row.digest) in places
+        }
+        if not now:
+            break
+        rows = _corrected(rows, schema, {at: row.record or {} for at, row in now.items()})
+        corrected += [row.key for row in now.values()]
+        left = [row for row in left if row not in now.values()]
+    fitting = {int(at): position for position, at in enumerate(rows.rows)}
+    accepted = {
+        fitting[places[row.key, row.digest]]: row.key
+        for row in left
+        if row.record is None and places.get((row.key, row.digest)) in fitting
+    }
+    facts = {
+        "corrected": corrected,
+        "accepted": list(accepted.values()),
+        "otherwise": len(left) - len(accepted),
+    }
+    return RowsBack(rows, frozenset(accepted), facts)
+
+
+def _places(
+    rows: Decoded, schema: Schema, keys: set[str | None]
+) -> dict[tuple[str | None, str], int]:
+    """Where in the input rows of some keys are, by key and digest; the last of equal ones."""
+    places: dict[tuple[str | None, str], int] = {}
+    for position, key in enumerate(map(str, rows.columns[schema.key or ""])):
+        if key in keys:
+            values = {name: python_value(rows.columns[name][position]) for name in schema.names}
+            places[key, record_digest(values)] = int(rows.rows[position])
+    for row in rows.rejected:
+        if row.key in keys:
+            places[row.key, record_digest(row.record)] = row.row
+    return places
+
+
+def _corrected(rows: Decoded, schema: Schema, records: Mapping[int, Mapping[str, Any]]) -> Decoded:
+    """The rows with those at some places of the input replaced by other records."""
+    at = np.array(list(records), np.int64)
+    new = decode(list(records.values()), schema, source="the corrected rows")
+    refused = [replace(row, row=int(at[row.row])) for row in new.rejected]
+    stay = [row for row in rows.rejected if row.row not in records]
+    numbered = {field.name: at[new.rows] for field in schema if field.is_row_number}
+    origins, columns = _merged(
+        (rows.rows, rows.columns), (at[new.rows], {**new.columns, **numbered}), at
+    )
+    _, unfit = _merged(
+        (np.array([row.row for row in rows.rejected], np.int64), rows.unfit),
+        (np.array([row.row for row in refused], np.int64), new.unfit),
+        at,
+    )
+    rejected = tuple(sorted((*stay, *refused), key=lambda row: row.row))
+    return Decoded(columns, origins, rejected, rows.ignored, rows.total, unfit)
+
+
+def _merged(
+    old: tuple[Array, Columns], new: tuple[Array, Columns], replaced: Array
+) -> tuple[Array, Columns]:
+    """Rows in the order of their places, without the old ones at the replaced places."""
+    stay = ~np.isin(old[0], replaced)
+    origins = np.concatenate([old[0][stay], new[0]])
+    order = np.argsort(origins, kind="stable")
+    parts = [part for part in (take_rows(old[1], stay), new[1]) if part]
+    columns = take_rows(stacked(parts), order) if parts else {}
+    for array in columns.values():
+        array.setflags(write=False)
+    return origins[order], columns
+
+
+def _path(records: Records, partition: str) -> Path:
+    return records.root / PUT_BACK / f"{file_name(partition)}.json"

@@ -1,0 +1,193 @@
+"""What is published reaches every sink, whatever breaks off in between."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lockstep.project.sinks import PublishedRows, SqlSink
+from lockstep.store import handovers
+from lockstep.store.attempts import StepRecord
+from lockstep.store.handovers import Handovers
+from lockstep.store.partition_records import Records
+
+DAY, NEXT = "2020-03-01", "2020-03-02"
+
+
+@dataclass
+class ListedSink:
+    """Keeps published rows in a list, while it is up."""
+
+    name: str = "a list"
+    is_up: bool = True
+    asked: int = 0
+    kept: list[PublishedRows] = field(default_factory=list)
+
+    def write(self, published: PublishedRows) -> None:
+        self.asked += 1
+        if not self.is_up:
+            raise ConnectionRefusedError("nobody listens")
+        self.kept.append(published)
+
+    def describe(self) -> str:
+        return self.name
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path / "daily", lambda day: f"score {day}", exported="published")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqlSink:
+    return SqlSink(f"sqlite:///{tmp_path}/predictions.db")
+
+
+def publish(place: Handovers, day: str, risks: dict[str, float], version: int = 1) -> None:
+    """Commit an attempt, and hand it over as `lockstep.scoring.partition.publish` does."""
+    with place.records.step(day, "published", f"{day} {version} {risks}") as attempt:
+        count = len(risks)
+        columns = {
+            "id": pa.array(list(risks)),
+            "risk": pa.array(list(risks.values()), pa.float64()),
+            "version": pa.array([version] * count, pa.int64()),
+        }
+        attempt.write("published", pa.table(columns))
+        attempt.keep("published", StepRecord({"published": count}, version=version))
+        place.records.commit(attempt)
+        place.hand_over(attempt)
+
+
+def rows(sink: SqlSink) -> set:
+    with sqlite3.connect(sink.url.removeprefix("sqlite:///")) as database:
+        found = database.execute("SELECT partition, id, version, risk, is_current FROM predictions")
+        return set(found)
+
+
+def killed(do: Callable[[], None]) -> None:
+    """Carry out something in a process that kills itself in the midst of it."""
+    process = os.fork()
+    if not process:
+        try:
+            do()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 9
+
+
+def die(*arguments: object) -> None:
+    os._exit(9)
+
+
+def test_a_sink_that_is_down_is_told_and_given_the_partition_by_the_next_run(records) -> None:
+    sink = ListedSink(is_up=False)
+    place = Handovers("orders", records, [sink])
+    publish(place, DAY, {"a": 0.5})
+    assert records.demand(DAY).number == 1  # it is published all the same
+    assert place.left(DAY) == {"a list": "ConnectionRefusedError: nobody listens"}
+    (result,) = place.results(DAY).values()
+    assert result.result == "failed"
+    assert "nobody listens" in result.summary
+    sink.is_up = True
+    assert place.catch_up() == [DAY]
+    assert [published.rows["id"].to_pylist() for published in sink.kept] == [["a"]]
+    assert place.results(DAY)["sinks"].passed
+
+
+def test_what_a_sink_holds_is_not_given_to_it_again(records) -> None:
+    sink = ListedSink()
+    place = Handovers("orders", records, [sink])
+    publish(place, DAY, {"a": 0.5})
+    assert (place.catch_up(), sink.asked) == ([], 1)
+
+
+def test_one_sink_that_is_down_keeps_nothing_from_the_others(records) -> None:
+    down, up = ListedSink("down", is_up=False), ListedSink("up")
+    place = Handovers("orders", records, [down, up])
+    publish(place, DAY, {"a": 0.5})
+    assert (list(place.left(DAY)), len(up.kept)) == (["down"], 1)
+
+
+def test_a_sink_that_is_down_is_asked_once_a_run_however_much_is_open(records) -> None:
+    down, up = ListedSink("down", is_up=False), ListedSink("up", is_up=False)
+    place = Handovers("orders", records, [down, up])
+    for day in (DAY, NEXT):
+        publish(place, day, {"a": 0.5})
+    up.is_up, down.asked = True, 0
+    assert place.catch_up() == []
+    assert (down.asked, len(up.kept)) == (1, 2)
+    assert place.open() == {day: {"down": place.left(day)["down"]} for day in (DAY, NEXT)}
+
+
+def test_a_sink_that_is_declared_later_is_given_what_was_published_before(records) -> None:
+    publish(Handovers("orders", records, []), DAY, {"a": 0.5})
+    sink = ListedSink()
+    assert Handovers("orders", records, [sink]).catch_up() == [DAY]
+    assert len(sink.kept) == 1
+
+
+def test_a_partition_that_is_published_again_is_handed_over_again(records, database) -> None:
+    place = Handovers("orders", records, [database])
+    publish(place, DAY, {"a": 0.5, "b": 0.5})
+    publish(place, DAY, {"a": 0.75})
+    publish(place, DAY, {"a": 0.25}, version=2)
+    assert rows(database) == {(DAY, "a", 1, 0.75, 0), (DAY, "a", 2, 0.25, 1)}
+
+
+@pytest.mark.parametrize("step", ["before the sink", "after the sink"])
+def test_a_kill_between_the_commit_and_the_note_of_the_handover_is_repaired(
+    records, database, monkeypatch, step
+) -> None:
+    place = Handovers("orders", records, [database])
+    publish(place, DAY, {"a": 0.5})
+    with monkeypatch.context() as patch:
+        if step == "before the sink":
+            patch.setattr(SqlSink, "write", die)
+        else:
+            patch.setattr(handovers, "replace_text", die)
+        killed(lambda: publish(place, DAY, {"a": 0.75, "b": 0.75}))
+    assert place.left(DAY) == {database.describe(): "it was not tried yet"}
+    assert place.catch_up() == [DAY]
+    assert rows(database) == {(DAY, "a", 1, 0.75, 1), (DAY, "b", 1, 0.75, 1)}
+
+
+def test_a_kill_within_the_transaction_leaves_readers_the_rows_before(
+    records, database, monkeypatch
+) -> None:
+    place = Handovers("orders", records, [database])
+    publish(place, DAY, {"a": 0.5})
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlalchemy.engine.Connection._commit_impl", die)
+        killed(lambda: publish(place, DAY, {"a": 0.75}))
+    assert rows(database) == {(DAY, "a", 1, 0.5, 1)}
+    assert place.catch_up() == [DAY]
+    assert rows(database) == {(DAY, "a", 1, 0.75, 1)}
+
+
+def test_runs_at_once_leave_in_the_sink_what_counts(records, database) -> None:
+    place = Handovers("orders", records, [database])
+    runs = [
+        threading.Thread(target=publish, args=(place, DAY, {"a": number / 8}))
+        for number in range(6)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    counts = records.demand(DAY).read("published")["risk"].to_pylist()
+    assert rows(database) == {(DAY, "a", 1, counts[0], 1)}
+
+
+def test_a_note_that_is_damaged_is_written_anew(records) -> None:
+    sink = ListedSink()
+    place = Handovers("orders", records, [sink])
+    publish(place, DAY, {"a": 0.5})
+    (records.root / "handed_over" / f"{DAY}.json").write_text("{")
+    assert place.catch_up() == [DAY]
+    assert len(sink.kept) == 2  # which changes nothing: a sink is idempotent
