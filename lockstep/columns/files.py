@@ -8,7 +8,8 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,34 +130,51 @@ def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
         UnavailableError: The system cannot read it.
         UnreadableError: It is no CSV file that Lockstep reads; the message says how to rewrite it.
     """
-    import pyarrow as pa
-
     try:
         data = path.read_bytes()
     except OSError as error:
         raise _unavailable(path, error) from error
+    return cells_of(path, data, written)
+
+
+def cells_of(path: Path, data: bytes, written: CsvFormat, *, skipped: int = 0) -> pa.Table:
+    """The cells of a CSV text as texts, like `read_csv`.
+
+    Args:
+        path: Its file.
+        data: The text: a header, and rows.
+        written: How it is written.
+        skipped: Lines of the file between the header and the rows.
+
+    Raises:
+        UnreadableError: It is no CSV text that Lockstep reads.
+    """
+    import pyarrow as pa
+
     if not written.is_utf8:
-        data = _in_utf8(path, data, written.encoding)
+        data = _in_utf8(path, data, written.encoding, skipped)
     _check_text(path, data)
     _check_separator(path, data, written.separator)
     try:
         return csv_cells(data, separator=written.separator)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if (line := _line_beyond_utf8(data)) is not None:
+            line += skipped
             raise UnreadableError(
                 f"{path} is not in UTF-8 (line {line}).",
                 where=f"{path}, line {line}",
                 todo=anew(path, encoding="latin-1"),
             ) from error
-        raise _no_cells(path, data, one_line(str(error)), written.separator) from error
+        why = one_line(str(error))
+        raise _no_cells(path, data, why, written.separator, skipped) from error
 
 
-def _in_utf8(path: Path, data: bytes, encoding: str) -> bytes:
+def _in_utf8(path: Path, data: bytes, encoding: str, skipped: int) -> bytes:
     try:
         return data.decode(encoding).encode()
     except UnicodeError as error:
         at = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = data.count(b"\n", 0, at) + 1
+        line = data.count(b"\n", 0, at) + 1 + skipped
         raise UnreadableError(
             f"{path} is not in {encoding} (line {line}).",
             where=f"{path}, line {line}",
@@ -191,14 +209,17 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
     )
 
 
-def _no_cells(path: Path, data: bytes, why: str, separator: str) -> UnreadableError:
+def _no_cells(
+    path: Path, data: bytes, why: str, separator: str, skipped: int
+) -> UnreadableError:
     """The error for a CSV file without cells, with the line at fault."""
     odd = _odd_row(data, separator)
     if odd is None:
         what, where, todo = why, str(path), "Correct the file."
     else:
         is_last = odd.line > data.rstrip(b"\r\n").count(b"\n")
-        what, where = f"line {odd.line} {odd.why}", f"{path}, line {odd.line}"
+        line = odd.line + skipped
+        what, where = f"line {line} {odd.why}", f"{path}, line {line}"
         todo = _CUT_OFF if is_last and odd.is_short else _ODD_ROW
     return UnreadableError(f"{path} cannot be read as CSV: {what}.", where=where, todo=todo)
 
@@ -325,13 +346,27 @@ def read_parquet(path: Path) -> pa.Table:
         UnavailableError: The system cannot read it.
         UnreadableError: It is no Parquet file, or damaged.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with unreadable_parquet(path):
         with parquet.ParquetFile(path) as file:
             table = file.read()
         table.validate(full=True)  # texts in UTF-8, above all
+    return table.drop_columns(nameless_index(table.schema))
+
+
+@contextmanager
+def unreadable_parquet(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a Parquet file into what they mean.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is no Parquet file, or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # none is of the content
             raise _unavailable(path, error) from error
@@ -340,7 +375,6 @@ def read_parquet(path: Path) -> pa.Table:
             where=str(path),
             todo="Write it anew.",
         ) from error
-    return table.drop_columns(nameless_index(table.schema))
 
 
 def nameless_index(schema: pa.Schema) -> list[str]:
@@ -354,19 +388,33 @@ def _decode_parquet(path: Path, schema: Schema) -> Decoded:
 
 
 def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
-    records = []
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                record = _parse(line, f"{path}, line {number}")
-                if not isinstance(record, dict):
-                    raise UnreadableError(
-                        f"{path}, line {number}: not a JSON object: {show(line)}.",
-                        where=f"{path}, line {number}",
-                        todo="Write one record a line.",
-                    )
-                records.append(record)
-    return decode(records, schema, source=str(path))
+        return decode(parse_lines(path, lines), schema, source=str(path))
+
+
+def parse_lines(path: Path, lines: Iterable[bytes], *, skipped: int = 0) -> list[dict[str, Any]]:
+    """The records of JSON lines.
+
+    Args:
+        path: Their file.
+        lines: The lines; empty ones hold none.
+        skipped: Lines of the file before them.
+
+    Raises:
+        UnreadableError: A line holds something else than an object.
+    """
+    records = []
+    for number, line in enumerate(lines, start=skipped + 1):
+        if line.strip():
+            record = _parse(line, f"{path}, line {number}")
+            if not isinstance(record, dict):
+                raise UnreadableError(
+                    f"{path}, line {number}: not a JSON object: {show(line)}.",
+                    where=f"{path}, line {number}",
+                    todo="Write one record a line.",
+                )
+            records.append(record)
+    return records
 
 
 def _parse(text: str | bytes, source: str) -> Any:
