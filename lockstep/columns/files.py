@@ -209,9 +209,7 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
     )
 
 
-def _no_cells(
-    path: Path, data: bytes, why: str, separator: str, skipped: int
-) -> UnreadableError:
+def _no_cells(path: Path, data: bytes, why: str, separator: str, skipped: int) -> UnreadableError:
     """The error for a CSV file without cells, with the line at fault."""
     odd = _odd_row(data, separator)
     if odd is None:

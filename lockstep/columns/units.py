@@ -17,7 +17,13 @@ import numpy as np
 
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded, Rejected, decode, decode_cells
-from lockstep.columns.files import cells_of, nameless_index, parse_lines, unreadable_parquet
+from lockstep.columns.files import (
+    cells_of,
+    decode_file,
+    nameless_index,
+    parse_lines,
+    unreadable_parquet,
+)
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnreadableError
 
@@ -47,7 +53,7 @@ class Held:
         """Number of its rows, with the refused ones."""
         return self.decoded.total
 
-    def read(self, schema: Schema) -> Decoded:  # noqa: ARG002 - of all units
+    def read(self, schema: Schema) -> Decoded:
         """The rows, as they were decoded."""
         return self.decoded
 
@@ -134,6 +140,26 @@ def cut(path: Path, written: CsvFormat = USUAL, rows: int = ROWS) -> tuple[FileU
     return units if len(units) > 1 else ()
 
 
+def read_file(
+    path: Path, schema: Schema, written: CsvFormat = USUAL, rows: int = ROWS
+) -> Decoded | Units:
+    """The rows of a file: units to read later where it is larger than one, else decoded now.
+
+    Args:
+        path: The file.
+        schema: What the rows are declared to hold.
+        written: How a CSV file is written.
+        rows: Most rows of a unit.
+
+    Raises:
+        InputError: See `lockstep.columns.files.decode_file`.
+    """
+    is_large = path.is_file() and path.stat().st_size > rows  # a row has a byte at least
+    if is_large and (units := cut(path, written, rows)):
+        return Units(units)
+    return decode_file(path, schema, written)
+
+
 def _placed(decoded: Decoded, first: int, numbered: str | None) -> Decoded:
     """Decoded rows with their numbers in the whole file.
 
@@ -194,7 +220,7 @@ def _read_parquet(unit: FileUnit, schema: Schema) -> tuple[Decoded, Sequence[str
     from pyarrow import parquet
 
     with unreadable_parquet(unit.path), parquet.ParquetFile(unit.path) as file:
-        names = [name for name in file.schema_arrow.names]
+        names = file.schema_arrow.names
         dropped = nameless_index(file.schema_arrow)
         groups = list(range(unit.start, unit.end))
         batches = file.iter_batches(unit.rows, row_groups=groups, use_threads=False)
@@ -235,15 +261,15 @@ def _cut_text(path: Path, written: CsvFormat, rows: int) -> Iterator[FileUnit]:
                     continue
                 found += is_row
                 if is_row and found - begin["first"] == rows:
-                    units.append(FileUnit(path, written, rows=rows, end=end, header=header, **begin))
+                    units.append(
+                        FileUnit(path, written, rows=rows, end=end, header=header, **begin)
+                    )
                     begin = {"start": end, "skipped": line, "first": found}
     if lines.is_quoted:
         return
     found += lines.is_open
     if rest := found - begin["first"]:
-        units.append(
-            FileUnit(path, written, rows=rest, end=lines.place, header=header, **begin)
-        )
+        units.append(FileUnit(path, written, rows=rest, end=lines.place, header=header, **begin))
     yield from units
 
 

@@ -35,7 +35,7 @@ def test_both_refuse_the_same_rows(result: SuiteResult) -> None:
 
 
 def test_a_refused_row_is_set_aside_and_warns() -> None:
-    ingested = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
     found = check_input_suite(ingested, ROWS.columns, SUITE, lambda told: None)
     assert (found.result, found.column) == ("warned", "price")
     assert found.numbers["set aside"] == len(ingested.broken) == 1
@@ -43,7 +43,7 @@ def test_a_refused_row_is_set_aside_and_warns() -> None:
 
 def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() -> None:
     nothing = decode(FRAME.head(0), SCHEMA)
-    ingested = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
     decoding = check_decoding(ingested)
     assert decoding.result == "warned"
     assert decoding.summary == "no rows came: the delivery has columns, and no row"

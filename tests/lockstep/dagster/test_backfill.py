@@ -50,7 +50,7 @@ def score_without_dagster(place: Workplace, day: str) -> None:
     (stream,) = (stream for stream in streams(place.declared) if stream.name == "daily")
     live = Live(place.registry, "orders", place.home.live("orders"))
     work = Work(place.declared, place.store, "daily", day)
-    all_steps(work, live, partial(stream.decode, place.home, day))
+    all_steps(work, live, partial(stream.read, place.home, day))
 
 
 def deliver_nothing(place: Workplace, day: str) -> None:

@@ -22,10 +22,10 @@ from lockstep.store.inbox import (
     came_as,
     claim_copy,
     claim_files,
-    decode_claimed,
     find_claimed,
     left_alone,
     named_file,
+    read_claimed,
 )
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_stream
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     drop(tmp_path, "half.parquet", "PAR1 and no more")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(UnreadableError, match="half-written"):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "rejected" / claim.partition).exists()
 
 
@@ -231,7 +231,7 @@ def test_a_claimed_file_that_was_edited_is_refused_and_stays_where_it_is(tmp_pat
     with pytest.raises(
         UnreadableError, match=f"edited since it was claimed.*Move it to {tmp_path}"
     ):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "claimed" / claim.partition).exists()
 
 
@@ -239,7 +239,7 @@ def test_the_reason_names_the_file_where_it_is_set_aside(tmp_path: Path) -> None
     drop(tmp_path, "monday.csv", "name;x\na;1\n")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(InputError) as refused:
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     reason = str(refused.value)
     assert f'read_csv("{tmp_path / "rejected" / claim.partition}"' in reason
     assert "claimed" not in reason
@@ -250,7 +250,7 @@ def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
     (claim,) = claim_files(tmp_path)
     for _ in range(2):
         with pytest.raises(InputError, match="empty"):
-            decode_claimed(tmp_path, claim.partition, Row.schema())
+            read_claimed(tmp_path, claim.partition, Row.schema())
 
 
 def test_a_file_that_can_be_read_as_another_record_is_taken_back(tmp_path: Path) -> None:
@@ -260,9 +260,9 @@ def test_a_file_that_can_be_read_as_another_record_is_taken_back(tmp_path: Path)
     drop(tmp_path, "names.csv", "name\na\n")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(UnreadableError, match="lacks the column x") as refused:
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert refused.value.column == "x"
-    assert decode_claimed(tmp_path, claim.partition, Named.schema()).total == 1
+    assert read_claimed(tmp_path, claim.partition, Named.schema()).total == 1
     assert (tmp_path / "claimed" / claim.partition).exists()
     assert list((tmp_path / "rejected").iterdir()) == []
 
@@ -271,7 +271,7 @@ def test_content_that_was_set_aside_before_is_not_claimed_again(tmp_path: Path) 
     drop(tmp_path, "empty.csv", "")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(InputError, match="empty"):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     drop(tmp_path, "again.csv", "")
     assert claim_files(tmp_path) == []
     assert len(list((tmp_path / "repeated").iterdir())) == 1
@@ -282,7 +282,7 @@ def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -
     first = claim_copy(tmp_path / "inbox", file)
     assert claim_copy(tmp_path / "inbox", file) == first
     assert file.exists()
-    decoded = decode_claimed(tmp_path / "inbox", first, Row.schema())
+    decoded = read_claimed(tmp_path / "inbox", first, Row.schema())
     assert decoded.columns["x"].tolist() == [1.0]
 
 
@@ -294,7 +294,7 @@ def test_a_claimed_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: 
 def test_a_rejected_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: Path) -> None:
     partition = claim_copy(tmp_path / "inbox", drop(tmp_path, "a.csv", "name,x\na,1,2\n"))
     with pytest.raises(UnreadableError):
-        decode_claimed(tmp_path / "inbox", partition, Row.schema())
+        read_claimed(tmp_path / "inbox", partition, Row.schema())
     assert claim_copy(tmp_path / "inbox", Path(partition)) == partition
 
 
@@ -384,8 +384,8 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", fail)
         with pytest.raises(UnavailableError, match="Input/output error"):
-            decode_claimed(tmp_path, claim.partition, Row.schema())
-    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
+            read_claimed(tmp_path, claim.partition, Row.schema())
+    assert read_claimed(tmp_path, claim.partition, Row.schema()).total == 1
     assert not (tmp_path / "rejected").exists()
 
 
@@ -445,7 +445,7 @@ def test_a_file_of_any_name_is_claimed_under_a_printable_one(tmp_path: Path, nam
     assert own.isprintable()
     assert os.fsencode(name_shown(own.rpartition("-")[0])) == name.removesuffix(b".csv")
     assert find_claimed(tmp_path, file) == own
-    assert decode_claimed(tmp_path, own, Row.schema()).total == 1
+    assert read_claimed(tmp_path, own, Row.schema()).total == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -525,8 +525,8 @@ def test_the_inbox_reads_files_as_the_pipeline_declares_them(tmp_path: Path) -> 
     drop(home.inbox("orders"), "monday.csv", text)
     (claim,) = claim_files(home.inbox("orders"))
     schema = ASSETS.pipeline.record_schema
-    decoded = inbox_stream(declared).decode(home, claim.partition, schema)
+    decoded = inbox_stream(declared).read(home, claim.partition, schema)
     assert not decoded.rejected
     assert decoded.columns["price"].tolist() == [1.5]
     with pytest.raises(UnreadableError, match="by semicolons, not commas"):
-        inbox_stream(ASSETS).decode(home, claim.partition, schema)
+        inbox_stream(ASSETS).read(home, claim.partition, schema)
