@@ -99,7 +99,7 @@ def homes(
     checkouts: Callable[[Path], Checkout],
 ) -> tuple[Checkout, Checkout]:
     """Two checkouts, the addresses of the services in their settings."""
-    both = [checkouts(tmp_path_factory.mktemp(name)) for name in ("ada", "ben")]
+    both = [checkouts(tmp_path_factory.mktemp(name)) for name in ("first", "second")]
     for checkout in both:
         with (checkout.folder / "pyproject.toml").open("a") as settings:
             settings.write(f'mlflow_tracking_uri = "{services.mlflow}"\n')
@@ -123,47 +123,47 @@ def live(checkout: Checkout) -> dict[str, Any]:
 def test_homes_of_one_registry_promote_score_and_roll_back_by_turns(
     services: Services, homes: tuple[Checkout, Checkout]
 ) -> None:
-    ada, ben = homes
-    done(ada, "train", "orders")
-    done(ada, "promote", "orders", "1")
-    assert live(ada) == live(ben) | {"here": 1}
-    assert live(ben)["decided"]["home"] == str(ada.home)
+    first, second = homes
+    done(first, "train", "orders")
+    done(first, "promote", "orders", "1")
+    assert live(first) == live(second) | {"here": 1}
+    assert live(second)["decided"]["home"] == str(first.home)
 
     # The other home takes it over, and scores.
-    scored = done(ben, "score", "orders", "--day", DAY)
+    scored = done(second, "score", "orders", "--day", DAY)
     (report,) = scored["runs"]
     assert report["published"]
     told = {check["check"]: check for check in report["checks"]}["live_version"]
     assert told["result"] == "passed"
-    assert f"in {ada.home} on" in told["summary"]
-    assert live(ben) == live(ada)
+    assert f"in {first.home} on" in told["summary"]
+    assert live(second) == live(first)
 
     # It promotes, and the first one scores by that, at once.
-    done(ben, "train", "orders")
-    done(ben, "promote", "orders", "2")
-    (report,) = done(ada, "score", "orders", "--day", DAY)["runs"]
+    done(second, "train", "orders")
+    done(second, "promote", "orders", "2")
+    (report,) = done(first, "score", "orders", "--day", DAY)["runs"]
     assert report["materialized"]["orders/daily/scored"]["version"] == 2
-    now = live(ada)
+    now = live(first)
     assert (now["version"], now["before"], now["here"]) == (2, 1, 2)
-    assert now["decided"]["home"] == str(ben.home)
+    assert now["decided"]["home"] == str(second.home)
 
     # Each promotion went through the gate once, as Dagster has it in its database.
     assert runs(services, "orders_promote") == 2
 
     # A rollback in one home is one in the other.
-    done(ben, "rollback", "orders")
-    (report,) = done(ada, "score", "orders", "--day", "2020-03-02")["runs"]
+    done(second, "rollback", "orders")
+    (report,) = done(first, "score", "orders", "--day", "2020-03-02")["runs"]
     assert report["materialized"]["orders/daily/scored"]["version"] == 1
 
     # What is moved by hand is told apart from all that.
     from mlflow import MlflowClient
 
     MlflowClient(services.mlflow).set_registered_model_alias("orders", "live", "2")
-    (report,) = done(ada, "score", "orders", "--day", "2020-03-03", status=1)["runs"]
+    (report,) = done(first, "score", "orders", "--day", "2020-03-03", status=1)["runs"]
     told = {check["check"]: check for check in report["checks"]}["live_version"]
     assert told["result"] == "failed"
     assert "the alias was moved by hand; nothing is scored" in told["summary"]
-    assert f"in {ben.home} on" in told["summary"]
+    assert f"in {second.home} on" in told["summary"]
 
 
 def runs(services: Services, job: str) -> int:

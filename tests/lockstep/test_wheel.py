@@ -146,7 +146,7 @@ def test_no_check_of_its_training_failed(
 ) -> None:
     found = installed.lockstep("checks", "wine", "--json", cwd=demonstrated[1])
     candidate = [one for one in json.loads(found.stdout) if one["asset"] == "wine/candidate"]
-    assert len(candidate) == 8
+    assert len(candidate) == 9
     assert {one["check"]: one["result"] for one in candidate if one["result"] != "passed"} == {
         "champion_comparison": "not_judged"
     }

@@ -73,5 +73,9 @@ def test_what_was_checked_is_made_anew_by_a_command_of_its_own(asset: str, comma
     assert Place(asset).again == command
 
 
-def test_the_page_of_a_check_names_asset_and_check() -> None:
-    assert DAY.page("decoding") == "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
+def test_the_page_of_a_result_names_its_partition_and_without_one_the_check() -> None:
+    page = "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
+    assert Place("orders/daily/batch").page("decoding") == page
+    assert Place("orders/daily/batch").page("record") == "/assets/orders/daily/batch?view=checks"
+    page = "/assets/orders/inbox/batch?view=partitions&partition=a%26b%20c.csv"
+    assert Place("orders/inbox/batch", "a&b c.csv").page("decoding") == page

@@ -17,10 +17,10 @@ from assets.orders import ASSETS, orders, orders_with_fates
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
-from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
+from lockstep.store.live_version import Live
 from lockstep.store.lock import locked
 from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
@@ -392,8 +392,12 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert live is not None
     since = f"{live.since:%Y-%m-%d %H:%M}"
     first, titles, *others = lockstep("versions", "orders").out.splitlines()
-    here = Site.here(two_versions.home.path)
-    assert first == f"Version 1 of orders is live since {since} UTC, by the gate of {here}."
+    registry, path = two_versions.home.registry(), two_versions.home.live("orders")
+    decided = Live(registry, "orders", path).state().decided
+    assert decided is not None
+    assert first == (
+        f"Version 1 of orders is live since {since} UTC, by the gate of {decided.site}."
+    )
     assert titles.split()[:4] == ["version", "aliases", "trained", "rows"]
     assert [line.split()[0] for line in others] == ["2", "1"]
     assert "@champion @live" in others[1]
@@ -401,12 +405,12 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
 
 
 def test_versions_tell_what_differs_between_two(lockstep: Lockstep, live, edited_orders) -> None:
-    number = live.fit(edited_orders(("return weight > 5", "return weight > 6")))
+    number = live.fit(edited_orders(("probability >= 0.5", "probability >= 0.2")))
     out = lockstep("versions", "orders", "--diff", "1", str(number)).out
-    assert "-    return weight > 5\n+    return weight > 6" in out
-    assert "is_heavy" in out
+    assert "-    return return_probability >= 0.5\n" in out
+    assert "+    return return_probability >= 0.2\n" in out
     differences = json.loads(lockstep("versions", "orders", "--diff", "1", "2", "--json").out)
-    assert differences["columns"] == {"is_heavy": "changed"}
+    assert differences["columns"] == {"will_return": "changed"}
     assert lockstep("versions", "orders", "--diff", "1", "1").out == (
         "Versions 1 and 1 of orders are the same in code, rows and environment.\n"
     )
@@ -893,7 +897,7 @@ def orders_of(day: str) -> pd.DataFrame:
 # While `lockstep up` runs
 
 
-PAGE = "http://127.0.0.1:3999/assets/orders/daily/batch?view=checks&checkDetail=live_version"
+PAGE = f"http://127.0.0.1:3999/assets/orders/daily/batch?view=partitions&partition={DAY}"
 
 
 @pytest.fixture
@@ -912,7 +916,7 @@ def test_a_day_that_is_blocked_is_told_with_the_page_of_the_check(
     told = blocked_while_up.out.partition("live_version\n")[2]
     what, where, todo, page = (line.strip() for line in told.splitlines()[:4])
     assert what.startswith("@live is version")
-    assert where.startswith("Where: the alias @live of orders in the registry")
+    assert where.startswith("Where: the alias @live of orders and the tags")
     assert todo.endswith(f"Then: `lockstep score orders --day {DAY}`")
     assert page == PAGE
 
@@ -926,7 +930,7 @@ def test_checks_tell_the_page_of_one_that_failed(
         if one["check"] == "live_version"
     )
     assert failed["page"] == PAGE
-    assert failed["where"].startswith("the alias @live of orders in the registry")
+    assert failed["where"].startswith("the alias @live of orders and the tags")
 
 
 def test_up_tells_the_pages_of_checks_that_failed(

@@ -96,7 +96,7 @@ def test_a_run_that_a_check_stops_says_what_where_and_what_to_do_with_a_link(ins
     assert where == "Where: column price"
     assert "`lockstep score orders --day 2020-03-01 --accept price`" in todo
     assert told.metadata["sudden_shift"] == dg.MetadataValue.url(
-        "/assets/orders/daily/batch?view=checks&checkDetail=sudden_shift"
+        "/assets/orders/daily/batch?view=partitions&partition=2020-03-01"
     )
 
 

@@ -21,7 +21,7 @@ from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import PROVEN, write_proven
 from lockstep.registry.versions import Version
 
-HERE = Site("ada", "/srv/flights/.lockstep", "one")
+HERE = Site("operator", "/srv/flights/.lockstep", "one")
 ENVIRONMENT = "5a1c" * 4
 
 

@@ -25,7 +25,7 @@ from lockstep.registry.version_tags import (
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
-HERE = Site("ada", "/srv/flights/.lockstep", "one")
+HERE = Site("operator", "/srv/flights/.lockstep", "one")
 ENVIRONMENT = "5a1c" * 4
 FOUND = TrainingEvidence(
     training_set="5a1c",
