@@ -54,6 +54,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
 ├── SinkError                     project                             a sink cannot keep the rows
+├── LostWorkerError               scoring                             a unit ends its process
 ├── DiskError                     artifacts                           a disk is full, closed, broken
 │
 │   Servers and their logs
@@ -431,6 +432,10 @@ class BlockedError(LockstepError):
 
 class SupersededError(LockstepError):
     """A later attempt was committed while this one was under way."""
+
+
+class LostWorkerError(LockstepError):
+    """A unit of a batch ended every process that worked on it."""
 
 
 class SinkError(LockstepError):

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import reduce
+from operator import add
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+)
 
 from lockstep.checks.markdown import code_block
 from lockstep.columns.plain import cut, listed, plain
@@ -18,6 +30,7 @@ Severity = Literal["ERROR", "WARN"]
 Result = Literal["passed", "warned", "failed", "not_judged"]
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
+Added = TypeVar("Added", bound="Adds")
 _MOST_ROWS = 50
 """Rows of a table that are kept: the worst ones come first."""
 _MOST_TOLD = 4
@@ -25,6 +38,14 @@ _MOST_TOLD = 4
 _LONGEST_CELL = 1_000
 _LONGEST_NOTE = 20_000
 """Characters that are kept of a cell and of a note."""
+
+
+class Adds(Protocol):
+    """A value that two parts of a batch have a sum of."""
+
+    def __add__(self, other: Self, /) -> Self:
+        """The value of both parts."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -215,6 +236,14 @@ def attempted(
             notes=_traceback(error),
         )
     return Attempted(value, failure, round(perf_counter() - begun, 6))
+
+
+def summed(parts: Sequence[Attempted[Added]]) -> Attempted[Added]:
+    """The sum of the values of units, one or more; the first failure where computing one failed."""
+    seconds = sum(part.seconds for part in parts)
+    failure = next((part.failure for part in parts if part.failure is not None), None)
+    values = [part.value for part in parts if part.value is not None]
+    return Attempted(reduce(add, values) if failure is None else None, failure, seconds)
 
 
 NOTHING_DEMANDED = CheckResult.not_judged(

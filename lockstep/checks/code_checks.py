@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -124,10 +124,27 @@ def _location(pipeline: Pipeline, column: str) -> str:
     return str(origin) if origin is not None else ""
 
 
-def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
-    """Compare this environment with the fit's; see `check_code` for `proven`."""
+def check_environment(
+    loaded: LoadedVersion, *, proven: bool, units: Collection[str] = ()
+) -> CheckResult:
+    """Compare this environment with the fit's, and those of a batch's units with this one.
+
+    Args:
+        loaded: The version.
+        proven: See `check_code`.
+        units: The fingerprints of the environments in which units were worked on.
+    """
+    from lockstep.artifacts.fingerprint import computing_fingerprint
     from lockstep.parity.environment import Environment
 
+    if {*units} - {computing_fingerprint(loaded)}:
+        return CheckResult(
+            False,
+            "Units of the batch were worked on in another environment than this one: Python, "
+            "libraries, processor, time zone or Lockstep's own code differ.",
+            where="the processes or machines that work on units",
+            todo="Give them the installation of this process, then: AGAIN",
+        )
     fitted = loaded.environment
     differences = fitted.compare(Environment.capture(fitted.libraries))
     grave = [difference for difference in differences if difference.severity == "error"]

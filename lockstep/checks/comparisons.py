@@ -140,16 +140,18 @@ def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
     return check_comparison(report, pipeline.graph, how, failing="")
 
 
-def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
-    """Check that a batch's features and outputs are the same if it is computed in parts."""
-    from lockstep.parity.company import in_other_company
+def check_company(comparison: Comparison, graph: Graph) -> CheckResult:
+    """Check that a batch's features and outputs are the same if it is computed in parts.
 
-    comparison = in_other_company(pipeline, computed)
+    Args:
+        comparison: The comparison by `lockstep.parity.company`.
+        graph: The graph of the columns.
+    """
     if not comparison.compared and comparison.first is None:
         return CheckResult.not_judged(
             "No function of the pipeline computes a column of these rows."
         )
-    return check_comparison(comparison, pipeline.graph, "each row computed again among others")
+    return check_comparison(comparison, graph, "each row computed again among others")
 
 
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:

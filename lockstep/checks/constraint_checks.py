@@ -16,7 +16,7 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage, impact_figures
 from lockstep.checks.ingest import QuarantinedValues
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
@@ -89,11 +89,13 @@ class Weighed:
         finding: The finding.
         weight: Whether it blocks, warns or is accepted.
         is_now: Whether a person accepts it now, rather than for an earlier batch.
+        keys: Keys of the first rows that show it.
     """
 
     finding: Finding
     weight: Weight
     is_now: bool = False
+    keys: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -111,21 +113,47 @@ class Weighed:
 
 @dataclass(frozen=True, eq=False)
 class WeighedBatch:
-    """A batch held against the constraints of a version.
+    """A batch, or some days of it, held against the constraints of a version; days add up.
 
     Attributes:
         constraints: The constraints.
-        view: The rows of the batch.
-        days: The statistics of each day against their limits.
+        rows: Number of rows.
+        looked_at: How many of them statistics are of.
+        days: The statistics of each day against their limits; of added days, of the last one.
+        count: Number of days.
         findings: The findings, the worst of each day first, without those that are off.
         accept: Names that a person accepts and that match no finding.
+        asked: Some rows that show the first finding that `constraints` reports.
     """
 
     constraints: ConstraintSet
-    view: View
+    rows: int
+    looked_at: int
     days: Sequence[DayJudged]
+    count: int
     findings: Sequence[Weighed]
     accept: Sequence[str] = ()
+    asked: Columns = field(default_factory=dict)
+
+    def __add__(self, other: WeighedBatch) -> WeighedBatch:
+        """The days of both, in order."""
+        findings = sorted([*self.findings, *other.findings], key=_rank)
+        own = next((each for each in findings if not each.is_shift), None)
+        return WeighedBatch(
+            self.constraints,
+            self.rows + other.rows,
+            self.looked_at + other.looked_at,
+            other.days or self.days,
+            self.count + other.count,
+            findings,
+            [name for name in self.accept if name in other.accept],
+            self.asked if own is self.first else other.asked,
+        )
+
+    @property
+    def first(self) -> Weighed | None:
+        """The first finding that `constraints` reports."""
+        return next((finding for finding in self.findings if not finding.is_shift), None)
 
     @property
     def errors(self) -> list[Weighed]:
@@ -169,16 +197,28 @@ def judge(
     weighed = list(
         filter(None, (_weighed(finding, terms, constraints, view) for finding in findings))
     )
-    order = {"an error": 0, "unusual": 1, "accepted": 2}
-    weighed.sort(key=lambda finding: order[finding.weight])
+    weighed.sort(key=_rank)
     names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
     unmatched = [name for name in terms.accept if name not in names]
-    return WeighedBatch(constraints, view, days, weighed, unmatched)
+    return WeighedBatch(
+        constraints=constraints,
+        rows=len(view),
+        looked_at=sum(day.looked_at for day in days),
+        days=days,
+        count=len(days),
+        findings=[replace(each, keys=_keys(view, each.finding)) for each in weighed],
+        accept=unmatched,
+    )
+
+
+def _rank(finding: Weighed) -> int:
+    order: dict[Weight, int] = {"an error": 0, "unusual": 1, "accepted": 2}
+    return order[finding.weight]
 
 
 def check_constraints(
     judged: WeighedBatch,
-    ask: Callable[[Sequence[str], Array], Impact],
+    ask: Callable[[Sequence[str]], Impact],
     aside: QuarantinedValues,
     lacking: str | None,
 ) -> CheckResult:
@@ -186,12 +226,12 @@ def check_constraints(
 
     Args:
         judged: The batch.
-        ask: Returns the impact of columns in some rows on the outputs; called with the first
-            finding.
+        ask: Returns the impact of columns on the outputs in the rows of the first finding; called
+            with its columns.
         aside: The quarantined rows, which a missing value may come from.
         lacking: Why a batch without rows is no error; None where it is one.
     """
-    if not len(judged.view):
+    if not judged.rows:
         if lacking is None:
             return CheckResult(
                 False,
@@ -210,9 +250,7 @@ def check_constraints(
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
     count = len(judged.constraints.features)
-    return _result(
-        judged, False, lambda first: ask(first.columns[:1], first.rows), aside, count, unjudged
-    )
+    return _result(judged, False, ask, aside, count, unjudged)
 
 
 def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) -> CheckResult:
@@ -222,7 +260,7 @@ def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) ->
         judged: The batch.
         ask: Returns the impact of columns on the outputs; called with the first finding.
     """
-    if not len(judged.view):
+    if not judged.rows:
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
     count = sum(feature.family == "values" for feature in judged.constraints.features)
     if not count:
@@ -230,7 +268,7 @@ def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) ->
     too_few = _too_few_days(judged.constraints)
     if too_few and not any(finding.is_shift for finding in judged.findings):
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
-    return _result(judged, True, lambda first: ask(first.columns[:1]), None, count, {})
+    return _result(judged, True, ask, None, count, {})
 
 
 def _too_few_days(constraints: ConstraintSet) -> str:
@@ -244,7 +282,7 @@ def _too_few_days(constraints: ConstraintSet) -> str:
 def _result(
     judged: WeighedBatch,
     is_shift: bool,
-    ask: Callable[[Finding], Impact],
+    ask: Callable[[Sequence[str]], Impact],
     aside: QuarantinedValues | None,
     count: int,
     unjudged: Mapping[str, str],
@@ -252,7 +290,7 @@ def _result(
     findings = [finding for finding in judged.findings if finding.is_shift == is_shift]
     errors = [finding for finding in findings if finding.weight == "an error"]
     first = findings[0].finding if findings else None
-    impact = ask(first) if first is not None and first.columns else None
+    impact = ask(first.columns[:1]) if first is not None and first.columns else None
     nearest = _nearest(judged, is_shift)
     summary = _summary(judged, findings) if findings else _kept(judged, count, nearest, is_shift)
     if first is not None and aside is not None:
@@ -262,10 +300,9 @@ def _result(
     if judged.accept and not is_shift:
         summary += f" Nothing was found of what is accepted: {', '.join(judged.accept)}."
     summary += f" {_lacking(unjudged)}" if unjudged else ""
-    looked_at = sum(day.looked_at for day in judged.days)
-    if looked_at < len(judged.view):
-        summary += f" Statistics are of {looked_at:,} rows, drawn by their keys."
-    keys = _keys(judged, first) if first is not None else ()
+    if judged.looked_at < judged.rows:
+        summary += f" Statistics are of {judged.looked_at:,} rows, drawn by their keys."
+    keys = findings[0].keys if findings else ()
     return CheckResult(
         passed=not findings,
         summary=summary,
@@ -275,7 +312,7 @@ def _result(
         where=first.where if first is not None and not keys else "",
         keys=keys,
         numbers={
-            **coverage(len(judged.view), len(judged.constraints.layout.fields), {}),
+            **coverage(judged.rows, len(judged.constraints.layout.fields), {}),
             "constraints": count,
             "errors": len(errors),
             "unusual": sum(finding.weight == "unusual" for finding in findings),
@@ -303,7 +340,7 @@ def _summary(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
 
 def _line(judged: WeighedBatch, weighed: Weighed) -> str:
     line = weighed.finding.what
-    if len(judged.days) > 1:
+    if judged.count > 1:
         line += f" ({_iso(weighed.finding.day)})"
     return f"Accepted: {line}" if weighed.weight == "accepted" else line
 
@@ -350,7 +387,7 @@ def _rows(judged: WeighedBatch, weighed: Weighed) -> Iterator[dict[str, Any]]:
             "usual": detail.usual,
             "of its limit": float(f"{detail.share:.3g}"),
             "rows": f"{len(finding.rows):,}" if place == 0 and len(finding.rows) else "",
-            "keys": ", ".join(_keys(judged, finding)) if place == 0 else "",
+            "keys": ", ".join(weighed.keys) if place == 0 else "",
         }
 
 
@@ -390,11 +427,11 @@ def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def _keys(judged: WeighedBatch, finding: Finding) -> tuple[str, ...]:
-    key = judged.view.layout.key
+def _keys(view: View, finding: Finding) -> tuple[str, ...]:
+    key = view.layout.key
     if key is None:
         return ()
-    return tuple(str(value) for value in judged.view.columns[key][finding.rows[:_EXAMPLES]])
+    return tuple(str(value) for value in view.columns[key][finding.rows[:_EXAMPLES]])
 
 
 def _iso(day: int) -> str:

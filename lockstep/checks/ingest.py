@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.misfits import todo_of
-from lockstep.checks.suite_checks import Keep, Quarantined, disagreement, suite_result
-from lockstep.columns.aside import set_aside
-from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.checks.suite_checks import Keep, Quarantined, suite_result, validated
+from lockstep.columns.aside import Aside, set_aside
+from lockstep.columns.decode import Decoded, Reason
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.malformed import LINE
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnreadableError
-from lockstep.rules.row_rules import compile_rules, part
+from lockstep.rules.row_rules import RuleCounts, compile_rules, part
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -56,11 +56,11 @@ _REPEATED = (
 
 @dataclass(frozen=True)
 class Ingested:
-    """The parted rows of an input.
+    """The parted rows of an input, or of a unit of it; those of units add up.
 
     Attributes:
         schema: The declaration of the rows.
-        columns: Accepted rows, each key once, in canonical form.
+        accepted: Number of rows that go on, each key once.
         refused: Rows that do not fit their declaration.
         broken: Rows that break a critical row rule.
         duplicates: Rows whose key an earlier row has.
@@ -70,18 +70,30 @@ class Ingested:
     """
 
     schema: Schema
-    columns: Columns
-    refused: tuple[Rejected, ...]
-    broken: tuple[Rejected, ...]
-    duplicates: tuple[Rejected, ...]
+    accepted: int
+    refused: Aside
+    broken: Aside
+    duplicates: Aside
     ignored: tuple[str, ...]
     total: int
     max_quarantined: float
 
-    @property
-    def accepted(self) -> int:
-        """Number of rows that go on."""
-        return len(self.columns[self.schema.names[0]])
+    def __add__(self, other: Ingested) -> Ingested:
+        """The rows of both."""
+        return Ingested(
+            schema=self.schema,
+            accepted=self.accepted + other.accepted,
+            refused=self.refused + other.refused,
+            broken=self.broken + other.broken,
+            duplicates=self.duplicates + other.duplicates,
+            ignored=tuple(dict.fromkeys((*self.ignored, *other.ignored))),
+            total=self.total + other.total,
+            max_quarantined=self.max_quarantined,
+        )
+
+    def repeating(self, rows: Aside) -> Ingested:
+        """The same rows, of which some repeat a key of an earlier unit."""
+        return replace(self, accepted=self.accepted - rows.count, duplicates=self.duplicates + rows)
 
     @property
     def quarantined(self) -> Quarantined:
@@ -111,8 +123,8 @@ def ingest(
     schema: Schema,
     suite: Mapping[str, Any],
     max_quarantined: float,
-    accepted: Container[int] = (),
-) -> Ingested:
+    accepted: Collection[int] = (),
+) -> tuple[Ingested, Array]:
     """Part the decoded rows of an input into accepted, quarantined and duplicates.
 
     Args:
@@ -121,26 +133,30 @@ def ingest(
         suite: The input suite, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
         accepted: Positions of fitting rows that no row rule refuses.
+
+    Returns:
+        The parted rows, and which of the decoded ones go on: bool.
     """
     key = schema.key or ""
     broken = part(data.columns, [compile_rules(suite)], accepted).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
     keep[list(broken)] = False
     repeated = {
-        row: (_duplicate(key, int(data.rows[first])),)
+        row: (duplicate(key, int(data.rows[first])),)
         for row, first in _repeated(data.columns[key], keep).items()
     }
     keep[list(repeated)] = False
-    return Ingested(
+    ingested = Ingested(
         schema=schema,
-        columns={name: array[keep] for name, array in data.columns.items()},
-        refused=data.rejected,
-        broken=set_aside(data.columns, broken, schema, data.rows),
-        duplicates=set_aside(data.columns, repeated, schema, data.rows),
+        accepted=int(np.count_nonzero(keep)),
+        refused=Aside.of(data.rejected),
+        broken=Aside.of(set_aside(data.columns, broken, schema, data.rows)),
+        duplicates=Aside.of(set_aside(data.columns, repeated, schema, data.rows)),
         ignored=data.ignored,
         total=data.total,
         max_quarantined=max_quarantined,
     )
+    return ingested, keep
 
 
 def check_readable(error: UnreadableError) -> CheckResult:
@@ -157,17 +173,16 @@ def check_readable(error: UnreadableError) -> CheckResult:
 def check_decoding(ingested: Ingested) -> CheckResult:
     """Check that every row fits its declaration and every column is declared."""
     problems = []
-    reasons = [why for row in ingested.refused for why in row.reasons]
-    columns = list(dict.fromkeys(why.column for why in reasons if why.column))
-    malformed = sum(why.rule == LINE for why in reasons)
+    refused = ingested.refused
+    columns, malformed = refused.columns, refused.rules[LINE]
     of_what = [*([counted(malformed, "malformed line")] if malformed else []), *columns]
     if ingested.refused:
         problems.append(
             f"{len(ingested.refused):,} of {counted(ingested.total, 'row')} "
             f"{verb(len(ingested.refused), 'does', 'do')} not fit {ingested.schema.name} "
             f"({', '.join(of_what)}) and "
-            f"{verb(len(ingested.refused), 'is', 'are')} set aside, such as {ingested.refused[0]}"
-            f"{ingested.quarantined.excess}"
+            f"{verb(len(ingested.refused), 'is', 'are')} set aside, such as "
+            f"{ingested.refused.rows[0]}{ingested.quarantined.excess}"
         )
     if ingested.ignored:
         problems.append(
@@ -197,7 +212,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
                 "column": reason.column or None,
                 "reason": reason.message,
             }
-            for row in ingested.refused[:20]
+            for row in ingested.refused.rows[:20]
             for reason in row.reasons
         ],
         todo=f"{todo} Then: AGAIN" if todo else "" if ingested.total else _NO_ROWS,
@@ -206,7 +221,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
 
 def _refused(ingested: Ingested) -> str:
     """What to do about rows that do not fit, by the first reason of the first row."""
-    row = ingested.refused[0]
+    row = ingested.refused.rows[0]
     if row.reasons[0].rule == LINE:
         return _MALFORMED
     field = ingested.schema[row.reasons[0].column]
@@ -214,21 +229,22 @@ def _refused(ingested: Ingested) -> str:
 
 
 def check_input_suite(
-    ingested: Ingested, rows: Columns, suite: Mapping[str, Any], keep: Keep
+    ingested: Ingested,
+    rows: Columns,
+    suite: Mapping[str, Any],
+    keep: Keep,
+    counts: RuleCounts | None = None,
 ) -> CheckResult:
     """Check that the rows meet the input suite; some were set aside for breaking it.
 
     Args:
         ingested: The parted rows.
-        rows: All rows that fit their declaration.
+        rows: The rows that fit their declaration; of a large batch, a sample.
         suite: The input suite, as plain JSON.
         keep: Stores Great Expectations' results, as JSON.
+        counts: What the row rules count of all rows; by default, `rows` are all.
     """
-    from lockstep.suites.validation import validate
-
-    result = validate(rows, suite, key=ingested.schema.key or "")
-    keep(result.validation)
-    disagreed = disagreement(result, compile_rules(suite).counts(rows))
+    result, disagreed = validated(rows, suite, ingested.schema.key or "", keep, counts)
     checked = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
     if not ingested.total and not checked.passed:
         checked = replace(checked, summary=f"No rows came. {checked.summary}", todo=_NO_ROWS)
@@ -258,7 +274,7 @@ def check_input_suite(
 
 def _repetition(ingested: Ingested) -> str:
     """A message about rows that repeat a key, with the limit if they are too many."""
-    key, example = ingested.schema.key, ingested.duplicates[0]
+    key, example = ingested.schema.key, ingested.duplicates.rows[0]
     message = (
         f"{len(ingested.duplicates):,} of {counted(ingested.total, 'row')} "
         f"{verb(len(ingested.duplicates), 'repeats', 'repeat')} the {key} of an earlier row "
@@ -270,18 +286,25 @@ def _repetition(ingested: Ingested) -> str:
     return message
 
 
-def _row_numbers(rows: Sequence[Rejected]) -> str:
-    if not rows:
+def _row_numbers(aside: Aside) -> str:
+    if not aside:
         return ""
-    numbers = listed((row.row for row in rows), _EXAMPLES)
-    return f"{'rows' if len(rows) > 1 else 'row'} {numbers} (counted from 0)"
+    shown = [row.row for row in aside.rows[:_EXAMPLES]]
+    more = f" and {len(aside) - len(shown)} more" if len(aside) > len(shown) else ""
+    return f"{'rows' if len(aside) > 1 else 'row'} {listed(shown)}{more} (counted from 0)"
 
 
-def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:
-    return tuple(row.key for row in rows[:_EXAMPLES] if row.key is not None)
+def _keys(aside: Aside) -> tuple[str, ...]:
+    return tuple(row.key for row in aside.rows[:_EXAMPLES] if row.key is not None)
 
 
-def _duplicate(key: str, first: int) -> Reason:
+def duplicate(key: str, first: int) -> Reason:
+    """The reason to set a row aside whose key an earlier row has.
+
+    Args:
+        key: Name of the key.
+        first: Number of the earlier row in the input.
+    """
     message = f"row {first} has this key already"
     return Reason(key, "duplicate", message, message)
 
@@ -302,14 +325,16 @@ class QuarantinedValues:
     """The quarantined rows of a batch, which a missing value may come from.
 
     Attributes:
-        rows: The quarantined rows.
-        kept: The other rows.
+        aside: The quarantined rows.
+        kept: The other rows; of a large batch, a sample.
         schema: The declaration of the rows.
+        of_each: How many rows each of the others stands for.
     """
 
-    rows: Sequence[Rejected]
+    aside: Aside
     kept: Columns
     schema: Schema
+    of_each: float = 1.0
 
     def told(self, columns: Sequence[str]) -> str:
         """A sentence about values most of whose rows were quarantined; empty if there are none.
@@ -320,13 +345,14 @@ class QuarantinedValues:
         sources = {field: name for name, field in self.schema.aliases.items()}
         parts = []
         for name in columns:
-            if not self.rows or name not in self.kept or self.kept[name].dtype != object:
+            if not self.aside or name not in self.kept or self.kept[name].dtype != object:
                 continue
-            source = sources.get(name, name)
-            came = (row.record.get(name, row.record.get(source)) for row in self.rows)
-            values = Counter(str(value) for value in came if value is not None)
-            for value, gone in values.most_common(_NAMED):
-                total = gone + int(np.count_nonzero(self.kept[name] == value))
+            by_name, came = self.aside.values, Counter[str]()
+            for source in dict.fromkeys((name, sources.get(name, name))):
+                came += by_name.get(source, Counter())
+            for value, gone in came.most_common(_NAMED):
+                kept = np.count_nonzero(self.kept[name] == value)
+                total = gone + round(float(kept) * self.of_each)
                 if gone >= _LEAST_ROWS and gone >= _LEAST_SHARE * total:
                     shown = cut(value, _LONGEST)
                     parts.append(f"{gone:,} of {counted(total, 'row')} of {name} {shown}")

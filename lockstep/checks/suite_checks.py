@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted, percentage, verb
-from lockstep.rules.row_rules import compile_rules
+from lockstep.rules.row_rules import RuleCounts, compile_rules
 
 if TYPE_CHECKING:
     from lockstep.suites.suite_results import SuiteResult
@@ -62,32 +62,56 @@ def check_suite(
     key: str,
     quarantined: Quarantined,
     keep: Keep,
-    accepted: Collection[str] = (),
+    counts: RuleCounts | None = None,
 ) -> CheckResult:
     """Check that computed rows meet a suite; some are set aside for breaking it.
 
     Args:
         suite: The suite, as plain JSON.
-        columns: All computed rows, with those that are set aside.
+        columns: All computed rows, with those that are set aside; of a large batch, a sample.
         key: Name of the key.
         quarantined: The number of quarantined rows, and its limit.
         keep: Stores Great Expectations' results, as JSON.
-        accepted: Keys of rows that are not set aside, whatever they break.
+        counts: What the row rules count of all rows, without those that a person accepted; by
+            default, `columns` are all.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
     """
-    from lockstep.suites.validation import validate
-
     if not suite["expectations"]:
         return CheckResult.not_judged("The suite expects nothing.")
-    rules = compile_rules(suite)
-    refused = rules.counts(columns)
-    breaking = columns[key][rules.apply(columns).mask] if any(refused) else ()
-    broken = sum(str(value) not in accepted for value in breaking)
+    if counts is None:
+        counts = compile_rules(suite).count(columns)
+    result, disagreed = validated(columns, suite, key, keep, counts)
+    return suite_result(result, counts.broken, quarantined, disagreed)
+
+
+def validated(
+    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: RuleCounts | None
+) -> tuple[SuiteResult, str | None]:
+    """Great Expectations' results on a batch, and where the row rules disagree with them.
+
+    Both are asked of the same rows first. The counts of all rows then take the place of those of
+    a sample.
+
+    Args:
+        columns: The rows; of a large batch, a sample.
+        suite: The suite, as plain JSON.
+        key: Name of the key.
+        keep: Stores the results, as JSON.
+        counts: What the row rules count of all rows; None where `columns` are all.
+    """
+    from lockstep.suites.validation import validate, with_counts
+
+    is_sample = counts is not None and counts.rows > len(columns[key])
+    if counts is not None and is_sample:
+        columns = counts.with_examples(columns, key)
     result = validate(columns, suite, key=key)
+    disagreed = disagreement(result, compile_rules(suite).counts(columns))
+    if counts is not None and is_sample:
+        result = with_counts(result, counts)
     keep(result.validation)
-    return suite_result(result, broken, quarantined, disagreement(result, refused))
+    return result, disagreed
 
 
 def suite_result(
@@ -122,7 +146,7 @@ def suite_result(
     is_error = blocking or (aside and quarantined.too_many) or disagreed is not None
     return CheckResult(
         passed=not failed and disagreed is None,
-        summary="; ".join(filter(None, parts)) or f"{result.summary}.",
+        summary=("; ".join(filter(None, parts)) or f"{result.summary}.") + result.sampled,
         severity="ERROR" if is_error else "WARN",
         column=next(iter(worst[0].columns), None) if worst else None,
         also=tuple(worst[0].columns[1:]) if worst else (),

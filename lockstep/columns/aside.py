@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import Reason, Rejected
@@ -14,6 +16,66 @@ from lockstep.columns.schema import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+KEPT = 100
+"""Rows that are kept of those that the units of a batch set aside."""
+_VALUES = 1_000
+"""Values of a column that are counted, the most frequent."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Rows that were set aside; those of units add up, and memory does not grow.
+
+    Attributes:
+        count: Their number.
+        rows: The rows; of several units, the first few.
+        columns: The columns at fault, in the order in which they occur.
+        rules: How many of the reasons are of each rule.
+        values: By column as delivered, how many of the rows have each value, as a text.
+    """
+
+    count: int = 0
+    rows: tuple[Rejected, ...] = ()
+    columns: tuple[str, ...] = ()
+    rules: Counter[str] = field(default_factory=Counter)
+    values: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Rejected]) -> Aside:
+        """Rows that were set aside."""
+        reasons = [reason for row in rows for reason in row.reasons]
+        columns = dict.fromkeys(reason.column for reason in reasons if reason.column)
+        values: dict[str, Counter[str]] = {}
+        for row in rows:
+            for name, value in row.record.items():
+                if value is not None:
+                    values.setdefault(name, Counter())[str(value)] += 1
+        rules = Counter(reason.rule for reason in reasons)
+        return cls(len(rows), tuple(rows), tuple(columns), rules, values)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __add__(self, other: Aside) -> Aside:
+        """The rows of both; the first few in the order of the input are kept."""
+        names = dict.fromkeys((*self.values, *other.values))
+        values = {name: self._values(name) + other._values(name) for name in names}
+        return Aside(
+            self.count + other.count,
+            tuple(sorted((*self.rows, *other.rows), key=_number)[:KEPT]),
+            tuple(dict.fromkeys((*self.columns, *other.columns))),
+            self.rules + other.rules,
+            {name: Counter(dict(counts.most_common(_VALUES))) for name, counts in values.items()},
+        )
+
+    def _values(self, name: str) -> Counter[str]:
+        return self.values.get(name, Counter())
+
+
+def _number(row: Rejected) -> int:
+    return row.row
 
 
 def set_aside(

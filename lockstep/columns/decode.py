@@ -27,6 +27,7 @@ from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
+from lockstep.columns.tables import stacked
 from lockstep.errors import FunctionError, UnreadableError
 
 if TYPE_CHECKING:
@@ -171,6 +172,26 @@ def decode_cells(
         cells.column_names, cast, lambda rows: _arrow_records(cells, rows), cells.num_rows
     )
     return _decode_table(table, schema, source, positions)
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """The rows of several inputs as one, whose positions follow upon each other."""
+    first, *others = parts
+    if not others:
+        return first
+    columns = stacked([part.columns for part in parts])
+    unfit = [part.unfit for part in parts if part.unfit]
+    rows = np.concatenate([part.rows for part in parts])
+    for array in (rows, *columns.values()):
+        array.setflags(write=False)
+    return Decoded(
+        columns,
+        rows,
+        tuple(row for part in parts for row in part.rejected),
+        tuple(dict.fromkeys(name for part in parts for name in part.ignored)),
+        sum(part.total for part in parts),
+        stacked(unfit) if unfit else {},
+    )
 
 
 def _undecodable(data: Any, source: str) -> UnreadableError:

@@ -11,10 +11,11 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def decode_file(
     if not kind:
         raise of_unknown_kind(path)
     read = READERS[f".{kind.split('.')[1]}"]
-    try:
+    with reading(path):
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
         if path.stat().st_size == 0:
@@ -104,6 +105,17 @@ def decode_file(
                 todo="Write it anew.",
             )
         return read(path, schema, written, first)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the errors of the system into one that names the file.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+    """
+    try:
+        yield
     except OSError as error:
         raise _unavailable(path, error) from error
 
@@ -140,8 +152,27 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     return decode(data, schema, source=source)
 
 
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A CSV or JSON lines file, or some rows of one.
+
+    Attributes:
+        path: The file.
+        data: Its content; of some rows, these, after the header of a CSV file.
+        first: The position of the first row.
+        skipped: Lines of the file before the first row that are not in `data`.
+        is_part: Whether the file has other rows.
+    """
+
+    path: Path
+    data: bytes
+    first: int = 0
+    skipped: int = 0
+    is_part: bool = False
+
+
 class _Cells(NamedTuple):
-    """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
+    """The cells of a CSV text as texts; null where a cell is empty and has no quotes.
 
     Attributes:
         table: The well-formed rows.
@@ -166,22 +197,21 @@ def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
         UnreadableError: It is no CSV file that Lockstep reads, or has a malformed line; the message
             says how to rewrite it.
     """
-    cells = _read_cells(path, written)
+    cells = _cells(Text(path, _content(path)), written)
     if cells.malformed:
         raise _not_csv(path, cells.malformed[0], written)
     return cells.table
 
 
-def _read_cells(path: Path, written: CsvFormat) -> _Cells:
-    """The cells of a CSV file, without its malformed lines.
+def _cells(part: Text, written: CsvFormat) -> _Cells:
+    """The cells of a CSV text, without its malformed lines.
 
     Raises:
-        UnavailableError: The system cannot read it.
         UnreadableError: It has no well-formed row but malformed lines, is cut off, or is no CSV.
     """
     import pyarrow as pa
 
-    data = _content(path)
+    path, data = part.path, part.data
     encoding = "utf-8" if written.is_utf8 else written.encoding
     text = None
     if not written.is_utf8:
@@ -204,25 +234,28 @@ def _read_cells(path: Path, written: CsvFormat) -> _Cells:
     # A row spans lines, as by a quote that is not closed, or a line is no row.
     text = _decoded(path, data, "utf-8") if text is None else text
     rows = csv_rows(text.removeprefix("\ufeff"), written.separator)
-    return _well_formed(path, rows, written, error)
+    return _well_formed(part, rows, written, error)
 
 
 def _well_formed(
-    path: Path, rows: CsvRows | None, written: CsvFormat, error: Exception | None
+    part: Text, rows: CsvRows | None, written: CsvFormat, error: Exception | None
 ) -> _Cells:
-    """The cells of the well-formed rows of a file.
+    """The cells of the well-formed rows of a text.
 
     Args:
-        path: The file.
+        part: The text.
         rows: Its rows; None where its header is none.
         written: How it is written.
-        error: What pyarrow says of the file as a whole.
+        error: What pyarrow says of the text as a whole.
     """
     import pyarrow as pa
 
-    cut_off = [line for line in rows.malformed[-1:] if line.is_open] if rows is not None else []
-    if rows is not None and rows.malformed and (cut_off or not len(rows.positions)):
-        raise _not_csv(path, (*cut_off, *rows.malformed)[0], written) from error
+    path, malformed = part.path, [] if rows is None else rows.malformed
+    malformed = [replace(line, line=line.line + part.skipped) for line in malformed]
+    cut_off = [line for line in malformed[-1:] if line.is_open]
+    is_none = rows is not None and not len(rows.positions) and not part.is_part
+    if malformed and (cut_off or is_none):
+        raise _not_csv(path, (*cut_off, *malformed)[0], written) from error
     try:
         if rows is None:
             raise pa.ArrowInvalid("its first line is no header")
@@ -238,7 +271,7 @@ def _well_formed(
             where=str(path),
             todo="Correct the file.",
         ) from raised
-    return _Cells(table, rows.positions, rows.malformed)
+    return _Cells(table, rows.positions, malformed)
 
 
 def _not_csv(path: Path, line: Malformed, written: CsvFormat) -> UnreadableError:
@@ -270,7 +303,19 @@ def _decoded(path: Path, data: bytes, encoding: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """The content of a file, uncompressed.
+    """The content of a file, uncompressed; raises as `uncompressing` does."""
+    with uncompressing(path) as stream:
+        return bytes(stream.read())
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed, by its suffix."""
+    return path.suffix.lower() in _CODECS
+
+
+@contextmanager
+def uncompressing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read its content, uncompressed.
 
     Raises:
         UnavailableError: The system cannot read it.
@@ -280,10 +325,12 @@ def _content(path: Path) -> bytes:
 
     codec = _CODECS.get(path.suffix.lower())
     try:
-        if codec is None:
-            return path.read_bytes()
-        with path.open("rb") as file, pa.CompressedInputStream(file, codec) as stream:
-            return bytes(stream.read())
+        with path.open("rb") as file:
+            if codec is None:
+                yield file
+            else:
+                with pa.CompressedInputStream(file, codec) as stream:
+                    yield stream
     except OSError as error:
         if error.errno is not None:  # none is of the content
             raise _unavailable(path, error) from error
@@ -400,13 +447,18 @@ def _line_beyond_utf8(data: bytes) -> int | None:
     return None
 
 
-def _decode_csv(path: Path, schema: Schema, written: CsvFormat, first: int) -> Decoded:
-    cells = _read_cells(path, written)
-    malformed = [replace(line, row=line.row + first) for line in cells.malformed]
+def decode_csv(part: Text, schema: Schema, written: CsvFormat) -> Decoded:
+    """Decode a CSV text; a malformed line is a refused row.
+
+    Raises:
+        UnreadableError: It cannot be decoded.
+    """
+    cells = _cells(part, written)
+    positions = cells.positions + part.first
     decoded = decode_cells(
-        cells.table, schema, source=str(path), written=written, positions=cells.positions + first
+        cells.table, schema, source=str(part.path), written=written, positions=positions
     )
-    return among(decoded, malformed)
+    return among(decoded, [replace(line, row=line.row + part.first) for line in cells.malformed])
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -416,13 +468,27 @@ def read_parquet(path: Path) -> pa.Table:
         UnavailableError: The system cannot read it.
         UnreadableError: It is no Parquet file, or damaged.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with unreadable_parquet(path):
         with parquet.ParquetFile(path) as file:
             table = file.read()
         table.validate(full=True)  # texts in UTF-8, above all
+    return table.drop_columns(nameless_index(table.schema))
+
+
+@contextmanager
+def unreadable_parquet(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a Parquet file into what they mean.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is no Parquet file, or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # none is of the content
             raise _unavailable(path, error) from error
@@ -431,7 +497,6 @@ def read_parquet(path: Path) -> pa.Table:
             where=str(path),
             todo="Write it anew.",
         ) from error
-    return table.drop_columns(nameless_index(table.schema))
 
 
 def nameless_index(schema: pa.Schema) -> list[str]:
@@ -440,21 +505,37 @@ def nameless_index(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name in listed and name.startswith("__index_level_")]
 
 
-def _decode_parquet(path: Path, schema: Schema, _: CsvFormat, first: int) -> Decoded:
-    table = read_parquet(path)
+def decode_table(table: pa.Table, schema: Schema, path: Path, first: int) -> Decoded:
+    """Decode rows of a Parquet file.
+
+    Args:
+        table: The rows.
+        schema: What they are declared to hold.
+        path: The file.
+        first: The position of the first one.
+
+    Raises:
+        UnreadableError: They lack a column, or have one twice.
+    """
     positions = np.arange(first, first + table.num_rows, dtype=np.int64)
     return decode(table, schema, source=str(path), positions=positions)
 
 
-def _decode_json_lines(path: Path, schema: Schema, _: CsvFormat, first: int) -> Decoded:
+def decode_json_lines(part: Text, schema: Schema) -> Decoded:
+    """Decode JSON lines; a malformed one is a refused row.
+
+    Raises:
+        UnreadableError: All are malformed, or the text is cut off.
+    """
     records: list[dict[str, Any]] = []
     positions: list[int] = []
     malformed: list[Malformed] = []
     refused: UnreadableError | None = None
-    for number, line in enumerate(io.BytesIO(_content(path)), start=1):
+    for number, line in enumerate(io.BytesIO(part.data), start=part.skipped + 1):
         if not line.strip():
             continue
-        row, source = first + len(records) + len(malformed), f"{path}, line {number}"
+        row = part.first + len(records) + len(malformed)
+        source = f"{part.path}, line {number}"
         try:
             records.append(_parse_object(line, source))
             positions.append(row)
@@ -463,12 +544,12 @@ def _decode_json_lines(path: Path, schema: Schema, _: CsvFormat, first: int) -> 
             why = error.what.removeprefix(source).lstrip(": ").rstrip(".")
             malformed.append(Malformed(row, number, why, text))
             refused = refused or error
-            if records and not line.endswith(b"\n"):  # the file is cut off
+            if (records or part.is_part) and not line.endswith(b"\n"):  # the file is cut off
                 raise
-    if refused is not None and not records:
+    if refused is not None and not records and not part.is_part:
         raise refused
     decoded = decode(
-        records, schema, source=str(path), positions=np.array(positions, dtype=np.int64)
+        records, schema, source=str(part.path), positions=np.array(positions, dtype=np.int64)
     )
     return among(decoded, malformed)
 
@@ -497,9 +578,15 @@ def _parse(text: str | bytes, source: str) -> Any:
 
 
 READERS: dict[str, Callable[[Path, Schema, CsvFormat, int], Decoded]] = {
-    ".csv": _decode_csv,
-    ".parquet": _decode_parquet,
-    ".jsonl": _decode_json_lines,
+    ".csv": lambda path, schema, written, first: decode_csv(
+        Text(path, _content(path), first), schema, written
+    ),
+    ".parquet": lambda path, schema, _, first: decode_table(
+        read_parquet(path), schema, path, first
+    ),
+    ".jsonl": lambda path, schema, _, first: decode_json_lines(
+        Text(path, _content(path), first), schema
+    ),
 }
 """How to read each kind of file, by suffix."""
 SUFFIXES = (*READERS, *(f"{kind}{codec}" for kind in (".csv", ".jsonl") for codec in _CODECS))

@@ -86,9 +86,9 @@ class CsvRows:
 def csv_rows(text: str, separator: str) -> CsvRows | None:
     """Part the well-formed rows of a CSV text from the lines that are none.
 
-    A row has as many cells as the header. A quoted cell may hold line breaks, and then nothing
-    stands after its closing quote. Of what is no such row, the first line is set aside, and the
-    next one begins a row: a quote that is not closed loses no other line.
+    A quoted cell may hold line breaks, and then nothing stands after its closing quote. A row that
+    has not as many cells as the header is malformed. Of what is no row, the first line is set
+    aside, and the next one begins a row: a quote that is not closed loses no other line.
 
     Args:
         text: The text. Bytes that are not in its encoding are in it by `surrogateescape`.
@@ -111,10 +111,12 @@ def csv_rows(text: str, separator: str) -> CsvRows | None:
 
 def _rows(text: str, at: int, cells: int, separator: str) -> Iterator[tuple[int, int, str | None]]:
     """Where each row begins and ends, and what is wrong with it."""
-    well_formed, all_decoded = _row_of(separator, cells), _UNDECODED.search(text) is None
+    well_formed, of_any_cells = _row_of(separator, cells), _row_of(separator)
+    all_decoded = _UNDECODED.search(text) is None
     while (at := _end(_BLANK_LINES, text, at)) < len(text):
         row = well_formed.match(text, at)
-        end = row.end() if row is not None else _end(_ONE_LINE, text, at)
+        whole = row or of_any_cells.match(text, at)
+        end = whole.end() if whole is not None else _end(_ONE_LINE, text, at)
         why = None if row is not None else ""
         if not all_decoded and _UNDECODED.search(text, at, end):
             why = "is not in the encoding of the file"
@@ -161,7 +163,7 @@ def _row_of(separator: str, cells: int | None = None) -> re.Pattern[str]:
 
 def _why(line: str, cells: int, separator: str) -> str:
     try:
-        row = next(csv.reader([line], strict=True, delimiter=separator))
+        row = next(csv.reader(io.StringIO(line, newline=""), strict=True, delimiter=separator))
     except csv.Error as error:
         return _CSV_ERRORS.get(str(error), f"begins a row that is none: {error}")
     return f"has {counted(len(row), 'cell')}, and the header {cells}: {show(line)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,3 +128,10 @@ def from_arrow(table: pa.Table, kinds: Mapping[str, Kind]) -> Columns:
         columns[name] = np.array(array, dtype=kind.dtype)
         columns[name].flags.writeable = False
     return columns
+
+
+def with_time(table: pa.Table, name: str, time: datetime) -> pa.Table:
+    """A table with a column that holds one time, in microseconds of UTC."""
+    import pyarrow as pa
+
+    return table.append_column(name, pa.array([time] * len(table), pa.timestamp("us", tz="UTC")))

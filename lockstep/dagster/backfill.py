@@ -149,7 +149,7 @@ class _Scorer:
         return report(self._shown.show(end[0]), None, is_mistake=False)
 
     def _carry_out(self, work: Work, on_step: Callable[[str], None]) -> None:
-        read = partial(self._stream.decode, self._home, work.partition)
+        read = partial(self._stream.read, self._home, work.partition)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries' warnings are for developers
             all_steps(work, self._live, read, accept=self._accept, on_step=on_step)

@@ -74,7 +74,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             stage = batch_step(
                 work,
                 _live(declared, home, registry),
-                partial(stream.decode, home, work.partition),
+                partial(stream.read, home, work.partition),
                 accept=config.accept,
             )
         yield _told(context, home, work, "batch", stage, fate)

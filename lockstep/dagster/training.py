@@ -65,7 +65,7 @@ def _told(read: LabelledHistory) -> dict[str, Any]:
         **read.ingested.counts,
         "dagster/row_count": read.ingested.accepted,
         "path": dg.MetadataValue.path(str(read.path)),
-        "first rows": first_rows(read.ingested.columns),
+        "first rows": first_rows(read.columns),
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from operator import add
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from lockstep.parity.exactness import BEYOND, Difference, difference
 from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
+Number = TypeVar("Number", int, float)
 _EXAMPLES = 5
 """Rows and keys that a result shows: it is stored and displayed in many places, so few."""
 
@@ -70,6 +72,17 @@ class ColumnComparison:
     budget: int
     forms: tuple[str, str] | None
 
+    def __add__(self, other: ColumnComparison) -> ColumnComparison:
+        """The comparison of the rows of both."""
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            differing=self.differing + other.differing,
+            largest=_larger(self.largest, other.largest),
+            ulps=_larger(self.ulps, other.ulps),
+            forms=self.forms or other.forms,
+        )
+
     @property
     def ok(self) -> bool:
         """Whether no row differs."""
@@ -87,6 +100,11 @@ class ColumnComparison:
             "budget": self.budget,
             "forms": list(self.forms) if self.forms else None,
         }
+
+
+def _larger(first: Number | None, second: Number | None) -> Number | None:
+    known = [value for value in (first, second) if value is not None]
+    return max(known, default=None)
 
 
 def how_exactly(compared: Sequence[ColumnComparison]) -> str:
@@ -132,6 +150,31 @@ class Comparison:
     effects: tuple[Effect, ...] = ()
     setting: str = ""
     failure: str | None = None
+
+    def __add__(self, other: Comparison) -> Comparison:
+        """The comparison of the rows of both, which compare the same columns.
+
+        Where one of them could not compare its columns, it is that one.
+        """
+        for part in (self, other):
+            if part.first is not None and not part.compared:
+                return part
+        if not self.rows or not other.rows:
+            return self if self.rows else other
+        compared = tuple(map(add, self.compared, other.compared))
+        first = self.first or other.first
+        if first is not None:
+            differing = next(
+                (each.differing for each in compared if each.column == first.column), first.rows
+            )
+            first = replace(first, rows=differing, compared=self.rows + other.rows)
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            compared=compared,
+            first=first,
+            effects=_together(self, other),
+        )
 
     @property
     def ok(self) -> bool:
@@ -189,6 +232,15 @@ class Comparison:
             "effects": [str(effect) for effect in self.effects],
             "failure": self.failure,
         }
+
+
+def _together(first: Comparison, second: Comparison) -> tuple[Effect, ...]:
+    """What the differences of both do to each output; the worst segment is not known."""
+    rows = first.rows + second.rows
+    differing: Counter[str] = Counter()
+    for effect in (*first.effects, *second.effects):
+        differing[effect.output] += effect.differing
+    return tuple(Effect(output, rows, count) for output, count in differing.items())
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Counterfactuals:
         """
         if (impact := self._without_outputs(values)) is not None:
             return impact
-        some = _drawn(np.arange(len(rows)))
+        some = drawn(np.arange(len(rows)))
         return self._impact(take_rows(values, some), rows[some], against)
 
     def _replaced(
@@ -120,7 +120,7 @@ class Counterfactuals:
             )
         if rows is None or not len(rows):
             rows = np.arange(len(self.raw[self.pipeline.key]))
-        rows = _drawn(rows)
+        rows = drawn(rows)
         values = {name: replace(self.raw[name][rows], self.profile.columns[name]) for name in names}
         return self._impact(values, rows, against)
 
@@ -150,7 +150,7 @@ class Counterfactuals:
         return Impact(against, tuple(effect for effect in effects if effect.differing), len(rows))
 
 
-def _drawn(rows: Array) -> Array:
+def drawn(rows: Array) -> Array:
     """At most `MOST_ROWS` of the rows, drawn at random: the same ones at every run."""
     if len(rows) <= MOST_ROWS:
         return rows

@@ -21,6 +21,7 @@ from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
+from lockstep.columns.units import Units, read_files
 from lockstep.errors import (
     DeclarationError,
     InputError,
@@ -78,6 +79,23 @@ class Source(Protocol):
         ...
 
 
+def read_source(source: Source, schema: Schema, day: date | None = None) -> Decoded | Units:
+    """Read a source: its decoded rows, or units to read later of a file that is larger than one.
+
+    Args:
+        source: The source.
+        schema: The declaration of the rows.
+        day: The day to read; None for all rows.
+
+    Raises:
+        InputError: See `decode_source`.
+    """
+    data = source.read(day)
+    if isinstance(data, Path):
+        return read_files([data], schema, _written(source))
+    return decode(data, schema, source=source.describe())
+
+
 def decode_source(source: Source, schema: Schema, day: date | None = None) -> Decoded:
     """Read a source and decode its rows.
 
@@ -94,9 +112,12 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     """
     data = source.read(day)
     if isinstance(data, Path):
-        written = source.written if isinstance(source, CsvSource) else USUAL
-        return decode_file(data, schema, written)
+        return decode_file(data, schema, _written(source))
     return decode(data, schema, source=source.describe())
+
+
+def _written(source: Source) -> CsvFormat:
+    return source.written if isinstance(source, CsvSource) else USUAL
 
 
 @known_keywords

@@ -8,16 +8,17 @@ go through the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Array, Columns, Kind, picker
-from lockstep.columns.tables import take_rows
+from lockstep.columns.tables import is_missing, stacked, take_rows
 from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import (
@@ -35,6 +36,8 @@ Test = ValueTest | PairTest
 
 _TESTS: Mapping[str, Callable[[Kwargs], Callable[..., Test]]] = {**VALUE_TESTS, **PAIR_TESTS}
 
+_EXAMPLES = 5
+"""Rows that are kept of those that a rule refuses."""
 _KINDS = {kind.dtype: kind for kind in Kind}
 
 _ACCEPTED = np.zeros(1, dtype=np.bool_)
@@ -118,6 +121,42 @@ class Refusals:
         return self._rules.reasons(self._columns, row)
 
 
+@dataclass(frozen=True, eq=False)
+class RuleCounts:
+    """What the row rules of a suite count; that of units adds up.
+
+    Attributes:
+        rows: Number of rows.
+        broken: How many of them break a rule.
+        refused: How many each rule refuses.
+        missing: How many have no value in the columns that each rule is about.
+        examples: The first rows that each rule refuses.
+    """
+
+    rows: int
+    broken: int
+    refused: tuple[int, ...]
+    missing: tuple[int, ...]
+    examples: Columns
+
+    def __add__(self, other: RuleCounts) -> RuleCounts:
+        """The counts of both, with the first examples of each rule."""
+        both = zip(self.refused, other.refused, strict=True)
+        enough = not any(more and count < _EXAMPLES for count, more in both)
+        return RuleCounts(
+            self.rows + other.rows,
+            self.broken + other.broken,
+            tuple(map(add, self.refused, other.refused)),
+            tuple(map(add, self.missing, other.missing)),
+            self.examples if enough else stacked([self.examples, other.examples]),
+        )
+
+    def with_examples(self, columns: Columns, key: str) -> Columns:
+        """Rows, with the examples that are not among them."""
+        others = ~np.isin(self.examples[key], columns[key])
+        return stacked([take_rows(self.examples, others), columns]) if others.any() else columns
+
+
 class RowRules:
     """Rules that each row must keep by itself.
 
@@ -165,6 +204,30 @@ class RowRules:
             for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True)
         )
         return tuple(int(mask.sum()) for mask in masks)
+
+    def count(self, columns: Columns, accepted: Collection[int] = ()) -> RuleCounts:
+        """What the rules refuse of rows, with the first rows that each refuses; as `apply`.
+
+        Args:
+            columns: Columns in canonical form, of one length.
+            accepted: Positions of rows that count as breaking no rule, whatever each refuses.
+        """
+        arrays = self._arrays(columns)
+        rows = len(next(iter(columns.values())))
+        broken = np.zeros(rows, dtype=np.bool_)
+        refused, missing, examples = [], [], []
+        for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True):
+            own = [arrays[self._position[name]] for name in rule.columns]
+            mask = test.refused(*own)
+            broken |= mask
+            refused.append(int(mask.sum()))
+            missing.append(int(np.logical_and.reduce([is_missing(array) for array in own]).sum()))
+            examples += np.flatnonzero(mask)[:_EXAMPLES].tolist()
+        broken[list(accepted)] = False
+        first = np.unique(np.array(examples, dtype=np.int64))
+        return RuleCounts(
+            rows, int(broken.sum()), tuple(refused), tuple(missing), take_rows(columns, first)
+        )
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
         """Check that the rules can be applied to columns of these kinds.
@@ -382,7 +445,7 @@ class Parted:
     refused: Mapping[int, tuple[Reason, ...]]
 
 
-def part(columns: Columns, rules: Iterable[RowRules], accepted: Container[int] = ()) -> Parted:
+def part(columns: Columns, rules: Iterable[RowRules], accepted: Collection[int] = ()) -> Parted:
     """Split rows by the row rules of suites.
 
     Args:

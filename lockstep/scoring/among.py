@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -19,10 +20,14 @@ from lockstep.checks.constraint_checks import (
     judge,
 )
 from lockstep.checks.ingest import Ingested
-from lockstep.columns.kinds import Columns, Ints
-from lockstep.constraints.past import PastBatch
-from lockstep.constraints.view import View, by_clock
+from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import concat, take_rows
+from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.view import View
+from lockstep.parity.counterfactuals import Impact, drawn
+from lockstep.scoring.day_rows import by_day
 from lockstep.scoring.earlier import Earlier, accepted_before, earlier_batches, keep_past
+from lockstep.scoring.unit import days_of
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
@@ -51,9 +56,13 @@ def compare(
     records: Records,
     ingested: Ingested,
     accept: Sequence[str],
-    written: Mapping[str, str],
+    attempt: Attempt,
+    units: Sequence[Mapping[int, int]],
 ) -> ComparedBatch:
-    """Hold a batch against the constraints of the live version.
+    """Hold a batch against the constraints of the live version, day by day.
+
+    A day of a file is judged like a day that comes by itself: with what is kept of the days before
+    it, those of the file among them.
 
     Args:
         work: The partition.
@@ -61,33 +70,64 @@ def compare(
         records: The stream's records.
         ingested: The parted rows.
         accept: Fields and names of findings that a person accepts now.
-        written: SHA-256 of the files of the attempt under way, by name.
+        attempt: The attempt under way, which has the rows.
+        units: By unit, how many of its rows are of each day, counted from 1970.
     """
-    constraints, policy = live.constraints, work.declared.constraints
+    policy = work.declared.constraints
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
-    days = days_of(work, live, ingested.columns)
-    view = constraints.view(ingested.columns, days, earlier.batches)
-    before = accepted_before(records, work.partition, written, live.digest)
-    terms = replace(
-        terms_of(work, live, ingested, earlier, view),
-        accept=accept,
-        accepted={**earlier.accepted, **before},
-    )
-    judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
+    before = accepted_before(records, work.partition, attempt.written, live.digest)
+    accepted = {**earlier.accepted, **before}
+    kinds, day = live.pipeline.record_schema.kinds, day_of(work, live)
+    nothing = concat([], kinds)
+    judged, own = _judged(work, live, nothing, 0, earlier, ingested, accept, accepted)
+    for at, columns in by_day(attempt, units, kinds, partial(days_of, live, day=day)):
+        known = replace(earlier, batches=[*earlier.batches, *own[-DAYS:]])
+        of_day, kept = _judged(work, live, columns, at, known, ingested, accept, accepted)
+        judged, own = judged + of_day, [*own, *kept]
     return ComparedBatch(
         judged=judged,
-        past=constraints.remembered(view, judged.days, work.partition),
-        accepted=judged.accepted(terms.accepted),
+        past=own[-DAYS:],
+        accepted=judged.accepted(accepted),
         why_empty=why_empty(work, live, ingested),
     )
 
 
-def constraint_checks(compared: Attempted[ComparedBatch], batch: Batch) -> dict[str, CheckResult]:
+def _judged(
+    work: Work,
+    live: LoadedVersion,
+    columns: Columns,
+    day: int,
+    earlier: Earlier,
+    ingested: Ingested,
+    accept: Sequence[str],
+    accepted: Mapping[str, float],
+) -> tuple[WeighedBatch, list[PastBatch]]:
+    """The rows of a day held against the constraints, and what is kept of them."""
+    constraints = live.constraints
+    days = np.full(len(columns[live.pipeline.key]), day)
+    view = constraints.view(columns, days, earlier.batches)
+    terms = replace(terms_of(work, live, ingested, earlier, view), accept=accept, accepted=accepted)
+    judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
+    past = constraints.remembered(view, judged.days, work.partition)
+    if (first := judged.first) is not None:
+        rows = first.finding.rows if len(first.finding.rows) else np.arange(len(view))
+        judged = replace(judged, asked=take_rows(columns, drawn(rows)))
+    return judged, past
+
+
+def constraint_checks(
+    compared: Attempted[ComparedBatch], batch: Batch, live: LoadedVersion
+) -> dict[str, CheckResult]:
     """Results of the checks of constraints."""
     ask = batch.counterfactuals
+
+    def typical(judged: WeighedBatch, columns: Sequence[str]) -> Impact:
+        asked = replace(ask, raw=judged.asked)
+        return asked.typical(columns, np.arange(len(judged.asked[live.pipeline.key])))
+
     result = compared.check(
         lambda value: check_constraints(
-            value.judged, ask.typical, batch.quarantined, value.why_empty
+            value.judged, partial(typical, value.judged), batch.quarantined, value.why_empty
         )
     )
     return {
@@ -159,14 +199,14 @@ def _is_after_gap(live: LoadedVersion, view: View) -> bool:
     return first - before > int(np.diff(trained).max())
 
 
-def days_of(work: Work, live: LoadedVersion, columns: Columns) -> Ints:
-    """The day of each row as days since 1970: ints; the number of the file without event times."""
-    schema, constraints = live.pipeline.record_schema, live.constraints
-    count = len(next(iter(columns.values())))
+def day_of(work: Work, live: LoadedVersion) -> int | None:
+    """The day of all rows, counted from 1970; None where each has the day of its event.
+
+    Without event times, it is the number of the file.
+    """
     if work.stream == "daily":
         of_partition = date.fromisoformat(work.partition).toordinal()
-        return np.full(count, of_partition - date(1970, 1, 1).toordinal())
-    if schema.event_time is None:
-        return np.full(count, constraints.days + work.records.count_before(work.partition))
-    local = by_clock(columns[schema.event_time], constraints.layout.timezone)
-    return local.astype("datetime64[D]").astype(np.int64)
+        return of_partition - date(1970, 1, 1).toordinal()
+    if live.pipeline.record_schema.event_time is None:
+        return live.constraints.days + work.records.count_before(work.partition)
+    return None

@@ -30,7 +30,7 @@ from lockstep.store.partition_records import Records
 ACCEPTED = "accepted"
 """The fact of a batch's step that holds the findings accepted after it, with extents."""
 _FILE = "past.msgpack"
-_ROWS = ("batch.parquet", "batch_quarantine.parquet")
+_ROWS = re.compile(r"batch(_quarantine)?(-\d+)?\.parquet")
 """The files of an attempt that hold its rows."""
 _ID = re.compile("[0-9a-f]{8}")
 
@@ -184,4 +184,5 @@ def accepted_before(
 
 
 def _same_rows(before: Attempt, written: Mapping[str, str]) -> bool:
-    return all(name in written and before.files.get(name) == written[name] for name in _ROWS)
+    names = filter(_ROWS.fullmatch, {*before.files, *written})
+    return all(before.files.get(name) == written.get(name) for name in names)

@@ -4,6 +4,8 @@
     score_batch    compute every column by the live version, and check the result
     publish        let consumers read it, if nothing blocks it
 
+The rows are worked on in units, by an executor: `lockstep.scoring.unit`. What comes back from each
+adds up to what the checks of the whole partition look at.
 `score` carries out all three, as one attempt. Each step reads from the attempt what the step before
 wrote, so that they can also run one at a time, as Dagster's assets. They need a live version, a
 store and rows only: a process of a pool does without registry and orchestrator.
@@ -12,32 +14,16 @@ store and rows only: a process of a pool does without registry and orchestrator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
-from lockstep.checks.comparisons import (
-    check_company,
-    check_replay,
-    check_sample,
-    outside_readings,
-)
-from lockstep.checks.ingest import (
-    Ingested,
-    QuarantinedValues,
-    check_decoding,
-    check_input_suite,
-    ingest,
-)
+from lockstep.checks.comparisons import check_company, check_replay, check_sample
+from lockstep.checks.ingest import QuarantinedValues, check_decoding, check_input_suite
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -47,39 +33,35 @@ from lockstep.checks.specs import (
     worth_telling,
 )
 from lockstep.checks.suite_checks import Keep, Quarantined, check_suite
-from lockstep.columns.aside import quarantine_table
 from lockstep.columns.decode import Decoded
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.tables import to_arrow
-from lockstep.errors import BlockedError, FailingFunctionError, OutsideReadingError
+from lockstep.columns.tables import with_time
+from lockstep.columns.units import Units
+from lockstep.errors import BlockedError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
-from lockstep.rules.row_rules import RowRules, applicable_rules
+from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
+from lockstep.scoring.executors import IN_PROCESS, Executor
+from lockstep.scoring.reduction import IngestedUnits, ScoredUnits, ingest_units, score_units
 from lockstep.scoring.restated import check_rescored, check_restated
-from lockstep.scoring.rows import (
-    ComputedRows,
-    check_computation,
-    check_conservation,
-    compute_rows,
-    not_computed,
-)
+from lockstep.scoring.rows import check_computation, check_conservation
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
+from lockstep.scoring.unit import FailedUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
+from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import Records, blocking
-from lockstep.store.put_back import PUT_BACK, read_put_back, with_rows_back
+from lockstep.store.put_back import PUT_BACK
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
+ENVIRONMENTS = "environments"
+"""The fact of a step that holds the fingerprints of the environments that worked on units."""
 _TOO_FEW_TO_PREDICT = (
     "Training has too few rows to fit models to a part of them: what they predict of others is not "
     "known."
@@ -111,74 +93,83 @@ class ScoredPartition:
 
 
 def score(
-    work: Work, live: LoadedVersion, rows: Decoded, *, accept: Sequence[str] = ()
+    work: Work,
+    live: LoadedVersion,
+    rows: Decoded | Units,
+    *,
+    accept: Sequence[str] = (),
+    executor: Executor = IN_PROCESS,
 ) -> ScoredPartition:
     """Score a partition and publish it, unless a check blocks it.
 
     Args:
         work: The partition. Published rows of it are replaced, if nothing blocks.
         live: The version that serves.
-        rows: Its rows, decoded as the version's record type declares them.
+        rows: Its rows, decoded as the version's record type declares them; or units of them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
+        executor: Works on the units.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
         LockedError: Another process keeps the partition locked.
         SupersededError: Another run published the partition meanwhile.
+        UnreadableError: The content of a unit cannot be decoded.
     """
-    batch = ingest_batch(work, live, rows, accept=accept)
+    batch = ingest_batch(work, live, rows, accept=accept, executor=executor)
     if batch.blocked_by:
         return ScoredPartition(work.partition, live.version, batch)
-    scored = score_batch(work, live)
+    scored = score_batch(work, live, executor=executor)
     if scored.blocked_by:
         return ScoredPartition(work.partition, live.version, batch, scored)
     return ScoredPartition(work.partition, live.version, batch, scored, publish(work))
 
 
 def ingest_batch(
-    work: Work, live: LoadedVersion, rows: Decoded, *, accept: Sequence[str] = ()
+    work: Work,
+    live: LoadedVersion,
+    rows: Decoded | Units,
+    *,
+    accept: Sequence[str] = (),
+    executor: Executor = IN_PROCESS,
 ) -> Stage:
     """Begin an attempt: part the rows, and compare them with training and the batches before.
 
     Args:
         work: The partition.
         live: The version that serves.
-        rows: Its rows, decoded as the version's record type declares them.
+        rows: Its rows, decoded as the version's record type declares them; or units of them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
+        executor: Works on the units.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
         LockedError: Another process keeps the partition locked.
+        UnreadableError: The content of a unit cannot be decoded.
     """
     schema = live.pipeline.record_schema
     demand_known(accept, schema)
+    units = Units.of(rows)
     with work.records.step(work.partition, "batch", work.run) as attempt:
-        back = with_rows_back(rows, schema, read_put_back(work.records, work.partition))
-        rows, most = back.rows, work.declared.max_quarantined
-        ingested = ingest(rows, schema, live.suites["input"], most, back.accepted)
-        aside = (*ingested.refused, *ingested.broken)
-        attempt.write_columns("batch", ingested.columns)
-        attempt.write("batch_quarantine", quarantine_table(aside, ingested.duplicates))
-        records = work.records.for_a_step()
-        compared = attempted(compare, work, live, records, ingested, accept, attempt.written)
+        joined = ingest_units(work, live, units, attempt, executor)
+        ingested, records = joined.ingested, work.records.for_a_step()
+        compared = attempted(compare, work, live, records, ingested, accept, attempt, joined.days)
+        draw, columns = joined.draw, joined.sample.kept_columns
+        wrong = ingested.refused + ingested.broken
         batch = Batch(
-            columns=ingested.columns,
+            columns=columns,
+            draw=draw,
             records=records,
-            counterfactuals=counterfactuals_of(live, ingested.columns),
-            quarantined=QuarantinedValues(aside, ingested.columns, schema),
+            counterfactuals=counterfactuals_of(live, columns),
+            quarantined=QuarantinedValues(wrong, columns, schema, draw.of_each),
         )
         drift = input_drift(work, live, batch)
         checked = {
             **check_version(work, live),
-            **input_checks(live, ingested, rows, partial(attempt.write_json, "input_suite")),
+            **input_checks(live, joined, partial(attempt.write_json, "input_suite")),
             "input_drift": drift.result,
-            **constraint_checks(compared, batch),
+            **constraint_checks(compared, batch, live),
             "restated": carry_out(
-                check_restated,
-                batch,
-                work.partition,
-                schema,
-                aside={str(row.key) for row in (*aside, *ingested.duplicates)},
+                check_restated, batch, work.partition, schema, partial(_keys_aside, attempt)
             ),
         }
         results = worth_telling(work.declared, "batch", checked)
@@ -195,7 +186,8 @@ def ingest_batch(
                 facts={
                     ACCEPTED: accepted,
                     SINCE: work.live_since,
-                    **({PUT_BACK: back.facts} if back.facts else {}),
+                    ENVIRONMENTS: joined.environments,
+                    **({PUT_BACK: joined.back} if joined.back else {}),
                     **drift.facts,
                 },
             ),
@@ -203,22 +195,26 @@ def ingest_batch(
     return Stage.of(attempt, "batch")
 
 
-def input_checks(
-    live: LoadedVersion, ingested: Ingested, rows: Decoded, keep: Keep
-) -> dict[str, CheckResult]:
+def input_checks(live: LoadedVersion, batch: IngestedUnits, keep: Keep) -> dict[str, CheckResult]:
     """Results of the checks that look at the batch's rows alone.
 
     Args:
         live: The version that serves.
-        ingested: The parted rows.
-        rows: All rows that fit their declaration.
+        batch: The ingested units.
         keep: Stores Great Expectations' results, as JSON.
     """
     suite = live.suites["input"]
+    suited = partial(check_input_suite, batch.ingested, batch.sample.columns, suite, keep)
     return {
-        "decoding": carry_out(check_decoding, ingested),
-        "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite, keep),
+        "decoding": carry_out(check_decoding, batch.ingested),
+        "input_suite": batch.rules.check(suited),
     }
+
+
+def _keys_aside(attempt: Attempt) -> set[str]:
+    """Keys of the rows of a batch that were set aside, as texts."""
+    tables = attempt.parts("batch_quarantine", ["key"])
+    return {key for table in tables for key in table.column("key").to_pylist()}
 
 
 def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
@@ -245,12 +241,17 @@ def check_version(work: Work, live: LoadedVersion) -> dict[str, CheckResult]:
     }
 
 
-def score_batch(work: Work, live: LoadedVersion) -> Stage:
+def score_batch(work: Work, live: LoadedVersion, *, executor: Executor = IN_PROCESS) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
     aside, like those on which a function fails. The checks look at all computed rows; there are
     none where functions fail on more rows than may be set aside, or are refused what they read.
+
+    Args:
+        work: The partition.
+        live: The version that serves.
+        executor: Works on the units.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
@@ -260,33 +261,23 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
-        raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
-        serving = live.fastest(len(raw[pipeline.key]))
         before = _quarantined(work, attempt)
-        failure = None
-        with suppress(OutsideReadingError), guarding() as guard:
-            try:
-                accepted = _accepted(attempt)
-                rows = compute_rows(serving, raw, before.room, _row_rules(live), accepted)
-            except FailingFunctionError as error:
-                failure = not_computed(error, before)
-        if guard.readings:
-            failure = outside_readings(guard.readings)
-        if failure is not None:
-            checked = {COMPUTATION.name: failure}
+        accepted = attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ())
+        joined = score_units(live, attempt, before, executor, accepted)
+        if isinstance(joined, FailedUnit):
+            attempt.written.clear()  # parts of other units, which say nothing by themselves
+            checked = {COMPUTATION.name: joined.result}
             attempt.keep("scored", failed_step(work, "scored", checked, live))
             return Stage.of(attempt, "scored")
-        attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
-        attempt.write("scored_quarantine", quarantine_table(rows.aside))
-        compared = side_by_side(work.records, work.partition, rows.kept, live)
+        compared = side_by_side(work.records, attempt, live)
         if compared is not None:
             attempt.write(SIDE_BY_SIDE, compared)
-        drift = prediction_drift(work, live, rows)
-        checked = _scored_checks(work, live, serving, attempt, rows, before)
+        drift = prediction_drift(work, live, joined.sample.kept_columns)
+        checked = _scored_checks(work, live, attempt, joined, before)
         checked["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", checked)
-        counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
-        figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
+        counts = {"scored": joined.scored, "quarantined": joined.aside}
+        figures = _figures(pipeline, joined.sums)
         published = list(published_columns(pipeline))
         attempt.keep(
             "scored",
@@ -339,12 +330,11 @@ def publish(work: Work) -> Stage:
         records.step(work.partition, "published", run, after=before) as attempt,
     ):
         scored = attempt.record.steps["scored"]
-        table = attempt.read("scored")
         wanted = scored.facts["published"]  # the checkout may have other outputs by now
         came_at = records.came_at(work.partition) or datetime.now(UTC)
-        table = table.select([*wanted, "version", "scored_at"])
-        attempt.write("published", _with_time(table, "came_at", came_at))
-        counts = {"published": len(table)}
+        parts = attempt.parts("scored", [*wanted, "version", "scored_at"])
+        attempt.write_joined("published", (with_time(part, "came_at", came_at) for part in parts))
+        counts = {"published": attempt.row_count("published")}
         attempt.keep(
             "published",
             StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
@@ -378,66 +368,41 @@ def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
         )
 
 
-def _with_origin(table: pa.Table, version: int) -> pa.Table:
-    import pyarrow as pa
-
-    table = table.append_column("version", pa.array([version] * len(table), pa.int64()))
-    return _with_time(table, "scored_at", datetime.now(UTC))
-
-
-def _with_time(table: pa.Table, name: str, time: datetime) -> pa.Table:
-    import pyarrow as pa
-
-    return table.append_column(name, pa.array([time] * len(table), pa.timestamp("us", tz="UTC")))
-
-
-def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
-    """The rules of computed rows; a suite that does not fit the columns fails in its own check."""
-    graph = live.pipeline.graph
-    kinds = {name: graph.kind(name) for name in graph.served}
-    return applicable_rules((live.suites["features"], live.suites["outputs"]), kinds)
-
-
-def _accepted(attempt: Attempt) -> tuple[str, ...]:
-    """Keys of the rows that a person accepted as they are."""
-    return tuple(attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ()))
-
-
 def _scored_checks(
-    work: Work,
-    live: LoadedVersion,
-    serving: Pipeline,
-    attempt: Attempt,
-    rows: ComputedRows,
-    before: Quarantined,
+    work: Work, live: LoadedVersion, attempt: Attempt, rows: ScoredUnits, before: Quarantined
 ) -> dict[str, CheckResult]:
     """Results of the checks of all computed rows, with those that are set aside."""
-    columns, key = rows.columns, live.pipeline.key
-    proven = attempt.record.steps["batch"].results["live_version"].passed
-    quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
+    columns, key, graph = rows.sample.columns, live.pipeline.key, live.pipeline.graph
+    batch = attempt.record.steps["batch"]
+    proven = batch.results["live_version"].passed
+    quarantined = replace(before, rows=before.rows + rows.aside, left=rows.scored)
+    serving = live.fastest(rows.computed)
+    names = (("features", "feature_suite"), ("outputs", "output_suite"))
 
-    suites = {
-        check: carry_out(
-            check_suite,
-            live.suites[role],
-            columns,
-            key,
-            quarantined,
-            partial(attempt.write_json, check),
-            _accepted(attempt),
-        )
-        for role, check in (("features", "feature_suite"), ("outputs", "output_suite"))
-    }
+    def suite(role: str, check: str, counts: RuleCounts) -> CheckResult:
+        keep = partial(attempt.write_json, check)
+        return check_suite(live.suites[role], columns, key, quarantined, keep, counts)
+
+    suites = {check: rows.rules[role].check(partial(suite, role, check)) for role, check in names}
+    environments = {*batch.facts.get(ENVIRONMENTS, ()), *rows.environments}
     return {
         "golden_replay": carry_out(check_replay, live, serving),
-        "row_locality": carry_out(check_company, serving, columns),
+        "row_locality": rows.company.check(check_company, graph),
         "reference_sample": carry_out(check_sample, live, columns),
-        "computation": carry_out(check_computation, rows, quarantined),
+        "computation": carry_out(
+            check_computation,
+            rows.failing,
+            rows.computed - len(rows.failing),
+            len(graph.served),
+            quarantined,
+        ),
         **suites,
-        "row_conservation": carry_out(check_conservation, work, attempt, key),
-        "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
+        "row_conservation": carry_out(check_conservation, work, attempt, key, rows.draw),
+        "rescored": carry_out(
+            check_rescored, work.records, work.partition, columns, live, rows.draw
+        ),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
-        "environment_parity": carry_out(check_environment, live, proven=proven),
+        "environment_parity": carry_out(check_environment, live, proven=proven, units=environments),
     }
 
 
@@ -461,7 +426,7 @@ def counterfactuals_of(live: LoadedVersion, columns: Columns) -> Counterfactuals
     return Counterfactuals(serving, columns, live.profile)
 
 
-def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
+def prediction_drift(work: Work, live: LoadedVersion, kept: Columns) -> Followed:
     """The drift of the kept rows' outputs: each day's decisions count by themselves."""
     if live.outputs is None:
         return Followed(CheckResult.not_judged(_TOO_FEW_TO_PREDICT), {})
@@ -472,18 +437,17 @@ def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fol
         work.partition,
         "scored",
         live,
-        attempted(population_of, live.outputs, live, rows.kept, kinds),
-        ask=counterfactuals_of(live, rows.kept).mixed,
+        attempted(population_of, live.outputs, live, kept, kinds),
+        ask=counterfactuals_of(live, kept).mixed,
         each=True,
     )
 
 
-def _figures(outputs: Columns) -> dict[str, float]:
+def _figures(pipeline: Pipeline, sums: Mapping[str, ExactSum]) -> dict[str, float]:
     """The mean of every output that is a number, and the share of every one that is a flag."""
-    figures = {}
-    for name, array in outputs.items():
-        if len(array) and array.dtype.kind in "fib":
-            mean = float(np.nanmean(array.astype(float)))
-            if np.isfinite(mean):
-                figures[f"share of {name}" if array.dtype == bool else f"mean {name}"] = mean
-    return figures
+    is_flag = {name: pipeline.graph.kind(name) is Kind.BOOL for name in sums}
+    return {
+        f"{'share of' if is_flag[name] else 'mean'} {name}": total.mean
+        for name, total in sums.items()
+        if total.count
+    }

@@ -10,7 +10,7 @@ again later.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,11 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.columns.tables import from_arrow, kinds_of, stacked, take_rows
 from lockstep.errors import DamagedError
 from lockstep.parity.exactness import difference
 from lockstep.scoring.work import Batch
+from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
@@ -94,7 +95,7 @@ class Again:
 
 
 def check_restated(
-    batch: Batch, partition: str, schema: Schema, *, aside: Collection[str] = ()
+    batch: Batch, partition: str, schema: Schema, aside: Callable[[], Collection[str]]
 ) -> CheckResult:
     """Check that the rows of a published partition came again unchanged.
 
@@ -102,19 +103,20 @@ def check_restated(
         batch: Its accepted rows now.
         partition: The day or file.
         schema: The declaration of the rows.
-        aside: Keys of the rows that were set aside, which other checks report.
+        aside: Returns the keys of the rows that were set aside, which other checks report.
     """
     key, raw, records = schema.key, batch.columns, batch.records
     assert key is not None, "rows that are scored have a key"
     try:
-        before = _published(records, partition, "batch")
+        before = _published(records, partition, "batch", batch.draw, key)
     except DamagedError as error:
         return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
     elsewhere = published_elsewhere(records, partition, raw, schema)
     if before is None:
         return elsewhere or _first(partition)
     again = Again.of(before, raw, key)
-    delivered = np.array([str(gone) in aside for gone in again.gone], dtype=bool)
+    keys_aside = aside() if len(again.gone) else ()
+    delivered = np.array([str(gone) in keys_aside for gone in again.gone], dtype=bool)
     again = replace(again, gone=again.gone[~delivered])
     if delivered.any() and not len(again.places) and not len(again.gone):
         return CheckResult.not_judged(
@@ -190,7 +192,7 @@ def _summary(
 
 
 def check_rescored(
-    records: Records, partition: str, columns: Columns, live: LoadedVersion
+    records: Records, partition: str, columns: Columns, live: LoadedVersion, draw: Sampling
 ) -> CheckResult:
     """Check that rows with unchanged raw values have unchanged columns.
 
@@ -199,14 +201,16 @@ def check_rescored(
     Args:
         records: The stream's records.
         partition: The day or file.
-        columns: All columns of its rows, as computed now.
+        columns: All columns of its rows, as computed now; of a large batch, of a sample.
         live: The version that computed them.
+        draw: Which rows these are.
     """
     from lockstep.parity.comparison import compare
 
     pipeline = live.pipeline
     try:
-        before, published = _published(records, partition, "scored"), records.committed(partition)
+        before = _published(records, partition, "scored", draw, pipeline.key)
+        published = records.committed(partition)
     except DamagedError as error:
         return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
     if before is None or published is None:
@@ -242,13 +246,17 @@ def _first(partition: str) -> CheckResult:
     return CheckResult(True, f"{partition} is not published yet: nothing of it can have changed.")
 
 
-def _published(records: Records, partition: str, name: str) -> Columns | None:
-    """The columns of a step of the published attempt; None without one."""
+def _published(
+    records: Records, partition: str, name: str, draw: Sampling, key: str
+) -> Columns | None:
+    """The drawn rows of a step of the published attempt; None without one."""
     attempt: Attempt | None = records.committed(partition)
     if attempt is None:
         return None
-    table = attempt.read(name)
-    return from_arrow(table, kinds_of(table))
+    parts = [from_arrow(table, kinds_of(table)) for table in attempt.parts(name)]
+    if key not in parts[0]:  # the version that scored it named the key otherwise
+        return stacked(parts)
+    return stacked([draw.of(part, key) for part in parts])
 
 
 def _example(again: Again, name: str, rows: Array, key: str) -> dict[str, Any]:
@@ -350,8 +358,10 @@ def _batch(attempt: Attempt, keys: pd.Index, key: str) -> Columns | None:
     shared = published[keys.get_indexer(published) >= 0]
     if shared.empty:
         return None
-    table = attempt.read("batch")
-    rows = from_arrow(table, kinds_of(table))
-    if key not in rows:  # the version that scored it named the key otherwise
-        return None
-    return take_rows(rows, pd.Index(rows[key]).isin(shared))
+    parts = []
+    for table in attempt.parts("batch"):
+        rows = from_arrow(table, kinds_of(table))
+        if key not in rows:  # the version that scored it named the key otherwise
+            return None
+        parts.append(take_rows(rows, pd.Index(rows[key]).isin(shared)))
+    return stacked(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Quarantined
-from lockstep.columns.aside import set_aside
+from lockstep.columns.aside import Aside, set_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.failing import at_row
 from lockstep.columns.kinds import Columns
@@ -20,6 +21,7 @@ from lockstep.columns.tables import concat, take_rows
 from lockstep.errors import DamagedError, FailingFunctionError, FunctionError
 from lockstep.rules.row_rules import RowRules, part
 from lockstep.scoring.work import Work
+from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.put_back import PUT_BACK
 
@@ -40,12 +42,14 @@ class ComputedRows:
         kept: All columns of the rows that no row rule refuses.
         failing: Rows on which a function raises.
         broken: Computed rows that a row rule refuses.
+        accepted: Positions of the computed rows that no rule refuses, since a person accepted them.
     """
 
     columns: Columns
     kept: Columns
     failing: tuple[Rejected, ...]
     broken: tuple[Rejected, ...]
+    accepted: frozenset[int] = frozenset()
 
     @property
     def aside(self) -> tuple[Rejected, ...]:
@@ -76,9 +80,10 @@ def compute_rows(
     computed, failing = evaluate_rows(pipeline, columns, most)
     origins = np.delete(np.arange(len(columns[pipeline.key])), [row.row for row in failing])
     keys = map(str, computed[pipeline.key]) if accepted else ()
-    parted = part(computed, rules, {row for row, key in enumerate(keys) if key in accepted})
+    fine = frozenset(row for row, key in enumerate(keys) if key in accepted)
+    parted = part(computed, rules, fine)
     broken = set_aside(computed, parted.refused, pipeline.record_schema, origins)
-    return ComputedRows(computed, parted.kept, failing, broken)
+    return ComputedRows(computed, parted.kept, failing, broken, fine)
 
 
 def evaluate_rows(
@@ -144,16 +149,24 @@ def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResul
     return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
 
 
-def check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResult:
-    """Check that every row could be computed; the others are set aside."""
-    failing = rows.failing
-    total = len(failing) + len(next(iter(rows.columns.values())))
-    numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
+def check_computation(
+    failing: Aside, computed: int, columns: int, quarantined: Quarantined
+) -> CheckResult:
+    """Check that every row could be computed; the others are set aside.
+
+    Args:
+        failing: The rows on which a function raises.
+        computed: Number of rows that could be computed.
+        columns: Number of columns.
+        quarantined: The number of quarantined rows, and its limit.
+    """
+    total = len(failing) + computed
+    numbers = {**coverage(total, columns, {}), "failing": len(failing)}
     if not failing:
         return CheckResult(
             True, f"{all_of(total, 'row', 'was', 'were')} computed.", numbers=numbers
         )
-    (reason, *_) = failing[0].reasons
+    (reason, *_) = failing.rows[0].reasons
     return CheckResult(
         False,
         f"{len(failing):,} of {counted(total, 'row')} cannot be computed, and "
@@ -161,21 +174,30 @@ def check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResu
         f"{reason.message}{quarantined.excess}",
         severity="ERROR" if quarantined.too_many else "WARN",
         column=reason.column,
-        keys=tuple(str(row.key) for row in failing),
+        keys=tuple(str(row.key) for row in failing.rows),
         numbers=numbers,
     )
 
 
-def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
-    """Check that no row is lost, by the files; count the published rows that were withdrawn."""
+def check_conservation(work: Work, attempt: Attempt, key: str, draw: Sampling) -> CheckResult:
+    """Check that no row is lost, by the files; count the published rows that were withdrawn.
+
+    Args:
+        work: The partition.
+        attempt: The attempt, with the files of the step.
+        key: Name of the key.
+        draw: Which rows of a large batch are looked for among the published ones.
+    """
     rows_in = attempt.record.steps["batch"].counts["rows_in"]
     scored = attempt.row_count("scored")
     steps = ("batch", "scored")
-    aside = [attempt.read(f"{step}_quarantine", ["key", "fate"]) for step in steps]
-    fates = [fate for table in aside for fate in table.column("fate").to_pylist()]
-    quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
+    fates: Counter[str] = Counter()
+    for step in steps:
+        for table in attempt.parts(f"{step}_quarantine", ["fate"]):
+            fates.update(table.column("fate").to_pylist())
+    quarantined, duplicates = fates["quarantined"], fates["duplicate"]
     out = scored + quarantined + duplicates
-    gone = _gone(work, attempt, key, aside)
+    gone = _gone(work, attempt, key, draw)
     came = counted(rows_in, "row")
     went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
     summary = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
@@ -206,18 +228,31 @@ def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
     )
 
 
-def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> list[str]:
+def _gone(work: Work, attempt: Attempt, key: str, draw: Sampling) -> list[str]:
+    """The keys of drawn published rows that did not come again, as texts."""
     try:
         before = work.records.committed(work.partition)
-        published = before.read("published") if before is not None else None
+        # the published rows are those of its parts; its version may have named the key otherwise
+        names = [] if before is None else before.record.steps["scored"].facts["published"][:1]
+        published = [] if before is None else _drawn(before.parts("scored", names), 0, draw)
     except DamagedError:
         return []  # another attempt repairs that
-    if published is None:
+    if not published:
         return []
-    columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
-    delivered = {str(value) for column in columns for value in column.to_pylist()}
-    keys = map(str, published.column(0).to_pylist())  # its version may have named the key otherwise
-    return [value for value in keys if value not in delivered]
+    delivered = set(_drawn(attempt.parts("scored", [key]), 0, draw))
+    for step in ("batch", "scored"):
+        for table in attempt.parts(f"{step}_quarantine", ["key"]):
+            delivered.update(table.column("key").to_pylist())
+    return [value for value in published if value not in delivered]
+
+
+def _drawn(tables: Iterable[pa.Table], column: int, draw: Sampling) -> list[str]:
+    """The drawn keys of some tables, as texts."""
+    keys: list[str] = []
+    for table in tables:
+        own = table.column(column).to_numpy()
+        keys += map(str, own[draw.drawn(own)].tolist())
+    return keys
 
 
 def computable(pipeline: Pipeline, columns: Columns) -> Columns:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lockstep.columns.kinds import Columns
-from lockstep.columns.tables import to_arrow
 from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
 if TYPE_CHECKING:
@@ -20,31 +19,24 @@ NAME = "side_by_side"
 _BEFORE = "_before"
 
 
-def side_by_side(
-    records: Records, partition: str, columns: Columns, live: LoadedVersion
-) -> pa.Table | None:
+def side_by_side(records: Records, attempt: Attempt, live: LoadedVersion) -> pa.Table | None:
     """The outputs of a version beside those that the last other version published.
 
     Args:
         records: The stream's records.
-        partition: The day or file.
-        columns: The kept rows with all their columns, as computed now.
-        live: The version that computed them.
+        attempt: The attempt, with the rows as they are scored now.
+        live: The version that scored them.
 
     Returns:
         A row a key that either of them has, in the order of the keys: the outputs and `version`,
         and the same of before with the suffix `_before`; null where a version has no such row.
         None where no other version published the partition and is kept, or keys cannot be matched.
     """
-    import pyarrow as pa
-
-    key, version = live.pipeline.key, live.version
-    before = _of_another_version(records, partition, live.digest)
+    key = live.pipeline.key
+    before = _of_another_version(records, attempt.record.partition, live.digest)
     if before is None:
         return None
-    outputs = live.pipeline.graph.outputs
-    now = to_arrow({name: columns[name] for name in (key, *outputs)})
-    now = now.append_column("version", pa.array([version] * len(now), pa.int64()))
+    now = attempt.read("scored", [key, *live.pipeline.graph.outputs, "version"])
     if (
         key not in before.column_names
         or before.schema.field(key).type != now.schema.field(key).type

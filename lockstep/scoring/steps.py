@@ -19,6 +19,7 @@ from lockstep.checks.ingest import check_readable
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
+from lockstep.columns.units import Units
 from lockstep.errors import ArtifactError, UnavailableFilesError, UnreadableError
 from lockstep.scoring.earlier import demand_known
 from lockstep.scoring.partition import (
@@ -31,8 +32,8 @@ from lockstep.scoring.partition import (
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.live_version import Live
 
-Read: TypeAlias = Callable[[Schema], Decoded]
-"""Reads a partition's rows, and decodes them as a record type declares them."""
+Read: TypeAlias = Callable[[Schema], Decoded | Units]
+"""Reads a partition's rows: decoded as a record type declares them, or units of a large file."""
 
 
 def all_steps(
@@ -112,10 +113,10 @@ def _ingest_by_live(
         return _fail(work, "batch", {LIVE_VERSION.name: incomplete(live, lost)}, live=live), None
     try:
         rows = read(live.pipeline.record_schema)
+        return ingest_batch(work, live, rows, accept=accept), live
     except UnreadableError as error:
         results = {**check_version(work, live), DECODING.name: check_readable(error)}
         return _fail(work, "batch", results, live=live), None
-    return ingest_batch(work, live, rows, accept=accept), live
 
 
 def scored_step(work: Work, serving: Live) -> Stage:

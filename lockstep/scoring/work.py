@@ -12,6 +12,7 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
+from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import LiveState
@@ -110,13 +111,15 @@ class Batch:
     """The accepted rows of a batch, with what several checks need.
 
     Attributes:
-        columns: The rows.
+        columns: The rows; of a large batch, a sample.
+        draw: Which rows these are.
         records: The records of the stream, each opened once.
         counterfactuals: Their outputs, had they other values.
         quarantined: The quarantined rows.
     """
 
     columns: Columns
+    draw: Sampling
     records: Records
     counterfactuals: Counterfactuals
     quarantined: QuarantinedValues

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -261,11 +262,26 @@ class Attempt:
 
     def write(self, name: str, table: pa.Table) -> Path:
         """Write a table as `NAME.parquet`, for the step under way."""
+        file, self.written[file] = write_part(self.folder, name, 0, table)
+        return self.path(file)
+
+    def write_joined(self, name: str, tables: Iterable[pa.Table]) -> Path:
+        """Write tables of the same columns as one, a table at a time, for the step under way.
+
+        Args:
+            name: The name of the file, without `.parquet`.
+            tables: The tables, one or more.
+        """
         from pyarrow import parquet
 
-        return self._write(
-            f"{name}.parquet", lambda path: parquet.write_table(table, path, compression="zstd")
-        )
+        def write(path: str) -> None:
+            rest = iter(tables)
+            first = next(rest)
+            with parquet.ParquetWriter(path, first.schema, compression="zstd") as file:
+                for table in chain((first,), rest):
+                    file.write_table(table)
+
+        return self._write(f"{name}.parquet", write)
 
     def write_columns(self, name: str, columns: Columns) -> Path:
         """Write columns as `NAME.parquet`, for the step under way."""
@@ -291,10 +307,44 @@ class Attempt:
             DamagedError: The file is not as written.
         """
         import pyarrow as pa
+
+        return pa.concat_tables(self.parts(name, columns))
+
+    def part_files(self, name: str) -> list[str]:
+        """The files of the parts of a table, in order; `NAME.parquet` where it has none."""
+        known = self._digests
+        parts = [part_file(name, 0)]
+        while (following := part_file(name, len(parts))) in known:
+            parts.append(following)
+        return parts
+
+    def parts(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read a table part by part: a part for each unit that was worked on.
+
+        Args:
+            name: Its name.
+            columns: The columns to read; all by default.
+
+        Raises:
+            DamagedError: A file is not as written.
+        """
+        for file in self.part_files(name):
+            yield self._read_part(file, columns)
+
+    def read_part(self, name: str, number: int) -> pa.Table:
+        """Read a part of a table.
+
+        Raises:
+            DamagedError: The file is not as written.
+        """
+        return self._read_part(part_file(name, number), None)
+
+    def _read_part(self, file: str, columns: Sequence[str] | None) -> pa.Table:
+        import pyarrow as pa
         from pyarrow import parquet
 
-        data = self._verified(f"{name}.parquet")
-        with self._reading(f"{name}.parquet"):
+        data = self._verified(file)
+        with self._reading(file):
             return parquet.ParquetFile(pa.BufferReader(data)).read(columns)
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
@@ -348,10 +398,15 @@ class Attempt:
             ) from error
 
     def row_count(self, name: str) -> int:
-        """Number of rows of the table `NAME.parquet`, from its footer."""
+        """Number of rows of a table, from the footers of its parts."""
+        return sum(self.part_rows(name))
+
+    def part_rows(self, name: str) -> list[int]:
+        """Number of rows of each part of a table, from the footers."""
         from pyarrow import parquet
 
-        return int(parquet.read_metadata(self.path(f"{name}.parquet")).num_rows)
+        footers = (parquet.read_metadata(self.path(file)) for file in self.part_files(name))
+        return [int(footer.num_rows) for footer in footers]
 
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Compare files with their digests; all recorded ones by default.
@@ -360,7 +415,9 @@ class Attempt:
             DamagedError: A file is missing or not as written.
         """
         for name in self.files if names is None else names:
-            self._verified(name)
+            path = self._present(name)
+            if sha256(path) != self._digests[name]:  # a block at a time, however large it is
+                raise self._changed(path)
 
     def keep(self, step: str, record: StepRecord) -> StepRecord:
         """Record a step as done, with the files written since the last step."""
@@ -389,30 +446,75 @@ class Attempt:
         return sha256(self.folder / RECORD)
 
     def _write(self, name: str, write: Callable[[str], object]) -> Path:
-        path = self.folder / name
-        path.unlink(missing_ok=True)  # a link's other end stays as it is
-        with at_place(path):
-            write(str(path))
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        self.written[name] = sha256(path)
-        return path
+        self.written[name] = _write(self.folder / name, write)
+        return self.path(name)
+
+    @property
+    def _digests(self) -> dict[str, str]:
+        """SHA-256 of every file, of the step under way too, by name."""
+        return {**self.files, **self.written}
 
     def _verified(self, name: str) -> bytes:
-        path = self.folder / name
-        wanted = {**self.files, **self.written}.get(name)
-        data = path.read_bytes() if wanted is not None and path.is_file() else None
-        if data is None:
+        path = self._present(name)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._digests[name]:
+            raise self._changed(path)
+        return data
+
+    def _present(self, name: str) -> Path:
+        path = self.path(name)
+        if name not in self._digests or not path.is_file():
             raise DamagedError(
                 f"{path} is missing, which attempt {self.number} at {self.record.partition} wrote; "
                 f"make it anew: {self.again}"
             )
-        if hashlib.sha256(data).hexdigest() != wanted:
-            raise DamagedError(
-                f"{path} is not what attempt {self.number} at {self.record.partition} wrote, and "
-                f"has been changed or damaged since; make it anew: {self.again}"
-            )
-        return data
+        return path
+
+    def _changed(self, path: Path) -> DamagedError:
+        return DamagedError(
+            f"{path} is not what attempt {self.number} at {self.record.partition} wrote, and "
+            f"has been changed or damaged since; make it anew: {self.again}"
+        )
+
+
+def part_file(name: str, number: int) -> str:
+    """The file of a part of a table: `NAME.parquet`, `NAME-1.parquet` and so on."""
+    return f"{name}-{number}.parquet" if number else f"{name}.parquet"
+
+
+def write_part(folder: Path, name: str, number: int, table: pa.Table) -> tuple[str, str]:
+    """Write a part of a table into the folder of an attempt, from any process.
+
+    It belongs to the attempt once a step is recorded with it.
+
+    Args:
+        folder: The folder.
+        name: Name of the table.
+        number: Number of the part, from 0.
+        table: Its rows.
+
+    Returns:
+        The name of the file, and its SHA-256.
+    """
+    from pyarrow import parquet
+
+    file = part_file(name, number)
+    digest = _write(
+        folder / file, lambda path: parquet.write_table(table, path, compression="zstd")
+    )
+    return file, digest
+
+
+def _write(path: Path, write: Callable[[str], object]) -> str:
+    """Write a file beside its place, force it to disk, and put it there; returns its SHA-256."""
+    beside = path.with_name(f".{path.name}.new")
+    with at_place(path):
+        write(str(beside))
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+    digest = sha256(beside)
+    beside.replace(path)  # a link's other end stays as it is
+    return digest
 
 
 def sha256(path: Path) -> str:

@@ -23,8 +23,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from lockstep.artifacts.disks import replace_file
@@ -33,6 +34,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, kind_of, of_unknown_kind
 from lockstep.columns.plain import listed, name_shown, shown_name
 from lockstep.columns.schema import Schema
+from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
 from lockstep.store.parquet import file_name
@@ -40,9 +42,10 @@ from lockstep.store.parts import (
     FOLDER,
     MANIFEST,
     SUCCESS,
-    decode_delivery,
     last_written,
     parts_of,
+    read_delivery,
+    remove_scratch,
     why_incomplete,
 )
 
@@ -395,10 +398,12 @@ def is_text_of_left(path: Path) -> bool:
         return False
 
 
-def decode_claimed(
+def read_claimed(
     inbox: Path, partition: str, schema: Schema, written: CsvFormat = USUAL
-) -> Decoded:
-    """Decode a claimed file; one whose content cannot be read is moved to `rejected/`.
+) -> Decoded | Units:
+    """Read a claimed file; one whose content cannot be read is moved to `rejected/`.
+
+    A large file gives units that are decoded later; it is rejected where one of them cannot be.
 
     A rejected file is moved back where it can be read now: the live version may be another one,
     which does not need a column that the file lacks.
@@ -417,20 +422,31 @@ def decode_claimed(
     path = rejected if rejected.exists() and not claimed.exists() else claimed
     demand_same_content(path, inbox)
     try:
-        decoded = decode_delivery(path, schema, written)
+        rows = read_delivery(path, schema, written)
     except UnreadableError as error:
-        what, where, todo = (
-            text.replace(f"{path.parent}/", f"{rejected.parent}/")  # its new place
-            for text in (error.what, error.where, error.todo)
-        )
-        rejected.parent.mkdir(exist_ok=True)
-        path.rename(rejected)
-        raise UnreadableError(
-            what.removeprefix(f"{rejected.parent}/"), error.column, where=where, todo=todo
-        ) from error
+        raise _reject(path, rejected, error) from error
     if path == rejected:
         path.rename(claimed)
-    return decoded
+    if not isinstance(rows, Units):
+        return rows
+    if path == rejected:  # they are in its new place
+        remove_scratch(rows.scratch)
+        rows = read_delivery(claimed, schema, written)
+        assert isinstance(rows, Units), "they are as many as before"
+    return replace(rows, failing=partial(_reject, claimed, rejected))
+
+
+def _reject(path: Path, rejected: Path, error: UnreadableError) -> UnreadableError:
+    """Move a file that cannot be read to `rejected/`; the error that names its new place."""
+    what, where, todo = (
+        text.replace(f"{path.parent}/", f"{rejected.parent}/")
+        for text in (error.what, error.where, error.todo)
+    )
+    rejected.parent.mkdir(exist_ok=True)
+    path.rename(rejected)
+    return UnreadableError(
+        what.removeprefix(f"{rejected.parent}/"), error.column, where=where, todo=todo
+    )
 
 
 def demand_same_content(path: Path, inbox: Path) -> None:

@@ -7,16 +7,19 @@ dot nor an underscore. They are read in the order of their names.
 
 from __future__ import annotations
 
+import shutil
 import stat
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from lockstep.artifacts.disks import replace_file
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
-from lockstep.columns.files import READERS, decode_file, kind_of
+from lockstep.columns.files import READERS, is_compressed, kind_of, uncompressing
 from lockstep.columns.plain import listed, shown_name
 from lockstep.columns.schema import Schema
+from lockstep.columns.units import ROWS, Units, read_files
 from lockstep.errors import UnavailableError, UnreadableError
 
 FOLDER = ".parts"
@@ -25,6 +28,10 @@ SUCCESS = "_SUCCESS"
 """Name of the file that says that a folder is whole."""
 MANIFEST = "_MANIFEST"
 """Name of the file that names the parts of a folder."""
+_PLAIN = ".plain"
+"""Suffix of a file with the content of a compressed one."""
+_LARGE = 16 * 2**20
+"""Bytes above which the content of a compressed file is worked on in units."""
 _NAMED = 3
 
 
@@ -61,54 +68,68 @@ def last_written(folder: Path) -> float:
     return max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
 
 
-def decode_delivery(path: Path, schema: Schema, written: CsvFormat = USUAL) -> Decoded:
-    """Decode a file, or all parts of a folder as one input.
+def read_delivery(
+    path: Path, schema: Schema, written: CsvFormat = USUAL, rows: int = ROWS
+) -> Decoded | Units:
+    """The rows of a file, or of all parts of a folder as one input.
+
+    Those of many rows are units, to read later. A large compressed file is uncompressed beside
+    itself for them, until `remove_scratch`.
 
     Args:
         path: The file or folder.
         schema: What the rows are declared to hold.
         written: How CSV files are written.
+        rows: Most rows of a unit.
 
     Raises:
-        InputError: A part cannot be read; see `decode_file`.
+        InputError: A part cannot be read; see `lockstep.columns.files.decode_file`.
     """
-    if not path.is_dir():
-        return decode_file(path, schema, written)
+    parts = _whole(path) if path.is_dir() else [path]
+    plain = {part: target for part in parts if (target := _uncompressed(part)) is not None}
+    read = read_files(parts, schema, written, plain=plain, rows=rows)
+    if isinstance(read, Units):
+        return replace(read, scratch=tuple(plain.values()))
+    remove_scratch(plain.values())
+    return read
+
+
+def remove_scratch(files: Iterable[Path]) -> None:
+    """Remove files that were made to read a delivery."""
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def _whole(folder: Path) -> list[Path]:
+    """The parts of a folder that is a delivery."""
     try:
-        why, parts = why_incomplete(path), parts_of(path)
+        why, parts = why_incomplete(folder), parts_of(folder)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be read now: {error.strerror}.") from error
+        raise UnavailableError(f"{folder} cannot be read now: {error.strerror}.") from error
     if why is not None:
         raise UnreadableError(
-            f"{path} {why}.", where=str(path), todo="Have it delivered anew, whole."
+            f"{folder} {why}.", where=str(folder), todo="Have it delivered anew, whole."
         )
-    decoded: list[Decoded] = []
-    for part in parts:
-        first = sum(other.total for other in decoded)
-        decoded.append(decode_file(part, schema, written, first=first))
-    return joined(decoded)
+    return parts
 
 
-def joined(parts: list[Decoded]) -> Decoded:
-    """The rows of several inputs as one, whose positions follow upon each other."""
-    first, *others = parts
-    if not others:
-        return first
-    columns = {
-        name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns
-    }
-    unfit = [part.unfit for part in parts if part.unfit]
-    rows = np.concatenate([part.rows for part in parts])
-    for array in (rows, *columns.values()):
-        array.setflags(write=False)
-    return Decoded(
-        columns,
-        rows,
-        tuple(row for part in parts for row in part.rejected),
-        tuple(dict.fromkeys(name for part in parts for name in part.ignored)),
-        sum(part.total for part in parts),
-        {name: np.concatenate([some[name] for some in unfit]) for name in columns} if unfit else {},
-    )
+def _uncompressed(path: Path) -> Path | None:
+    """A file with the content of a large compressed one, beside it; None for every other file."""
+    if not is_compressed(path) or not path.is_file():
+        return None
+    with uncompressing(path) as content:
+        head = content.read(_LARGE)
+        if len(head) < _LARGE:
+            return None
+
+        def write(place: str) -> None:
+            with Path(place).open("wb") as file:
+                file.write(head)
+                shutil.copyfileobj(content, file, _LARGE)
+
+        target = path.with_name(f".{path.name}{_PLAIN}")
+        replace_file(target, write)
+        return target
 
 
 def _named(folder: Path) -> set[str] | None:

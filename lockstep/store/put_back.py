@@ -29,7 +29,7 @@ from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
 
 PUT_BACK = "put_back"
-"""The fact of a batch's step that tells which rows were put back; see `RowsBack.facts`."""
+"""The fact of a batch's step that tells which rows were put back; see `PutBack.facts`."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,58 @@ class RowBack:
     digest: str
     record: dict[str, Any] | None
 
+    @property
+    def which(self) -> tuple[str | None, str]:
+        """What it is found by: its key and the digest of its values."""
+        return self.key, self.digest
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """Which rows of a unit were put back; those of units add up.
+
+    Attributes:
+        corrected: The keys that the rows had which were corrected.
+        accepted: The keys of the rows that were accepted as they are.
+        left: The rows that are not put back: they came otherwise than they were set aside, or do
+            not fit their declaration. By key and digest.
+    """
+
+    corrected: tuple[str | None, ...]
+    accepted: tuple[str | None, ...]
+    left: frozenset[tuple[str | None, str]]
+
+    def __add__(self, other: PutBack) -> PutBack:
+        """The rows of both."""
+        return PutBack(
+            self.corrected + other.corrected,
+            self.accepted + other.accepted,
+            self.left & other.left,
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The keys of the rows that were `corrected` and `accepted`, and how many others not."""
+        return {
+            "corrected": list(self.corrected),
+            "accepted": list(self.accepted),
+            "otherwise": len(self.left),
+        }
+
 
 @dataclass(frozen=True)
 class RowsBack:
-    """The rows of a partition with those that are put back.
+    """The rows of a unit with those that are put back.
 
     Attributes:
         rows: All rows, the corrected ones in the places of those delivered.
         accepted: Positions in `rows.columns` of the rows that no row rule may refuse.
-        facts: The keys of the rows that were `corrected` and `accepted`, and how many came
-            `otherwise` than they were set aside.
+        put_back: Which these are.
     """
 
     rows: Decoded
     accepted: frozenset[int]
-    facts: Mapping[str, Any]
+    put_back: PutBack
 
 
 def read_put_back(records: Records, partition: str) -> list[RowBack]:
@@ -89,8 +126,8 @@ def put_back(records: Records, partition: str, rows: Iterable[RowBack]) -> None:
         LockedError: Another process keeps the partition locked.
     """
     with records.locked(partition):
-        known = {(row.key, row.digest): row for row in read_put_back(records, partition)}
-        known |= {(row.key, row.digest): row for row in rows}
+        known = {row.which: row for row in read_put_back(records, partition)}
+        known |= {row.which: row for row in rows}
         text = json.dumps([asdict(row) for row in known.values()], indent=1)
         replace_text(_path(records, partition), f"{text}\n")
 
@@ -105,48 +142,40 @@ def with_rows_back(rows: Decoded, schema: Schema, back: Sequence[RowBack]) -> Ro
         schema: Their declaration.
         back: The rows that are put back.
     """
-    if not back:
-        return RowsBack(rows, frozenset(), {})
     corrected: list[str | None] = []
     left = list(back)
-    while True:
-        places = _places(rows, schema, {row.key for row in left})
-        now = {
-            places[row.key, row.digest]: row
-            for row in left
-            if row.record is not None and (row.key, row.digest) in places
-        }
-        if not now:
-            break
-        rows = _corrected(rows, schema, {at: row.record or {} for at, row in now.items()})
-        corrected += [row.key for row in now.values()]
-        left = [row for row in left if row not in now.values()]
-    fitting = {int(at): position for position, at in enumerate(rows.rows)}
+    places = _places(rows, schema, left)
+    while now := [row for row in left if row.record is not None and row.which in places]:
+        records = {at: row.record or {} for row in now for at in places[row.which]}
+        rows = _corrected(rows, schema, records)
+        corrected += [row.key for row in now]
+        left = [row for row in left if row not in now]
+        places = _places(rows, schema, left)
+    fitting = {int(at): position for position, at in enumerate(rows.rows)} if left else {}
     accepted = {
-        fitting[places[row.key, row.digest]]: row.key
+        fitting[at]: row
         for row in left
-        if row.record is None and places.get((row.key, row.digest)) in fitting
+        for at in places.get(row.which, ())
+        if row.record is None and at in fitting
     }
-    facts = {
-        "corrected": corrected,
-        "accepted": list(accepted.values()),
-        "otherwise": len(left) - len(accepted),
-    }
-    return RowsBack(rows, frozenset(accepted), facts)
+    keys = tuple(dict.fromkeys(row.key for row in accepted.values()))
+    others = {row.which for row in left} - {row.which for row in accepted.values()}
+    return RowsBack(rows, frozenset(accepted), PutBack(tuple(corrected), keys, frozenset(others)))
 
 
 def _places(
-    rows: Decoded, schema: Schema, keys: set[str | None]
-) -> dict[tuple[str | None, str], int]:
-    """Where in the input rows of some keys are, by key and digest; the last of equal ones."""
-    places: dict[tuple[str | None, str], int] = {}
-    for position, key in enumerate(map(str, rows.columns[schema.key or ""])):
+    rows: Decoded, schema: Schema, back: Sequence[RowBack]
+) -> dict[tuple[str | None, str], list[int]]:
+    """Where in the input the rows are that are put back, by key and digest."""
+    keys = {row.key for row in back}
+    places: dict[tuple[str | None, str], list[int]] = {}
+    for position, key in enumerate(map(str, rows.columns[schema.key or ""]) if keys else ()):
         if key in keys:
             values = {name: python_value(rows.columns[name][position]) for name in schema.names}
-            places[key, record_digest(values)] = int(rows.rows[position])
+            places.setdefault((key, record_digest(values)), []).append(int(rows.rows[position]))
     for row in rows.rejected:
         if row.key in keys:
-            places[row.key, record_digest(row.record)] = row.row
+            places.setdefault((row.key, record_digest(row.record)), []).append(row.row)
     return places
 
 

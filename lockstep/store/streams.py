@@ -9,11 +9,12 @@ from datetime import date
 from lockstep.checks.messages import Place
 from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
+from lockstep.columns.units import Units
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
-from lockstep.project.sources import Source, decode_source
+from lockstep.project.sources import Source, read_source
 from lockstep.store.fates import Inbox
-from lockstep.store.inbox import decode_claimed
+from lockstep.store.inbox import read_claimed
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 
@@ -29,7 +30,7 @@ class Stream:
         name: `"daily"` or `"inbox"`.
         unit: What a partition is: a day or a file.
         origin: The source of the rows, in a line.
-        decode: Reads and decodes a partition's rows.
+        read: Reads a partition's rows: decoded, or units of a large file.
         tell: Tells whoever delivered a partition its fate so far, or why a step could not be
             carried out; returns what it told, as facts for people, by title.
     """
@@ -37,7 +38,7 @@ class Stream:
     name: str
     unit: str
     origin: str
-    decode: Callable[[Home, str, Schema], Decoded]
+    read: Callable[[Home, str, Schema], Decoded | Units]
     tell: Callable[[Home, str, Exception | None], Mapping[str, str]] = lambda *_: {}
 
 
@@ -60,8 +61,8 @@ def stream_records(declared: PipelineAssets, store: Store, stream: str) -> Recor
 def inbox_stream(declared: PipelineAssets) -> Stream:
     """The stream of files from the pipeline's inbox."""
 
-    def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
-        return decode_claimed(home.inbox(declared.name), partition, schema, declared.inbox)
+    def read(home: Home, partition: str, schema: Schema) -> Decoded | Units:
+        return read_claimed(home.inbox(declared.name), partition, schema, declared.inbox)
 
     def tell(home: Home, partition: str, error: Exception | None) -> Mapping[str, str]:
         fate = inbox_of(declared, home).tell(partition, error)
@@ -73,7 +74,7 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
         name="inbox",
         unit="file",
         origin=f"files dropped into inbox/{declared.name} (CSV, Parquet, JSON lines)",
-        decode=decode_file,
+        read=read,
         tell=tell,
     )
 
@@ -85,10 +86,10 @@ def inbox_of(declared: PipelineAssets, home: Home) -> Inbox:
 
 
 def _daily_stream(source: Source) -> Stream:
-    def decode_day(home: Home, partition: str, schema: Schema) -> Decoded:
-        return decode_source(source, schema, date.fromisoformat(partition))
+    def read(home: Home, partition: str, schema: Schema) -> Decoded | Units:
+        return read_source(source, schema, date.fromisoformat(partition))
 
-    return Stream(name="daily", unit="day", origin=source.describe(), decode=decode_day)
+    return Stream(name="daily", unit="day", origin=source.describe(), read=read)
 
 
 def training_records(declared: PipelineAssets, store: Store) -> Records:

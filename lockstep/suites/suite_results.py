@@ -14,9 +14,9 @@ from lockstep.rules.wording import quoted, shown
 
 Severity = Literal["critical", "warning", "info"]
 
-EXPECTED, ROW_RULE = "expected", "row_rule"
-"""What Lockstep notes in the `meta` of a result: the expectation in words, if it is not met; and
-whether it is also a row rule."""
+EXPECTED, ROW_RULE, LOOKED_AT = "expected", "row_rule", "looked_at"
+"""What Lockstep notes in the `meta` of a result: the expectation in words, if it is not met;
+whether it is also a row rule; and the number of rows, where it was asked of a sample."""
 _EXAMPLES = 3
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
@@ -170,10 +170,25 @@ class SuiteResult:
             the suite, with a few failing rows. The number of rows is always expected; it comes
             first where the suite does not name it.
         rows: Number of rows in the batch.
+        looked_at: Number of rows that expectations besides row rules and counts were asked of,
+            where these are a sample.
     """
 
     validation: Mapping[str, Any]
     rows: int
+    looked_at: int | None = None
+
+    @property
+    def sampled(self) -> str:
+        """A sentence about what was asked of a sample, with a space before it; or nothing."""
+        others = [result for result in self.findings if LOOKED_AT in result.told["meta"]]
+        if self.looked_at is None or not others:
+            return ""
+        count = len(others)
+        return (
+            f" {count} of {counted(len(self.findings), 'expectation')} "
+            f"{verb(count, 'is', 'are')} about {self.looked_at:,} rows, drawn by their keys."
+        )
 
     @cached_property
     def findings(self) -> tuple[ExpectationResult, ...]:

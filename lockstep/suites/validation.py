@@ -23,10 +23,10 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import cut, plain
 from lockstep.columns.tables import to_frame
 from lockstep.errors import SuiteError
-from lockstep.rules.row_rules import columns_of, compile_rule
+from lockstep.rules.row_rules import RuleCounts, columns_of, compile_rule
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.wording import shown
-from lockstep.suites.suite_results import EXPECTED, ROW_RULE, SuiteResult
+from lockstep.suites.suite_results import EXPECTED, LOOKED_AT, ROW_RULE, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 
 if TYPE_CHECKING:
@@ -248,6 +248,52 @@ def validate(
         result.meta = _noted(expectation, result)
         _make_plain(result, columns, key)
     return SuiteResult(_together(stored["name"], results), len(columns[key]))
+
+
+def with_counts(result: SuiteResult, counts: RuleCounts) -> SuiteResult:
+    """The results on a sample, with what is counted of all rows in its place.
+
+    Args:
+        result: The results on a sample that holds a row which each unmet row rule refuses.
+        counts: What the row rules count of all rows.
+    """
+    by_rule = zip(counts.refused, counts.missing, strict=True)
+    results = []
+    for told in result.validation["results"]:
+        if told["meta"][ROW_RULE]:
+            refused, missing = next(by_rule)
+            of_all = _of_all_rows(told, counts.rows, refused, missing)
+        elif told["expectation_config"]["type"] == ROW_COUNT:
+            of_all = _of_row_count(told, counts.rows)
+        else:
+            of_all = {**told, "meta": {**told["meta"], LOOKED_AT: result.rows}}
+        results.append(of_all)
+    return SuiteResult({**result.validation, "results": results}, counts.rows, result.rows)
+
+
+def _of_all_rows(
+    told: Mapping[str, Any], rows: int, refused: int, missing: int
+) -> Mapping[str, Any]:
+    """The result of a row rule on a sample, with the counts of all rows."""
+    looked_at = max(rows - missing, 1)
+    counts = {
+        "element_count": rows,
+        "missing_count": missing,
+        "missing_percent": 100 * missing / max(rows, 1),
+        "unexpected_count": refused,
+        "unexpected_percent": 100 * refused / looked_at,
+        "unexpected_percent_total": 100 * refused / max(rows, 1),
+        "unexpected_percent_nonmissing": 100 * refused / looked_at,
+    }
+    return {**told, "result": {**told["result"], **counts}}
+
+
+def _of_row_count(told: Mapping[str, Any], rows: int) -> Mapping[str, Any]:
+    """The result of an expectation about the number of rows, of all of them."""
+    kwargs = told["expectation_config"]["kwargs"]
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    is_met = (low is None or low <= rows) and (high is None or rows <= high)
+    return {**told, "success": is_met, "result": {**told["result"], "observed_value": rows}}
 
 
 def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

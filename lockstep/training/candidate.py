@@ -20,7 +20,7 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.holdings import count
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
     check_comparison,
@@ -38,6 +38,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.tables import is_missing
 from lockstep.errors import LockstepError
+from lockstep.parity.company import in_other_company
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
@@ -241,7 +242,9 @@ def _fit(
     checked = {
         "training_parity": parity,
         "fit": carry_out(check_fit, _fittings(fitted)),
-        "row_locality": carry_out(check_company, pipeline, evaluation.held_out),
+        "row_locality": attempted(in_other_company, pipeline, evaluation.held_out).check(
+            check_company, pipeline.graph
+        ),
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "compiled_parity": carry_out(_check_compiled, registry, version),

@@ -28,7 +28,7 @@ from lockstep.columns.aside import quarantine_table, set_aside
 from lockstep.columns.failing import at_first_row
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted
-from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.errors import FitError, FunctionError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
@@ -48,12 +48,14 @@ class LabelledHistory:
 
     Attributes:
         ingested: The parted rows; None where they cannot be read.
+        columns: The accepted ones.
         results: Check results by name.
         blocked_by: Blocking checks that are in error, each with its summary.
         path: The file of the accepted rows; None where they cannot be read.
     """
 
     ingested: Ingested | None
+    columns: Columns
     results: Mapping[str, CheckResult]
     blocked_by: Mapping[str, str]
     path: Path | None
@@ -100,7 +102,7 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         except UnreadableError as error:
             return _unread(declared, attempt, error)
         suite = declared.suites_json()["input"]
-        ingested = ingest(rows, schema, suite, declared.max_quarantined)
+        ingested, is_kept = ingest(rows, schema, suite, declared.max_quarantined)
         results = {
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(
@@ -111,12 +113,14 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
                 partial(attempt.write_json, "input_suite"),
             ),
         }
-        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
+        wrong = (*ingested.refused.rows, *ingested.broken.rows)
+        aside = quarantine_table(wrong, ingested.duplicates.rows)
         attempt.write("history_quarantine", aside)
-        path = attempt.write_columns("history", ingested.columns)
+        columns = take_rows(rows.columns, is_kept)
+        path = attempt.write_columns("history", columns)
         done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
         attempt.keep("history", done)
-    return LabelledHistory(ingested, results, done.blocked_by, path)
+    return LabelledHistory(ingested, columns, results, done.blocked_by, path)
 
 
 def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> LabelledHistory:
@@ -124,7 +128,7 @@ def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) 
     results = others_not_judged(declared, "history", failed)
     done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, failed))
     attempt.keep("history", done)
-    return LabelledHistory(None, results, done.blocked_by, None)
+    return LabelledHistory(None, {}, results, done.blocked_by, None)
 
 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:

@@ -37,7 +37,7 @@ def test_both_refuse_the_same_rows(result: SuiteResult) -> None:
 
 
 def test_a_refused_row_is_set_aside_and_warns() -> None:
-    ingested = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
     found = check_input_suite(ingested, ROWS.columns, SUITE, lambda told: None)
     assert (found.result, found.column) == ("warned", "price")
     assert found.numbers["set aside"] == len(ingested.broken) == 1
@@ -45,7 +45,7 @@ def test_a_refused_row_is_set_aside_and_warns() -> None:
 
 def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() -> None:
     nothing = decode(FRAME.head(0), SCHEMA)
-    ingested = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
     decoding = check_decoding(ingested)
     assert decoding.result == "warned"
     assert decoding.summary == "no rows came: the delivery has columns, and no row"
@@ -62,7 +62,8 @@ def test_malformed_lines_are_told_by_their_number_and_count_as_rows_set_aside(
     lines = history().head(60).to_csv(index=False).splitlines(keepends=True)
     path = tmp_path / "orders.csv"
     path.write_text("".join((*lines[:7], *["cut\n"] * cut, *lines[7 + cut :])))
-    decoding = check_decoding(ingest(decode_file(path, SCHEMA), SCHEMA, SUITE, 0.05))
+    ingested, _ = ingest(decode_file(path, SCHEMA), SCHEMA, SUITE, 0.05)
+    decoding = check_decoding(ingested)
     assert (decoding.result, decoding.column) == (result, None)
     assert decoding.numbers["refused"] == cut
     assert f"such as row 6: line 8 has 1 cell, and the header {FRAME.shape[1]}" in decoding.summary

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lockstep.checks.ingest import QuarantinedValues
+from lockstep.columns.aside import Aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Field, Schema
 
@@ -22,7 +23,7 @@ def rejected(count: int, **record: str) -> list[Rejected]:
 def test_a_value_most_of_whose_rows_were_quarantined_is_told(count, kept, is_told, named):
     columns = {"city": np.array(["London"] * kept + ["Rome"] * 50, dtype=object)}
     rows = rejected(count, **{named: "London"})
-    told = QuarantinedValues(rows, columns, TABLE).told(["city"])
+    told = QuarantinedValues(Aside.of(rows), columns, TABLE).told(["city"])
 
     assert ("20 of" in told and "city London were quarantined" in told) is is_told
     assert bool(told) is is_told

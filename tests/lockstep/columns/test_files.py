@@ -322,7 +322,7 @@ DAMAGES = (
 
 @settings(deadline=None, max_examples=60)
 @given(
-    damaged=st.dictionaries(st.integers(0, 19), st.sampled_from(DAMAGES), min_size=1),
+    damaged=st.dictionaries(st.integers(0, 19), st.sampled_from(DAMAGES), min_size=1, max_size=19),
     end=st.sampled_from(["\n", "\r\n"]),
 )
 def test_whatever_lines_of_csv_are_damaged_all_others_are_read_to_the_bit(
@@ -337,8 +337,6 @@ def test_whatever_lines_of_csv_are_damaged_all_others_are_read_to_the_bit(
     found = csv(folder, text.encode(errors="surrogateescape"))
 
     kept = np.array([row for row in range(20) if row not in damaged], dtype=np.int64)
-    if not len(kept):
-        return
     assert found.rows.tolist() == kept.tolist()
     assert found.total == 20
     for name in SCHEMA.names:

@@ -50,7 +50,7 @@ def score_without_dagster(place: Workplace, day: str) -> None:
     """What is left of a process that is killed after it has committed a day, before it shows it."""
     (stream,) = (stream for stream in streams(place.declared) if stream.name == "daily")
     work = Work(place.declared, place.store, "daily", day)
-    all_steps(work, place.serving, partial(stream.decode, place.home, day))
+    all_steps(work, place.serving, partial(stream.read, place.home, day))
 
 
 def deliver_nothing(place: Workplace, day: str) -> None:

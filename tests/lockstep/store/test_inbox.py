@@ -23,10 +23,10 @@ from lockstep.store.inbox import (
     came_as,
     claim_copy,
     claim_files,
-    decode_claimed,
     find_claimed,
     left_alone,
     named_file,
+    read_claimed,
 )
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_stream
@@ -222,7 +222,7 @@ def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     drop(tmp_path, "half.parquet", "PAR1 and no more")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(UnreadableError, match="half-written"):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "rejected" / claim.partition).exists()
 
 
@@ -233,7 +233,7 @@ def test_a_claimed_file_that_was_edited_is_refused_and_stays_where_it_is(tmp_pat
     with pytest.raises(
         UnreadableError, match=f"edited since it was claimed.*Move it to {tmp_path}"
     ):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "claimed" / claim.partition).exists()
 
 
@@ -241,7 +241,7 @@ def test_the_reason_names_the_file_where_it_is_set_aside(tmp_path: Path) -> None
     drop(tmp_path, "monday.csv", "name;x\na;1\n")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(InputError) as refused:
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     reason = str(refused.value)
     assert f'read_csv("{tmp_path / "rejected" / claim.partition}"' in reason
     assert "claimed" not in reason
@@ -252,7 +252,7 @@ def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
     (claim,) = claim_files(tmp_path)
     for _ in range(2):
         with pytest.raises(InputError, match="empty"):
-            decode_claimed(tmp_path, claim.partition, Row.schema())
+            read_claimed(tmp_path, claim.partition, Row.schema())
 
 
 def test_a_file_that_can_be_read_as_another_record_is_taken_back(tmp_path: Path) -> None:
@@ -262,9 +262,9 @@ def test_a_file_that_can_be_read_as_another_record_is_taken_back(tmp_path: Path)
     drop(tmp_path, "names.csv", "name\na\n")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(UnreadableError, match="lacks the column x") as refused:
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert refused.value.column == "x"
-    assert decode_claimed(tmp_path, claim.partition, Named.schema()).total == 1
+    assert read_claimed(tmp_path, claim.partition, Named.schema()).total == 1
     assert (tmp_path / "claimed" / claim.partition).exists()
     assert list((tmp_path / "rejected").iterdir()) == []
 
@@ -273,7 +273,7 @@ def test_content_that_was_set_aside_before_is_not_claimed_again(tmp_path: Path) 
     drop(tmp_path, "empty.csv", "")
     (claim,) = claim_files(tmp_path)
     with pytest.raises(InputError, match="empty"):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     drop(tmp_path, "again.csv", "")
     assert claim_files(tmp_path) == []
     assert len(list((tmp_path / "repeated").iterdir())) == 1
@@ -284,7 +284,7 @@ def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -
     first = claim_copy(tmp_path / "inbox", file)
     assert claim_copy(tmp_path / "inbox", file) == first
     assert file.exists()
-    decoded = decode_claimed(tmp_path / "inbox", first, Row.schema())
+    decoded = read_claimed(tmp_path / "inbox", first, Row.schema())
     assert decoded.columns["x"].tolist() == [1.0]
 
 
@@ -296,7 +296,7 @@ def test_a_claimed_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: 
 def test_a_rejected_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: Path) -> None:
     partition = claim_copy(tmp_path / "inbox", drop(tmp_path, "a.csv", "name,x\na,1,2\n"))
     with pytest.raises(UnreadableError):
-        decode_claimed(tmp_path / "inbox", partition, Row.schema())
+        read_claimed(tmp_path / "inbox", partition, Row.schema())
     assert claim_copy(tmp_path / "inbox", Path(partition)) == partition
 
 
@@ -380,14 +380,14 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
     drop(tmp_path, "monday.csv")
     (claim,) = claim_files(tmp_path)
 
-    def fail(path: Path) -> bytes:
+    def fail(path: Path, *_: str) -> None:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", fail)
+        patch.setattr(Path, "open", fail)
         with pytest.raises(UnavailableError, match="Input/output error"):
-            decode_claimed(tmp_path, claim.partition, Row.schema())
-    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
+            read_claimed(tmp_path, claim.partition, Row.schema())
+    assert read_claimed(tmp_path, claim.partition, Row.schema()).total == 1
     assert not (tmp_path / "rejected").exists()
 
 
@@ -450,7 +450,7 @@ def test_a_file_of_any_name_is_claimed_under_a_printable_one(tmp_path: Path, nam
     assert own.isprintable()
     assert os.fsencode(name_shown(own.rpartition("-")[0])) == name.removesuffix(b".csv")
     assert find_claimed(tmp_path, file) == own
-    assert decode_claimed(tmp_path, own, Row.schema()).total == 1
+    assert read_claimed(tmp_path, own, Row.schema()).total == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -530,11 +530,11 @@ def test_the_inbox_reads_files_as_the_pipeline_declares_them(tmp_path: Path) -> 
     drop(home.inbox("orders"), "monday.csv", text)
     (claim,) = claim_files(home.inbox("orders"))
     schema = ASSETS.pipeline.record_schema
-    decoded = inbox_stream(declared).decode(home, claim.partition, schema)
+    decoded = inbox_stream(declared).read(home, claim.partition, schema)
     assert not decoded.rejected
     assert decoded.columns["price"].tolist() == [1.5]
     with pytest.raises(UnreadableError, match="by semicolons, not commas"):
-        inbox_stream(ASSETS).decode(home, claim.partition, schema)
+        inbox_stream(ASSETS).read(home, claim.partition, schema)
 
 
 # Compressed files and folders of part files
@@ -559,7 +559,7 @@ def test_a_compressed_file_is_claimed_by_its_content_as_delivered(tmp_path: Path
         os.utime(tmp_path / name, (OLD, OLD))
     (claim,) = claim_files(tmp_path)
     assert claim.partition.endswith(f"-{claim.digest}.csv.gz")
-    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
+    assert read_claimed(tmp_path, claim.partition, Row.schema()).total == 1
     assert len([*(tmp_path / "repeated").iterdir()]) == 1
     assert find_claimed(tmp_path, Path(f"{claim.partition.partition('-')[0]}.csv.gz"))
 
@@ -568,7 +568,7 @@ def test_a_folder_with_success_is_one_partition_of_all_its_parts(tmp_path: Path)
     drop_folder(tmp_path, "monday", {**WHOLE, ".part-0.csv.crc": "x", "_started": ""})
     (claim,) = claim_files(tmp_path)
     assert claim.partition == f"monday-{claim.digest}.parts"
-    decoded = decode_claimed(tmp_path, claim.partition, Row.schema())
+    decoded = read_claimed(tmp_path, claim.partition, Row.schema())
     assert decoded.columns["name"].tolist() == ["a", "b"]
     assert decoded.rows.tolist() == [0, 1]
     assert claim_files(tmp_path) == [claim]
@@ -599,7 +599,7 @@ def test_a_folder_waits_for_every_file_that_its_manifest_names(tmp_path: Path) -
     os.utime(folder, (OLD, OLD))
     (claim,) = claim_files(tmp_path)
     assert left_alone(tmp_path) == []
-    decoded = decode_claimed(tmp_path, claim.partition, Row.schema())
+    decoded = read_claimed(tmp_path, claim.partition, Row.schema())
     assert decoded.columns["name"].tolist() == ["a", "c"]
 
 
@@ -639,10 +639,10 @@ def test_a_folder_that_grows_after_it_was_claimed_is_changed_and_not_scored(
     drop(tmp_path / "claimed" / claim.partition, "part-2.csv", "name,x\nc,3\n")
     assert claim_files(tmp_path) == [replace(claim, is_changed=True)]
     with pytest.raises(UnreadableError, match="was edited since it was claimed"):
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     (tmp_path / "claimed" / claim.partition / "part-2.csv").unlink()
     assert claim_files(tmp_path) == [claim]
-    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 2
+    assert read_claimed(tmp_path, claim.partition, Row.schema()).total == 2
 
 
 def test_a_folder_with_an_unreadable_part_is_set_aside_whole_and_told_by_its_part(
@@ -651,7 +651,7 @@ def test_a_folder_with_an_unreadable_part_is_set_aside_whole_and_told_by_its_par
     drop_folder(tmp_path, "monday", {**WHOLE, "part-2.csv": "name\nc\n"})
     (claim,) = claim_files(tmp_path)
     with pytest.raises(UnreadableError, match=r"part-2.csv lacks the column x") as refused:
-        decode_claimed(tmp_path, claim.partition, Row.schema())
+        read_claimed(tmp_path, claim.partition, Row.schema())
     assert f"rejected/{claim.partition}/part-2.csv" in refused.value.where
     assert (tmp_path / "rejected" / claim.partition / "part-0.csv").is_file()
     assert claim_files(tmp_path) == []
@@ -664,7 +664,7 @@ def test_rows_of_parts_are_numbered_through(tmp_path: Path) -> None:
 
     drop_folder(tmp_path, "monday", {**WHOLE, "part-0.csv": "name\na\nx,y\n"})
     (claim,) = claim_files(tmp_path)
-    decoded = decode_claimed(tmp_path, claim.partition, Numbered.schema())
+    decoded = read_claimed(tmp_path, claim.partition, Numbered.schema())
     assert decoded.columns["row"].tolist() == [0, 2]
     assert [(row.row, row.record["line"]) for row in decoded.rejected] == [(1, 3)]
     assert decoded.total == 3

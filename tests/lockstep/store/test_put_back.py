@@ -1,15 +1,19 @@
 """Rows that were set aside are put back, corrected or as they are, in their own places."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.ingest import Ingested, ingest
 from lockstep.columns.aside import record_digest
-from lockstep.columns.decode import Decoded, decode
+from lockstep.columns.decode import Decoded, Rejected, decode
+from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import take_rows
 from lockstep.errors import DamagedError
 from lockstep.store.partition_records import Records
 from lockstep.store.put_back import RowBack, put_back, read_put_back, with_rows_back
@@ -29,23 +33,42 @@ SUITE = {
 }
 
 
-def delivered(**changed: dict[int, Any]) -> Decoded:
+def delivery(**changed: dict[int, Any]) -> pd.DataFrame:
     """Ten orders, some values of which are others."""
     frame = orders_with_fates(np.datetime64(DAY).item(), 10).drop(columns=["returned", "cost"])
     frame = frame.astype(object)
     for column, cells in changed.items():
         for row, value in cells.items():
             frame.loc[row, column] = value
-    return decode(frame, SCHEMA)
+    return frame
 
 
-def parted(rows: Decoded, back: list[RowBack]) -> Ingested:
+def delivered(**changed: dict[int, Any]) -> Decoded:
+    return decode(delivery(**changed), SCHEMA)
+
+
+@dataclass(frozen=True)
+class PartedRows:
+    """What goes on, and what is set aside.
+
+    Attributes:
+        columns: The rows that go on.
+        ingested: All rows.
+    """
+
+    columns: Columns
+    ingested: Ingested
+
+
+def parted(rows: Decoded, back: list[RowBack]) -> PartedRows:
     found = with_rows_back(rows, SCHEMA, back)
-    return ingest(found.rows, SCHEMA, SUITE, 1.0, found.accepted)
+    ingested, keep = ingest(found.rows, SCHEMA, SUITE, 1.0, found.accepted)
+    return PartedRows(take_rows(found.rows.columns, keep), ingested)
 
 
-def aside(ingested: Ingested) -> list[Any]:
-    return [*ingested.refused, *ingested.broken, *ingested.duplicates]
+def aside(parted: PartedRows) -> list[Rejected]:
+    found = parted.ingested
+    return [*found.refused.rows, *found.broken.rows, *found.duplicates.rows]
 
 
 def corrected(row: Any, **values: Any) -> RowBack:
@@ -61,11 +84,11 @@ def corrected(row: Any, **values: Any) -> RowBack:
 def test_a_corrected_row_takes_its_place_whether_it_broke_a_rule_or_did_not_fit(wrong) -> None:
     rows = delivered(**wrong)
     (row,) = aside(parted(rows, []))
-    ingested = parted(rows, [corrected(row, items=7)])
-    assert aside(ingested) == []
-    assert ingested.columns["items"][4] == 7
-    assert ingested.columns["order_id"].tolist() == delivered().columns["order_id"].tolist()
-    assert ingested.counts == {"rows_in": 10, "accepted": 10, "quarantined": 0, "duplicates": 0}
+    now = parted(rows, [corrected(row, items=7)])
+    assert aside(now) == []
+    assert now.columns["items"][4] == 7
+    assert now.columns["order_id"].tolist() == delivered().columns["order_id"].tolist()
+    assert now.ingested.counts == {"rows_in": 10, "accepted": 10, "quarantined": 0, "duplicates": 0}
 
 
 def test_a_row_that_is_corrected_wrongly_is_set_aside_again_and_can_be_corrected_again() -> None:
@@ -80,23 +103,23 @@ def test_a_row_that_is_corrected_wrongly_is_set_aside_again_and_can_be_corrected
 def test_an_accepted_row_goes_on_as_it_is_and_others_that_break_the_rule_do_not() -> None:
     rows = delivered(items={4: 0, 6: 0})
     row, other = aside(parted(rows, []))
-    ingested = parted(rows, [RowBack(row.key, record_digest(row.record), None)])
-    assert [left.key for left in aside(ingested)] == [other.key]
-    assert ingested.columns["items"][4] == 0
+    now = parted(rows, [RowBack(row.key, record_digest(row.record), None)])
+    assert [left.key for left in aside(now)] == [other.key]
+    assert now.columns["items"][4] == 0
 
 
 def test_a_row_that_does_not_fit_its_declaration_cannot_be_accepted() -> None:
     rows = delivered(items={4: "many"})
     (row,) = aside(parted(rows, []))
     found = with_rows_back(rows, SCHEMA, [RowBack(row.key, record_digest(row.record), None)])
-    assert found.facts == {"corrected": [], "accepted": [], "otherwise": 1}
+    assert found.put_back.facts == {"corrected": [], "accepted": [], "otherwise": 1}
 
 
 def test_a_row_that_comes_otherwise_is_taken_as_it_comes() -> None:
     (row,) = aside(parted(delivered(items={4: 0}), []))
     back = [corrected(row, items=7)]
     found = with_rows_back(delivered(items={4: 5}), SCHEMA, back)
-    assert (found.rows.columns["items"][4], found.facts["otherwise"]) == (5, 1)
+    assert (found.rows.columns["items"][4], found.put_back.facts["otherwise"]) == (5, 1)
 
 
 def test_a_row_is_found_wherever_it_is_in_the_delivery() -> None:
@@ -112,13 +135,24 @@ def test_a_row_is_found_wherever_it_is_in_the_delivery() -> None:
     assert aside(parted(turned, [corrected(row, items=7)])) == []
 
 
+def test_rows_that_are_equal_are_put_back_together_wherever_they_are_cut() -> None:
+    rows = delivered(items={4: 0})
+    (row,) = aside(parted(rows, []))
+    twice = decode(delivery(items={4: 0}).iloc[[4, 4]], SCHEMA)
+    found = with_rows_back(twice, SCHEMA, [corrected(row, items=7)])
+    assert found.rows.columns["items"].tolist() == [7, 7]
+    one = with_rows_back(rows, SCHEMA, [corrected(row, items=7)]).put_back
+    others = with_rows_back(delivered(), SCHEMA, [corrected(row, items=7)]).put_back
+    assert (one + others).facts == {"corrected": [row.key], "accepted": [], "otherwise": 0}
+
+
 def test_one_that_repeats_a_key_gets_a_key_of_its_own() -> None:
     first = delivered().columns["order_id"][2]
     rows = delivered(order_id={4: first})
     (row,) = aside(parted(rows, []))
-    ingested = parted(rows, [corrected(row, order_id="its own")])
-    assert aside(ingested) == []
-    assert ingested.columns["order_id"][4] == "its own"
+    now = parted(rows, [corrected(row, order_id="its own")])
+    assert aside(now) == []
+    assert now.columns["order_id"][4] == "its own"
 
 
 def test_rows_that_are_put_back_are_kept_with_those_before(tmp_path: Path) -> None:

@@ -1,0 +1,412 @@
+"""Units: parts of an input that are read, decoded and scored one at a time.
+
+Files are cut into units of about as many rows: Parquet by row groups, or by rows of a large one;
+CSV and JSON lines between two rows. Small files of one input are a unit together. Every row has the
+position that it has in the whole input. A file whose rows can only be told by reading it whole, as
+where it is compressed or a quote stands within a cell, is in one unit, however large.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockstep.columns.csv_format import USUAL, CsvFormat
+from lockstep.columns.decode import Decoded, joined
+from lockstep.columns.files import (
+    Text,
+    decode_csv,
+    decode_file,
+    decode_json_lines,
+    decode_table,
+    kind_of,
+    nameless_index,
+    reading,
+    unreadable_parquet,
+)
+from lockstep.columns.kinds import Ints
+from lockstep.columns.schema import Schema
+from lockstep.errors import UnreadableError
+
+Bytes: TypeAlias = NDArray[np.uint8]
+
+ROWS = 100_000
+"""Rows of a unit at most, where nobody says how many: some 100 MB with all columns."""
+_BLOCK = 16 * 2**20
+"""Bytes of a text that are searched for the ends of its rows at a time."""
+_QUOTE, _NEWLINE, _RETURN = b'"\n\r'
+_BOM = codecs.BOM_UTF8
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that are in memory.
+
+    Attributes:
+        decoded: The rows.
+    """
+
+    decoded: Decoded
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows, with the refused ones."""
+        return self.decoded.total
+
+    def read(self, schema: Schema) -> Decoded:
+        """The rows, as they were decoded."""
+        return self.decoded
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """Rows of a file.
+
+    Attributes:
+        path: The file.
+        plain: The file with its content, uncompressed.
+        kind: How it is read: `.csv`, `.parquet` or `.jsonl`.
+        written: How it is written, if it is a CSV file.
+        first: The position of the first row.
+        rows: Number of the rows.
+        start: Of Parquet, the first row group that it has rows of; of a text, its first byte.
+        end: The row group after the last one; the byte after the last one.
+        skipped: Of Parquet, rows of the first row group before it; of a text, the lines before it.
+        header: The end of the header of a CSV file, in bytes.
+        is_whole: Whether it is all rows of a text.
+    """
+
+    path: Path
+    plain: Path
+    kind: str
+    written: CsvFormat
+    first: int
+    rows: int
+    start: int
+    end: int
+    skipped: int = 0
+    header: int = 0
+    is_whole: bool = False
+
+    def read(self, schema: Schema) -> Decoded:
+        """Read and decode the rows.
+
+        Raises:
+            UnavailableError: The system cannot read the file.
+            UnreadableError: Its content cannot be decoded; lines are counted from its beginning.
+        """
+        with reading(self.path):
+            decoded = _READERS[self.kind](self, schema)
+        if decoded.total != self.rows:
+            raise UnreadableError(
+                f"{self.path} had {self.rows} rows from row {self.first} on when it was cut, and "
+                f"has {decoded.total} there now: it was changed while it was read.",
+                where=str(self.path),
+                todo="Have it delivered whole before it is read.",
+            )
+        return decoded
+
+    def text(self, data: bytes, skipped: int) -> Text:
+        """Its text, with the lines of the file before it that are not in that."""
+        return Text(self.path, data, self.first, skipped, is_part=not self.is_whole)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit: rows that are worked on together.
+
+    Attributes:
+        pieces: Where its rows are, in order; one or more.
+    """
+
+    pieces: tuple[Held | FileRows, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows, with the refused ones."""
+        return sum(piece.rows for piece in self.pieces)
+
+    def read(self, schema: Schema) -> Decoded:
+        """Read and decode the rows; see `FileRows.read`."""
+        return joined([piece.read(schema) for piece in self.pieces])
+
+
+@dataclass(frozen=True)
+class Units:
+    """The rows of a partition, cut into units.
+
+    Attributes:
+        units: The units, in order; at least one.
+        scratch: Files that nobody needs once the rows are read.
+        failing: What becomes of an error of a unit that cannot be decoded, such as that its file is
+            rejected; returns the error to raise.
+    """
+
+    units: tuple[Unit, ...]
+    scratch: tuple[Path, ...] = ()
+    failing: Callable[[UnreadableError], UnreadableError] = field(default=lambda error: error)
+
+    @classmethod
+    def of(cls, rows: Decoded | Units) -> Units:
+        """Rows in memory as a single unit; units as they are."""
+        return rows if isinstance(rows, Units) else cls((Unit((Held(rows),)),))
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return sum(unit.rows for unit in self.units)
+
+
+def read_files(
+    paths: Sequence[Path],
+    schema: Schema,
+    written: CsvFormat = USUAL,
+    *,
+    plain: Mapping[Path, Path] = MappingProxyType({}),
+    rows: int = ROWS,
+) -> Decoded | Units:
+    """The rows of files as one input: units to read later where they are many, else decoded now.
+
+    Args:
+        paths: The files, one or more.
+        schema: What the rows are declared to hold.
+        written: How CSV files are written.
+        plain: By compressed file, a file with its content.
+        rows: Most rows of a unit.
+
+    Raises:
+        InputError: See `lockstep.columns.files.decode_file`.
+    """
+    pieces: list[Held | FileRows] = []
+    are_few = not plain and sum(path.stat().st_size for path in paths if path.is_file()) <= rows
+    for path in paths:
+        first = sum(piece.rows for piece in pieces)
+        of_file = (
+            () if are_few else cut(path, written, plain=plain.get(path), first=first, rows=rows)
+        )
+        pieces += of_file or (Held(decode_file(path, schema, written, first=first)),)
+    units = tuple(_together(pieces, rows))
+    return Units(units) if len(units) > 1 else units[0].read(schema)
+
+
+def _together(pieces: Iterable[Held | FileRows], rows: int) -> Iterator[Unit]:
+    """Units of pieces that follow upon each other, each of no more rows than one piece may have."""
+    held: list[Held | FileRows] = []
+    for piece in pieces:
+        if held and sum(each.rows for each in held) + piece.rows > rows:
+            yield Unit(tuple(held))
+            held = []
+        held.append(piece)
+    yield Unit(tuple(held))
+
+
+def cut(
+    path: Path,
+    written: CsvFormat = USUAL,
+    *,
+    plain: Path | None = None,
+    first: int = 0,
+    rows: int = ROWS,
+) -> tuple[FileRows, ...]:
+    """Cut a file between its rows.
+
+    Args:
+        path: The file.
+        written: How a CSV file is written.
+        plain: Where it is compressed, a file with its content.
+        first: The position of its first row.
+        rows: Most rows of a piece.
+
+    Returns:
+        The pieces, in order; none where it has no rows, or cannot be cut.
+
+    Raises:
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is no Parquet file, or damaged.
+    """
+    kind = kind_of(path)
+    if plain is not None:
+        kind = f".{kind.split('.')[1]}"
+    if kind not in _CUTTERS:
+        return ()
+    whole = FileRows(path, plain or path, kind, written, first, rows=0, start=0, end=0)
+    with reading(path):
+        return tuple(_CUTTERS[kind](whole, rows))
+
+
+# --- Parquet ---
+
+
+def _cut_parquet(file: FileRows, rows: int) -> Iterator[FileRows]:
+    """Row groups together as long as they are few rows; parts of one that has more."""
+    from pyarrow import parquet
+
+    with unreadable_parquet(file.path):
+        footer = parquet.read_metadata(file.plain)
+    sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    first, start, held = file.first, 0, 0
+    for number, size in enumerate(sizes):
+        if held and held + size > rows:
+            yield replace(file, first=first, rows=held, start=start, end=number)
+            first, start, held = first + held, number, 0
+        if size <= rows:
+            held += size
+            continue
+        for skipped in range(0, size, rows):
+            part = min(rows, size - skipped)
+            yield replace(
+                file, first=first, rows=part, start=number, end=number + 1, skipped=skipped
+            )
+            first += part
+        start = number + 1
+    if held:
+        yield replace(file, first=first, rows=held, start=start, end=len(sizes))
+
+
+def _read_parquet(part: FileRows, schema: Schema) -> Decoded:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with unreadable_parquet(part.path), parquet.ParquetFile(part.plain) as file:
+        dropped = nameless_index(file.schema_arrow)
+        groups = list(range(part.start, part.end))
+        wanted, seen = [], 0
+        for batch in file.iter_batches(part.rows, row_groups=groups, use_threads=False):
+            begin, seen = seen, seen + len(batch)
+            if seen > part.skipped:
+                wanted.append(batch.slice(max(part.skipped - begin, 0)))
+            if seen >= part.skipped + part.rows:
+                break
+        table = pa.Table.from_batches(wanted, file.schema_arrow).slice(0, part.rows)
+        table.validate(full=True)  # texts in UTF-8, above all
+    return decode_table(table.drop_columns(dropped), schema, part.path, part.first)
+
+
+# --- texts ---
+
+
+def _cut_text(file: FileRows, rows: int) -> Iterator[FileRows]:
+    """Parts of a CSV or JSON lines file that end where a row does; none where that is not plain."""
+    is_csv = file.kind == ".csv"
+    if is_csv and '\n,"'.encode(file.written.encoding) != b'\n,"':
+        return
+    found = _RowEnds(file.written.separator.encode() if is_csv else None)
+    parts: list[FileRows] = []
+    part = file
+    with file.plain.open("rb") as content:
+        while block := content.read(_BLOCK) + content.readline():
+            places = found.of(block)
+            if places is None:
+                return
+            ends, lines = places
+            if is_csv and not part.header and len(ends):
+                part = replace(part, start=ends[0], skipped=lines[0], header=ends[0])
+                ends, lines = ends[1:], lines[1:]
+            filled = 0
+            for last in range(rows - part.rows - 1, len(ends), rows):
+                parts.append(replace(part, rows=rows, end=ends[last]))
+                first = part.first + rows
+                part = replace(part, first=first, rows=0, start=ends[last], skipped=lines[last])
+                filled = last + 1
+            if filled < len(ends):
+                part = replace(part, rows=part.rows + len(ends) - filled, end=ends[-1])
+    if found.is_quoted:
+        return
+    parts += [part] if part.rows else []
+    yield from parts if len(parts) > 1 else [replace(part, is_whole=True) for part in parts]
+
+
+class _RowEnds:
+    """The ends of the rows of a text, block by block, as `lockstep.columns.malformed` tells rows.
+
+    Args:
+        separator: What separates the cells of a CSV file; None where quotes mean nothing.
+    """
+
+    def __init__(self, separator: bytes | None) -> None:
+        blank = b"\n\r" if separator is not None else b" \t\n\r\x0b\x0c"
+        self._has_text = ~np.isin(np.arange(256), [*blank])
+        self._beside = [_NEWLINE, _RETURN, _QUOTE, *(separator or b"")]
+        self._has_quotes = separator is not None
+        self._lines = 0
+        self._place = 0
+        self.is_quoted = False
+
+    def of(self, block: bytes) -> tuple[list[int], list[int]] | None:
+        """The ends of the rows of a block: after which bytes, and after how many lines.
+
+        None where a quote or a line end stands where none is in a CSV file, so that only reading
+        the whole tells what is a row.
+
+        Args:
+            block: The next lines, whole.
+        """
+        data = np.frombuffer(block, dtype=np.uint8)
+        ends = np.flatnonzero(data == _NEWLINE) + 1
+        if not len(ends) or ends[-1] != len(data):  # the last line of the text
+            ends = np.append(ends, len(data))
+        is_row = np.logical_or.reduceat(self._has_text[data], np.append(0, ends[:-1]))
+        lines = self._lines + np.arange(1, len(ends) + 1)
+        places = ends + self._place
+        if self._has_quotes:
+            quotes, was_quoted = np.flatnonzero(data == _QUOTE), self.is_quoted
+            if not self._are_plain(data, quotes):
+                return None
+            last = np.flatnonzero((np.searchsorted(quotes, ends) + was_quoted) % 2 == 0)
+            self.is_quoted = bool((len(quotes) + was_quoted) % 2)
+            if len(last):  # a row is of the lines after the row before, up to its last one
+                is_row[0] |= was_quoted
+                begins = np.append(0, last[:-1] + 1)
+                is_row = np.logical_or.reduceat(is_row[: last[-1] + 1], begins)
+            else:
+                is_row = np.zeros(0, dtype=np.bool_)
+            places, lines = places[last], lines[last]
+        self._lines += len(ends)
+        self._place += len(block)
+        return places[is_row].tolist(), lines[is_row].tolist()
+
+    def _are_plain(self, data: Bytes, quotes: Ints) -> bool:
+        """Whether quotes are around cells alone or doubled in one, and lines end in one way."""
+        opening, closing = quotes[int(self.is_quoted) :: 2], quotes[1 - int(self.is_quoted) :: 2]
+        before = np.where(opening > 0, data[opening - 1], _NEWLINE)
+        if not self._place and data[: len(_BOM)].tobytes() == _BOM:
+            before[opening == len(_BOM)] = _NEWLINE
+        following = np.append(data[1:], _NEWLINE)
+        returns = np.flatnonzero((data == _RETURN) & (following != _NEWLINE))
+        is_quoted = (np.searchsorted(quotes, returns) + self.is_quoted) % 2 == 1
+        beside = np.concatenate([before, following[closing]])
+        return bool(np.isin(beside, self._beside).all() and is_quoted.all())
+
+
+def _read_csv(part: FileRows, schema: Schema) -> Decoded:
+    with part.plain.open("rb") as file:
+        header = file.read(part.header)
+        file.seek(part.start)
+        data = header + file.read(part.end - part.start)
+    return decode_csv(part.text(data, part.skipped - header.count(b"\n")), schema, part.written)
+
+
+def _read_json_lines(part: FileRows, schema: Schema) -> Decoded:
+    with part.plain.open("rb") as file:
+        file.seek(part.start)
+        data = file.read(part.end - part.start)
+    return decode_json_lines(part.text(data, part.skipped), schema)
+
+
+_CUTTERS: Mapping[str, Callable[[FileRows, int], Iterator[FileRows]]] = {
+    ".parquet": _cut_parquet,
+    ".csv": _cut_text,
+    ".jsonl": _cut_text,
+}
+_READERS: Mapping[str, Callable[[FileRows, Schema], Decoded]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".jsonl": _read_json_lines,
+}

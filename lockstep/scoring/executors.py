@@ -1,0 +1,176 @@
+"""Executors: where the units of a batch are worked on.
+
+An executor maps a plain function over tasks, and gives the results in the order of the tasks. The
+function takes the version that serves and a task. A process of a pool opens the version by its
+files, once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import LostWorkerError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Work = Callable[[LoadedVersion, Task], Result]
+
+_TRIES = 3
+"""How often a unit is tried whose process ends without a result."""
+_WAIT = 0.5
+"""Seconds before the second try; twice as many before each further one."""
+_AHEAD = 2
+"""Tasks that each worker has waiting, so that results do not pile up."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+
+
+class Executor(Protocol):
+    """Works on the units of a batch."""
+
+    def map(
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        """The results of a function for tasks, in order.
+
+        Args:
+            function: A function of a module, of the version and a task.
+            live: The version that serves.
+            tasks: The tasks, plain data.
+
+        Raises:
+            LostWorkerError: A task ends every process that works on it.
+        """
+        ...
+
+
+class InProcess:
+    """Works on one unit after the other, in this process."""
+
+    def map(
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        """See `Executor.map`."""
+        return (function(live, task) for task in tasks)
+
+
+IN_PROCESS = InProcess()
+
+
+@dataclass
+class Pool:
+    """Works on units in processes of its own, each with one thread of the numeric libraries.
+
+    A process that ends without a result, such as one that the system kills for its memory, takes
+    the others with it: the pool starts anew, and goes on with the units that have no result.
+
+    Attributes:
+        workers: Number of processes.
+    """
+
+    workers: int = 2
+    _pool: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def map(
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        """See `Executor.map`."""
+        opened = _Opened(live.name, live.version, live.directory, live.digest)
+        waiting: deque[tuple[Task, Future[Result]]] = deque()
+        following = iter(tasks)
+        tries = 0
+        while True:
+            while len(waiting) < _AHEAD * self.workers:
+                task = next(following, None)
+                if task is None:
+                    break
+                waiting.append((task, self._submit(function, opened, task)))
+            if not waiting:
+                return
+            task, future = waiting[0]
+            try:
+                result = future.result()
+            except BrokenProcessPool as error:
+                tries += 1
+                if tries == _TRIES:
+                    raise LostWorkerError(
+                        f"A process that works on units ended {_TRIES} times without a result, "
+                        f"the last time at {task} or one of the {len(waiting) - 1} after it. "
+                        "Memory may not suffice: have fewer processes."
+                    ) from error
+                self.close()
+                time.sleep(_WAIT * 2 ** (tries - 1))
+                waiting = deque((left, self._submit(function, opened, left)) for left, _ in waiting)
+                continue
+            waiting.popleft()
+            tries = 0
+            yield result
+
+    def _submit(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Future[Result]:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=get_context("spawn"), initializer=_begin
+            )
+        try:
+            return self._pool.submit(_work, function, opened, task)
+        except BrokenProcessPool as error:  # it is told where the result is asked for
+            broken: Future[Result] = Future()
+            broken.set_exception(error)
+            return broken
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What it takes to open a version from its files."""
+
+    name: str
+    version: int
+    directory: Path
+    digest: str
+
+
+def _begin() -> None:
+    """Give the numeric libraries one thread: those that are loaded, and those to come."""
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    threadpool_limits(limits=1)
+
+
+def _work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
+    return function(_version(opened), task)
+
+
+@lru_cache(maxsize=2)
+def _version(opened: _Opened) -> LoadedVersion:
+    return LoadedVersion.open(
+        opened.directory, opened.digest, name=opened.name, version=opened.version
+    )

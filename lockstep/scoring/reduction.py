@@ -1,0 +1,226 @@
+"""The reduction: a batch is worked on unit by unit, and what comes back adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial, reduce
+from itertools import accumulate
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import Attempted, summed
+from lockstep.checks.ingest import Ingested
+from lockstep.checks.suite_checks import Quarantined
+from lockstep.columns.aside import Aside
+from lockstep.columns.kinds import Ints
+from lockstep.columns.units import Units
+from lockstep.errors import FailingFunctionError, UnreadableError
+from lockstep.parity.comparison import Comparison
+from lockstep.rules.row_rules import RuleCounts
+from lockstep.scoring.among import day_of
+from lockstep.scoring.executors import Executor
+from lockstep.scoring.repeated import forget_keys, repeated_keys
+from lockstep.scoring.rows import not_computed
+from lockstep.scoring.unit import (
+    FailedUnit,
+    IngestedUnit,
+    IngestTask,
+    LoseTask,
+    ScoredUnit,
+    ScoreTask,
+    ingest_unit,
+    lose_rows,
+    score_unit,
+)
+from lockstep.scoring.work import Work
+from lockstep.stats.sampling import Sample, Sampling
+from lockstep.stats.sums import ExactSum
+from lockstep.store.attempts import Attempt
+from lockstep.store.parts import remove_scratch
+from lockstep.store.put_back import read_put_back
+
+
+@dataclass(frozen=True, eq=False)
+class IngestedUnits:
+    """The ingested units of a batch, added up.
+
+    Attributes:
+        ingested: The parted rows.
+        draw: Which rows of the batch are drawn.
+        sample: The drawn ones of the rows that fit their declaration.
+        rules: What the row rules of the input suite count.
+        days: By unit, how many of its accepted rows are of each day.
+        environments: The fingerprints of the environments in which units were read.
+        back: Which rows were put back, as `PutBack.facts`; empty where nobody puts any back.
+    """
+
+    ingested: Ingested
+    draw: Sampling
+    sample: Sample
+    rules: Attempted[RuleCounts]
+    days: Sequence[Mapping[int, int]]
+    environments: Sequence[str]
+    back: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredUnits:
+    """The scored units of a batch, added up.
+
+    Attributes:
+        scored: Number of scored rows.
+        computed: Number of rows that were to be computed.
+        failing: Rows on which a function raises.
+        broken: Computed rows that a row rule refuses.
+        draw: Which rows of the batch are drawn.
+        sample: The drawn ones of the computed rows.
+        rules: What the row rules of a suite count, by the suite's role.
+        company: The comparison with the same rows computed among others.
+        sums: The sum of each output that is a number or a flag.
+        environments: The fingerprints of the environments in which units were scored.
+    """
+
+    scored: int
+    computed: int
+    failing: Aside
+    broken: Aside
+    draw: Sampling
+    sample: Sample
+    rules: Mapping[str, Attempted[RuleCounts]]
+    company: Attempted[Comparison]
+    sums: Mapping[str, ExactSum]
+    environments: Sequence[str]
+
+    @property
+    def aside(self) -> int:
+        """Number of rows that were set aside."""
+        return len(self.failing) + len(self.broken)
+
+
+def ingest_units(
+    work: Work, live: LoadedVersion, units: Units, attempt: Attempt, executor: Executor
+) -> IngestedUnits:
+    """Ingest the units of a batch, and set aside the rows that repeat a key of an earlier unit.
+
+    Args:
+        work: The partition.
+        live: The version that serves.
+        units: The units.
+        attempt: The attempt that the rows are written to.
+        executor: Works on the units.
+
+    Raises:
+        UnreadableError: The content of a unit cannot be decoded.
+    """
+    draw, count, day = Sampling(units.total), len(units.units), day_of(work, live)
+    most, back = work.declared.max_quarantined, read_put_back(work.records, work.partition)
+    tasks = [
+        IngestTask(unit, number, count, attempt.folder, draw, most, day, back)
+        for number, unit in enumerate(units.units)
+    ]
+    done: list[IngestedUnit] = []
+    try:
+        for unit in executor.map(ingest_unit, live, tasks):
+            attempt.written.update(unit.files)
+            done.append(unit)
+    except UnreadableError as error:
+        attempt.written.clear()
+        forget_keys(attempt.folder, count)
+        raise units.failing(error) from error
+    finally:
+        remove_scratch(units.scratch)
+    ingested = reduce(add, [unit.ingested for unit in done])
+    sample = Sample.joined([unit.sample for unit in done])
+    days = [unit.days for unit in done]
+    if count > 1:
+        repeated = repeated_keys(attempt.folder, count, partial(_keys_of, live, attempt))
+        lost = [
+            LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
+        ]
+        for loss in executor.map(lose_rows, live, lost):
+            attempt.written.update(loss.files)
+            ingested = ingested.repeating(loss.aside)
+            days[loss.number] = loss.days
+        numbers = [number for rows in repeated.values() for number in rows]
+        sample = sample.without(np.array(numbers, dtype=np.int64))
+        forget_keys(attempt.folder, count)
+    return IngestedUnits(
+        ingested=ingested,
+        draw=draw,
+        sample=sample,
+        rules=summed([unit.rules for unit in done]),
+        days=days,
+        environments=sorted({unit.fingerprint for unit in done}),
+        back=reduce(add, [unit.back for unit in done]).facts if back else {},
+    )
+
+
+def score_units(
+    live: LoadedVersion,
+    attempt: Attempt,
+    before: Quarantined,
+    executor: Executor,
+    accepted: Collection[str] = (),
+) -> ScoredUnits | FailedUnit:
+    """Compute every column of an ingested batch.
+
+    Args:
+        live: The version that serves.
+        attempt: The attempt, which has the rows.
+        before: The rows that were set aside before.
+        executor: Works on the units.
+        accepted: Keys of the rows that no rule refuses.
+
+    Returns:
+        The scored units; a unit that cannot be scored, where there is one.
+
+    Raises:
+        DamagedError: The ingested rows are not those recorded.
+    """
+    sizes = attempt.part_rows("batch")
+    rows, at = sum(sizes), datetime.now(UTC)
+    draw = Sampling(rows)
+    tasks = [
+        ScoreTask(attempt, number, first, rows, before, draw, at, accepted)
+        for number, first in enumerate(accumulate(sizes[:-1], initial=0))
+    ]
+    done: list[ScoredUnit] = []
+    failing = Aside()
+    for unit in executor.map(score_unit, live, tasks):
+        if isinstance(unit, FailedUnit):
+            return unit
+        failing = failing + unit.failing if done else unit.failing
+        if len(failing) > before.room:
+            reason = failing.rows[0].reasons[0]
+            error = FailingFunctionError(
+                reason.column, len(failing), sum(sizes[: len(done) + 1]), reason.message
+            )
+            return FailedUnit(not_computed(error, before))
+        done.append(unit)
+    for scored in done:
+        attempt.written.update(scored.files)
+    return ScoredUnits(
+        scored=sum(unit.scored for unit in done),
+        computed=rows,
+        failing=failing,
+        broken=reduce(add, [unit.broken for unit in done]),
+        draw=draw,
+        sample=Sample.joined([unit.sample for unit in done]),
+        rules={role: summed([unit.rules[role] for unit in done]) for role in done[0].rules},
+        company=summed([unit.company for unit in done]),
+        sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
+        environments=sorted({unit.fingerprint for unit in done}),
+    )
+
+
+def _keys_of(live: LoadedVersion, attempt: Attempt, unit: int, places: Ints) -> list[object]:
+    """The keys of some accepted rows of a unit, by their places among these."""
+    keys: list[object] = (
+        attempt.read_part("batch", unit).column(live.pipeline.key).take(places).to_pylist()
+    )
+    return keys

@@ -1,0 +1,361 @@
+"""A unit of a batch: two plain functions, which every executor runs alike.
+
+    ingest_unit    read, part the rows, and write those that go on
+    score_unit     compute every column of these, and write them
+
+Each takes the version that serves and a task, writes the parts of the attempt's tables that are of
+its unit, and returns their digests with what the checks of the batch need: counts, the first rows
+that were set aside, sums, and the unit's share of the sample. All of it adds up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lockstep.artifacts.fingerprint import computing_fingerprint
+from lockstep.artifacts.reading_guard import guarding
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import Attempted, CheckResult, attempted
+from lockstep.checks.comparisons import outside_readings
+from lockstep.checks.ingest import Ingested, duplicate, ingest
+from lockstep.checks.suite_checks import Quarantined
+from lockstep.columns.aside import Aside, quarantine_table, set_aside
+from lockstep.columns.kinds import Columns, Ints
+from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
+from lockstep.columns.units import Unit
+from lockstep.constraints.view import by_clock
+from lockstep.errors import FailingFunctionError, OutsideReadingError
+from lockstep.parity.company import in_other_company
+from lockstep.parity.comparison import Comparison
+from lockstep.rules.row_rules import RowRules, RuleCounts, applicable_rules, compile_rules
+from lockstep.scoring.repeated import read_keys, write_keys
+from lockstep.scoring.rows import compute_rows, not_computed
+from lockstep.stats.sampling import Sample, Sampling
+from lockstep.stats.sums import ExactSum
+from lockstep.store.attempts import Attempt, part_file, write_part
+from lockstep.store.put_back import PutBack, RowBack, with_rows_back
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class IngestTask:
+    """A unit to ingest.
+
+    Attributes:
+        unit: Its rows.
+        number: Its number, from 0.
+        of: Number of units of the batch.
+        folder: The folder of the attempt.
+        draw: Which rows of the batch are drawn.
+        max_quarantined: Largest share of rows that may be quarantined.
+        day: The day of all rows, counted from 1970; None where each has the day of its event.
+        back: The rows of the batch that a person puts back.
+    """
+
+    unit: Unit = field(repr=False)
+    number: int
+    of: int
+    folder: Path
+    draw: Sampling
+    max_quarantined: float
+    day: int | None
+    back: Sequence[RowBack]
+
+
+@dataclass(frozen=True, eq=False)
+class IngestedUnit:
+    """An ingested unit.
+
+    Attributes:
+        number: Its number.
+        files: SHA-256 of the files that it wrote, by name.
+        ingested: Its parted rows.
+        sample: The drawn ones of all rows that fit their declaration.
+        rules: What the row rules of the input suite count.
+        days: How many of its accepted rows are of each day, counted from 1970.
+        fingerprint: The fingerprint of the environment that it was read in.
+        back: Which rows were put back.
+    """
+
+    number: int
+    files: Mapping[str, str]
+    ingested: Ingested
+    sample: Sample
+    rules: Attempted[RuleCounts]
+    days: Mapping[int, int]
+    fingerprint: str
+    back: PutBack
+
+
+@dataclass(frozen=True)
+class LoseTask:
+    """A unit that loses rows whose keys earlier units have.
+
+    Attributes:
+        number: Its number.
+        folder: The folder of the attempt.
+        repeated: By number of a row in the input, the number of the first one of its key.
+        day: See `IngestTask.day`.
+    """
+
+    number: int
+    folder: Path
+    repeated: Mapping[int, int]
+    day: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class LostRows:
+    """What a unit lost.
+
+    Attributes:
+        number: Its number.
+        files: SHA-256 of the files that it wrote anew, by name.
+        aside: The rows.
+        days: How many of the rows that are left are of each day.
+    """
+
+    number: int
+    files: Mapping[str, str]
+    aside: Aside
+    days: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """A unit to score.
+
+    Attributes:
+        attempt: The attempt, which has its rows.
+        number: Its number.
+        first: Number of accepted rows before it.
+        rows: Number of accepted rows of the batch.
+        before: The rows set aside before, and how many more may be.
+        draw: Which rows of the batch are drawn.
+        at: The time of scoring, in UTC: the same for all units.
+        accepted: Keys of the rows that no rule refuses.
+    """
+
+    attempt: Attempt = field(repr=False)
+    number: int
+    first: int
+    rows: int
+    before: Quarantined
+    draw: Sampling
+    at: datetime
+    accepted: Collection[str]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredUnit:
+    """A scored unit.
+
+    Attributes:
+        files: SHA-256 of the files that it wrote, by name.
+        scored: Number of rows that it scored.
+        failing: Rows on which a function raises.
+        broken: Computed rows that a row rule refuses.
+        sample: The drawn ones of the computed rows.
+        rules: What the row rules of a suite count, by the suite's role.
+        company: The comparison with the same rows computed among others.
+        sums: The sum of each output that is a number or a flag.
+        fingerprint: The fingerprint of the environment that it was scored in.
+    """
+
+    files: Mapping[str, str]
+    scored: int
+    failing: Aside
+    broken: Aside
+    sample: Sample
+    rules: Mapping[str, Attempted[RuleCounts]]
+    company: Attempted[Comparison]
+    sums: Mapping[str, ExactSum]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class FailedUnit:
+    """A unit that cannot be scored: code is refused what it reads, or fails on too many rows.
+
+    Attributes:
+        result: The result of `computation`.
+    """
+
+    result: CheckResult
+
+
+def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
+    """Read a unit, part its rows, and write them: those that go on, and those set aside.
+
+    Args:
+        live: The version that serves.
+        task: The unit.
+
+    Raises:
+        UnreadableError: Its content cannot be decoded.
+    """
+    schema, suite = live.pipeline.record_schema, live.suites["input"]
+    key = live.pipeline.key
+    back = with_rows_back(task.unit.read(schema), schema, task.back)
+    rows = back.rows
+    ingested, keep = ingest(rows, schema, suite, task.max_quarantined, back.accepted)
+    accepted = rows.columns if keep.all() else take_rows(rows.columns, keep)
+    wrong = (*ingested.refused.rows, *ingested.broken.rows)
+    aside = quarantine_table(wrong, ingested.duplicates.rows)
+    if task.of > 1:
+        write_keys(task.folder, task.number, accepted[key], rows.rows[keep])
+    return IngestedUnit(
+        number=task.number,
+        files=dict(
+            (
+                write_part(task.folder, "batch", task.number, to_arrow(accepted)),
+                write_part(task.folder, "batch_quarantine", task.number, aside),
+            )
+        ),
+        ingested=ingested,
+        sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
+        rules=attempted(compile_rules(suite).count, rows.columns, back.accepted),
+        days=_counted(days_of(live, accepted, task.day)),
+        fingerprint=computing_fingerprint(live),
+        back=back.put_back,
+    )
+
+
+def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
+    """Set rows of a unit aside whose keys earlier units have.
+
+    Args:
+        live: The version that serves.
+        task: The unit.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = live.pipeline.record_schema
+    columns = from_arrow(
+        parquet.read_table(task.folder / part_file("batch", task.number)), schema.kinds
+    )
+    numbers = np.sort(read_keys(task.folder, task.number)["row"])
+    places = np.searchsorted(numbers, sorted(task.repeated))
+    reasons = {
+        place: (duplicate(live.pipeline.key, task.repeated[int(numbers[place])]),)
+        for place in places.tolist()
+    }
+    lost = set_aside(columns, reasons, schema, numbers)
+    left = take_rows(columns, np.delete(np.arange(len(numbers)), places))
+    before = parquet.read_table(task.folder / part_file("batch_quarantine", task.number))
+    aside = pa.concat_tables([before, quarantine_table((), lost)])
+    files = (
+        write_part(task.folder, "batch", task.number, to_arrow(left)),
+        write_part(task.folder, "batch_quarantine", task.number, aside),
+    )
+    return LostRows(
+        task.number, dict(files), Aside.of(lost), _counted(days_of(live, left, task.day))
+    )
+
+
+def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
+    """Compute every column of an ingested unit, and write the rows.
+
+    Args:
+        live: The version that serves.
+        task: The unit.
+
+    Raises:
+        DamagedError: Its ingested rows are not those recorded.
+    """
+    pipeline = live.pipeline
+    key, folder, number = pipeline.key, task.attempt.folder, task.number
+    raw = from_arrow(task.attempt.read_part("batch", number), pipeline.record_schema.kinds)
+    serving = live.fastest(task.rows)
+    failed: FailedUnit | None = None
+    with suppress(OutsideReadingError), guarding() as guard:
+        try:
+            rows = compute_rows(serving, raw, task.before.room, row_rules(live), task.accepted)
+        except FailingFunctionError as error:
+            failed = FailedUnit(not_computed(error, task.before))
+    if guard.readings:
+        return FailedUnit(outside_readings(guard.readings))
+    if failed is not None:
+        return failed
+    computed = np.delete(np.arange(len(raw[key])), [row.row for row in rows.failing])
+    is_kept = ~np.isin(computed, [row.row for row in rows.broken])
+    failing, broken = (
+        [replace(row, row=row.row + task.first) for row in aside]
+        for aside in (rows.failing, rows.broken)
+    )
+    scored = _with_origin(to_arrow(rows.kept), live.version, task.at)
+    suites = {role: live.suites[role] for role in ("features", "outputs")}
+    return ScoredUnit(
+        files=dict(
+            (
+                write_part(folder, "scored", number, scored),
+                write_part(
+                    folder, "scored_quarantine", number, quarantine_table((*failing, *broken))
+                ),
+            )
+        ),
+        scored=len(scored),
+        failing=Aside.of(failing),
+        broken=Aside.of(broken),
+        sample=Sample.of(rows.columns, key, computed + task.first, is_kept, task.draw),
+        rules={
+            role: attempted(partial(_count, suite), rows.columns, rows.accepted)
+            for role, suite in suites.items()
+        },
+        company=attempted(in_other_company, serving, rows.columns),
+        sums={
+            name: ExactSum.of(rows.kept[name])
+            for name in pipeline.graph.outputs
+            if rows.kept[name].dtype.kind in "fib"
+        },
+        fingerprint=computing_fingerprint(live),
+    )
+
+
+def row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
+    """The rules of computed rows; a suite that does not fit the columns fails in its own check."""
+    graph = live.pipeline.graph
+    kinds = {name: graph.kind(name) for name in graph.served}
+    return applicable_rules((live.suites["features"], live.suites["outputs"]), kinds)
+
+
+def days_of(live: LoadedVersion, columns: Columns, day: int | None) -> Ints:
+    """The day of each row, counted from 1970.
+
+    Args:
+        live: The version that serves.
+        columns: The rows.
+        day: The day of all of them; None where each has the day of its event by the local clock.
+    """
+    time = live.pipeline.record_schema.event_time
+    if day is not None or time is None:
+        return np.full(len(columns[live.pipeline.key]), day or 0)
+    local = by_clock(columns[time], live.constraints.layout.timezone)
+    return local.astype("datetime64[D]").astype(np.int64)
+
+
+def _count(suite: Mapping[str, object], columns: Columns, accepted: Collection[int]) -> RuleCounts:
+    return compile_rules(suite).count(columns, accepted)
+
+
+def _counted(days: Ints) -> Mapping[int, int]:
+    found, counts = np.unique(days, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _with_origin(table: pa.Table, version: int, at: datetime) -> pa.Table:
+    import pyarrow as pa
+
+    table = table.append_column("version", pa.array([version] * len(table), pa.int64()))
+    return with_time(table, "scored_at", at)

@@ -1,0 +1,148 @@
+"""A file that is scored in units is scored as if it were read at once, wherever they are worked on.
+
+Published rows are alike to the bit, and so is every check result, rows that are set aside or repeat
+a key of another unit included.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from assets.orders import ASSETS, history, orders_with_fates
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import CheckResult
+from lockstep.columns.decode import decode
+from lockstep.columns.units import read_files
+from lockstep.errors import LostWorkerError, UnreadableError
+from lockstep.scoring import executors
+from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
+from lockstep.scoring.partition import ScoredPartition, score
+from lockstep.scoring.work import Work
+from lockstep.store.parquet import Store
+from lockstep.store.streams import stream_records
+from tests.fixtures.pool import always_ending, ending_once
+from tests.fixtures.versions import version_without_registry
+
+FILE = "orders.parquet"
+TABLES = ("batch", "batch_quarantine", "scored", "scored_quarantine", "published")
+DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
+    rows = decode(history(), ASSETS.pipeline.joint_schema)
+    folder = tmp_path_factory.mktemp("version") / "files"
+    return version_without_registry(ASSETS, rows.columns, folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "data")
+
+
+def orders() -> pd.DataFrame:
+    """Three days of orders in order of time; some repeat a key, or break a rule."""
+    days = [orders_with_fates(date.fromisoformat(day)) for day in DAYS]
+    frame = pd.concat(days, ignore_index=True).drop(columns=["returned", "cost"])
+    frame.loc[[5, 100], "items"] = 0
+    frame["items"] = frame["items"].astype(object)
+    frame.loc[150, "items"] = "many"
+    copies = frame.iloc[[3, 7, 70, 130]]
+    return pd.concat([frame.iloc[:60], copies.iloc[:2], frame.iloc[60:], copies], ignore_index=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The orders in a file, of which the texts alone tell the values."""
+    file = tmp_path / "orders.csv"
+    orders().to_csv(file, index=False)
+    return file
+
+
+def told(found: ScoredPartition) -> dict[str, CheckResult]:
+    """Every check result but for what depends on the time."""
+    return {name: result for name, result in found.results.items() if name != "live_age"}
+
+
+def everything(
+    store: Store, version: LoadedVersion, path: Path, size: int, executor: Executor = IN_PROCESS
+) -> dict[str, Any]:
+    """Score the file as one that never came before; all that was recorded but for times."""
+    assets = replace(ASSETS, max_quarantined=0.5)
+    rows = read_files([path], version.pipeline.record_schema, rows=size)
+    work = Work(assets, store, "inbox", FILE)
+    names = ASSETS.pipeline.record_schema.names
+    found = score(work, version, rows, accept=names, executor=executor)
+    assert found.published is not None, found.results
+    records = stream_records(ASSETS, store, "inbox")
+    attempt = records.demand(FILE)
+    attempt.verify()
+    read = {name: attempt.read(name) for name in TABLES}
+    steps = attempt.record.steps
+    records.forget(FILE)
+    records.export_path(FILE).unlink()
+    return {
+        **{name: columns(table) for name, table in read.items()},
+        "batch_quarantine": read["batch_quarantine"].sort_by("row").to_pylist(),
+        "counts": {name: step.counts for name, step in steps.items()},
+        "figures": steps["scored"].facts["figures"],
+        "results": told(found),
+    }
+
+
+def columns(table: pa.Table) -> dict[str, list[Any]]:
+    """All columns but for the times of the run."""
+    names = [name for name in table.column_names if name not in ("scored_at", "came_at")]
+    return {name: table[name].to_pylist() for name in names}
+
+
+def test_units_of_any_size_give_what_the_whole_file_gives(store, version, path) -> None:
+    whole = everything(store, version, path, 1_000)
+    assert len(whole["batch_quarantine"]) == 9
+    assert len(whole["published"]["order_id"]) == 360 - 3
+    for size in (40, 83, 200):
+        assert everything(store, version, path, size) == whole, size
+
+
+def test_a_pool_of_processes_gives_what_one_process_gives(store, version, path, pool) -> None:
+    whole = everything(store, version, path, 1_000)
+    assert everything(store, version, path, 50, pool) == whole
+
+
+def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:
+    tasks = [(tmp_path, number) for number in range(2)]
+    with Pool(1) as running:
+        assert list(running.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
+
+
+def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
+    monkeypatch.setattr(executors, "_WAIT", 0.0)
+    done = []
+    with Pool(1) as running, pytest.raises(LostWorkerError, match="the last time at 2"):
+        done.extend(running.map(always_ending, version, [1, 2, 3]))
+    assert done == [1]
+
+
+def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorded(
+    store, version, path
+) -> None:
+    with path.open("a") as file:
+        file.write("1,2,3")
+    work = Work(ASSETS, store, "inbox", FILE)
+    rows = read_files([path], version.pipeline.record_schema, rows=50)
+    with pytest.raises(UnreadableError, match="line 368 has 3 cells"):
+        score(work, version, rows)
+    attempt = next(work.records.newest_first(FILE))
+    assert not attempt.record.steps
