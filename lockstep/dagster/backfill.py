@@ -24,6 +24,7 @@ from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.executors import Executor, executor_of
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.live_version import KeptLive
@@ -77,14 +78,15 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
         shown.catch_up()
         shown.hand_over()
-        scorer = _Scorer(declared, stream, home, registry, shown, config.accept)
         failed = {}
-        for day in _days(declared, config):
-            watch.on_partition(day)
-            report = scorer.score(day, watch.on_step)
-            watch.on_report(report)
-            if not report.ok:
-                failed[day] = report.error or ", ".join(check.check for check in report.failed)
+        with executor_of(home) as executor:
+            scorer = _Scorer(declared, stream, home, registry, shown, config.accept, executor)
+            for day in _days(declared, config):
+                watch.on_partition(day)
+                report = scorer.score(day, watch.on_step)
+                watch.on_report(report)
+                if not report.ok:
+                    failed[day] = report.error or ", ".join(check.check for check in report.failed)
         if failed:
             raise DaysFailed(failed)
 
@@ -122,11 +124,12 @@ class _Scorer:
         registry: Registry,
         shown: ShownPartitions,
         accept: list[str],
+        executor: Executor,
     ) -> None:
         self._declared, self._stream, self._home = declared, stream, home
         self._store = Store(home.data / declared.name)
         self._live = KeptLive(registry, declared.name, home.live(declared.name))
-        self._shown, self._accept = shown, accept
+        self._shown, self._accept, self._executor = shown, accept, executor
 
     def score(self, day: str, on_step: Callable[[str], None]) -> RunReport:
         """Score a day.
@@ -134,7 +137,8 @@ class _Scorer:
         Raises:
             LockstepError: Dagster cannot record what came of the day; the next run does.
         """
-        work = Work(self._declared, self._store, self._stream.name, day)
+        stream, executor = self._stream.name, self._executor
+        work = Work(self._declared, self._store, stream, day, executor=executor)
         report = partial(_report, work)
         try:
             self._carry_out(work, on_step)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import dagster as dg
@@ -21,6 +22,7 @@ from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.executors import executor_of
 from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
@@ -70,9 +72,9 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         shown.catch_up()
         shown.hand_over()
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition) as fate:
+        with _told_upstream(stream, home, work.partition) as fate, executor_of(home) as executor:
             stage = batch_step(
-                work,
+                replace(work, executor=executor),
                 _live(declared, home, registry),
                 partial(stream.read, home, work.partition),
                 accept=config.accept,
@@ -109,8 +111,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Materialized:
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition) as fate:
-            stage = scored_step(work, _live(declared, home, registry))
+        with _told_upstream(stream, home, work.partition) as fate, executor_of(home) as executor:
+            stage = scored_step(replace(work, executor=executor), _live(declared, home, registry))
         yield _told(context, home, work, "scored", stage, fate)
 
     return scored

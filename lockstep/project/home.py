@@ -22,12 +22,14 @@ class Home:
         trusted: Types that the project's models may hold beside the library's.
         mlflow_tracking_uri: MLflow's address in the project's settings, if they name one.
         dagster_home: The folder of Dagster's instance there, likewise.
+        workers: Number of processes that work on the units of a large batch; 1 is the run's own.
     """
 
     path: Path
     trusted: tuple[str, ...] = ()
     mlflow_tracking_uri: str | None = None
     dagster_home: Path | None = None
+    workers: int = 1
 
     @property
     def dagster(self) -> Path:

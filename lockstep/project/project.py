@@ -10,6 +10,7 @@ expectations = "expectations"
 assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
 trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
+workers = 2                 # processes that work on the units of a large batch; default: one
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _SHARED = ("mlflow_tracking_uri", "dagster_home")
 _RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
 _LISTS = ("packages", "trusted")
+_NUMBERS = ("workers",)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Project:
             a store in the home.
         dagster_home: The folder of Dagster's instance, unless `DAGSTER_HOME` names another; None
             for one in the home.
+        workers: Number of processes that work on the units of a large batch.
     """
 
     root: Path
@@ -64,6 +67,7 @@ class Project:
     trusted: tuple[str, ...] = ()
     mlflow_tracking_uri: str | None = None
     dagster_home: str | None = None
+    workers: int = 1
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -92,7 +96,7 @@ class Project:
         Raises:
             ProjectError: It has an unknown name, or a value of the wrong kind.
         """
-        known = ("name", "home", *_SHARED, *_ROLES, *_LISTS)
+        known = ("name", "home", *_SHARED, *_ROLES, *_LISTS, *_NUMBERS)
         where = f"{root / FILE}, [tool.lockstep]"
         for name, value in settings.items():
             if name not in known:
@@ -103,6 +107,9 @@ class Project:
             if name in _LISTS:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                     raise ProjectError(f"{where}: {name} is a list of names, not {value!r}.")
+            elif name in _NUMBERS:
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    raise ProjectError(f"{where}: {name} is a number from 1 on, not {value!r}.")
             elif not isinstance(value, str) or not value:
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
         roles = {role: settings.get(role, role) for role in _ROLES}
@@ -114,6 +121,7 @@ class Project:
             trusted=tuple(settings.get("trusted", ())),
             mlflow_tracking_uri=settings.get("mlflow_tracking_uri"),
             dagster_home=settings.get("dagster_home"),
+            workers=settings.get("workers", 1),
             **roles,
         )
 
@@ -133,6 +141,7 @@ class Project:
             trusted=self.trusted,
             mlflow_tracking_uri=self._registry,
             dagster_home=None if instance is None else self.root / instance,
+            workers=self.workers,
         )
 
     @property

@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -24,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import LostWorkerError
+from lockstep.project.home import Home
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,6 +38,8 @@ _WAIT = 0.5
 """Seconds before the second try; twice as many before each further one."""
 _AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
+_LEAST_TASKS = 2
+"""Tasks from which on processes are worth their start."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
@@ -104,7 +109,10 @@ class Pool:
     def map(
         self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
     ) -> Iterator[Result]:
-        """See `Executor.map`."""
+        """See `Executor.map`. A single task is not worth a process."""
+        if len(tasks) < _LEAST_TASKS:
+            yield from IN_PROCESS.map(function, live, tasks)
+            return
         opened = _Opened(live.name, live.version, live.directory, live.digest)
         waiting: deque[tuple[Task, Future[Result]]] = deque()
         following = iter(tasks)
@@ -149,6 +157,16 @@ class Pool:
             return broken
 
 
+@contextmanager
+def executor_of(home: Home) -> Iterator[Executor]:
+    """Where the units of a home's partitions are worked on: in this process, or a pool of them."""
+    if home.workers < _LEAST_TASKS:
+        yield IN_PROCESS
+    else:
+        with Pool(home.workers) as pool:
+            yield pool
+
+
 @dataclass(frozen=True)
 class _Opened:
     """What it takes to open a version from its files."""
@@ -160,9 +178,18 @@ class _Opened:
 
 
 def _begin() -> None:
-    """Give the numeric libraries one thread: those that are loaded, and those to come."""
+    """Give the numeric libraries one thread, loaded or not, and end with the process that began."""
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     threadpool_limits(limits=1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process of a pool does not notice by itself that the one that it works for was killed."""
+    parent = parent_process()
+    assert parent is not None, "it was started by one"
+    parent.join()
+    os._exit(1)
 
 
 def _work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result:

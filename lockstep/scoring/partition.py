@@ -45,7 +45,6 @@ from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
-from lockstep.scoring.executors import IN_PROCESS, Executor
 from lockstep.scoring.reduction import IngestedUnits, ScoredUnits, ingest_units, score_units
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import check_computation, check_conservation
@@ -98,7 +97,6 @@ def score(
     rows: Decoded | Units,
     *,
     accept: Sequence[str] = (),
-    executor: Executor = IN_PROCESS,
 ) -> ScoredPartition:
     """Score a partition and publish it, unless a check blocks it.
 
@@ -107,7 +105,6 @@ def score(
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them; or units of them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
-        executor: Works on the units.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
@@ -115,10 +112,10 @@ def score(
         SupersededError: Another run published the partition meanwhile.
         UnreadableError: The content of a unit cannot be decoded.
     """
-    batch = ingest_batch(work, live, rows, accept=accept, executor=executor)
+    batch = ingest_batch(work, live, rows, accept=accept)
     if batch.blocked_by:
         return ScoredPartition(work.partition, live.version, batch)
-    scored = score_batch(work, live, executor=executor)
+    scored = score_batch(work, live)
     if scored.blocked_by:
         return ScoredPartition(work.partition, live.version, batch, scored)
     return ScoredPartition(work.partition, live.version, batch, scored, publish(work))
@@ -130,7 +127,6 @@ def ingest_batch(
     rows: Decoded | Units,
     *,
     accept: Sequence[str] = (),
-    executor: Executor = IN_PROCESS,
 ) -> Stage:
     """Begin an attempt: part the rows, and compare them with training and the batches before.
 
@@ -139,7 +135,6 @@ def ingest_batch(
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them; or units of them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
-        executor: Works on the units.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
@@ -150,7 +145,7 @@ def ingest_batch(
     demand_known(accept, schema)
     units = Units.of(rows)
     with work.records.step(work.partition, "batch", work.run) as attempt:
-        joined = ingest_units(work, live, units, attempt, executor)
+        joined = ingest_units(work, live, units, attempt)
         ingested, records = joined.ingested, work.records.for_a_step()
         compared = attempted(compare, work, live, records, ingested, accept, attempt, joined.days)
         draw, columns = joined.draw, joined.sample.kept_columns
@@ -241,7 +236,7 @@ def check_version(work: Work, live: LoadedVersion) -> dict[str, CheckResult]:
     }
 
 
-def score_batch(work: Work, live: LoadedVersion, *, executor: Executor = IN_PROCESS) -> Stage:
+def score_batch(work: Work, live: LoadedVersion) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
@@ -251,7 +246,6 @@ def score_batch(work: Work, live: LoadedVersion, *, executor: Executor = IN_PROC
     Args:
         work: The partition.
         live: The version that serves.
-        executor: Works on the units.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
@@ -263,7 +257,7 @@ def score_batch(work: Work, live: LoadedVersion, *, executor: Executor = IN_PROC
         _demand_version(attempt, live)
         before = _quarantined(work, attempt)
         accepted = attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ())
-        joined = score_units(live, attempt, before, executor, accepted)
+        joined = score_units(work, live, attempt, before, accepted)
         if isinstance(joined, FailedUnit):
             attempt.written.clear()  # parts of other units, which say nothing by themselves
             checked = {COMPUTATION.name: joined.result}

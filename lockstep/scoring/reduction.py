@@ -23,7 +23,6 @@ from lockstep.errors import FailingFunctionError, UnreadableError
 from lockstep.parity.comparison import Comparison
 from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import day_of
-from lockstep.scoring.executors import Executor
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
@@ -102,9 +101,7 @@ class ScoredUnits:
         return len(self.failing) + len(self.broken)
 
 
-def ingest_units(
-    work: Work, live: LoadedVersion, units: Units, attempt: Attempt, executor: Executor
-) -> IngestedUnits:
+def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt) -> IngestedUnits:
     """Ingest the units of a batch, and set aside the rows that repeat a key of an earlier unit.
 
     Args:
@@ -112,7 +109,6 @@ def ingest_units(
         live: The version that serves.
         units: The units.
         attempt: The attempt that the rows are written to.
-        executor: Works on the units.
 
     Raises:
         UnreadableError: The content of a unit cannot be decoded.
@@ -125,7 +121,7 @@ def ingest_units(
     ]
     done: list[IngestedUnit] = []
     try:
-        for unit in executor.map(ingest_unit, live, tasks):
+        for unit in work.executor.map(ingest_unit, live, tasks):
             attempt.written.update(unit.files)
             done.append(unit)
     except UnreadableError as error:
@@ -142,7 +138,7 @@ def ingest_units(
         lost = [
             LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
         ]
-        for loss in executor.map(lose_rows, live, lost):
+        for loss in work.executor.map(lose_rows, live, lost):
             attempt.written.update(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
@@ -161,19 +157,19 @@ def ingest_units(
 
 
 def score_units(
+    work: Work,
     live: LoadedVersion,
     attempt: Attempt,
     before: Quarantined,
-    executor: Executor,
     accepted: Collection[str] = (),
 ) -> ScoredUnits | FailedUnit:
     """Compute every column of an ingested batch.
 
     Args:
+        work: The partition.
         live: The version that serves.
         attempt: The attempt, which has the rows.
         before: The rows that were set aside before.
-        executor: Works on the units.
         accepted: Keys of the rows that no rule refuses.
 
     Returns:
@@ -191,7 +187,7 @@ def score_units(
     ]
     done: list[ScoredUnit] = []
     failing = Aside()
-    for unit in executor.map(score_unit, live, tasks):
+    for unit in work.executor.map(score_unit, live, tasks):
         if isinstance(unit, FailedUnit):
             return unit
         failing = failing + unit.failing if done else unit.failing

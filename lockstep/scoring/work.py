@@ -12,6 +12,7 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.executors import IN_PROCESS, Executor
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.handovers import Handovers
@@ -35,6 +36,7 @@ class Work:
         partition: The day or file.
         run: The run: its steps share an attempt.
         live: The live version by gate and registry; None where nobody asked.
+        executor: Works on the units of the partition's rows.
     """
 
     declared: PipelineAssets
@@ -43,6 +45,7 @@ class Work:
     partition: str
     run: str = field(default_factory=lambda: str(uuid4()))
     live: LiveState | None = None
+    executor: Executor = IN_PROCESS
 
     @property
     def records(self) -> Records:

@@ -4,6 +4,9 @@ Published rows are alike to the bit, and so is every check result, rows that are
 a key of another unit included.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -28,6 +31,7 @@ from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from tests.fixtures.pool import always_ending, ending_once
 from tests.fixtures.versions import version_without_registry
+from tests.fixtures.waiting import wait_until
 
 FILE = "orders.parquet"
 TABLES = ("batch", "batch_quarantine", "scored", "scored_quarantine", "published")
@@ -82,9 +86,9 @@ def everything(
     """Score the file as one that never came before; all that was recorded but for times."""
     assets = replace(ASSETS, max_quarantined=0.5)
     rows = read_files([path], version.pipeline.record_schema, rows=size)
-    work = Work(assets, store, "inbox", FILE)
+    work = Work(assets, store, "inbox", FILE, executor=executor)
     names = ASSETS.pipeline.record_schema.names
-    found = score(work, version, rows, accept=names, executor=executor)
+    found = score(work, version, rows, accept=names)
     assert found.published is not None, found.results
     records = stream_records(ASSETS, store, "inbox")
     attempt = records.demand(FILE)
@@ -133,6 +137,37 @@ def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monke
     with Pool(1) as running, pytest.raises(LostWorkerError, match="the last time at 2"):
         done.extend(running.map(always_ending, version, [1, 2, 3]))
     assert done == [1]
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.scoring.executors import Pool
+from tests.fixtures.pool import waiting
+
+if __name__ == "__main__":
+    directory, digest, marks = sys.argv[1:]
+    live = LoadedVersion.open(Path(directory), digest, name="orders", version=1)
+    list(Pool(2).map(waiting, live, [Path(marks)] * 2))
+"""
+
+
+def test_processes_of_a_pool_end_with_the_run_that_is_killed(version, tmp_path) -> None:
+    marks, script = tmp_path / "marks", tmp_path / "driver.py"
+    marks.mkdir()
+    script.write_text(DRIVER)
+    root = Path(__file__).parents[3]
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(version.directory), version.digest, str(marks)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    wait_until(lambda: len([*marks.iterdir()]) == 2, 120)
+    run.kill()
+    run.wait()
+    workers = [Path("/proc") / mark.name for mark in marks.iterdir()]
+    wait_until(lambda: not any(map(Path.exists, workers)))
 
 
 def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorded(
