@@ -23,6 +23,7 @@ class Home:
         mlflow_tracking_uri: MLflow's address in the project's settings, if they name one.
         dagster_home: The folder of Dagster's instance there, likewise.
         workers: Number of processes that work on the units of a large batch; 1 is the run's own.
+        ray: The Ray cluster that works on them instead, as `ray.init` takes it, if there is one.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Home:
     mlflow_tracking_uri: str | None = None
     dagster_home: Path | None = None
     workers: int = 1
+    ray: str | None = None
 
     @property
     def dagster(self) -> Path:

@@ -11,6 +11,7 @@ assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
 trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
 workers = 2                 # processes that work on the units of a large batch; default: one
+ray = "ray://head:10001"    # a Ray cluster that does so instead; "local": one of this machine
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lockstep.project.home import Home
 from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
-_SHARED = ("mlflow_tracking_uri", "dagster_home")
+_SHARED = ("mlflow_tracking_uri", "dagster_home", "ray")
 _RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
 _LISTS = ("packages", "trusted")
@@ -55,6 +56,7 @@ class Project:
         dagster_home: The folder of Dagster's instance, unless `DAGSTER_HOME` names another; None
             for one in the home.
         workers: Number of processes that work on the units of a large batch.
+        ray: The Ray cluster that works on them instead; None without one.
     """
 
     root: Path
@@ -68,6 +70,7 @@ class Project:
     mlflow_tracking_uri: str | None = None
     dagster_home: str | None = None
     workers: int = 1
+    ray: str | None = None
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -122,6 +125,7 @@ class Project:
             mlflow_tracking_uri=settings.get("mlflow_tracking_uri"),
             dagster_home=settings.get("dagster_home"),
             workers=settings.get("workers", 1),
+            ray=settings.get("ray"),
             **roles,
         )
 
@@ -142,6 +146,7 @@ class Project:
             mlflow_tracking_uri=self._registry,
             dagster_home=None if instance is None else self.root / instance,
             workers=self.workers,
+            ray=self.ray,
         )
 
     @property

@@ -32,11 +32,11 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Work = Callable[[LoadedVersion, Task], Result]
 
-_TRIES = 3
+TRIES = 3
 """How often a unit is tried whose process ends without a result."""
 _WAIT = 0.5
 """Seconds before the second try; twice as many before each further one."""
-_AHEAD = 2
+AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
 _LEAST_TASKS = 2
 """Tasks from which on processes are worth their start."""
@@ -113,12 +113,12 @@ class Pool:
         if len(tasks) < _LEAST_TASKS:
             yield from IN_PROCESS.map(function, live, tasks)
             return
-        opened = _Opened(live.name, live.version, live.directory, live.digest)
+        opened = Opened.of(live)
         waiting: deque[tuple[Task, Future[Result]]] = deque()
         following = iter(tasks)
         tries = 0
         while True:
-            while len(waiting) < _AHEAD * self.workers:
+            while len(waiting) < AHEAD * self.workers:
                 task = next(following, None)
                 if task is None:
                     break
@@ -130,9 +130,9 @@ class Pool:
                 result = future.result()
             except BrokenProcessPool as error:
                 tries += 1
-                if tries == _TRIES:
+                if tries == TRIES:
                     raise LostWorkerError(
-                        f"A process that works on units ended {_TRIES} times without a result, "
+                        f"A process that works on units ended {TRIES} times without a result, "
                         f"the last time at {task} or one of the {len(waiting) - 1} after it. "
                         "Memory may not suffice: have fewer processes."
                     ) from error
@@ -144,13 +144,13 @@ class Pool:
             tries = 0
             yield result
 
-    def _submit(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Future[Result]:
+    def _submit(self, function: Work[Task, Result], opened: Opened, task: Task) -> Future[Result]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.workers, mp_context=get_context("spawn"), initializer=_begin
             )
         try:
-            return self._pool.submit(_work, function, opened, task)
+            return self._pool.submit(opened_work, function, opened, task)
         except BrokenProcessPool as error:  # it is told where the result is asked for
             broken: Future[Result] = Future()
             broken.set_exception(error)
@@ -159,8 +159,13 @@ class Pool:
 
 @contextmanager
 def executor_of(home: Home) -> Iterator[Executor]:
-    """Where the units of a home's partitions are worked on: in this process, or a pool of them."""
-    if home.workers < _LEAST_TASKS:
+    """Where a home's units are worked on: in this process, a pool of them, or a Ray cluster."""
+    if home.ray is not None:
+        from lockstep.scoring.cluster import RayCluster
+
+        with RayCluster(home.ray, home.workers) as cluster:
+            yield cluster
+    elif home.workers < _LEAST_TASKS:
         yield IN_PROCESS
     else:
         with Pool(home.workers) as pool:
@@ -168,13 +173,18 @@ def executor_of(home: Home) -> Iterator[Executor]:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """What it takes to open a version from its files."""
 
     name: str
     version: int
     directory: Path
     digest: str
+
+    @classmethod
+    def of(cls, live: LoadedVersion) -> Opened:
+        """What it takes to open a version that is loaded."""
+        return cls(live.name, live.version, live.directory, live.digest)
 
 
 def _begin() -> None:
@@ -192,12 +202,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
+def opened_work(function: Work[Task, Result], opened: Opened, task: Task) -> Result:
+    """The result of a function for a task, in a process that opens each version once."""
     return function(_version(opened), task)
 
 
 @lru_cache(maxsize=2)
-def _version(opened: _Opened) -> LoadedVersion:
+def _version(opened: Opened) -> LoadedVersion:
     return LoadedVersion.open(
         opened.directory, opened.digest, name=opened.name, version=opened.version
     )

@@ -1,0 +1,122 @@
+"""A Ray cluster as the place where the units of a batch are worked on: `pip install ray`.
+
+The nodes read the version and the attempt by their paths, so that the home is on a disk that they
+share.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import LostWorkerError, UnavailableError
+from lockstep.scoring.executors import (
+    AHEAD,
+    TRIES,
+    Opened,
+    Result,
+    Task,
+    Work,
+    opened_work,
+)
+
+EMBEDDED = "local"
+"""The address that stands for a cluster of this machine alone, which ends with the run."""
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@dataclass
+class RayCluster:
+    """Works on units as tasks of Ray, each with one processor and one thread.
+
+    A task whose process or node ends without a result is tried again elsewhere.
+
+    Attributes:
+        address: The cluster, as `ray.init` takes it; `local` for one of this machine.
+        workers: Processors that a cluster of this machine has.
+    """
+
+    address: str = EMBEDDED
+    workers: int = 2
+    _is_begun: bool = field(default=False, init=False, repr=False)
+
+    def __enter__(self) -> RayCluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster; one of this machine alone ends."""
+        if self._is_begun:
+            import ray
+
+            ray.shutdown()
+            self._is_begun = False
+
+    def map(
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        """See `Executor.map`.
+
+        Raises:
+            UnavailableError: The cluster does not answer, or Ray is not installed.
+        """
+        ray = self._ray()
+        opened = Opened.of(live)
+        submit = ray.remote(opened_work).options(num_cpus=1, max_retries=TRIES - 1).remote
+        most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting: deque[tuple[Task, Any]] = deque()
+        for task in tasks:
+            waiting.append((task, submit(function, opened, task)))
+            if len(waiting) == most:
+                yield self._result(*waiting.popleft())
+        while waiting:
+            yield self._result(*waiting.popleft())
+
+    def _ray(self) -> Any:
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+        except ImportError as error:
+            raise UnavailableError(
+                "Ray is not installed, which works on the units of a batch by [tool.lockstep]: "
+                "pip install 'lockstep-scoring[ray]'"
+            ) from error
+        if not self._is_begun:
+            options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+            if self.address == EMBEDDED:
+                options |= {"num_cpus": self.workers, "include_dashboard": False}
+                options |= {"_node_ip_address": "127.0.0.1"}
+            try:
+                ray.init(self.address, **options)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise UnavailableError(
+                    f"The Ray cluster at {self.address} does not answer: {error}"
+                ) from error
+            self._is_begun = True
+        return ray
+
+    def _result(self, task: Any, future: Any) -> Any:
+        import ray
+
+        try:
+            return ray.get(future)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise LostWorkerError(
+                f"Ray lost {task}, which it tried {TRIES} times: {error}. Memory may not suffice: "
+                "give each unit more of it."
+            ) from error

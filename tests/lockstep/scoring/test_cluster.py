@@ -1,0 +1,36 @@
+"""Units on a Ray cluster: alike to the bit, and none lost with a worker or a node."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lockstep.errors import UnavailableError
+from lockstep.scoring.cluster import RayCluster
+from tests.fixtures.pool import ending_once
+from tests.lockstep.scoring.test_units import everything, path, store, version
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+__all__ = ["path", "store", "version"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    with RayCluster(workers=2) as running:
+        yield running
+
+
+def test_a_cluster_gives_what_one_process_gives(store, version, path, cluster) -> None:
+    whole = everything(store, version, path, 1_000)
+    assert everything(store, version, path, 50, cluster) == whole
+
+
+def test_a_task_whose_worker_is_killed_is_tried_again(version, tmp_path, cluster) -> None:
+    tasks = [(tmp_path, number) for number in range(3)]
+    assert list(cluster.map(ending_once, version, tasks)) == [(1, 0), (1, 1), (1, 2)]
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(version) -> None:
+    with pytest.raises(UnavailableError, match=r"The Ray cluster at 127\.0\.0\.1:1 does not"):
+        list(RayCluster("127.0.0.1:1").map(ending_once, version, [1]))
