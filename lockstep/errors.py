@@ -19,7 +19,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │
 │   Rows, and what is computed of them
 ├── InputError                    columns, project, store, templates  rows that cannot be read
-│   ├── UnavailableError          columns, project, store             not to be had now
+│   ├── UnavailableError          columns, project, scoring, store    not to be had now
 │   │   └── NotDeliveredError     project                             not there yet
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
 ├── InvalidRecordsError           columns                             rows refused where all count
@@ -53,8 +53,8 @@ LockstepError                     cli, dagster, project, scoring, serving
 ├── LockedError                   store                               somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
-├── SinkError                     project                             a sink cannot keep the rows
 ├── LostWorkerError               scoring                             a unit ends its process
+├── SinkError                     project                             a sink cannot keep the rows
 ├── DiskError                     artifacts                           a disk is full, closed, broken
 │
 │   Servers and their logs

@@ -106,11 +106,12 @@ def audit(
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import counted
     from lockstep.scoring.audit import audit as verify
-    from lockstep.scoring.audit import expected_seconds, units
+    from lockstep.scoring.audit import expected_seconds, home_parts
 
     names = [pipeline] if pipeline is not None else list(context.all_pipelines().declared)
     parts = {
-        name: units(context.pipeline(name), context.home(), context.registry()) for name in names
+        name: home_parts(context.pipeline(name), context.home(), context.registry())
+        for name in names
     }
     every = [unit for of_pipeline in parts.values() for unit in of_pipeline]
     if not as_json:

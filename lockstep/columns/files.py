@@ -153,7 +153,7 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class TextRows:
     """A CSV or JSON lines file, or some rows of one.
 
     Attributes:
@@ -197,13 +197,13 @@ def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
         UnreadableError: It is no CSV file that Lockstep reads, or has a malformed line; the message
             says how to rewrite it.
     """
-    cells = _cells(Text(path, _content(path)), written)
+    cells = _cells(TextRows(path, _content(path)), written)
     if cells.malformed:
         raise _not_csv(path, cells.malformed[0], written)
     return cells.table
 
 
-def _cells(part: Text, written: CsvFormat) -> _Cells:
+def _cells(part: TextRows, written: CsvFormat) -> _Cells:
     """The cells of a CSV text, without its malformed lines.
 
     Raises:
@@ -238,7 +238,7 @@ def _cells(part: Text, written: CsvFormat) -> _Cells:
 
 
 def _well_formed(
-    part: Text, rows: CsvRows | None, written: CsvFormat, error: Exception | None
+    part: TextRows, rows: CsvRows | None, written: CsvFormat, error: Exception | None
 ) -> _Cells:
     """The cells of the well-formed rows of a text.
 
@@ -447,7 +447,7 @@ def _line_beyond_utf8(data: bytes) -> int | None:
     return None
 
 
-def decode_csv(part: Text, schema: Schema, written: CsvFormat) -> Decoded:
+def decode_csv(part: TextRows, schema: Schema, written: CsvFormat) -> Decoded:
     """Decode a CSV text; a malformed line is a refused row.
 
     Raises:
@@ -521,7 +521,7 @@ def decode_table(table: pa.Table, schema: Schema, path: Path, first: int) -> Dec
     return decode(table, schema, source=str(path), positions=positions)
 
 
-def decode_json_lines(part: Text, schema: Schema) -> Decoded:
+def decode_json_lines(part: TextRows, schema: Schema) -> Decoded:
     """Decode JSON lines; a malformed one is a refused row.
 
     Raises:
@@ -579,13 +579,13 @@ def _parse(text: str | bytes, source: str) -> Any:
 
 READERS: dict[str, Callable[[Path, Schema, CsvFormat, int], Decoded]] = {
     ".csv": lambda path, schema, written, first: decode_csv(
-        Text(path, _content(path), first), schema, written
+        TextRows(path, _content(path), first), schema, written
     ),
     ".parquet": lambda path, schema, _, first: decode_table(
         read_parquet(path), schema, path, first
     ),
     ".jsonl": lambda path, schema, _, first: decode_json_lines(
-        Text(path, _content(path), first), schema
+        TextRows(path, _content(path), first), schema
     ),
 }
 """How to read each kind of file, by suffix."""

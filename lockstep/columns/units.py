@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded, joined
 from lockstep.columns.files import (
-    Text,
+    TextRows,
     decode_csv,
     decode_file,
     decode_json_lines,
@@ -113,9 +113,9 @@ class FileRows:
             )
         return decoded
 
-    def text(self, data: bytes, skipped: int) -> Text:
+    def text(self, data: bytes, skipped: int) -> TextRows:
         """Its text, with the lines of the file before it that are not in that."""
-        return Text(self.path, data, self.first, skipped, is_part=not self.is_whole)
+        return TextRows(self.path, data, self.first, skipped, is_part=not self.is_whole)
 
 
 @dataclass(frozen=True)

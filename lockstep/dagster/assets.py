@@ -17,7 +17,7 @@ from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
-from lockstep.scoring.audit import audit, expected_seconds, units
+from lockstep.scoring.audit import audit, expected_seconds, home_parts
 from lockstep.scoring.outcomes import compare_outcomes, compared_columns
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
@@ -213,7 +213,7 @@ def audit_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        parts = units(declared, home, registry)
+        parts = home_parts(declared, home, registry)
         context.log.info("%d parts, about %.0f s", len(parts), expected_seconds(parts))
         audited = audit(parts)
         facts = {"files": audited.files, "bytes": audited.bytes, "seconds": audited.seconds}

@@ -36,7 +36,7 @@ _FIRST_PACE = 100e6
 
 
 @dataclass(frozen=True)
-class Unit:
+class HomePart:
     """A part of a home that is verified as a whole.
 
     Attributes:
@@ -111,7 +111,7 @@ class Audited:
         }
 
 
-def units(declared: PipelineAssets, home: Home, registry: Registry) -> list[Unit]:
+def home_parts(declared: PipelineAssets, home: Home, registry: Registry) -> list[HomePart]:
     """The parts of a pipeline's home: records of all streams, files of the inbox, versions, log."""
     store = Store(home.data / declared.name)
     kept = [stream_records(declared, store, stream.name) for stream in streams(declared)]
@@ -126,12 +126,12 @@ def units(declared: PipelineAssets, home: Home, registry: Registry) -> list[Unit
     ]
 
 
-def expected_seconds(parts: Iterable[Unit]) -> float:
+def expected_seconds(parts: Iterable[HomePart]) -> float:
     """About how long verifying some parts takes on an ordinary disk."""
     return sum(unit.bytes for unit in parts) / _FIRST_PACE
 
 
-def audit(parts: Iterable[Unit], begin: Callable[[str], object] = lambda _: None) -> Audited:
+def audit(parts: Iterable[HomePart], begin: Callable[[str], object] = lambda _: None) -> Audited:
     """Verify parts of a home; damage of one is told with the rest.
 
     Args:
@@ -150,43 +150,43 @@ def audit(parts: Iterable[Unit], begin: Callable[[str], object] = lambda _: None
     return Audited(number, files, size, monotonic() - begun, damage)
 
 
-def _of_records(records: Records) -> Iterator[Unit]:
+def _of_records(records: Records) -> Iterator[HomePart]:
     committed = set(records.partitions())
     for partition in sorted({*committed, *records.attempted()}):
         files = records.files(partition) if partition in committed else []
         for number in records.numbers(partition):
             files += [path for path in records.files_of(partition, number) if path not in files]
-        yield Unit(
+        yield HomePart(
             f"{records.stream} {partition}",
             tuple(files),
             partial(audit_partition, records, partition),
         )
     for partition, path in records.unrecorded().items():
         refuse = partial(_raise, unrecorded(records, partition, path))
-        yield Unit(f"{records.stream} {path.name}", (path,), refuse)
+        yield HomePart(f"{records.stream} {path.name}", (path,), refuse)
 
 
-def _of_inbox(inbox: Path) -> Iterator[Unit]:
+def _of_inbox(inbox: Path) -> Iterator[HomePart]:
     for folder in FOLDERS:
         for path in sorted(files_in(inbox / folder)):
             files = tuple(parts_of(path)) if path.is_dir() else (path,)
-            yield Unit(
+            yield HomePart(
                 f"inbox/{folder}/{path.name}", files, partial(demand_same_content, path, inbox)
             )
 
 
-def _of_segment(path: Path) -> Unit:
-    return Unit(f"requests {path.stem}", (path,), partial(read_segment, path))
+def _of_segment(path: Path) -> HomePart:
+    return HomePart(f"requests {path.stem}", (path,), partial(read_segment, path))
 
 
-def _of_version(registry: Registry, version: Version) -> Unit:
+def _of_version(registry: Registry, version: Version) -> HomePart:
     what = f"version {version.version}"
     try:
         folder = registry.files(version)
         files = tuple(path for path in sorted(folder.rglob("*")) if path.is_file())
     except (LockstepError, OSError) as error:
-        return Unit(what, (), partial(_raise, error))
-    return Unit(what, files, lambda: Artifact.open(folder, version.digest))
+        return HomePart(what, (), partial(_raise, error))
+    return HomePart(what, files, lambda: Artifact.open(folder, version.digest))
 
 
 def _raise(error: Exception) -> None:

@@ -65,7 +65,11 @@ class RayCluster:
             self._is_begun = False
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self,
+        function: Work[Task, Result],
+        live: LoadedVersion,
+        tasks: Sequence[Task],
+        tries: int = TRIES,
     ) -> Iterator[Result]:
         """See `Executor.map`.
 
@@ -74,7 +78,7 @@ class RayCluster:
         """
         ray = self._ray()
         opened = Opened.of(live)
-        submit = ray.remote(opened_work).options(num_cpus=1, max_retries=TRIES - 1).remote
+        submit = ray.remote(opened_work).options(num_cpus=1, max_retries=tries - 1).remote
         most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[tuple[Task, Any]] = deque()
         for task in tasks:
@@ -117,6 +121,6 @@ class RayCluster:
             raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
             raise LostWorkerError(
-                f"Ray lost {task}, which it tried {TRIES} times: {error}. Memory may not suffice: "
-                "give each unit more of it."
+                f"Ray lost the process that worked on {task} at each try: {error}. Memory "
+                "may not suffice, or a library crashes: look at that unit."
             ) from error

@@ -38,8 +38,6 @@ _WAIT = 0.5
 """Seconds before the second try; twice as many before each further one."""
 AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
-_LEAST_TASKS = 2
-"""Tasks from which on processes are worth their start."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
@@ -47,7 +45,11 @@ class Executor(Protocol):
     """Works on the units of a batch."""
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self,
+        function: Work[Task, Result],
+        live: LoadedVersion,
+        tasks: Sequence[Task],
+        tries: int = TRIES,
     ) -> Iterator[Result]:
         """The results of a function for tasks, in order.
 
@@ -55,6 +57,7 @@ class Executor(Protocol):
             function: A function of a module, of the version and a task.
             live: The version that serves.
             tasks: The tasks, plain data.
+            tries: How often a task is tried whose process ends without a result.
 
         Raises:
             LostWorkerError: A task ends every process that works on it.
@@ -66,7 +69,11 @@ class InProcess:
     """Works on one unit after the other, in this process."""
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self,
+        function: Work[Task, Result],
+        live: LoadedVersion,
+        tasks: Sequence[Task],
+        tries: int = TRIES,
     ) -> Iterator[Result]:
         """See `Executor.map`."""
         return (function(live, task) for task in tasks)
@@ -107,41 +114,42 @@ class Pool:
             self._pool = None
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self,
+        function: Work[Task, Result],
+        live: LoadedVersion,
+        tasks: Sequence[Task],
+        tries: int = TRIES,
     ) -> Iterator[Result]:
-        """See `Executor.map`. A single task is not worth a process."""
-        if len(tasks) < _LEAST_TASKS:
-            yield from IN_PROCESS.map(function, live, tasks)
-            return
+        """See `Executor.map`.
+
+        A process that ends takes all with it: so each task that was under way is tried alone then,
+        until it is known which one ends them.
+        """
         opened = Opened.of(live)
-        waiting: deque[tuple[Task, Future[Result]]] = deque()
-        following = iter(tasks)
-        tries = 0
-        while True:
-            while len(waiting) < AHEAD * self.workers:
-                task = next(following, None)
-                if task is None:
-                    break
-                waiting.append((task, self._submit(function, opened, task)))
-            if not waiting:
-                return
-            task, future = waiting[0]
+        left, under_way = deque(tasks), deque[Future[Result]]()
+        alone = failed = 0
+        while left:
+            most = 1 if alone else AHEAD * self.workers
+            while len(under_way) < min(most, len(left)):
+                under_way.append(self._submit(function, opened, left[len(under_way)]))
             try:
-                result = future.result()
+                result = under_way[0].result()
             except BrokenProcessPool as error:
-                tries += 1
-                if tries == TRIES:
-                    raise LostWorkerError(
-                        f"A process that works on units ended {TRIES} times without a result, "
-                        f"the last time at {task} or one of the {len(waiting) - 1} after it. "
-                        "Memory may not suffice: have fewer processes."
-                    ) from error
                 self.close()
-                time.sleep(_WAIT * 2 ** (tries - 1))
-                waiting = deque((left, self._submit(function, opened, left)) for left, _ in waiting)
+                failed += len(under_way) == 1
+                if failed == tries:
+                    raise LostWorkerError(
+                        f"The process that works on a unit ended {tries} times without a result: "
+                        f"{left[0]}. Memory may not suffice, or a library crashes: look at that "
+                        "unit, or have fewer processes."
+                    ) from error
+                alone = max(alone, len(under_way))
+                under_way.clear()
+                time.sleep(_WAIT * 2**failed)
                 continue
-            waiting.popleft()
-            tries = 0
+            left.popleft()
+            under_way.popleft()
+            alone, failed = max(alone - 1, 0), 0
             yield result
 
     def _submit(self, function: Work[Task, Result], opened: Opened, task: Task) -> Future[Result]:
@@ -165,11 +173,11 @@ def executor_of(home: Home) -> Iterator[Executor]:
 
         with RayCluster(home.ray, home.workers) as cluster:
             yield cluster
-    elif home.workers < _LEAST_TASKS:
-        yield IN_PROCESS
-    else:
+    elif home.workers > 1:
         with Pool(home.workers) as pool:
             yield pool
+    else:
+        yield IN_PROCESS
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, reduce
 from itertools import accumulate
@@ -19,10 +20,11 @@ from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import Aside
 from lockstep.columns.kinds import Ints
 from lockstep.columns.units import Units
-from lockstep.errors import FailingFunctionError, UnreadableError
+from lockstep.errors import FailingFunctionError, LostWorkerError, UnreadableError
 from lockstep.parity.comparison import Comparison
 from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import day_of
+from lockstep.scoring.executors import IN_PROCESS, Executor
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
@@ -35,6 +37,7 @@ from lockstep.scoring.unit import (
     ingest_unit,
     lose_rows,
     score_unit,
+    try_unit,
 )
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sample, Sampling
@@ -42,6 +45,9 @@ from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt
 from lockstep.store.parts import remove_scratch
 from lockstep.store.put_back import read_put_back
+
+_MOST_DEADLY = 10
+"""Rows of a unit that are looked for which end a process: each takes a minute or so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +127,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     ]
     done: list[IngestedUnit] = []
     try:
-        for unit in work.executor.map(ingest_unit, live, tasks):
+        for unit in _executor(work, tasks).map(ingest_unit, live, tasks):
             attempt.written.update(unit.files)
             done.append(unit)
     except UnreadableError as error:
@@ -138,7 +144,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         lost = [
             LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
         ]
-        for loss in work.executor.map(lose_rows, live, lost):
+        for loss in _executor(work, lost).map(lose_rows, live, lost):
             attempt.written.update(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
@@ -187,7 +193,7 @@ def score_units(
     ]
     done: list[ScoredUnit] = []
     failing = Aside()
-    for unit in work.executor.map(score_unit, live, tasks):
+    for unit in _scored(_executor(work, tasks), live, tasks):
         if isinstance(unit, FailedUnit):
             return unit
         failing = failing + unit.failing if done else unit.failing
@@ -212,6 +218,46 @@ def score_units(
         sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
         environments=sorted({unit.fingerprint for unit in done}),
     )
+
+
+def _executor(work: Work, tasks: Sequence[object]) -> Executor:
+    """A single task is not worth the start of another process."""
+    return work.executor if len(tasks) > 1 else IN_PROCESS
+
+
+def _scored(
+    executor: Executor, live: LoadedVersion, tasks: Iterable[ScoreTask]
+) -> Iterator[ScoredUnit | FailedUnit]:
+    """The scored units, in order, without the rows that end the process that computes them."""
+    left = deque(tasks)
+    while left:
+        try:
+            for unit in executor.map(score_unit, live, list(left)):
+                left.popleft()
+                yield unit
+        except LostWorkerError:
+            if left[0].deadly or not (deadly := _deadly_rows(executor, live, left[0])):
+                raise
+            left[0] = replace(left[0], deadly=deadly)
+
+
+def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:
+    """The rows of a unit that end a process by themselves; none where they are too many."""
+    found: set[int] = set()
+    spans = [(0, task.attempt.part_rows("batch")[task.number])]
+    while spans:
+        begin, end = spans.pop()
+        try:
+            list(executor.map(try_unit, live, [replace(task, among=(begin, end))], tries=1))
+        except LostWorkerError:
+            if end - begin > 1:
+                middle = (begin + end) // 2
+                spans += [(middle, end), (begin, middle)]
+                continue
+            found.add(begin)
+            if len(found) > min(_MOST_DEADLY, task.before.room):
+                return frozenset()
+    return frozenset(found)
 
 
 def _keys_of(live: LoadedVersion, attempt: Attempt, unit: int, places: Ints) -> list[object]:

@@ -146,7 +146,7 @@ def _parts(
 def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
     """The result for a partition where functions fail on too many rows."""
     quarantined = replace(before, rows=before.rows + error.failed)
-    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
+    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column or None)
 
 
 def check_computation(
@@ -173,7 +173,7 @@ def check_computation(
         f"{verb(len(failing), 'is', 'are')} set aside: "
         f"{reason.message}{quarantined.excess}",
         severity="ERROR" if quarantined.too_many else "WARN",
-        column=reason.column,
+        column=reason.column or None,
         keys=tuple(str(row.key) for row in failing.rows),
         numbers=numbers,
     )

@@ -28,6 +28,7 @@ from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import Aside, quarantine_table, set_aside
+from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
 from lockstep.columns.units import Unit
@@ -45,6 +46,13 @@ from lockstep.store.put_back import PutBack, RowBack, with_rows_back
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DEADLY = Reason(
+    "",
+    "process",
+    "the process that computes it ends, as where a library crashes or memory does not suffice",
+    "it cannot be computed",
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,8 @@ class ScoreTask:
         draw: Which rows of the batch are drawn.
         at: The time of scoring, in UTC: the same for all units.
         accepted: Keys of the rows that no rule refuses.
+        deadly: Positions of rows in the unit that end the process that computes them.
+        among: The first and the last position, exclusive, of the rows to try; all by default.
     """
 
     attempt: Attempt = field(repr=False)
@@ -154,6 +164,8 @@ class ScoreTask:
     draw: Sampling
     at: datetime
     accepted: Collection[str]
+    deadly: frozenset[int] = frozenset()
+    among: tuple[int, int | None] = (0, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,7 +288,9 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
     """
     pipeline = live.pipeline
     key, folder, number = pipeline.key, task.attempt.folder, task.number
-    raw = from_arrow(task.attempt.read_part("batch", number), pipeline.record_schema.kinds)
+    came = from_arrow(task.attempt.read_part("batch", number), pipeline.record_schema.kinds)
+    places = np.delete(np.arange(len(came[key])), sorted(task.deadly))
+    raw = take_rows(came, places) if task.deadly else came
     serving = live.fastest(task.rows)
     failed: FailedUnit | None = None
     with suppress(OutsideReadingError), guarding() as guard:
@@ -290,10 +304,12 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
         return failed
     computed = np.delete(np.arange(len(raw[key])), [row.row for row in rows.failing])
     is_kept = ~np.isin(computed, [row.row for row in rows.broken])
+    deadly = set_aside(came, dict.fromkeys(sorted(task.deadly), (_DEADLY,)), pipeline.record_schema)
     failing, broken = (
-        [replace(row, row=row.row + task.first) for row in aside]
+        [replace(row, row=int(places[row.row]) + task.first) for row in aside]
         for aside in (rows.failing, rows.broken)
     )
+    failing += [replace(row, row=row.row + task.first) for row in deadly]
     scored = _with_origin(to_arrow(rows.kept), live.version, task.at)
     suites = {role: live.suites[role] for role in ("features", "outputs")}
     return ScoredUnit(
@@ -308,7 +324,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
         scored=len(scored),
         failing=Aside.of(failing),
         broken=Aside.of(broken),
-        sample=Sample.of(rows.columns, key, computed + task.first, is_kept, task.draw),
+        sample=Sample.of(rows.columns, key, places[computed] + task.first, is_kept, task.draw),
         rules={
             role: attempted(partial(_count, suite), rows.columns, rows.accepted)
             for role, suite in suites.items()
@@ -321,6 +337,19 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
         },
         fingerprint=computing_fingerprint(live),
     )
+
+
+def try_unit(live: LoadedVersion, task: ScoreTask) -> None:
+    """Compute some rows of a unit, to see whether they end the process.
+
+    Args:
+        live: The version that serves.
+        task: The unit, and which of its rows.
+    """
+    table = task.attempt.read_part("batch", task.number)
+    raw = take_rows(from_arrow(table, live.pipeline.record_schema.kinds), slice(*task.among))
+    with suppress(OutsideReadingError), guarding():
+        compute_rows(live.fastest(task.rows), raw, len(table))
 
 
 def row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:

@@ -18,8 +18,8 @@ from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.version_tags import read_evidence, write_evidence
+from lockstep.scoring import unit
 from lockstep.scoring.outcome_attempts import outcome_records
-from lockstep.store.attempts import Attempt
 from lockstep.store.lock import locked
 from tests.fixtures.orders import SECOND, Checkout, copy_home
 from tests.lockstep.cli.conftest import Answer, Lockstep
@@ -448,10 +448,11 @@ def test_versions_of_a_registry_that_was_lost_tell_which_one_served(
 def test_a_disk_that_is_full_is_one_line_with_the_path_and_what_to_do(
     lockstep: Lockstep, live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(attempt: Attempt, *_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(attempt.path("batch.parquet")))
+    def fail(folder: Path, name: str, *_: object) -> None:
+        path = str(folder / f"{name}.parquet")
+        raise OSError(errno.ENOSPC, "No space left on device", path)
 
-    monkeypatch.setattr(Attempt, "write_columns", fail)
+    monkeypatch.setattr(unit, "write_part", fail)
     error = lockstep("score", "orders", "--day", DAY).error
     assert "batch.parquet cannot be written, since its disk is full" in error
     assert "Make room there, or set LOCKSTEP_HOME" in error

@@ -10,7 +10,7 @@ from assets.orders import ASSETS
 from lockstep.dagster.jobs import audit_job_name
 from lockstep.dagster.record import recorded_checks
 from lockstep.dagster.runs import run_job
-from lockstep.scoring.audit import Audited, audit, expected_seconds, units
+from lockstep.scoring.audit import Audited, audit, expected_seconds, home_parts
 from lockstep.store.status import RECORD
 from tests.fixtures.orders import PROJECT, Workplace, home_after
 
@@ -28,7 +28,7 @@ def scored_home(scored_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def audited(workplace: Workplace) -> Audited:
-    return audit(units(ASSETS, workplace.home, workplace.registry))
+    return audit(home_parts(ASSETS, workplace.home, workplace.registry))
 
 
 def told(workplace: Workplace) -> dict[str, str]:
@@ -47,7 +47,7 @@ def edit(path: Path) -> None:
 
 
 def test_a_sound_home_passes_and_says_how_long_it_took(scored: Workplace) -> None:
-    parts = units(ASSETS, scored.home, scored.registry)
+    parts = home_parts(ASSETS, scored.home, scored.registry)
     result = audit(parts)
     assert result.damage == {}
     assert result.files > 20

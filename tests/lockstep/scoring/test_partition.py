@@ -285,7 +285,10 @@ def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(l
     records = Work(ASSETS, live.store, "daily", DAY).records
     with records.step(DAY, "batch", "before") as attempt:
         attempt.keep("batch", StepRecord())
-    with records.step(DAY, "published", "before", after=["batch"]) as attempt:
+    with records.step(DAY, "scored", "before", after=["batch"]) as attempt:
+        attempt.write("scored", pa.table({"parcel": ["lost"]}))
+        attempt.keep("scored", StepRecord(facts={"published": ["parcel"]}))
+    with records.step(DAY, "published", "before", after=["batch", "scored"]) as attempt:
         attempt.write("published", pa.table({"parcel": ["lost"]}))
         attempt.keep("published", StepRecord())
         records.commit(attempt)

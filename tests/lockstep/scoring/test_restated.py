@@ -149,11 +149,10 @@ def test_a_version_that_scores_once_more_stays_beside_the_other_one(live, versio
             attempt.write("published", pa.table({"order_id": ["a"], "version": [number]}))
             attempt.keep("published", StepRecord(version=number, manifest=manifest))
             records.commit(attempt)
-    columns = {
-        "order_id": np.array(["a"], dtype=object),
-        **{name: np.zeros(1) for name in version.pipeline.graph.outputs},
-    }
-    found = two_versions(records, DAY, columns, other)
+    outputs = {name: [0.0] for name in version.pipeline.graph.outputs}
+    with records.step(DAY, "batch", "another run") as attempt:
+        attempt.write("scored", pa.table({"order_id": ["a"], **outputs, "version": [2]}))
+        found = two_versions(records, attempt, other)
     assert found is not None
     assert found.select(["version", "version_before"]).to_pylist() == [
         {"version": 2, "version_before": 1}

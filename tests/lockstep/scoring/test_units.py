@@ -4,6 +4,7 @@ Published rows are alike to the bit, and so is every check result, rows that are
 a key of another unit included.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -23,6 +25,9 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.units import read_files
 from lockstep.errors import LostWorkerError, UnreadableError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.project import Project
+from lockstep.project.sources import FunctionSource
 from lockstep.scoring import executors
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ScoredPartition, score
@@ -134,7 +139,7 @@ def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_p
 def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     done = []
-    with Pool(1) as running, pytest.raises(LostWorkerError, match="the last time at 2"):
+    with Pool(1) as running, pytest.raises(LostWorkerError, match="without a result: 2"):
         done.extend(running.map(always_ending, version, [1, 2, 3]))
     assert done == [1]
 
@@ -168,6 +173,86 @@ def test_processes_of_a_pool_end_with_the_run_that_is_killed(version, tmp_path) 
     run.wait()
     workers = [Path("/proc") / mark.name for mark in marks.iterdir()]
     wait_until(lambda: not any(map(Path.exists, workers)))
+
+
+DEADLY = '''
+"""A feature that ends its process on one value, as a library that crashes does."""
+import os
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from lockstep import Floats, Key, Outcome, Pipeline, Record, feature, label, model, output
+
+
+class Thing(Record):
+    name: Key[str]
+    size: float
+
+
+class Weight(Outcome):
+    kilos: float
+
+
+@feature
+def doubled(size: Floats) -> Floats:
+    """Twice the size."""
+    if (size == 13.0).any():
+        os.abort()
+    return 2.0 * size
+
+
+@label
+def weight(kilos: Floats) -> Floats:
+    """What it weighs."""
+    return kilos
+
+
+@model(learns=weight, uses=[doubled])
+def expected() -> LinearRegression:
+    """A straight line."""
+    return LinearRegression()
+
+
+@output
+def told(expected: Floats) -> Floats:
+    """What it is expected to weigh."""
+    return expected
+
+
+PIPELINE = Pipeline(__name__, record=Thing, outcome=Weight)
+'''
+
+
+def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
+    store, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(executors, "_WAIT", 0.0)
+    folder = tmp_path / "deadly_columns"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "things.py").write_text(DEADLY)
+    Project.read(tmp_path, {"transforms": "deadly_columns"}).activate()
+    pipeline = importlib.import_module("deadly_columns.things").PIPELINE
+    names = [f"thing {number}" for number in range(24)]
+    frame = pd.DataFrame({"name": names, "size": np.linspace(100, 200, 24)})
+    history = decode(frame.assign(kilos=frame["size"] * 3), pipeline.joint_schema)
+    source = FunctionSource(lambda: frame)
+    declared = PipelineAssets(pipeline=pipeline, history=source, max_quarantined=0.5)
+    version = version_without_registry(declared, history.columns, tmp_path / "version")
+    frame.loc[15, "size"] = 13.0
+    frame.to_csv(tmp_path / "things.csv", index=False)
+
+    rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=8)
+    with Pool(2) as pool:
+        work = Work(declared, store, "inbox", FILE, executor=pool)
+        found = score(work, version, rows, accept=["size"])
+
+    assert found.published is not None, found.results
+    aside = work.records.demand(FILE).read("scored_quarantine").to_pylist()
+    assert [(row["row"], row["key"]) for row in aside] == [(15, "thing 15")]
+    assert "the process that computes it ends" in aside[0]["reasons"]
+    assert found.published.counts == {"published": 23}
 
 
 def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorded(

@@ -165,8 +165,8 @@ class SharedRegistry(RuleBasedStateMachine):
         self.homes[home].due[:] = [*[None] * writes, _kill]
         with pytest.raises(Killed):
             self.homes[home].move(version)
-        if writes:
-            self.is_pending = True
+        if writes:  # it is decided, whoever moved the alias before
+            self.by_hand, self.is_pending = False, True
             self.promoted.append(version)
 
     @precondition(lambda self: not self.by_hand)
