@@ -6,9 +6,10 @@ and key. To be given the same rows twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
@@ -33,22 +34,40 @@ _ROWS_AT_ONCE = 5_000
 
 @dataclass(frozen=True)
 class PublishedRows:
-    """The published rows of a partition.
+    """The published rows of a partition, which may be more than fit into memory.
 
     Attributes:
         pipeline: Name of the pipeline.
         stream: Name of the stream.
         partition: The day or file.
         version: Number of the version that made the rows.
-        rows: Key, event time, outputs, `version` (int64) and `scored_at` (UTC); the key comes
-            first.
+        file: A Parquet file with the rows: key, event time, outputs, `version` (int64), `scored_at`
+            and `came_at` (UTC); the key comes first.
     """
 
     pipeline: str
     stream: str
     partition: str
     version: int
-    rows: pa.Table
+    file: Path
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        from pyarrow import parquet
+
+        return parquet.read_schema(self.file)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows, some thousands at a time.
+
+        Args:
+            columns: The columns to read; all by default.
+        """
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self.file) as file:
+            yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
 
 
 @runtime_checkable
@@ -96,30 +115,36 @@ class ParquetSink:
         values = (published.pipeline, published.stream, published.partition)
         place = "/".join(map(_hive, COORDINATES, values))
         version = _hive(_VERSION, str(published.version))
-        rows = published.rows.drop_columns(_VERSION)  # readers take it from the folder's name
-        self._put(f"versions/{place}/{version}/{_FILE}", rows)
-        self._put(f"current/{place}/{_FILE}", published.rows)
+        names = published.schema.names
+        others = [name for name in names if name != _VERSION]  # readers know it by the folder
+        self._put(f"versions/{place}/{version}/{_FILE}", published, others)
+        self._put(f"current/{place}/{_FILE}", published, names)
 
     def describe(self) -> str:
         """What it is, in one line."""
         return f"Parquet files in {self.path}"
 
-    def _put(self, name: str, rows: pa.Table) -> None:
-        from pyarrow import BufferOutputStream, parquet
+    def _put(self, name: str, published: PublishedRows, columns: Sequence[str]) -> None:
+        def write(place: str) -> None:
+            from pyarrow import parquet, schema
+
+            kept = schema([published.schema.field(column) for column in columns])
+            with parquet.ParquetWriter(place, kept, compression="zstd") as file:
+                for batch in published.batches(columns):
+                    file.write_batch(batch)
 
         path = str(self.path).removeprefix("file://")
         if "://" not in path:
-            target = self.folder / path / name
-            replace_file(target, lambda file: parquet.write_table(rows, file, compression="zstd"))
+            replace_file(self.folder / path / name, write)
             return
         from fsspec.core import url_to_fs
 
-        written = BufferOutputStream()
-        parquet.write_table(rows, written, compression="zstd")
         files, root = url_to_fs(path, **self.options)
         place = f"{root.rstrip('/')}/{name}"
         files.makedirs(place.rpartition("/")[0], exist_ok=True)
-        files.pipe_file(place, written.getvalue().to_pybytes())  # whole, on an object store
+        with TemporaryDirectory() as beside:
+            write(f"{beside}/{_FILE}")
+            files.put_file(f"{beside}/{_FILE}", place)  # whole, on an object store
 
 
 @known_keywords
@@ -150,13 +175,13 @@ class SqlSink:
             "stream": published.stream,
             "partition": published.partition,
         }
-        table = self._table(published.rows)
+        table = self._table(published.schema)
         with create_engine(self._found(), poolclass=NullPool).begin() as connection:
             self._prepare(connection, table)
             same = [table.c[name] == value for name, value in constants.items()]
             connection.execute(delete(table).where(*same, table.c.version == published.version))
             connection.execute(update(table).where(*same).values({IS_CURRENT: False}))
-            for batch in published.rows.to_batches(_ROWS_AT_ONCE):
+            for batch in published.batches():
                 rows = [{**constants, IS_CURRENT: True, **row} for row in batch.to_pylist()]
                 if rows:
                     connection.execute(insert(table), rows)
@@ -175,17 +200,17 @@ class SqlSink:
         file.parent.mkdir(parents=True, exist_ok=True)
         return url.set(database=str(file))
 
-    def _table(self, rows: pa.Table) -> Table:
+    def _table(self, columns: pa.Schema) -> Table:
         from sqlalchemy import Boolean, Column, MetaData, Table, Text
 
         schema, _, name = self.table.rpartition(".")
-        keys = {_VERSION, rows.column_names[0]}
+        keys = {_VERSION, columns.names[0]}
         return Table(
             name,
             MetaData(),
             *(Column(name, Text, primary_key=True) for name in COORDINATES),
             Column(IS_CURRENT, Boolean, nullable=False),
-            *(_column(field, is_key=field.name in keys) for field in rows.schema),
+            *(_column(field, is_key=field.name in keys) for field in columns),
             schema=schema or None,
         )
 

@@ -154,14 +154,15 @@ class Handovers:
         return CheckResult(False, f"It is published, but not in {why}.", numbers=numbers)
 
     def _published(self, attempt: Attempt) -> PublishedRows:
-        step = attempt.record.steps["published"]
+        step, file = attempt.record.steps["published"], "published.parquet"
+        attempt.verify([file])
         assert step.version is not None, "what is published was scored by a version"
         return PublishedRows(
             self.pipeline,
             self.records.stream,
             attempt.record.partition,
             step.version,
-            attempt.read("published"),
+            attempt.path(file),
         )
 
     def _read(self, partition: str) -> _HandedOver:

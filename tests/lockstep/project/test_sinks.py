@@ -4,7 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import fsspec
@@ -12,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import sqlalchemy
+from pyarrow.parquet import write_table
 
 from lockstep import ParquetSink, PipelineAssets, SqlSink
 from lockstep.errors import DeclarationError, SinkError
@@ -19,10 +22,23 @@ from lockstep.project.sinks import PublishedRows
 from tests.fixtures.postgres import running_postgres
 
 AT = datetime(2020, 3, 2, tzinfo=UTC)
+FOLDER = TemporaryDirectory()
+NUMBERS = count()
 
 
 def of_day(risks: dict[str, float | None], version: int = 1, **others: Any) -> PublishedRows:
-    """Published rows of a day: a risk by key."""
+    """Published rows of a day."""
+    return in_a_file(table_of(risks, version, **others), version)
+
+
+def in_a_file(table: pa.Table, version: int) -> PublishedRows:
+    file = Path(FOLDER.name) / f"{next(NUMBERS)}.parquet"
+    write_table(table, file)
+    return PublishedRows("orders", "daily", "2020-03-01", version, file)
+
+
+def table_of(risks: dict[str, float | None], version: int, **others: Any) -> pa.Table:
+    """Published rows: a risk by key."""
     columns = {
         "order_id": pa.array(list(risks), pa.string()),
         "risk": pa.array(list(risks.values()), pa.float64()),
@@ -30,7 +46,7 @@ def of_day(risks: dict[str, float | None], version: int = 1, **others: Any) -> P
         "version": pa.array([version] * len(risks), pa.int64()),
         "scored_at": pa.array([AT] * len(risks), pa.timestamp("us", tz="UTC")),
     }
-    return PublishedRows("orders", "daily", "2020-03-01", version, pa.table(columns))
+    return pa.table(columns)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +103,10 @@ def test_other_partitions_and_streams_are_left_as_they_are(sql) -> None:
 
 def test_a_partition_that_breaks_off_midway_leaves_the_table_as_it_was(sql) -> None:
     sql.write(of_day({"a": 0.5}))
-    broken = of_day({"a": 0.75, "b": 0.75})
-    doubled = pa.concat_tables([broken.rows, broken.rows])  # the key refuses it, after the delete
+    rows_now = table_of({"a": 0.75, "b": 0.75}, 1)
+    doubled = pa.concat_tables([rows_now, rows_now])  # the key refuses it, after the delete
     with pytest.raises(sqlalchemy.exc.IntegrityError):
-        sql.write(replace(broken, rows=doubled))
+        sql.write(in_a_file(doubled, 1))
     assert rows(sql) == {("a", 1, 0.5, True)}
 
 
