@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lockstep.constraints.rules import Kept
     from lockstep.parity.counterfactuals import Impact
 
-Weight = Literal["an error", "accepted", "unusual"]
+Weight = Literal["an error", "held back", "accepted", "unusual"]
 _MOST_TOLD = 2
 """Findings that a summary names."""
 _EXAMPLES = 5
@@ -87,7 +87,7 @@ class Weighed:
 
     Attributes:
         finding: The finding.
-        weight: Whether it blocks, warns or is accepted.
+        weight: Whether it blocks, holds its day back, warns or is accepted.
         is_now: Whether a person accepts it now, rather than for an earlier batch.
         keys: Keys of the first rows that show it.
     """
@@ -160,6 +160,14 @@ class WeighedBatch:
         """The blocking findings."""
         return [finding for finding in self.findings if finding.weight == "an error"]
 
+    def held_back(self) -> WeighedBatch:
+        """A day whose blocking findings hold back this day alone."""
+        findings = [
+            replace(each, weight="held back") if each.weight == "an error" else each
+            for each in self.findings
+        ]
+        return replace(self, findings=findings)
+
     def accepted(self, before: Mapping[str, float]) -> dict[str, float]:
         """The findings that are accepted after the batch, each with its extent."""
         extents = dict(before)
@@ -212,7 +220,7 @@ def judge(
 
 
 def _rank(finding: Weighed) -> int:
-    order: dict[Weight, int] = {"an error": 0, "unusual": 1, "accepted": 2}
+    order: dict[Weight, int] = {"an error": 0, "held back": 1, "unusual": 2, "accepted": 3}
     return order[finding.weight]
 
 
@@ -315,6 +323,7 @@ def _result(
             **coverage(judged.rows, len(judged.constraints.layout.fields), {}),
             "constraints": count,
             "errors": len(errors),
+            "held back": sum(finding.weight == "held back" for finding in findings),
             "unusual": sum(finding.weight == "unusual" for finding in findings),
             "accepted": sum(finding.weight == "accepted" for finding in findings),
             "nearest statistic, of its limit": float(nearest[0]["of its limit"])
@@ -342,7 +351,8 @@ def _line(judged: WeighedBatch, weighed: Weighed) -> str:
     line = weighed.finding.what
     if judged.count > 1:
         line += f" ({_iso(weighed.finding.day)})"
-    return f"Accepted: {line}" if weighed.weight == "accepted" else line
+    stands = {"accepted": "Accepted: ", "held back": "Its day is held back: "}
+    return f"{stands.get(weighed.weight, '')}{line}"
 
 
 def _kept(
@@ -364,8 +374,9 @@ def _todo(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
     """What to do: one command accepts all that blocks, whichever check reports it."""
     if not findings:
         return ""
-    if any(finding.weight == "an error" for finding in findings):
-        names = dict.fromkeys(error.name for error in judged.errors)
+    grave = [each for each in judged.findings if each.weight in ("an error", "held back")]
+    if any(finding in grave for finding in findings):
+        names = dict.fromkeys(finding.name for finding in grave)
         options = " ".join(f"--accept {name}" for name in names)
         return (
             "Have it corrected, then: AGAIN. If it is meant to stay: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,7 @@ class Ingested:
         ignored: Columns of the input that are not declared.
         total: Number of rows in.
         max_quarantined: Largest share of rows that may be quarantined.
+        held_back: Rows of days that are held back whole.
     """
 
     schema: Schema
@@ -77,6 +78,7 @@ class Ingested:
     ignored: tuple[str, ...]
     total: int
     max_quarantined: float
+    held_back: Aside = field(default_factory=Aside)
 
     def __add__(self, other: Ingested) -> Ingested:
         """The rows of both."""
@@ -89,7 +91,13 @@ class Ingested:
             ignored=tuple(dict.fromkeys((*self.ignored, *other.ignored))),
             total=self.total + other.total,
             max_quarantined=self.max_quarantined,
+            held_back=self.held_back + other.held_back,
         )
+
+    def holding(self, rows: Aside) -> Ingested:
+        """The same rows, of which those of some days are held back."""
+        accepted = self.accepted - rows.count
+        return replace(self, accepted=accepted, held_back=self.held_back + rows)
 
     def repeating(self, rows: Aside) -> Ingested:
         """The same rows, of which some repeat a key of an earlier unit."""
@@ -109,12 +117,14 @@ class Ingested:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of rows: in, accepted, quarantined and duplicates."""
+        """Numbers of rows: in, accepted, quarantined, duplicates, and any that are held back."""
+        held_back = {"held_back": len(self.held_back)} if self.held_back else {}
         return {
             "rows_in": self.total,
             "accepted": self.accepted,
             "quarantined": self.quarantined.rows,
             "duplicates": len(self.duplicates),
+            **held_back,
         }
 
 

@@ -271,6 +271,8 @@ def _line(report: RunReport) -> str:
         )
     ingested = report.figure("/batch", "accepted") is not None
     quarantined = f", {report.quarantined} quarantined" if ingested else ""
+    held_back = report.figure("/batch", "held_back")
+    quarantined += f", {held_back} of days that are held back" if held_back else ""
     path = report.figure("/published", "path")
     published = f"published: {near(path)}" if path is not None else "NOT published"
     scored = f"{counted(rows, 'row') if rows is not None else 'no rows'} scored"

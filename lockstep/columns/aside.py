@@ -24,6 +24,10 @@ _VALUES = 1_000
 """Values of a column that are counted, the most frequent."""
 
 
+HELD_BACK = "held back"
+"""Fate of the rows of a day that is held back whole."""
+
+
 @dataclass(frozen=True)
 class Aside:
     """Rows that were set aside; those of units add up, and memory does not grow.
@@ -110,19 +114,23 @@ def record_digest(record: Mapping[str, Any]) -> str:
 
 
 def quarantine_table(
-    quarantined: Iterable[Rejected], duplicates: Iterable[Rejected] = ()
+    quarantined: Iterable[Rejected],
+    duplicates: Iterable[Rejected] = (),
+    held_back: Iterable[Rejected] = (),
 ) -> pa.Table:
     """Return a table of rows that were set aside, with their reasons and original values.
 
     Args:
         quarantined: Rows that are wrong.
         duplicates: Rows whose key an earlier row has.
+        held_back: Rows of a day that is held back.
     """
     import pyarrow as pa
 
     rows = [
         *(("quarantined", row) for row in quarantined),
         *(("duplicate", row) for row in duplicates),
+        *((HELD_BACK, row) for row in held_back),
     ]
     return pa.table(
         {

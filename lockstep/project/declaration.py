@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.columns.csv_format import USUAL, CsvFormat
@@ -23,6 +23,7 @@ from lockstep.project.sources import Source, misread
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
 
+OnViolation: TypeAlias = Literal["block", "set_aside"]
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -139,6 +140,9 @@ class PipelineAssets:
             unless none is left.
         max_age: How old the newest training row of a version may be.
         constraints: Levels of the constraints that a batch breaks.
+        on_violation: What becomes of a file of several days where a day breaks one of these:
+            `"set_aside"` keeps that day in quarantine and publishes the others, `"block"` holds the
+            file back. A batch of one day is held back in any case.
         kept_attempts: Number of attempts at scoring a day or file to keep, with the published one.
         serving: Settings of its server; None for a pipeline without one.
         sinks: Where published predictions are written besides the home, such as
@@ -159,6 +163,7 @@ class PipelineAssets:
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
     constraints: Constraints = field(default_factory=Constraints)
+    on_violation: OnViolation = "set_aside"
     kept_attempts: int = 3
     serving: Serving | None = None
     inbox: CsvFormat = USUAL
@@ -179,6 +184,11 @@ class PipelineAssets:
                 raise DeclarationError(
                     f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
                 )
+        if self.on_violation not in get_args(OnViolation):
+            raise DeclarationError(
+                f"{self.name}: on_violation is {self.on_violation!r}; give "
+                f"{' or '.join(map(repr, get_args(OnViolation)))}."
+            )
         if self.kept_attempts < 1:
             raise DeclarationError(
                 f"{self.name}: kept_attempts is {self.kept_attempts}, and at least 1 is kept: the "

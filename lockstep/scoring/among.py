@@ -42,12 +42,14 @@ class ComparedBatch:
         past: Its days as later batches look back at them, as if it were published.
         accepted: The findings that are accepted after it, each with its extent.
         why_empty: Why a batch without rows is no error; None where it is one.
+        held_back: The days that are held back, counted from 1970, each with the reason.
     """
 
     judged: WeighedBatch
     past: Sequence[PastBatch]
     accepted: Mapping[str, float]
     why_empty: str | None
+    held_back: Mapping[int, str]
 
 
 def compare(
@@ -62,7 +64,8 @@ def compare(
     """Hold a batch against the constraints of the live version, day by day.
 
     A day of a file is judged like a day that comes by itself: with what is kept of the days before
-    it, those of the file among them.
+    it, those of the file among them. By `on_violation`, a day with an error is held back alone, and
+    the days after it do not look back at it; a file of which each day has one blocks whole.
 
     Args:
         work: The partition.
@@ -80,15 +83,25 @@ def compare(
     kinds, day = live.pipeline.record_schema.kinds, day_of(work, live)
     nothing = concat([], kinds)
     judged, own = _judged(work, live, nothing, 0, earlier, ingested, accept, accepted)
+    days = {day for of_unit in units for day in of_unit}
+    may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
+    blocking, held_back = judged, dict[int, str]()
     for at, columns in by_day(attempt, units, kinds, partial(days_of, live, day=day)):
         known = replace(earlier, batches=[*earlier.batches, *own[-DAYS:]])
         of_day, kept = _judged(work, live, columns, at, known, ingested, accept, accepted)
+        blocking = blocking + of_day
+        if may_hold and of_day.errors:
+            held_back[at] = of_day.errors[0].finding.what
+            of_day, kept = of_day.held_back(), []
         judged, own = judged + of_day, [*own, *kept]
+    if len(held_back) == len(days):
+        judged, held_back = blocking, {}
     return ComparedBatch(
         judged=judged,
         past=own[-DAYS:],
         accepted=judged.accepted(accepted),
         why_empty=why_empty(work, live, ingested),
+        held_back=held_back,
     )
 
 

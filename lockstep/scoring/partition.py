@@ -45,7 +45,13 @@ from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
-from lockstep.scoring.reduction import IngestedUnits, ScoredUnits, ingest_units, score_units
+from lockstep.scoring.reduction import (
+    IngestedUnits,
+    ScoredUnits,
+    hold_days,
+    ingest_units,
+    score_units,
+)
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import check_computation, check_conservation
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
@@ -146,8 +152,13 @@ def ingest_batch(
     units = Units.of(rows)
     with work.records.step(work.partition, "batch", work.run) as attempt:
         joined = ingest_units(work, live, units, attempt)
-        ingested, records = joined.ingested, work.records.for_a_step()
-        compared = attempted(compare, work, live, records, ingested, accept, attempt, joined.days)
+        records = work.records.for_a_step()
+        compared = attempted(
+            compare, work, live, records, joined.ingested, accept, attempt, joined.days
+        )
+        if compared.value is not None:
+            joined = hold_days(work, live, attempt, joined, compared.value.held_back)
+        ingested = joined.ingested
         draw, columns = joined.draw, joined.sample.kept_columns
         wrong = ingested.refused + ingested.broken
         batch = Batch(

@@ -29,11 +29,14 @@ from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
     FailedUnit,
+    HoldTask,
     IngestedUnit,
     IngestTask,
     LoseTask,
     ScoredUnit,
     ScoreTask,
+    days_of,
+    hold_rows,
     ingest_unit,
     lose_rows,
     score_unit,
@@ -149,7 +152,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
         numbers = [number for rows in repeated.values() for number in rows]
-        sample = sample.without(np.array(numbers, dtype=np.int64))
+        sample = sample.without(np.isin(sample.numbers, np.array(numbers, dtype=np.int64)))
         forget_keys(attempt.folder, count)
     return IngestedUnits(
         ingested=ingested,
@@ -160,6 +163,40 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         environments=sorted({unit.fingerprint for unit in done}),
         back=reduce(add, [unit.back for unit in done]).facts if back else {},
     )
+
+
+def hold_days(
+    work: Work,
+    live: LoadedVersion,
+    attempt: Attempt,
+    batch: IngestedUnits,
+    held_back: Mapping[int, str],
+) -> IngestedUnits:
+    """Set all rows of some days aside.
+
+    Args:
+        work: The partition.
+        live: The version that serves.
+        attempt: The attempt, which has the rows.
+        batch: The ingested units.
+        held_back: The days, counted from 1970, each with the reason.
+    """
+    if not held_back:
+        return batch
+    day, days, ingested = day_of(work, live), [*batch.days], batch.ingested
+    sizes = [sum(of_unit.values()) for of_unit in days]
+    tasks = [
+        HoldTask(number, attempt.folder, first, held_back, day)
+        for number, first in enumerate(accumulate(sizes[:-1], initial=0))
+        if held_back.keys() & days[number].keys()
+    ]
+    for loss in _executor(work, tasks).map(hold_rows, live, tasks):
+        attempt.written.update(loss.files)
+        ingested = ingested.holding(loss.aside)
+        days[loss.number] = loss.days
+    of_rows = days_of(live, batch.sample.columns, day)
+    sample = batch.sample.without(np.isin(of_rows, list(held_back)))
+    return replace(batch, ingested=ingested, days=days, sample=sample)
 
 
 def score_units(

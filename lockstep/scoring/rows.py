@@ -11,7 +11,7 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Quarantined
-from lockstep.columns.aside import Aside, set_aside
+from lockstep.columns.aside import HELD_BACK, Aside, set_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.failing import at_row
 from lockstep.columns.kinds import Columns
@@ -195,11 +195,14 @@ def check_conservation(work: Work, attempt: Attempt, key: str, draw: Sampling) -
     for step in steps:
         for table in attempt.parts(f"{step}_quarantine", ["fate"]):
             fates.update(table.column("fate").to_pylist())
-    quarantined, duplicates = fates["quarantined"], fates["duplicate"]
-    out = scored + quarantined + duplicates
+    quarantined, duplicates, held_back = (
+        fates[fate] for fate in ("quarantined", "duplicate", HELD_BACK)
+    )
+    out = scored + quarantined + duplicates + held_back
     gone = _gone(work, attempt, key, draw)
     came = counted(rows_in, "row")
     went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
+    went += f" + {held_back} held back" if held_back else ""
     summary = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
     back = attempt.record.steps["batch"].facts.get(PUT_BACK, {})
     corrected, accepted = len(back.get("corrected", ())), len(back.get("accepted", ()))
@@ -222,6 +225,7 @@ def check_conservation(work: Work, attempt: Attempt, key: str, draw: Sampling) -
             "scored": scored,
             "quarantined": quarantined,
             "duplicates": duplicates,
+            **({"held back": held_back} if held_back else {}),
             "came no more": len(gone),
             **({"put back": corrected + accepted} if back else {}),
         },

@@ -27,8 +27,8 @@ from lockstep.checks.check_results import Attempted, CheckResult, attempted
 from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
-from lockstep.columns.aside import Aside, quarantine_table, set_aside
-from lockstep.columns.decode import Reason
+from lockstep.columns.aside import HELD_BACK, Aside, quarantine_table, set_aside
+from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
 from lockstep.columns.units import Unit
@@ -119,6 +119,25 @@ class LoseTask:
     number: int
     folder: Path
     repeated: Mapping[int, int]
+    day: int | None
+
+
+@dataclass(frozen=True)
+class HoldTask:
+    """A unit some days of which are held back.
+
+    Attributes:
+        number: Its number.
+        folder: The folder of the attempt.
+        first: Number of accepted rows before it.
+        held_back: The days, counted from 1970, each with the reason.
+        day: See `IngestTask.day`.
+    """
+
+    number: int
+    folder: Path
+    first: int
+    held_back: Mapping[int, str]
     day: int | None
 
 
@@ -250,30 +269,68 @@ def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
         live: The version that serves.
         task: The unit.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = live.pipeline.record_schema
-    columns = from_arrow(
-        parquet.read_table(task.folder / part_file("batch", task.number)), schema.kinds
-    )
+    columns = _ingested(live, task.folder, task.number)
     numbers = np.sort(read_keys(task.folder, task.number)["row"])
     places = np.searchsorted(numbers, sorted(task.repeated))
     reasons = {
         place: (duplicate(live.pipeline.key, task.repeated[int(numbers[place])]),)
         for place in places.tolist()
     }
-    lost = set_aside(columns, reasons, schema, numbers)
-    left = take_rows(columns, np.delete(np.arange(len(numbers)), places))
-    before = parquet.read_table(task.folder / part_file("batch_quarantine", task.number))
-    aside = pa.concat_tables([before, quarantine_table((), lost)])
+    lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
+    return _without(live, task, columns, places, lost, quarantine_table((), lost))
+
+
+def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
+    """Set the rows of some days of a unit aside.
+
+    Args:
+        live: The version that serves.
+        task: The unit.
+    """
+    columns = _ingested(live, task.folder, task.number)
+    days = days_of(live, columns, task.day)
+    places = np.flatnonzero(np.isin(days, list(task.held_back)))
+    reasons = {
+        place: (_held_back(day, task.held_back[day]),)
+        for place, day in zip(places.tolist(), days[places].tolist(), strict=True)
+    }
+    numbers = task.first + np.arange(len(days))
+    lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
+    return _without(live, task, columns, places, lost, quarantine_table((), held_back=lost))
+
+
+def _held_back(day: int, why: str) -> Reason:
+    name = np.datetime64(day, "D")
+    return Reason("", HELD_BACK, f"{name} is held back: {why}", f"{name} is held back")
+
+
+def _ingested(live: LoadedVersion, folder: Path, number: int) -> Columns:
+    from pyarrow import parquet
+
+    table = parquet.read_table(folder / part_file("batch", number))
+    return from_arrow(table, live.pipeline.record_schema.kinds)
+
+
+def _without(
+    live: LoadedVersion,
+    task: LoseTask | HoldTask,
+    columns: Columns,
+    places: Ints,
+    lost: Sequence[Rejected],
+    table: pa.Table,
+) -> LostRows:
+    """Write a unit anew without the rows at some places, and these beside what was set aside."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    folder, number = task.folder, task.number
+    left = take_rows(columns, np.delete(np.arange(len(columns[live.pipeline.key])), places))
+    before = parquet.read_table(folder / part_file("batch_quarantine", number))
     files = (
-        write_part(task.folder, "batch", task.number, to_arrow(left)),
-        write_part(task.folder, "batch_quarantine", task.number, aside),
+        write_part(folder, "batch", number, to_arrow(left)),
+        write_part(folder, "batch_quarantine", number, pa.concat_tables([before, table])),
     )
-    return LostRows(
-        task.number, dict(files), Aside.of(lost), _counted(days_of(live, left, task.day))
-    )
+    return LostRows(number, dict(files), Aside.of(lost), _counted(days_of(live, left, task.day)))
 
 
 def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:

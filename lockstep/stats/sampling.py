@@ -101,6 +101,6 @@ class Sample:
         """The drawn rows that are not set aside."""
         return self.columns if self.kept.all() else take_rows(self.columns, self.kept)
 
-    def without(self, numbers: Ints) -> Sample:
-        """The same rows; those of some numbers are set aside too."""
-        return Sample(self.columns, self.numbers, self.kept & ~np.isin(self.numbers, numbers))
+    def without(self, rows: Array) -> Sample:
+        """The same rows; some more of them are set aside: bool."""
+        return Sample(self.columns, self.numbers, self.kept & ~rows)

@@ -224,7 +224,7 @@ class Inbox:
         aside = sum(
             attempt.record.steps[step].counts.get(kind, 0)
             for step in ("batch", "scored")
-            for kind in ("quarantined", "duplicates")
+            for kind in ("quarantined", "duplicates", "held_back")
         )
         where = self._near(self.records.export_path(file.name))
         if aside:

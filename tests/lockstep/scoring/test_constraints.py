@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -13,8 +13,9 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.holdings import count
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.messages import Message, Place
-from lockstep.columns.decode import decode
+from lockstep.columns.decode import Decoded, decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring.partition import ScoredPartition, score
@@ -210,15 +211,61 @@ def test_a_policy_says_what_becomes_of_broken_constraints(scored, policy, result
     assert scored(0, swapped_key(0), policy=policy).results["constraints"].result == result
 
 
-def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(live, version) -> None:
+def three_days(version: LoadedVersion, heavy: Sequence[int] = (1,)) -> Decoded:
+    """Three days of orders, of some of which every order weighs 2.5 tonnes."""
     frames = [rows_of(day(number)) for number in range(3)]
-    frames[1]["weight"] = 2_500.0
-    rows = decode(pd.concat(frames, ignore_index=True), version.pipeline.record_schema)
-    found = score(Work(ASSETS, live.store, "inbox", "three_days.csv"), version, rows)
+    for number in heavy:
+        frames[number]["weight"] = 2_500.0
+    return decode(pd.concat(frames, ignore_index=True), version.pipeline.record_schema)
+
+
+def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(live, version) -> None:
+    declared = replace(ASSETS, on_violation="block")
+    work = Work(declared, live.store, "inbox", "three_days.csv")
+    found = score(work, version, three_days(version))
     result = found.results["sudden_shift"]
     assert result.result == "failed"
     assert "(2020-03-02)" in result.summary
     assert {row["day"] for row in result.table if row["is"]} == {"2020-03-02"}
+
+
+def test_a_day_of_a_file_with_an_error_is_held_back_and_the_others_are_published(
+    live, version
+) -> None:
+    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+    found = score(work, version, three_days(version))
+    result = found.results["sudden_shift"]
+    assert result.result == "warned"
+    assert "Its day is held back: " in result.summary
+    assert "--accept" in result.todo
+    assert found.published is not None, found.results
+    attempt = work.records.demand("three_days.csv")
+    times = attempt.read("published")["sent_at"].to_pylist()
+    assert {time.date() for time in times} == {day(0), day(2)}
+    aside = attempt.read("batch_quarantine").to_pylist()
+    assert {row["fate"] for row in aside} == {"held back"}
+    assert "2020-03-02 is held back: " in aside[0]["reasons"]
+    assert found.results["row_conservation"].passed
+    assert "360 rows in = 240 scored + 0 quarantined + 0 duplicates + 120 held back" in (
+        found.results["row_conservation"].summary
+    )
+
+
+def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(live, version) -> None:
+    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+    found = score(work, version, three_days(version))
+    assert {row["day"] for row in found.results["sudden_shift"].table if row["is"]} == {
+        "2020-03-02"
+    }
+    again = score(work, version, three_days(version, heavy=()))
+    assert again.published is not None
+    assert again.published.counts == {"published": 360}
+
+
+def test_a_file_each_day_of_which_has_an_error_blocks_whole(live, version) -> None:
+    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+    found = score(work, version, three_days(version, heavy=(0, 1, 2)))
+    assert (found.published, found.results["sudden_shift"].result) == (None, "failed")
 
 
 def test_a_day_without_rows_is_an_error_where_training_had_rows_on_every_day(scored) -> None:
