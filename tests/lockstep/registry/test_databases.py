@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from lockstep.errors import RegistryError
 from lockstep.registry.databases import is_blank
 from lockstep.registry.registry import Registry
+from tests.fixtures.kills import ended_by, kill_at, kill_before
 
 pytest.importorskip("mlflow.store.db.utils")  # imported once, for all processes that are forked
-
-
-def ended_by(work: Callable[[], object]) -> int:
-    """The signal that ended a forked process at work; 0 if it came to its end."""
-    pid = os.fork()
-    if pid:
-        _, status = os.waitpid(pid, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WTERMSIG(status)
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def kill_before(is_last: Callable[[str], bool]) -> None:
-    """Have this process killed before the first statement of which that is true."""
-
-    @event.listens_for(Engine, "before_cursor_execute")
-    def look(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if is_last(statement):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def kill_at(number: int) -> None:
-    """Have this process killed before its statement of this number."""
-    numbers = iter(range(1, number + 1))
-    kill_before(lambda _statement: next(numbers) == number)
 
 
 def registry_of(file: Path) -> Registry:
