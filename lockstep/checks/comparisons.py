@@ -255,7 +255,7 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
     compiled = loaded.compiled
     if not compiled.models:
         return CheckResult.not_judged(
-            f"No model is compiled; its estimator itself serves: {tell(compiled.reasons)}.",
+            f"No model is compiled; the estimators themselves serve: {tell(compiled.reasons)}.",
             compiled.reasons,
         )
     result = check_comparison(

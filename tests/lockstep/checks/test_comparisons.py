@@ -81,5 +81,6 @@ def test_a_model_that_is_not_compiled_is_served_by_its_estimator_of_whatever_lib
     compiled = Compiled.none(fitted[0], "Winsorizer has no compiled form")
     result = check_compiled(SimpleNamespace(compiled=compiled))
     assert result.summary == (
-        "No model is compiled; its estimator itself serves: risk (Winsorizer has no compiled form)."
+        "No model is compiled; the estimators themselves serve: return_probability (Winsorizer has "
+        "no compiled form), expected_cost (Winsorizer has no compiled form)."
     )
