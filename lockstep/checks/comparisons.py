@@ -255,13 +255,13 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
     compiled = loaded.compiled
     if not compiled.models:
         return CheckResult.not_judged(
-            f"No model has a compiled form, and scikit-learn serves: {tell(compiled.reasons)}.",
+            f"No model is compiled; the estimators themselves serve: {tell(compiled.reasons)}.",
             compiled.reasons,
         )
     result = check_comparison(
         compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version),
         loaded.pipeline.graph,
-        "by compiled predictors and by scikit-learn",
+        "by compiled predictors and by the estimators themselves",
     )
     return replace(
         result,

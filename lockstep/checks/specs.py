@@ -223,7 +223,7 @@ COMPILED_PARITY = Check(
     "Models that have a compiled form, a plan on arrays that answers a single record many times "
     "faster, predict with it what scikit-learn predicts: on the golden records, and on rows with "
     "missing, unseen and extreme values. A model without one is listed with the step that has "
-    "none; scikit-learn serves it. For a champion, it decides whether the version goes live.",
+    "none; its estimator itself serves. For a champion, it decides whether the version goes live.",
     "The first divergent column is named with examples. A linear model that differs in its last "
     "digits needs a budget: `@model(..., ulps=64)`. Anything else please report.",
     blocking=True,

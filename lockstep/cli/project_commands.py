@@ -169,6 +169,7 @@ def _proposed(proposal: Proposal) -> list[str]:
         key,
         *([f"Not used to predict (the file says why): {', '.join(unused)}."] if unused else []),
         *([f"No field can hold: {', '.join(proposal.left_out)}."] if proposal.left_out else []),
+        *proposal.table.notes,
     ]
 
 

@@ -209,7 +209,8 @@ def _run_each(
             reports.append(report)
             if not as_json:
                 kept = "" if report.wrote("/published") else stays(str(report.partition))
-                bar.say(f"{_line(report)}{kept}")
+                if kept or _has_begun(report):
+                    bar.say(f"{_line(report)}{kept}")
 
         run(PartitionWatch(lambda partition: bar.begin(f"{doing} {partition}"), bar.step, tell))
     if not as_json and len(reports) == 1:
@@ -253,6 +254,11 @@ def _stays(records: Records, partition: str) -> str:
         return ""
     what = f"attempt {commit.attempt} of {to_the_minute(commit.committed_at)}"
     return f"; {what} stays published: {near(str(records.export_path(partition)))}"
+
+
+def _has_begun(report: RunReport) -> bool:
+    """Whether a run came to its partition; its error says all, if it broke off before."""
+    return report.error is None or bool(report.materialized or report.checks)
 
 
 def _line(report: RunReport) -> str:

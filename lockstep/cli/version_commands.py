@@ -44,10 +44,21 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
             say(f"Registered {declared.name} version {version}{_measured(declared, report)}.")
             for line in _left_out(declared, report):
                 say(line)
+        elif report.error is not None:
+            say(_reached(declared, report))
         show_checks(report.checks, dagster=context.dagster())
         if report.ok:
             say(f"Promote it: lockstep promote {declared.name} {version}")
     finish([report], {"version": version}, as_json)
+
+
+def _reached(declared: PipelineAssets, report: RunReport) -> str:
+    """How far a training came that broke off."""
+    from lockstep.columns.plain import listed
+
+    assets = [key.rpartition("/")[2] for key in report.materialized]
+    after = f"after {listed(assets)}" if assets else "before anything was written"
+    return f"Training of {declared.name} broke off {after}; no version was registered."
 
 
 def promote(

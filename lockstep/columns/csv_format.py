@@ -16,6 +16,11 @@ from lockstep.errors import DeclarationError
 
 _DECIMALS = {".": None, ",": re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?", re.ASCII)}
 """By decimal mark: how numbers are written; None for Python's own way."""
+_GROUPED = {
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII),
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII),
+}
+"""By mark of thousands: numbers with groups of three digits, in whole."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class CsvFormat:
     Attributes:
         separator: The character between cells.
         decimal: The decimal mark of numbers: `"."` or `","`.
+        thousands: The mark between groups of three digits, `"."` or `","`, in numbers that have
+            one; None where none has: then `1.250` is never 1250.
         encoding: The encoding of the text, as Python names it, such as `"cp1252"`.
         dates: The layout of times, as `strftime` writes it, such as `"%d.%m.%Y"`; or layouts by
             column of the file. Times in ISO 8601 are always read.
@@ -34,6 +41,7 @@ class CsvFormat:
     decimal: str = "."
     encoding: str = "utf-8"
     dates: str | Mapping[str, str] | None = None
+    thousands: str | None = None
 
     def __post_init__(self) -> None:
         separator = cast(object, self.separator)
@@ -43,6 +51,11 @@ class CsvFormat:
             )
         if self.decimal not in _DECIMALS:
             raise DeclarationError(f"CSV: decimal is {show(self.decimal)}; give '.' or ','.")
+        if self.thousands not in (None, *(_GROUPED.keys() - {self.decimal})):
+            raise DeclarationError(
+                f"CSV: thousands is {show(self.thousands)}, and decimal {show(self.decimal)}; give "
+                "'.' or ',', another one than the decimal mark, or None."
+            )
         try:
             "".encode(self.encoding)
         except (LookupError, TypeError, ValueError):
@@ -72,6 +85,15 @@ class CsvFormat:
         """The layout of the times of a column of the file; None where they are in ISO 8601."""
         return self.dates if isinstance(self.dates, str) else (self.dates or {}).get(column)
 
+    def number(self, cell: str) -> str | None:
+        """The cell of a number with a decimal point alone; None where it is written otherwise."""
+        if self.thousands is not None and _GROUPED[self.thousands].fullmatch(cell):
+            return cell.replace(self.thousands, "").replace(",", ".")
+        written = _DECIMALS[self.decimal]
+        if written is None:
+            return cell
+        return cell.replace(",", ".") if written.fullmatch(cell) else None
+
     def parser(self, field: Field, column: str) -> Callable[[str], Any]:
         """The function from a cell to the value that JSON would carry, or a `datetime`.
 
@@ -82,9 +104,8 @@ class CsvFormat:
             column: Its name in the file.
         """
         parse = cell_parser(field)
-        written = _DECIMALS[self.decimal]
-        if field.declared in ("float", "int") and written is not None:
-            return lambda cell: parse(cell.replace(",", ".")) if written.fullmatch(cell) else cell
+        if field.declared in ("float", "int") and (self.decimal, self.thousands) != (".", None):
+            return lambda cell: cell if (number := self.number(cell)) is None else parse(number)
         layout = self.layout(column)
         if field.declared == "datetime" and layout is not None:
             return lambda cell: time_by(cell, layout) or cell

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -35,7 +38,6 @@ class Metric:
         options: Further arguments of the function.
         sign: -1 where the metric is the negative of what the function returns.
         least: The fewest different true values of which it is defined.
-        span: The least and the largest value that it can have.
     """
 
     function: str | Callable[..., float]
@@ -44,7 +46,6 @@ class Metric:
     options: Mapping[str, Any] = field(default_factory=dict)
     sign: int = 1
     least: int = 1
-    span: tuple[float, float] = (-np.inf, np.inf)
 
     @classmethod
     def of_scorer(cls, name: str) -> Metric:
@@ -65,8 +66,30 @@ class Metric:
             options=scorer._kwargs,
             sign=scorer._sign,
             least=2,
-            span=(-np.inf, 0.0 if scorer._sign < 0 else np.inf),
         )
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """The least and the largest value that it can have; infinite where no bound is known.
+
+        It is measured on examples, from right to wrong as can be. An extreme that is the same on
+        all of them is a bound: 1 of R2, which falls without end. So is 0, where nothing is beyond.
+        """
+        values = [self._values(truth, wrong) for truth, wrong in _EXAMPLES[self.measures]]
+        if not all(values):
+            return -np.inf, np.inf
+        least, largest = (np.array([end(each) for each in values]) for end in (min, max))
+        low = _common(least, beyond=-np.inf, is_bounded=bool(least.min() >= 0))
+        high = _common(largest, beyond=np.inf, is_bounded=bool(largest.max() <= 0))
+        return (low, high) if low < high else (-np.inf, np.inf)
+
+    def _values(self, truth: Array, predictions: Iterable[Array]) -> list[float]:
+        """The metric of predictions of the same truth, where it is defined."""
+        values = []
+        for predicted in predictions:
+            with suppress(ValueError):
+                values.append(self.compute(truth, predicted))
+        return [value for value in values if not np.isnan(value)]
 
     @property
     def worst(self) -> float:
@@ -107,6 +130,35 @@ def _measured(scorer: Any) -> Measured:
     return "amounts"
 
 
+def _common(ends: Array, *, beyond: float, is_bounded: bool) -> float:
+    """The extreme of a metric, by its extremes on examples."""
+    if np.allclose(ends, ends[0]):
+        return float(np.round(ends[0], 12)) + 0.0
+    return 0.0 if is_bounded else beyond
+
+
+def _of_classes(*truth: bool) -> tuple[Array, list[Array]]:
+    """True classes, with all predictions that are sure of one class in each row."""
+    sure = list(product((0.0, 1.0), repeat=len(truth)))
+    return np.array(truth), [np.array(row) for row in sure]
+
+
+def _of_amounts(factor: float) -> tuple[Array, list[Array]]:
+    """True amounts, with predictions that are right, and that are off by a factor."""
+    truth = np.array([1.0, 2.0, 4.0, 8.0])
+    return truth, [truth, truth * factor, truth / factor]
+
+
+_CLASSES = (_of_classes(False, False, True, True), _of_classes(False, True, True, True, True))
+_EXAMPLES: Mapping[Measured, Sequence[tuple[Array, list[Array]]]] = {
+    "scores": _CLASSES,
+    "probabilities": _CLASSES,
+    "classes": [(truth, [row > 0 for row in rows]) for truth, rows in _CLASSES],
+    "amounts": (_of_amounts(10.0), _of_amounts(1_000.0)),
+}
+"""True values and predictions to measure the span of a metric on, by what it measures."""
+
+
 class _Metrics(dict[str, Metric]):
     """Metrics by name; scorers of scikit-learn's are added when they are asked for."""
 
@@ -115,28 +167,23 @@ class _Metrics(dict[str, Metric]):
         return metric
 
 
-_SHARE, _AMOUNT = (0.0, 1.0), (0.0, np.inf)
-_LOSS = (0.0, float(-np.log(np.finfo(np.float64).eps)))
-"""scikit-learn's logarithmic loss clips probabilities at this distance from 0 and 1."""
 METRICS = _Metrics(
-    auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2, span=_SHARE),
+    auc=Metric("roc_auc_score", "scores", higher_is_better=True, least=2),
     log_loss=Metric(
         "log_loss",
         "probabilities",
         higher_is_better=False,
         options={"labels": [False, True]},
-        span=_LOSS,
     ),
     brier=Metric(
         "brier_score_loss",
         "probabilities",
         higher_is_better=False,
         options={"pos_label": True},
-        span=_SHARE,
     ),
-    accuracy=Metric("accuracy_score", "classes", higher_is_better=True, span=_SHARE),
-    mae=Metric("mean_absolute_error", "amounts", higher_is_better=False, span=_AMOUNT),
-    rmse=Metric("root_mean_squared_error", "amounts", higher_is_better=False, span=_AMOUNT),
+    accuracy=Metric("accuracy_score", "classes", higher_is_better=True),
+    mae=Metric("mean_absolute_error", "amounts", higher_is_better=False),
+    rmse=Metric("root_mean_squared_error", "amounts", higher_is_better=False),
 )
 """Metrics by name: area under the ROC curve, logarithmic loss, Brier score (Brier 1950), share
 of right classes, mean absolute error and root mean square error (in the label's unit)."""

@@ -159,6 +159,7 @@ class CsvSource:
         decimal: The decimal mark.
         encoding: The encoding.
         dates: The layout of times, or layouts by column.
+        thousands: The mark of thousands, if numbers have one.
     """
 
     path: str | Path
@@ -166,6 +167,7 @@ class CsvSource:
     decimal: str = USUAL.decimal
     encoding: str = USUAL.encoding
     dates: str | Mapping[str, str] | None = None
+    thousands: str | None = USUAL.thousands
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -175,7 +177,7 @@ class CsvSource:
     @property
     def written(self) -> CsvFormat:
         """How the file is written."""
-        return CsvFormat(self.separator, self.decimal, self.encoding, self.dates)
+        return CsvFormat(self.separator, self.decimal, self.encoding, self.dates, self.thousands)
 
     def read(self, day: date | None = None) -> Path:
         """The path of the file for a day; see `Source.read`."""

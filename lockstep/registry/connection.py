@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lockstep.artifacts.disks import disk_error
-from lockstep.errors import RegistryError, RegistryUnreachableError
+from lockstep.errors import LockstepError, RegistryError, RegistryUnreachableError
+from lockstep.registry.databases import complete_tables, is_blank
 from lockstep.registry.locations import is_of_home, location, move_locations
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Connection:
     def is_new(self) -> bool:
         """Whether there is no database yet: the client would make one."""
         file = _file_of(self.uri) if self.uri.startswith("sqlite:") else None
-        return file is not None and not file.exists()
+        return file is not None and is_blank(file)
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -85,12 +87,10 @@ class Connection:
 
         if self.is_remote:
             return MlflowClient(self.uri, self.uri)
-        is_new = self.is_new
         try:
             self._attempt(_open_database, self.uri)
             with _alone(self.uri):
-                if is_new:
-                    self._make_store()
+                self._make_store()
                 client = self.call(MlflowClient, self.uri, self.uri)
                 self.call(client.search_registered_models, max_results=1)
                 self.call(self._move_locations)
@@ -104,12 +104,15 @@ class Connection:
         return client
 
     def _make_store(self) -> None:
-        """Make the database, with its experiment "Default" in the artifact root.
+        """Make what the database lacks: tables, and the experiment "Default" in the artifact root.
 
         MLflow's client would put it below the working directory.
         """
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+        file = _file_of(self.uri)
+        if file is not None:
+            self.call(complete_tables, file)
         if self.artifact_root is not None:
             self.call(SqlAlchemyStore, self.uri, location(self.artifact_root))
 
@@ -133,10 +136,10 @@ class Connection:
 
         try:
             return self._attempt(function, *args, **kwargs)
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:
             raise RegistryError(
-                f"The registry at {self.shown_uri} cannot be used ({error.orig}). Restore it from "
-                "a copy, or move it away to begin anew."
+                f"The registry at {self.shown_uri} cannot be used ({_root_of(error)}). Restore it "
+                "from a copy, or move it away to begin anew."
             ) from error
         except MlflowException as error:
             raise RegistryError(
@@ -240,8 +243,17 @@ def _is_unreachable(error: BaseException) -> bool:
     from requests import exceptions as http
     from sqlalchemy.exc import OperationalError
 
+    chain = _chain(error)
+    if any(isinstance(each, LockstepError) or _is_of_statement(each) for each in chain):
+        return False
     unreachable = (http.ConnectionError, http.Timeout, http.RetryError, OperationalError)
-    return any(isinstance(each, unreachable) for each in _chain(error))
+    return any(isinstance(each, (*unreachable, sqlite3.OperationalError)) for each in chain)
+
+
+def _is_of_statement(error: BaseException) -> bool:
+    """Whether SQLite was reached, and refused a statement: a table exists already, or is none."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code == sqlite3.SQLITE_ERROR
 
 
 def _chain(error: BaseException) -> list[BaseException]:

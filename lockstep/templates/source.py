@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> 
     history = _call(f"    history={kind}", [_text(path), *options])
     inbox = f"{_call('    inbox=CsvFormat', options)}\n" if options else ""
     faces = ["CsvFormat", kind] if options else [kind]
+    notes = "".join(f"{_remark(note)}\n" for note in proposal.table.notes)
     return f'''"""Where the rows of {name} come from, and what its predictions must reach."""
 
 from lockstep import {", ".join([*faces, "PipelineAssets", "Quality"])}
@@ -47,12 +49,17 @@ from {transforms}.{name} import PIPELINE
 
 ASSETS = PipelineAssets(
     pipeline=PIPELINE,
-{history}
+{notes}{history}
 {inbox}    # Edit: demand what you need. {why}
     quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
     # Add serving=Serving(), and `lockstep up` answers HTTP requests with the live version.
 )
 '''
+
+
+def _remark(sentence: str) -> str:
+    """A sentence as a comment on an argument."""
+    return textwrap.fill(sentence, _WIDTH, initial_indent="    # ", subsequent_indent="    # ")
 
 
 def _call(before: str, arguments: Sequence[str]) -> str:

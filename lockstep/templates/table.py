@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ import numpy as np
 from lockstep.columns.csv_format import USUAL, CsvFormat, time_by
 from lockstep.columns.dates import layout_of
 from lockstep.columns.files import anew, read_csv, read_parquet, separator_of
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import cut, listed, one_line
 from lockstep.errors import InputError
+from lockstep.templates.number_marks import NumberMarks, number_marks, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,12 +29,10 @@ MISSING = frozenset(
 )
 """Texts that stand for no value in columns of numbers, times or truth."""
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
-_COMMA = re.compile(r"[+-]?[0-9]*(,[0-9]+)?")
-"""A number with a decimal comma, and what follows its integer part."""
 _ENCODINGS = ("utf-16", "utf-8", "cp1252", "latin-1")
 """Encodings that are tried in order; the last one has a letter for every byte."""
+_GUESSED = _ENCODINGS[2:]
+"""Those that nothing in a file tells for sure."""
 _FINE = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SPACED = re.compile(r"\s+[0-9.+-]+\s*|[0-9.+-]+\s+")
@@ -94,12 +93,14 @@ class TableFile:
         columns: Its columns, in order.
         rows: Number of rows.
         written: How it is written, if it is a CSV file.
+        notes: What was assumed of that, in sentences, for a person to look at.
     """
 
     path: Path
     columns: tuple[TableColumn, ...]
     rows: int
     written: CsvFormat = USUAL
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -130,17 +131,22 @@ def read_table(path: Path) -> TableFile:
         _check_header(path, names)
     if not table.num_rows:
         raise InputError(f"{path} has a header and no rows.")
+    notes: list[str] = []
     if is_csv:
         cells = {name: _counts(table.column(name)) for name in names}
-        written = _with_values(written, cells)
+        marks = _with_values(written, cells)
+        written = marks.written
+        notes = [*_assumed(written.encoding, cells), *marks.notes.values()]
         columns = tuple(
-            _column_of_cells(name, counts, table.num_rows, written)
+            TableColumn(name, "str", counts, table.num_rows)
+            if name in marks.texts
+            else _column_of_cells(name, counts, table.num_rows, written)
             for name, counts in cells.items()
         )
     else:
         columns = tuple(_column(name, table.column(name)) for name in names)
     _check_spaces(path, columns)
-    return TableFile(path, columns, table.num_rows, written)
+    return TableFile(path, columns, table.num_rows, written, tuple(notes))
 
 
 def _encoded(path: Path) -> CsvFormat:
@@ -161,27 +167,30 @@ def _is_in(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _with_values(written: CsvFormat, cells: Mapping[str, Mapping[str, int]]) -> CsvFormat:
-    """How a CSV file is written, by its cells, too: decimal commas, and layouts of times."""
+def _with_values(written: CsvFormat, cells: Mapping[str, Mapping[str, int]]) -> NumberMarks:
+    """How a CSV file is written, by its cells, too: marks of numbers, and layouts of times."""
     columns = {
         name: [text for text in counts if text not in MISSING] for name, counts in cells.items()
     }
-    has_commas = any(map(_has_decimal_commas, columns.values()))
-    has_points = any(
-        texts and all(_NUMBER.fullmatch(text) for text in texts) and any("." in t for t in texts)
-        for texts in columns.values()
-    )
-    decimal = "," if has_commas and not has_points else "."
     layouts = {name: layout for name, texts in columns.items() if (layout := _layout(texts))}
     alike = set(layouts.values())
     dates = alike.pop() if len(alike) == 1 else layouts or None
-    return replace(written, decimal=decimal, dates=dates)
+    others = {name: texts for name, texts in columns.items() if name not in layouts}
+    return number_marks(others, replace(written, dates=dates))
 
 
-def _has_decimal_commas(texts: Sequence[str]) -> bool:
-    """Whether texts are numbers with decimal commas, rather than thousands: `1,5`, not `1,500`."""
-    numbers = [_COMMA.fullmatch(text) for text in texts]
-    return all(numbers) and any(match and match[1] and len(match[1]) != 4 for match in numbers)
+def _assumed(encoding: str, cells: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """What a reader has to look at, where the bytes fit several encodings: a text beyond ASCII."""
+    if encoding not in _GUESSED:
+        return
+    texts = chain.from_iterable((name, *counts) for name, counts in cells.items())
+    shown = next((text for text in texts if not text.isascii()), None)
+    if shown is not None:
+        yield (
+            f"{encoding} is assumed, since the file is not UTF-8; by that it holds "
+            f"{cut(one_line(shown), 40)}. If that is wrong, give encoding= as it is, such as "
+            "cp1250."
+        )
 
 
 def _layout(texts: Sequence[str]) -> str | None:
@@ -195,7 +204,7 @@ def _layout(texts: Sequence[str]) -> str | None:
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
-    if any(_NUMBER.fullmatch(name) for name in names):
+    if any(number_of(name, USUAL) is not None for name in names):
         raise InputError(
             f"{path} has no header: its first line is {listed(names, 5)}. Put a line with the "
             "names of the columns before it."
@@ -286,12 +295,6 @@ def _int(text: str) -> int | None:
     return int(text) if _INTEGER.fullmatch(text) and len(text) < _DIGITS else None
 
 
-def _float(text: str) -> float | None:
-    if not _NUMBER.fullmatch(text) or _LEADING_ZERO.fullmatch(text):
-        return None
-    return float(text)
-
-
 def _time(text: str) -> datetime | None:
     if not _DATE.match(text) or _FINE.search(text):
         return None
@@ -306,15 +309,15 @@ def _parsers(name: str, written: CsvFormat) -> tuple[tuple[str, Callable[[str], 
     """How to read the cells of a column, by the type that they may have."""
     layout = written.layout(name)
 
-    def number(text: str) -> float | None:
-        return _float(text.replace(",", ".")) if "." not in text else None
+    def whole(text: str) -> int | None:
+        return _int(written.number(text) or "")
 
     def time(text: str) -> datetime | None:
         return (time_by(text, layout) if layout is not None else None) or _time(text)
 
     return (
         ("bool", _bool),
-        ("int", _int),
-        ("float", _float if written.decimal == "." else number),
+        ("int", whole),
+        ("float", lambda text: number_of(text, written)),
         ("datetime", time),
     )

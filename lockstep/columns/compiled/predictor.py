@@ -106,18 +106,6 @@ def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] 
     return classes, [fitted.index(value) for value in classes]
 
 
-def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredictor:
-    """Compile a predictor, as `CompiledPredictor` does; the error names the model.
-
-    Raises:
-        NotCompiledError: A step of the estimator has no compiled form.
-    """
-    try:
-        return CompiledPredictor(reference, kinds)
-    except NotCompiledError as error:
-        raise NotCompiledError(f"{reference.model.title}: {error}") from error
-
-
 @dataclass(frozen=True)
 class Compiled:
     """A fitted pipeline with every model compiled that can be.
@@ -143,7 +131,7 @@ class Compiled:
                 continue
             kinds = tuple(graph.kind(column) for column in reference.model.inputs)
             try:
-                compiled[name] = compile_model(reference, kinds)
+                compiled[name] = CompiledPredictor(reference, kinds)
             except NotCompiledError as error:
                 reasons[name] = str(error)
         return cls(pipeline.bind(compiled), tuple(compiled), reasons)

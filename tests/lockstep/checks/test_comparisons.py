@@ -1,13 +1,15 @@
 """A comparison as a check result tells what a divergence does to the outputs, and draws it."""
 
 from base64 import b64decode
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.check_results import CheckResult
-from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.comparisons import check_comparison, check_compiled
+from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -71,3 +73,14 @@ def test_a_comparison_without_a_difference_tells_of_no_outputs(fitted) -> None:
     assert found.passed
     assert "utput" not in found.summary
     assert not found.notes
+
+
+def test_a_model_that_is_not_compiled_is_served_by_its_estimator_of_whatever_library(
+    fitted,
+) -> None:
+    compiled = Compiled.none(fitted[0], "Winsorizer has no compiled form")
+    result = check_compiled(SimpleNamespace(compiled=compiled))
+    assert result.summary == (
+        "No model is compiled; the estimators themselves serve: return_probability (Winsorizer has "
+        "no compiled form), expected_cost (Winsorizer has no compiled form)."
+    )

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -255,7 +257,7 @@ def test_scoring_without_a_live_version_is_one_clear_line(lockstep: Lockstep, wo
     assert answer.error == (
         "orders has no @live. Promote one of its versions (1): lockstep promote orders VERSION"
     )
-    assert f"{DAY}: no rows scored, NOT published" in answer.out
+    assert answer.out == ""  # nothing of the day was looked at
 
 
 def test_tracing_a_day_that_is_not_scored_is_one_clear_line(lockstep: Lockstep, live) -> None:
@@ -267,6 +269,19 @@ def test_tracing_a_key_that_is_not_there_names_some_that_are(lockstep: Lockstep,
     error = lockstep("trace", "orders", "--day", DAY, "--key", "x").error
     assert f"scored no row 'x' in {DAY}" in error
     assert f"{DAY}-0000" in error
+
+
+def test_a_training_that_breaks_off_tells_how_far_it_came(lockstep: Lockstep, workplace) -> None:
+    with closing(sqlite3.connect(workplace.home.mlflow / "mlflow.db")) as database:
+        database.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON model_versions "
+            "BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+        )
+    answer = lockstep("train", "orders")
+    assert "Model Version creation error" in answer.error
+    assert answer.out.startswith(
+        "Training of orders broke off after history, training_set; no version was registered."
+    )
 
 
 def test_a_home_that_cannot_be_written_to_is_one_clear_line(

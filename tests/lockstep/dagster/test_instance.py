@@ -1,5 +1,6 @@
 """Dagster's settings in a home: written, brought up to date, and a person's own left alone."""
 
+import signal
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +23,7 @@ from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
+from tests.fixtures.kills import ended_by, kill_at
 
 FORMER = """\
 # Written by Lockstep where it is missing; yours to change.
@@ -185,3 +187,20 @@ def test_the_driver_that_dagster_is_made_for_is_let_through(
     monkeypatch.setenv("DAGSTER_STORE", "postgresql+psycopg2://dagster@db/dagster")
     written(home, f"storage:\n  postgres:\n    {storage}\n")
     assert prepare_instance(home) == home.dagster
+
+
+@pytest.mark.parametrize("statement", [2, 17, 44, 71, 98])
+def test_an_instance_whose_making_is_killed_can_be_used(home: Home, statement: int) -> None:
+    def work() -> None:
+        kill_at(statement)
+        open_instance(home)
+
+    assert ended_by(work) == signal.SIGKILL
+    made = dg.asset(lambda: 1, name="made")
+    with open_instance(home) as instance:
+        run = dg.materialize([made], instance=instance)
+        assert run.success
+        assert [record.dagster_run.run_id for record in instance.get_run_records()] == [run.run_id]
+        assert len(instance.fetch_materializations(dg.AssetKey("made"), limit=1).records) == 1
+        assert instance.get_daemon_heartbeats() == {}
+        assert list(instance.all_instigator_state()) == []

@@ -1,5 +1,6 @@
 """Quality: metrics, what they fit, thresholds and slices."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,51 @@ def test_a_scorer_of_scikit_learns_gives_what_scikit_learn_gives(name: str) -> N
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_every_scorer_is_a_metric(name: str) -> None:
     assert Quality("p", "y", name, threshold=0.0).rule == "at least 0"
+
+
+@pytest.mark.parametrize(
+    ("names", "span"),
+    [
+        (["auc", "roc_auc", "average_precision", "recall_macro", "rand_score"], (0, 1)),
+        (["accuracy", "balanced_accuracy", "f1", "precision", "jaccard", "brier"], (0, 1)),
+        (["matthews_corrcoef"], (-1, 1)),
+        (["neg_brier_score"], (-1, 0)),
+        (["r2", "explained_variance", "d2_absolute_error_score"], (-np.inf, 1)),
+        (["adjusted_rand_score", "d2_log_loss_score"], (-np.inf, 1)),
+        (["mae", "rmse", "mutual_info_score"], (0, np.inf)),
+        (["neg_mean_squared_error", "neg_max_error"], (-np.inf, 0)),
+        (["jaccard_samples", "top_k_accuracy"], (-np.inf, np.inf)),
+    ],
+)
+def test_a_metric_has_a_range_where_one_is_known(names: list[str], span: tuple[float, ...]) -> None:
+    assert {name: METRICS[name].span for name in names} == dict.fromkeys(names, span)
+
+
+@pytest.mark.parametrize("name", ["log_loss", "neg_log_loss"])
+def test_the_range_of_a_logarithmic_loss_ends_where_scikit_learn_clips(name: str) -> None:
+    most = -np.log(np.finfo(np.float64).eps)
+    assert max(map(abs, METRICS[name].span)) == pytest.approx(most)
+
+
+@pytest.mark.parametrize("name", sorted(METRICS.keys() | set(get_scorer_names())))
+def test_no_predictions_are_beyond_the_range_of_a_metric(name: str) -> None:
+    metric, random = METRICS[name], np.random.default_rng(0)
+    low, high = metric.span
+    for rows in (2, 3, 7, 40):
+        for _ in range(5):
+            truth, predicted = _at_random(metric.measures, rows, random)
+            with suppress(ValueError):  # not defined of these
+                value = metric.compute(truth, predicted)
+                assert np.isnan(value) or low - 1e-9 <= value <= high + 1e-9
+
+
+def _at_random(measures: str, rows: int, random: np.random.Generator) -> tuple[Any, Any]:
+    """True values and predictions of one kind that have nothing to do with one another."""
+    if measures == "amounts":
+        return random.lognormal(0, 3, rows), random.lognormal(0, 3, rows)
+    truth = random.permutation(np.arange(rows) < random.integers(1, rows))
+    scores = random.beta(0.1, 0.1, rows)
+    return truth, scores > 0.5 if measures == "classes" else scores
 
 
 def test_a_scorer_that_is_not_defined_of_the_labels_says_so_in_a_line() -> None:

@@ -270,8 +270,9 @@ def test_how_a_file_is_written_is_proposed_by_the_file(
 def test_thousands_are_no_decimals(tmp_path: Path) -> None:
     counts = [f"{1 + at},{at:03}" for at in range(ROWS)]
     found = table(tmp_path, pd.DataFrame({"x": X, "count": counts, "y": X}))
-    assert found.written == CsvFormat()
-    assert [column.declared for column in found.columns] == ["float", "str", "float"]
+    assert found.written == CsvFormat(thousands=",")
+    assert [column.declared for column in found.columns] == ["float", "int", "float"]
+    assert list(found.columns[1].counts)[:2] == [1000, 2001]
 
 
 def test_layouts_that_differ_by_column_are_proposed_by_column(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""MLflow's tables in a database file: all of them or none.
+
+MLflow makes and migrates its tables in some 1,700 statements, each of them committed by itself. A
+process that is killed between two of them leaves a file that no MLflow can use. Here they are made
+in memory, and written to the file in one transaction: a kill at any moment leaves the file as it
+was, and whoever has it open waits or sees the new tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from lockstep.columns.plain import one_line
+from lockstep.errors import RegistryError
+
+_BUSY_SECONDS = 60
+_CONTENT = ("experiments", "registered_models")
+"""MLflow's tables that have a row as soon as anything is stored."""
+
+
+def is_blank(file: Path) -> bool:
+    """Whether a database file is missing or was only just created."""
+    return not file.exists() or file.stat().st_size == 0
+
+
+def complete_tables(file: Path) -> None:
+    """Make or migrate MLflow's tables in a file, where it lacks some; a no-op for all others.
+
+    Whether it lacks some is MLflow's own question: it would then make them itself. Tables that were
+    left half made, and hold nothing, are made anew.
+
+    Raises:
+        RegistryError: They hold something, and MLflow cannot complete them.
+        sqlite3.Error: The file cannot be read or written.
+    """
+    with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as disk:
+        tables = _tables(disk)
+        is_empty = not any(_has_rows(disk, name) for name in tables.intersection(_CONTENT))
+        if _is_complete(tables) and (not is_empty or _is_newest(disk)):
+            return
+        if not is_empty:
+            _lock(disk)
+        _complete(disk, file, is_empty)
+
+
+def _complete(disk: sqlite3.Connection, file: Path, is_empty: bool) -> None:
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = create_sqlalchemy_engine("sqlite:///:memory:")  # type: ignore[no-untyped-call]
+    pooled = engine.raw_connection()
+    try:
+        memory = pooled.driver_connection
+        if not is_empty:
+            disk.backup(memory)
+        try:
+            _initialize_tables(engine)  # type: ignore[no-untyped-call]
+        except SQLAlchemyError as error:
+            raise RegistryError(
+                f"MLflow's tables in {file} are half made: a change of them was broken off, and "
+                f"this MLflow cannot complete it ({one_line(str(getattr(error, 'orig', error)))}). "
+                "Restore the file from a copy, or move it away to begin anew."
+            ) from error
+        memory.backup(disk)
+    finally:
+        pooled.close()
+        engine.dispose()
+
+
+def _lock(disk: sqlite3.Connection) -> None:
+    """Keep others from reading and writing a database until this connection is closed.
+
+    Whatever they wrote between two transactions of this connection would be lost.
+    """
+    disk.execute("PRAGMA locking_mode = EXCLUSIVE")
+    disk.execute("BEGIN EXCLUSIVE")
+    disk.commit()  # which keeps the lock
+
+
+def _is_complete(tables: set[str]) -> bool:
+    from mlflow.store.db.base_sql_model import Base
+    from mlflow.store.db.utils import _all_tables_exist  # noqa: F401  # registers all tables
+
+    return tables.issuperset(Base.metadata.tables)
+
+
+def _is_newest(disk: sqlite3.Connection) -> bool:
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    if "alembic_version" not in _tables(disk):
+        return False
+    revisions = disk.execute("SELECT version_num FROM alembic_version").fetchall()
+    newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
+    return [(newest,)] == revisions
+
+
+def _tables(disk: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in disk.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _has_rows(disk: sqlite3.Connection, table: str) -> bool:
+    return disk.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
