@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-batch bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-core: $(STAMP) ## time decode, row rules, features and prediction, from on
 
 bench-run: $(STAMP) ## time a scoring run and the definitions against the imports they need
 	@$(BIN)/python -m benchmarks.run
+
+bench-batch: $(STAMP) ## batches of up to ten million flights: a bare script, Lockstep in units, pyfunc; two hours
+	@$(BIN)/python -m benchmarks.batch
 
 bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows
 	@$(BIN)/python -m benchmarks.checks

@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=MILLION, help="of a large batch; 0 for none")
     asked = parser.parse_args(arguments)
     start_command()
-    with _home() as home:
+    with home_of() as home:
         told = measure(home, asked.rounds, asked.rows)
     for line in report(told):
         print(line)
@@ -258,7 +258,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _home() -> Iterator[Path]:
+def home_of() -> Iterator[Path]:
+    """The home that `LOCKSTEP_HOME` names, or one of its own for as long as it is needed."""
     given = os.environ.get("LOCKSTEP_HOME")
     if given is not None:
         yield Path(given)

@@ -1,0 +1,310 @@
+"""Batches of flights, from a Parquet file to another: a bare script, Lockstep, and MLflow's pyfunc.
+
+The bare script reads the file, predicts by the very pipeline of the version, and writes outputs; it
+checks nothing. Lockstep scores the file like one that came into the inbox, with every check: in its
+own process, by a pool of two and on a Ray cluster of two. The year is repeated with fresh keys.
+Each system is a process of its own, and peak memory is that of the process with all that it starts,
+looked at twenty times a second. The year as daily partitions is one backfill of a home.
+
+    python -m benchmarks.batch [--sizes 340000,3400000,10000000] [--systems script,process,pool]
+
+`$LOCKSTEP_HOME` is used where it is set, and has to hold a platform of the skew benchmark's;
+otherwise a model is trained in a home of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pyarrow as pa
+from pyarrow import parquet
+
+from assets.flight_delay import ASSETS
+from benchmarks._report import Outcome, this_machine
+from benchmarks._rounds import HERE, BenchmarkError
+from benchmarks.checks import home_of
+from benchmarks.skew.platform import Platform, build
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.cli.process import start_command
+from lockstep.columns.units import read_files
+from lockstep.project.home import Home
+from lockstep.scoring.executors import executor_of
+from lockstep.scoring.partition import score
+from lockstep.scoring.work import Work
+from lockstep.store.parquet import Store
+
+RESULTS = HERE / "benchmarks" / "results" / "batch.json"
+SIZES = (340_000, 3_400_000, 10_000_000)
+SYSTEMS = ("script", "process", "pool", "ray", "pyfunc")
+FIRST, DAYS = date(2013, 1, 1), 365
+WORKERS = 2
+MOST_MB, MOST_RATIO, MOST_YEAR_SECONDS = 1_536, 1.0, 360.0
+_GROUP = 100_000
+"""Rows of a row group of the file."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a system took for a batch.
+
+    Attributes:
+        system: The system.
+        rows: Rows of the batch.
+        seconds: Wall time, with the start of the process.
+        peak_mb: Most memory of the process and all that it started, in MiB.
+        outputs: SHA-256 of the published keys and outputs; None where nothing is published.
+    """
+
+    system: str
+    rows: int
+    seconds: float
+    peak_mb: float
+    outputs: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as the results hold it."""
+        return {
+            "system": self.system,
+            "rows": self.rows,
+            "wall_s": round(self.seconds, 1),
+            "rows_per_s": round(self.rows / self.seconds),
+            "peak_rss_mb": round(self.peak_mb),
+        }
+
+
+def write_batch(days: Sequence[pd.DataFrame], rows: int, path: Path) -> None:
+    """Write the year again and again, with fresh keys, until there are enough rows."""
+    left, around = rows, 0
+    with parquet.ParquetWriter(path, pa.Table.from_pandas(days[0]).schema) as file:
+        while left:
+            for day in days:
+                part = day.head(left)
+                if around:  # a day, a carrier, a flight number, where and when
+                    keys = part["flight_id"].str.split(" ", n=3, expand=True)
+                    number = (int(1e4) * around + keys[2].astype(int)).astype(str)
+                    part = part.assign(
+                        flight_id=keys[0] + " " + keys[1] + " " + number + " " + keys[3]
+                    )
+                file.write_table(
+                    pa.Table.from_pandas(part, file.schema, preserve_index=False), _GROUP
+                )
+                left -= len(part)
+                if not left:
+                    return
+            around += 1
+
+
+def by_script(live: LoadedVersion, path: Path, folder: Path) -> Path:
+    """Read, predict and write, as a script that checks nothing."""
+    frame = pd.read_parquet(path)
+    written = folder / "outputs.parquet"
+    live.fastest(len(frame)).predict(frame).to_parquet(written)
+    return written
+
+
+def by_pyfunc(live: LoadedVersion, path: Path, folder: Path) -> Path:
+    """The same by MLflow's `python_function`, as it is logged with the version."""
+    import mlflow
+
+    frame = pd.read_parquet(path)
+    outputs = mlflow.pyfunc.load_model(str(live.directory)).predict(frame)
+    written = folder / "outputs.parquet"
+    pd.DataFrame(outputs).to_parquet(written)
+    return written
+
+
+def by_lockstep(live: LoadedVersion, path: Path, folder: Path, home: Home) -> Path | None:
+    """Score the file as one of the inbox, with every check; findings of any field are accepted."""
+    schema = live.pipeline.record_schema
+    with executor_of(home) as executor:
+        work = Work(ASSETS, Store(folder / "data"), "inbox", "batch.parquet", executor=executor)
+        rows = read_files([path], schema)
+        found = score(work, live, rows, accept=schema.names)
+    if found.published is None:
+        blocked = {**found.batch.blocked_by, **(found.scored.blocked_by if found.scored else {})}
+        raise BenchmarkError(f"The batch is not published: {blocked}")
+    return work.records.export_path("batch.parquet")
+
+
+def outputs_of(path: Path, live: LoadedVersion) -> str:
+    """SHA-256 of keys and outputs, in the order of the file."""
+    digest = hashlib.sha256()
+    names = [live.pipeline.key, *live.pipeline.graph.outputs]
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_GROUP, columns=names):
+            for name in names:
+                digest.update(repr(batch.column(name).to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path) -> None:
+    """Have a system work on a batch; a process of its own runs this."""
+    start_command()
+    live = LoadedVersion.open(files, manifest, name=ASSETS.name, version=1)
+    if system == "script":
+        by_script(live, path, folder)
+    elif system == "pyfunc":
+        by_pyfunc(live, path, folder)
+    else:
+        workers = 1 if system == "process" else WORKERS
+        ray = "local" if system == "ray" else None
+        by_lockstep(live, path, folder, Home(folder, workers=workers, ray=ray))
+
+
+def run(system: str, live: LoadedVersion, path: Path, rows: int) -> Run:
+    """Run a system on a batch, and say what that took.
+
+    Raises:
+        BenchmarkError: It ended with an error.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        arguments = [system, str(live.directory), live.digest, str(path), folder]
+        program = (
+            "import sys; from pathlib import Path; from benchmarks.batch import carry_out; "
+            "system, files, manifest, path, folder = sys.argv[1:]; "
+            "carry_out(system, Path(files), manifest, Path(path), Path(folder))"
+        )
+        begun, peak = time.perf_counter(), 0.0
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments], cwd=HERE, stderr=subprocess.PIPE, text=True
+        )
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(0.05)
+        seconds = time.perf_counter() - begun
+        if process.returncode:
+            last = process.stderr.read().strip()[-500:] if process.stderr else ""
+            raise BenchmarkError(f"{system}, {rows:,} rows: status {process.returncode}: {last}")
+        published = next(Path(folder).rglob("published/*.parquet"), Path(folder, "outputs.parquet"))
+        outputs = outputs_of(published, live) if system != "pyfunc" else None
+    return Run(system, rows, seconds, peak, outputs)
+
+
+def _memory(pid: int) -> float:
+    """Memory of a process and all that it started, in MiB; pages that they share count once."""
+    total = 0.0
+    try:
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            total += process.memory_full_info().pss / 2**20
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+def year(home: Path) -> float:
+    """Seconds of a backfill of a year of daily partitions, by the command."""
+    last = FIRST + timedelta(DAYS - 1)
+    begun = time.perf_counter()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "lockstep", "score", ASSETS.name),
+            *("--from", FIRST.isoformat(), "--to", last.isoformat()),
+        ],
+        cwd=HERE,
+        env={**os.environ, "LOCKSTEP_HOME": str(home)},
+        check=False,  # days of the year that a check blocks are told by its status
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - begun
+
+
+def report(told: Mapping[str, Any]) -> Iterator[str]:
+    """What was measured, for people."""
+    for row in told["rows"]:
+        yield (
+            f"  {row['system']:<8} {row['rows']:>12,} rows {row['wall_s']:9.1f} s "
+            f"{row['rows_per_s']:>10,} rows/s {row['peak_rss_mb']:>7,} MiB"
+        )
+
+
+def targets(told: Mapping[str, Any]) -> Iterator[str]:
+    """What was to be reached, and what was."""
+    for size, ratio in told["ratio_to_script"].items():
+        yield str(Outcome(f"{size}: wall time, of the script's", ratio, MOST_RATIO))
+    for row in told["rows"]:
+        if row["system"] in ("process", "pool", "ray"):
+            name = f"{row['system']}, {row['rows']:,} rows: MiB"
+            yield str(Outcome(name, row["peak_rss_mb"], MOST_MB))
+    if told["year_backfill_s"] is not None:
+        yield str(Outcome("the year by days, seconds", told["year_backfill_s"], MOST_YEAR_SECONDS))
+
+
+def measure(home: Path, sizes: Sequence[int], systems: Sequence[str]) -> dict[str, Any]:
+    """Measure, in a home with a live version."""
+    whole: Platform = build(home, ASSETS, print)
+    live = whole.live.load(whole.live.state())
+    days = [whole.rows(FIRST + timedelta(at)) for at in range(DAYS)]
+    runs: list[Run] = []
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        for size in sizes:
+            path = Path(folder, f"{size}.parquet")
+            write_batch(days, size, path)
+            for system in systems:
+                runs.append(run(system, live, path, size))
+                print(json.dumps(runs[-1].to_json()), flush=True)
+            path.unlink()
+    by_size = {
+        f"{size / 1e6:.3g}M": {each.system: each for each in runs if each.rows == size}
+        for size in sizes
+    }
+    alike = [
+        {each.outputs for each in found.values() if each.system in ("process", "pool", "ray")}
+        for found in by_size.values()
+    ]
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": this_machine(),
+        "rows": [each.to_json() for each in runs],
+        "ratio_to_script": {
+            size: round(
+                min(found[name].seconds for name in ("process", "pool", "ray") if name in found)
+                / found["script"].seconds,
+                3,
+            )
+            for size, found in by_size.items()
+            if "script" in found and len(found) > 1
+        },
+        "year_backfill_s": None,
+        "identical": all(len(outputs) == 1 for outputs in alike),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print a report and write `benchmarks/results/batch.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.batch", description=__doc__)
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--systems", default=",".join(SYSTEMS))
+    asked = parser.parse_args(arguments)
+    sizes, systems = [int(size) for size in asked.sizes.split(",")], asked.systems.split(",")
+    start_command()
+    with home_of() as home:
+        told = measure(home, sizes, systems)
+        if tuple(systems) == SYSTEMS:
+            told["year_backfill_s"] = round(year(home), 1)
+    for line in report(told):
+        print(line)
+    print("\nTargets")
+    for line in targets(told):
+        print(f"  {line}")
+    if tuple(sizes) == SIZES and tuple(systems) == SYSTEMS:
+        RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+        print(f"Written to {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
