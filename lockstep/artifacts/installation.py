@@ -53,6 +53,12 @@ def is_installed(path: str, own: frozenset[str]) -> bool:
     return path in _recorded(folder, own)
 
 
+def installed_places() -> set[str]:
+    """Folders and files of Python, of libraries and of what they share."""
+    recorded = (entry for entry in sys.path if any(Path(entry).glob("*.dist-info")))
+    return {root.rstrip("/") for root in _roots()} | {*map(os.path.realpath, recorded)}
+
+
 def is_systems(path: str) -> bool:
     """Whether a file holds facts of the machine or the process, or random data."""
     return path.startswith(_SYSTEM) and not path.startswith(_IN_MEMORY)
