@@ -378,10 +378,13 @@ def _opened(guard: ReadingGuard, event: str, args: tuple[Any, ...]) -> str | Non
 
 
 def _open_descriptors() -> frozenset[tuple[int, int, int]]:
-    """What is open, by descriptor, as far as the system tells; at least the standard streams."""
+    """What is open, by descriptor, as far as the system tells; at least the standard input.
+
+    The streams of output are left out: libraries copy them to silence others.
+    """
     folder = Path("/dev/fd")
-    numbers = (int(path.name) for path in folder.iterdir()) if folder.is_dir() else range(3)
-    return frozenset(filter(None, map(_identity, numbers)))
+    numbers = (int(path.name) for path in folder.iterdir()) if folder.is_dir() else range(1)
+    return frozenset(filter(None, (_identity(each) for each in numbers if each not in (1, 2))))
 
 
 def _identity(descriptor: int) -> tuple[int, int, int] | None:

@@ -211,6 +211,7 @@ ALLOWED = {
     "settings of libraries": "import joblib.parallel as p; p.get_active_backend()",
     "an open file": "import os\nread, write = os.pipe()\nopen(write, 'wb').close()\n"
     "os.read(read, 1); open(read, 'rb').close()",
+    "a copy of the output": "import os; os.close(os.dup(1)); os.close(os.dup(2))",
     "mapped memory": "import mmap; mmap.mmap(-1, 8).close()",
     "Arrow in memory": "import pyarrow, pyarrow.parquet as p, pyarrow.fs\n"
     "sink = pyarrow.BufferOutputStream(); p.write_table(TABLE, sink)\n"
