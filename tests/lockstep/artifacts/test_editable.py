@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.artifacts import distributions
 from lockstep.artifacts.installation import is_installed
 
 ROOT = Path(__file__).parents[3]
@@ -148,6 +149,15 @@ def test_a_package_on_pythons_path_is_refused(tmp_path: Path) -> None:
     (tmp_path / "repository" / "feeslib.egg-info" / "SOURCES.txt").write_text("feeslib/rates.py\n")
     refused = told(tmp_path, tmp_path, path=tmp_path / "repository")
     assert "imports feeslib in line 3" in refused
+
+
+def test_all_distributions_of_a_namespace_that_is_imported_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {"acme": ["acme-core", "acme-fees"], "numpy": ["numpy"]}
+    monkeypatch.setattr(distributions, "distributions", lambda: known)
+    imported = distributions.imported_distributions({"churn": "import json, numpy, acme.fees"})
+    assert imported == ("acme-core", "acme-fees", "numpy")
 
 
 def test_a_compiled_module_is_installed_where_its_source_is(
