@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 from lockstep.artifacts.outside_readings import What
@@ -88,6 +89,7 @@ def _put_in_place() -> None:
     for name in ("stdin", "__stdin__"):
         _replace(sys, name, _StandardInput(getattr(sys, name)))
     _replace(builtins, "input", _telling(input, lambda *_: _INPUT))
+    _replace(importlib.import_module("pyarrow.lib"), "threading", _ARROWS_THREADS)
     for module, name in _OF_ARROW:
         owner = importlib.import_module(module)
         _replace(owner, name, _telling(getattr(owner, name), _arrows_path))
@@ -119,6 +121,12 @@ _OF_ARROW = (
     ("pyarrow._dataset", "_stringify_path"),
 )
 """The functions through which Arrow hands paths and addresses to its C++, which opens files."""
+
+
+_ARROWS_THREADS = SimpleNamespace(
+    current_thread=threading.current_thread, main_thread=threading.main_thread
+)
+"""What Arrow asks for itself, in C++: no frame of it lies between its question and the code."""
 
 
 def _telling(function: Callable[..., Any], opened: Callable[..., Any]) -> Callable[..., Any]:
