@@ -124,7 +124,9 @@ _OF_ARROW = (
 
 
 _ARROWS_THREADS = SimpleNamespace(
-    current_thread=threading.current_thread, main_thread=threading.main_thread
+    Thread=threading.Thread,
+    current_thread=threading.current_thread,
+    main_thread=threading.main_thread,
 )
 """What Arrow asks for itself, in C++: no frame of it lies between its question and the code."""
 
