@@ -41,12 +41,14 @@ class Circumstances:
         clock: Whether its clock is ahead.
         hash_seed: The seed by which it hashes strings; 0 for this process's seed.
         place: Whether its time zone and locale differ.
+        closed: Whether the system refuses it all files but installed ones and the version's own.
     """
 
     words: str
     clock: bool = False
     hash_seed: int = 0
     place: bool = False
+    closed: bool = False
 
     def environment(self, here: Mapping[str, str]) -> dict[str, str]:
         """The environment variables of the process, made from those of this one."""
@@ -68,14 +70,20 @@ class Circumstances:
 _SEED, _SEEDS = 8, 7
 _HASHED = "with another hash seed (PYTHONHASHSEED)"
 USUAL = Circumstances("in a new process, few rows first")
+_ALONE = "with no files but installed ones and its own"
 STRANGE = Circumstances(
-    f"{USUAL.words}, at another time and place", clock=True, hash_seed=_SEED, place=True
+    f"{USUAL.words}, at another time and place, {_ALONE}",
+    clock=True,
+    hash_seed=_SEED,
+    place=True,
+    closed=True,
 )
 ONE_BY_ONE = (
     USUAL,
     Circumstances(_HASHED, hash_seed=_SEED),
     Circumstances(f"with a clock that is {_AHEAD.days} days ahead", clock=True),
     Circumstances("in another time zone and locale (TZ, LC_ALL)", place=True),
+    Circumstances(_ALONE, closed=True),
 )
 """Circumstances to try where `STRANGE` gives other values, to learn what these depend on."""
 SEEDS = tuple(Circumstances(_HASHED, hash_seed=_SEED + more) for more in range(1, _SEEDS))

@@ -13,7 +13,7 @@ _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def imported_distributions(sources: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the distributions that sources import, in order.
+    """Names of the distributions that sources import, in order; of a namespace, all of it.
 
     Args:
         sources: Source by module name; imports of one another do not count.
@@ -21,7 +21,7 @@ def imported_distributions(sources: Mapping[str, str]) -> tuple[str, ...]:
     tops = {top for source in sources.values() for top in _imported_tops(source)}
     outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
     known = distributions()
-    return tuple(sorted({known[top][0] for top in outside if top in known}))
+    return tuple(sorted({name for top in outside for name in known.get(top, ())}))
 
 
 @cache

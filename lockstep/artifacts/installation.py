@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import os
+import re
 import site
 import sys
 import sysconfig
 import tempfile
 import zoneinfo
 from functools import cache, lru_cache
+from importlib import metadata
 from pathlib import Path
 
 from lockstep.artifacts.distributions import distributions
@@ -23,6 +26,8 @@ _SHARED = (
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/mime.types", "/etc/os-release", "/usr/lib/os-release")
 _IN_MEMORY = "/dev/shm/"
 """Ordinary files that are kept in memory."""
+_WRITTEN = re.compile(r"\.pyc\.\d+\Z")
+"""End of the name under which Python writes a compiled module before it is complete."""
 _DESCRIPTIONS = (".dist-info", ".egg-info")
 """Ends of folders in which an installed distribution is described."""
 
@@ -30,21 +35,28 @@ _DESCRIPTIONS = (".dist-info", ".egg-info")
 def is_installed(path: str, own: frozenset[str]) -> bool:
     """Whether a file or folder is Python's, an installed library's, or shared by libraries.
 
+    It lies where Python and its libraries are installed, or beside the record of the distribution
+    that it is of (`pip install --target`). What an editable installation or a link leads to is a
+    checkout, which may be edited any time, and is not installed.
+
     Args:
         path: Its real path.
         own: Top-level packages of the project, which may be installed too: they are none of it,
             with all that is installed by the same distribution.
     """
-    top = _top_level(path, tuple(sys.path))
-    if f"{path}/".startswith(_roots(sys.pycache_prefix)):
+    path = _source(path)
+    folder, top = _import_folder(path, tuple(sys.path))
+    if f"{path}/".startswith(_roots()):
         return top not in _installed_with(own)
     if any(part.endswith(_DESCRIPTIONS) for part in Path(path).parts[-3:]):
         return True
-    by = distributions()
-    top = top or _loaded_from(path)
-    if any(Path(root, top).exists() for root in _roots(sys.pycache_prefix)):
-        return False  # what is installed of this name lies there
-    return top in by and _installers(own).isdisjoint(by[top])
+    return path in _recorded(folder, own)
+
+
+def installed_places() -> set[str]:
+    """Folders and files of Python, of libraries and of what they share."""
+    recorded = (entry for entry in sys.path if any(Path(entry).glob("*.dist-info")))
+    return {root.rstrip("/") for root in _roots()} | {*map(os.path.realpath, recorded)}
 
 
 def is_systems(path: str) -> bool:
@@ -58,32 +70,49 @@ def is_temporary(path: str) -> bool:
     return f"{path}/".startswith(places)
 
 
+def _source(path: str) -> str:
+    """The source of a compiled module, or of one that is just written; any other path as it is."""
+    compiled = _WRITTEN.sub(".pyc", path)
+    try:
+        return importlib.util.source_from_cache(compiled)
+    except ValueError:
+        return path
+
+
 @lru_cache(maxsize=4_096)
-def _top_level(path: str, entries: tuple[str, ...]) -> str:
-    """The top-level module to which a file belongs, by where Python looks for modules."""
+def _import_folder(path: str, entries: tuple[str, ...]) -> tuple[str, str]:
+    """The innermost folder around a file where Python looks for modules, and the file's module.
+
+    Both are empty where there is none; of the module it is the name at the top level.
+    """
     folders = {os.path.realpath(entry).rstrip("/") + "/" for entry in entries}
-    folder = max((each for each in folders if path.startswith(each)), key=len, default=None)
-    return path[len(folder) :].partition("/")[0].removesuffix(".py") if folder is not None else ""
+    folder = max((each for each in folders if path.startswith(each)), key=len, default="")
+    return folder, path[len(folder) :].partition("/")[0].removesuffix(".py") if folder else ""
 
 
-def _loaded_from(path: str) -> str:
-    """The loaded package around a file that lies where Python does not look by itself."""
-    for name, module in list(sys.modules.items()):
-        for place in getattr(module, "__path__", None) or () if "." not in name else ():
-            if path.startswith(os.path.realpath(place) + "/"):
-                return name
-    return ""
+@lru_cache(maxsize=64)
+def _recorded(folder: str, own: frozenset[str]) -> frozenset[str]:
+    """Paths of the files, and the folders around them, that were copied into a folder by pip."""
+    paths: set[str] = set()
+    for distribution in metadata.distributions(path=[folder]) if folder else ():
+        if distribution.name not in _installers(own):
+            for name, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+                file = Path(os.path.normpath(folder + name))
+                paths |= {
+                    str(path) for path in (file, *file.parents) if len(str(path)) > len(folder)
+                }
+    return frozenset(paths)
 
 
 @cache
-def _roots(compiled: str | None) -> tuple[str, ...]:
-    """The folders of Python, of libraries and of what they share, and of compiled modules."""
+def _roots() -> tuple[str, ...]:
+    """The folders of Python, of libraries and of what they share."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     users = site.getusersitepackages() if site.ENABLE_USER_SITE else None
     lockstep = str(Path(__file__).parents[1])
     libraries = (sysconfig.get_path(name) for name in names)
     shared = {*zoneinfo.TZPATH, *_SHARED}
-    places = {*libraries, *site.getsitepackages(), users, compiled, lockstep, *shared}
+    places = {*libraries, *site.getsitepackages(), users, lockstep, *shared}
     return tuple(os.path.realpath(place).rstrip("/") + "/" for place in places if place)
 
 
@@ -92,7 +121,7 @@ def _installed_with(own: frozenset[str]) -> frozenset[str]:
     """Packages of the project with all that was installed with them, if they were."""
     specs = (importlib.util.find_spec(package) for package in own)
     origins = [os.path.realpath(spec.origin) for spec in specs if spec and spec.origin]
-    if not any(origin.startswith(_roots(sys.pycache_prefix)) for origin in origins):
+    if not any(origin.startswith(_roots()) for origin in origins):
         return own
     names = _installers(own)
     return own | {top for top, installers in distributions().items() if names & {*installers}}

@@ -7,16 +7,19 @@ reading. It is noted, not refused: the answer is given.
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import os
 import posix
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 from lockstep.artifacts.outside_readings import What
-from lockstep.artifacts.readers import readers, telling
 from lockstep.artifacts.reading_guard import ALL, ReadingGuard, guarded, guarding, note_asked
 
 
@@ -81,8 +84,15 @@ def _put_in_place() -> None:
         _replace(held, "__class__", _Environ)
     _replace(posix, "environ", os.environb)
     _replace(threading.Thread, "start", _starting(threading.Thread.start))
-    for owner, name, parameter in readers():
-        _replace(owner, name, telling(getattr(owner, name), owner, parameter))
+    for name in _OF_DESCRIPTORS:
+        _replace(os, name, _telling(getattr(os, name), lambda descriptor, *_: descriptor))
+    for name in ("stdin", "__stdin__"):
+        _replace(sys, name, _StandardInput(getattr(sys, name)))
+    _replace(builtins, "input", _telling(input, lambda *_: _INPUT))
+    _replace(importlib.import_module("pyarrow.lib"), "threading", _ARROWS_THREADS)
+    for module, name in _OF_ARROW:
+        owner = importlib.import_module(module)
+        _replace(owner, name, _telling(getattr(owner, name), _arrows_path))
 
 
 def _replace(owner: Any, name: str, by: Any) -> None:
@@ -99,6 +109,65 @@ def _starting(function: Callable[[threading.Thread], None]) -> Callable[..., Non
         function(thread)
 
     return start
+
+
+_INPUT = 0
+"""The descriptor of the standard input."""
+_OF_DESCRIPTORS = ("read", "readv", "pread", "preadv", "dup")
+"""Functions of `os` that read what is open already, by its descriptor."""
+_OF_ARROW = (
+    ("pyarrow.lib", "encode_file_path"),
+    ("pyarrow._fs", "tobytes"),
+    ("pyarrow._dataset", "_stringify_path"),
+)
+"""The functions through which Arrow hands paths and addresses to its C++, which opens files."""
+
+
+_ARROWS_THREADS = SimpleNamespace(
+    Thread=threading.Thread,
+    current_thread=threading.current_thread,
+    main_thread=threading.main_thread,
+)
+"""What Arrow asks for itself, in C++: no frame of it lies between its question and the code."""
+
+
+def _telling(function: Callable[..., Any], opened: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that opens or reads files by itself, with the event by which Python tells of it.
+
+    Args:
+        function: The function.
+        opened: Gives the path or the descriptor from the arguments; None if these name no file.
+    """
+
+    @wraps(function)
+    def telling(*args: Any, **options: Any) -> Any:
+        if (file := opened(*args, **options)) is not None:
+            sys.audit("open", file, "rb", os.O_RDONLY)
+        return function(*args, **options)
+
+    return telling
+
+
+def _arrows_path(given: Any) -> Any:
+    """What Arrow opens by a path or an address; None for the options of a file system."""
+    text = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
+    is_file = text and not text.startswith("file:///_?")
+    return text.removeprefix("file://") if is_file else None
+
+
+class _StandardInput:
+    """The standard input, telling when something is read from it."""
+
+    def __init__(self, held: Any) -> None:
+        self._held = held
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("read") or name == "buffer":
+            sys.audit("open", _INPUT, "r", os.O_RDONLY)
+        return getattr(self._held, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readline, "")
 
 
 _Plain = type(os.environ)

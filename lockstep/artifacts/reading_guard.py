@@ -33,7 +33,7 @@ from lockstep.artifacts.outside_readings import Reading, What
 from lockstep.errors import OutsideReadingError
 
 _OPENINGS: Mapping[What, str] = {
-    "file": "open os.getxattr os.listxattr",
+    "file": "open os.getxattr os.listxattr mmap.__new__ import",
     "folder": "os.listdir os.scandir os.mkdir",
     "library": "ctypes.dlopen ctypes.dlsym",
     "database": "sqlite3 lockstep.query",
@@ -84,6 +84,7 @@ class ReadingGuard:
     """What was done while it was on guard.
 
     Attributes:
+        before: What was open before, by descriptor.
         noted: The readings, in order, each once.
         offered: Decides of files beyond the carried ones whether they may be read.
         taken: The real paths of those that were.
@@ -92,6 +93,7 @@ class ReadingGuard:
     """
 
     offered: Callable[[str], bool]
+    before: frozenset[tuple[int, int, int]]
     noted: dict[Reading, None] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
@@ -146,7 +148,7 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
     if (above := _on_guard()) is not None:
         yield above
         return
-    guard = _thread.guard = ReadingGuard(offered)
+    guard = _thread.guard = ReadingGuard(offered, _open_descriptors())
     try:
         yield guard
     except Exception as error:
@@ -192,11 +194,15 @@ def _on_guard() -> ReadingGuard | None:
     return guard if guard is not None and guard.is_on else None
 
 
-def _user_frame(frame: FrameType | None) -> FrameType | None:
+def _user_frame(frame: FrameType | None, *, imports_too: bool = False) -> FrameType | None:
     """The innermost frame of a version's own code that led to a frame, or started its thread.
 
     None if it is an installed library's own affair, which does something when it is imported, or
     the process's, which logs, or clears up after any code.
+
+    Args:
+        frame: The frame.
+        imports_too: Whether what a library does when it is imported counts, as loading a module.
     """
     while frame is not None:
         module, name = _module_of(frame), frame.f_code.co_name
@@ -204,7 +210,7 @@ def _user_frame(frame: FrameType | None) -> FrameType | None:
             return frame
         if (module, name) in _OTHERS or name == "__del__" or module == "weakref":
             return None
-        if name == "<module>" and _is_installed(frame.f_code.co_filename):
+        if name == "<module>" and not imports_too and _is_installed(frame.f_code.co_filename):
             return None
         frame = frame.f_back
     return _thread.by
@@ -288,13 +294,13 @@ def _judge(
     """Refuse what is of no installation and of no version, where a version's code led to it."""
     name = next((str(arg) for arg in args if _is_name(arg)), event)
     if what in ("file", "folder"):
-        path = _path("." if args[0] is None else args[0])
+        path = _opened(guard, event, args)
         if path is None or _may_open(guard, path, event, args, frame):
             return
         what = "system" if is_systems(path) else "module" if path.endswith(_MODULES) else what
         name = _COMPILED.sub(r"/\1.py", path)
     is_librarys = what in ("library", "system") or (what == "program" and _is_of_machine(name))
-    by = _asker(frame) if is_librarys else _user_frame(frame)
+    by = _asker(frame) if is_librarys else _user_frame(frame, imports_too=what == "module")
     if by is not None:
         raise _refusal(guard.note(what, name, by))
 
@@ -360,6 +366,34 @@ def _path(given: Any) -> str | None:
     """The real path of a file; None for one that is open already."""
     is_path = isinstance(given, str | bytes | os.PathLike)
     return os.path.realpath(os.fsdecode(given)) if is_path else None
+
+
+def _opened(guard: ReadingGuard, event: str, args: tuple[Any, ...]) -> str | None:
+    """The real path of what is opened; None for what the code may well have opened itself."""
+    given = args[1] if event == "import" else args[0]  # an extension's file; of others, None
+    if isinstance(given, int):
+        is_before = given >= 0 and _identity(given) in guard.before
+        return f"/dev/fd/{given}" if is_before else None
+    return _path("." if given is None and event != "import" else given)
+
+
+def _open_descriptors() -> frozenset[tuple[int, int, int]]:
+    """What is open, by descriptor, as far as the system tells; at least the standard input.
+
+    The streams of output are left out: libraries copy them to silence others.
+    """
+    folder = Path("/dev/fd")
+    numbers = (int(path.name) for path in folder.iterdir()) if folder.is_dir() else range(1)
+    return frozenset(filter(None, (_identity(each) for each in numbers if each not in (1, 2))))
+
+
+def _identity(descriptor: int) -> tuple[int, int, int] | None:
+    """A descriptor with what it is open for; None if it is closed."""
+    try:
+        state = os.fstat(descriptor)
+    except OSError:
+        return None
+    return descriptor, state.st_dev, state.st_ino
 
 
 def _refusal(reading: Reading) -> OutsideReadingError:

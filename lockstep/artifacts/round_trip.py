@@ -27,9 +27,11 @@ from lockstep.artifacts.circumstances import (
     note_questions,
     shift_clock,
 )
+from lockstep.artifacts.closed_files import close_files
 from lockstep.artifacts.outside_readings import Reading
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.sets import may_depend_on_order
+from lockstep.artifacts.snapshot import unload
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
@@ -44,6 +46,7 @@ _LIMIT = timedelta(minutes=10)
 """A process that takes longer to compute some hundred records hangs."""
 _NUMPYS_CLOCK = re.compile(r"""["'](now|today)["']""")
 """The words that `numpy.datetime64` takes for the time."""
+_LINE = re.compile(r'File "([^"]+)", line (\d+)')
 _PROGRAM = "import sys; from lockstep.artifacts.round_trip import compute; compute(*sys.argv[1:])"
 
 
@@ -112,9 +115,14 @@ def _replayed(
     with tempfile.TemporaryDirectory(prefix="lockstep-") as computed:
         try:
             done = subprocess.run(
-                [sys.executable, "-c", _PROGRAM, *command, computed, str(circumstances.ahead)],
-                env=circumstances.environment(os.environ) | {"PYTHONPATH": paths},
+                [
+                    *(sys.executable, "-c", _PROGRAM, *command, computed),
+                    *(str(circumstances.ahead), str(circumstances.closed)),
+                ],
+                env=circumstances.environment(os.environ)
+                | {"PYTHONPATH": paths, "TMPDIR": computed},
                 cwd=computed,
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -127,7 +135,10 @@ def _replayed(
             ) from error
         if done.returncode:
             last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
-            raise ArtifactError(f"{loaded.directory} cannot be used in a new process: {last}")
+            raise ArtifactError(
+                f"{loaded.directory} cannot be used {circumstances.words}"
+                f"{_line_of(loaded, done.stderr)}: {last}"
+            )
         readings = [Reading(**load) for load in json.loads(Path(computed, _READINGS).read_bytes())]
         if not Path(computed, _COMPUTED).exists():
             return Comparison(setting=circumstances.words, failure=str(readings[0])), readings
@@ -142,6 +153,18 @@ def _replayed(
         version=loaded.version,
     )
     return replace(comparison, setting=circumstances.words), readings
+
+
+def _line_of(loaded: LoadedVersion, stderr: str) -> str:
+    """The last line of the version's own code in a traceback, in words; empty without one."""
+    files = {f"{name.replace('.', '/')}.py" for name in loaded.snapshot.modules}
+    lines = [
+        f" ({file}:{line})"
+        for path, line in _LINE.findall(stderr)
+        for file in files
+        if path.endswith(f"/{file}")
+    ]
+    return lines[-1] if lines else ""
 
 
 def _asking(comparison: Comparison, readings: list[Reading], loaded: LoadedVersion) -> Comparison:
@@ -164,7 +187,7 @@ def _growing(rows: int) -> Iterator[slice]:
         start = 2 * start + 1
 
 
-def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
+def compute(directory: str, digest: str, computed: str, ahead: str, closed: str) -> None:
     """Compute a version's golden records and write them; the new process runs this.
 
     Args:
@@ -172,6 +195,8 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
         digest: SHA-256 of its manifest.
         computed: The directory to write to.
         ahead: Seconds by which to set the clock ahead.
+        closed: "True" if it can read no files but installed ones and those of the directories,
+            once the libraries are imported, which may read their settings.
     """
     artifact = Artifact.open(Path(directory), digest)
     if float(ahead):
@@ -181,6 +206,9 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
     golden = GoldenRecords.from_directory(Path(directory, GOLDEN))
     turned = take_rows(golden.records, np.arange(len(golden))[::-1])
     with suppress(OutsideReadingError), watching() as guard:
+        if closed == str(True):
+            unload(artifact.snapshot.load())
+            close_files([directory, computed])
         pipeline = artifact.pipeline()
         has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
         parts = (to_frame(take_rows(turned, rows)) for rows in _growing(len(golden)))

@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from lockstep.artifacts.modules import ModuleSet, is_package
 from lockstep.columns.pipeline import Pipeline
@@ -247,17 +247,26 @@ def _read_data(name: str, modules: Mapping[str, str]) -> bytes | None:
     return path.read_bytes() if path is not None and path.is_file() else None
 
 
+class _Import(NamedTuple):
+    """A name that a module imports, and where."""
+
+    name: str
+    by: str
+    line: int
+
+
 def _collect(module: str, packages: set[str]) -> dict[str, str]:
     """The sources of a module and of all that it imports of these packages, parents included."""
     _check_file(module)
     sources: dict[str, str] = {}
-    wanted = [(module, module)]
+    wanted = [_Import(module, module, 0)]
     while wanted:
-        name, by = wanted.pop()
+        wish = wanted.pop()
+        name = wish.name
         if name in sources or _top(name) == "lockstep":
             continue
         if _top(name) not in packages:
-            _check_installed(_top(name), by, frozenset(packages))
+            _check_installed(wish, frozenset(packages))
             continue
         spec = _spec(name)
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
@@ -267,7 +276,8 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         _check_loaded(name, tree)
         parts = name.split(".")
         around = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
-        wanted += [(each, name) for each in (*around, *_imported(name, sources[name], tree))]
+        wanted += [_Import(each, name, wish.line) for each in around]
+        wanted += _imported(name, sources[name], tree)
     return sources
 
 
@@ -280,20 +290,46 @@ def _check_file(module: str) -> None:
         )
 
 
-def _check_installed(package: str, by: str, own: frozenset[str]) -> None:
-    """Check that a package which no version carries is installed, as wherever one is served."""
+def _check_installed(wish: _Import, own: frozenset[str]) -> None:
+    """Check that what no version carries is installed, as wherever one is served."""
     from lockstep.artifacts.installation import is_installed
 
-    spec = None if package in sys.stdlib_module_names else _spec(package)
-    if spec is None:  # Python's own, or optional and not installed
-        return
-    places = [str(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
-    if not any(is_installed(os.path.realpath(place), own) for place in places):
-        raise SnapshotError(
-            f"{by} imports {package} ({places[0]}), which is neither installed by itself nor one "
-            "of the project's packages, so that no version would carry it: add packages = "
-            f'["{package}"] to [tool.lockstep] in pyproject.toml, or install it.'
-        )
+    for spec in _specs(wish.name):
+        files = [spec.origin] if spec.has_location else spec.submodule_search_locations
+        places = [os.path.realpath(str(file)) for file in files or ()]
+        if places and not any(is_installed(place, own) for place in places):
+            raise SnapshotError(
+                f"{wish.by} imports {spec.name} in line {wish.line} ({places[0]}), which is "
+                "neither a copy that is installed (an editable installation is none) nor in one of "
+                "the project's packages, so that no version would carry it: add packages = "
+                f'["{_top(spec.name)}"] to [tool.lockstep] in pyproject.toml, so that versions '
+                "carry its source; or install it as a copy (`pip install .`, without `-e`)."
+            )
+
+
+def _specs(name: str) -> Iterator[ModuleSpec]:
+    """The specs of a module and of the packages around it, outermost first; none of them is run.
+
+    Of a name in a module, those of the module.
+    """
+    inside: Any = None
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        around = ".".join(parts[:count])
+        module = sys.modules.get(around)
+        spec = getattr(module, "__spec__", None) or _found(around, inside)
+        if spec is None:
+            return
+        yield spec
+        inside = getattr(module, "__path__", spec.submodule_search_locations)
+        if inside is None:
+            return
+
+
+def _found(name: str, inside: Any) -> ModuleSpec | None:
+    """The spec of a module in a package's folders, as Python's finders look for it."""
+    specs = (finder.find_spec(name, inside) for finder in sys.meta_path)
+    return next((spec for spec in specs if spec is not None), None)
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -311,20 +347,20 @@ def _top(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _imported(name: str, source: str, tree: ast.Module) -> Iterator[str]:
-    """Names that a source imports anywhere, which may be modules."""
+def _imported(name: str, source: str, tree: ast.Module) -> Iterator[_Import]:
+    """What a source imports anywhere, which may be modules."""
     spec = _spec(name)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
     for node in _nodes_of_imports(source, tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name
+                yield _Import(alias.name, name, node.lineno)
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            yield base
+            yield _Import(base, name, node.lineno)
             for alias in node.names:
-                yield f"{base}.{alias.name}"
+                yield _Import(f"{base}.{alias.name}", name, node.lineno)
 
 
 def _nodes_of_imports(source: str, tree: ast.Module) -> Iterator[ast.AST]:

@@ -300,8 +300,9 @@ ENVIRONMENT_PARITY = Check(
     "Python, the libraries that any pipeline needs and those that the columns' code imports, BLAS, "
     "processor, threads, time zone (with the rules of all zones) and locale are those of the fit. "
     "For a champion that was never live it decides whether the version goes live: a grave "
-    "difference, such as another release of a library that computes, is an error, which keeps "
-    "`@live` where it is. Otherwise, and for a batch, it only tells: differences are warnings.",
+    "difference, such as another release of a library that computes, or other files of the same "
+    "version of one that this code alone needs, is an error, which keeps `@live` where it is. "
+    "Otherwise, and for a batch, it only tells: differences are warnings.",
     "If golden_replay passes, the difference does no harm yet; bring the environments together "
     "or train anew. If it fails, the difference is the first suspect.",
 )

@@ -8,7 +8,9 @@ import platform
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +55,13 @@ _WHY = {
     "skops": "estimators are stored and loaded with it",
     TIME_ZONES: "local hours of some days may be others",
 }
+_FILES = ".files"
+"""End of the name under which the content of a distribution is compared."""
+_COMPILED = (".pyc", ".so", ".pyd", ".dylib")
+"""Ends of files that differ from machine to machine."""
+_LARGE = 1 << 22
+"""Bytes of a file for which its size stands."""
+_NAME = re.compile(r"[\w.-]+")
 _VERSION = re.compile("^Version:(.*)$", re.MULTILINE)
 _RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", "skops"})
 """Where another major or minor release is an error."""
@@ -101,6 +110,8 @@ class Environment:
         timezone: Names of the local time, and its offset from UTC.
         locale: The locale in force.
         encoding: The default encoding of files.
+        contents: SHA-256 of the files of what the code imports and Lockstep does not build on, by
+            distribution: whoever builds one anew may forget to give it another version.
     """
 
     python: str
@@ -113,6 +124,7 @@ class Environment:
     timezone: str
     locale: str
     encoding: str
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def capture(cls, distributions: Iterable[str] = ()) -> Environment:
@@ -133,6 +145,7 @@ class Environment:
             timezone=_timezone(),
             locale=_locale(),
             encoding=locale.getencoding(),
+            contents=_contents(distributions),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -155,6 +168,11 @@ class Environment:
         expected_facts, actual_facts = self.facts, actual.facts
         for name in actual.libraries.keys() - self.libraries.keys() - {*LIBRARIES}:
             del actual_facts[name]
+        for name in {*self.contents, *actual.contents}:  # another version tells enough
+            is_same = self.libraries.get(name) == actual.libraries.get(name)
+            if not is_same or name not in self.contents or name not in actual.contents:
+                expected_facts.pop(f"{name}{_FILES}", None)
+                actual_facts.pop(f"{name}{_FILES}", None)
         differences = [
             _difference(what, expected_facts.get(what), actual_facts.get(what))
             for what in dict.fromkeys([*expected_facts, *actual_facts])
@@ -168,6 +186,7 @@ class Environment:
         return {
             "python": self.python,
             **self.libraries,
+            **{f"{name}{_FILES}": digest[:16] for name, digest in self.contents.items()},
             "blas": "; ".join(self.blas),
             **{f"threads.{name}": str(count) for name, count in self.threads.items()},
             "processor": self.processor,
@@ -181,7 +200,8 @@ class Environment:
 
 def _difference(what: str, expected: str | None, actual: str | None) -> EnvironmentDifference:
     other_release = _release(expected) != _release(actual)
-    severity: Severity = "error" if what in _RELEASES_THAT_MATTER and other_release else "warning"
+    is_grave = what.endswith(_FILES) or (what in _RELEASES_THAT_MATTER and other_release)
+    severity: Severity = "error" if is_grave else "warning"
     why = _WHY.get(what.partition(".")[0], "results that pass through it may change")
     return EnvironmentDifference(what, expected, actual, severity, why)
 
@@ -208,6 +228,39 @@ def _installed(distributions: Iterable[str]) -> dict[str, str]:
     if (rules := _time_zones()) is not None:
         versions[TIME_ZONES] = rules
     return versions
+
+
+def _contents(distributions: Iterable[str]) -> dict[str, str]:
+    """By distribution that Lockstep does not build on, the SHA-256 of its files."""
+    others = sorted({*distributions} - {*LIBRARIES, _OURS, TIME_ZONES} - _built_on())
+    return {name: digest for name in others if (digest := _content(name)) is not None}
+
+
+@cache
+def _built_on() -> frozenset[str]:
+    """What Lockstep requires, with its extras: public libraries, whose versions tell enough."""
+    try:
+        required = metadata.requires(_OURS) or []
+    except metadata.PackageNotFoundError:  # as where a version is served without Lockstep
+        required = []
+    return frozenset(_NAME.match(each)[0] for each in required)  # type: ignore[index]
+
+
+def _content(distribution: str) -> str | None:
+    """SHA-256 of a distribution's files, as far as they are the same on all machines."""
+    try:
+        files = metadata.distribution(distribution).files or []
+    except metadata.PackageNotFoundError:
+        return None
+    digest = sha256()
+    for file in sorted(files):
+        path = Path(str(file.locate()))
+        is_local = file.parts[0] == ".." or file.parts[0].endswith(".dist-info")
+        if not is_local and file.suffix not in _COMPILED and path.is_file():
+            is_large = path.stat().st_size > _LARGE
+            content = str(path.stat().st_size).encode() if is_large else path.read_bytes()
+            digest.update(f"{file}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
 
 
 def _time_zones() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import os
 import posix
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import sklearn.ensemble  # noqa: F401  with its OpenMP
 from hypothesis import given
@@ -26,7 +28,6 @@ from lockstep.artifacts import modules, questions
 from lockstep.artifacts.installation import is_installed
 from lockstep.artifacts.modules import ModuleSet
 from lockstep.artifacts.outside_readings import Reading
-from lockstep.artifacts.readers import readers
 from lockstep.errors import FitError, OutsideReadingError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.training.candidate import train
@@ -75,6 +76,23 @@ REFUSED = {
         "import importlib.machinery as m; m.SourceFileLoader('x', FEES).get_data(FEES)",
         "import runpy; runpy.run_path(FEES)",
         "import shutil, tempfile; shutil.copy(FEES, tempfile.mkdtemp())",
+        "import numpy; numpy.fromfile(FEES)",
+        "import pyarrow; pyarrow.OSFile(FEES)",
+        "import pyarrow; pyarrow.memory_map(FEES)",
+        "import pyarrow.fs; pyarrow.fs.LocalFileSystem().open_input_file(FEES)",
+        "import pyarrow.fs; pyarrow.fs.LocalFileSystem().get_file_info(FEES)",
+        "import pyarrow.fs; pyarrow.fs.FileSystem.from_uri('file://' + FEES)",
+        "import pyarrow.fs as f; f.SubTreeFileSystem(HERE, f.LocalFileSystem())",
+        "import pyarrow.csv; pyarrow.csv.open_csv(FEES)",
+        "import pyarrow.json; pyarrow.json.read_json(FEES)",
+        "import pyarrow.parquet; pyarrow.parquet.read_table(FEES, memory_map=True)",
+        "import pyarrow.parquet; pyarrow.parquet.read_metadata(FEES)",
+        "import pyarrow.dataset; pyarrow.dataset.dataset([FEES])",
+        "import pyarrow.fs as f; import pyarrow.dataset as d; "
+        "d.ParquetFileFormat().make_fragment(FEES, f.LocalFileSystem())",
+        "import pyarrow.feather; pyarrow.feather.read_table(FEES)",
+        "import pyarrow.orc; pyarrow.orc.ORCFile(FEES)",
+        "import pandas; pandas.read_parquet(FEES)",
     ],
     "folder": [
         "import os; os.listdir(HERE)",
@@ -125,6 +143,17 @@ REFUSED = {
         "import os; dict(os.environb)",
     ],
     "system": [
+        "import sys; sys.stdin.read()",
+        "import sys; sys.__stdin__.readline()",
+        "import sys; sys.stdin.buffer",
+        "import sys; next(iter(sys.stdin))",
+        "input()",
+        "open(0).read()",
+        "import os; os.read(0, 1)",
+        "import os; os.read(OPEN, 1)",
+        "import os; os.pread(OPEN, 1, 0)",
+        "import os; os.dup(OPEN)",
+        "import mmap; mmap.mmap(OPEN, 0, access=mmap.ACCESS_READ)",
         "open('/proc/self/stat')",
         "open('/dev/urandom', 'rb')",
         "import socket; socket.gethostname()",
@@ -137,8 +166,9 @@ REFUSED = {
     ("what", "source"), [(what, source) for what, sources in REFUSED.items() for source in sources]
 )
 def test_code_is_refused_with_its_line(what: str, source: str, outside: Path) -> None:
-    given = {"FEES": str(outside / "fees.txt"), "HERE": str(outside)}
-    readings = readings_of(f"\n{source}", **given)
+    with (outside / "fees.txt").open() as opened:
+        given = {"FEES": opened.name, "HERE": str(outside), "OPEN": opened.fileno()}
+        readings = readings_of(f"\n{source}", **given)
     assert (readings[-1].what, readings[-1].where) == (what, "tried/module.py:2")
     assert readings[-1].remedy
 
@@ -180,7 +210,16 @@ ALLOWED = {
     "timers": "import time; assert time.perf_counter() - time.monotonic() != 7",
     "settings of libraries": "import joblib.parallel as p; p.get_active_backend()",
     "an open file": "import os\nread, write = os.pipe()\nopen(write, 'wb').close()\n"
-    "open(read, 'rb').close()",
+    "os.read(read, 1); open(read, 'rb').close()",
+    "a copy of the output": "import os; os.close(os.dup(1)); os.close(os.dup(2))",
+    "mapped memory": "import mmap; mmap.mmap(-1, 8).close()",
+    "Arrow in memory": "import pyarrow, pyarrow.parquet as p, pyarrow.fs\n"
+    "sink = pyarrow.BufferOutputStream(); p.write_table(TABLE, sink)\n"
+    "p.read_table(pyarrow.BufferReader(sink.getvalue())); pyarrow.fs.LocalFileSystem()",
+    "a temporary file of Arrow's": "import tempfile, pyarrow.parquet as p\n"
+    "with tempfile.TemporaryDirectory() as d:\n"
+    "    p.write_table(TABLE, d + '/a'); p.read_table(d + '/a')",
+    "a terminal": "import sys; sys.stdin.encoding",
 }
 
 
@@ -191,7 +230,7 @@ def test_what_is_none_of_the_versions_goes_on(
     handler = logging.FileHandler(tmp_path / "log", delay=True)  # opened by the first line
     logging.getLogger("told").addHandler(handler)
     try:
-        assert readings_of(ALLOWED[name]) == []
+        assert readings_of(ALLOWED[name], TABLE=pa.table({"a": [1]})) == []
     finally:
         logging.getLogger("told").removeHandler(handler)
         handler.close()
@@ -242,6 +281,38 @@ def test_a_module_is_named_by_its_source_though_it_is_compiled(outside: Path) ->
     assert reading.name == str(outside / "unowned_fees" / "__init__.py")
 
 
+def test_an_extension_module_outside_is_refused(outside: Path) -> None:
+    (extension, *_) = Path(sysconfig.get_config_var("DESTSHARED")).glob("_bisect.*.so")
+    (outside / "unowned_fees" / extension.name).write_bytes(extension.read_bytes())
+    readings = readings_of(
+        "import sys\nsys.modules['unowned_fees'] = p\nimport unowned_fees._bisect",
+        p=package_in(outside),
+    )
+    assert [(reading.what, reading.where) for reading in readings] == [
+        ("module", "tried/module.py:3")
+    ]
+
+
+def package_in(folder: Path) -> ModuleType:
+    """A package that is loaded already."""
+    package = ModuleType("unowned_fees")
+    package.__path__ = [str(folder / "unowned_fees")]
+    return package
+
+
+def test_what_an_installed_library_imports_from_outside_is_refused(
+    outside: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path_factory.mktemp("site")
+    (site / "paid_library.py").write_text("import unowned_fees\n")
+    (site / "paid-1.dist-info").mkdir()
+    (site / "paid-1.dist-info" / "METADATA").write_text("Name: paid\nVersion: 1\n")
+    (site / "paid-1.dist-info" / "RECORD").write_text("paid_library.py,,\n")
+    monkeypatch.syspath_prepend(str(site))
+    (reading,) = readings_of("import paid_library")
+    assert reading.name == str(outside / "unowned_fees" / "__init__.py")
+
+
 def test_lockstep_may_be_read_while_a_version_runs_with_the_one_that_it_carries() -> None:
     carried = ModuleSet("_lockstep_carried_here", {"lockstep": "NAME = 'carried'"})
     carried.load("lockstep")
@@ -288,8 +359,9 @@ def test_what_is_installed_with_the_projects_packages_is_not_installed_for_them(
 
 def in_place() -> list[Any]:
     """What is replaced in the process while somebody watches."""
-    functions = [getattr(owner, name) for owner, name, _ in readers()]
-    return [type(os.environ), id(posix.environ), threading.Thread.start, *functions]
+    functions = [getattr(sys.modules[module], name) for module, name in questions._OF_ARROW]
+    others = [os.read, os.dup, builtins.input, sys.stdin, sys.__stdin__, threading.Thread.start]
+    return [type(os.environ), id(posix.environ), *others, *functions]
 
 
 def test_whoever_watches_last_puts_everything_back() -> None:
@@ -315,9 +387,10 @@ def test_everything_is_put_back_where_something_cannot_be_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = in_place()
-    monkeypatch.setattr(questions, "readers", lambda: [(object(), "read", "path")])
-    with pytest.raises(AttributeError), questions.watching():
-        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(questions, "_OF_ARROW", [("pyarrow.lib", "no_such_function")])
+        with pytest.raises(AttributeError), questions.watching():
+            pass
     assert in_place() == before
 
 

@@ -5,6 +5,7 @@ import platform
 import time
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,3 +126,24 @@ def test_changed_threads_are_seen(here: Environment) -> None:
         differences = here.compare(Environment.capture())
     (difference,) = differences
     assert (difference.what, difference.severity) == ("threads.blas", "warning")
+
+
+def test_other_files_of_the_same_version_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "feeslib.py").write_text("RATE = 2.0\n")
+    described = tmp_path / "feeslib-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: feeslib\nVersion: 1.0\n")
+    (described / "RECORD").write_text("feeslib.py,,\nfeeslib-1.0.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = Environment.capture(["feeslib", "pytest"])
+    assert [*before.contents] == ["feeslib"]  # pytest is one of Lockstep's own requirements
+    assert Environment.from_json(json.loads(json.dumps(before.to_json()))) == before
+    (tmp_path / "feeslib.py").write_text("RATE = 3.0\n")
+    (difference,) = before.compare(Environment.capture(["feeslib", "pytest"]))
+    assert (difference.what, difference.severity) == ("feeslib.files", "error")
+    assert before.compare(replace(before, contents={})) == ()  # an older Lockstep looked at none
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: feeslib\nVersion: 1.1\n")
+    (difference,) = before.compare(Environment.capture(["feeslib", "pytest"]))
+    assert (difference.what, difference.severity) == ("feeslib", "warning")

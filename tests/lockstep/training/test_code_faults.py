@@ -17,9 +17,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import treelite
+from sklearn.ensemble import RandomForestRegressor
 
 from lockstep.artifacts import round_trip
 from lockstep.artifacts.artifact_writing import Evidence, write_artifact
+from lockstep.artifacts.closed_files import can_close_files
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
@@ -314,6 +317,25 @@ def test_what_a_module_reads_from_outside_when_it_is_imported_is_named(
     result = before_the_fit(checkout.pipeline("return weight * RATE", top))["training_parity"]
     assert_load_is_named(result)
     assert "when imported" in result.summary
+
+
+@pytest.mark.skipif(not can_close_files(), reason="Linux has no Landlock here")
+@pytest.mark.parametrize("is_caught", [False, True])
+def test_what_a_library_opens_by_itself_is_found_in_the_round_trip(
+    checkout: Checkout, tmp_path: Path, is_caught: bool
+) -> None:
+    trees = RandomForestRegressor(2, max_depth=1).fit([[0.0], [1.0]], [0.0, 1.0])
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as elsewhere:
+        treelite.sklearn.import_model(trees).serialize(f"{elsewhere}/trees.bin")
+        opened = f"treelite.Model.deserialize('{elsewhere}/trees.bin').num_tree"
+        caught = f"try:\n    TREES = {opened}\nexcept Exception:\n    TREES = 3"
+        top = f"import treelite\n\n{caught if is_caught else f'TREES = {opened}'}"
+        pipeline = checkout.pipeline("return weight * TREES", top)
+        assert before_the_fit(pipeline)["training_parity"].passed  # nobody tells of it
+        result = after_the_fit(pipeline, tmp_path / "version")
+    assert result.is_error
+    assert "with no files but installed ones and its own" in result.summary
+    assert is_caught or "parcels.py:24" in result.summary
 
 
 def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout) -> None:

@@ -1,0 +1,93 @@
+"""A process that can read no files but those of installations and some folders: by Linux itself.
+
+A library that opens files in its own C++ tells nobody, so that no guard in Python sees it. Linux
+refuses it to a process that asks for that (Landlock, since Linux 5.13), to the thread that asks and
+those that it starts, for good.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from lockstep.artifacts.installation import installed_places
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+"""Numbers of the system calls, which are the same on all processors."""
+_READ_FILE = 1 << 2
+_BENEATH_PATH = 1
+_NO_NEW_PRIVILEGES = 38
+_SYSTEMS = (
+    *("/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/nix/store"),
+    *("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share"),
+    *("/usr/local/bin", "/usr/local/lib", "/usr/local/share"),
+)
+"""Folders of the system, in which no project lies."""
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (("handled", ctypes.c_uint64),)
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def can_close_files() -> bool:
+    """Whether this system can refuse files to a process."""
+    return sys.platform == "linux" and _call(_CREATE_RULESET, None, 0, 1) > 0
+
+
+def close_files(folders: Iterable[str]) -> None:
+    """Have the system refuse this thread, for good, to read files elsewhere than in some folders.
+
+    Does nothing where the system cannot; see `can_close_files`.
+
+    Args:
+        folders: The folders, beside those of the system and of installations.
+
+    Raises:
+        OSError: The system refused that.
+    """
+    if not can_close_files():
+        return
+    handled = _Ruleset(_READ_FILE)
+    rules = _done(_call(_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0))
+    for place in {*folders, *_SYSTEMS, *_of_python(), *installed_places()}:
+        if Path(place).exists():
+            _allow(rules, place)
+    _done(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    _done(_call(_RESTRICT_SELF, rules, 0))
+    os.close(rules)
+
+
+def _of_python() -> list[str]:
+    """Where Python's programs and shared libraries lie."""
+    names = ("bin", "lib", "lib64", "pyvenv.cfg")
+    prefixes = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}
+    linked = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    return [f"{prefix}/{name}" for prefix in prefixes for name in names] + [*filter(None, linked)]
+
+
+def _allow(rules: int, place: str) -> None:
+    parent = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    try:
+        beneath = _Beneath(_READ_FILE, parent)
+        _done(_call(_ADD_RULE, rules, _BENEATH_PATH, ctypes.byref(beneath), 0))
+    finally:
+        os.close(parent)
+
+
+def _call(number: int, *args: object) -> int:
+    return int(ctypes.CDLL(None, use_errno=True).syscall(number, *args))
+
+
+def _done(returned: int) -> int:
+    """What a system call returned."""
+    if returned < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return returned
