@@ -210,6 +210,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         past = list(view.past)
         days = []
         for (day, rows), state in zip(days_of(view), states, strict=True):
+            past = [batch for batch in past if day - DAYS <= batch.day]
             values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched)
             own = 4 * len(values)
             recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
@@ -246,7 +247,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                     is_cut=is_cut,
                 )
             )
-            past.append(light_batch(state, day, len(rows)))
+            kept = {"values": _bytes_of(values), "sizes": _bytes_of(sizes)}
+            past.append(msgspec.structs.replace(light_batch(state, day, len(rows)), **kept))
         return days
 
     def _strict_breaks(self, view: View) -> Iterator[tuple[int, Array]]:
@@ -269,8 +271,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [
             msgspec.structs.replace(
                 past_batch(view, day.rows, day.state, partition, day.day, self),
-                values=day.values.astype("<f4").tobytes(),
-                sizes=day.sizes.astype("<f4").tobytes(),
+                values=_bytes_of(day.values),
+                sizes=_bytes_of(day.sizes),
             )
             for day in judged
         ]
@@ -401,6 +403,10 @@ def _is_half(rows: int, fewest: int) -> bool:
     The square root of a count has a deviation of a half (Anscombe, 1948).
     """
     return 2 * rows <= fewest and np.sqrt(fewest) - np.sqrt(rows) >= _CUT_DEVIATIONS / 2
+
+
+def _bytes_of(values: Array) -> bytes:
+    return values.astype("<f4").tobytes()
 
 
 def _array_of(parts: Sequence[tuple[int, int]]) -> Ints:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from lockstep.checks.constraint_checks import (
 )
 from lockstep.checks.ingest import Ingested
 from lockstep.columns.kinds import Columns
-from lockstep.columns.tables import concat, take_rows
+from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.constraints.view import View
 from lockstep.parity.counterfactuals import Impact, drawn
@@ -31,6 +32,11 @@ from lockstep.scoring.unit import days_of
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+
+Day: TypeAlias = tuple[int, Columns]
+"""A day, counted from 1970, with its rows."""
+_BLOCK_ROWS = 50_000
+"""Rows of days that are judged together: each quantity of a row is an array of so many numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +88,23 @@ def compare(
     accepted = {**earlier.accepted, **before}
     kinds, day = live.pipeline.record_schema.kinds, day_of(work, live)
     nothing = concat([], kinds)
-    judged, own = _judged(work, live, nothing, 0, earlier, ingested, accept, accepted)
+    judged, own = _judged(work, live, [(0, nothing)], earlier, ingested, accept, accepted)
     days = {day for of_unit in units for day in of_unit}
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
     blocking, held_back = judged, dict[int, str]()
-    for at, columns in by_day(attempt, units, kinds, partial(days_of, live, day=day)):
+    left = _Blocks(by_day(attempt, units, kinds, partial(days_of, live, day=day)))
+    for block in left:
         known = replace(earlier, batches=[*earlier.batches, *own[-DAYS:]])
-        of_day, kept = _judged(work, live, columns, at, known, ingested, accept, accepted)
-        blocking = blocking + of_day
-        if may_hold and of_day.errors:
-            held_back[at] = of_day.errors[0].finding.what
-            of_day, kept = of_day.held_back(), []
-        judged, own = judged + of_day, [*own, *kept]
+        found, kept = _judged(work, live, block, known, ingested, accept, accepted)
+        if may_hold and found.errors:
+            if len(block) > 1:  # the days after one that is held back do not look back at it
+                left.part(block, min(error.finding.day for error in found.errors))
+                continue
+            held_back[block[0][0]] = found.errors[0].finding.what
+        blocking = blocking + found
+        if block[0][0] in held_back:
+            found, kept = found.held_back(), []
+        judged, own = judged + found, [*own, *kept]
     if len(held_back) == len(days):
         judged, held_back = blocking, {}
     return ComparedBatch(
@@ -105,23 +116,59 @@ def compare(
     )
 
 
+class _Blocks:
+    """Days that follow upon each other, some thousand rows at a time: a day alone costs as much.
+
+    Args:
+        days: The days with their rows, in order.
+    """
+
+    def __init__(self, days: Iterable[Day]) -> None:
+        self._days = iter(days)
+        self._parted: list[list[Day]] = []
+        self._next: Day | None = None
+
+    def __iter__(self) -> Iterator[list[Day]]:
+        while block := self._parted.pop(0) if self._parted else self._following():
+            yield block
+
+    def part(self, block: list[Day], day: int) -> None:
+        """Give a block again, in the days before one, that one, and those after it."""
+        at = [number for number, _ in block].index(day)
+        parts = (block[:at], [block[at]], block[at + 1 :])
+        self._parted[:0] = [part for part in parts if part]
+
+    def _following(self) -> list[Day]:
+        block: list[Day] = []
+        rows = 0
+        while (day := self._next or next(self._days, None)) is not None:
+            self._next = day
+            rows += len(next(iter(day[1].values())))
+            if block and rows > _BLOCK_ROWS:
+                break
+            block.append(day)
+            self._next = None
+        return block
+
+
 def _judged(
     work: Work,
     live: LoadedVersion,
-    columns: Columns,
-    day: int,
+    block: Sequence[Day],
     earlier: Earlier,
     ingested: Ingested,
     accept: Sequence[str],
     accepted: Mapping[str, float],
 ) -> tuple[WeighedBatch, list[PastBatch]]:
-    """The rows of a day held against the constraints, and what is kept of them."""
+    """The rows of some days held against the constraints, and what is kept of each day."""
     constraints = live.constraints
-    days = np.full(len(columns[live.pipeline.key]), day)
+    columns = stacked([columns for _, columns in block])
+    days = np.repeat([day for day, _ in block], [len(rows[live.pipeline.key]) for _, rows in block])
     view = constraints.view(columns, days, earlier.batches)
     terms = replace(terms_of(work, live, ingested, earlier, view), accept=accept, accepted=accepted)
     judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
     past = constraints.remembered(view, judged.days, work.partition)
+    judged = replace(judged, days=judged.days[-1:])
     if (first := judged.first) is not None:
         rows = first.finding.rows if len(first.finding.rows) else np.arange(len(view))
         judged = replace(judged, asked=take_rows(columns, drawn(rows)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ from lockstep.checks.messages import Message, Place
 from lockstep.columns.decode import Decoded, decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
+from lockstep.scoring import among
 from lockstep.scoring.partition import ScoredPartition, score
 from lockstep.scoring.work import Work
+from lockstep.store.parquet import Store
 
 FIRST = date(2020, 3, 1)
 
@@ -249,6 +252,32 @@ def test_a_day_of_a_file_with_an_error_is_held_back_and_the_others_are_published
     assert "360 rows in = 240 scored + 0 quarantined + 0 duplicates + 120 held back" in (
         found.results["row_conservation"].summary
     )
+
+
+@pytest.mark.parametrize("policy", ["block", "set_aside"])
+def test_days_that_are_judged_together_are_judged_as_one_by_one(
+    version, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [rows_of(day(number)) for number in range(12)]
+    frames[3]["weight"] *= 1.8
+    frames[4] = swapped_key(4)
+    frames[8]["weight"] = 2_500.0
+    rows = decode(pd.concat(frames, ignore_index=True), version.pipeline.record_schema)
+    declared = replace(ASSETS, on_violation=policy)
+    results = []
+    for most in (1, 50_000):
+        monkeypatch.setattr(among, "_BLOCK_ROWS", most)
+        store = Store(tmp_path / str(most))  # neither looks back at the other
+        found = score(Work(declared, store, "inbox", "twelve_days.csv"), version, rows)
+        results.append(
+            {
+                check: (found.batch.results[check].summary, found.batch.results[check].table)
+                for check in ("constraints", "sudden_shift")
+            }
+        )
+    for check, (summary, table) in results[0].items():
+        assert results[1][check][0] == summary
+        assert results[1][check][1] == table
 
 
 def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(live, version) -> None:
