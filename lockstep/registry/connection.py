@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lockstep.artifacts.disks import disk_error
+from lockstep.columns.plain import one_line
 from lockstep.errors import LockstepError, RegistryError, RegistryUnreachableError
 from lockstep.registry.databases import complete_tables, is_blank
 from lockstep.registry.locations import is_of_home, location, move_locations
@@ -143,7 +144,7 @@ class Connection:
             ) from error
         except MlflowException as error:
             raise RegistryError(
-                f"The registry at {self.shown_uri} refused: {error.message}"
+                f"The registry at {self.shown_uri} refused: {one_line(error.message)}."
             ) from error
         except OSError as error:
             refused = disk_error(error) or error
