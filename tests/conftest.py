@@ -17,6 +17,8 @@ start_command()
 settings.register_profile("lockstep", deadline=None)  # how fast a machine is, is no property
 settings.load_profile("lockstep")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As the registry sets it, whichever test is the first to import MLflow.
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 # Processes inherit that SIGINT is ignored, as it is where a shell runs the tests in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
