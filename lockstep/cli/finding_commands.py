@@ -109,10 +109,8 @@ def audit(
     from lockstep.scoring.audit import expected_seconds, home_parts
 
     names = [pipeline] if pipeline is not None else list(context.all_pipelines().declared)
-    parts = {
-        name: home_parts(context.pipeline(name), context.home(), context.registry())
-        for name in names
-    }
+    home, registry = context.home(), context.registry()
+    parts = {name: home_parts(context.pipeline(name), home, registry) for name in names}
     every = [unit for of_pipeline in parts.values() for unit in of_pipeline]
     if not as_json:
         files, size = sum(len(unit.files) for unit in every), sum(unit.bytes for unit in every)

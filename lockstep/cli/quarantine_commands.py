@@ -10,10 +10,11 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
+from lockstep.cli.finding_commands import named_partition
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets
-    from lockstep.store.partition_records import Records
+    from lockstep.store.parquet import Store
     from lockstep.store.put_back import RowBack
     from lockstep.store.quarantine import AsideRow
 
@@ -41,7 +42,7 @@ def list_aside(
     from lockstep.columns.plain import counted, cut
 
     declared = context.pipeline(pipeline)
-    rows = list(_aside(declared, day, file, attempt))
+    rows = list(_aside(declared, named_partition(pipeline, day, file), attempt))
     if as_json:
         show_json([{"partition": partition, **asdict(row)} for partition, row in rows])
         return
@@ -79,7 +80,8 @@ def show(
     from lockstep.errors import LockstepError
 
     declared = context.pipeline(pipeline)
-    rows = [(name, row) for name, row in _aside(declared, day, file, attempt) if row.key == key]
+    aside = _aside(declared, named_partition(pipeline, day, file), attempt)
+    rows = [(name, row) for name, row in aside if row.key == key]
     if not rows:
         raise LockstepError(
             f"No row of {declared.name} with the key {key} is set aside there; see: lockstep "
@@ -118,6 +120,7 @@ def retry(
     from lockstep.cli.row_commands import score_again
     from lockstep.errors import LockstepError
     from lockstep.store.put_back import put_back
+    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if (day is None) == (file is None):
@@ -127,20 +130,22 @@ def retry(
             "Say which rows: --key KEY for one to accept as it is, or --rows FILE with corrected "
             "ones."
         )
-    records, partition = _partition(declared, day, file)
-    aside = [row for _, row in _aside(declared, day, file, None)]
+    partition = named_partition(pipeline, day, file)
+    assert partition is not None, "a day or a file is given"
+    aside = [row for _, row in _aside(declared, partition, None)]
     back = [_accepted(aside, name) for name in key or ()]
     if rows is not None:
         back += _corrected(declared, aside, rows, row)
-    put_back(records, partition, back)
+    stream = "daily" if day is not None else "inbox"
+    put_back(stream_records(declared, _store(declared), stream), partition, back)
     try:
-        score_again(declared, records.stream, partition, as_json=as_json)
+        score_again(declared, stream, partition, as_json=as_json)
     finally:
         before = {found.digest for found in aside} - {found.digest for found in back}
         keys = {_key(declared, found) for found in back}
         again = [
             found
-            for _, found in _aside(declared, day, file, None)
+            for _, found in _aside(declared, partition, None)
             if found.key in keys and found.digest not in before
         ]
         for found in again:
@@ -154,29 +159,21 @@ def _key(declared: PipelineAssets, back: RowBack) -> str | None:
     return back.key if back.record is None else str(back.record[declared.pipeline.key])
 
 
-def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> tuple[Records, str]:
-    from lockstep.cli.finding_commands import named_partition
+def _store(declared: PipelineAssets) -> Store:
     from lockstep.store.parquet import Store
-    from lockstep.store.streams import stream_records
 
-    stream = "daily" if day is not None else "inbox"
-    store = Store(context.home().data / declared.name)
-    return stream_records(declared, store, stream), named_partition(declared.name, day, file) or ""
+    return Store(context.home().data / declared.name)
 
 
 def _aside(
-    declared: PipelineAssets, day: str | None, file: Path | None, number: int | None
+    declared: PipelineAssets, named: str | None, number: int | None
 ) -> Iterator[tuple[str, AsideRow]]:
-    """The rows that the last attempts set aside, with their partitions."""
-    from lockstep.cli.finding_commands import named_partition
-    from lockstep.store.parquet import Store
+    """The rows that the last attempts set aside, of one partition or of all, with these."""
     from lockstep.store.quarantine import all_aside
     from lockstep.store.streams import stream_records, streams
 
-    named = named_partition(declared.name, day, file)
-    store = Store(context.home().data / declared.name)
     for stream in streams(declared):
-        records = stream_records(declared, store, stream.name)
+        records = stream_records(declared, _store(declared), stream.name)
         for partition in records.attempted():
             if named not in (None, partition):
                 continue

@@ -324,21 +324,13 @@ def uncompressing(path: Path) -> Iterator[BinaryIO]:
     import pyarrow as pa
 
     codec = _CODECS.get(path.suffix.lower())
-    try:
-        with path.open("rb") as file:
-            if codec is None:
-                yield file
-            else:
-                with pa.CompressedInputStream(file, codec) as stream:
-                    yield stream
-    except OSError as error:
-        if error.errno is not None:  # none is of the content
-            raise _unavailable(path, error) from error
-        raise UnreadableError(
-            f"{path} cannot be uncompressed ({codec}): {one_line(str(error))}.",
-            where=str(path),
-            todo="Have it delivered whole, and compressed as its name says.",
-        ) from error
+    todo = "Have it delivered whole, and compressed as its name says."
+    with _reading_content(path, f"uncompressed ({codec})", todo), path.open("rb") as file:
+        if codec is None:
+            yield file
+        else:
+            with pa.CompressedInputStream(file, codec) as stream:
+                yield stream
 
 
 def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.Table:
@@ -485,6 +477,13 @@ def unreadable_parquet(path: Path) -> Iterator[None]:
         UnavailableError: The system cannot read it.
         UnreadableError: It is no Parquet file, or damaged.
     """
+    with _reading_content(path, "read as Parquet (cut off or half-written?)", "Write it anew."):
+        yield
+
+
+@contextmanager
+def _reading_content(path: Path, how: str, todo: str) -> Iterator[None]:
+    """Turn the errors of Arrow into one that says that a file cannot be read in a way."""
     import pyarrow as pa
 
     try:
@@ -492,11 +491,8 @@ def unreadable_parquet(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # none is of the content
             raise _unavailable(path, error) from error
-        raise UnreadableError(
-            f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}.",
-            where=str(path),
-            todo="Write it anew.",
-        ) from error
+        what = f"{path} cannot be {how}: {one_line(str(error))}."
+        raise UnreadableError(what, where=str(path), todo=todo) from error
 
 
 def nameless_index(schema: pa.Schema) -> list[str]:

@@ -33,6 +33,12 @@ def set_blas_threads() -> None:
     threadpool_limits(limits=int(os.environ[_BLAS[0]]), user_api="blas")
 
 
+def set_one_thread() -> None:
+    """Give all numeric libraries one thread in this process: those loaded, and those to come."""
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", *_BLAS), "1"))
+    threadpool_limits(limits=1)
+
+
 def openmp_threads_for(rows: int) -> AbstractContextManager[Any]:
     """Limit OpenMP to one thread while this thread computes so many rows, if they are few."""
     if rows > FEW_ROWS:

@@ -185,13 +185,15 @@ def read_files(
         InputError: See `lockstep.columns.files.decode_file`.
     """
     pieces: list[Held | FileRows] = []
+    first = 0
     are_few = not plain and sum(path.stat().st_size for path in paths if path.is_file()) <= rows
     for path in paths:
-        first = sum(piece.rows for piece in pieces)
-        of_file = (
-            () if are_few else cut(path, written, plain=plain.get(path), first=first, rows=rows)
-        )
-        pieces += of_file or (Held(decode_file(path, schema, written, first=first)),)
+        of_file: Sequence[Held | FileRows] = ()
+        if not are_few:
+            of_file = cut(path, written, plain=plain.get(path), first=first, rows=rows)
+        of_file = of_file or (Held(decode_file(path, schema, written, first=first)),)
+        pieces += of_file
+        first += sum(piece.rows for piece in of_file)
     units = tuple(_together(pieces, rows))
     return Units(units) if len(units) > 1 else units[0].read(schema)
 

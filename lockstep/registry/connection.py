@@ -112,9 +112,8 @@ class Connection:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         file = _file_of(self.uri)
-        if file is not None:
-            self.call(complete_tables, file)
-        if self.artifact_root is not None:
+        is_empty = file is None or self.call(complete_tables, file)
+        if is_empty and self.artifact_root is not None:
             self.call(SqlAlchemyStore, self.uri, location(self.artifact_root))
 
     def _move_locations(self) -> None:

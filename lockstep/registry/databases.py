@@ -25,11 +25,14 @@ def is_blank(file: Path) -> bool:
     return not file.exists() or file.stat().st_size == 0
 
 
-def complete_tables(file: Path) -> None:
+def complete_tables(file: Path) -> bool:
     """Make or migrate MLflow's tables in a file, where it lacks some; a no-op for all others.
 
     Whether it lacks some is MLflow's own question: it would then make them itself. Tables that were
     left half made, and hold nothing, are made anew.
+
+    Returns:
+        Whether the tables hold nothing yet.
 
     Raises:
         RegistryError: They hold something, and MLflow cannot complete them.
@@ -38,11 +41,11 @@ def complete_tables(file: Path) -> None:
     with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as disk:
         tables = _tables(disk)
         is_empty = not any(_has_rows(disk, name) for name in tables.intersection(_CONTENT))
-        if _is_complete(tables) and (not is_empty or _is_newest(disk)):
-            return
-        if not is_empty:
-            _lock(disk)
-        _complete(disk, file, is_empty)
+        if not _is_complete(tables) or (is_empty and not _is_newest(disk)):
+            if not is_empty:
+                _lock(disk)
+            _complete(disk, file, is_empty)
+        return is_empty
 
 
 def _complete(disk: sqlite3.Connection, file: Path, is_empty: bool) -> None:

@@ -10,7 +10,6 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
@@ -44,17 +43,6 @@ class RayCluster:
     address: str = EMBEDDED
     workers: int = 2
     _is_begun: bool = field(default=False, init=False, repr=False)
-
-    def __enter__(self) -> RayCluster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the cluster; one of this machine alone ends."""

@@ -13,18 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 from typing import Protocol, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.threads import set_one_thread
 from lockstep.errors import LostWorkerError
 from lockstep.project.home import Home
 
@@ -38,7 +36,6 @@ _WAIT = 0.5
 """Seconds before the second try; twice as many before each further one."""
 AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 class Executor(Protocol):
@@ -95,17 +92,6 @@ class Pool:
 
     workers: int = 2
     _pool: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End its processes."""
@@ -171,10 +157,10 @@ def executor_of(home: Home) -> Iterator[Executor]:
     if home.ray is not None:
         from lockstep.scoring.cluster import RayCluster
 
-        with RayCluster(home.ray, home.workers) as cluster:
+        with closing(RayCluster(home.ray, home.workers)) as cluster:
             yield cluster
     elif home.workers > 1:
-        with Pool(home.workers) as pool:
+        with closing(Pool(home.workers)) as pool:
             yield pool
     else:
         yield IN_PROCESS
@@ -196,9 +182,8 @@ class Opened:
 
 
 def _begin() -> None:
-    """Give the numeric libraries one thread, loaded or not, and end with the process that began."""
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    threadpool_limits(limits=1)
+    """Give the numeric libraries one thread, and end with the process that began this one."""
+    set_one_thread()
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -87,11 +87,13 @@ def read_delivery(
     """
     parts = _whole(path) if path.is_dir() else [path]
     plain = {part: target for part in parts if (target := _uncompressed(part)) is not None}
-    read = read_files(parts, schema, written, plain=plain, rows=rows)
-    if isinstance(read, Units):
-        return replace(read, scratch=tuple(plain.values()))
-    remove_scratch(plain.values())
-    return read
+    read: Decoded | Units | None = None
+    try:
+        read = read_files(parts, schema, written, plain=plain, rows=rows)
+    finally:
+        if not isinstance(read, Units):
+            remove_scratch(plain.values())
+    return replace(read, scratch=tuple(plain.values())) if isinstance(read, Units) else read
 
 
 def remove_scratch(files: Iterable[Path]) -> None:

@@ -1,6 +1,7 @@
 """Units on a Ray cluster: alike to the bit, and none lost with a worker or a node."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,7 @@ __all__ = ["path", "store", "version"]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    with RayCluster(workers=2) as running:
+    with closing(RayCluster(workers=2)) as running:
         yield running
 
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -45,7 +46,7 @@ DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with Pool(2) as running:
+    with closing(Pool(2)) as running:
         yield running
 
 
@@ -132,14 +133,14 @@ def test_a_pool_of_processes_gives_what_one_process_gives(store, version, path, 
 
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:
     tasks = [(tmp_path, number) for number in range(2)]
-    with Pool(1) as running:
+    with closing(Pool(1)) as running:
         assert list(running.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
 
 
 def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     done = []
-    with Pool(1) as running, pytest.raises(LostWorkerError, match="without a result: 2"):
+    with closing(Pool(1)) as running, pytest.raises(LostWorkerError, match="without a result: 2"):
         done.extend(running.map(always_ending, version, [1, 2, 3]))
     assert done == [1]
 
@@ -244,7 +245,7 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     frame.to_csv(tmp_path / "things.csv", index=False)
 
     rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=8)
-    with Pool(2) as pool:
+    with closing(Pool(2)) as pool:
         work = Work(declared, store, "inbox", FILE, executor=pool)
         found = score(work, version, rows, accept=["size"])
 

@@ -218,6 +218,14 @@ def home_beside(place: Workplace, tmp_path: Path) -> Live:
     return Live(place.home.registry(), "orders", tmp_path / "beside" / "live" / "orders.json")
 
 
+def home_left_behind(place: Workplace, tmp_path: Path) -> Live:
+    """Another home, which serves the old version while the new one was decided on."""
+    beside = home_beside(place, tmp_path)
+    assert beside.take_over().version == OLD
+    place.promote(NEW)
+    return beside
+
+
 def test_another_home_takes_over_what_it_has_replayed(place: Workplace, tmp_path: Path) -> None:
     beside = home_beside(place, tmp_path)
     place.promote(NEW)
@@ -230,9 +238,7 @@ def test_another_home_takes_over_what_it_has_replayed(place: Workplace, tmp_path
 def test_another_home_in_which_golden_records_differ_keeps_the_version_that_it_had(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beside = home_beside(place, tmp_path)
-    assert beside.take_over().version == OLD
-    place.promote(NEW)
+    beside = home_left_behind(place, tmp_path)
 
     def swapped(model: LogisticRegression, rows: np.ndarray) -> np.ndarray:
         return predict(model, rows)[:, ::-1]
@@ -251,9 +257,7 @@ def test_another_home_in_which_golden_records_differ_keeps_the_version_that_it_h
 def test_a_decision_that_a_run_does_not_take_over_is_replayed_once(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beside = home_beside(place, tmp_path)
-    assert beside.take_over().version == OLD
-    place.promote(NEW)
+    beside = home_left_behind(place, tmp_path)
     replay = Mock(return_value=CheckResult(False, "other values came out"))
     monkeypatch.setattr(live_version, "check_replay", replay)
     kept = KeptLive(beside.registry, beside.name, beside.path)
