@@ -145,7 +145,9 @@ def test_pods_have_the_home_and_dagster_where_their_image_has_them() -> None:
                 assert mount["mountPath"] == HOME
             elif mount.get("subPath") == "dagster.yaml":
                 assert mount["mountPath"] == f"{dagster}/dagster.yaml"
-    assert launcher["volume_mounts"] == [{"name": "home", "mountPath": HOME}]
+    (code,) = templates()["lockstep-code"]["spec"]["containers"]
+    assert launcher["volume_mounts"] == code["volumeMounts"]
+    assert launcher["volumes"] == templates()["lockstep-code"]["spec"]["volumes"]
 
 
 def test_what_pods_refer_to_is_there() -> None:
