@@ -24,7 +24,8 @@ from lockstep.errors import FailingFunctionError, LostWorkerError, UnreadableErr
 from lockstep.parity.comparison import Comparison
 from lockstep.rules.row_rules import RuleCounts
 from lockstep.scoring.among import day_of
-from lockstep.scoring.executors import IN_PROCESS, Executor
+from lockstep.scoring.day_rows import forget_days
+from lockstep.scoring.executors import Executor
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
@@ -130,12 +131,13 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     ]
     done: list[IngestedUnit] = []
     try:
-        for unit in _executor(work, tasks).map(ingest_unit, live, tasks):
+        for unit in work.executor_for(tasks).map(ingest_unit, live, tasks):
             attempt.written.update(unit.files)
             done.append(unit)
     except UnreadableError as error:
         attempt.written.clear()
         forget_keys(attempt.folder, count)
+        forget_days(attempt.folder, count)
         raise units.failing(error) from error
     finally:
         remove_scratch(units.scratch)
@@ -147,7 +149,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         lost = [
             LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
         ]
-        for loss in _executor(work, lost).map(lose_rows, live, lost):
+        for loss in work.executor_for(lost).map(lose_rows, live, lost):
             attempt.written.update(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
@@ -190,7 +192,7 @@ def hold_days(
         for number, first in enumerate(accumulate(sizes[:-1], initial=0))
         if held_back.keys() & days[number].keys()
     ]
-    for loss in _executor(work, tasks).map(hold_rows, live, tasks):
+    for loss in work.executor_for(tasks).map(hold_rows, live, tasks):
         attempt.written.update(loss.files)
         ingested = ingested.holding(loss.aside)
         days[loss.number] = loss.days
@@ -230,7 +232,7 @@ def score_units(
     ]
     done: list[ScoredUnit] = []
     failing = Aside()
-    for unit in _scored(_executor(work, tasks), live, tasks):
+    for unit in _scored(work.executor_for(tasks), live, tasks):
         if isinstance(unit, FailedUnit):
             return unit
         failing = failing + unit.failing if done else unit.failing
@@ -255,11 +257,6 @@ def score_units(
         sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
         environments=sorted({unit.fingerprint for unit in done}),
     )
-
-
-def _executor(work: Work, tasks: Sequence[object]) -> Executor:
-    """A single task is not worth the start of another process."""
-    return work.executor if len(tasks) > 1 else IN_PROCESS
 
 
 def _scored(

@@ -37,6 +37,7 @@ from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
 from lockstep.rules.row_rules import RowRules, RuleCounts, applicable_rules, compile_rules
+from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed
 from lockstep.stats.sampling import Sample, Sampling
@@ -245,6 +246,8 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     aside = quarantine_table(wrong, ingested.duplicates.rows)
     if task.of > 1:
         write_keys(task.folder, task.number, accepted[key], rows.rows[keep])
+    days = days_of(live, accepted, task.day)
+    write_days(task.folder, task.number, accepted, days)
     return IngestedUnit(
         number=task.number,
         files=dict(
@@ -256,7 +259,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         ingested=ingested,
         sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
         rules=attempted(compile_rules(suite).count, rows.columns, back.accepted),
-        days=_counted(days_of(live, accepted, task.day)),
+        days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
     )
@@ -277,7 +280,9 @@ def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
         for place in places.tolist()
     }
     lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
-    return _without(live, task, columns, places, lost, quarantine_table((), lost))
+    found, left = _without(live, task, columns, places, lost, quarantine_table((), lost))
+    write_days(task.folder, task.number, left, days_of(live, left, task.day))
+    return found
 
 
 def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
@@ -296,7 +301,7 @@ def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
     }
     numbers = task.first + np.arange(len(days))
     lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
-    return _without(live, task, columns, places, lost, quarantine_table((), held_back=lost))
+    return _without(live, task, columns, places, lost, quarantine_table((), held_back=lost))[0]
 
 
 def _held_back(day: int, why: str) -> Reason:
@@ -318,7 +323,7 @@ def _without(
     places: Ints,
     lost: Sequence[Rejected],
     table: pa.Table,
-) -> LostRows:
+) -> tuple[LostRows, Columns]:
     """Write a unit anew without the rows at some places, and these beside what was set aside."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -330,7 +335,8 @@ def _without(
         write_part(folder, "batch", number, to_arrow(left)),
         write_part(folder, "batch_quarantine", number, pa.concat_tables([before, table])),
     )
-    return LostRows(number, dict(files), Aside.of(lost), _counted(days_of(live, left, task.day)))
+    days = _counted(days_of(live, left, task.day))
+    return LostRows(number, dict(files), Aside.of(lost), days), left
 
 
 def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
@@ -386,7 +392,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
             role: attempted(partial(_count, suite), rows.columns, rows.accepted)
             for role, suite in suites.items()
         },
-        company=attempted(in_other_company, serving, rows.columns),
+        company=attempted(in_other_company, serving, rows.columns, task.rows),
         sums={
             name: ExactSum.of(rows.kept[name])
             for name in pipeline.graph.outputs
