@@ -36,7 +36,8 @@ from lockstep.constraints.view import by_clock
 from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
-from lockstep.rules.row_rules import RowRules, RuleCounts, applicable_rules, compile_rules
+from lockstep.rules.row_rules import RowRules, applicable_rules
+from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed
@@ -90,7 +91,7 @@ class IngestedUnit:
         files: SHA-256 of the files that it wrote, by name.
         ingested: Its parted rows.
         sample: The drawn ones of all rows that fit their declaration.
-        rules: What the row rules of the input suite count.
+        counts: What the input suite needs of all its rows.
         days: How many of its accepted rows are of each day, counted from 1970.
         fingerprint: The fingerprint of the environment that it was read in.
         back: Which rows were put back.
@@ -100,7 +101,7 @@ class IngestedUnit:
     files: Mapping[str, str]
     ingested: Ingested
     sample: Sample
-    rules: Attempted[RuleCounts]
+    counts: Attempted[SuiteCounts]
     days: Mapping[int, int]
     fingerprint: str
     back: PutBack
@@ -198,7 +199,7 @@ class ScoredUnit:
         failing: Rows on which a function raises.
         broken: Computed rows that a row rule refuses.
         sample: The drawn ones of the computed rows.
-        rules: What the row rules of a suite count, by the suite's role.
+        counts: What a suite needs of all its rows, by the suite's role.
         company: The comparison with the same rows computed among others.
         sums: The sum of each output that is a number or a flag.
         fingerprint: The fingerprint of the environment that it was scored in.
@@ -209,7 +210,7 @@ class ScoredUnit:
     failing: Aside
     broken: Aside
     sample: Sample
-    rules: Mapping[str, Attempted[RuleCounts]]
+    counts: Mapping[str, Attempted[SuiteCounts]]
     company: Attempted[Comparison]
     sums: Mapping[str, ExactSum]
     fingerprint: str
@@ -258,7 +259,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         ),
         ingested=ingested,
         sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
-        rules=attempted(compile_rules(suite).count, rows.columns, back.accepted),
+        counts=attempted(partial(_count, suite, task.draw), rows.columns, back.accepted),
         days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
@@ -388,8 +389,8 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
         failing=Aside.of(failing),
         broken=Aside.of(broken),
         sample=Sample.of(rows.columns, key, places[computed] + task.first, is_kept, task.draw),
-        rules={
-            role: attempted(partial(_count, suite), rows.columns, rows.accepted)
+        counts={
+            role: attempted(partial(_count, suite, task.draw), rows.columns, rows.accepted)
             for role, suite in suites.items()
         },
         company=attempted(in_other_company, serving, rows.columns, task.rows),
@@ -437,8 +438,10 @@ def days_of(live: LoadedVersion, columns: Columns, day: int | None) -> Ints:
     return local.astype("datetime64[D]").astype(np.int64)
 
 
-def _count(suite: Mapping[str, object], columns: Columns, accepted: Collection[int]) -> RuleCounts:
-    return compile_rules(suite).count(columns, accepted)
+def _count(
+    suite: Mapping[str, object], draw: Sampling, columns: Columns, accepted: Collection[int]
+) -> SuiteCounts:
+    return SuiteCounts.of(suite, columns, accepted, alone=draw.is_all)
 
 
 def _counted(days: Ints) -> Mapping[int, int]:
