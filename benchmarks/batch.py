@@ -89,23 +89,16 @@ class Run:
 def write_batch(days: Sequence[pd.DataFrame], rows: int, path: Path) -> None:
     """Write the year again and again, with fresh keys, until there are enough rows."""
     left, around = rows, 0
-    with parquet.ParquetWriter(path, pa.Table.from_pandas(days[0]).schema) as file:
+    year = pd.concat(days, ignore_index=True)
+    keys = year["flight_id"].str.split(" ", n=3, expand=True)
+    with parquet.ParquetWriter(path, pa.Table.from_pandas(year).schema) as file:
         while left:
-            for day in days:
-                part = day.head(left)
-                if around:  # a day, a carrier, a flight number, where and when
-                    keys = part["flight_id"].str.split(" ", n=3, expand=True)
-                    number = (int(1e4) * around + keys[2].astype(int)).astype(str)
-                    part = part.assign(
-                        flight_id=keys[0] + " " + keys[1] + " " + number + " " + keys[3]
-                    )
-                file.write_table(
-                    pa.Table.from_pandas(part, file.schema, preserve_index=False), _GROUP
-                )
-                left -= len(part)
-                if not left:
-                    return
-            around += 1
+            # a day, a carrier, a flight number, where and when
+            number = (int(1e4) * around + keys[2].astype(int)).astype(str)
+            fresh = keys[0] + " " + keys[1] + " " + number + " " + keys[3]
+            part = year.assign(flight_id=fresh if around else year["flight_id"]).head(left)
+            file.write_table(pa.Table.from_pandas(part, file.schema, preserve_index=False), _GROUP)
+            left, around = left - len(part), around + 1
 
 
 def by_script(live: LoadedVersion, path: Path, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import to_frame
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.row_rules import compile_rules
-from lockstep.suites.validation import evaluate
+from lockstep.suites.evaluation import evaluate
 
 FLOATS = st.sampled_from([np.nan, 0.0, -0.0, 1.0, 2.5, -3.0, np.inf, -np.inf, 2.0**53, 5e-324])
 INTS = st.sampled_from([0, 1, -1, 7, 100, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)])
