@@ -201,7 +201,7 @@ def weigh(
     """
     lighter = replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
     findings = list(misdated)
-    if np.maximum(lighter.evidence, lighter.blocks).max(initial=0) >= 1:
+    if (np.maximum(lighter.evidence, lighter.blocks) >= 1).any():  # NaN where a day has no value
         findings += [
             _without(finding, constraints, excused)
             for finding in findings_of(constraints, opened(), lighter)
