@@ -134,7 +134,7 @@ def test_a_newly_promoted_version_scores_a_range_again_and_both_stay_readable(
     days = (FIRST, SECOND)
     assert backfill(live, days)[0].error is None
     before = {day: live.attempt(day).read("published").to_pandas() for day in days}
-    other = live.fit(edited_orders(("return weight > 5", "return weight > 2")))
+    other = live.fit(edited_orders(("C=10.0", "C=0.001")))
     live.let_serve(other)
     assert backfill(live, days)[0].error is None
     for day in days:

@@ -135,7 +135,7 @@ def test_an_object_that_is_replaced_is_scored_beside_the_first_and_observed(
     assert second != first
     report = daemon.score(second)
     assert len(daemon.published(second)) == 40
-    assert [check.check for check in report.checks if check.result == "warned"] == ["restated"]
+    assert "restated" in [check.check for check in report.checks if check.result == "warned"]
     assert len(daemon.published(first)) == 20
 
 
@@ -159,29 +159,34 @@ def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
     assert sorted(names) == ["here", "monday"]
 
 
-@pytest.mark.parametrize(
-    "command", [("score", "orders", "--day", "2020-03-01"), ("train", "orders")]
-)
-def test_a_source_in_a_store_that_does_not_answer_is_a_line_and_status_2(
-    live_checkout: Checkout, command: str
+def test_a_history_in_a_store_that_does_not_answer_is_a_line_and_status_2(
+    checkout: Checkout,
 ) -> None:
-    live_checkout.edit(
-        "assets/orders.py", "FunctionSource, Pipe", "CsvSource, FunctionSource, Pipe"
-    )
-    for role, function in (("daily", "orders"), ("history", "history")):
-        name = "{day}.csv" if role == "daily" else "all.csv"
-        new = f'{role}=CsvSource("s3://nobodys/{name}")'
-        live_checkout.edit("assets/orders.py", f"{role}=FunctionSource({function})", new)
+    assert_told(checkout, "history", "history", "all.csv", "train", "orders")
+
+
+def test_a_day_in_a_store_that_does_not_answer_is_a_line_and_status_2(
+    live_checkout: Checkout,
+) -> None:
+    command = ("score", "orders", "--day", "2020-03-01")
+    assert_told(live_checkout, "daily", "orders", "{day}.csv", *command)
+    assert not (live_checkout.home / "data" / "orders" / "daily" / "published").exists()
+
+
+def assert_told(checkout: Checkout, role: str, function: str, name: str, *command: str) -> None:
+    """Have a source of a checkout read from a store that does not answer, by a command."""
+    imported = "FunctionSource, PipelineAssets"
+    checkout.edit("assets/orders.py", imported, f"CsvSource, {imported}")
+    source = f'{role}=CsvSource("s3://nobodys/{name}")'
+    checkout.edit("assets/orders.py", f"{role}=FunctionSource({function})", source)
     endpoint = f"http://127.0.0.1:{free_port()}"
     credentials = {"AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": SECRET}
-    done = live_checkout.lockstep(*command.split(), AWS_ENDPOINT_URL=endpoint, **credentials)
+    done = checkout.lockstep(*command, AWS_ENDPOINT_URL=endpoint, **credentials)
     assert done.returncode == 2, done.stderr
     (line,) = (line for line in done.stderr.splitlines() if "nobodys" in line)
     assert "cannot be read now" in line
     assert SECRET not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    published = live_checkout.home / "data" / "orders" / "daily" / "published"
-    assert not published.exists()
 
 
 def test_an_inbox_that_is_no_address_is_refused_in_a_line(
