@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -49,6 +49,10 @@ class Work:
     live: LiveState | None = None
     executor: Executor = IN_PROCESS
     once: bool = False
+
+    def executor_for(self, tasks: Sequence[object]) -> Executor:
+        """Works on tasks; a single one is not worth the start of another process."""
+        return self.executor if len(tasks) > 1 else IN_PROCESS
 
     @property
     def records(self) -> Records:

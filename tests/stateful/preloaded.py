@@ -47,6 +47,7 @@ from lockstep.parity import (  # noqa: E402
 from lockstep.project.home import Home  # noqa: E402
 from lockstep.registry.mlmodel import requirements  # noqa: E402
 from lockstep.suites import validation  # noqa: E402, F401
+from tests.fixtures.databases import keep_scripts_and_engines  # noqa: E402
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -68,5 +69,6 @@ def _use_once() -> None:
     sklearn.linear_model.LinearRegression().fit(pd.DataFrame({"number": [0.0, 1.0]}), [0, 1])
 
 
+keep_scripts_and_engines()
 _use_once()
 gc.freeze()  # what is loaded stays: nobody looks for garbage in it

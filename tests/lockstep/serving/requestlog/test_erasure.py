@@ -1,7 +1,7 @@
 """Erasure: what was logged of a key is gone, all else is as it was, and a note says so."""
 
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import SegmentFile
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Scorer
+from tests.fixtures.kills import ended_by
 from tests.lockstep.serving.requestlog.conftest import (
     FIELDS,
     OUTPUTS,
@@ -32,7 +33,7 @@ from tests.lockstep.serving.requestlog.conftest import (
     refused,
     some_columns,
 )
-from tests.lockstep.serving.requestlog.test_log import KEY, ROOT, Records, ask, logged_ids, segments
+from tests.lockstep.serving.requestlog.test_log import KEY, Records, ask, logged_ids, segments
 
 PERSON = "order 4"
 
@@ -176,32 +177,22 @@ def test_a_segment_that_nobody_seals_is_named_and_nothing_is_erased(tmp_path: Pa
     assert segment_names(tmp_path) == [whole.name]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from lockstep.serving.requestlog.erasure import LoggedKey, erase_key
+def erase_killed(folder: Path, before: int) -> int:
+    """Erase in a process that is killed before its write of a number; the signal that ended it."""
+    left = iter(range(before - 1))
 
-left = int(sys.argv[2])
-
-def heed(name, arguments):
-    global left
-    is_write = name in ("os.rename", "os.remove", "os.utime") or (
-        name == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    )
-    if is_write and str(arguments[0]).startswith(sys.argv[1]):
-        left -= 1
-        if not left:
+    def heed(name: str, arguments: tuple[Any, ...]) -> None:
+        is_write = name in ("os.rename", "os.remove", "os.utime") or (
+            name == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        )
+        if is_write and str(arguments[0]).startswith(str(folder)) and next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-sys.addaudithook(heed)
-erase_key(Path(sys.argv[1]), LoggedKey("key", "order 4", lambda: None))
-"""
+    def work() -> None:
+        sys.addaudithook(heed)
+        erase_key(folder, LoggedKey("key", PERSON, lambda: None))
 
-
-def erase_killed(folder: Path, before: int) -> int:
-    """Erase in a process that is killed before its write of a number; its exit status."""
-    command = [sys.executable, "-c", KILLED, str(folder), str(before)]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return ended_by(work)
 
 
 def test_a_kill_at_any_write_leaves_each_segment_as_before_or_erased(tmp_path: Path) -> None:
