@@ -37,7 +37,8 @@ _OPENINGS: Mapping[What, str] = {
     "folder": "os.listdir os.scandir os.mkdir",
     "library": "ctypes.dlopen ctypes.dlsym",
     "database": "sqlite3 lockstep.query",
-    "network": "socket urllib http ftplib imaplib nntplib poplib smtplib telnetlib webbrowser",
+    "network": "socket urllib http ftplib imaplib nntplib poplib smtplib telnetlib webbrowser "
+    "lockstep.store",
     "program": "subprocess pty os.system os.posix_spawn os.exec os.spawn os.fork os.forkpty",
     "system": "socket.gethostname",
 }

@@ -49,7 +49,8 @@ def _lines(inbox: Inbox, text: Path, dagster: str, *, is_new: bool) -> Iterator[
     except FileNotFoundError:  # its file was moved meanwhile
         return
     state = lines[0].partition(":")[0]
-    if not is_beside(text) or (state in _TOLD_ONCE and not is_new):
+    is_there = state == "left" or is_beside(text)  # what is left may be in an object store
+    if not is_there or (state in _TOLD_ONCE and not is_new):
         return
     first, *rest = lines if state in _TOLD_WHOLE else lines[:1]
     yield _stamped(inbox.pipeline, first)

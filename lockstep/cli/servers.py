@@ -234,6 +234,8 @@ def show_pages(project: Project, addresses: Addresses) -> None:
         say(f"  lineage {addresses.dagster}/asset-groups~{selection}/")
         say(f"  model   {addresses.mlflow}/#/models/{name}")
         say(f"  inbox   {project.home.inbox(name)}")
+        if (delivered := project.home.delivered(name)) is not None:
+            say(f"          {delivered}")
         if name in addresses.servers:
             is_live = project.home.live(name).exists()
             form = "a form in the browser; for programs: /docs"

@@ -19,6 +19,8 @@ from lockstep.dagster.partition_events import (
 )
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.dagster.shown_partitions import ShownPartitions
+from lockstep.dagster.tries import is_automatic
+from lockstep.errors import SupersededError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -72,14 +74,20 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         shown.catch_up()
         shown.hand_over()
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition) as fate, executor_of(home) as executor:
+        stage: Stage | None = None
+        with (
+            _published_once(context, work),
+            _told_upstream(stream, home, work.partition) as fate,
+            executor_of(home) as executor,
+        ):
             stage = batch_step(
                 replace(work, executor=executor),
                 _live(declared, home, registry),
                 partial(stream.read, home, work.partition),
                 accept=config.accept,
             )
-        yield _told(context, home, work, "batch", stage, fate)
+        if stage is not None:
+            yield _told(context, home, work, "batch", stage, fate)
 
     return batch
 
@@ -130,6 +138,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         partitions=stream_partitions(declared, stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
+        skippable=True,  # where another run has published it
         description=(
             f"What consumers read of one {stream.unit}: key, outputs, the version and the time. "
             "It is written only when every blocking check of the batch and of its scores passed."
@@ -141,9 +150,11 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     )
     def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition) as fate:
+        stage: Stage | None = None
+        with _published_once(context, work), _told_upstream(stream, home, work.partition) as fate:
             stage = publish(work)
-        yield _told(context, home, work, "published", stage, fate)
+        if stage is not None:
+            yield _told(context, home, work, "published", stage, fate)
 
     return published
 
@@ -160,6 +171,9 @@ def _told_upstream(
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
     try:
         yield metadata
+    except SupersededError:
+        stream.tell(home, partition, None)
+        raise
     except Exception as error:
         stream.tell(home, partition, error)
         raise
@@ -169,11 +183,29 @@ def _told_upstream(
     )
 
 
+@contextmanager
+def _published_once(context: dg.AssetExecutionContext, work: Work) -> Iterator[None]:
+    """End a step of a run that nobody waits for where another run has published its partition."""
+    try:
+        yield
+    except SupersededError as error:
+        if not work.once:
+            raise
+        context.log.warning(str(error))
+
+
 def _work(
     declared: PipelineAssets, stream: Stream, context: dg.AssetExecutionContext, home: Home
 ) -> Work:
     store = Store(home.data / declared.name)
-    return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
+    return Work(
+        declared,
+        store,
+        stream.name,
+        context.partition_key,
+        context.run.run_id,
+        once=is_automatic(context.run),
+    )
 
 
 def _live(declared: PipelineAssets, home: Home, registry: Registry) -> Live:

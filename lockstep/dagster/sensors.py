@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,12 +23,15 @@ from lockstep.dagster.jobs import (
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
+from lockstep.errors import InputError, LockedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.project.object_stores import StoreAddress
 from lockstep.registry.registry import Registry
 from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.fates import Fate, Inbox
+from lockstep.store.fetching import Fetched, fetch
 from lockstep.store.inbox import Claim, claim_files, left_alone
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
@@ -164,17 +168,24 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         inbox = home.inbox(declared.name)
         known = set(context.instance.get_dynamic_partitions(f"{declared.name}_inbox"))
         waiting: list[str] = []
-        claims = claim_files(inbox, tell=waiting.append)
+        fetched = _fetch(home.delivered(declared.name), inbox, waiting.append)
+        try:
+            claims = claim_files(inbox, tell=waiting.append)
+        except LockedError as error:
+            return dg.SkipReason(str(error))
         for line in waiting:
             context.log.info(line)
         files = inbox_of(declared, home)
         fail_killed(context.instance, every_job)  # a killed one keeps a place in the queue
         fates = [
-            *files.tell_left(),
+            *files.tell_left(fetched.left),
             *(fate for fate in files.untold() if fate.state == "repeated"),
             *filter(None, (_changed(files, claim) for claim in claims)),
         ]
-        observed = [_observation(declared, fate) for fate in fates]
+        observed = [
+            *(_observation(declared, fate) for fate in fates),
+            *(_replaced(declared, address) for address in fetched.replaced),
+        ]
         requests: list[dg.RunRequest] = []
         for partition in files.unpublished(claim.partition for claim in claims):
             runs = last_runs(context.instance, job, {_PARTITION: partition})
@@ -186,7 +197,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         if not requests:
             what = [fate.message.what for fate in fates] or [f"No new file in {inbox}."]
             what += waiting
-            if left := left_alone(inbox):
+            if left := [*left_alone(inbox), *fetched.left]:
                 names = listed(shown_name(entry.path.name) for entry in left)
                 what.append(f"Left alone, with the reason beside each: {names}.")
             return dg.SensorResult(skip_reason=" ".join(what), asset_events=observed)
@@ -199,6 +210,29 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         )
 
     return file_arrived
+
+
+def _fetch(address: StoreAddress | None, inbox: Path, tell: Callable[[str], object]) -> Fetched:
+    """Fetch what has come into a folder of a store; one that does not answer is told in a line."""
+    if address is None:
+        return Fetched()
+    try:
+        return fetch(address, inbox, tell=tell)
+    except (InputError, LockedError) as error:
+        tell(str(error))
+        return Fetched()
+
+
+def _replaced(declared: PipelineAssets, address: str) -> dg.AssetObservation:
+    """An observation of an object that was claimed before, and has another content now."""
+    return dg.AssetObservation(
+        [declared.name, "inbox", "batch"],
+        description=to_markdown(
+            f"{address} was replaced after it was claimed. What was published is of its first "
+            "content; the new one is scored as a file of its own."
+        ),
+        metadata={"file": dg.MetadataValue.text(address), "what became of it": "changed"},
+    )
 
 
 def _changed(files: Inbox, claim: Claim) -> Fate | None:

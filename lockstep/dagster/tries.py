@@ -19,6 +19,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from lockstep.errors import (
     FetchError,
+    LockedError,
     RegistryUnreachableError,
     UnavailableError,
     UnavailableFilesError,
@@ -34,8 +35,9 @@ FROM_OUTSIDE = (
     UnavailableFilesError,
     RegistryUnreachableError,
     FetchError,
+    LockedError,
 )
-"""Errors of a disk, of the network, of the registry and of upstream systems.
+"""Errors of a disk, of the network, of the registry, of upstream systems, and of others at work.
 
 No errors of content: a delivery stays as it is until somebody delivers it again.
 """
@@ -68,13 +70,18 @@ def retry_later(context: dg.AssetExecutionContext, error: Exception) -> None:
     Raises:
         RetryRequested: The step is tried again.
     """
-    if not any(tag in context.run.tags for tag in _STARTED_BY):
+    if not is_automatic(context.run):
         return
     if context.retry_number < _RETRIES:
         context.log.warning("%s; it is tried again", error)
         wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
     context.instance.add_run_tags(context.run.run_id, {OUTSIDE_TAG: type(error).__name__})
+
+
+def is_automatic(run: dg.DagsterRun) -> bool:
+    """Whether a schedule or a sensor started a run, and no person did."""
+    return any(tag in run.tags for tag in _STARTED_BY)
 
 
 def last_runs(

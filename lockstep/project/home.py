@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.project.addresses import Addresses, read_addresses
+from lockstep.project.object_stores import StoreAddress
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
@@ -24,6 +25,9 @@ class Home:
         dagster_home: The folder of Dagster's instance there, likewise.
         workers: Number of processes that work on the units of a large batch; 1 is the run's own.
         ray: The Ray cluster that works on them instead, as `ray.init` takes it, if there is one.
+        shared: The folder of data and inboxes, where it is another one, which machines may share.
+        deliveries: The address of a folder of an object store, with a folder for each pipeline
+            whose objects come into its inbox; None without one.
     """
 
     path: Path
@@ -32,6 +36,8 @@ class Home:
     dagster_home: Path | None = None
     workers: int = 1
     ray: str | None = None
+    shared: Path | None = None
+    deliveries: str | None = None
 
     @property
     def dagster(self) -> Path:
@@ -52,12 +58,17 @@ class Home:
     @property
     def data(self) -> Path:
         """The data of assets, a folder for each pipeline."""
-        return self.path / "data"
+        return (self.shared or self.path) / "data"
 
     @property
     def cache(self) -> Path:
         """Files that can be made again at any time."""
         return self.path / "cache"
+
+    @property
+    def fetched(self) -> Path:
+        """Files of object stores, as long as they are read."""
+        return self.cache / "fetched"
 
     @property
     def served(self) -> Path:
@@ -74,7 +85,11 @@ class Home:
 
     def inbox(self, pipeline: str) -> Path:
         """The folder for files to score."""
-        return self.path / "inbox" / pipeline
+        return (self.shared or self.path) / "inbox" / pipeline
+
+    def delivered(self, pipeline: str) -> StoreAddress | None:
+        """The folder of an object store for files to score; None without one."""
+        return None if self.deliveries is None else StoreAddress(self.deliveries).below(pipeline)
 
     def requests(self, pipeline: str) -> Path:
         """The folder of the log of requests that a pipeline answered."""

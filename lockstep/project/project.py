@@ -3,6 +3,8 @@
 [tool.lockstep]
 name = "flights"            # the name of its code location in Dagster; default: the folder's
 home = ".lockstep"          # where everything is kept that is written; LOCKSTEP_HOME overrides it
+data = "/mnt/lockstep"      # where data and inboxes are kept instead; LOCKSTEP_DATA overrides it
+inbox = "s3://bucket/inbox" # its objects come into the inboxes, too; LOCKSTEP_INBOX overrides it
 mlflow_tracking_uri = "http://mlflow:5000"  # the registry; MLFLOW_TRACKING_URI overrides it
 dagster_home = "/srv/dagster"               # Dagster's instance; DAGSTER_HOME overrides it
 transforms = "transforms"   # packages whose modules are pipelines, one file of one name in each
@@ -26,12 +28,13 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.columns.spelling import did_you_mean
-from lockstep.errors import ProjectError
+from lockstep.errors import DeclarationError, ProjectError
 from lockstep.project.home import Home
+from lockstep.project.object_stores import StoreAddress
 from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
-_SHARED = ("mlflow_tracking_uri", "dagster_home", "ray")
+_SHARED = ("mlflow_tracking_uri", "dagster_home", "data", "inbox", "ray")
 _RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
 _LISTS = ("packages", "trusted")
@@ -50,6 +53,10 @@ class Project:
         assets: Package of their sources.
         others: Further packages of the project's own.
         home_folder: The home, unless `LOCKSTEP_HOME` names another.
+        data: The folder of data and inboxes, unless `LOCKSTEP_DATA` names another; None for the
+            home.
+        inbox: The address of a folder of an object store, unless `LOCKSTEP_INBOX` names another,
+            whose objects come into the inboxes, too; None without one.
         trusted: Full names of types that models may hold beside the library's.
         mlflow_tracking_uri: MLflow's address, unless `MLFLOW_TRACKING_URI` names another; None for
             a store in the home.
@@ -68,6 +75,8 @@ class Project:
     assets: str = "assets"
     others: tuple[str, ...] = ()
     home_folder: str = ".lockstep"
+    data: str | None = None
+    inbox: str | None = None
     trusted: tuple[str, ...] = ()
     mlflow_tracking_uri: str | None = None
     dagster_home: str | None = None
@@ -123,6 +132,8 @@ class Project:
             name=settings.get("name", root.name),
             others=tuple(settings.get("packages", ())),
             home_folder=settings.get("home", ".lockstep"),
+            data=settings.get("data"),
+            inbox=settings.get("inbox"),
             trusted=tuple(settings.get("trusted", ())),
             mlflow_tracking_uri=settings.get("mlflow_tracking_uri"),
             dagster_home=settings.get("dagster_home"),
@@ -141,10 +152,12 @@ class Project:
         """The home: `LOCKSTEP_HOME`, or else the folder that the settings name.
 
         Raises:
-            ProjectError: `LOCKSTEP_WORKERS` is no number of processes.
+            ProjectError: `LOCKSTEP_WORKERS` is no number of processes; or the inbox is no address
+                of a store, or holds a password.
         """
-        named = os.environ.get("LOCKSTEP_HOME")
+        named, shared = os.environ.get("LOCKSTEP_HOME"), os.environ.get("LOCKSTEP_DATA")
         folder = Path(named) if named else self.root / self.home_folder
+        data = Path(shared) if shared else self.root / self.data if self.data else None
         instance = self.dagster_home
         return Home(
             folder.resolve(),
@@ -153,7 +166,27 @@ class Project:
             dagster_home=None if instance is None else self.root / instance,
             workers=self._workers,
             ray=os.environ.get("LOCKSTEP_RAY") or self.ray,
+            shared=None if data is None else data.resolve(),
+            deliveries=self._deliveries,
         )
+
+    @property
+    def _deliveries(self) -> str | None:
+        named = os.environ.get("LOCKSTEP_INBOX")
+        address, where = (
+            (named, "LOCKSTEP_INBOX")
+            if named
+            else (self.inbox, f"{self.root / FILE}, [tool.lockstep]: inbox")
+        )
+        if address is not None and "://" not in address:
+            raise ProjectError(
+                f"{where} is {address!r}, no address such as 's3://bucket/inbox'. Files of this "
+                "machine are dropped into the home's own inbox."
+            )
+        try:
+            return None if address is None else StoreAddress(address).address
+        except DeclarationError as error:
+            raise ProjectError(f"{where}: {error}") from error
 
     @property
     def _workers(self) -> int:

@@ -17,6 +17,7 @@ from lockstep.artifacts.disks import replace_file
 from lockstep.columns.plain import listed
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.keywords import known_keywords
+from lockstep.project.object_stores import StoreAddress, is_address, local_path
 from lockstep.project.sources import declaring_folder, shown_url
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class ParquetSink:
     def __post_init__(self) -> None:
         if not str(self.path):
             raise DeclarationError("ParquetSink: its path is empty; name a folder or an address.")
+        if is_address(self.path):
+            StoreAddress(str(self.path))  # which refuses a password
 
     def write(self, published: PublishedRows) -> None:
         """Replace the files of the partition and of its version; see `Sink.write`."""
@@ -122,7 +125,8 @@ class ParquetSink:
 
     def describe(self) -> str:
         """What it is, in one line."""
-        return f"Parquet files in {self.path}"
+        shown = StoreAddress(str(self.path)) if is_address(self.path) else self.path
+        return f"Parquet files in {shown}"
 
     def _put(self, name: str, published: PublishedRows, columns: Sequence[str]) -> None:
         def write(place: str) -> None:
@@ -133,13 +137,10 @@ class ParquetSink:
                 for batch in published.batches(columns):
                     file.write_batch(batch)
 
-        path = str(self.path).removeprefix("file://")
-        if "://" not in path:
-            replace_file(self.folder / path / name, write)
+        if not is_address(self.path):
+            replace_file(self.folder / local_path(self.path) / name, write)
             return
-        from fsspec.core import url_to_fs
-
-        files, root = url_to_fs(path, **self.options)
+        files, root = StoreAddress(str(self.path), self.options).open()
         place = f"{root.rstrip('/')}/{name}"
         files.makedirs(place.rpartition("/")[0], exist_ok=True)
         with TemporaryDirectory() as beside:

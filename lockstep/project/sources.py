@@ -9,10 +9,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from uuid import uuid4
 
 import pandas as pd
 
@@ -32,6 +35,7 @@ from lockstep.errors import (
     UnreadableError,
 )
 from lockstep.project.keywords import known_keywords
+from lockstep.project.object_stores import StoreAddress, is_address, local_path
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:
@@ -64,8 +68,8 @@ def declaring_folder() -> Path:
 class Source(Protocol):
     """A source of rows."""
 
-    def read(self, day: date | None = None) -> Data | Path:
-        """Read the rows of a day, or all rows; a path where they are in a file.
+    def read(self, day: date | None = None) -> Data | Path | StoreAddress:
+        """Read the rows of a day, or all rows; a path or an address where they are in a file.
 
         Raises:
             InputError: The rows cannot be read; the message names the source and what to do.
@@ -79,18 +83,23 @@ class Source(Protocol):
         ...
 
 
-def read_source(source: Source, schema: Schema, day: date | None = None) -> Decoded | Units:
+def read_source(
+    source: Source, schema: Schema, scratch: Path, day: date | None = None
+) -> Decoded | Units:
     """Read a source: its decoded rows, or units to read later of a file that is larger than one.
 
     Args:
         source: The source.
         schema: The declaration of the rows.
+        scratch: A folder for the file of an object store, until its rows are read.
         day: The day to read; None for all rows.
 
     Raises:
         InputError: See `decode_source`.
     """
     data = source.read(day)
+    if isinstance(data, StoreAddress):
+        return _read_object(data, schema, _written(source), scratch)
     if isinstance(data, Path):
         return read_files([data], schema, _written(source))
     return decode(data, schema, source=source.describe())
@@ -111,9 +120,44 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
         UnreadableError: The content cannot be decoded, such as a table that lacks a column.
     """
     data = source.read(day)
+    if isinstance(data, StoreAddress):
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / data.name
+            data.fetch(file)
+            try:
+                return decode_file(file, schema, _written(source))
+            except UnreadableError as error:
+                raise _of_object(data, file, error) from error
     if isinstance(data, Path):
         return decode_file(data, schema, _written(source))
     return decode(data, schema, source=source.describe())
+
+
+def _read_object(
+    address: StoreAddress, schema: Schema, written: CsvFormat, scratch: Path
+) -> Decoded | Units:
+    """The rows of an object, of which a copy lies in a folder as long as they are read."""
+    file = scratch / f"{uuid4().hex}-{address.name}"
+    address.fetch(file)
+    rows: Decoded | Units | None = None
+    try:
+        rows = read_files([file], schema, written)
+    except UnreadableError as error:
+        raise _of_object(address, file, error) from error
+    finally:
+        if not isinstance(rows, Units):
+            file.unlink()
+    if not isinstance(rows, Units):
+        return rows
+    return replace(rows, scratch=(file,), failing=partial(_of_object, address, file))
+
+
+def _of_object(address: StoreAddress, file: Path, error: UnreadableError) -> UnreadableError:
+    """The error of a file that is a copy of an object, which it names instead."""
+    what, where, todo = (
+        text.replace(str(file), str(address)) for text in (error.what, error.where, error.todo)
+    )
+    return UnreadableError(what, error.column, where=where, todo=todo)
 
 
 def _written(source: Source) -> CsvFormat:
@@ -125,22 +169,26 @@ def _written(source: Source) -> CsvFormat:
 class ParquetSource:
     """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01.
 
-    A relative path is seen from the root of the project.
+    Attributes:
+        path: Path of the file, seen from the root of the project; or an address that fsspec knows,
+            such as `s3://bucket/{day}.parquet`.
+        options: Options of fsspec's file system, such as `{"profile": "scoring"}`.
     """
 
     path: str | Path
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_suffix(self.path, ".parquet")
+        _check_path(self.path, ".parquet")
 
-    def read(self, day: date | None = None) -> Path:
-        """The path of the file for a day; see `Source.read`."""
+    def read(self, day: date | None = None) -> Path | StoreAddress:
+        """The path or address of the file for a day; see `Source.read`."""
         return _file(self, day)
 
     def describe(self) -> str:
         """What it is, in one line."""
-        return f"Parquet file {self.path}"
+        return f"Parquet file {_shown(self.path)}"
 
 
 @known_keywords
@@ -150,16 +198,17 @@ class CsvSource:
 
     It may be compressed, as in `days/{day}.csv.gz` or `.csv.zst`.
 
-    An empty cell without quotes is missing, and `""` is an empty text. A relative path is seen
-    from the root of the project.
+    An empty cell without quotes is missing, and `""` is an empty text.
 
     Attributes:
-        path: Path of the file.
+        path: Path of the file, seen from the root of the project; or an address that fsspec knows,
+            such as `s3://bucket/{day}.csv.gz`.
         separator: See `CsvFormat`, as the others.
         decimal: The decimal mark.
         encoding: The encoding.
         dates: The layout of times, or layouts by column.
         thousands: The mark of thousands, if numbers have one.
+        options: Options of fsspec's file system, such as `{"profile": "scoring"}`.
     """
 
     path: str | Path
@@ -168,10 +217,11 @@ class CsvSource:
     encoding: str = USUAL.encoding
     dates: str | Mapping[str, str] | None = None
     thousands: str | None = USUAL.thousands
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_suffix(self.path, ".csv")
+        _check_path(self.path, ".csv")
         _ = self.written  # which checks the settings
 
     @property
@@ -179,13 +229,13 @@ class CsvSource:
         """How the file is written."""
         return CsvFormat(self.separator, self.decimal, self.encoding, self.dates, self.thousands)
 
-    def read(self, day: date | None = None) -> Path:
-        """The path of the file for a day; see `Source.read`."""
+    def read(self, day: date | None = None) -> Path | StoreAddress:
+        """The path or address of the file for a day; see `Source.read`."""
         return _file(self, day)
 
     def describe(self) -> str:
         """What it is, in one line."""
-        return f"CSV file {self.path}"
+        return f"CSV file {_shown(self.path)}"
 
 
 @known_keywords
@@ -359,19 +409,26 @@ def _miscalled(function: Callable[..., Any], *, is_daily: bool) -> str | None:
     return None
 
 
-def _check_suffix(path: str | Path, suffix: str) -> None:
+def _check_path(path: str | Path, suffix: str) -> None:
     if not isinstance(path, str | Path):
         raise DeclarationError(f"{show(path)} is no path of a file that ends in {suffix}.")
-    if not kind_of(Path(path)).startswith(suffix):
-        raise DeclarationError(f"{path}: the name of this file should end in {suffix}.")
+    name = StoreAddress(str(path)).name if is_address(path) else str(path)
+    if not kind_of(Path(name)).startswith(suffix):
+        raise DeclarationError(f"{_shown(path)}: the name of this file should end in {suffix}.")
 
 
-def _file(source: ParquetSource | CsvSource, day: date | None) -> Path:
+def _shown(path: str | Path) -> str:
+    return str(StoreAddress(str(path))) if is_address(path) else str(path)
+
+
+def _file(source: ParquetSource | CsvSource, day: date | None) -> Path | StoreAddress:
     path = str(source.path)
     _check_day(source, day, _DAY in path, f"{_DAY} in its path")
     if day is not None:
         path = path.replace(_DAY, day.isoformat())
-    file = source.folder / path
+    if is_address(path):
+        return StoreAddress(path, source.options)
+    file = source.folder / local_path(path)
     if not file.is_file():
         raise NotDeliveredError(
             f"{source.describe()}: there is no file {file}; deliver it, or correct the path."

@@ -344,7 +344,7 @@ def publish(work: Work) -> Stage:
             "published",
             StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
         )
-        records.commit(attempt)
+        records.commit(attempt, once=work.once)
         work.handovers.hand_over(attempt)
     return published_stage(work.declared, records, attempt)
 

@@ -83,6 +83,7 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
     Raises:
         LockstepError: `accept` names neither a finding nor a field, or something outside fails.
         LockedError: Another process keeps the partition locked.
+        SupersededError: Another run has published the partition, which is to be published once.
     """
     stage, _ = _ingest(work, serving, read, accept)
     return stage
@@ -93,7 +94,8 @@ def _ingest(
 ) -> tuple[Stage, LoadedVersion | None]:
     """The result of `batch_step`, and the version that can go on; None where none can."""
     demand_known(accept, work.declared.pipeline.record_schema)
-    work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
+    # A run that breaks off from here on left a trace.
+    work.records.begin(work.partition, work.run, once=work.once)
     with work.records.keeping_reason(work.partition, work.run):
         return _ingest_by_live(work, serving, read, accept)
 

@@ -37,6 +37,8 @@ class Work:
         run: The run: its steps share an attempt.
         live: The live version by gate and registry; None where nobody asked.
         executor: Works on the units of the partition's rows.
+        once: Whether it is published only if no other run has done so, as a schedule's and a
+            sensor's are: of two machines, the first one does.
     """
 
     declared: PipelineAssets
@@ -46,6 +48,7 @@ class Work:
     run: str = field(default_factory=lambda: str(uuid4()))
     live: LiveState | None = None
     executor: Executor = IN_PROCESS
+    once: bool = False
 
     def executor_for(self, tasks: Sequence[object]) -> Executor:
         """Works on tasks; a single one is not worth the start of another process."""

@@ -29,6 +29,7 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import DamagedError
+from lockstep.store.lock import Holder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,6 +117,7 @@ class AttemptRecord:
         number: Number of the attempt at it, counted from 1.
         run: The run that made it.
         started_at: The time of its beginning, in ISO form.
+        by: The process that began it, and its machine; empty where an older Lockstep did.
         steps: The record of each step that is done.
     """
 
@@ -123,6 +125,7 @@ class AttemptRecord:
     number: int
     run: str
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    by: str = field(default_factory=lambda: Holder.here().process)
     steps: Mapping[str, StepRecord] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -143,7 +146,7 @@ class AttemptRecord:
         if data.format != FORMAT:
             raise ValueError(f"it has format {data.format}, and this Lockstep reads {FORMAT}")
         steps = {name: StepRecord.of(step) for name, step in data.steps.items()}
-        return cls(data.partition, data.number, data.run, data.started_at, steps)
+        return cls(data.partition, data.number, data.run, data.started_at, data.by, steps)
 
 
 class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
@@ -168,6 +171,7 @@ class _Written(msgspec.Struct):
     run: str
     started_at: str
     steps: dict[str, _WrittenStep]
+    by: str = ""
 
 
 @dataclass

@@ -11,7 +11,7 @@ also when a file is scored again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,13 +144,17 @@ class Inbox:
         was_changed = text.is_file() and text.read_text(encoding="utf-8").startswith("changed: ")
         return self.tell(partition) if was_changed else None
 
-    def tell_left(self) -> list[Fate]:
+    def tell_left(self, in_store: Sequence[LeftAlone] = ()) -> list[Fate]:
         """Write beside what is never claimed why that is, and remove texts that hold no longer.
+
+        Args:
+            in_store: What is left alone in an object store; its texts lie in the inbox.
 
         Returns:
             What is left alone and was not told yet.
         """
-        fates = [Fate("left", entry.path, self._left(entry)) for entry in left_alone(self.folder)]
+        entries = (*left_alone(self.folder), *in_store)
+        fates = [Fate("left", entry.path, self._left(entry)) for entry in entries]
         texts = {fate.text for fate in fates}
         for text in self.folder.glob(f"*{TEXT}"):
             if text not in texts and is_text_of_left(text):
@@ -161,7 +165,7 @@ class Inbox:
     def _left(self, entry: LeftAlone) -> Message:
         name = shown_name(entry.path.name)
         what = f"{name} {entry.why}; it is left alone."
-        return Message(what, shown_name(self._near(entry.path)), entry.todo)
+        return Message(what, entry.where or shown_name(self._near(entry.path)), entry.todo)
 
     def told(self) -> dict[Path, int]:
         """The texts beside files, each with the time at which it was written, in ns."""

@@ -22,7 +22,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -37,6 +37,7 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
+from lockstep.store.lock import WAIT_SECONDS, locked
 from lockstep.store.parquet import file_name
 from lockstep.store.parts import (
     FOLDER,
@@ -50,7 +51,7 @@ from lockstep.store.parts import (
 )
 
 _KINDS = ", ".join(READERS)
-_SETTLED_SECONDS = 5.0
+SETTLED_SECONDS = 5.0
 """Seconds without a write after which a file counts as complete."""
 _MOST_SECONDS = 5.0
 """Seconds of reading in a call: a sensor has a minute for its tick, and others wait for it."""
@@ -60,13 +61,17 @@ _READINGS = ".reading.json"
 """The file that stores how far large files have been read."""
 _CLAIMED = ".claimed.json"
 """The file that stores the digests of claimed files, and their states then."""
+_LOCK = ".claiming.lock"
+"""The file whose lock a process holds that takes files out of an inbox."""
+_LOCK_SECONDS = 1.0
+"""Seconds that a sensor waits for another one: it looks again soon."""
 FOLDERS = ("claimed", "rejected", "repeated")
 """The folders of an inbox, in which files lie that were taken."""
 TEXT = ".txt"
 """Suffix of the text beside a file that tells its fate."""
 LEFT = "left"
 """The word with which the text beside something begins that is never claimed."""
-_UNFINISHED = (".tmp", ".part")
+UNFINISHED = (".tmp", ".part")
 """Suffixes of what somebody is writing."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
@@ -92,20 +97,22 @@ class LeftAlone:
     """Something in an inbox that is never claimed as it is.
 
     Attributes:
-        path: Its path.
+        path: Its path; of an object of a store, the one that it would have in the inbox.
         why: Why not, in words that follow its name.
         todo: What to do about it.
+        where: The address of an object of a store; empty for a file.
     """
 
     path: Path
     why: str
     todo: str
+    where: str = ""
 
 
 def claim_files(
     inbox: Path,
     *,
-    settled: float = _SETTLED_SECONDS,
+    settled: float = SETTLED_SECONDS,
     seconds: float = _MOST_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     tell: Callable[[str], object] = lambda _: None,
@@ -126,12 +133,26 @@ def claim_files(
 
     Returns:
         All claimed files, scored or not, in the order in which they were last written.
+
+    Raises:
+        LockedError: Another process is at work on the inbox.
     """
+    (inbox / "claimed").mkdir(parents=True, exist_ok=True)
+    with alone_in_inbox(inbox):
+        return _claim_files(inbox, settled, seconds, clock, tell)
+
+
+def _claim_files(
+    inbox: Path,
+    settled: float,
+    seconds: float,
+    clock: Callable[[], float],
+    tell: Callable[[str], object],
+) -> list[Claim]:
     claimed = inbox / "claimed"
-    claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
     known = {digest_of_name(path) for path in before}
-    may_read, readings = _for_seconds(seconds, clock), IncrementalDigests(inbox / _READINGS)
+    may_read, readings = for_seconds(seconds, clock), IncrementalDigests(inbox / _READINGS)
     of_claimed = IncrementalDigests(inbox / _CLAIMED)
     for path in _complete_files(inbox, settled):
         try:
@@ -146,7 +167,7 @@ def claim_files(
             tell(f"{shown_name(path.name)} is left for the next time: {why_left}.")
     readings.forget_others(path.name for path in inbox.iterdir())
     claims = sorted(filter(_holds_rows, claimed.iterdir()), key=_written)
-    changed = _changed(claims, of_claimed, _for_seconds(seconds, clock))
+    changed = _changed(claims, of_claimed, for_seconds(seconds, clock))
     return [Claim(path.name, digest_of_name(path), path in changed) for path in claims]
 
 
@@ -178,7 +199,7 @@ def _why_left(path: Path, reading: IncrementalDigest) -> str | None:
     return None if reading.is_of(path) else "it was changed while it was read"
 
 
-def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
+def for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
     """A function that is true at its first call, and from then on for some seconds."""
 
     def permits() -> Iterator[bool]:
@@ -189,6 +210,17 @@ def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], boo
 
     answers = permits()
     return lambda: next(answers, False)
+
+
+@contextmanager
+def alone_in_inbox(inbox: Path, wait: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Keep other processes, also of other machines, from taking files out of an inbox meanwhile.
+
+    Raises:
+        LockedError: Another process does so.
+    """
+    with locked(inbox / _LOCK, f"the inbox {inbox}", wait=wait):
+        yield
 
 
 def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> Path:
@@ -209,6 +241,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
 
     Raises:
         InputError: There is no such file, or no reader for its kind.
+        LockedError: Another process is at work on the inbox.
     """
     file = named_file(file)
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
@@ -224,13 +257,14 @@ def claim_copy(inbox: Path, file: Path) -> str:
     claimed = inbox / "claimed"
     digest = content_digest(file)[:12]
     partition = _partition_of(file, digest)
-    for path in (*files_in(claimed), *files_in(inbox / "rejected")):
-        if digest_of_name(path) == digest:
-            return path.name
-    if file.is_dir():
-        _copy_folder(file, claimed / partition)
-    else:
-        replace_file(claimed / partition, lambda target: shutil.copyfile(file, target))
+    with alone_in_inbox(inbox, wait=WAIT_SECONDS):
+        for path in (*files_in(claimed), *files_in(inbox / "rejected")):
+            if digest_of_name(path) == digest:
+                return path.name
+        if file.is_dir():
+            _copy_folder(file, claimed / partition)
+        else:
+            replace_file(claimed / partition, lambda target: shutil.copyfile(file, target))
     return partition
 
 
@@ -320,7 +354,7 @@ def left_alone(inbox: Path) -> list[LeftAlone]:
 
 
 def _left_alone(path: Path) -> LeftAlone | None:
-    if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED:
+    if path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
         return None
     try:
         status = path.lstat()
@@ -333,9 +367,8 @@ def _left_alone(path: Path) -> LeftAlone | None:
         return None if path.name in FOLDERS else _folder_left_alone(path)
     if not stat.S_ISREG(mode):
         return LeftAlone(path, "is a pipe, a socket or a device", "Put a file here.")
-    if not kind_of(path):
-        is_own = is_text_of_left(path)
-        return None if is_own else LeftAlone(path, f"is none of {_KINDS}", _kind(path))
+    if (of_kind := why_no_file(path)) is not None:
+        return None if is_text_of_left(path) else LeftAlone(path, *of_kind)
     if not os.access(path, os.R_OK):
         return LeftAlone(path, "is closed to this user", "Have it opened for reading.")
     return _ahead(path, status.st_mtime, shlex.quote(str(path)))
@@ -369,10 +402,13 @@ def _folder_left_alone(path: Path) -> LeftAlone | None:
     return LeftAlone(path, why, todo)
 
 
-def _kind(path: Path) -> str:
-    """What to do about a file of a kind that is not read."""
+def why_no_file(path: Path) -> tuple[str, str] | None:
+    """Why a file is none to score, by its name, and what to do about it; None if it is one."""
+    if kind_of(path):
+        return None
     conversion = str(of_unknown_kind(Path(shown_name(str(path))))).partition(". ")[2]
-    return conversion or "Write it as CSV, Parquet or JSON lines, or take it away."
+    todo = conversion or "Write it as CSV, Parquet or JSON lines, or take it away."
+    return f"is none of {_KINDS}", todo
 
 
 def text_beside(path: Path) -> Path:
@@ -478,7 +514,7 @@ def _complete_files(inbox: Path, settled: float) -> list[Path]:
 
 def _size_if_complete(path: Path, settled: float) -> int | None:
     """Size of a complete file in bytes; None for anything else."""
-    if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED:
+    if path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
         return None
     try:
         status = path.lstat()  # not the target of a link, which may be anybody's

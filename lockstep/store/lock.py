@@ -1,4 +1,8 @@
-"""Locks: one process at a time works on a partition; a killed process holds none."""
+"""Locks: one process at a time works on a partition; a killed process holds none.
+
+They hold between machines, too, where these share a file system that hands `flock` on to its
+server, as NFS does from version 4 on.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 from typing import TextIO
 
 from lockstep.errors import LockedError
@@ -30,14 +35,28 @@ class Holder:
         pid: Its number.
         since: Since when it holds the lock, in ISO form.
         command: Its command line.
+        host: The name of its machine; empty where an older Lockstep does not tell.
     """
 
     pid: int
     since: str
     command: str
+    host: str = ""
+
+    @classmethod
+    def here(cls) -> Holder:
+        """This process, from now on."""
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        return cls(os.getpid(), since, command, gethostname())
+
+    @property
+    def process(self) -> str:
+        """The process, for a person."""
+        return f"process {self.pid} on {self.host}" if self.host else f"process {self.pid}"
 
     def __str__(self) -> str:
-        return f"process {self.pid} since {self.since} ({self.command})"
+        return f"{self.process} since {self.since} ({self.command})"
 
 
 @contextmanager
@@ -62,11 +81,10 @@ def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[Non
                     "it to end, or end it, and try again."
                 )
             time.sleep(_POLL_SECONDS)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         file.truncate(0)
-        file.write(json.dumps(asdict(Holder(os.getpid(), since, command))) + "\n")
+        file.write(json.dumps(asdict(Holder.here())) + "\n")
         file.flush()
+        os.fsync(file.fileno())  # other machines see it from now on
         try:
             yield
         finally:
@@ -77,7 +95,7 @@ def holder(path: Path) -> Holder | None:
     """The process that holds a lock now; None without one, or if it has not signed yet."""
     try:
         with path.open("r", encoding="utf-8") as file:
-            if _try(file):
+            if _try(file, fcntl.LOCK_SH):
                 return None
             signed = file.read()
     except FileNotFoundError:
@@ -89,14 +107,15 @@ def is_held(path: Path) -> bool:
     """Whether a process holds a lock now."""
     try:
         with path.open("r", encoding="utf-8") as file:
-            return not _try(file)
+            return not _try(file, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
 
 
-def _try(file: TextIO) -> bool:
+def _try(file: TextIO, kind: int = fcntl.LOCK_EX) -> bool:
+    """Take a lock unless another process has one; to look, a shared one: NFS demands no more."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

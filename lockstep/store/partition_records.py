@@ -342,15 +342,25 @@ class Records:
         with self.locked(partition):
             yield self._attempt_for(partition, step, run, after)
 
-    def commit(self, attempt: Attempt) -> None:
+    def commit(self, attempt: Attempt, *, once: bool = False) -> None:
         """Make an attempt the one that counts, and export its rows to consumers.
 
+        Args:
+            attempt: The attempt.
+            once: Whether it counts only if no other run's does; else it is removed.
+
         Raises:
-            SupersededError: A later attempt has been committed meanwhile.
+            SupersededError: A later attempt has been committed meanwhile; or any, with `once`.
             DamagedError: The file to export is not as recorded.
         """
         partition = attempt.record.partition
         before = self._known_commit(partition)
+        if once:
+            try:
+                self._demand_open(partition, attempt.record.run)
+            except SupersededError:
+                _remove_attempt(attempt.folder)
+                raise
         if before is not None and before.attempt > attempt.number:
             raise SupersededError(
                 f"Attempt {attempt.number} at {self.stream}/{partition} is not committed: "
@@ -442,13 +452,21 @@ class Records:
         with locked(self._lock(partition), f"{self.stream}/{partition}", wait=wait):
             yield
 
-    def begin(self, partition: str, run: str) -> None:
+    def begin(self, partition: str, run: str, *, once: bool = False) -> None:
         """Record that a run begins an attempt, before its first step has anything to work on.
+
+        Args:
+            partition: The partition.
+            run: The run.
+            once: Whether it is only begun if no other run's attempt counts.
 
         Raises:
             LockedError: Another process keeps the partition locked.
+            SupersededError: Another run's attempt counts, with `once`.
         """
         with self.locked(partition):
+            if once:
+                self._demand_open(partition, run)
             self._begin(partition, run)
 
     def export_what_is_missing(self) -> None:
@@ -527,6 +545,20 @@ class Records:
         self._prune(partition, {number, committed})
         return begun
 
+    def _demand_open(self, partition: str, run: str) -> None:
+        """Demand that no attempt of another run counts, such as one of another machine."""
+        commit = self._known_commit(partition)
+        if commit is None:
+            return
+        with suppress(DamagedError, NotStoredError):  # another commit repairs that
+            record = self.attempt(partition, commit.attempt).record
+            if record.run != run:
+                raise SupersededError(
+                    f"{self.stream}/{partition} is published already, by {record.by or 'a process'}"
+                    f" at {to_the_minute(commit.committed_at)} (attempt {commit.attempt}, run "
+                    f"{record.run}). To score it again: {self.again(partition)}"
+                )
+
     def _lost(self) -> list[str]:
         """Partitions with an export but without a commit."""
         exports = self._unrecorded_exports()
@@ -580,9 +612,7 @@ class Records:
         others = [number for number in self._folders(partition) if number not in needed]
         most = max(self.kept - len(needed - {0}), 0)
         for number in others[: max(len(others) - most, 0)]:
-            folder = self._attempts(partition) / str(number)
-            (folder / RECORD).unlink(missing_ok=True)  # without it, the rest is no attempt
-            shutil.rmtree(folder)
+            _remove_attempt(self._attempts(partition) / str(number))
 
     def _folders(self, partition: str) -> list[int]:
         """Numbers that are taken, also by attempts killed before their first record."""
@@ -596,6 +626,11 @@ class Records:
 
     def _lock(self, partition: str) -> Path:
         return self.root / "locks" / f"{file_name(partition)}.lock"
+
+
+def _remove_attempt(folder: Path) -> None:
+    (folder / RECORD).unlink(missing_ok=True)  # without it, the rest is no attempt
+    shutil.rmtree(folder)
 
 
 def _export_name(partition: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,11 +37,22 @@ _NAMED = 3
 
 def parts_of(folder: Path) -> list[Path]:
     """The parts of a folder that are there, in the order of their names."""
-    named = _named(folder)
+    names = parts_among([path.name for path in folder.iterdir()], _manifest(folder))
+    return [folder / name for name in names]
+
+
+def parts_among(names: Iterable[str], manifest: str | None) -> list[str]:
+    """The names of a folder that are those of its parts, in order.
+
+    Args:
+        names: All names in the folder.
+        manifest: The text of its manifest, if it has one.
+    """
+    named = _named(manifest)
     return sorted(
-        path
-        for path in folder.iterdir()
-        if (path.name in named if named is not None else not path.name.startswith((".", "_")))
+        name
+        for name in names
+        if (name in named if named is not None else not name.startswith((".", "_")))
     )
 
 
@@ -51,12 +62,23 @@ def why_incomplete(folder: Path) -> str | None:
     Raises:
         OSError: It cannot be read.
     """
-    named, parts = _named(folder), parts_of(folder)
-    lacking = sorted((named or set()) - {path.name for path in parts})
-    others = [path.name for path in parts if not _is_part(path)]
+    are_files = {path.name: _is_file(path) for path in folder.iterdir()}
+    return why_not_whole(are_files, _manifest(folder))
+
+
+def why_not_whole(are_files: Mapping[str, bool], manifest: str | None) -> str | None:
+    """Why a folder is no delivery, or none yet, in words that follow its name; None if it is one.
+
+    Args:
+        are_files: The names in the folder, each with whether it is that of a file.
+        manifest: The text of its manifest, if it has one.
+    """
+    named, parts = _named(manifest), parts_among(are_files, manifest)
+    lacking = sorted((named or set()) - {*parts})
+    others = [name for name in parts if not are_files[name] or not kind_of(Path(name))]
     if lacking:
         return f"waits for {_listed(lacking)}, which its {MANIFEST} names"
-    if named is None and not (folder / SUCCESS).is_file():
+    if named is None and not are_files.get(SUCCESS):
         return f"is a folder without {SUCCESS}"
     if others:
         return f"holds {_listed(others)}: its parts are files of {', '.join(READERS)}"
@@ -134,17 +156,21 @@ def _uncompressed(path: Path) -> Path | None:
         return target
 
 
-def _named(folder: Path) -> set[str] | None:
-    """The names in a folder's manifest; None without one."""
+def _manifest(folder: Path) -> str | None:
+    """The text of a folder's manifest; None without one."""
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8", errors="surrogateescape")
+        return (folder / MANIFEST).read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
-    return {line.strip() for line in text.splitlines()} - {""}
 
 
-def _is_part(path: Path) -> bool:
-    return kind_of(path) != "" and stat.S_ISREG(path.lstat().st_mode)
+def _named(manifest: str | None) -> set[str] | None:
+    """The names in a manifest; None without one."""
+    return None if manifest is None else {line.strip() for line in manifest.splitlines()} - {""}
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def _listed(names: list[str]) -> str:

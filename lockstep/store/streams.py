@@ -87,7 +87,7 @@ def inbox_of(declared: PipelineAssets, home: Home) -> Inbox:
 
 def _daily_stream(source: Source) -> Stream:
     def read(home: Home, partition: str, schema: Schema) -> Decoded | Units:
-        return read_source(source, schema, date.fromisoformat(partition))
+        return read_source(source, schema, home.fetched, date.fromisoformat(partition))
 
     return Stream(name="daily", unit="day", origin=source.describe(), read=read)
 

@@ -111,6 +111,7 @@ REFUSED = {
         "import urllib.request as r; r.urlopen('http://127.0.0.1:9/')",
         "import http.client as c; c.HTTPConnection('127.0.0.1', 9).connect()",
         "import smtplib; smtplib.SMTP('127.0.0.1', 9)",
+        "from lockstep.project.object_stores import StoreAddress as A; A('memory://x/y').read()",
     ],
     "program": [
         "import subprocess; subprocess.run(['true'])",

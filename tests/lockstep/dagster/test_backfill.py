@@ -1,7 +1,7 @@
 """Ranges of days in one run: what is written, and what Dagster shows of each day."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from lockstep.dagster.partition_events import StepEvents, unreported
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
+from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring import steps
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
@@ -125,6 +126,34 @@ def test_a_day_of_a_range_is_what_a_run_of_its_own_makes_of_it(scored: Workplace
     for key, values in own.materialized.items():
         lacks = values.keys() - report.materialized[key].keys()
         assert not lacks - {"what became of the file"}, key
+
+
+def test_a_newly_promoted_version_scores_a_range_again_and_both_stay_readable(
+    live: Workplace, edited_orders: Callable[..., PipelineAssets]
+) -> None:
+    days = (FIRST, SECOND)
+    assert backfill(live, days)[0].error is None
+    before = {day: live.attempt(day).read("published").to_pandas() for day in days}
+    other = live.fit(edited_orders(("C=10.0", "C=0.001")))
+    live.let_serve(other)
+    assert backfill(live, days)[0].error is None
+    for day in days:
+        attempt = live.records().demand(day)
+        assert attempt.record.steps["published"].version == other
+        both = attempt.read("side_by_side").to_pandas().set_index("order_id")
+        assert set(both["version"]) == {other}
+        assert set(both["version_before"]) == {1}
+        first = before[day].set_index("order_id")["risk"]
+        assert both["risk_before"].sub(first).abs().max() == 0
+        now = attempt.read("published").to_pandas().set_index("order_id")["risk"]
+        assert both["risk"].sub(now).abs().max() == 0
+        rescored = attempt.record.steps["scored"].results["rescored"]
+        assert rescored.numbers["rows with other columns"] > 0
+        earlier = live.records().attempt(day, 1)
+        assert (
+            earlier.read("published").to_pandas()["risk"].tolist() == before[day]["risk"].tolist()
+        )
+    assert {one.partition for one in evaluations(live, "scored", "rescored")} == {*days}
 
 
 def test_the_version_is_loaded_once(live: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
@@ -40,7 +41,8 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_one_is_told_who_holds_it(path: Path, other: subprocess.Popen[str]) -> None:
-    held = rf"daily/day is being worked on by process {other.pid} since .* \(-c score\)"
+    by = f"process {other.pid} on {gethostname()}"
+    held = rf"daily/day is being worked on by {by} since .* \(-c score\)"
     with pytest.raises(LockedError, match=held), locked(path, "daily/day", wait=0.1):
         pass
 

@@ -1,0 +1,204 @@
+"""An inbox that takes what comes into an object store: the sensor, the runs, and outages."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.dagster.definitions import resources
+from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.runs import run_job
+from lockstep.dagster.sensors import sensors
+from lockstep.project.project import Project
+from tests.fixtures.object_store import SECRET, Bucket, ObjectStore, running_store
+from tests.fixtures.orders import Checkout, Workplace
+from tests.fixtures.ports import free_port
+
+ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
+_, INBOX, _ = sensors(ASSETS)
+LONGEST_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with running_store() as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket whose `in/orders` is the inbox of `orders`."""
+    made = store.bucket()
+    monkeypatch.setenv("LOCKSTEP_INBOX", f"{made.address}/in")
+    return made
+
+
+class Daemon:
+    """What Dagster's daemon does with the sensor of the inbox."""
+
+    def __init__(self, place: Workplace) -> None:
+        self.place = place
+
+    def tick(self) -> dg.SensorResult:
+        with dg.build_sensor_context(
+            instance=self.place.instance, resources=resources(ORDERS)
+        ) as context:
+            found = INBOX(context)
+        for request in found.dynamic_partitions_requests or ():
+            self.place.instance.add_dynamic_partitions(
+                request.partitions_def_name, request.partition_keys
+            )
+        return found
+
+    def ticks(self, count: int) -> list[str]:
+        """Tick until so many partitions are asked for at once; an object settles for seconds."""
+        until = time.monotonic() + LONGEST_SECONDS
+        while time.monotonic() < until:
+            asked = [str(request.partition_key) for request in self.tick().run_requests or ()]
+            if len(asked) >= count:
+                return asked
+            time.sleep(0.5)
+        raise AssertionError(f"{count} partitions were not asked for")
+
+    def score(self, partition: str):
+        job = score_job_name("orders", "inbox")
+        return run_job(ORDERS, job, self.place.instance, partition=partition)
+
+    def published(self, partition: str) -> list[float]:
+        table = parquet.read_table(self.place.records("inbox").export_path(partition))
+        return table.column("risk").to_pylist()
+
+
+@pytest.fixture
+def daemon(live: Workplace) -> Daemon:
+    return Daemon(live)
+
+
+def some_orders(day: int) -> pd.DataFrame:
+    return orders_with_fates(date(2020, 4, day), 40).drop(columns=["returned", "cost"])
+
+
+def text_of(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+def test_what_comes_into_a_bucket_is_scored_once_and_stays_there(
+    daemon: Daemon, bucket: Bucket
+) -> None:
+    first, second = some_orders(1), some_orders(2)
+    bucket.put("in/orders/monday.csv.gz", gzip.compress(text_of(first).encode()))
+    for name, part in (("part-0.csv", second[:20]), ("part-1.csv", second[20:])):
+        bucket.put(f"in/orders/tuesday/{name}", text_of(part))
+    bucket.put("in/orders/tuesday/_SUCCESS", b"")
+    bucket.put("in/orders/notes.xlsx", b"PK")
+    before = bucket.state()
+    asked = daemon.ticks(2)
+    assert sorted(name.rpartition("-")[0] for name in asked) == ["monday", "tuesday"]
+    assert all(daemon.score(partition).ok for partition in asked)
+    pipeline = daemon.place.home.registry().load("orders", "live").pipeline
+    for frame, partition in zip((first, second), sorted(asked), strict=True):
+        assert daemon.published(partition) == pipeline.predict(frame)["risk"].tolist()
+    skipped = daemon.tick()
+    assert skipped.run_requests in (None, [])
+    assert "notes.xlsx" in str(skipped.skip_reason)
+    assert bucket.state() == before
+    told = (daemon.place.home.inbox("orders") / "notes.xlsx.txt").read_text()
+    assert told.startswith("left: notes.xlsx is none of .csv, .parquet, .jsonl; it is left alone.")
+    assert f"{bucket.address}/in/orders/notes.xlsx" in told
+
+
+def test_an_object_that_is_replaced_is_scored_beside_the_first_and_observed(
+    daemon: Daemon, bucket: Bucket
+) -> None:
+    frame = some_orders(1)
+    bucket.put("in/orders/monday.csv", text_of(frame[:20]))
+    (first,) = daemon.ticks(1)
+    assert daemon.score(first).ok
+    bucket.put("in/orders/monday.csv", text_of(frame))
+    until, observed, asked = time.monotonic() + LONGEST_SECONDS, [], []
+    while not (observed and asked) and time.monotonic() < until:
+        found = daemon.tick()
+        observed += found.asset_events or ()
+        asked += found.run_requests or ()
+        time.sleep(0.5)
+    (event,) = observed
+    assert event.metadata["what became of it"].value == "changed"
+    assert "was replaced after it was claimed" in event.description
+    second = str(asked[0].partition_key)
+    assert second != first
+    report = daemon.score(second)
+    assert len(daemon.published(second)) == 40
+    assert "restated" in [check.check for check in report.checks if check.result == "warned"]
+    assert len(daemon.published(first)) == 20
+
+
+def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
+    daemon: Daemon, bucket: Bucket, store: ObjectStore
+) -> None:
+    bucket.put("in/orders/monday.csv", text_of(some_orders(1)))
+    inbox = daemon.place.home.inbox("orders")
+    store.stop()
+    try:
+        told = str(daemon.tick().skip_reason)
+        assert f"{bucket.address}/in/orders cannot be read now: " in told
+        assert SECRET not in told
+        assert "\n" not in told
+        (inbox / "here.csv").write_text(text_of(some_orders(2)))
+        (asked,) = daemon.ticks(1)
+        assert asked.startswith("here-")
+    finally:
+        store.start_again()
+    names = [name.rpartition("-")[0] for name in daemon.ticks(2)]
+    assert sorted(names) == ["here", "monday"]
+
+
+def test_a_history_in_a_store_that_does_not_answer_is_a_line_and_status_2(
+    checkout: Checkout,
+) -> None:
+    assert_told(checkout, "history", "history", "all.csv", "train", "orders")
+
+
+def test_a_day_in_a_store_that_does_not_answer_is_a_line_and_status_2(
+    live_checkout: Checkout,
+) -> None:
+    command = ("score", "orders", "--day", "2020-03-01")
+    assert_told(live_checkout, "daily", "orders", "{day}.csv", *command)
+    assert not (live_checkout.home / "data" / "orders" / "daily" / "published").exists()
+
+
+def assert_told(checkout: Checkout, role: str, function: str, name: str, *command: str) -> None:
+    """Have a source of a checkout read from a store that does not answer, by a command."""
+    imported = "FunctionSource, PipelineAssets"
+    checkout.edit("assets/orders.py", imported, f"CsvSource, {imported}")
+    source = f'{role}=CsvSource("s3://nobodys/{name}")'
+    checkout.edit("assets/orders.py", f"{role}=FunctionSource({function})", source)
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    credentials = {"AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": SECRET}
+    done = checkout.lockstep(*command, AWS_ENDPOINT_URL=endpoint, **credentials)
+    assert done.returncode == 2, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if "nobodys" in line)
+    assert "cannot be read now" in line
+    assert SECRET not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_inbox_that_is_no_address_is_refused_in_a_line(
+    orders_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lockstep.errors import ProjectError
+
+    for address, told in (
+        ("bucket/in", "LOCKSTEP_INBOX is 'bucket/in', no address such as"),
+        ("s3://key:hidden@bucket/in", r"LOCKSTEP_INBOX: s3://\.\.\.@bucket/in holds a password"),
+    ):
+        monkeypatch.setenv("LOCKSTEP_INBOX", address)
+        with pytest.raises(ProjectError, match=told) as refused:
+            _ = orders_project.home
+        assert "hidden" not in str(refused.value)
