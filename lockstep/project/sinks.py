@@ -135,7 +135,8 @@ class ParquetSink:
 
         path = str(self.path).removeprefix("file://")
         if "://" not in path:
-            replace_file(self.folder / path / name, write)
+            target = self.folder / path / name
+            replace_file(target, write, by=target.with_name(f".{_FILE}.new"))
             return
         from fsspec.core import url_to_fs
 

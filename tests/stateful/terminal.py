@@ -11,11 +11,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.stateful.writes import Writes
+from benchmarks._writes import Writes
 
 _LONGEST_SECONDS = 300
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.stateful.preloaded"])
+_CONTEXT.set_forkserver_preload(["benchmarks._warm"])
 
 
 @dataclass(frozen=True)

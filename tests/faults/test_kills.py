@@ -11,6 +11,7 @@ from itertools import count
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
+from tests.stateful.deeds import Partition
 from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
@@ -43,7 +44,7 @@ def test_scoring_is_killed_at_any_write(site: Site) -> None:
         site.deliver("2020-03-02")
         assert site.score(SECOND).status == 0
 
-    kill_at_each_write(score, 31, go_on)
+    kill_at_each_write(score, 93, go_on)
 
 
 def test_a_day_that_counts_is_shown_by_the_next_run_whatever_write_it_was_killed_at(
@@ -78,7 +79,7 @@ def test_scoring_of_what_is_faulty_is_killed_at_any_write(site: Site) -> None:
             assert site.look_at_checks().status == 1, "it broke off untold"
         return ended
 
-    kill_at_each_write(score, 9, lambda: site.materialize("published", FIRST))
+    kill_at_each_write(score, 27, lambda: site.materialize("published", FIRST))
 
 
 def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
@@ -90,7 +91,22 @@ def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
     def go_on() -> None:
         assert site.score(site.send("second", turn=len(site.ledger.tried))).status == 0
 
-    kill_at_each_write(score, 37, go_on)
+    kill_at_each_write(score, 111, go_on)
+
+
+def test_a_look_into_the_inbox_is_killed_at_any_write(site: Site) -> None:
+    """The next look takes up what was claimed, and each file is published once."""
+
+    def take_in(last_write: int) -> Ended:
+        dropped.append(site.drop("first", turn=last_write))
+        return site.take_in(last_write=last_write)
+
+    def go_on() -> None:
+        assert site.take_in().status == 0
+        assert set(dropped) <= site.ledger.seen.keys()
+
+    dropped: list[Partition] = []
+    kill_at_each_write(take_in, 121, go_on)
 
 
 def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:
@@ -104,7 +120,7 @@ def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:
     def go_on() -> None:
         assert site.score(FIRST).status == 0
 
-    kill_at_each_write(score, 41, go_on)
+    kill_at_each_write(score, 123, go_on)
 
 
 def test_training_is_killed_at_any_write(site: Site) -> None:
@@ -118,7 +134,7 @@ def test_training_is_killed_at_any_write(site: Site) -> None:
             site.promote(half_made[-1])
             site.promote(LIVE)
 
-    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 83, go_on)
+    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 249, go_on)
 
 
 def test_promotion_is_killed_at_any_write(site: Site) -> None:
@@ -130,7 +146,7 @@ def test_promotion_is_killed_at_any_write(site: Site) -> None:
         assert site.score(FIRST).status == 0
         assert site.promote(LIVE).status == 0
 
-    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 7, go_on)
+    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 21, go_on)
 
 
 def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(site: Site) -> None:

@@ -34,14 +34,11 @@ from lockstep.columns.compiled import predictor  # noqa: E402, F401
 from lockstep.dagster import record, runs  # noqa: E402, F401
 from lockstep.dagster.instance import open_instance  # noqa: E402
 from lockstep.parity import (  # noqa: E402
-    code,  # noqa: F401
     company,  # noqa: F401
     compiled,  # noqa: F401
-    drift,  # noqa: F401
     locality,  # noqa: F401
     replay,  # noqa: F401
     selection,  # noqa: F401
-    shift,  # noqa: F401
     wire,  # noqa: F401
 )
 from lockstep.project.home import Home  # noqa: E402
