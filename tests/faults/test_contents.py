@@ -23,6 +23,7 @@ ROWS = orders_with_fates(date(2020, 3, 1)).drop(columns=["returned", "cost"])
 CSV = ROWS.to_csv(index=False).encode()
 JSON = ROWS.to_json(orient="records", lines=True, date_format="iso").encode()
 PARQUET = ROWS.to_parquet(index=False)
+FOOTER = int.from_bytes(PARQUET[-8:-4], "little")
 BROKEN = {
     "empty.csv": b"",
     "header.csv": CSV[: CSV.index(b"\n") + 1],
@@ -30,7 +31,7 @@ BROKEN = {
     "empty.parquet": b"",
     "cut.parquet": PARQUET[: len(PARQUET) // 2],
     "zeros.parquet": bytes(len(PARQUET)),
-    "footer.parquet": PARQUET[:-40] + bytes(32) + PARQUET[-8:],
+    "footer.parquet": PARQUET[: -FOOTER - 8] + bytes(FOOTER) + PARQUET[-8:],
     "cut.csv.gz": gzip.compress(CSV)[:-100],
     "plain.csv.gz": CSV,
     "noise.jsonl": bytes(range(256)) * 40,
