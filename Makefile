@@ -102,5 +102,5 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Installing into $(VENV) with $$($$python --version): a few minutes, once."; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear $(VENV)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[demo,dev,postgres]'
+		--constraint constraints.txt --editable '.[demo,dev,kubernetes,postgres]'
 	@touch $@

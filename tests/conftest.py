@@ -11,10 +11,13 @@ from hypothesis import settings
 
 from lockstep.cli.process import start_command
 from lockstep.project.project import Project
+from tests.fixtures.databases import keep_scripts_and_engines
 from tests.fixtures.homes import use_home
 
 start_command()
-settings.register_profile("lockstep", deadline=None)  # how fast a machine is, is no property
+keep_scripts_and_engines()
+# How fast a machine is, is no property; and each run draws other examples than the one before.
+settings.register_profile("lockstep", deadline=None, max_examples=50)
 settings.load_profile("lockstep")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As the registry sets it, whichever test is the first to import MLflow.
@@ -36,6 +39,8 @@ if (
 pytest_plugins = [
     "tests.fixtures.flights",
     "tests.fixtures.orders",
+    "tests.fixtures.commands",  # which imports the one before
+    "tests.fixtures.outside",
     "tests.fixtures.tumours",
 ]
 

@@ -89,7 +89,9 @@ def _put_in_place() -> None:
     for name in ("stdin", "__stdin__"):
         _replace(sys, name, _StandardInput(getattr(sys, name)))
     _replace(builtins, "input", _telling(input, lambda *_: _INPUT))
-    _replace(importlib.import_module("pyarrow.lib"), "threading", _ARROWS_THREADS)
+    arrow = importlib.import_module("pyarrow.lib")
+    _replace(arrow, "threading", _ARROWS_THREADS)
+    _replace(arrow, "os", SimpleNamespace(**{**vars(os), "environ": dict(os.environ)}))
     for module, name in _OF_ARROW:
         owner = importlib.import_module(module)
         _replace(owner, name, _telling(getattr(owner, name), _arrows_path))
@@ -128,7 +130,8 @@ _ARROWS_THREADS = SimpleNamespace(
     current_thread=threading.current_thread,
     main_thread=threading.main_thread,
 )
-"""What Arrow asks for itself, in C++: no frame of it lies between its question and the code."""
+"""What Arrow asks for itself, in C++: no frame of it lies between its question and the code. The
+same holds for variables of the environment."""
 
 
 def _telling(function: Callable[..., Any], opened: Callable[..., Any]) -> Callable[..., Any]:

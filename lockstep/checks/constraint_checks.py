@@ -1,7 +1,7 @@
 """Check of constraints: the constraints of the training rows that a batch breaks.
 
 `sudden_shift` reports values that changed over all rows, `constraints` everything else. Both
-report the same findings, each of which is weighed once: see `judge`.
+report the same findings, each of which is weighed once: see `weigh`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from lockstep.checks.check_results import CheckResult, coverage, impact_figures
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import counted, verb
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
-from lockstep.constraints.findings import Finding, findings_of, misdated, with_accepted
+from lockstep.constraints.findings import Finding, findings_of, with_accepted
 from lockstep.constraints.implications import Holds
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
@@ -124,16 +124,18 @@ class WeighedBatch:
         findings: The findings, the worst of each day first, without those that are off.
         accept: Names that a person accepts and that match no finding.
         asked: Some rows that show the first finding that `constraints` reports.
+        parted: How many of the days are looked at in parts.
     """
 
     constraints: ConstraintSet
-    rows: int
-    looked_at: int
-    days: Sequence[DayJudged]
-    count: int
-    findings: Sequence[Weighed]
+    rows: int = 0
+    looked_at: int = 0
+    days: Sequence[DayJudged] = ()
+    count: int = 0
+    findings: Sequence[Weighed] = ()
     accept: Sequence[str] = ()
     asked: Columns = field(default_factory=dict)
+    parted: int = 0
 
     def __add__(self, other: WeighedBatch) -> WeighedBatch:
         """The days of both, in order."""
@@ -148,6 +150,7 @@ class WeighedBatch:
             findings,
             [name for name in self.accept if name in other.accept],
             self.asked if own is self.first else other.asked,
+            self.parted + other.parted,
         )
 
     @property
@@ -178,44 +181,47 @@ class WeighedBatch:
         return extents
 
 
-def judge(
-    constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: bool
+def weigh(
+    constraints: ConstraintSet,
+    day: DayJudged,
+    opened: Callable[[], View],
+    terms: Terms,
+    excused: Array,
+    misdated: Sequence[Finding] = (),
 ) -> WeighedBatch:
-    """Hold a batch against constraints and weigh the findings.
+    """Weigh the findings of a day of a batch.
 
     Args:
         constraints: The constraints.
-        view: The rows of the batch.
+        day: How the day lies to them.
+        opened: Returns the rows of the batch; called where anything is found.
         terms: The terms on which findings are weighed.
-        of_one_day: Whether all rows have to be of the batch's day.
+        excused: See `excused_by`.
+        misdated: A finding of rows of another day.
     """
-    days = constraints.judge(view) if len(view) else []
-    excused = _excused(constraints, terms)
-    lighter = [
-        replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
-        for day in days
+    lighter = replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
+    findings = list(misdated)
+    if np.maximum(lighter.evidence, lighter.blocks).max(initial=0) >= 1:
+        findings += [
+            _without(finding, constraints, excused)
+            for finding in findings_of(constraints, opened(), lighter)
+        ]
+    weighed = [
+        replace(each, keys=_keys(opened(), each.finding))
+        for finding in findings
+        if (each := _weighed(finding, terms, constraints, opened)) is not None
     ]
-    findings = [
-        _without(finding, constraints, excused)
-        for day in lighter
-        for finding in findings_of(constraints, view, day)
-    ]
-    if of_one_day:
-        findings[:0] = misdated(view)
-    weighed = list(
-        filter(None, (_weighed(finding, terms, constraints, view) for finding in findings))
-    )
     weighed.sort(key=_rank)
     names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
-    unmatched = [name for name in terms.accept if name not in names]
     return WeighedBatch(
         constraints=constraints,
-        rows=len(view),
-        looked_at=sum(day.looked_at for day in days),
-        days=days,
-        count=len(days),
-        findings=[replace(each, keys=_keys(view, each.finding)) for each in weighed],
-        accept=unmatched,
+        rows=day.rows,
+        looked_at=day.looked_at,
+        days=[lighter],
+        count=1,
+        findings=weighed,
+        accept=[name for name in terms.accept if name not in names],
+        parted=int(day.shown_of < day.looked_at),
     )
 
 
@@ -257,6 +263,11 @@ def check_constraints(
     if too_few and not strict and not judged.findings:
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
+    if judged.parted:
+        unjudged["what rows of a day tell of each other"] = (
+            f"{counted(judged.parted, 'day')} {verb(judged.parted, 'has', 'have')} too many to be "
+            "looked at side by side"
+        )
     count = len(judged.constraints.features)
     return _result(judged, False, ask, aside, count, unjudged)
 
@@ -453,7 +464,7 @@ def _iso(day: int) -> str:
 
 
 def _weighed(
-    finding: Finding, terms: Terms, constraints: ConstraintSet, view: View
+    finding: Finding, terms: Terms, constraints: ConstraintSet, opened: Callable[[], View]
 ) -> Weighed | None:
     """A finding with its weight; None where it is off."""
     level = terms.policy.level(finding.family, finding.columns[0] if finding.columns else None)
@@ -463,7 +474,7 @@ def _weighed(
     if level is None:
         is_error &= finding.strict or not terms.is_new
         is_error &= not _is_of_labels(finding, terms.reaching)
-        is_error &= not _is_of_form(finding, terms.reaching, constraints, view)
+        is_error &= not _is_of_form(finding, terms.reaching, constraints, opened())
     weighed = Weighed(finding, "an error" if is_error else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)
@@ -499,8 +510,13 @@ def _is_of_form(
     )
 
 
-def _excused(constraints: ConstraintSet, terms: Terms) -> Array:
-    """Which statistics only warn, since rows are lacking or the batch is no whole day: bool."""
+def excused_by(constraints: ConstraintSet, terms: Terms) -> Array:
+    """Which statistics only warn, since rows are lacking or the batch is no whole day: bool.
+
+    Args:
+        constraints: The constraints.
+        terms: The terms on which findings are weighed.
+    """
     features = [statistic.feature for statistic in constraints.statistics]
     excused = np.zeros(len(features), dtype=bool)
     if terms.lacks_rows:

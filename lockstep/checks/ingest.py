@@ -19,7 +19,8 @@ from lockstep.columns.malformed import LINE
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnreadableError
-from lockstep.rules.row_rules import RuleCounts, compile_rules, part
+from lockstep.rules.row_rules import compile_rules, part
+from lockstep.rules.suite_counts import SuiteCounts
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -243,7 +244,7 @@ def check_input_suite(
     rows: Columns,
     suite: Mapping[str, Any],
     keep: Keep,
-    counts: RuleCounts | None = None,
+    counts: SuiteCounts | None = None,
 ) -> CheckResult:
     """Check that the rows meet the input suite; some were set aside for breaking it.
 
@@ -252,7 +253,7 @@ def check_input_suite(
         rows: The rows that fit their declaration; of a large batch, a sample.
         suite: The input suite, as plain JSON.
         keep: Stores Great Expectations' results, as JSON.
-        counts: What the row rules count of all rows; by default, `rows` are all.
+        counts: What is counted of all rows; by default, `rows` are all.
     """
     result, disagreed = validated(rows, suite, ingested.schema.key or "", keep, counts)
     checked = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)

@@ -47,7 +47,8 @@ INPUT_SUITE = Check(
     "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
     "aside; too many of either, or a critical expectation about the whole batch, block. Great "
     "Expectations evaluates all three suites. Its results are stored with the attempt "
-    "(`input_suite.json`, `feature_suite.json`, `output_suite.json`).",
+    "(`input_suite.json`, `feature_suite.json`, `output_suite.json`). Of a large batch they say "
+    "which expectations are judged by all rows, and which by a sample.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed or it cannot be "
     "evaluated. Then: AGAIN",

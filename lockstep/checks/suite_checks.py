@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted, percentage, verb
-from lockstep.rules.row_rules import RuleCounts, compile_rules
+from lockstep.rules.row_rules import compile_rules
+from lockstep.rules.suite_counts import SuiteCounts
 
 if TYPE_CHECKING:
     from lockstep.suites.suite_results import SuiteResult
@@ -62,7 +63,7 @@ def check_suite(
     key: str,
     quarantined: Quarantined,
     keep: Keep,
-    counts: RuleCounts | None = None,
+    counts: SuiteCounts | None = None,
 ) -> CheckResult:
     """Check that computed rows meet a suite; some are set aside for breaking it.
 
@@ -72,34 +73,33 @@ def check_suite(
         key: Name of the key.
         quarantined: The number of quarantined rows, and its limit.
         keep: Stores Great Expectations' results, as JSON.
-        counts: What the row rules count of all rows, without those that a person accepted; by
-            default, `columns` are all.
+        counts: What is counted of all rows, without those that a person accepted; by default,
+            `columns` are all.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
     """
     if not suite["expectations"]:
         return CheckResult.not_judged("The suite expects nothing.")
-    if counts is None:
-        counts = compile_rules(suite).count(columns)
+    rules = compile_rules(suite).count(columns) if counts is None else counts.rules
     result, disagreed = validated(columns, suite, key, keep, counts)
-    return suite_result(result, counts.broken, quarantined, disagreed)
+    return suite_result(result, rules.broken, quarantined, disagreed)
 
 
 def validated(
-    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: RuleCounts | None
+    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: SuiteCounts | None
 ) -> tuple[SuiteResult, str | None]:
     """Great Expectations' results on a batch, and where the row rules disagree with them.
 
-    Both are asked of the same rows first. The counts of all rows then take the place of those of
-    a sample.
+    Both are asked of the same rows first. What is counted of all rows then takes the place of the
+    figures of a sample.
 
     Args:
         columns: The rows; of a large batch, a sample.
         suite: The suite, as plain JSON.
         key: Name of the key.
         keep: Stores the results, as JSON.
-        counts: What the row rules count of all rows; None where `columns` are all.
+        counts: What is counted of all rows; None where `columns` are all.
     """
     from lockstep.suites.validation import validate, with_counts
 
@@ -109,7 +109,7 @@ def validated(
     result = validate(columns, suite, key=key)
     disagreed = disagreement(result, compile_rules(suite).counts(columns))
     if counts is not None and is_sample:
-        result = with_counts(result, counts)
+        result = with_counts(result, suite, columns, counts)
     keep(result.validation)
     return result, disagreed
 

@@ -61,8 +61,39 @@ _ENOUGH_TO_COUNT = 5
 """Training days that it takes to know how few rows a day may have."""
 _CUT_DEVIATIONS = 3.0
 """Least deviations by which a day that was cut off has fewer rows than any training day."""
+_LEAST_LOOKED_AT = 2_000
+"""Rows of a day that statistics are of at least, if it has as many: shares to two hundredths."""
 _YEAR = 365
 """Training days from which on all seasons are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class DayMeasured:
+    """What the rows of a day of a batch come to.
+
+    Attributes:
+        day: The day, counted from 1970.
+        rows: Number of its rows.
+        looked_at: How many of them statistics are of.
+        state: The state that statistics are read from.
+        widens: Whether a number goes beyond its range in training and on the days before.
+    """
+
+    day: int
+    rows: int
+    looked_at: int
+    state: State
+    widens: bool
+
+    def __add__(self, other: DayMeasured) -> DayMeasured:
+        """Two parts of a day."""
+        return DayMeasured(
+            self.day,
+            self.rows + other.rows,
+            self.looked_at + other.looked_at,
+            self.state + other.state,
+            self.widens or other.widens,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +102,7 @@ class DayJudged:
 
     Attributes:
         day: The day, counted from 1970.
-        rows: Positions of its rows.
+        rows: Number of its rows.
         looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
         values: The value of each statistic.
         sizes: How many independent rows each value has.
@@ -80,12 +111,13 @@ class DayJudged:
         low: The low end of the usual range of each.
         high: The high end.
         state: The state that they were read from.
-        shown: Which rows of the batch show each feature.
+        shown: Which rows show each feature: of the batch, or of a part of the day.
+        shown_of: How many of the rows that statistics are of these are.
         is_cut: Whether it has half of the rows that every training day had, or fewer.
     """
 
     day: int
-    rows: Ints
+    rows: int
     looked_at: int
     values: Floats
     sizes: Floats
@@ -95,6 +127,7 @@ class DayJudged:
     high: Floats
     state: State
     shown: Shown
+    shown_of: int
     is_cut: bool = False
 
     def is_strict(self, statistic: Statistic) -> bool:
@@ -124,6 +157,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         unjudged: Families that were left out, each with the reason.
         fewest: How many rows the training day with the fewest has; 0 where that is not known, or
             rows have no event time.
+        largest: How many rows the one with the most has; 0 likewise.
         format: The format that the set is stored in.
     """
 
@@ -144,6 +178,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     past: tuple[PastBatch, ...]
     unjudged: dict[str, str] = {}
     fewest: int = 0
+    largest: int = 0
     format: int = FORMAT
 
     @cached_property
@@ -183,99 +218,138 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _strict(self) -> Array:
         return np.array([feature.strict for feature in self.features], dtype=bool)
 
-    def view(self, columns: Columns, day: Ints, past: Sequence[PastBatch]) -> View:
+    def view(
+        self,
+        columns: Columns,
+        day: Ints,
+        past: Sequence[PastBatch],
+        held_back: frozenset[int] = frozenset(),
+        of_day: int = 0,
+    ) -> View:
         """Rows of a batch as constraints see them.
 
         Args:
             columns: The fields of the record.
             day: int64, the day of each row.
             past: The batches before; the last training days go before them.
+            held_back: Days of the rows that are held back.
+            of_day: Number of rows of the day of which these are a part; 0 for whole days.
         """
         raw = {name: columns[name] for name in _names(self.layout)}
         first = int(day.min()) if len(day) else 0
+        near = tuple(batch for batch in self.known(past) if first - DAYS <= batch.day)
+        return View(raw, self.layout, day, near, held_back=held_back, of_day=of_day)
+
+    def known(self, past: Sequence[PastBatch]) -> list[PastBatch]:
+        """The batches before and the last training days before them, the oldest first."""
         scored = {batch.day for batch in past}
         known = [*(batch for batch in self.past if batch.day not in scored), *past]
-        near = [batch for batch in known if first - DAYS <= batch.day]
-        return View(raw, self.layout, day, tuple(sorted(near, key=lambda batch: batch.day)))
+        return sorted(known, key=lambda batch: batch.day)
+
+    @property
+    def _looked_at(self) -> int:
+        """Most rows of a day that statistics are of: limits are learnt of days of a size."""
+        return min(SAMPLE, max(_LEAST_LOOKED_AT, 2 * self.largest)) if self.largest else SAMPLE
 
     @np.errstate(all="ignore")  # numbers may be as large as they are
-    def judge(self, view: View) -> list[DayJudged]:
-        """How each day of a batch lies to the constraints, in order."""
-        part = view.sample(SAMPLE)
+    def measure(self, view: View) -> tuple[list[DayMeasured], Shown]:
+        """What each day of a batch comes to, in order, and the rows that show each feature.
+
+        Of a part of a day, what looks at other rows of the day is not known.
+        """
+        share = len(view) / view.of_day if view.of_day else 1.0
+        part = view.sample(max(round(self._looked_at * share), 1))
         of_all = self._strict_breaks(view) if part is not view else ()
         measurements = measured(
             part, self.values, self.rules, self.history, self.identity, self.panels
         )
         states, _, shown = states_of(measurements, part, self.values, self.aggregates, of_all)
-        past = list(view.past)
-        days = []
-        for (day, rows), state in zip(days_of(view), states, strict=True):
-            past = [batch for batch in past if day - DAYS <= batch.day]
-            values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched)
-            own = 4 * len(values)
-            recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
-            recent = recent[-RECENT - STEPS :]
-            before, counts = (
-                np.array(
-                    [np.frombuffer(getattr(batch, name), dtype="<f4") for batch in recent]
-                ).reshape(len(recent), len(values))
-                for name in ("values", "sizes")
+        widens = self.values.widens(view)
+        days = [
+            DayMeasured(
+                day=day,
+                rows=state.rows,
+                looked_at=int(np.count_nonzero(part.day == day)),
+                state=state,
+                widens=wide,
             )
-            judged = self.limits.judge(values, sizes, before, counts)
-            judged.blocks[:] *= self._trust
-            broken = self._strict & (state.moments.total[0] > 0)
-            for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
-                strict = shares[: len(broken)]
-                strict[broken] = np.maximum(strict[broken], 1.0)
-            is_cut = _is_half(len(rows), self.fewest)
-            if is_cut:
-                for shares in (judged.evidence, judged.blocks):
-                    shares[self._volume] = np.maximum(shares[self._volume], 1.0)
-            days.append(
-                DayJudged(
-                    day=day,
-                    rows=rows,
-                    looked_at=int(np.count_nonzero(part.day == day)),
-                    values=values,
-                    sizes=sizes,
-                    evidence=judged.evidence,
-                    blocks=judged.blocks,
-                    low=judged.low,
-                    high=judged.high,
-                    state=state,
-                    shown=shown,
-                    is_cut=is_cut,
-                )
-            )
-            kept = {"values": _bytes_of(values), "sizes": _bytes_of(sizes)}
-            past.append(msgspec.structs.replace(light_batch(state, day, len(rows)), **kept))
-        return days
+            for (day, _), state, wide in zip(days_of(view), states, widens.tolist(), strict=True)
+        ]
+        return days, shown
+
+    @np.errstate(all="ignore")
+    def judge(
+        self,
+        measured: DayMeasured,
+        past: Sequence[PastBatch],
+        shown: Shown,
+        shown_of: int | None = None,
+    ) -> DayJudged:
+        """How a day of a batch lies to the constraints.
+
+        Args:
+            measured: The day.
+            past: The batches before.
+            shown: The rows of the batch that show each feature.
+            shown_of: How many of the rows that statistics are of these are; all by default.
+        """
+        day, state = measured.day, measured.state
+        past = [batch for batch in past if day - DAYS <= batch.day]
+        values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched)
+        own = 4 * len(values)
+        recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
+        recent = recent[-RECENT - STEPS :]
+        before, counts = (
+            np.array(
+                [np.frombuffer(getattr(batch, name), dtype="<f4") for batch in recent]
+            ).reshape(len(recent), len(values))
+            for name in ("values", "sizes")
+        )
+        judged = self.limits.judge(values, sizes, before, counts)
+        judged.blocks[:] *= self._trust
+        broken = self._strict & (state.moments.total[0] > 0)
+        for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
+            strict = shares[: len(broken)]
+            strict[broken] = np.maximum(strict[broken], 1.0)
+        is_cut = _is_half(measured.rows, self.fewest)
+        if is_cut:
+            for shares in (judged.evidence, judged.blocks):
+                shares[self._volume] = np.maximum(shares[self._volume], 1.0)
+        return DayJudged(
+            day=day,
+            rows=measured.rows,
+            looked_at=measured.looked_at,
+            values=values,
+            sizes=sizes,
+            evidence=judged.evidence,
+            blocks=judged.blocks,
+            low=judged.low,
+            high=judged.high,
+            state=state,
+            shown=shown,
+            shown_of=measured.looked_at if shown_of is None else shown_of,
+            is_cut=is_cut,
+        )
 
     def _strict_breaks(self, view: View) -> Iterator[tuple[int, Array]]:
         """The places of strict rules among the features, and which rows break each."""
         places = (at for at, feature in enumerate(self.features) if feature.family == rules.FAMILY)
         for place, kept in zip(places, self.rules.rules, strict=True):
             if kept.is_strict:
-                yield place, kept.rule.breaks(view)
+                yield place, kept.breaks(view)
 
-    def remembered(
-        self, view: View, judged: Sequence[DayJudged], partition: str
-    ) -> list[PastBatch]:
-        """What is kept of each day of a batch, for the batches that follow.
+    def broken_in(self, measured: DayMeasured) -> float:
+        """How often rows of a day break strict rules."""
+        return float(measured.state.moments.total[0][self._strict].sum())
+
+    def remembered(self, view: View, partition: str) -> list[PastBatch]:
+        """What is kept of the rows of each day of a batch, for the days that follow.
 
         Args:
             view: The rows of the batch.
-            judged: How its days lie to the constraints.
             partition: The day or file of the batch.
         """
-        return [
-            msgspec.structs.replace(
-                past_batch(view, day.rows, day.state, partition, day.day, self),
-                values=_bytes_of(day.values),
-                sizes=_bytes_of(day.sizes),
-            )
-            for day in judged
-        ]
+        return _remembered(view, partition, self)
 
     def to_bytes(self) -> bytes:
         """The constraints as MessagePack."""
@@ -353,7 +427,6 @@ def discover(
     bunches = Bunches(view, things)
     measurements = bunches.learnt(measured(view, known, kept, before, contents, regressions))
     states, features, _ = states_of(measurements, view, known, whole)
-    positions = [rows for _, rows in days_of(view)]
     whole = msgspec.structs.replace(
         whole,
         expected=aggregates.expected_of(states, columns_counted),
@@ -377,22 +450,24 @@ def discover(
         of_day = read(state, past[-DAYS:], number, at, whole, bunched)
         values.append(of_day[0])
         sizes.append(of_day[1])
-        past.append(light_batch(state, number, state.rows))
+        past.append(counted_batch(light_batch(number, state.rows), state))
     moments = Moments.added([state.moments for state in states], len(parts.parts), len(features))
     variance, floor = variance_of(moments, at, len(labels))
     table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
     is_dated = schema.event_time is not None and len(days) >= _ENOUGH_TO_COUNT
-    fewest = min(state.rows for state in states) if is_dated and not population else 0
+    sizes_of_days = [state.rows for state in states] if is_dated and not population else [0]
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=regressions, aggregates=whole, features=features,
         parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
-        fewest=fewest,
+        fewest=min(sizes_of_days), largest=max(sizes_of_days),
     )  # fmt: skip
     last = [
-        past_batch(view, rows, state, "training", number, constraints)
-        for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
+        counted_batch(batch, state)
+        for batch, state in zip(
+            _remembered(view, "training", constraints, DAYS), states[-DAYS:], strict=True
+        )
     ]
     return msgspec.structs.replace(constraints, past=tuple(last))
 
@@ -419,9 +494,17 @@ def measured(
     """The features of each row, family by family."""
     yield from values.evaluate(view)
     yield from rules.evaluate(view)
-    yield from history.evaluate(view)
+    among = history.evaluate(view)
+    yield from _not_known(among, view) if view.of_day else among
     yield from identity.evaluate(view)
-    yield from panels.evaluate(view, values)
+    among = panels.evaluate(view, values)
+    yield from _not_known(among, view) if view.of_day else among
+
+
+def _not_known(measurements: Iterator[Measured], view: View) -> Iterator[Measured]:
+    """Features that look at other rows of the day, of which a part alone is known."""
+    for measured in measurements:
+        yield Measured(measured.feature, np.full(len(view), np.nan))
 
 
 def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
@@ -455,43 +538,51 @@ def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints
     return raw, local.astype("datetime64[D]").astype(np.int64)
 
 
-def _ends(view: View, rows: Ints, known: Values) -> tuple[bytes, bytes]:
-    """The least and the greatest of each number: float64; NaN where there is none."""
-    ends = []
-    for number in known.numbers:
-        numbers = view.number(number.quantity)[rows]
-        numbers = numbers[np.isfinite(numbers)]
-        ends.append((numbers.min(), numbers.max()) if len(numbers) else (np.nan, np.nan))
-    low, high = np.array(ends, dtype="<f8").reshape(-1, 2).T
-    return low.tobytes(), high.tobytes()
+def with_figures(batch: PastBatch, judged: DayJudged) -> PastBatch:
+    """What is kept of a day, with the figures of its statistics."""
+    return msgspec.structs.replace(
+        counted_batch(batch, judged.state),
+        values=_bytes_of(judged.values),
+        sizes=_bytes_of(judged.sizes),
+    )
 
 
-def light_batch(state: State, day: int, rows: int) -> PastBatch:
-    """The counts of a day, which are all that later days of the same view look at."""
+def counted_batch(batch: PastBatch, state: State) -> PastBatch:
+    """What is kept of a day, with the counts of its state."""
     counts = {name: counts.astype("<f8").tobytes() for name, counts in state.counts.items()}
-    nothing = Digests(b"", True)
-    return PastBatch("", day, rows, {}, nothing, {}, counts, middle=middle_of(state))
+    return msgspec.structs.replace(batch, counts=counts, middle=middle_of(state))
 
 
-def past_batch(
-    view: View, rows: Ints, state: State, partition: str, day: int, known: ConstraintSet
-) -> PastBatch:
-    """What is kept of a day's rows, without the figures of its statistics."""
-    light = light_batch(state, day, len(rows))
-    low, high = _ends(view, rows, known.values)
+def light_batch(day: int, rows: int) -> PastBatch:
+    """A day of which nothing is kept but its number of rows."""
+    return PastBatch("", day, rows, {}, Digests(b"", True), {}, {})
+
+
+def _remembered(
+    view: View, partition: str, known: ConstraintSet, last: int | None = None
+) -> list[PastBatch]:
+    """What is kept of the rows of the last days of a view, or of all."""
+    lows, highs = known.values.ends(view)
     contents = known.identity.digests(view)
     key = view.layout.key
-    return msgspec.structs.replace(
-        light,
-        partition=partition,
-        things={
-            "+".join(entity): _things(view, rows, entity, known) for entity in _looked_back(known)
-        },
-        keys=Digests.of(view.code(key)[rows]) if key is not None else Digests(b"", True),
-        contents={name: Digests.of(digests[rows]) for name, digests in contents.items()},
-        low=low,
-        high=high,
-    )
+    days = list(enumerate(days_of(view)))
+    return [
+        PastBatch(
+            partition=partition,
+            day=day,
+            rows=len(rows),
+            things={
+                "+".join(entity): _things(view, rows, entity, known)
+                for entity in _looked_back(known)
+            },
+            keys=Digests.of(view.code(key)[rows]) if key is not None else Digests(b"", True),
+            contents={name: Digests.of(digests[rows]) for name, digests in contents.items()},
+            counts={},
+            low=lows[at].astype("<f8").tobytes(),
+            high=highs[at].astype("<f8").tobytes(),
+        )
+        for at, (day, rows) in (days if last is None else days[-last:])
+    ]
 
 
 def _quantities(known: ConstraintSet) -> list[Quantity]:

@@ -164,13 +164,13 @@ def _grouped(
             lead = constraints.statistics[group[0]]
             weak = shares[place] <= HALF * shares[group[0]]
             # a few rows explain nothing of all of them
-            weak &= not lead.feature.by_row or len(rows[group[0]]) >= HALF * day.looked_at
+            weak &= not lead.feature.by_row or len(rows[group[0]]) >= HALF * day.shown_of
             is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
             by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
             by_copies = (
                 lead.feature.family == identity.FAMILY
                 and statistic.feature.kind in _MOVED_BY_COPIES
-                and len(rows[group[0]]) >= NEARLY * day.looked_at
+                and len(rows[group[0]]) >= NEARLY * day.shown_of
             )
             if (
                 {*statistic.columns} & _columns(constraints, group)

@@ -46,7 +46,8 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
             what = "key" if name == "key" else f"content ({name})"
             repeats = f"repeat the {what} of a row of"
             twice = Feature(FAMILY, "twice", fields, f"{repeats} the batch", True)
-            yield Measured(twice, view.own(_twice(whole, digests)))
+            of_day = np.full(len(whole), np.nan) if view.of_day else _twice(whole, digests)
+            yield Measured(twice, view.own(of_day))
             again = Feature(FAMILY, "again", fields, f"{repeats} days before", True)
             yield Measured(again, view.own(_again(whole, name, digests)))
 

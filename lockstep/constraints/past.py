@@ -6,7 +6,7 @@ counts and statistics of the batch. It is bounded, and numbers are the only valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
@@ -78,6 +78,37 @@ class Things(msgspec.Struct, frozen=True):
             sums=sums,
         )
 
+    def __add__(self, other: Things) -> Things:
+        """The things of two parts of a batch."""
+        both = (self, other)
+        codes = np.concatenate([each.known for each in both])
+        times = np.concatenate([np.frombuffer(each.times, dtype="<i8") for each in both])
+        last = min(
+            (each.known[-1] for each in both if not each.complete), default=codes.max(initial=0)
+        )
+        order = np.lexsort((times, codes))
+        things, first, counts = np.unique(codes[order], return_index=True, return_counts=True)
+        kept = np.flatnonzero(things <= last)[:MOST_KNOWN]
+        ends, place = order[first + counts - 1][kept], np.searchsorted(things, codes)
+
+        def newest(name: str, column: str, form: str) -> bytes:
+            parts = [np.frombuffer(getattr(each, name)[column], dtype=form) for each in both]
+            return _bytes(np.concatenate(parts)[ends], form)
+
+        def total(parts: Iterable[bytes]) -> bytes:
+            values = np.concatenate([np.frombuffer(part, dtype="<f8") for part in parts])
+            return _bytes(np.bincount(place, values, len(things))[kept], "<f8")
+
+        return Things(
+            codes=_bytes(things[kept], "<u8"),
+            complete=self.complete and other.complete and len(kept) == len(things),
+            times=_bytes(times[ends], "<i8"),
+            counts=total(each.counts for each in both),
+            last={column: newest("last", column, "<f8") for column in self.last},
+            texts={column: newest("texts", column, "<u4") for column in self.texts},
+            sums={column: total(each.sums[column] for each in both) for column in self.sums},
+        )
+
     @property
     def known(self) -> Array:
         """Digests of the things, in order."""
@@ -130,6 +161,22 @@ class PastBatch(msgspec.Struct, frozen=True):
     middle: float = float("nan")
     blocked: bool = False
     accepted: dict[str, float] = {}
+
+    def __add__(self, other: PastBatch) -> PastBatch:
+        """What is kept of the rows of two parts of a day."""
+        low, high = (
+            widest(*(np.frombuffer(getattr(part, end), dtype="<f8") for part in (self, other)))
+            for end, widest in (("low", np.fmin), ("high", np.fmax))
+        )
+        return msgspec.structs.replace(
+            self,
+            rows=self.rows + other.rows,
+            things={name: things + other.things[name] for name, things in self.things.items()},
+            keys=self.keys + other.keys,
+            contents={name: held + other.contents[name] for name, held in self.contents.items()},
+            low=_bytes(low, "<f8"),
+            high=_bytes(high, "<f8"),
+        )
 
     def counted(self, name: str) -> Floats:
         """How many rows each cell, or value of a column, had: float64; empty where not counted."""

@@ -17,6 +17,8 @@ Made = Literal[
 ]  # fmt: skip
 CELLS = ("peers", "peers before", "moment before")
 """Quantities that all rows of a thing at a moment share."""
+_AMONG = ("previous", "elapsed", "today", *CELLS)
+"""Quantities made of other rows of the day."""
 Entity = tuple[str, ...]
 """The columns that name a thing which comes again; empty where any two rows are of the same thing.
 `@clock` is the time of day, `@weekday` the day of the week."""
@@ -80,6 +82,11 @@ class Quantity(msgspec.Struct, frozen=True):
         """The fields to look at where it is wrong: its own, then those that name the thing."""
         named = tuple(name for name in self.entity if not name.startswith("@"))
         return tuple(dict.fromkeys((*self.fields, *named)))
+
+    @property
+    def is_among(self) -> bool:
+        """Whether it is made of other rows of the day."""
+        return self.made in _AMONG
 
     @property
     def is_raw(self) -> bool:

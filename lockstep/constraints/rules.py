@@ -73,6 +73,18 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
         enough = self.rows >= _STRICT_ROWS and self.things >= _STRICT_THINGS
         return self.broken == 0 and enough
 
+    @property
+    def is_among(self) -> bool:
+        """Whether it looks at other rows of the day."""
+        quantities: tuple[Quantity, ...] = getattr(self.rule, "quantities", ())
+        return isinstance(self.rule, OfDay) or any(each.is_among for each in quantities)
+
+    def breaks(self, view: View) -> Array:
+        """Which rows break it: 0 or 1; NaN where it does not apply, as in a part of a day."""
+        if view.of_day and self.is_among:
+            return np.full(len(view), np.nan)
+        return self.rule.breaks(view)
+
     @cached_property
     def feature(self) -> Feature:
         """The rule as a row feature: 1 where a row breaks it."""
@@ -96,7 +108,7 @@ class Rules(msgspec.Struct, frozen=True, tag=FAMILY):
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The feature of each rule."""
         for kept in self.rules:
-            yield Measured(kept.feature, kept.rule.breaks(view))
+            yield Measured(kept.feature, kept.breaks(view))
 
     @property
     def quantities(self) -> list[Quantity]:

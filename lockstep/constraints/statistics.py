@@ -27,8 +27,8 @@ from lockstep.constraints.view import View
 from lockstep.stats.limits import Trait
 from lockstep.stats.states import Frequent, Moments, Products, State
 
-_BLOCK = 32_000_000
-"""Most values of features in memory at a time: 128 MB."""
+_BLOCK = 8_000_000
+"""Most values of features in memory at a time: 32 MB."""
 SEGMENTED = ("missing", "level", "share", "residual")
 """Kinds that have statistics by segment: others find nothing more there."""
 _STEPPED = ("missing", "level", "spread", "length")
@@ -98,8 +98,8 @@ class Shown:
     """
 
     def __init__(self, view: View) -> None:
-        self._of_whole = np.arange(len(view.whole))
-        self._of_view = view.own(self._of_whole)
+        self._count = len(view.whole)
+        self._sampled = None if view.whole is view else view.positions
         self._bits: dict[int, tuple[Array, int]] = {}
 
     def keep(self, number: int, values: Array) -> None:
@@ -114,9 +114,8 @@ class Shown:
     def rows(self, number: int) -> Array:
         """The positions of the rows that show a feature; none where it was not kept."""
         bits, count = self._bits.get(number, (np.empty(0, dtype=np.uint8), 0))
-        among = self._of_whole if count == len(self._of_whole) else self._of_view[:count]
-        positions: Array = among[np.unpackbits(bits, count=count).astype(bool)]
-        return positions
+        shown = np.flatnonzero(np.unpackbits(bits, count=count))
+        return shown if self._sampled is None or count == self._count else self._sampled[shown]
 
 
 def states_of(
@@ -138,7 +137,7 @@ def states_of(
         strict: For a sample, the places of strict rules, with their values in all rows.
     """
     masks = np.array([part.mask(view) for part in whole.segments.parts], dtype=np.float32)
-    days = [rows for _, rows in days_of(view)]
+    days = [_together(rows) for _, rows in days_of(view)]
     all_days = [rows for _, rows in days_of(view.whole)]
     shown = Shown(view)
     features: list[Feature] = []
@@ -168,16 +167,30 @@ def states_of(
     return states, tuple(features), shown
 
 
+def _together(rows: Ints) -> Ints | slice:
+    """Rows as a slice, where they stand together: their values are then not copied."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
 def _state(
-    moments: Moments, view: View, rows: Ints, all_rows: Ints, values: Values, whole: Aggregates
+    moments: Moments,
+    view: View,
+    rows: Ints | slice,
+    all_rows: Ints,
+    values: Values,
+    whole: Aggregates,
 ) -> State:
     """The state of a day: counts of all its rows, and all else of its rows in the view."""
     segments = whole.segments
     cells = view.once("cells", lambda: np.array([cell.mask(view.whole) for cell in segments.cells]))
     things = view.once("things", lambda: segments.counts(view.whole))
-    shape = (len(rows), len(whole.numbers))
+    shape = (len(view.day[rows]), len(whole.numbers))
     numbers = np.array([values.place(number, view)[rows] for number in whole.numbers])
     then = np.array([values.place_before(number, view)[rows] for number in whole.numbers])
+    if view.of_day:  # the row before is of another part
+        then[:] = np.nan
     digits = _digits(view, whole)[rows]
     known = np.isfinite(digits)
     counts = {"cells": np.array([cell[all_rows].sum() for cell in cells], dtype=np.float64)}

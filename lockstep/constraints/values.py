@@ -6,7 +6,7 @@ beyond its range; the shares of common values, and the rank of a number among th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
@@ -18,7 +18,7 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.layout import Layout
-from lockstep.constraints.past import PastBatch
+from lockstep.constraints.past import DAYS
 from lockstep.constraints.quantities import CELLS, Quantity, value
 from lockstep.constraints.thresholds import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.view import View
@@ -133,19 +133,62 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         number = self.numbers[place]
         if view.fold is not None:
             return _held_out_range(view.number(number.quantity), view.fold)
-        known = number.sorted
-        low, high = np.float64(known[0]), np.float64(known[-1])
-        lows, highs = view.once("ends", lambda: self._ends(view.past))
-        return np.fmin(low, lows[place]), np.fmax(high, highs[place])
+        lows, highs = self._ranges(view)
+        return lows[view.group, place], highs[view.group, place]
 
-    def _ends(self, past: Sequence[PastBatch]) -> tuple[Floats, Floats]:
-        """The range of each number in the batches before; NaN where they had none."""
-        nothing = np.full(len(self.numbers), np.nan)
-        own = [batch for batch in past if len(batch.low) == nothing.nbytes and not batch.blocked]
-        lows = [np.frombuffer(batch.low, dtype="<f8") for batch in own]
-        highs = [np.frombuffer(batch.high, dtype="<f8") for batch in own]
-        low, high = (np.array([nothing, *ends, nothing]) for ends in (lows, highs))
-        return np.fmin.reduce(low), np.fmax.reduce(high)
+    def _ranges(self, view: View) -> tuple[Floats, Floats]:
+        """The range of each number by training and by what came before, by day.
+
+        Days that are held back widen none.
+        """
+        return view.once("ranges", lambda: self._ranges_of(view))
+
+    def _ranges_of(self, view: View) -> tuple[Floats, Floats]:
+        of_numbers = (number.sorted for number in self.numbers)
+        trained = np.array([(known[0], known[-1]) for known in of_numbers]).reshape(-1, 2).T
+        past = [
+            batch for batch in view.past
+            if len(batch.low) == trained[0].nbytes and not batch.blocked
+        ]  # fmt: skip
+        days = np.array([*(batch.day for batch in past), *view.days.tolist()], dtype=np.int64)
+        held_back = np.isin(view.days, list(view.held_back))[:, None]
+        ranges = []
+        for of_training, end, own, widest in zip(
+            trained, ("low", "high"), self.ends(view.whole), (np.fmin, np.fmax), strict=True
+        ):
+            of_past = [np.frombuffer(getattr(batch, end), dtype="<f8") for batch in past]
+            known = np.array([*of_past, *np.where(held_back, np.nan, own)])
+            of_days = np.empty((len(view.days), len(self.numbers)))
+            for at, day in enumerate(view.days.tolist()):
+                before = len(past) + at
+                near = known[:before][days[:before] >= day - DAYS]
+                of_days[at] = widest.reduce(np.vstack([of_training, near]))
+            ranges.append(of_days)
+        low, high = ranges
+        return low, high
+
+    def ends(self, view: View) -> tuple[Floats, Floats]:
+        """The least and the greatest of each number: days x numbers; NaN where there is none."""
+        return view.once("ends", lambda: self._ends(view))
+
+    def _ends(self, view: View) -> tuple[Floats, Floats]:
+        order = np.argsort(view.group, kind="stable")
+        starts = np.searchsorted(view.group[order], np.arange(len(view.days)))
+        shape = (len(view.days), len(self.numbers))
+        low, high = np.empty(shape), np.empty(shape)
+        for place, number in enumerate(self.numbers):
+            own = view.number(number.quantity)[order]
+            own = np.where(np.isfinite(own), own, np.nan)
+            low[:, place], high[:, place] = (
+                widest.reduceat(own, starts) for widest in (np.fmin, np.fmax)
+            )
+        return low, high
+
+    def widens(self, view: View) -> Array:
+        """The days on which a number goes beyond its range by what came before: bool."""
+        (low, high), (own_low, own_high) = self._ranges(view), self.ends(view)
+        wide: Array = np.any((own_low < low) | (own_high > high), axis=1)
+        return wide
 
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The features of each row."""

@@ -74,6 +74,8 @@ class View:
         past: The batches before, the oldest first; empty for training rows.
         fold: For training rows, int64, the held-out block of days of each; else None.
         sampled_from: For a sample, the view of all rows and the positions there.
+        held_back: Days that are held back.
+        of_day: Number of rows of the day of which these are a part; 0 where they are whole days.
     """
 
     columns: Columns
@@ -82,6 +84,8 @@ class View:
     past: Sequence[PastBatch] = ()
     fold: Ints | None = None
     sampled_from: tuple[View, Ints] | None = None
+    held_back: frozenset[int] = frozenset()
+    of_day: int = 0
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -118,7 +122,15 @@ class View:
         share = most / np.maximum(counts, most)
         rows = np.flatnonzero(digests <= (share * 2.0**64)[self.group])
         taken = take_rows(self.columns, rows)
-        return View(taken, self.layout, self.day[rows], self.past, sampled_from=(self, rows))
+        return View(
+            taken,
+            self.layout,
+            self.day[rows],
+            self.past,
+            sampled_from=(self, rows),
+            held_back=self.held_back,
+            of_day=self.of_day,
+        )
 
     @property
     def whole(self) -> View:

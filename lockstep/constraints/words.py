@@ -42,18 +42,18 @@ def what_of(
         name: The first suspect.
     """
     statistic = constraints.statistics[place]
-    feature, total = statistic.feature, len(day.rows)
+    feature, total = statistic.feature, day.rows
     value = float(day.values[place])
     ends = f"usually {range_of(constraints, statistic, *usual)}"
     part = f" {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict:
-        return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
+        count = _shown(day, place)  # of all rows, if statistics are of a sample
+        return f"{name}: {count:,} of {counted(total, 'row')} break: {feature.says}"
     if feature.kind in _BY_ROW and not part:
         shown = _example(view, feature.columns[0], rows, feature.kind)
-        count = len(rows) if len(rows) else round(value * day.looked_at)
-        return f"{name}: {_of(count, day)} {feature.says}{shown} ({ends})"
+        return f"{name}: {_of(_shown(day, place), day)} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
-        return f"{name}: {_of(len(rows), day)} break: {feature.says} ({ends})"
+        return f"{name}: {_of(_shown(day, place), day)} break: {feature.says} ({ends})"
     figure = figure_of(constraints, statistic, value)
     if feature.kind in ("volume of the weekday", "count"):
         weekday = _WEEKDAYS[(day.day + 3) % 7]
@@ -74,9 +74,14 @@ def what_of(
     return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
 
 
+def _shown(day: DayJudged, place: int) -> int:
+    """How many of the rows that are looked at show a feature."""
+    return round(float(day.state.moments.total[0, place]))
+
+
 def _of(count: int, day: DayJudged) -> str:
     """How many rows of a day show something, scaled up from a sample."""
-    total = len(day.rows)
+    total = day.rows
     if day.looked_at == total:
         return f"{count:,} of {counted(total, 'row')}"
     return f"about {round(count / day.looked_at * total):,} of {counted(total, 'row')}"

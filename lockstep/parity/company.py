@@ -30,8 +30,9 @@ _SMALL = (1, 2, 3, 7, 31)
 """Sizes of the first parts."""
 _LEAST, _SHAPES = 128, (0.5, 1.0, 1.5)
 """The least size of the others, and their sizes as shares of the usual one, in turn."""
-_PARTS = 500
-"""Parts of a large batch: each costs the calls of all functions, however few its rows are."""
+_PARTS, _LEAST_PARTS = 500, 50
+"""Parts of a large batch, and of a unit of one at least: each costs the calls of all functions,
+however few its rows are."""
 _BESIDE = 8
 """Neighbouring rows that come into unlike parts."""
 _KEPT = 200
@@ -39,12 +40,15 @@ _KEPT = 200
 _SETTING = "among other rows"
 
 
-def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:
+def in_other_company(
+    pipeline: Pipeline, computed: Columns, of_batch: int | None = None
+) -> Comparison:
     """Compute every row again, in another order and in parts, and compare with the whole batch.
 
     Args:
         pipeline: The pipeline.
-        computed: All rows with their columns, computed as one batch.
+        computed: All rows with their columns, computed together.
+        of_batch: Number of rows of the batch that these are of; by default, they are all of it.
 
     Returns:
         A comparison of all columns of functions; the first that differs is explained. Without such
@@ -52,7 +56,8 @@ def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:
     """
     subject = _subject(pipeline, computed)
     differences = _Differences(subject.graph, computed)
-    for rows in _parts(len(subject)):
+    share = len(subject) / max(of_batch or len(subject), 1)
+    for rows in _parts(len(subject), max(_LEAST_PARTS, round(_PARTS * share))):
         try:
             differences.compare(rows, subject.compute(rows).columns, subject.wanted)
         except FunctionError as error:
@@ -138,7 +143,7 @@ def _subject(pipeline: Pipeline, computed: Columns) -> Subject:
     return Subject(graph, pipeline.bound, pipeline.key, given, wanted, skipped)
 
 
-def _parts(count: int) -> Iterator[slice]:
+def _parts(count: int, parts: int) -> Iterator[slice]:
     """Rows in parts: a few very small ones, and others of unlike sizes, last rows first.
 
     Neighbouring rows are in unlike parts: every `_BESIDE`th row of a stretch makes a part. Slices
@@ -149,7 +154,7 @@ def _parts(count: int) -> Iterator[slice]:
         if start < count:
             yield _reversed(start, min(start + size, count), 1)
         start += size
-    usual = max(_LEAST, count // _PARTS)
+    usual = max(_LEAST, count // parts)
     stretches = cycle(int(shape * usual) * _BESIDE for shape in _SHAPES)
     while start < count:
         end = min(start + next(stretches), count)

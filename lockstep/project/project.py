@@ -10,8 +10,8 @@ expectations = "expectations"
 assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
 trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
-workers = 2                 # processes that work on the units of a large batch; default: one
-ray = "ray://head:10001"    # a Ray cluster that does so instead; "local": one of this machine
+workers = 2                 # processes for units of a large batch; LOCKSTEP_WORKERS overrides it
+ray = "ray://head:10001"    # or a Ray cluster ("local": of this machine); LOCKSTEP_RAY overrides it
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ class Project:
             a store in the home.
         dagster_home: The folder of Dagster's instance, unless `DAGSTER_HOME` names another; None
             for one in the home.
-        workers: Number of processes that work on the units of a large batch.
-        ray: The Ray cluster that works on them instead; None without one.
+        workers: Number of processes that work on the units of a large batch, unless
+            `LOCKSTEP_WORKERS` says another.
+        ray: The Ray cluster that works on them instead, unless `LOCKSTEP_RAY` names another; None
+            without one.
     """
 
     root: Path
@@ -136,7 +138,11 @@ class Project:
 
     @property
     def home(self) -> Home:
-        """The home: `LOCKSTEP_HOME`, or else the folder that the settings name."""
+        """The home: `LOCKSTEP_HOME`, or else the folder that the settings name.
+
+        Raises:
+            ProjectError: `LOCKSTEP_WORKERS` is no number of processes.
+        """
         named = os.environ.get("LOCKSTEP_HOME")
         folder = Path(named) if named else self.root / self.home_folder
         instance = self.dagster_home
@@ -145,9 +151,19 @@ class Project:
             trusted=self.trusted,
             mlflow_tracking_uri=self._registry,
             dagster_home=None if instance is None else self.root / instance,
-            workers=self.workers,
-            ray=self.ray,
+            workers=self._workers,
+            ray=os.environ.get("LOCKSTEP_RAY") or self.ray,
         )
+
+    @property
+    def _workers(self) -> int:
+        """Number of processes: `LOCKSTEP_WORKERS`, or else the settings'."""
+        named = os.environ.get("LOCKSTEP_WORKERS")
+        if not named:
+            return self.workers
+        if not named.isdecimal() or int(named) < 1:
+            raise ProjectError(f"LOCKSTEP_WORKERS is a number from 1 on, not {named!r}.")
+        return int(named)
 
     @property
     def _registry(self) -> str | None:

@@ -310,6 +310,10 @@ def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
     """A test of a comparison: it fails where a value is missing, unless the row is left out."""
     ignored = _IGNORED[kwargs.get("ignore_row_if", "both_values_are_missing")]
 
+    def left_out(first: Array, second: Array) -> Mask:
+        mask: Mask = ignored(is_missing(first), is_missing(second))
+        return mask
+
     def test(kind: Kind, other: Kind) -> PairTest:
         if kind is not other and not NUMBERS.issuperset({kind, other}):
             raise NoRowTestError(f"it compares {kind.value}s with {other.value}s")
@@ -324,11 +328,10 @@ def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
             return compare(first, second)
 
         def refused(first: Array, second: Array) -> Mask:
-            left_out = ignored(is_missing(first), is_missing(second))
-            passed: Mask = comparison(first, second) | left_out
+            passed: Mask = comparison(first, second) | left_out(first, second)
             return ~passed
 
-        return PairTest(accepts, refused)
+        return PairTest(accepts, refused, left_out)
 
     return test
 

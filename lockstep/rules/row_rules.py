@@ -18,7 +18,7 @@ import numpy as np
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Array, Columns, Kind, picker
-from lockstep.columns.tables import is_missing, stacked, take_rows
+from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import (
@@ -129,8 +129,9 @@ class RuleCounts:
         rows: Number of rows.
         broken: How many of them break a rule.
         refused: How many each rule refuses.
-        missing: How many have no value in the columns that each rule is about.
-        examples: The first rows that each rule refuses.
+        missing: How many each rule leaves out, as they have no value in its columns.
+        examples: The first rows that any of the rules refuses.
+        first: Positions there of the first rows that each rule refuses.
     """
 
     rows: int
@@ -138,17 +139,21 @@ class RuleCounts:
     refused: tuple[int, ...]
     missing: tuple[int, ...]
     examples: Columns
+    first: tuple[tuple[int, ...], ...]
 
     def __add__(self, other: RuleCounts) -> RuleCounts:
         """The counts of both, with the first examples of each rule."""
-        both = zip(self.refused, other.refused, strict=True)
-        enough = not any(more and count < _EXAMPLES for count, more in both)
+        before = len(next(iter(self.examples.values())))
+        first = [
+            (*own, *(before + place for place in more))[:_EXAMPLES]
+            for own, more in zip(self.first, other.first, strict=True)
+        ]
         return RuleCounts(
             self.rows + other.rows,
             self.broken + other.broken,
             tuple(map(add, self.refused, other.refused)),
             tuple(map(add, self.missing, other.missing)),
-            self.examples if enough else stacked([self.examples, other.examples]),
+            *_examples(stacked([self.examples, other.examples]), first),
         )
 
     def with_examples(self, columns: Columns, key: str) -> Columns:
@@ -215,19 +220,17 @@ class RowRules:
         arrays = self._arrays(columns)
         rows = len(next(iter(columns.values())))
         broken = np.zeros(rows, dtype=np.bool_)
-        refused, missing, examples = [], [], []
+        refused, missing, first = [], [], []
         for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True):
             own = [arrays[self._position[name]] for name in rule.columns]
             mask = test.refused(*own)
             broken |= mask
             refused.append(int(mask.sum()))
-            missing.append(int(np.logical_and.reduce([is_missing(array) for array in own]).sum()))
-            examples += np.flatnonzero(mask)[:_EXAMPLES].tolist()
+            missing.append(int(test.left_out(*own).sum()))
+            first.append(np.flatnonzero(mask)[:_EXAMPLES].tolist())
         broken[list(accepted)] = False
-        first = np.unique(np.array(examples, dtype=np.int64))
-        return RuleCounts(
-            rows, int(broken.sum()), tuple(refused), tuple(missing), take_rows(columns, first)
-        )
+        counts = (int(broken.sum()), tuple(refused), tuple(missing))
+        return RuleCounts(rows, *counts, *_examples(columns, first))
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
         """Check that the rules can be applied to columns of these kinds.
@@ -347,27 +350,63 @@ def compile_rule(expectation: Mapping[str, Any]) -> Rule:
     Raises:
         NoRowTestError: It is not critical, is not about single rows, or cannot be tested on them.
     """
-    kwargs, name = expectation["kwargs"], expectation["type"]
     severity = expectation.get("severity", "critical")
     if severity != "critical":
         raise NoRowTestError(f"it is of severity {severity}: it is reported, and refuses no row")
+    rule = _row_level(expectation)
+    mostly = expectation["kwargs"].get("mostly", 1)
+    if mostly != 1:
+        raise NoRowTestError(f"it lets some rows fail (mostly {mostly})")
+    return rule
+
+
+def compile_reported(suite: Mapping[str, Any]) -> dict[int, RowRules]:
+    """The tests of expectations about single rows that refuse no row, by place in the suite.
+
+    They are only reported: they let some rows fail (`mostly`), or are not critical.
+
+    Args:
+        suite: The suite as `suite_json` gives it.
+    """
+    reported = {}
+    for place, expectation in enumerate(suite["expectations"]):
+        try:
+            compile_rule(expectation)
+        except NoRowTestError:
+            with suppress(NoRowTestError):
+                reported[place] = RowRules(suite["name"], (_row_level(expectation),), ())
+    return reported
+
+
+def _row_level(expectation: Mapping[str, Any]) -> Rule:
+    """The test of an expectation about single rows, whether it refuses them or not."""
+    kwargs, name = expectation["kwargs"], expectation["type"]
     if any(isinstance(value, Mapping) and "$PARAMETER" in value for value in kwargs.values()):
         raise NoRowTestError("it has a parameter that only a validation of a batch is given")
     if kwargs.get("row_condition") is not None:
         raise NoRowTestError("it has a row condition")
     if name not in _TESTS:
         raise NoRowTestError("there is no row rule for its type")
-    rule = Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
-    mostly = kwargs.get("mostly", 1)
-    if mostly != 1:
-        raise NoRowTestError(f"it lets some rows fail (mostly {mostly})")
-    return rule
+    return Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
 
 
 def columns_of(kwargs: Kwargs) -> tuple[str, ...]:
     """The columns that an expectation is about; none if it is about the table."""
     named = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
     return (*named, *kwargs.get("column_list", ()))
+
+
+def _examples(
+    columns: Columns, first: Iterable[Sequence[int]]
+) -> tuple[Columns, tuple[tuple[int, ...], ...]]:
+    """The rows that are first of any rule, and the positions there of each rule's."""
+    of_rules = [*first]
+    rows = sorted({row for own in of_rules for row in own})
+    places = {row: place for place, row in enumerate(rows)}
+    return (
+        take_rows(columns, np.array(rows, dtype=np.int64)),
+        tuple(tuple(places[row] for row in own) for own in of_rules),
+    )
 
 
 def _kind(name: str, dtype: np.dtype[Any]) -> Kind:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.tables import is_missing
 
 Mask = NDArray[np.bool_]
 
@@ -49,6 +50,10 @@ class ValueTest:
     refuses_missing: bool = False
     interval: Interval | None = None
 
+    def left_out(self, array: Array) -> Mask:
+        """The mask of missing values, which Great Expectations leaves out."""
+        return is_missing(array)
+
 
 @dataclass(frozen=True)
 class PairTest:
@@ -57,10 +62,12 @@ class PairTest:
     Attributes:
         accepts: Whether two values pass (truthy); None stands for a missing one.
         refused: From two arrays to the mask of rows that fail.
+        left_out: From two arrays to the mask of rows that are not looked at.
     """
 
     accepts: Callable[[Any, Any], object]
     refused: Callable[[Array, Array], Mask]
+    left_out: Callable[[Array, Array], Mask]
 
 
 class Intervals:

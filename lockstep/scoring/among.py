@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
-from typing import TypeAlias
+from functools import cache, partial
+from itertools import chain, groupby
+from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -18,25 +19,38 @@ from lockstep.checks.constraint_checks import (
     WeighedBatch,
     check_constraints,
     check_shift,
-    judge,
+    excused_by,
+    weigh,
 )
 from lockstep.checks.ingest import Ingested
-from lockstep.columns.kinds import Columns
-from lockstep.columns.tables import concat, stacked, take_rows
+from lockstep.columns.tables import take_rows
+from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
 from lockstep.constraints.past import DAYS, PastBatch
-from lockstep.constraints.view import View
 from lockstep.parity.counterfactuals import Impact, drawn
-from lockstep.scoring.day_rows import by_day
-from lockstep.scoring.earlier import Earlier, accepted_before, earlier_batches, keep_past
-from lockstep.scoring.unit import days_of
+from lockstep.scoring.day_rows import ROWS, WHOLE, blocks_of, forget_days
+from lockstep.scoring.earlier import (
+    Earlier,
+    accepted_before,
+    earlier_batches,
+    keep_past,
+    of_held_back,
+)
+from lockstep.scoring.executors import Executor
+from lockstep.scoring.measuring import (
+    DaysTask,
+    MeasuredDays,
+    OpenedDays,
+    forget_remembered,
+    measure_days,
+    remember_days,
+    remembered,
+)
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
-Day: TypeAlias = tuple[int, Columns]
-"""A day, counted from 1970, with its rows."""
-_BLOCK_ROWS = 50_000
-"""Rows of days that are judged together: each quantity of a row is an array of so many numbers."""
+_BLOCK_ROWS, _WHOLE_DAY = ROWS, WHOLE
+"""Rows of days that are looked at together, and of a day that is looked at whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +85,7 @@ def compare(
 
     A day of a file is judged like a day that comes by itself: with what is kept of the days before
     it, those of the file among them. By `on_violation`, a day with an error is held back alone, and
-    the days after it do not look back at it; a file of which each day has one blocks whole.
+    its figures are not usual for the days after it; a file of which each day has one blocks whole.
 
     Args:
         work: The partition.
@@ -86,93 +100,177 @@ def compare(
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
     before = accepted_before(records, work.partition, attempt.written, live.digest)
     accepted = {**earlier.accepted, **before}
-    kinds, day = live.pipeline.record_schema.kinds, day_of(work, live)
-    nothing = concat([], kinds)
-    judged, own = _judged(work, live, [(0, nothing)], earlier, ingested, accept, accepted)
-    days = {day for of_unit in units for day in of_unit}
+    days = sorted({day for of_unit in units for day in of_unit})
+    terms = terms_of(work, live, ingested, earlier, days)
+    judging = _Judging(live, earlier, replace(terms, accept=accept, accepted=accepted))
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
-    blocking, held_back = judged, dict[int, str]()
-    left = _Blocks(by_day(attempt, units, kinds, partial(days_of, live, day=day)))
-    for block in left:
-        known = replace(earlier, batches=[*earlier.batches, *own[-DAYS:]])
-        found, kept = _judged(work, live, block, known, ingested, accept, accepted)
-        if may_hold and found.errors:
-            if len(block) > 1:  # the days after one that is held back do not look back at it
-                left.part(block, min(error.finding.day for error in found.errors))
-                continue
-            held_back[block[0][0]] = found.errors[0].finding.what
-        blocking = blocking + found
-        if block[0][0] in held_back:
-            found, kept = found.held_back(), []
-        judged, own = judged + found, [*own, *kept]
+    judged = blocking = WeighedBatch(live.constraints, accept=accept)
+    held_back: dict[int, str] = {}
+    tasks = list(_tasks(work, live, attempt, earlier, units))
+    executor = work.executor_for(tasks)
+    try:
+        alone = [replace(task, earlier=(), before=()) for task in tasks]
+        for _ in executor.map(remember_days, live, alone):
+            pass
+        for found in judging.days(executor, tasks):
+            blocking = blocking + found
+            is_held = may_hold and bool(found.errors)
+            if is_held:
+                first = found.errors[0].finding
+                held_back[first.day] = first.what
+                judging.hold_back(first.day)
+            judged = judged + (found.held_back() if is_held else found)
+        past = judging.kept(tasks)
+    finally:
+        forget_days(attempt.folder, len(units))
+        forget_remembered(attempt.folder, len(tasks))
     if len(held_back) == len(days):
         judged, held_back = blocking, {}
     return ComparedBatch(
         judged=judged,
-        past=own[-DAYS:],
+        past=past,
         accepted=judged.accepted(accepted),
         why_empty=why_empty(work, live, ingested),
         held_back=held_back,
     )
 
 
-class _Blocks:
-    """Days that follow upon each other, some thousand rows at a time: a day alone costs as much.
-
-    Args:
-        days: The days with their rows, in order.
-    """
-
-    def __init__(self, days: Iterable[Day]) -> None:
-        self._days = iter(days)
-        self._parted: list[list[Day]] = []
-        self._next: Day | None = None
-
-    def __iter__(self) -> Iterator[list[Day]]:
-        while block := self._parted.pop(0) if self._parted else self._following():
-            yield block
-
-    def part(self, block: list[Day], day: int) -> None:
-        """Give a block again, in the days before one, that one, and those after it."""
-        at = [number for number, _ in block].index(day)
-        parts = (block[:at], [block[at]], block[at + 1 :])
-        self._parted[:0] = [part for part in parts if part]
-
-    def _following(self) -> list[Day]:
-        block: list[Day] = []
-        rows = 0
-        while (day := self._next or next(self._days, None)) is not None:
-            self._next = day
-            rows += len(next(iter(day[1].values())))
-            if block and rows > _BLOCK_ROWS:
-                break
-            block.append(day)
-            self._next = None
-        return block
-
-
-def _judged(
+def _tasks(
     work: Work,
     live: LoadedVersion,
-    block: Sequence[Day],
+    attempt: Attempt,
     earlier: Earlier,
-    ingested: Ingested,
-    accept: Sequence[str],
-    accepted: Mapping[str, float],
-) -> tuple[WeighedBatch, list[PastBatch]]:
-    """The rows of some days held against the constraints, and what is kept of each day."""
-    constraints = live.constraints
-    columns = stacked([columns for _, columns in block])
-    days = np.repeat([day for day, _ in block], [len(rows[live.pipeline.key]) for _, rows in block])
-    view = constraints.view(columns, days, earlier.batches)
-    terms = replace(terms_of(work, live, ingested, earlier, view), accept=accept, accepted=accepted)
-    judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
-    past = constraints.remembered(view, judged.days, work.partition)
-    judged = replace(judged, days=judged.days[-1:])
-    if (first := judged.first) is not None:
-        rows = first.finding.rows if len(first.finding.rows) else np.arange(len(view))
-        judged = replace(judged, asked=take_rows(columns, drawn(rows)))
-    return judged, past
+    units: Sequence[Mapping[int, int]],
+) -> Iterator[DaysTask]:
+    """The blocks of days of a batch, each with what it looks back at."""
+    day, blocks = day_of(work, live), blocks_of(units, _BLOCK_ROWS, _WHOLE_DAY)
+    by_days = {
+        days: tuple(block.number for block in held)
+        for days, held in groupby(blocks, key=attrgetter("days"))
+    }
+    for block in blocks:
+        first = block.days[0]
+        before = [numbers for days, numbers in by_days.items() if first - DAYS <= days[-1] < first]
+        yield DaysTask(
+            block=block,
+            folder=attempt.folder,
+            partition=work.partition,
+            day=day,
+            earlier=[batch for batch in earlier.batches if batch.day >= first - DAYS],
+            before=before,
+        )
+
+
+class _Judging:
+    """The days of a batch, judged one after the other.
+
+    Args:
+        live: The version.
+        earlier: The batches before.
+        terms: The terms on which findings are weighed.
+    """
+
+    def __init__(self, live: LoadedVersion, earlier: Earlier, terms: Terms) -> None:
+        self._live = live
+        self._earlier = earlier
+        self._terms = terms
+        self._excused = excused_by(live.constraints, terms)
+        self._own: dict[int, PastBatch] = {}
+        self._held_back: set[int] = set()
+        self._wide: set[int] = set()
+        self._widening: set[int] = set()
+
+    def days(self, executor: Executor, tasks: Sequence[DaysTask]) -> Iterator[WeighedBatch]:
+        """The weighed findings of each day, in order.
+
+        Args:
+            executor: Where days are measured.
+            tasks: The blocks of days, which have been remembered.
+        """
+        measured = zip(tasks, executor.map(measure_days, self._live, tasks), strict=True)
+        for _, blocks in groupby(measured, key=lambda pair: pair[0].block.days):
+            fresh = (self._fresh(task, of_block) for task, of_block in blocks)
+            task, of_block = next(fresh)
+            if task.block.of_day:
+                yield self._parted(chain([(task, of_block)], fresh))
+            else:
+                yield from self._whole(task, of_block)
+
+    def hold_back(self, day: int) -> None:
+        """Hold back the last day that came: its figures are not usual for those after it."""
+        self._held_back.add(day)
+        if day in self._wide:
+            self._widening.add(day)
+        self._own[day] = of_held_back(self._own[day])
+
+    def kept(self, tasks: Sequence[DaysTask]) -> list[PastBatch]:
+        """What later batches look back at: the last days, as if the batch were published."""
+        kept: list[PastBatch] = []
+        for _, parts in groupby(reversed(tasks), key=lambda task: task.block.days):
+            if len(kept) < DAYS:
+                numbers = [task.block.number for task in parts]
+                kept[:0] = map(self._with_figures, remembered(tasks[0].folder, numbers[::-1]))
+        return kept[-DAYS:]
+
+    def _with_figures(self, batch: PastBatch) -> PastBatch:
+        if batch.day in self._held_back:
+            return of_held_back(batch)
+        own = self._own[batch.day]
+        figures = {name: getattr(own, name) for name in ("counts", "middle", "values", "sizes")}
+        return msgspec.structs.replace(batch, **figures)
+
+    def _fresh(self, task: DaysTask, measured: MeasuredDays) -> tuple[DaysTask, MeasuredDays]:
+        """A block, measured again where days before it are held back by now that count there."""
+        is_stale = any(day >= task.block.days[0] - DAYS for day in self._widening)
+        return self._anew(task) if is_stale else (task, measured)
+
+    def _whole(self, task: DaysTask, measured: MeasuredDays) -> Iterator[WeighedBatch]:
+        """The days of a block, one after the other."""
+        opened = cache(partial(task.open, self._live))
+        for at in range(len(measured.days)):
+            day = measured.days[at]
+            yield self._weighed(day, measured, opened)
+            if day.day in self._widening:
+                task, measured = self._anew(task)
+
+    def _parted(self, parts: Iterable[tuple[DaysTask, MeasuredDays]]) -> WeighedBatch:
+        """A day in several blocks: examples are of the one whose rows break the most rules."""
+        whole: DayMeasured | None = None
+        most = -1.0
+        for task, measured in parts:
+            (part,) = measured.days
+            whole = part if whole is None else whole + part
+            if (broken := self._live.constraints.broken_in(part)) > most:
+                most, shown_of, shown, opened = broken, part.looked_at, measured, task.open
+        assert whole is not None, "a day has parts"
+        return self._weighed(whole, shown, cache(partial(opened, self._live)), shown_of)
+
+    def _anew(self, task: DaysTask) -> tuple[DaysTask, MeasuredDays]:
+        """A block measured again, without the ranges of the days that are held back by now."""
+        task = replace(task, held_back=frozenset(self._held_back))
+        return task, measure_days(self._live, task)
+
+    def _weighed(
+        self,
+        day: DayMeasured,
+        shown: MeasuredDays,
+        opened: Callable[[], OpenedDays],
+        shown_of: int | None = None,
+    ) -> WeighedBatch:
+        """A day judged by those before it, with its weighed findings."""
+        constraints = self._live.constraints
+        known = constraints.known([*self._earlier.batches, *self._own.values()])
+        judged = constraints.judge(day, known, shown.shown, shown_of)
+        self._own[day.day] = with_figures(light_batch(day.day, day.rows), judged)
+        if day.widens:
+            self._wide.add(day.day)
+        view = cache(lambda: opened().view)
+        found = weigh(constraints, judged, view, self._terms, self._excused, shown.misdated)
+        if (first := found.first) is None:
+            return found
+        rows = first.finding.rows
+        rows = rows if len(rows) else np.flatnonzero(view().day == day.day)
+        return replace(found, asked=take_rows(opened().columns, drawn(rows)))
 
 
 def constraint_checks(
@@ -209,7 +307,9 @@ def keep_for_later(
     if compared is None:
         return {}
     kept = [
-        msgspec.structs.replace(day, blocked=is_blocked, accepted=dict(compared.accepted))
+        msgspec.structs.replace(
+            day, blocked=is_blocked or day.blocked, accepted=dict(compared.accepted)
+        )
         for day in compared.past
     ]
     if kept:
@@ -218,7 +318,7 @@ def keep_for_later(
 
 
 def terms_of(
-    work: Work, live: LoadedVersion, ingested: Ingested, earlier: Earlier, view: View
+    work: Work, live: LoadedVersion, ingested: Ingested, earlier: Earlier, days: Sequence[int]
 ) -> Terms:
     """The terms on which findings are weighed, without what people accept."""
     graph, policy = live.pipeline.graph, work.declared.constraints
@@ -230,7 +330,7 @@ def terms_of(
         policy=policy,
         reaching={name for output in graph.outputs for name in graph.ancestors(output)},
         is_new=earlier.published < policy.first_batches,
-        lacks_rows=held_back or is_file or set_aside > 0 or _is_after_gap(live, view),
+        lacks_rows=held_back or is_file or set_aside > 0 or _is_after_gap(live, earlier, days),
         any_size=is_file or too_many,
     )
 
@@ -248,15 +348,14 @@ def why_empty(work: Work, live: LoadedVersion, ingested: Ingested) -> str | None
     return "training had days without rows"
 
 
-def _is_after_gap(live: LoadedVersion, view: View) -> bool:
+def _is_after_gap(live: LoadedVersion, earlier: Earlier, days: Sequence[int]) -> bool:
     """Whether the batch before is longer ago than any two training days in a row."""
     trained = [past.day for past in live.constraints.past]
-    known = [past.day for past in view.past]
-    if len(trained) < 2 or not known or not len(view):
+    if len(trained) < 2 or not days:
         return False
-    first = int(view.day.min())
-    before = max((day for day in known if day < first), default=first)
-    return first - before > int(np.diff(trained).max())
+    known = [*trained, *(past.day for past in earlier.batches)]
+    before = max((day for day in known if day < days[0]), default=days[0])
+    return days[0] - before > int(np.diff(trained).max())
 
 
 def day_of(work: Work, live: LoadedVersion) -> int | None:

@@ -1,46 +1,127 @@
-"""The rows of a batch, day by day: constraints are calibrated for a day."""
+"""The rows of a batch by day, some thousand at a time: constraints are calibrated for a day.
+
+Each unit leaves its accepted rows in the order of their days, in a file that nobody needs once the
+batch is judged. A *block* is days that follow upon each other with about as many rows as others; of
+each unit, its rows stand together. So a block is read at the cost of its rows, however the days of
+a batch are spread over its units.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from lockstep.columns.kinds import Columns, Ints, Kind
-from lockstep.columns.tables import from_arrow, stacked, take_rows
-from lockstep.store.attempts import Attempt
+from lockstep.columns.tables import from_arrow, stacked, take_rows, to_arrow
 
-_UNITS = 2
-"""Units that are in memory at a time: rows in order of time are of one, or of two neighbours."""
+ROWS = 25_000
+"""Rows of a block, unless a day has more: each quantity of a row is an array of so many numbers."""
+WHOLE = 100_000
+"""Rows of a day up to which it is looked at whole; larger ones are in several blocks."""
 
 
-def by_day(
-    attempt: Attempt,
-    units: Sequence[Mapping[int, int]],
-    kinds: Mapping[str, Kind],
-    days_of: Callable[[Columns], Ints],
-) -> Iterator[tuple[int, Columns]]:
-    """The accepted rows of each day of a batch, in order of the days; those of a day as they came.
+@dataclass(frozen=True)
+class DayBlock:
+    """Days that follow upon each other, which are looked at together.
 
-    Args:
-        attempt: The attempt, which has the rows.
-        units: By unit, how many of its rows are of each day, counted from 1970.
-        kinds: The fields of the rows.
-        days_of: Returns the day of each row.
+    Attributes:
+        number: Its number, from 0.
+        days: The days, counted from 1970, in order.
+        parts: Of each unit that has rows of them: its number, and the places of the first row and
+            of the one after the last, in the order of days.
+        of_day: Number of rows of its day, where it is a part of one; else 0.
     """
 
-    @lru_cache(maxsize=_UNITS)
-    def unit(number: int) -> tuple[Columns, Ints, Ints]:
-        columns = from_arrow(attempt.read_part("batch", number), kinds)
-        days = days_of(columns)
-        order = np.argsort(days, kind="stable")
-        return columns, order, days[order]
+    number: int
+    days: tuple[int, ...]
+    parts: tuple[tuple[int, int, int], ...]
+    of_day: int = 0
 
-    def rows(number: int, day: int) -> Columns:
-        columns, order, days = unit(number)
-        begin, end = np.searchsorted(days, [day, day + 1])
-        return columns if end - begin == len(days) else take_rows(columns, order[begin:end])
+    def read(self, folder: Path, kinds: Mapping[str, Kind]) -> Columns:
+        """Its rows, unit by unit, each unit's in the order of days.
 
-    for day in sorted({day for days in units for day in days}):
-        yield day, stacked([rows(at, day) for at, days in enumerate(units) if day in days])
+        Args:
+            folder: The folder of the attempt.
+            kinds: The fields of the rows.
+        """
+        import pyarrow as pa
+
+        found = []
+        for unit, begin, end in self.parts:
+            with pa.memory_map(str(_path(folder, unit))) as file, pa.ipc.open_file(file) as table:
+                found.append(from_arrow(table.read_all().slice(begin, end - begin), kinds))
+        return stacked(found)
+
+
+def write_days(folder: Path, unit: int, columns: Columns, days: Ints) -> None:
+    """Leave a unit's accepted rows for `DayBlock.read`.
+
+    Args:
+        folder: The folder of the attempt.
+        unit: Number of the unit.
+        columns: The rows.
+        days: int64, the day of each row, counted from 1970.
+    """
+    import pyarrow as pa
+
+    table = to_arrow(take_rows(columns, np.argsort(days, kind="stable")))
+    path = str(_path(folder, unit))
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as stream:
+        stream.write_table(table)
+
+
+def forget_days(folder: Path, units: int) -> None:
+    """Remove what so many units left."""
+    for unit in range(units):
+        _path(folder, unit).unlink(missing_ok=True)
+
+
+def blocks_of(
+    units: Sequence[Mapping[int, int]], rows: int = ROWS, whole: int = WHOLE
+) -> list[DayBlock]:
+    """The blocks of a batch, in the order of their days.
+
+    Args:
+        units: By unit, how many of its rows are of each day, counted from 1970.
+        rows: Most rows of a block of several days, and of a part of a day.
+        whole: Rows of a day up to which it is in one block.
+    """
+    sizes: Counter[int] = sum((Counter(days) for days in units), Counter())
+    begun = [0] * len(units)
+    blocks: list[DayBlock] = []
+    for days in _together(sizes, min(rows, whole)):
+        ends = [
+            begin + sum(of_unit.get(day, 0) for day in days)
+            for begin, of_unit in zip(begun, units, strict=True)
+        ]
+        spans = zip(range(len(units)), begun, ends, strict=True)
+        parts = tuple((unit, begin, end) for unit, begin, end in spans if end > begin)
+        begun = ends
+        if sizes[days[0]] <= whole:
+            blocks.append(DayBlock(len(blocks), days, parts))
+            continue
+        for unit, first, end in parts:
+            for begin in range(first, end, rows):
+                part = (unit, begin, min(begin + rows, end))
+                blocks.append(DayBlock(len(blocks), days, (part,), sizes[days[0]]))
+    return blocks
+
+
+def _together(sizes: Mapping[int, int], rows: int) -> Iterator[tuple[int, ...]]:
+    """Days that follow upon each other, of no more rows together than one may have."""
+    held: list[int] = []
+    for day in sorted(sizes):
+        if held and sum(sizes[each] for each in held) + sizes[day] > rows:
+            yield tuple(held)
+            held = []
+        held.append(day)
+    if held:
+        yield tuple(held)
+
+
+def _path(folder: Path, unit: int) -> Path:
+    return folder / f".days-{unit}.arrow"

@@ -107,11 +107,15 @@ def _of_held_back(attempt: Attempt, version: str) -> list[PastBatch]:
     kept: list[PastBatch] = []
     with suppress(DamagedError):  # a held-back day may be missing
         kept = _kept(attempt, version)
+    return [of_held_back(past) for past in kept]
+
+
+def of_held_back(past: PastBatch) -> PastBatch:
+    """What counts of a day that is held back: the sums of entities."""
     nothing = Digests(b"", True)
-    return [
-        PastBatch(past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True)
-        for past in kept
-    ]
+    return PastBatch(
+        past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True
+    )
 
 
 def _held_back(records: Records, partition: str) -> Iterator[Attempt]:

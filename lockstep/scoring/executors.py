@@ -7,6 +7,7 @@ files, once.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections import deque
@@ -197,7 +198,19 @@ def _end_with_parent() -> None:
 
 def opened_work(function: Work[Task, Result], opened: Opened, task: Task) -> Result:
     """The result of a function for a task, in a process that opens each version once."""
-    return function(_version(opened), task)
+    try:
+        return function(_version(opened), task)
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Give free memory back to the system, which allocators keep for a next task otherwise."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc's
+        trim(0)
 
 
 @lru_cache(maxsize=2)

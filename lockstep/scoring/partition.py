@@ -41,7 +41,7 @@ from lockstep.columns.units import Units
 from lockstep.errors import BlockedError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
-from lockstep.rules.row_rules import RuleCounts
+from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
@@ -213,7 +213,7 @@ def input_checks(live: LoadedVersion, batch: IngestedUnits, keep: Keep) -> dict[
     suited = partial(check_input_suite, batch.ingested, batch.sample.columns, suite, keep)
     return {
         "decoding": carry_out(check_decoding, batch.ingested),
-        "input_suite": batch.rules.check(suited),
+        "input_suite": batch.counts.check(suited),
     }
 
 
@@ -384,11 +384,11 @@ def _scored_checks(
     serving = live.fastest(rows.computed)
     names = (("features", "feature_suite"), ("outputs", "output_suite"))
 
-    def suite(role: str, check: str, counts: RuleCounts) -> CheckResult:
+    def suite(role: str, check: str, counts: SuiteCounts) -> CheckResult:
         keep = partial(attempt.write_json, check)
         return check_suite(live.suites[role], columns, key, quarantined, keep, counts)
 
-    suites = {check: rows.rules[role].check(partial(suite, role, check)) for role, check in names}
+    suites = {check: rows.counts[role].check(partial(suite, role, check)) for role, check in names}
     environments = {*batch.facts.get(ENVIRONMENTS, ()), *rows.environments}
     return {
         "golden_replay": carry_out(check_replay, live, serving),

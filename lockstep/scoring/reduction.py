@@ -22,9 +22,10 @@ from lockstep.columns.kinds import Ints
 from lockstep.columns.units import Units
 from lockstep.errors import FailingFunctionError, LostWorkerError, UnreadableError
 from lockstep.parity.comparison import Comparison
-from lockstep.rules.row_rules import RuleCounts
+from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import day_of
-from lockstep.scoring.executors import IN_PROCESS, Executor
+from lockstep.scoring.day_rows import forget_days
+from lockstep.scoring.executors import Executor
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
@@ -52,6 +53,10 @@ from lockstep.store.put_back import read_put_back
 _MOST_DEADLY = 10
 """Rows of a unit that are looked for which end a process: each takes a minute or so."""
 
+_ADDED: Attempted[Any] = Attempted(None, None, 0.0)
+"""In the place of a unit's counts that are added up already: those of all units need not fit into
+memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class IngestedUnits:
@@ -61,7 +66,7 @@ class IngestedUnits:
         ingested: The parted rows.
         draw: Which rows of the batch are drawn.
         sample: The drawn ones of the rows that fit their declaration.
-        rules: What the row rules of the input suite count.
+        counts: What the input suite needs of all rows.
         days: By unit, how many of its accepted rows are of each day.
         environments: The fingerprints of the environments in which units were read.
         back: Which rows were put back, as `PutBack.facts`; empty where nobody puts any back.
@@ -70,7 +75,7 @@ class IngestedUnits:
     ingested: Ingested
     draw: Sampling
     sample: Sample
-    rules: Attempted[RuleCounts]
+    counts: Attempted[SuiteCounts]
     days: Sequence[Mapping[int, int]]
     environments: Sequence[str]
     back: Mapping[str, Any]
@@ -87,7 +92,7 @@ class ScoredUnits:
         broken: Computed rows that a row rule refuses.
         draw: Which rows of the batch are drawn.
         sample: The drawn ones of the computed rows.
-        rules: What the row rules of a suite count, by the suite's role.
+        counts: What a suite needs of all rows, by the suite's role.
         company: The comparison with the same rows computed among others.
         sums: The sum of each output that is a number or a flag.
         environments: The fingerprints of the environments in which units were scored.
@@ -99,7 +104,7 @@ class ScoredUnits:
     broken: Aside
     draw: Sampling
     sample: Sample
-    rules: Mapping[str, Attempted[RuleCounts]]
+    counts: Mapping[str, Attempted[SuiteCounts]]
     company: Attempted[Comparison]
     sums: Mapping[str, ExactSum]
     environments: Sequence[str]
@@ -129,13 +134,16 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         for number, unit in enumerate(units.units)
     ]
     done: list[IngestedUnit] = []
+    counts: list[Attempted[SuiteCounts]] = []
     try:
-        for unit in _executor(work, tasks).map(ingest_unit, live, tasks):
+        for unit in work.executor_for(tasks).map(ingest_unit, live, tasks):
             attempt.written.update(unit.files)
-            done.append(unit)
+            counts = [summed([*counts, unit.counts])]
+            done.append(replace(unit, counts=_ADDED))
     except UnreadableError as error:
         attempt.written.clear()
         forget_keys(attempt.folder, count)
+        forget_days(attempt.folder, count)
         raise units.failing(error) from error
     finally:
         remove_scratch(units.scratch)
@@ -147,7 +155,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         lost = [
             LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
         ]
-        for loss in _executor(work, lost).map(lose_rows, live, lost):
+        for loss in work.executor_for(lost).map(lose_rows, live, lost):
             attempt.put_instead(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
@@ -158,7 +166,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         ingested=ingested,
         draw=draw,
         sample=sample,
-        rules=summed([unit.rules for unit in done]),
+        counts=counts[0],
         days=days,
         environments=sorted({unit.fingerprint for unit in done}),
         back=reduce(add, [unit.back for unit in done]).facts if back else {},
@@ -190,7 +198,7 @@ def hold_days(
         for number, first in enumerate(accumulate(sizes[:-1], initial=0))
         if held_back.keys() & days[number].keys()
     ]
-    for loss in _executor(work, tasks).map(hold_rows, live, tasks):
+    for loss in work.executor_for(tasks).map(hold_rows, live, tasks):
         attempt.put_instead(loss.files)
         ingested = ingested.holding(loss.aside)
         days[loss.number] = loss.days
@@ -229,8 +237,9 @@ def score_units(
         for number, first in enumerate(accumulate(sizes[:-1], initial=0))
     ]
     done: list[ScoredUnit] = []
+    counts: Mapping[str, Attempted[SuiteCounts]] = {}
     failing = Aside()
-    for unit in _scored(_executor(work, tasks), live, tasks):
+    for unit in _scored(work.executor_for(tasks), live, tasks):
         if isinstance(unit, FailedUnit):
             return unit
         failing = failing + unit.failing if done else unit.failing
@@ -240,7 +249,11 @@ def score_units(
                 reason.column, len(failing), sum(sizes[: len(done) + 1]), reason.message
             )
             return FailedUnit(not_computed(error, before))
-        done.append(unit)
+        counts = {
+            role: summed([counts[role], own] if done else [own])
+            for role, own in unit.counts.items()
+        }
+        done.append(replace(unit, counts={}))
     for scored in done:
         attempt.written.update(scored.files)
     return ScoredUnits(
@@ -250,16 +263,11 @@ def score_units(
         broken=reduce(add, [unit.broken for unit in done]),
         draw=draw,
         sample=Sample.joined([unit.sample for unit in done]),
-        rules={role: summed([unit.rules[role] for unit in done]) for role in done[0].rules},
+        counts=counts,
         company=summed([unit.company for unit in done]),
         sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
         environments=sorted({unit.fingerprint for unit in done}),
     )
-
-
-def _executor(work: Work, tasks: Sequence[object]) -> Executor:
-    """A single task is not worth the start of another process."""
-    return work.executor if len(tasks) > 1 else IN_PROCESS
 
 
 def _scored(

@@ -36,7 +36,9 @@ from lockstep.constraints.view import by_clock
 from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
-from lockstep.rules.row_rules import RowRules, RuleCounts, applicable_rules, compile_rules
+from lockstep.rules.row_rules import RowRules, applicable_rules
+from lockstep.rules.suite_counts import SuiteCounts
+from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed
 from lockstep.stats.sampling import Sample, Sampling
@@ -89,7 +91,7 @@ class IngestedUnit:
         files: SHA-256 of the files that it wrote, by name.
         ingested: Its parted rows.
         sample: The drawn ones of all rows that fit their declaration.
-        rules: What the row rules of the input suite count.
+        counts: What the input suite needs of all its rows.
         days: How many of its accepted rows are of each day, counted from 1970.
         fingerprint: The fingerprint of the environment that it was read in.
         back: Which rows were put back.
@@ -99,7 +101,7 @@ class IngestedUnit:
     files: Mapping[str, str]
     ingested: Ingested
     sample: Sample
-    rules: Attempted[RuleCounts]
+    counts: Attempted[SuiteCounts]
     days: Mapping[int, int]
     fingerprint: str
     back: PutBack
@@ -197,7 +199,7 @@ class ScoredUnit:
         failing: Rows on which a function raises.
         broken: Computed rows that a row rule refuses.
         sample: The drawn ones of the computed rows.
-        rules: What the row rules of a suite count, by the suite's role.
+        counts: What a suite needs of all its rows, by the suite's role.
         company: The comparison with the same rows computed among others.
         sums: The sum of each output that is a number or a flag.
         fingerprint: The fingerprint of the environment that it was scored in.
@@ -208,7 +210,7 @@ class ScoredUnit:
     failing: Aside
     broken: Aside
     sample: Sample
-    rules: Mapping[str, Attempted[RuleCounts]]
+    counts: Mapping[str, Attempted[SuiteCounts]]
     company: Attempted[Comparison]
     sums: Mapping[str, ExactSum]
     fingerprint: str
@@ -245,6 +247,8 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     aside = quarantine_table(wrong, ingested.duplicates.rows)
     if task.of > 1:
         write_keys(task.folder, task.number, accepted[key], rows.rows[keep])
+    days = days_of(live, accepted, task.day)
+    write_days(task.folder, task.number, accepted, days)
     return IngestedUnit(
         number=task.number,
         files=dict(
@@ -255,8 +259,8 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         ),
         ingested=ingested,
         sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
-        rules=attempted(compile_rules(suite).count, rows.columns, back.accepted),
-        days=_counted(days_of(live, accepted, task.day)),
+        counts=attempted(partial(_count, suite, task.draw), rows.columns, back.accepted),
+        days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
     )
@@ -277,7 +281,9 @@ def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
         for place in places.tolist()
     }
     lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
-    return _without(live, task, columns, places, lost, quarantine_table((), lost))
+    found, left = _without(live, task, columns, places, lost, quarantine_table((), lost))
+    write_days(task.folder, task.number, left, days_of(live, left, task.day))
+    return found
 
 
 def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
@@ -296,7 +302,7 @@ def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
     }
     numbers = task.first + np.arange(len(days))
     lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
-    return _without(live, task, columns, places, lost, quarantine_table((), held_back=lost))
+    return _without(live, task, columns, places, lost, quarantine_table((), held_back=lost))[0]
 
 
 def _held_back(day: int, why: str) -> Reason:
@@ -318,7 +324,7 @@ def _without(
     places: Ints,
     lost: Sequence[Rejected],
     table: pa.Table,
-) -> LostRows:
+) -> tuple[LostRows, Columns]:
     """Write a unit anew without the rows at some places, and these beside what was set aside.
 
     What it reads stays as it is, so that it can be tried again.
@@ -335,7 +341,8 @@ def _without(
             folder, "batch_quarantine", number, pa.concat_tables([before, table]), instead=True
         ),
     )
-    return LostRows(number, dict(files), Aside.of(lost), _counted(days_of(live, left, task.day)))
+    days = _counted(days_of(live, left, task.day))
+    return LostRows(number, dict(files), Aside.of(lost), days), left
 
 
 def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
@@ -387,11 +394,11 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
         failing=Aside.of(failing),
         broken=Aside.of(broken),
         sample=Sample.of(rows.columns, key, places[computed] + task.first, is_kept, task.draw),
-        rules={
-            role: attempted(partial(_count, suite), rows.columns, rows.accepted)
+        counts={
+            role: attempted(partial(_count, suite, task.draw), rows.columns, rows.accepted)
             for role, suite in suites.items()
         },
-        company=attempted(in_other_company, serving, rows.columns),
+        company=attempted(in_other_company, serving, rows.columns, task.rows),
         sums={
             name: ExactSum.of(rows.kept[name])
             for name in pipeline.graph.outputs
@@ -436,8 +443,10 @@ def days_of(live: LoadedVersion, columns: Columns, day: int | None) -> Ints:
     return local.astype("datetime64[D]").astype(np.int64)
 
 
-def _count(suite: Mapping[str, object], columns: Columns, accepted: Collection[int]) -> RuleCounts:
-    return compile_rules(suite).count(columns, accepted)
+def _count(
+    suite: Mapping[str, object], draw: Sampling, columns: Columns, accepted: Collection[int]
+) -> SuiteCounts:
+    return SuiteCounts.of(suite, columns, accepted, alone=draw.is_all)
 
 
 def _counted(days: Ints) -> Mapping[int, int]:

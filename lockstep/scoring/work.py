@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -46,6 +46,10 @@ class Work:
     run: str = field(default_factory=lambda: str(uuid4()))
     live: LiveState | None = None
     executor: Executor = IN_PROCESS
+
+    def executor_for(self, tasks: Sequence[object]) -> Executor:
+        """Works on tasks; a single one is not worth the start of another process."""
+        return self.executor if len(tasks) > 1 else IN_PROCESS
 
     @property
     def records(self) -> Records:

@@ -14,10 +14,17 @@ from lockstep.rules.wording import quoted, shown
 
 Severity = Literal["critical", "warning", "info"]
 
-EXPECTED, ROW_RULE, LOOKED_AT = "expected", "row_rule", "looked_at"
+EXPECTED, ROW_RULE, LOOKED_AT, ESTIMATED = "expected", "row_rule", "looked_at", "estimated"
 """What Lockstep notes in the `meta` of a result: the expectation in words, if it is not met;
-whether it is also a row rule; and the number of rows, where it was asked of a sample."""
+whether it is also a row rule; the number of rows, where it was asked of a sample; and that the
+observed value is an estimate, where it is one."""
 _EXAMPLES = 3
+_OF_EXAMPLES = (
+    "partial_unexpected_list",
+    "partial_unexpected_counts",
+    "partial_unexpected_index_list",
+    "unexpected_index_column_names",
+)
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -103,6 +110,22 @@ class ExpectationResult:
         return bool(self.told["meta"][ROW_RULE])
 
     @property
+    def looked_at(self) -> int | None:
+        """Number of rows that it was asked of, where these are a sample."""
+        rows: int | None = self.told["meta"].get(LOOKED_AT)
+        return rows
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the observed value is an estimate."""
+        return bool(self.told["meta"].get(ESTIMATED))
+
+    @property
+    def examples(self) -> Mapping[str, Any]:
+        """What the result holds of failing rows, besides their number."""
+        return {name: held for name, held in self._result.items() if name in _OF_EXAMPLES}
+
+    @property
     def summary(self) -> str:
         """The result, in a line for someone who has never seen the suite."""
         subject = f"{self.column}: " if self.columns else ""
@@ -114,7 +137,8 @@ class ExpectationResult:
     def counts(self) -> Iterator[str]:
         """The number of failing rows, with some of them; or the observed value of the batch."""
         if self.checked is None:
-            yield f"observed {'nothing' if self.observed is None else shown(self.observed)}"
+            value = "nothing" if self.observed is None else shown(self.observed)
+            yield f"observed about {value}, an estimate" if self.estimated else f"observed {value}"
             return
         rows, missing = counted(self.checked, "row"), self._result.get("missing_count")
         if self.unexpected_count:
@@ -170,8 +194,8 @@ class SuiteResult:
             the suite, with a few failing rows. The number of rows is always expected; it comes
             first where the suite does not name it.
         rows: Number of rows in the batch.
-        looked_at: Number of rows that expectations besides row rules and counts were asked of,
-            where these are a sample.
+        looked_at: Number of rows of the sample that some expectations were asked of, if there is
+            one.
     """
 
     validation: Mapping[str, Any]
@@ -181,13 +205,13 @@ class SuiteResult:
     @property
     def sampled(self) -> str:
         """A sentence about what was asked of a sample, with a space before it; or nothing."""
-        others = [result for result in self.findings if LOOKED_AT in result.told["meta"]]
-        if self.looked_at is None or not others:
+        drawn = sum(finding.looked_at is not None for finding in self.findings)
+        if self.looked_at is None or not drawn:
             return ""
-        count = len(others)
         return (
-            f" {count} of {counted(len(self.findings), 'expectation')} "
-            f"{verb(count, 'is', 'are')} about {self.looked_at:,} rows, drawn by their keys."
+            f" {drawn} of {counted(len(self.findings), 'expectation')} "
+            f"{verb(drawn, 'is', 'are')} about {self.looked_at:,} rows, drawn by their keys, and "
+            f"{'the others' if drawn < len(self.findings) else 'none'} about all rows."
         )
 
     @cached_property
@@ -227,4 +251,10 @@ class SuiteResult:
     def records(self) -> list[dict[str, str | int | float | None]]:
         """A table for people, as records: unmet expectations first, the worst on top."""
         met = (finding for finding in self.findings if finding.success)
-        return [finding.record() for finding in (*self.failed(), *met)]
+        findings = (*self.failed(), *met)
+        if self.looked_at is None:
+            return [finding.record() for finding in findings]
+        return [
+            {**finding.record(), "rows looked at": finding.looked_at or self.rows}
+            for finding in findings
+        ]

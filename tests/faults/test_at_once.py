@@ -2,18 +2,24 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 from benchmarks._writes import start
 from benchmarks.faults import told
+from tests.fixtures.orders import Checkout
+from tests.stateful import actions
+from tests.stateful.terminal import Terminal
 
-LONGEST_SECONDS = 60
 
-
-def test_commands_at_once_on_a_new_home_do_not_get_in_each_others_way(checkout) -> None:
-    runs = [checkout.start_lockstep("train", "orders", "--json") for _ in range(2)]
-    answers = [run.communicate(timeout=LONGEST_SECONDS) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], answers
-    assert {json.loads(out)["version"] for out, _ in answers} == {1, 2}
+def test_commands_at_once_on_a_new_home_do_not_get_in_each_others_way(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    terminal = Terminal(tmp_path / "said")
+    command = (actions.lockstep, "train", "orders", "--json")
+    runs = [terminal.start(*command, project=checkout.folder, home=checkout.home) for _ in range(2)]
+    ends = [run.end() for run in runs]
+    assert [end.status for end in ends] == [0, 0], ends
+    assert {json.loads(end.output)["version"] for end in ends} == {1, 2}
 
 
 def test_two_runs_of_one_partition_at_once_leave_one_of_both_whole(place, deliveries) -> None:

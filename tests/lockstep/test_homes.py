@@ -56,36 +56,24 @@ def test_what_is_done_in_a_copy_leaves_the_original_as_it_was(
     assert digests(original) == before
 
 
-def test_a_moved_home_needs_nothing_of_where_it_was(
+def test_a_home_that_is_moved_to_a_folder_of_any_name_needs_nothing_of_where_it_was(
     live_home: Path, tmp_path: Path, enter: Enter
 ) -> None:
-    original, moved = tmp_path / "original", tmp_path / "moved"
+    original, moved = tmp_path / "original", tmp_path / "a #b & ü" / "home"
     shutil.copytree(live_home, original)
     enter(original).registry.open()  # it is itself a copy
+    moved.parent.mkdir()
     original.rename(moved)
     place = enter(moved)
     assert place.fit(place.declared) == 2
     assert all(place.promote(version).ok for version in (2, 1))
     assert place.score(DAY).ok
-    assert not original.exists()
+    assert [made.name for made in tmp_path.iterdir()] == ["a #b & ü"]
     assert all(path.is_relative_to(moved) for path in stored_locations(moved))
     from mlflow import pyfunc
 
     model = pyfunc.load_model(place.registry.versions("orders")[0].location)
     assert model.metadata.signature is not None
-
-
-def test_a_home_may_lie_in_a_folder_of_any_name(
-    live_home: Path, tmp_path: Path, enter: Enter
-) -> None:
-    path = tmp_path / "a #b & ü" / "home"
-    shutil.copytree(live_home, path)
-    place = enter(path)
-    assert place.fit(place.declared) == 2
-    assert place.promote(2).ok
-    assert place.score(DAY).ok
-    assert all(stored.is_relative_to(path) for stored in stored_locations(path))
-    assert [made.name for made in tmp_path.iterdir()] == ["a #b & ü"]
 
 
 @pytest.mark.parametrize("name", ["%41", "what?"])

@@ -172,26 +172,3 @@ def test_its_project_is_sound_for(
 ) -> None:
     found = installed.run(arguments, demonstrated[1])
     assert found.returncode == 0, found.stdout + found.stderr
-
-
-def test_a_table_of_ones_own_goes_from_file_to_published_predictions(installed: Installed) -> None:
-    rows = ["Order No.,Größe,class,sent on,paid?"]
-    for number in range(120):
-        size = "" if number % 11 == 0 else f"{number % 17 / 4}"
-        paid = "yes" if number % 17 > 8 else "no"
-        rows.append(f"A{number:03},{size},{'xyz'[number % 3]},2024-01-{number % 28 + 1:02},{paid}")
-    (installed.folder / "orders.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    shop = installed.folder / "shop"
-    answers = [
-        installed.lockstep("new", "shop", cwd=installed.folder),
-        installed.lockstep("new", "--pipeline", "orders", "--from", "../orders.csv", cwd=shop),
-        installed.lockstep("train", "orders", cwd=shop),
-        installed.lockstep("promote", "orders", cwd=shop),
-        installed.lockstep("score", "orders", "--file", "../orders.csv", "--json", cwd=shop),
-    ]
-    for answer in answers:
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-    (run,) = json.loads(answers[-1].stdout)["runs"]
-    published = parquet.read_table(run["materialized"]["orders/inbox/published"]["path"])
-    assert published.num_rows == 120
-    assert set(published.column("predicted_paid").to_pylist()) == {"yes", "no"}

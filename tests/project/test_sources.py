@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.checks.constraint_checks import Terms, judge
+from lockstep.checks.constraint_checks import Terms
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.errors import InputError
+from tests.lockstep.constraints.tables import weighed_day
 
 APRIL_1 = date(2013, 4, 1)
 
@@ -159,7 +160,7 @@ def first_day(flights):
 
 def judged(constraints, columns):
     day = np.full(len(columns["flight_id"]), (APRIL_1 - date(1970, 1, 1)).days)
-    return judge(constraints, constraints.view(columns, day, []), Terms(), of_one_day=True)
+    return weighed_day(constraints, constraints.view(columns, day, []), Terms())
 
 
 def test_the_first_day_after_the_training_keeps_the_constraints(constraints, first_day):

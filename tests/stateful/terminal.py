@@ -15,7 +15,7 @@ from benchmarks._writes import Writes
 
 _LONGEST_SECONDS = 300
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["benchmarks._warm"])
+_CONTEXT.set_forkserver_preload(["tests.stateful.preloaded"])
 
 
 @dataclass(frozen=True)

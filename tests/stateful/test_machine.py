@@ -26,7 +26,7 @@ from tests.stateful.site import FILES, Site
 
 RUNS = int(os.environ.get("LOCKSTEP_STATEFUL", "0"))
 SEED = int(os.environ.get("LOCKSTEP_STATEFUL_SEED", "0"))
-FEW_RUNS, FEW_STEPS, MANY_STEPS = 3, 5, 15
+FEW_RUNS, FEW_STEPS, MANY_STEPS = 1, 6, 15
 UNLIKE = 9
 """So many sequences are unlike each other; after them Hypothesis repeats parts of them."""
 days = st.sampled_from(DAYS)

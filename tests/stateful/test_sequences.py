@@ -9,8 +9,8 @@ from tests.stateful import deeds
 from tests.stateful.site import FILES, Site
 
 FIRST, SECOND = ("daily", "2020-03-01"), ("daily", "2020-03-02")
-OTHER, LIVE, NEW = 1, 2, 3
-"""Version 2 is live before a test, 1 is sound and never was, and 3 is what the test trains."""
+OTHER, LIVE = 1, 2
+"""Version 2 is live before a test, and 1 is sound and never was."""
 
 
 def test_what_is_wrong_with_a_delivery_is_found_and_the_rest_is_published(site: Site) -> None:
@@ -123,7 +123,3 @@ def test_versions_go_live_while_a_day_is_scored_and_another_version_goes_live(si
     site.do(deeds.promote(OTHER), site.scoring(FIRST))
     site.do(deeds.promote(LIVE), deeds.promote(OTHER))
     assert site.score(FIRST).status == 0
-
-
-def test_two_trainings_are_carried_out_at_once(site: Site) -> None:
-    site.do(deeds.train(), deeds.train())

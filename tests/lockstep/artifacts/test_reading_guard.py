@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -40,22 +40,6 @@ def readings_of(source: str, **given: object) -> list[Reading]:
     with suppress(OutsideReadingError), questions.watching() as on_guard:
         exec(compile(source, "tried/module.py", "exec"), vars(module))
     return on_guard.readings
-
-
-@pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of the repository with files and a package that no version carries."""
-    (tmp_path / "fees.txt").write_text("1\n")
-    np.save(tmp_path / "fees.npy", np.ones(3))
-    package = tmp_path / "unowned_fees"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "rates.py").write_text("RATE = 2.0\n")
-    (package / "fees.json").write_text("{}")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for name in [name for name in sys.modules if name.startswith("unowned_fees")]:
-        del sys.modules[name]
 
 
 REFUSED = {
@@ -101,14 +85,14 @@ REFUSED = {
         "import pkgutil; list(pkgutil.iter_modules([HERE]))",
     ],
     "module": [
-        "import unowned_fees.rates",
-        "import importlib.resources as r; r.read_text('unowned_fees', 'fees.json')",
-        "import importlib; importlib.import_module('unowned_fees.rates')",
-        "import pydoc; pydoc.locate('unowned_fees.rates.RATE')",
-        "import pkgutil; pkgutil.resolve_name('unowned_fees.rates:RATE')",
-        "import pickle; pickle.loads(b'cunowned_fees.rates\\nRATE\\n.')",
-        "import runpy; runpy.run_module('unowned_fees.rates')",
-        "import importlib.util as u; u.find_spec('unowned_fees.rates')",
+        "import common_fees.rates",
+        "import importlib.resources as r; r.read_text('common_fees', 'fees.json')",
+        "import importlib; importlib.import_module('common_fees.rates')",
+        "import pydoc; pydoc.locate('common_fees.rates.RATE')",
+        "import pkgutil; pkgutil.resolve_name('common_fees.rates:RATE')",
+        "import pickle; pickle.loads(b'ccommon_fees.rates\\nRATE\\n.')",
+        "import runpy; runpy.run_module('common_fees.rates')",
+        "import importlib.util as u; u.find_spec('common_fees.rates')",
     ],
     "database": [
         "import sqlite3; sqlite3.connect(FEES)",
@@ -174,6 +158,7 @@ def test_code_is_refused_with_its_line(what: str, source: str, outside: Path) ->
 
 
 ALLOWED = {
+    "what Arrow asks of itself": "import pyarrow as pa; pa.table({'at': [1.0]}); pa.array(['a'])",
     "modules of Python": "import wave, colorsys, this",
     "modules of libraries": "import sklearn.semi_supervised, scipy.odr, pandas.io.formats.style",
     "extension modules": "import scipy.interpolate._fitpack2",
@@ -277,15 +262,15 @@ def test_a_thread_that_code_starts_is_under_its_guard(outside: Path) -> None:
 
 def test_a_module_is_named_by_its_source_though_it_is_compiled(outside: Path) -> None:
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(outside)], check=True)
-    (reading,) = readings_of("import unowned_fees")
-    assert reading.name == str(outside / "unowned_fees" / "__init__.py")
+    (reading,) = readings_of("import common_fees")
+    assert reading.name == str(outside / "common_fees" / "__init__.py")
 
 
 def test_an_extension_module_outside_is_refused(outside: Path) -> None:
     (extension, *_) = Path(sysconfig.get_config_var("DESTSHARED")).glob("_bisect.*.so")
-    (outside / "unowned_fees" / extension.name).write_bytes(extension.read_bytes())
+    (outside / "common_fees" / extension.name).write_bytes(extension.read_bytes())
     readings = readings_of(
-        "import sys\nsys.modules['unowned_fees'] = p\nimport unowned_fees._bisect",
+        "import sys\nsys.modules['common_fees'] = p\nimport common_fees._bisect",
         p=package_in(outside),
     )
     assert [(reading.what, reading.where) for reading in readings] == [
@@ -295,8 +280,8 @@ def test_an_extension_module_outside_is_refused(outside: Path) -> None:
 
 def package_in(folder: Path) -> ModuleType:
     """A package that is loaded already."""
-    package = ModuleType("unowned_fees")
-    package.__path__ = [str(folder / "unowned_fees")]
+    package = ModuleType("common_fees")
+    package.__path__ = [str(folder / "common_fees")]
     return package
 
 
@@ -304,13 +289,13 @@ def test_what_an_installed_library_imports_from_outside_is_refused(
     outside: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path_factory.mktemp("site")
-    (site / "paid_library.py").write_text("import unowned_fees\n")
+    (site / "paid_library.py").write_text("import common_fees\n")
     (site / "paid-1.dist-info").mkdir()
     (site / "paid-1.dist-info" / "METADATA").write_text("Name: paid\nVersion: 1\n")
     (site / "paid-1.dist-info" / "RECORD").write_text("paid_library.py,,\n")
     monkeypatch.syspath_prepend(str(site))
     (reading,) = readings_of("import paid_library")
-    assert reading.name == str(outside / "unowned_fees" / "__init__.py")
+    assert reading.name == str(outside / "common_fees" / "__init__.py")
 
 
 def test_lockstep_may_be_read_while_a_version_runs_with_the_one_that_it_carries() -> None:

@@ -23,8 +23,8 @@ from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring import unit
 from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.lock import locked
-from tests.fixtures.orders import SECOND, Checkout, copy_home
-from tests.lockstep.cli.conftest import Answer, Lockstep
+from tests.fixtures.commands import Answer, Lockstep
+from tests.fixtures.orders import EDITED, SECOND, Checkout
 
 DAY = "2020-03-01"
 GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}
@@ -350,9 +350,9 @@ def test_a_project_without_pipelines_says_how_to_make_one(
 
 
 def test_pipelines_are_listed_and_broken_ones_say_why(
-    lockstep: Lockstep, checkout, monkeypatch: pytest.MonkeyPatch
+    lockstep: Lockstep, checkout: Checkout
 ) -> None:
-    monkeypatch.chdir(checkout.folder)
+    lockstep.go_to(checkout.folder, checkout.home)
     (checkout.folder / "assets" / "broken.py").write_text("raise ValueError('no such table')\n")
     answer = lockstep("list")
     assert (answer.status, answer.out) == (
@@ -373,6 +373,9 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     assert trained.status == 0
     assert trained.out.startswith("Registered orders version 2 (risk auc ")
     assert trained.out.endswith("Promote it: lockstep promote orders 2\n")
+    found = json.loads(lockstep("checks", "orders", "--json").out)
+    (compared,) = (one for one in found if one["check"] == "champion_comparison")
+    assert "against" in compared["summary"]
     promoted = lockstep("promote", "orders")
     assert promoted.status == 0
     assert "@champion: version 2. @live: version 2." in promoted.out
@@ -420,12 +423,13 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
     assert f"version 1 is live since {since} UTC" in lockstep("list").out
 
 
-def test_versions_tell_what_differs_between_two(lockstep: Lockstep, live, edited_orders) -> None:
-    number = live.fit(edited_orders(("probability >= 0.5", "probability >= 0.2")))
-    out = lockstep("versions", "orders", "--diff", "1", str(number)).out
+@pytest.mark.usefixtures("three_versions")
+def test_versions_tell_what_differs_between_two(lockstep: Lockstep) -> None:
+    numbers = ("1", str(EDITED))
+    out = lockstep("versions", "orders", "--diff", *numbers).out
     assert "-    return return_probability >= 0.5\n" in out
     assert "+    return return_probability >= 0.2\n" in out
-    differences = json.loads(lockstep("versions", "orders", "--diff", "1", "2", "--json").out)
+    differences = json.loads(lockstep("versions", "orders", "--diff", *numbers, "--json").out)
     assert differences["columns"] == {"will_return": "changed"}
     assert lockstep("versions", "orders", "--diff", "1", "1").out == (
         "Versions 1 and 1 of orders are the same in code, rows and environment.\n"
@@ -474,13 +478,13 @@ def test_a_disk_that_is_full_is_one_line_with_the_path_and_what_to_do(
 
 
 def test_a_home_that_may_only_be_read_is_one_line_with_the_path_and_what_to_do(
-    lockstep: Lockstep, live, monkeypatch: pytest.MonkeyPatch
+    lockstep: Lockstep, two_versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path, *_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     monkeypatch.setattr("lockstep.artifacts.documents.replace_text", fail)
-    live.registry.set_alias("orders", "champion", live.fit(ASSETS))
+    two_versions.registry.set_alias("orders", "champion", SECOND)
     error = lockstep("promote", "orders").error
     assert "live/orders.json is closed to this user (Read-only file system). Have it" in error
 
@@ -961,16 +965,16 @@ def test_up_tells_the_pages_of_checks_that_failed(
 
 
 def test_what_was_found_is_read_while_the_pipeline_cannot_be_imported(
-    checkout: Checkout, scored_home: Path
+    lockstep: Lockstep, scored, tmp_path: Path
 ) -> None:
-    copy_home(scored_home, checkout.home)
-    whole = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
+    asked = ("checks", "orders", "--day", "2020-03-02", "--json")
+    whole = lockstep(*asked)
+    checkout = Checkout(tmp_path / "checkout", scored.home.path)
     checkout.edit("assets/orders.py", "FIRST, LAST =", "FIRST, LAST, MORE =")
-    broken = checkout.lockstep("checks", "orders", "--day", "2020-03-02", "--json")
-    assert broken.returncode == 2
-    (error,) = broken.stderr.splitlines()
-    assert "Pipeline orders cannot be imported" in error
-    known = {(one["asset"], one["check"]): one["summary"] for one in json.loads(broken.stdout)}
+    lockstep.go_to(checkout.folder, checkout.home)
+    broken = lockstep(*asked)
+    assert "Pipeline orders cannot be imported" in broken.error
+    known = {(one["asset"], one["check"]): one["summary"] for one in json.loads(broken.out)}
     assert ("orders/daily/scored", "golden_replay") in known
-    before = {(one["asset"], one["check"]): one["summary"] for one in json.loads(whole.stdout)}
+    before = {(one["asset"], one["check"]): one["summary"] for one in json.loads(whole.out)}
     assert known == {key: before[key] for key in known}

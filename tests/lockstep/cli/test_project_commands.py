@@ -1,11 +1,14 @@
 """`lockstep new`: what it says, and what it says to wrong use."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from lockstep.cli.main import main
+from tests.fixtures.commands import Lockstep
 
 TABLE = "order,size,paid\n" + "".join(
     f"A{number},{number % 7},{'yes' if number % 7 > 3 else 'no'}\n" for number in range(50)
@@ -85,3 +88,31 @@ def test_a_table_that_is_not_there_is_one_clear_line(said) -> None:
     said("shop")
     status, out = said("--pipeline", "orders", "--from", "nowhere.csv", folder="shop")
     assert (status, out) == (2, "error: nowhere.csv: no such file.\n")
+
+
+def test_a_table_of_ones_own_goes_from_file_to_published_predictions(
+    lockstep: Lockstep, tmp_path: Path
+) -> None:
+    rows = ["Order No.,Größe,class,sent on,paid?"]
+    for number in range(120):
+        size = "" if number % 11 == 0 else f"{number % 17 / 4}"
+        paid = "yes" if number % 17 > 8 else "no"
+        rows.append(f"A{number:03},{size},{'xyz'[number % 3]},2024-01-{number % 28 + 1:02},{paid}")
+    (tmp_path / "orders.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    shop = tmp_path / "shop"
+    lockstep.go_to(tmp_path, shop / ".lockstep")
+    assert lockstep("new", "shop").status == 0
+    lockstep.go_to(shop, shop / ".lockstep")
+    for command in (
+        ("new", "--pipeline", "orders", "--from", "../orders.csv"),
+        ("train", "orders"),
+        ("promote", "orders"),
+    ):
+        answer = lockstep(*command)
+        assert answer.status == 0, answer
+    scored = lockstep("score", "orders", "--file", "../orders.csv", "--json")
+    assert scored.status == 0, scored
+    (run,) = json.loads(scored.out)["runs"]
+    published = parquet.read_table(run["materialized"]["orders/inbox/published"]["path"])
+    assert published.num_rows == 120
+    assert set(published.column("predicted_paid").to_pylist()) == {"yes", "no"}

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from assets.orders import orders
+from tests.fixtures.commands import Lockstep
 from tests.fixtures.orders import Workplace
-from tests.lockstep.cli.conftest import Lockstep
 
 DAY, KEY, OTHER = "2020-03-01", "2020-03-01-0003", "2020-03-01-0007"
 

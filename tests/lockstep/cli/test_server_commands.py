@@ -13,12 +13,11 @@ import pytest
 
 from lockstep.artifacts.live_pointer import open_live
 from lockstep.parity.wire import wire_record
-from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.listing_update import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from tests.fixtures import ports
-from tests.fixtures.orders import SECOND, Checkout, Workplace
-from tests.lockstep.cli.conftest import Lockstep
+from tests.fixtures.commands import Lockstep
+from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
 ORDER = {
@@ -66,20 +65,13 @@ def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
 
 
 def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
-    two_versions: Workplace,
-    edited_orders: Callable[..., PipelineAssets],
-    free_port: int,
-    tmp_path: Path,
-    lockstep: Lockstep,
+    three_versions: Workplace, free_port: int, tmp_path: Path, lockstep: Lockstep
 ) -> None:
-    other = two_versions.fit(
-        edited_orders(("return_probability >= 0.5", "return_probability >= 0.2"))
-    )
-    loaded = open_live(two_versions.home.live("orders"))
+    loaded = open_live(three_versions.home.live("orders"))
     schema = loaded.pipeline.record_schema
     records = [wire_record(loaded.golden.records, row, schema) for row in range(50)]
-    two_versions.registry.set_alias("orders", "challenger", other)
-    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
+    three_versions.registry.set_alias("orders", "challenger", EDITED)
+    checkout = Checkout(tmp_path / "checkout", three_versions.home.path)
     url = f"http://127.0.0.1:{free_port}"
     server = checkout.start_lockstep("serve", "orders", "--port", str(free_port))
 
@@ -92,13 +84,13 @@ def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_ga
         assert ask().headers["x-lockstep-version"] == "1"
         told = wait(url, lambda told: told["challenger"]["rows"].get("compared") == 50)
         assert told["challenger"]["differing"] > 0
-        assert ask(f"?version={other}").status_code == 404
+        assert ask(f"?version={EDITED}").status_code == 404
 
-        assert lockstep("challenge", "orders", str(other)).status == 1
+        assert lockstep("challenge", "orders", str(EDITED)).status == 1
         assert lockstep("challenge", "orders", str(SECOND)).status == 0
         wait(url, lambda told: SECOND in told["versions"])
         assert ask(f"?version={SECOND}").headers["x-lockstep-version"] == str(SECOND)
-        assert ask(f"?version={other}").status_code == 404
+        assert ask(f"?version={EDITED}").status_code == 404
         started = descendants(server.pid)
         assert len(started) >= 2
     finally:

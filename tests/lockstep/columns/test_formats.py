@@ -225,7 +225,7 @@ def exact(columns: Columns) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(rows=TABLES)
 @example(rows=[MISSING])
 @example(rows=[MISSING, MISSING])
@@ -258,7 +258,6 @@ def test_a_record_by_itself_decodes_as_in_a_list(row: Row) -> None:
     assert exact(decode(row, SCHEMA).columns) == exact(decode([row], SCHEMA).columns)
 
 
-@settings(deadline=None)
 @given(rows=TABLES)
 def test_values_keep_what_they_were(rows: list[Row]) -> None:
     columns = decode(rows, SCHEMA).columns
@@ -274,7 +273,6 @@ def test_values_keep_what_they_were(rows: list[Row]) -> None:
                 assert value == came
 
 
-@settings(deadline=None)
 @given(rows=st.lists(ROWS, max_size=5))
 @example(rows=[])
 @example(rows=[MISSING])
@@ -290,7 +288,6 @@ def test_columns_survive_a_table_exactly(rows: list[Row]) -> None:
     assert exact(from_arrow(read, SCHEMA.kinds)) == exact(columns)
 
 
-@settings(deadline=None)
 @given(rows=TABLES)
 def test_a_stored_table_decodes_to_the_same_arrays(rows: list[Row]) -> None:
     columns = decode(rows, SCHEMA).columns
@@ -341,7 +338,7 @@ def outcome(data: Any, schema: Schema) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("field", SCHEMA.names[1:])
 @pytest.mark.parametrize("carrier", CARRIERS)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(data=st.data())
 def test_a_column_is_refused_for_the_same_reasons(
     field: str, carrier: str, data: st.DataObject
@@ -370,7 +367,6 @@ def test_a_column_is_refused_for_the_same_reasons(
         ]
 
 
-@settings(deadline=None)
 @given(nanoseconds=st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=5))
 @example(nanoseconds=[0, 1, 1000])
 def test_times_finer_than_a_microsecond_are_refused_alike(nanoseconds: list[int]) -> None:
@@ -391,7 +387,6 @@ def test_times_finer_than_a_microsecond_are_refused_alike(nanoseconds: list[int]
     ]
 
 
-@settings(deadline=None)
 @given(seconds=st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=3))
 @example(seconds=[-62135596801, -62135596800, 253402300799, 253402300800])
 def test_times_outside_the_calendar_are_refused_alike(seconds: list[int]) -> None:
@@ -449,7 +444,7 @@ ANYTHING = st.one_of(
 
 
 @pytest.mark.parametrize("field", SCHEMA.names)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(value=ANYTHING)
 def test_any_value_is_taken_or_refused_alike_wherever_it_is(field: str, value: Any) -> None:
     schema = SCHEMA
@@ -473,7 +468,7 @@ def test_any_value_is_taken_or_refused_alike_wherever_it_is(field: str, value: A
 
 
 @pytest.mark.parametrize("field", ["real", "real_or_none", "whole", "whole_or_none"])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(value=st.integers() | st.floats(allow_nan=False) | st.decimals(allow_nan=False) | EXACT_INTS)
 def test_a_number_that_is_taken_is_kept_whole(field: str, value: Any) -> None:
     found = decode(MISSING | {field: value}, SCHEMA)

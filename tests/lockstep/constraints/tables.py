@@ -8,12 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lockstep.checks.constraint_checks import Terms, WeighedBatch, excused_by, weigh
 from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.schema import Field, Schema
-from lockstep.constraints.constraint_set import ConstraintSet, discover
+from lockstep.constraints.constraint_set import (
+    ConstraintSet,
+    DayJudged,
+    discover,
+    light_batch,
+    with_figures,
+)
 from lockstep.constraints.features import Feature
-from lockstep.constraints.findings import Finding, findings_of
+from lockstep.constraints.findings import Finding, findings_of, misdated
 from lockstep.constraints.past import PastBatch
+from lockstep.constraints.view import View
 
 FIRST = int(np.datetime64("2024-01-01", "D").astype(int))
 HOUR = 3_600_000_000
@@ -54,6 +62,31 @@ def changed(rows: Columns, name: str, at: Array | slice, values: object) -> Colu
     return {**rows, name: column}
 
 
+def judged_days(constraints: ConstraintSet, view: View) -> list[DayJudged]:
+    """How each day of a batch lies to the constraints, each after those before it."""
+    measured, shown = constraints.measure(view)
+    past, days = list(view.past), []
+    for day in measured:
+        days.append(constraints.judge(day, past, shown))
+        past.append(with_figures(light_batch(day.day, day.rows), days[-1]))
+    return days
+
+
+def weighed_day(constraints: ConstraintSet, view: View, terms: Terms) -> WeighedBatch:
+    """The weighed findings of a batch of one day."""
+    (day,) = judged_days(constraints, view)
+    excused = excused_by(constraints, terms)
+    return weigh(constraints, day, lambda: view, terms, excused, misdated(view))
+
+
+def remembered_days(
+    constraints: ConstraintSet, view: View, judged: Sequence[DayJudged], partition: str
+) -> list[PastBatch]:
+    """What is kept of the days of a batch."""
+    kept = constraints.remembered(view, partition)
+    return [with_figures(batch, day) for batch, day in zip(kept, judged, strict=True)]
+
+
 @dataclass(frozen=True, eq=False)
 class Known:
     """A table, and what was found of its first days.
@@ -85,7 +118,7 @@ class Known:
     def findings(self, rows: Columns, past: Sequence[PastBatch] = ()) -> list[Finding]:
         """What the rows of a batch break."""
         view = self.constraints.view(rows, days_of(rows), past)
-        judged = self.constraints.judge(view)
+        judged = judged_days(self.constraints, view)
         return [one for day in judged for one in findings_of(self.constraints, view, day)]
 
     def first(self, rows: Columns) -> Finding:
@@ -101,9 +134,9 @@ class Known:
         for ahead in range(days):
             rows = self.day(ahead)
             view = self.constraints.view(rows, days_of(rows), past)
-            judged = self.constraints.judge(view)
+            judged = judged_days(self.constraints, view)
             found += [one for day in judged for one in findings_of(self.constraints, view, day)]
-            past += self.constraints.remembered(view, judged, f"day {ahead}")
+            past += remembered_days(self.constraints, view, judged, f"day {ahead}")
         return found
 
 

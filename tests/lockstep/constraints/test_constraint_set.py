@@ -10,7 +10,17 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import FORMAT, ConstraintSet, discover
 from lockstep.constraints.findings import findings_of
 from lockstep.constraints.rules import Rules
-from tests.lockstep.constraints.tables import EVENT, FIRST, KEY, changed, days_of, orders, texts
+from tests.lockstep.constraints.tables import (
+    EVENT,
+    FIRST,
+    KEY,
+    changed,
+    days_of,
+    judged_days,
+    orders,
+    remembered_days,
+    texts,
+)
 
 # --- stored ---
 
@@ -23,7 +33,9 @@ def stored(shops):
 def test_constraints_that_were_stored_judge_the_same(shops, stored):
     rows = changed(shops.day(), "weight", slice(0, 9), -1.0)
     read = ConstraintSet.from_bytes(stored)
-    one, other = (of.judge(of.view(rows, days_of(rows), ()))[0] for of in (shops.constraints, read))
+    one, other = (
+        judged_days(of, of.view(rows, days_of(rows), ()))[0] for of in (shops.constraints, read)
+    )
     for name in ("values", "sizes", "evidence", "blocks", "low", "high"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert read.to_bytes() == stored
@@ -111,10 +123,10 @@ def batches_of(found, schema, *, event):
     for ahead, rows in enumerate((0, 1, 20)):
         columns, _ = little(rows, 1, event=event, own=100 + ahead)
         view = found.view(columns, np.full(rows, FIRST + 100 + ahead), past)
-        judged = found.judge(view)
+        judged = judged_days(found, view)
         for day in judged:
             assert all(one.what for one in findings_of(found, view, day))
-        past += found.remembered(view, judged, "p")
+        past += remembered_days(found, view, judged, "p")
     return past
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lockstep.checks.constraint_checks import Terms, judge
-from tests.lockstep.constraints.tables import changed, days_of, texts
+from lockstep.checks.constraint_checks import Terms
+from tests.lockstep.constraints.tables import changed, days_of, texts, weighed_day
 
 ALL = slice(None)
 
@@ -11,7 +11,7 @@ ALL = slice(None)
 def weights(shops, rows, *reaching):
     """How each finding of a day is weighed, given what outputs come from."""
     view = shops.constraints.view(rows, days_of(rows), [])
-    judged = judge(shops.constraints, view, Terms(reaching=reaching), of_one_day=True)
+    judged = weighed_day(shops.constraints, view, Terms(reaching=reaching))
     return {(found.finding.columns[0], found.weight) for found in judged.findings}
 
 

@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.arithmetic import Equal
-from lockstep.constraints.constraint_set import ConstraintSet, discover, past_batch
+from lockstep.constraints.constraint_set import ConstraintSet, counted_batch, discover
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.history import History
-from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.past import DAYS, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Kept, Rules
-from lockstep.constraints.statistics import days_of, states_of
+from lockstep.constraints.statistics import states_of
 from lockstep.constraints.view import View
 from tests.lockstep.constraints.tables import EVENT, FIRST, KEY, joined, texts, times
 
@@ -128,10 +128,8 @@ class Batches:
         columns = joined(days)
         view = CONSTRAINTS.view(columns, days_in(columns), self.past)
         states, _, _ = states_of([], view, CONSTRAINTS.values, CONSTRAINTS.aggregates)
-        self.past += [
-            past_batch(view, rows, state, "batch", day, CONSTRAINTS)
-            for (day, rows), state in zip(days_of(view), states, strict=True)
-        ]
+        kept = CONSTRAINTS.remembered(view, "batch")
+        self.past += map(counted_batch, kept, states)
         self.rows += days
         columns = joined(self.rows)
         everything = View(columns, CONSTRAINTS.layout, days_in(columns))
@@ -220,3 +218,26 @@ def test_a_window_in_which_nothing_is_known_is_told_of_training_rows_neither():
     batches.add([table(0, [row])])
     kept, full = batches.add([table(2, [row])])
     assert not differing(kept, full)
+
+
+ROWS_OF_THINGS = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(-9, 9)),
+    min_size=2,
+    max_size=30,
+    unique_by=lambda row: row[:2],  # a thing has a row at a time
+)
+
+
+def kept_things(rows: list[tuple[int, int, int]]) -> Things:
+    codes, moments, numbers = (
+        np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)
+    )
+    values = {"amount": numbers.astype(np.float64)}
+    texts = {"place": numbers.astype(np.uint32)}
+    return Things.of(codes.astype(np.uint64), moments, values, texts, values)
+
+
+@given(rows=ROWS_OF_THINGS, data=st.data())
+def test_things_of_two_parts_add_up_to_those_of_all_rows(rows, data):
+    cut = data.draw(st.integers(1, len(rows) - 1))
+    assert kept_things(rows[:cut]) + kept_things(rows[cut:]) == kept_things(rows)

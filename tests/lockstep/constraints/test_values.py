@@ -65,7 +65,7 @@ def test_what_never_was_in_half_of_the_rows_blocks(shops):
 def test_a_number_that_was_in_a_batch_before_is_not_beyond_the_range(shops):
     rows = changed(shops.day(), "weight", SOME, 38.4)
     view = shops.constraints.view(rows, np.full(len(rows["id"]), 19843), ())
-    past = shops.constraints.remembered(view, shops.constraints.judge(view), "before")
+    past = shops.constraints.remembered(view, "before")
     found = shops.findings(changed(shops.day(1), "weight", SOME, 38.4), past)
     assert "beyond" not in {
         one.statistic.feature.kind for finding in found for one in finding.details

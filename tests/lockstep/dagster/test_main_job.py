@@ -1,17 +1,14 @@
 """The main job, end to end: train, promote, score, publish, compare with outcomes."""
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
-import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.jobs import monitor_job_name, train_job_name
+from lockstep.dagster.jobs import monitor_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from tests.fixtures.orders import PROJECT, SECOND, Workplace, copied_workplace, home_after
+from tests.fixtures.orders import PROJECT, SECOND
 
 DAY = "2020-03-01"
 
@@ -97,12 +94,6 @@ def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
     assert len(parquet.read_table(report.path("/outcomes"))) == 120
 
 
-def test_a_second_version_is_compared_with_the_champion(live) -> None:
-    report = run_job(PROJECT, train_job_name("orders"), live.instance)
-    assert "against" in finding(report, "champion_comparison").summary
-    assert report.figure("/candidate", "version") == 2
-
-
 # Bad rows and bad days
 
 
@@ -147,28 +138,6 @@ def test_a_repeated_key_is_set_aside_as_a_duplicate(live) -> None:
     assert found(report, "row_conservation") == "passed"
     fates = live.attempt(DAY).read("batch_quarantine").column("fate").to_pylist()
     assert fates == ["duplicate", "duplicate"]
-
-
-@pytest.fixture(scope="module")
-def fussy_home(live_home: Path, edited_orders, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which a version is live of which a function fails on some countries."""
-    known = 'home = {"DE": "home", "AT": "home", "FR": "abroad", "US": "abroad", None: "abroad"}'
-    declared = edited_orders(
-        ('home = {"DE": "home", "AT": "home"}', known),
-        ('home.get(one, "abroad")', "home[one]"),
-    )
-
-    def fit(place: Workplace) -> None:
-        place.let_serve(place.fit(declared))
-
-    return home_after(fit, live_home, "fussy", tmp_path_factory)
-
-
-@pytest.fixture
-def fussy(fussy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
-    """A home of the test's own in which that version is live."""
-    with copied_workplace(fussy_home, tmp_path / "home", monkeypatch) as place:
-        yield place
 
 
 def score_strangers(live, rows: range, broken: range = range(0)) -> RunReport:

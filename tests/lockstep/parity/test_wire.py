@@ -15,7 +15,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.exactness import difference
 from lockstep.parity.wire import wire_record, wire_records, wire_table, wire_text
 
-some = settings(max_examples=100)
+some = settings(max_examples=40)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

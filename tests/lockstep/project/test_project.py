@@ -16,7 +16,9 @@ dagster_home = "{dagster}"
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOCKSTEP_HOME", "MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
+    for name in ("HOME", "WORKERS", "RAY"):
+        monkeypatch.delenv(f"LOCKSTEP_{name}", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -40,6 +42,28 @@ def test_environment_variables_override_them(
     monkeypatch.setenv("DAGSTER_HOME", "/srv/other")
     home = project(tmp_path, "http://mlflow:5000").home
     assert (home.tracking_uri, home.dagster) == ("http://other:5000", Path("/srv/other"))
+
+
+def test_a_pod_says_where_its_units_are_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.lockstep]\nworkers = 2\nray = "local"\n')
+    home = Project.find(tmp_path).home
+    assert (home.workers, home.ray) == (2, "local")
+    monkeypatch.setenv("LOCKSTEP_WORKERS", "4")
+    monkeypatch.setenv("LOCKSTEP_RAY", "ray://head:10001")
+    home = Project.find(tmp_path).home
+    assert (home.workers, home.ray) == (4, "ray://head:10001")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "2.5", "two"])
+def test_a_number_of_processes_that_is_none_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.lockstep]\n")
+    monkeypatch.setenv("LOCKSTEP_WORKERS", number)
+    with pytest.raises(ProjectError, match=f"is a number from 1 on, not '{number}'"):
+        _ = Project.find(tmp_path).home
 
 
 def test_relative_paths_are_in_the_projects_folder(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from lockstep.columns.decode import Decoded, decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring import among
+from lockstep.scoring.earlier import earlier_batches
 from lockstep.scoring.partition import ScoredPartition, score
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
@@ -280,6 +281,48 @@ def test_days_that_are_judged_together_are_judged_as_one_by_one(
         assert results[1][check][1] == table
 
 
+def test_a_day_that_is_looked_at_in_parts_breaks_what_it_breaks_whole(
+    version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = decode(swapped_key(0), version.pipeline.record_schema)
+    results = []
+    for most in (40, 1_000):
+        monkeypatch.setattr(among, "_BLOCK_ROWS", 40)
+        monkeypatch.setattr(among, "_WHOLE_DAY", most)
+        work = Work(ASSETS, Store(tmp_path / str(most)), "daily", str(FIRST))
+        results.append(score(work, version, rows).results["constraints"])
+    parted, whole = results
+    assert (parted.result, whole.result) == ("failed", "failed")
+    assert (parted.column, parted.keys) == (whole.column, whole.keys)
+    assert ": 1 of 120 rows " in parted.summary
+    assert "1 day has too many to be looked at side by side" in parted.summary
+
+
+def test_days_in_parts_are_looked_back_at_as_whole_ones(
+    version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    for most in (40, 1_000):
+        monkeypatch.setattr(among, "_BLOCK_ROWS", 40)
+        monkeypatch.setattr(among, "_WHOLE_DAY", most)
+        work = Work(ASSETS, Store(tmp_path / str(most)), "daily", str(FIRST))
+        score(work, version, decode(rows_of(FIRST), version.pipeline.record_schema))
+        (of_day,) = earlier_batches(work.records, str(day(1)), version.digest, 1).batches
+        kept.append(of_day)
+    parted, whole = kept
+    assert (parted.things, parted.keys, parted.contents) == (
+        whole.things,
+        whole.keys,
+        whole.contents,
+    )
+    assert (parted.rows, parted.low, parted.high, parted.counts) == (
+        whole.rows,
+        whole.low,
+        whole.high,
+        whole.counts,
+    )
+
+
 def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(live, version) -> None:
     work = Work(ASSETS, live.store, "inbox", "three_days.csv")
     found = score(work, version, three_days(version))
@@ -335,5 +378,5 @@ def test_a_small_day_of_a_table_whose_days_are_small_is_no_error() -> None:
     assert constraints.fewest == 6
     small = decode(rows_of(day(0)).head(3), ASSETS.pipeline.record_schema).columns
     days = np.full(3, (day(0) - date(1970, 1, 1)).days)
-    (judged,) = constraints.judge(constraints.view(small, days, ()))
-    assert not judged.is_cut
+    ((measured,), shown) = constraints.measure(constraints.view(small, days, ()))
+    assert not constraints.judge(measured, (), shown).is_cut

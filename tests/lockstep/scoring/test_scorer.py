@@ -1,25 +1,40 @@
 """The version that scored is told by its files: its number may have been given again."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from assets.orders import ASSETS
 from lockstep.errors import ArtifactError
 from lockstep.scoring.outcomes import compare_outcomes
 from lockstep.scoring.trace import trace_row
+from tests.fixtures.orders import EDIT, Workplace, copied_workplace, home_after
 
 DAY = "2020-03-01"
 GIVEN_AGAIN = "another one than version 1 that scored 2020-03-01.*lockstep score orders --day"
 
 
-@pytest.fixture
-def replaced(scored, edited_orders):
+@pytest.fixture(scope="module")
+def replaced_home(scored_home: Path, edited_orders, tmp_path_factory) -> Path:
     """A home whose registry was emptied after days were scored, and trained anew."""
-    from mlflow import MlflowClient
 
-    MlflowClient(scored.home.tracking_uri).delete_registered_model("orders")
-    edit = ("return return_probability >= 0.5", "return return_probability >= 0.6")
-    assert scored.fit(edited_orders(edit)) == 1
-    return scored
+    def replace(place: Workplace) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(place.home.tracking_uri).delete_registered_model("orders")
+        assert place.fit(edited_orders(EDIT)) == 1
+
+    return home_after(replace, scored_home, "replaced", tmp_path_factory)
+
+
+@pytest.fixture
+def replaced(
+    replaced_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workplace]:
+    """That home, of the test's own."""
+    with copied_workplace(replaced_home, tmp_path / "home", monkeypatch) as place:
+        yield place
 
 
 def test_predictions_are_not_measured_by_another_version_of_that_number(replaced) -> None:

@@ -20,7 +20,7 @@ from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.status import findings
-from tests.fixtures.orders import Workplace
+from tests.fixtures.orders import SECOND, Workplace
 
 DAY = "2020-03-01"
 WHOLE = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
@@ -138,10 +138,11 @@ def test_a_version_that_is_damaged_after_the_batch_fails_golden_replay(live, ste
 
 
 def test_an_alias_that_is_moved_by_hand_after_the_batch_changes_nothing_of_its_scores(
-    live, steps
+    two_versions,
 ) -> None:
+    steps = Steps(two_versions)
     steps.batch()
-    live.registry.set_alias("orders", "live", live.fit(ASSETS))
+    two_versions.registry.set_alias("orders", "live", SECOND)
     found = steps.scored()
     assert (found.version, found.blocked_by) == (1, {})
     assert publish(steps.work).counts == {"published": 120}

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ import pytest
 
 from assets.orders import ASSETS, history, orders_with_fates
 from benchmarks._recorded import Recorded, results_of
+from lockstep import Suites
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
@@ -28,10 +31,11 @@ from lockstep.errors import LostWorkerError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
-from lockstep.scoring import executors
+from lockstep.scoring import executors, reduction
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work
+from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from tests.fixtures.pool import always_ending, ending_once
@@ -109,8 +113,111 @@ def test_a_pool_of_processes_gives_what_one_process_gives(store, version, path, 
     assert everything(store, version, path, 50, pool) == whole
 
 
+DRAWN = 90
+"""About how many rows of a batch are drawn, where it is said."""
+LIMITS = {
+    "input": ("price", 5_000),
+    "features": ("price_per_item", 5_000),
+    "outputs": ("loss", 500),
+}
+"""By the role of a suite, a column and what it never reaches."""
+
+
+def demanding(role: str) -> Any:
+    """A suite with expectations about whole columns."""
+    import great_expectations as gx
+
+    gxe, (column, limit) = gx.expectations, LIMITS[role]
+    own: list[Any] = []
+    if role == "input":
+        own = [
+            gxe.ExpectColumnValuesToBeBetween(column="items", min_value=1),
+            gxe.ExpectColumnUniqueValueCountToBeBetween(column="items", max_value=9),
+            gxe.ExpectColumnUniqueValueCountToBeBetween(column="weight", max_value=500),
+            gxe.ExpectColumnDistinctValuesToBeInSet(
+                column="country", value_set=["DE", "AT", "FR", "US"]
+            ),
+        ]
+    return gx.ExpectationSuite(
+        name=role,
+        expectations=[
+            gxe.ExpectColumnMaxToBeBetween(column=column, max_value=limit),
+            gxe.ExpectColumnMeanToBeBetween(column=column, max_value=limit, severity="warning"),
+            gxe.ExpectColumnStdevToBeBetween(column=column, max_value=limit, severity="warning"),
+            gxe.ExpectColumnMedianToBeBetween(column=column, max_value=0, severity="warning"),
+            gxe.ExpectColumnValuesToBeBetween(
+                column=column, max_value=limit / 100, mostly=0.9, severity="warning"
+            ),
+            *own,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def demanding_version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
+    """A version whose suites ask of whole columns."""
+    suites = Suites(**{role: partial(demanding, role) for role in LIMITS})
+    declared = replace(ASSETS, suites=suites)
+    rows = decode(history(), ASSETS.pipeline.joint_schema)
+    folder = tmp_path_factory.mktemp("demanding") / "files"
+    return version_without_registry(declared, rows.columns, folder)
+
+
+def test_units_of_any_size_give_the_same_of_a_batch_of_which_a_sample_is_drawn(
+    store, demanding_version, path, monkeypatch
+) -> None:
+    monkeypatch.setattr(reduction, "Sampling", partial(Sampling, most=DRAWN))
+    whole = everything(store, demanding_version, path, 1_000)
+    (median,) = [row for row in whole["results"]["input_suite"].table if "median" in row["finding"]]
+    assert median["rows looked at"] < 200
+    for size in (40, 83):
+        assert everything(store, demanding_version, path, size) == whole, size
+
+
+@pytest.mark.parametrize(
+    ("role", "check"),
+    [("input", "input_suite"), ("features", "feature_suite"), ("outputs", "output_suite")],
+)
+def test_the_largest_value_breaks_a_maximum_of_all_rows_though_its_row_is_not_drawn(
+    role, check, store, demanding_version, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(reduction, "Sampling", partial(Sampling, most=DRAWN))
+    frame = orders()
+    passed = suite_results(store, demanding_version, frame, tmp_path / "usual.csv", role)
+    keys = frame["order_id"].to_numpy(dtype=object)[:300]
+    row = np.flatnonzero(~Sampling(len(keys), DRAWN).drawn(keys))[-1]
+    frame.loc[row, ["price", "items"]] = [50_000.0, 1]
+    failed = suite_results(store, demanding_version, frame, tmp_path / "largest.csv", role)
+
+    column, limit = LIMITS[role]
+    assert not passed[check].is_error, passed[check].summary
+    assert failed[check].is_error
+    assert (
+        f"{column} maximum value must be less than or equal to {limit}; observed "
+        in failed[check].summary
+    )
+    assert "and the others about all rows." in failed[check].summary
+
+
+def suite_results(
+    store: Store, version: LoadedVersion, frame: pd.DataFrame, path: Path, role: str
+) -> dict[str, CheckResult]:
+    """The results of a file that is scored in units, if no suite of an earlier step blocks it."""
+    earlier = [*LIMITS][: [*LIMITS].index(role)]
+    suites = {
+        name: {**suite, "expectations": suite["expectations"][name in earlier :]}
+        for name, suite in version.suites.items()
+    }
+    frame.to_csv(path, index=False)
+    rows = read_files([path], version.pipeline.record_schema, rows=50)
+    work = Work(replace(ASSETS, max_quarantined=0.5), store, "inbox", path.name)
+    live = replace(version, suites=suites)
+    return score(work, live, rows, accept=ASSETS.pipeline.record_schema.names).results
+
+
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:
     tasks = [(tmp_path, number) for number in range(2)]
+    (tmp_path / "1").touch()  # the second task ends no process
     with closing(Pool(1)) as running:
         assert list(running.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
 
@@ -118,8 +225,8 @@ def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_p
 def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     done = []
-    with closing(Pool(1)) as running, pytest.raises(LostWorkerError, match="without a result: 2"):
-        done.extend(running.map(always_ending, version, [1, 2, 3]))
+    with closing(Pool(1)) as running, pytest.raises(LostWorkerError, match=r"2 times .* result: 2"):
+        done.extend(running.map(always_ending, version, [1, 2, 3], tries=2))
     assert done == [1]
 
 
@@ -222,7 +329,7 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     frame.loc[15, "size"] = 13.0
     frame.to_csv(tmp_path / "things.csv", index=False)
 
-    rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=8)
+    rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=4)
     with closing(Pool(2)) as pool:
         work = Work(declared, store, "inbox", FILE, executor=pool)
         found = score(work, version, rows, accept=["size"])

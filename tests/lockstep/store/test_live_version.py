@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -21,19 +20,16 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.store import live_version
 from lockstep.store.live_version import KeptLive, Live, check_live, last_published
 from lockstep.store.partition_records import Commit, Records
-from tests.fixtures.orders import Workplace, copied_workplace
+from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed, killed_after
 
 OLD, NEW, UNPROVEN = 1, 2, 3
 
 
 @pytest.fixture
-def place(
-    three_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
+def place(three_versions: Workplace) -> Workplace:
     """A home of the test's own with three versions, the first of them live."""
-    with copied_workplace(three_versions, tmp_path / "home", monkeypatch) as place:
-        yield place
+    return three_versions
 
 
 def shown(place: Workplace) -> int | None:

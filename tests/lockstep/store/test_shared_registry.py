@@ -268,10 +268,10 @@ class SharedRegistry(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def shared(three_versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(three_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose registry two others share."""
     path = tmp_path_factory.mktemp("shared") / "home"
-    copy_home(three_versions, path)
+    copy_home(three_home, path)
     registry = registry_of(path)
     for version in registry.versions("orders"):
         for tag in filter(lambda tag: tag.startswith(PROVEN), version.tags):
@@ -298,7 +298,7 @@ def test_homes_that_share_a_registry_agree_on_what_is_live(
     run_state_machine_as_test(
         SharedRegistry,
         settings=settings(
-            max_examples=30,
+            max_examples=12,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -16,7 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import to_frame
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.row_rules import compile_rules
-from lockstep.suites.validation import evaluate
+from lockstep.suites.evaluation import evaluate
 
 FLOATS = st.sampled_from([np.nan, 0.0, -0.0, 1.0, 2.5, -3.0, np.inf, -np.inf, 2.0**53, 5e-324])
 INTS = st.sampled_from([0, 1, -1, 7, 100, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)])
@@ -202,7 +202,7 @@ def test_every_type_that_is_compiled_is_generated() -> None:
     assert set(KWARGS) == {*VALUE_TESTS, *PAIR_TESTS}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(columns(), st.lists(EXPECTATION, min_size=1, max_size=25))
 def test_great_expectations_and_the_row_rules_refuse_the_same_rows(
     generated: Columns, demanded: list[dict[str, Any]]
@@ -250,7 +250,7 @@ OF_THE_BATCH = st.one_of(
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(columns(), min_size=2, max_size=2), st.lists(LENIENT | OF_THE_BATCH, max_size=12))
 def test_the_engine_finds_what_the_validation_of_a_batch_finds(
     batches: list[Columns], demanded: list[dict[str, Any]]
@@ -263,7 +263,7 @@ def test_the_engine_finds_what_the_validation_of_a_batch_finds(
             assert told(ours) == told(by_batch(generated, demanded, form))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(columns(), st.lists(EXPECTATION, min_size=1, max_size=25))
 def test_a_row_is_refused_alone_as_it_is_among_others_and_with_as_many_reasons_as_rules(
     generated: Columns, expectations: list[dict[str, Any]]

@@ -3,6 +3,7 @@
 That it runs is told by tests/lockstep/test_wheel.py.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -14,36 +15,29 @@ from lockstep.errors import WritingError
 from lockstep.templates.project_writing import write_project
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "test", "said"),
-    [
-        (
-            "transforms",
-            "flavanoids / phenols",
-            "flavanoids / phenols.mean()",
-            "depends_on_its_own_row",
-            "flavanoid_share",
-        ),
-        ("expectations", "max_value=17", "max_value=14", "is_what_the_suites", "alcohol"),
-    ],
-    ids=["row-locality", "suites"],
-)
-def test_its_tests_name_the_column_at_fault(
-    tmp_path: Path, file: str, old: str, new: str, test: str, said: str
-) -> None:
-    write_project(tmp_path / "bottles")
-    edited = tmp_path / "bottles" / file / "wine.py"
-    edited.write_text(edited.read_text().replace(old, new))
+def test_its_tests_name_the_columns_at_fault(tmp_path: Path) -> None:
+    folder = tmp_path / "bottles"
+    write_project(folder)
+    for file, old, new in (
+        ("transforms", "flavanoids / phenols", "flavanoids / phenols.mean()"),
+        ("expectations", "max_value=17", "max_value=14"),
+    ):
+        edited = folder / file / "wine.py"
+        edited.write_text(edited.read_text().replace(old, new))
+    chosen = "depends_on_its_own_row or is_what_the_suites"
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", test],
-        cwd=tmp_path / "bottles",
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert found.returncode == 1, found.stdout
-    assert re.search(rf"^E +AssertionError: .*{said}", found.stdout, re.MULTILINE), found.stdout
+    first, second = re.findall(r"^E +AssertionError: (.*)", found.stdout, re.MULTILINE)
+    assert "flavanoid_share" in first
+    assert "alcohol" in second
 
 
 @pytest.mark.parametrize(

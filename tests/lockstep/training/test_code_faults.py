@@ -150,11 +150,16 @@ def computed_of(pipeline: Pipeline) -> Columns:
 def before_the_fit(pipeline: Pipeline) -> dict[str, CheckResult]:
     """What the checks find that look at a training set before anything is fitted to it."""
     computed = computed_of(pipeline)
-    source = Snapshot.of(pipeline).with_data()
     return {
         "row_locality": check_locality(pipeline, computed),
-        "training_parity": check_training_parity(source, computed),
+        "training_parity": parity_of(pipeline, computed),
     }
+
+
+def parity_of(pipeline: Pipeline, computed: Columns | None = None) -> CheckResult:
+    """What the check finds that has the shipped code compute a training set anew."""
+    source = Snapshot.of(pipeline).with_data()
+    return check_training_parity(source, computed_of(pipeline) if computed is None else computed)
 
 
 def version_of(pipeline: Pipeline, directory: Path) -> LoadedVersion:
@@ -193,8 +198,14 @@ def assert_load_is_named(result: CheckResult, column: str = "load") -> None:
     assert result.column in (column, None)
 
 
-def test_a_sound_pipeline_passes(checkout: Checkout, tmp_path: Path) -> None:
-    pipeline = checkout.pipeline()
+def test_a_sound_pipeline_passes_though_it_measures_how_long_something_takes(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    body = (
+        "start, ticks = time.perf_counter(), time.monotonic_ns()\nheavy = weight * 1.0\n"
+        "TOOK.append((time.perf_counter() - start, time.monotonic_ns() - ticks))\nreturn heavy"
+    )
+    pipeline = checkout.pipeline(body, "import time\n\nTOOK = []")
     found = before_the_fit(pipeline)
     assert all(one.passed for one in found.values()), found
     result = after_the_fit(pipeline, tmp_path / "version")
@@ -285,7 +296,7 @@ from lockstep.project.sources import SqlSource
 RATES = {path!r}"""
 
 
-@pytest.mark.usefixtures("common_fees")
+@pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize("fault", OUTSIDE)
 def test_what_a_column_reads_from_outside_is_named_with_its_line(
     checkout: Checkout, tmp_path: Path, fault: str
@@ -293,7 +304,7 @@ def test_what_a_column_reads_from_outside_is_named_with_its_line(
     (tmp_path / "rates.json").write_text("1")
     joblib.dump([1.0], tmp_path / "rates.json.joblib")
     pipeline = checkout.pipeline(OUTSIDE[fault], TOP.format(path=str(tmp_path / "rates.json")))
-    result = before_the_fit(pipeline)["training_parity"]
+    result = parity_of(pipeline)
     assert_load_is_named(result)
     assert result.column == "load"
     assert "no part of the version" in result.summary
@@ -314,7 +325,7 @@ def test_what_a_module_reads_from_outside_when_it_is_imported_is_named(
 ) -> None:
     (tmp_path / "rates.json").write_text("1")
     top = f"{TOP.format(path=str(tmp_path / 'rates.json'))}\n{AT_IMPORT[fault]}"
-    result = before_the_fit(checkout.pipeline("return weight * RATE", top))["training_parity"]
+    result = parity_of(checkout.pipeline("return weight * RATE", top))
     assert_load_is_named(result)
     assert "when imported" in result.summary
 
@@ -331,7 +342,7 @@ def test_what_a_library_opens_by_itself_is_found_in_the_round_trip(
         caught = f"try:\n    TREES = {opened}\nexcept Exception:\n    TREES = 3"
         top = f"import treelite\n\n{caught if is_caught else f'TREES = {opened}'}"
         pipeline = checkout.pipeline("return weight * TREES", top)
-        assert before_the_fit(pipeline)["training_parity"].passed  # nobody tells of it
+        assert parity_of(pipeline).passed  # nobody tells of it
         result = after_the_fit(pipeline, tmp_path / "version")
     assert result.is_error
     assert "with no files but installed ones and its own" in result.summary
@@ -342,7 +353,7 @@ def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout
     helper = 'import os\n\n\ndef rate():\n    return float(os.environ.get("RATE", "1"))\n'
     (checkout.folder / "rates.py").write_text(helper)
     top = f"from {checkout.name}.rates import rate"
-    result = before_the_fit(checkout.pipeline("return weight * rate()", top))["training_parity"]
+    result = parity_of(checkout.pipeline("return weight * rate()", top))
     assert result.is_error
     assert "rates.py:5" in result.where
 
@@ -360,8 +371,8 @@ def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout
     ],
 )
 def test_what_libraries_read_of_their_own_is_none_of_it(checkout: Checkout, body: str) -> None:
-    found = before_the_fit(checkout.pipeline(body))
-    assert found["training_parity"].passed, found["training_parity"].summary
+    found = parity_of(checkout.pipeline(body))
+    assert found.passed, found.summary
 
 
 def test_that_a_library_counts_the_processors_cores_by_a_program_is_none_of_it(
@@ -371,7 +382,7 @@ def test_that_a_library_counts_the_processors_cores_by_a_program_is_none_of_it(
 
     monkeypatch.setattr(context, "physical_cores_cache", None)  # as in a process that never did
     body = "import joblib\nreturn weight * (joblib.cpu_count(only_physical_cores=True) > 0)"
-    found = before_the_fit(checkout.pipeline(body))["training_parity"]
+    found = parity_of(checkout.pipeline(body))
     assert found.passed, found.summary
     assert context.physical_cores_cache is not None
 
@@ -484,13 +495,16 @@ ASKING = {
     "a_flag": "os.path.exists('/srv/flag')",
     "another_flag": "Path('/srv/flag').is_file()",
 }
-ASKING_PROCESS = {
+ASKING_OF_PROCESS = {
     "process": "os.getpid() < 0",
     "parent": "os.getppid() < 0",
     "business": "os.getloadavg()[0] > 1e6",
     "memory": "os.sysconf('SC_PHYS_PAGES') < 0",
     "status": "Path('/proc/self/stat').read_text() == ''",
     "cores_by_name": "multiprocessing.cpu_count() > 4096",
+    "language": "locale.getlocale()[0] == 'tr_TR'",
+    "decimal_point": "locale.format_string('%.1f', 0.5) == '0,5'",
+    "collation": "locale.strcoll('a', 'b') > 0",
 }
 ASKING_CHANCE = {
     "thread_by_number": "threading.get_ident() < 0",
@@ -523,17 +537,10 @@ HERE = Path(__file__).resolve().parent
 """
 
 
-ASKING_LANGUAGE = {
-    "language": "locale.getlocale()[0] == 'tr_TR'",
-    "decimal_point": "locale.format_string('%.1f', 0.5) == '0,5'",
-    "collation": "locale.strcoll('a', 'b') > 0",
-}
-
-
 @pytest.mark.parametrize(
     "asking",
-    [ASKING, ASKING_PROCESS, ASKING_CHANCE, ASKING_LANGUAGE],
-    ids=["time_machine_or_files", "process", "thread_user_or_chance", "language"],
+    [ASKING, ASKING_OF_PROCESS, ASKING_CHANCE],
+    ids=["time_machine_or_files", "process_or_language", "thread_user_or_chance"],
 )
 def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_matter_yet(
     checkout: Checkout, tmp_path: Path, asking: dict[str, str]
@@ -551,43 +558,57 @@ def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_
     assert [name for name in asking if name not in found.summary] == []
 
 
-@pytest.mark.usefixtures("common_fees")
-@pytest.mark.parametrize(
-    ("body", "what"),
-    [
-        ("return weight * len(linecache.getline(RATES, 1))", "reads the file"),
-        ("return weight * ctypes.pythonapi.Py_IsInitialized()", "by ctypes"),
-        ("return weight * importlib.import_module(RULES).RATE", "loads the module"),
-        ("return weight * pkgutil.resolve_name(f'{RULES}:RATE')", "loads the module"),
-        ("return weight * pydoc.locate(RULES).RATE", "loads the module"),
-        ("return weight * (__import__(RULES) is not None)", "loads the module"),
-        ("return weight * pickle.loads(f'c{RULES}\\nRATE\\n.'.encode())", "loads the module"),
-    ],
-)
-def test_what_the_process_that_fits_has_at_hand_already_is_refused_in_another(
-    checkout: Checkout, tmp_path: Path, body: str, what: str
-) -> None:
-    (tmp_path / "rates.json").write_text("1")
+AT_HAND = {
+    "a_line": "len(linecache.getline(RATES, 1))",
+    "python_itself": "ctypes.pythonapi.Py_IsInitialized()",
+    "by_importlib": "importlib.import_module(RULES).RATE",
+    "by_pkgutil": "pkgutil.resolve_name(f'{RULES}:RATE')",
+    "by_pydoc": "pydoc.locate(RULES).RATE",
+    "by_its_name": "(__import__(RULES) is not None)",
+    "by_a_pickle": "pickle.loads(f'c{RULES}\\nRATE\\n.'.encode())",
+}
+
+
+@pytest.fixture
+def at_hand(outside: Path) -> str:
+    """The top of a module that has at hand what `AT_HAND` takes."""
     names = ("ctypes", "importlib", "linecache", "pickle", "pkgutil", "pydoc")
-    top = "\n".join(f"import {name}" for name in names)
-    top += f"\n\nRATES, RULES = {str(tmp_path / 'rates.json')!r}, 'common_fees.rates'"
-    result = after_the_fit(checkout.pipeline(body, top), tmp_path / "version")
+    imports = "\n".join(f"import {name}" for name in names)
+    return f"{imports}\n\nRATES, RULES = {str(outside / 'fees.txt')!r}, 'common_fees.rates'"
+
+
+def test_what_the_process_that_fits_has_at_hand_already_is_refused_in_another(
+    checkout: Checkout, tmp_path: Path, at_hand: str
+) -> None:
+    pipeline = checkout.pipeline(f"return weight * {AT_HAND['a_line']}", at_hand)
+    result = after_the_fit(pipeline, tmp_path / "version")
     assert_load_is_named(result)
-    assert what in result.summary
+    assert "reads the file" in result.summary
 
 
-def test_how_long_something_takes_is_no_reading(checkout: Checkout, tmp_path: Path) -> None:
-    body = (
-        "start, ticks = time.perf_counter(), time.monotonic_ns()\nheavy = weight * 1.0\n"
-        "TOOK.append((time.perf_counter() - start, time.monotonic_ns() - ticks))\nreturn heavy"
+def test_all_that_is_refused_there_is_named_though_it_is_caught(
+    checkout: Checkout, tmp_path: Path, at_hand: str
+) -> None:
+    faults = "".join(
+        f"\n\n@feature\ndef {name}(weight: Floats) -> Floats:\n"
+        f'    """What only the process that fits has."""\n'
+        f"    try:\n        return weight * {value}\n"
+        f"    except Exception:\n        return weight * 1.0\n"
+        for name, value in AT_HAND.items()
     )
-    pipeline = checkout.pipeline(body, "import time\n\nTOOK = []")
-    found = before_the_fit(pipeline)
-    assert all(one.passed for one in found.values()), found
-    assert after_the_fit(pipeline, tmp_path / "version").passed
+    version = version_of(checkout.pipeline(top=at_hand + faults), tmp_path / "version")
+    found = replay_in_new_process(version)
+    assert found.first is not None
+    assert found.first.column in AT_HAND
+    assert [name for name in AT_HAND if name not in found.summary] == []
+    assert found.summary.count("loads the module") == 5
+    assert "by ctypes" in found.summary
 
 
-def test_a_timer_that_decides_a_value_is_found(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_timer_that_decides_a_value_is_found(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(round_trip, "ONE_BY_ONE", ())
     body = "return weight + (time.monotonic() > 3e7)"  # a year
     result = after_the_fit(checkout.pipeline(body, "import time"), tmp_path / "version")
     assert_load_is_named(result)
@@ -638,37 +659,6 @@ RATES = READS + 'RATES = json.loads(Path(__file__).with_name("rates.json").read_
 BY_RATE = "return weight * np.array([RATES.get(one, 1.0) for one in country])"
 
 
-def test_a_table_beside_the_module_that_arrow_reads_is_part_of_the_version(
-    checkout: Checkout, tmp_path: Path
-) -> None:
-    pd.DataFrame({"rate": [2.0]}).to_parquet(checkout.folder / "rates.parquet")
-    top = """from pathlib import Path
-
-import pandas as pd
-
-RATE = float(pd.read_parquet(Path(__file__).with_name("rates.parquet"))["rate"].iloc[0])"""
-    pipeline = checkout.pipeline("return weight * RATE", top)
-    assert all(one.passed for one in before_the_fit(pipeline).values())
-    version = version_of(pipeline, tmp_path / "version")
-    assert list(version.snapshot.data) == [f"{checkout.name}/rates.parquet"]
-    version.unload()
-
-
-def test_a_table_beside_the_module_that_arrow_reads_as_csv_is_carried_without_a_question(
-    checkout: Checkout, tmp_path: Path
-) -> None:
-    (checkout.folder / "rates.csv").write_text("rate\n2.0\n")
-    top = """from pathlib import Path
-
-from pyarrow import csv
-
-RATE = csv.read_csv(str(Path(__file__).with_name("rates.csv")))["rate"][0].as_py()"""
-    pipeline = checkout.pipeline("return weight * RATE", top)
-    assert all(one.passed for one in before_the_fit(pipeline).values())
-    found = replay_in_new_process(version_of(pipeline, tmp_path / "version"))
-    assert found.ok, found.summary
-
-
 def test_a_generator_that_keeps_no_state_is_no_fault_of_a_function_beside_it(
     checkout: Checkout,
 ) -> None:
@@ -690,15 +680,31 @@ def test_a_function_that_sets_the_seed_itself_draws_nothing_at_chance(checkout: 
     assert before_the_fit(checkout.pipeline(body))["row_locality"].passed
 
 
-def test_a_data_file_beside_the_module_is_part_of_the_version(
+TABLES = """from pathlib import Path
+
+import json
+import pandas as pd
+from pyarrow import csv
+
+HERE = Path(__file__).parent
+RATES = json.loads((HERE / "rates.json").read_text())
+RATES["FR"] = float(pd.read_parquet(HERE / "rates.parquet")["rate"].iloc[0])
+RATES["US"] = csv.read_csv(str(HERE / "rates.csv"))["rate"][0].as_py()"""
+
+
+def test_data_files_beside_the_module_are_part_of_the_version_whoever_reads_them(
     checkout: Checkout, tmp_path: Path
 ) -> None:
     (checkout.folder / "rates.json").write_text('{"DE": 2.0, "IS": 9.0}')
-    pipeline = checkout.pipeline(BY_RATE, RATES)
+    (checkout.folder / "rates.csv").write_text("rate\n3.0\n")
+    pd.DataFrame({"rate": [4.0]}).to_parquet(checkout.folder / "rates.parquet")
+    pipeline = checkout.pipeline(BY_RATE, TABLES)
     assert all(one.passed for one in before_the_fit(pipeline).values())
     version = version_of(pipeline, tmp_path / "version")
-    assert list(version.snapshot.data) == [f"{checkout.name}/rates.json"]
-    (checkout.folder / "rates.json").unlink()
+    files = [checkout.folder / f"rates.{kind}" for kind in ("csv", "json", "parquet")]
+    assert sorted(version.snapshot.data) == [f"{checkout.name}/{file.name}" for file in files]
+    for file in files:
+        file.unlink()
     found = replay_in_new_process(version)
     assert found.ok, found.summary
     version.unload()
@@ -745,7 +751,7 @@ def test_a_data_file_that_is_read_by_another_path_is_refused(
 ) -> None:
     (checkout.folder / "rates.json").write_text('{"DE": 2.0}')
     top = f'{READS}RATES = json.loads(Path("{checkout.name}/rates.json").read_text())'
-    result = before_the_fit(checkout.pipeline(BY_RATE, top))["training_parity"]
+    result = parity_of(checkout.pipeline(BY_RATE, top))
     assert result.is_error
     assert "rates.json" in result.summary
     assert "with_name" in result.todo

@@ -123,7 +123,7 @@ class Estimator:
         learns: Its label.
         ulps: Its budget.
         compiled: Whether a compiled form serves it.
-        quality: What is demanded of it, if anything.
+        quality: What is demanded of it, if anything, by its name.
     """
 
     body: str
@@ -139,12 +139,12 @@ KINDS_OF: dict[str, tuple[str, dict[str, Estimator]]] = {
         {
             "amount": Estimator(
                 "return XGBRegressor(n_estimators=40)",
-                quality='Quality("amount", "use", "r2", 0.3)',
+                quality='Quality("{name}", "use", "r2", 0.3)',
             ),
             "chance": Estimator(
                 "return XGBClassifier(n_estimators=40)",
                 "much",
-                quality='Quality("chance", "much", "average_precision", 0.6)',
+                quality='Quality("{name}", "much", "average_precision", 0.6)',
             ),
             "grades": Estimator("return XGBClassifier(n_estimators=20)", "grade"),
             "dart": Estimator(
@@ -215,6 +215,12 @@ KINDS_OF: dict[str, tuple[str, dict[str, Estimator]]] = {
         },
     ),
 }
+TOGETHER = {
+    "trees": ("xgboost", "lightgbm"),
+    "trees_of_catboost": ("catboost",),
+    "others": ("statsmodels", "sklearn"),
+}
+"""Kinds that are models of one pipeline."""
 GIVES = {"use": "Floats", "much": "Floats", "level": "Texts", "grade": "Ints"}
 OPTIONS = {"level": ', classes=["low", "mean", "high"]', "grade": ", classes=[0, 1, 2]"}
 REFUSAL = """
@@ -266,8 +272,8 @@ class Workshop:
         for package in ("kinds_assets", "kinds_suites"):
             (root / package).mkdir(exist_ok=True)
         (root / "kinds_columns" / f"{name}.py").write_text(columns.lstrip())
-        demands = filter(None, (model.quality for model in models.values()))
-        assets = ASSETS.format(name=name, quality=", ".join(demands))
+        demands = [model.quality.format(name=each) for each, model in models.items()]
+        assets = ASSETS.format(name=name, quality=", ".join(filter(None, demands)))
         (root / "kinds_assets" / f"{name}.py").write_text(assets.lstrip())
         suites = '"""No expectations."""\nfrom lockstep import Suites\nSUITES = Suites()\n'
         (root / "kinds_suites" / f"{name}.py").write_text(suites)
@@ -299,13 +305,18 @@ def predicted(workshop: Workshop) -> dict[str, tuple[str, pd.DataFrame, pd.DataF
     return {}
 
 
-@pytest.mark.parametrize("name", KINDS_OF)
-def test_it_is_trained_passes_the_gate_and_scores(
+@pytest.mark.parametrize("name", TOGETHER)
+def test_they_are_trained_pass_the_gate_and_score(
     name: str, workshop: Workshop, predicted: dict[str, Any]
 ) -> None:
-    pytest.importorskip(name)
-    imports, models = KINDS_OF[name]
-    name = f"by_{name}"
+    for kind in TOGETHER[name]:
+        pytest.importorskip(kind)
+    imports = "\n".join(KINDS_OF[kind][0] for kind in TOGETHER[name])
+    models = {
+        f"{kind}_{each}": model
+        for kind in TOGETHER[name]
+        for each, model in KINDS_OF[kind][1].items()
+    }
     declared = workshop.add(name, imports, models)
     trained = workshop.train(declared)
     failed = {each: found.summary for each, found in trained.results.items() if found.is_error}
@@ -320,7 +331,7 @@ def test_it_is_trained_passes_the_gate_and_scores(
     assert gate.live == number, {each: found.summary for each, found in gate.results.items()}
     loaded = registry.load(name, "live")
     assert set(manifest_of(loaded)["trusted"]) == set(
-        workshop.project.trusted if name == "by_statsmodels" else ()
+        workshop.project.trusted if "statsmodels" in TOGETHER[name] else ()
     )
     compiled = {each for each, model in models.items() if model.compiled}
     assert set(loaded.compiled.models) == compiled, loaded.compiled.reasons

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from lockstep.artifacts.live_pointer import LivePointer, write_live
 from tests.fixtures.servers import Server
@@ -19,10 +19,10 @@ from tests.fixtures.servers import Server
 Records = list[dict[str, Any]]
 
 
-def test_it_answers_counts_and_stops_with_nothing_left(
+def test_it_answers_counts_and_stops_when_it_has_drained_with_nothing_left(
     start: Callable[..., Server], orders: Records
 ) -> None:
-    server = start()
+    server = start(drain=0.5)
     server.wait(lambda answer: answer.status_code == 200)
 
     body = {"dataframe_records": orders[:2]}
@@ -65,16 +65,6 @@ def test_while_it_drains_it_answers_and_says_that_it_is_not_ready(
     assert "Traceback" not in server.stop()  # told a second time, it waits no longer
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_it_ends_when_it_has_drained(start: Callable[..., Server], workers: int) -> None:
-    server = start(workers=workers, drain=0.5)
-    server.wait(lambda answer: answer.status_code == 200)
-
-    server.stop()
-
-    assert server.process.returncode in (0, -signal.SIGTERM)
-
-
 def test_a_token_is_demanded_of_all_but_probes(
     start: Callable[..., Server], orders: Records
 ) -> None:
@@ -99,28 +89,35 @@ def test_no_request_fails_while_another_version_takes_over(
     server.wait(lambda answer: answer.status_code == 200)
     body = {"dataframe_records": orders[:1]}
 
-    def ask_for(seconds: float) -> list[int]:
-        until, statuses = time.monotonic() + seconds, []
+    is_over = threading.Event()
+
+    def ask() -> list[int]:
+        statuses = []
         with httpx.Client() as client:
-            while time.monotonic() < until:
+            while not is_over.is_set():
                 statuses.append(client.post(f"{server.url}/invocations", json=body).status_code)
         return statuses
 
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(ask_for, 6.0) for _ in range(4)]
-        time.sleep(0.5)
-        write_live(pointer, other)
-        server.wait(lambda answer: answer.json()["version"] == 2)
+        asked = [pool.submit(ask) for _ in range(4)]
+        try:
+            time.sleep(0.5)
+            write_live(pointer, other)
+            for _ in range(6):  # whichever worker is asked
+                server.wait(lambda answer: answer.json()["version"] == 2)
+            time.sleep(0.5)
+        finally:
+            is_over.set()
         statuses = [status for one in asked for status in one.result()]
 
     assert len(statuses) > 50
     assert set(statuses) == {200}
 
 
-def test_metrics_are_those_of_all_workers_whichever_is_asked(
+def test_metrics_are_those_of_all_workers_whichever_is_asked_and_all_drain(
     start: Callable[..., Server], orders: Records
 ) -> None:
-    server = start(workers=2)
+    server = start(workers=2, drain=0.5)
     server.wait(lambda answer: answer.status_code == 200)
     body = {"dataframe_records": orders[:1]}
     for _ in range(20):  # each over a connection of its own
@@ -129,6 +126,8 @@ def test_metrics_are_those_of_all_workers_whichever_is_asked(
     counted = {_counted(httpx.get(f"{server.url}/metrics").text) for _ in range(6)}
 
     assert counted == {20.0}
+    server.stop()
+    assert server.process.returncode in (0, -signal.SIGTERM)
 
 
 def _counted(metrics: str) -> float:

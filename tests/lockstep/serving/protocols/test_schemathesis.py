@@ -132,8 +132,8 @@ def operations(schema: schemathesis.BaseSchema, method: str) -> list[schemathesi
     ("method", "mode", "examples"),
     [
         ("get", GenerationMode.POSITIVE, 2),
-        ("post", GenerationMode.POSITIVE, 60),
-        ("post", GenerationMode.NEGATIVE, 60),
+        ("post", GenerationMode.POSITIVE, 25),
+        ("post", GenerationMode.NEGATIVE, 25),
     ],
 )
 def test_whatever_is_made_of_the_document_is_answered_as_it_says(
@@ -154,7 +154,7 @@ def test_records_that_fit_the_document_are_scored(
 ) -> None:
     operation = schema["/invocations"]["POST"]
 
-    @every(60)
+    @every(25)
     @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
     def scored(case: schemathesis.Case) -> None:
         assume(isinstance(case.body, dict) and case.body.get("dataframe_records"))

@@ -1,14 +1,14 @@
 """Erasure: what was logged of a key is gone, all else is as it was, and a note says so."""
 
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks._writes import carried_out
 from lockstep.errors import LogKeyError, OpenSegmentError
 from lockstep.serving.requestlog.erasure import ErasedKey, LoggedKey, erase_key
 from lockstep.serving.requestlog.log import Log
@@ -32,7 +32,7 @@ from tests.lockstep.serving.requestlog.conftest import (
     refused,
     some_columns,
 )
-from tests.lockstep.serving.requestlog.test_log import KEY, ROOT, Records, ask, logged_ids, segments
+from tests.lockstep.serving.requestlog.test_log import KEY, Records, ask, logged_ids, segments
 
 PERSON = "order 4"
 
@@ -176,43 +176,16 @@ def test_a_segment_that_nobody_seals_is_named_and_nothing_is_erased(tmp_path: Pa
     assert segment_names(tmp_path) == [whole.name]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from lockstep.serving.requestlog.erasure import LoggedKey, erase_key
-
-left = int(sys.argv[2])
-
-def heed(name, arguments):
-    global left
-    is_write = name in ("os.rename", "os.remove", "os.utime") or (
-        name == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    )
-    if is_write and str(arguments[0]).startswith(sys.argv[1]):
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(heed)
-erase_key(Path(sys.argv[1]), LoggedKey("key", "order 4", lambda: None))
-"""
-
-
-def erase_killed(folder: Path, before: int) -> int:
-    """Erase in a process that is killed before its write of a number; its exit status."""
-    command = [sys.executable, "-c", KILLED, str(folder), str(before)]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
-
-
 def test_a_kill_at_any_write_leaves_each_segment_as_before_or_erased(tmp_path: Path) -> None:
     expected: list[Any] = []
-    for before in range(1, 40):
+    for before in range(1, 80):
         folder = tmp_path / str(before)
         whole = [
             sealed(folder, number, answered(some_columns(6), [1, 2, 3], f"{number}."))
             for number in (1, 2)
         ]
-        status = erase_killed(folder, before)
+        erasing = partial(erase_key, folder, LoggedKey("key", PERSON, lambda: None))
+        status = carried_out(lambda work=erasing: bool(work()), folder, before).status
         left = segments(folder)
         assert len(left) == 2
         for old, new in zip(whole, left, strict=True):

@@ -1,0 +1,170 @@
+"""The days of a batch, measured by two plain functions, which every executor runs alike.
+
+    remember_days   keep what later days look back at, of the rows of a block of days
+    measure_days    what each day of a block comes to, with what is kept of the days before it
+
+How a day then lies to the constraints follows from the days before it, one after the other; it is
+judged by what both leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from operator import add
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.kinds import Columns, Ints
+from lockstep.columns.tables import take_rows
+from lockstep.constraints.constraint_set import DayMeasured
+from lockstep.constraints.findings import Finding, misdated
+from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.statistics import Shown
+from lockstep.constraints.view import View
+from lockstep.scoring.day_rows import DayBlock
+from lockstep.scoring.unit import days_of
+
+_KEPT = 24
+"""Blocks whose days are kept in memory, of some 3 MB each."""
+
+
+@dataclass(frozen=True)
+class DaysTask:
+    """A block of days to look at.
+
+    Attributes:
+        block: The block.
+        folder: The folder of the attempt.
+        partition: The day or file of the batch.
+        day: The day of all rows, counted from 1970; None where each has the day of its event.
+        earlier: The batches before.
+        before: The blocks of the days before that it looks back at, by number: one of several days,
+            or the parts of one.
+        held_back: Days of the batch that are held back.
+    """
+
+    block: DayBlock
+    folder: Path
+    partition: str
+    day: int | None
+    earlier: Sequence[PastBatch] = field(default=(), repr=False)
+    before: Sequence[tuple[int, ...]] = ()
+    held_back: frozenset[int] = frozenset()
+
+    def open(self, live: LoadedVersion) -> OpenedDays:
+        """Its rows, in order of time, as constraints see them.
+
+        Args:
+            live: The version that serves.
+        """
+        columns = self.block.read(self.folder, live.pipeline.record_schema.kinds)
+        days = days_of(live, columns, self.day)
+        columns, days = _in_time(columns, days, live.pipeline.record_schema.event_time)
+        past = list(self.earlier)
+        for numbers in self.before:
+            past += [
+                msgspec.structs.replace(batch, blocked=batch.day in self.held_back)
+                for batch in remembered(self.folder, numbers)
+                if batch.day >= self.block.days[0] - DAYS
+            ]
+        view = live.constraints.view(columns, days, past, self.held_back, self.block.of_day)
+        return OpenedDays(columns, view)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedDays:
+    """The rows of a block.
+
+    Attributes:
+        columns: The fields of the record.
+        view: The rows as constraints see them.
+    """
+
+    columns: Columns
+    view: View
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDays:
+    """What the days of a block come to.
+
+    Attributes:
+        days: The days, in order.
+        shown: The rows that show each feature.
+        misdated: A finding of the rows of another day than the batch, where they are too many.
+    """
+
+    days: Sequence[DayMeasured]
+    shown: Shown
+    misdated: Sequence[Finding]
+
+
+def remember_days(live: LoadedVersion, task: DaysTask) -> None:
+    """Leave what later days look back at, for `remembered`.
+
+    Args:
+        live: The version that serves.
+        task: The block, without what was before it.
+    """
+    view = task.open(live).view
+    kept = live.constraints.remembered(view, task.partition)
+    _path(task.folder, task.block.number).write_bytes(msgspec.msgpack.encode(kept))
+
+
+def measure_days(live: LoadedVersion, task: DaysTask) -> MeasuredDays:
+    """What each day of a block comes to.
+
+    Args:
+        live: The version that serves.
+        task: The block. The days of the blocks before it have been remembered.
+    """
+    view = task.open(live).view
+    days, shown = live.constraints.measure(view)
+    return MeasuredDays(days, shown, misdated(view) if task.day is not None else ())
+
+
+def remembered(folder: Path, blocks: Sequence[int]) -> Sequence[PastBatch]:
+    """What is kept of the rows of each day of a block, or of a day in several.
+
+    Args:
+        folder: The folder of the attempt.
+        blocks: Number of the block, or those of the parts of a day.
+    """
+    paths = tuple(_path(folder, block) for block in blocks)
+    return _remembered(paths, tuple(path.stat().st_mtime_ns for path in paths))
+
+
+def forget_remembered(folder: Path, blocks: int) -> None:
+    """Remove what was left of so many blocks."""
+    for block in range(blocks):
+        _path(folder, block).unlink(missing_ok=True)
+    _remembered.cache_clear()
+
+
+@lru_cache(maxsize=_KEPT)
+def _remembered(paths: tuple[Path, ...], written: tuple[int, ...]) -> Sequence[PastBatch]:
+    kept = (msgspec.msgpack.decode(path.read_bytes(), type=list[PastBatch]) for path in paths)
+    if len(paths) == 1:
+        return next(kept)
+    return [reduce(add, (of_part for (of_part,) in kept))]
+
+
+def _in_time(columns: Columns, days: Ints, time: str | None) -> tuple[Columns, Ints]:
+    """Rows by day, and those of a day by their event times; else in the order in which they came.
+
+    Rows of a day then stand together, as in training.
+    """
+    by = (days,) if time is None else (columns[time].astype(np.int64), days)
+    order = np.lexsort(by)
+    if np.array_equal(order, np.arange(len(order))):
+        return columns, days
+    return take_rows(columns, order), days[order]
+
+
+def _path(folder: Path, block: int) -> Path:
+    return folder / f".past-{block}.msgpack"
