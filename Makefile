@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-batch bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-run: $(STAMP) ## time a scoring run and the definitions against the import
 
 bench-batch: $(STAMP) ## batches of up to ten million flights: a bare script, Lockstep in units, pyfunc; two hours
 	@$(BIN)/python -m benchmarks.batch
+
+bench-faults: $(STAMP) ## kill runs, workers and the daemon at random, and compare each rerun: a quarter of an hour
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faults
 
 bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows
 	@$(BIN)/python -m benchmarks.checks

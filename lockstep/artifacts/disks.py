@@ -34,6 +34,12 @@ def at_place(path: Path) -> Iterator[None]:
         raise
 
 
+def is_of_disk(error: Exception) -> bool:
+    """Whether a disk is at fault: it is full, may only be read, or fails."""
+    at_fault = (*_FULL, *_FAILING, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in at_fault
+
+
 def disk_error(error: OSError, place: Path | str | None = None) -> DiskError | None:
     """The error of a disk, with what to do; None if the error is no disk's.
 
@@ -67,7 +73,9 @@ def replace_text(path: Path, text: str) -> None:
     replace_file(path, lambda file: Path(file).write_text(text, encoding="utf-8"))
 
 
-def replace_file(path: Path, write: Callable[[str], object]) -> None:
+def replace_file(
+    path: Path, write: Callable[[str], object], *, is_last: bool = True, by: Path | None = None
+) -> None:
     """Write a file beside its place, flush it to disk, and move it there in one step.
 
     A killed process or a power failure leaves the old file or the new one, never half of one
@@ -76,16 +84,22 @@ def replace_file(path: Path, write: Callable[[str], object]) -> None:
     Args:
         path: Its place.
         write: Writes the file of the given name, with the permissions that the umask leaves.
+        is_last: Whether its name has to last; no if another file of its folder follows, with which
+            names are flushed.
+        by: The file that is written first, on the same disk, where only one process at a time
+            writes this one: what a killed process leaves there is overwritten. By default a new one
+            in its folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".writing-{uuid4().hex}.tmp"
+    temporary = by or path.parent / f".writing-{uuid4().hex}.tmp"
     try:
         with at_place(path):
             write(str(temporary))
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-            flush_directory(path.parent)
+            if is_last:
+                flush_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -19,6 +19,7 @@ from typing import (
     TypeVar,
 )
 
+from lockstep.artifacts.disks import is_of_disk
 from lockstep.checks.markdown import code_block
 from lockstep.columns.plain import cut, listed, plain
 from lockstep.errors import LockstepError
@@ -180,6 +181,9 @@ def carry_out(
 
     Dagster records no evaluation of a check that raises, as if it had never run. So a broken check
     counts as failed.
+
+    Raises:
+        OSError: A disk is full, may only be read, or fails.
     """
     done = attempted(check, *arguments, **options)
     result = done.failure or done.value
@@ -217,7 +221,11 @@ class Attempted(Generic[Value]):
 def attempted(
     compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
 ) -> Attempted[Value]:
-    """Compute a value for several checks; if that breaks, the error is the result of each."""
+    """Compute a value for several checks; if that breaks, the error is the result of each.
+
+    Raises:
+        OSError: A disk is full, may only be read, or fails.
+    """
     begun = perf_counter()
     value = failure = None
     try:
@@ -228,7 +236,9 @@ def attempted(
             f"The check could not be carried out: {error}",
             todo="Put that right, and have it carried out anew: AGAIN",
         )
-    except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
+    except Exception as error:
+        if is_of_disk(error):
+            raise  # another try may work: it is no finding
         failure = CheckResult(
             False,
             f"The check itself broke: {type(error).__name__}: {error}",

@@ -138,7 +138,8 @@ class ParquetSink:
                     file.write_batch(batch)
 
         if not is_address(self.path):
-            replace_file(self.folder / local_path(self.path) / name, write)
+            target = self.folder / local_path(self.path) / name
+            replace_file(target, write, by=target.with_name(f".{_FILE}.new"))
             return
         files, root = StoreAddress(str(self.path), self.options).open()
         place = f"{root.rstrip('/')}/{name}"

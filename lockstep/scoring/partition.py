@@ -336,7 +336,7 @@ def publish(work: Work) -> Stage:
     ):
         scored = attempt.record.steps["scored"]
         wanted = scored.facts["published"]  # the checkout may have other outputs by now
-        came_at = records.came_at(work.partition) or datetime.now(UTC)
+        came_at = records.came_at(work.partition) or records.now()
         parts = attempt.parts("scored", [*wanted, "version", "scored_at"])
         attempt.write_joined("published", (with_time(part, "came_at", came_at) for part in parts))
         counts = {"published": attempt.row_count("published")}

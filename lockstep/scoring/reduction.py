@@ -156,7 +156,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
             LoseTask(unit, attempt.folder, rows, day) for unit, rows in sorted(repeated.items())
         ]
         for loss in work.executor_for(lost).map(lose_rows, live, lost):
-            attempt.written.update(loss.files)
+            attempt.put_instead(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
         numbers = [number for rows in repeated.values() for number in rows]
@@ -199,7 +199,7 @@ def hold_days(
         if held_back.keys() & days[number].keys()
     ]
     for loss in work.executor_for(tasks).map(hold_rows, live, tasks):
-        attempt.written.update(loss.files)
+        attempt.put_instead(loss.files)
         ingested = ingested.holding(loss.aside)
         days[loss.number] = loss.days
     of_rows = days_of(live, batch.sample.columns, day)

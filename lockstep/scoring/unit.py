@@ -149,7 +149,7 @@ class LostRows:
 
     Attributes:
         number: Its number.
-        files: SHA-256 of the files that it wrote anew, by name.
+        files: SHA-256 of the files that it wrote anew, by name; see `Attempt.put_instead`.
         aside: The rows.
         days: How many of the rows that are left are of each day.
     """
@@ -325,7 +325,10 @@ def _without(
     lost: Sequence[Rejected],
     table: pa.Table,
 ) -> tuple[LostRows, Columns]:
-    """Write a unit anew without the rows at some places, and these beside what was set aside."""
+    """Write a unit anew without the rows at some places, and these beside what was set aside.
+
+    What it reads stays as it is, so that it can be tried again.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -333,8 +336,10 @@ def _without(
     left = take_rows(columns, np.delete(np.arange(len(columns[live.pipeline.key])), places))
     before = parquet.read_table(folder / part_file("batch_quarantine", number))
     files = (
-        write_part(folder, "batch", number, to_arrow(left)),
-        write_part(folder, "batch_quarantine", number, pa.concat_tables([before, table])),
+        write_part(folder, "batch", number, to_arrow(left), instead=True),
+        write_part(
+            folder, "batch_quarantine", number, pa.concat_tables([before, table]), instead=True
+        ),
     )
     days = _counted(days_of(live, left, task.day))
     return LostRows(number, dict(files), Aside.of(lost), days), left

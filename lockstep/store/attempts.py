@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.disks import at_place, replace_text
+from lockstep.artifacts.disks import flush_directory, replace_file, replace_text
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
@@ -215,6 +215,7 @@ class Attempt:
                 _link(origin.path(name), begun.path(name))
         replace_text(begun.folder / RECORD, record.to_text())
         begun.folder.rename(folder)
+        flush_directory(folder.parent)
         return cls(folder, record, again)
 
     @classmethod
@@ -286,6 +287,16 @@ class Attempt:
                     file.write_table(table)
 
         return self._write(f"{name}.parquet", write)
+
+    def put_instead(self, files: Mapping[str, str]) -> None:
+        """Put parts that `write_part` wrote beside others into the places of these.
+
+        Args:
+            files: SHA-256 of the files, by the names that they get.
+        """
+        for file in files:
+            _instead(self.path(file)).replace(self.path(file))
+        self.written.update(files)
 
     def write_columns(self, name: str, columns: Columns) -> Path:
         """Write columns as `NAME.parquet`, for the step under way."""
@@ -486,7 +497,9 @@ def part_file(name: str, number: int) -> str:
     return f"{name}-{number}.parquet" if number else f"{name}.parquet"
 
 
-def write_part(folder: Path, name: str, number: int, table: pa.Table) -> tuple[str, str]:
+def write_part(
+    folder: Path, name: str, number: int, table: pa.Table, *, instead: bool = False
+) -> tuple[str, str]:
     """Write a part of a table into the folder of an attempt, from any process.
 
     It belongs to the attempt once a step is recorded with it.
@@ -496,6 +509,8 @@ def write_part(folder: Path, name: str, number: int, table: pa.Table) -> tuple[s
         name: Name of the table.
         number: Number of the part, from 0.
         table: Its rows.
+        instead: Whether it is made of the part that has its place, which stays there until
+            `Attempt.put_instead`: a process that is killed meanwhile can make it again.
 
     Returns:
         The name of the file, and its SHA-256.
@@ -503,22 +518,18 @@ def write_part(folder: Path, name: str, number: int, table: pa.Table) -> tuple[s
     from pyarrow import parquet
 
     file = part_file(name, number)
-    digest = _write(
-        folder / file, lambda path: parquet.write_table(table, path, compression="zstd")
-    )
-    return file, digest
+    path = _instead(folder / file) if instead else folder / file
+    return file, _write(path, lambda place: parquet.write_table(table, place, compression="zstd"))
+
+
+def _instead(path: Path) -> Path:
+    return path.with_name(f".{path.name}.instead")
 
 
 def _write(path: Path, write: Callable[[str], object]) -> str:
-    """Write a file beside its place, force it to disk, and put it there; returns its SHA-256."""
-    beside = path.with_name(f".{path.name}.new")
-    with at_place(path):
-        write(str(beside))
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-    digest = sha256(beside)
-    beside.replace(path)  # a link's other end stays as it is
-    return digest
+    """Write a file whole, whose name lasts once the record is written; returns its SHA-256."""
+    replace_file(path, write, is_last=False)  # a link's other end stays as it is
+    return sha256(path)
 
 
 def sha256(path: Path) -> str:

@@ -19,12 +19,13 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts.disks import replace_file, replace_text
+from lockstep.artifacts.disks import replace_file
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.plain import one_line, to_the_minute
@@ -41,6 +42,10 @@ from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""
+_EXPORTED = ".exported"
+"""The file of an attempt that becomes the export: what a kill leaves goes with the attempt."""
+_TICK = timedelta(milliseconds=1)
+"""By how much a commit is later than the one before it, at least."""
 _LONGEST_REASON = 2_000
 """Characters that are kept of why an attempt broke off."""
 _OF_DAYS = ("daily", "outcomes")
@@ -124,6 +129,11 @@ class Records:
                     (file.stat().st_mtime, partition_of(file.name.removesuffix(".json")))
                 )
         return written
+
+    def now(self) -> datetime:
+        """The time, in UTC: after all commits, though the clock may have been set back since."""
+        last = max((at for at, _ in self.written()), default=0.0)
+        return max(datetime.now(UTC), datetime.fromtimestamp(last, UTC) + _TICK)
 
     def before(self, partition: str, most: int) -> list[str]:
         """The last committed partitions before one, in order.
@@ -369,10 +379,11 @@ class Records:
             )
         if self.exported is not None:
             attempt.verify([f"{self.exported}.parquet"])
-        now = datetime.now(UTC).isoformat()
-        first_at = before.came_at if before is not None else now
-        commit = Commit(partition, attempt.number, now, attempt.digest(), first_at)
-        replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
+        now = self.now()
+        first_at = before.came_at if before is not None else now.isoformat()
+        commit = Commit(partition, attempt.number, now.isoformat(), attempt.digest(), first_at)
+        text = json.dumps(asdict(commit), indent=1) + "\n"
+        replace_file(self._commit(partition), partial(_write_at, text=text, at=now))
         self._export(attempt)
         self._prune(partition, {attempt.number})
 
@@ -588,12 +599,15 @@ class Records:
     def _export(self, attempt: Attempt) -> None:
         if self.exported is None:
             return
-        source = attempt.path(f"{self.exported}.parquet")
-        replace_file(
-            self.export_path(attempt.record.partition),
-            lambda target: shutil.copyfile(source, target),
-        )
-        self._doubled(attempt.record.partition).unlink(missing_ok=True)
+        partition, source = attempt.record.partition, attempt.path(f"{self.exported}.parquet")
+        committed = self._commit(partition).stat().st_mtime_ns
+
+        def copy(target: str) -> None:
+            shutil.copyfile(source, target)
+            os.utime(target, ns=(committed, committed))  # it is as old, whatever the clock says
+
+        replace_file(self.export_path(partition), copy, by=attempt.path(_EXPORTED))
+        self._doubled(partition).unlink(missing_ok=True)
 
     def _doubled(self, partition: str) -> Path:
         """Where an older Lockstep exported a partition called `NAME.parquet`."""
@@ -631,6 +645,13 @@ class Records:
 def _remove_attempt(folder: Path) -> None:
     (folder / RECORD).unlink(missing_ok=True)  # without it, the rest is no attempt
     shutil.rmtree(folder)
+
+
+def _write_at(path: str, text: str, at: datetime) -> None:
+    """Write a text file as if at a time."""
+    Path(path).write_text(text, encoding="utf-8")
+    nanoseconds = round(at.timestamp() * 1e6) * 1_000
+    os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
 def _export_name(partition: str) -> str:

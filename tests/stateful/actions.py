@@ -44,27 +44,10 @@ def materialize(asset: str, partition: str | None = None) -> None:
 
 def take_in() -> None:
     """Have the sensor of the inbox look once, and carry out the runs that it asks for."""
-    import dagster as dg
-
-    from lockstep.dagster.definitions import built, resources
-    from lockstep.dagster.instance import open_instance
-    from lockstep.dagster.runs import run_job
+    from benchmarks import _daemon
     from lockstep.project.project import Project
 
-    project = Project.find()
-    sensor = built(project).definitions.resolve_sensor_def("meters_inbox")
-    with (
-        open_instance(project.home) as instance,
-        dg.build_sensor_context(instance=instance, resources=resources(project)) as context,
-    ):
-        found = sensor(context)
-        told = found if isinstance(found, dg.SensorResult) else dg.SensorResult()
-        for new in told.dynamic_partitions_requests or ():
-            instance.add_dynamic_partitions(new.partitions_def_name, list(new.partition_keys))
-        ended = [
-            run_job(project, sensor.job_name, instance, partition=request.partition_key)
-            for request in told.run_requests or ()
-        ]
+    ended = _daemon.take_in(Project.find(), "meters")
     print(json.dumps({"runs": [one.to_json() for one in ended]}))
     sys.exit(0 if all(one.ok for one in ended) else 1)
 

@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.stateful.writes import Writes
+from benchmarks._writes import Writes
 
 _LONGEST_SECONDS = 300
 _CONTEXT = get_context("forkserver")

@@ -33,7 +33,7 @@ days = st.sampled_from(DAYS)
 kinds = st.sampled_from([*get_args(Kind), *["clean"] * 8, *["wrong unit"] * 4])
 turns = st.integers(0, 3)
 numbers = st.integers(0, 5)
-last_writes = st.sampled_from([*[None] * 180, *range(1, 61)])
+last_writes = st.sampled_from([*[None] * 180, *range(1, 181, 3)])
 """Before which write a process is killed: three of four are left alone."""
 at_once = st.sampled_from(["score", "score again", "train", "promote", "materialize champion"])
 

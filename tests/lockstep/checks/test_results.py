@@ -1,5 +1,7 @@
 """Check results: a check that breaks is one that failed."""
 
+import errno
+
 import pytest
 
 from lockstep.checks.check_results import CheckResult, carry_out
@@ -32,6 +34,22 @@ def test_an_interrupt_is_no_finding_of_a_check() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         carry_out(interrupted)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_disk_at_fault_is_no_finding_of_a_check(number: int) -> None:
+    def keeps_what_it_found() -> CheckResult:
+        raise OSError(number, "a disk's words", "validation.json")
+
+    with pytest.raises(OSError, match="validation"):
+        carry_out(keeps_what_it_found)
+
+
+def test_a_file_that_is_refused_is_a_finding() -> None:
+    def refused() -> CheckResult:
+        raise PermissionError(errno.EACCES, "Permission denied", "/etc/somewhere")
+
+    assert carry_out(refused).is_error
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Dagster's settings in a home: written, brought up to date, and a person's own left alone."""
 
-import signal
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +15,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 )
 
 from assets.orders import ASSETS
+from benchmarks._writes import carried_out, kill_at
 from lockstep.dagster.backfill import backfill_job
 from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
 from lockstep.dagster.jobs import BACKFILL_TAG
@@ -23,7 +23,6 @@ from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
-from tests.fixtures.kills import ended_by, kill_at
 
 FORMER = """\
 # Written by Lockstep where it is missing; yours to change.
@@ -195,7 +194,7 @@ def test_an_instance_whose_making_is_killed_can_be_used(home: Home, statement: i
         kill_at(statement)
         open_instance(home)
 
-    assert ended_by(work) == signal.SIGKILL
+    assert carried_out(work).was_killed
     made = dg.asset(lambda: 1, name="made")
     with open_instance(home) as instance:
         run = dg.materialize([made], instance=instance)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks._writes import carried_out, kill_at, kill_before
 from lockstep.errors import RegistryError
 from lockstep.registry.databases import is_blank
 from lockstep.registry.registry import Registry
-from tests.fixtures.kills import ended_by, kill_at, kill_before
 
 pytest.importorskip("mlflow.store.db.utils")  # imported once, for all processes that are forked
 
@@ -64,7 +64,7 @@ def half_made(tmp_path: Path) -> Path:
         kill_before(lambda statement: statement.startswith("INSERT INTO _alembic_tmp_metrics"))
         make_by_mlflow(file)
 
-    assert ended_by(work) == signal.SIGKILL
+    assert carried_out(work).was_killed
     return file
 
 
@@ -76,7 +76,7 @@ def test_a_kill_leaves_no_tables_or_all_of_them(tmp_path: Path, statement: int) 
         kill_at(statement)
         registry_of(file).open()
 
-    assert ended_by(work) == signal.SIGKILL
+    assert carried_out(work).was_killed
     assert is_blank(file)
     assert registry_of(file).versions("tumour") == ()
     registry_of(file).open()
@@ -93,7 +93,7 @@ def test_a_kill_while_the_tables_are_written_to_the_file_leaves_none(tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
         registry_of(file).open()
 
-    assert ended_by(work) == signal.SIGXFSZ
+    assert carried_out(work).status == -signal.SIGXFSZ
     assert not is_blank(file)  # some of it was written
     registry_of(file).open()
     assert registry_of(file).versions("tumour") == ()
@@ -128,7 +128,7 @@ def test_a_migration_that_is_killed_leaves_the_tables_as_they_were(tmp_path: Pat
         kill_at(100)
         registry_of(file).open()
 
-    assert ended_by(work) == signal.SIGKILL
+    assert carried_out(work).was_killed
     shutil.copy(file, tmp_path / "left.db")
     assert execute(tmp_path / "left.db", "SELECT * FROM alembic_version") == [(OLDER,)]
     assert file.read_bytes() == before

@@ -8,7 +8,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, history, orders_with_fates
+from benchmarks._recorded import Recorded, results_of
 from lockstep import Suites
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
@@ -33,7 +33,7 @@ from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring import executors, reduction
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
-from lockstep.scoring.partition import ScoredPartition, score
+from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
@@ -43,7 +43,6 @@ from tests.fixtures.versions import version_without_registry
 from tests.fixtures.waiting import wait_until
 
 FILE = "orders.parquet"
-TABLES = ("batch", "batch_quarantine", "scored", "scored_quarantine", "published")
 DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
 
 
@@ -84,47 +83,27 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def told(found: ScoredPartition) -> dict[str, CheckResult]:
-    """Every check result but for what depends on the time."""
-    return {name: result for name, result in found.results.items() if name != "live_age"}
-
-
 def everything(
     store: Store, version: LoadedVersion, path: Path, size: int, executor: Executor = IN_PROCESS
-) -> dict[str, Any]:
+) -> tuple[Recorded, Mapping[str, CheckResult]]:
     """Score the file as one that never came before; all that was recorded but for times."""
     assets = replace(ASSETS, max_quarantined=0.5)
     rows = read_files([path], version.pipeline.record_schema, rows=size)
     work = Work(assets, store, "inbox", FILE, executor=executor)
-    names = ASSETS.pipeline.record_schema.names
-    found = score(work, version, rows, accept=names)
+    found = score(work, version, rows, accept=ASSETS.pipeline.record_schema.names)
     assert found.published is not None, found.results
     records = stream_records(ASSETS, store, "inbox")
-    attempt = records.demand(FILE)
-    attempt.verify()
-    read = {name: attempt.read(name) for name in TABLES}
-    steps = attempt.record.steps
+    recorded, results = Recorded.of(records, FILE), results_of(records, FILE)
     records.forget(FILE)
     records.export_path(FILE).unlink()
-    return {
-        **{name: columns(table) for name, table in read.items()},
-        "batch_quarantine": read["batch_quarantine"].sort_by("row").to_pylist(),
-        "counts": {name: step.counts for name, step in steps.items()},
-        "figures": steps["scored"].facts["figures"],
-        "results": told(found),
-    }
-
-
-def columns(table: pa.Table) -> dict[str, list[Any]]:
-    """All columns but for the times of the run."""
-    names = [name for name in table.column_names if name not in ("scored_at", "came_at")]
-    return {name: table[name].to_pylist() for name in names}
+    return recorded, results
 
 
 def test_units_of_any_size_give_what_the_whole_file_gives(store, version, path) -> None:
     whole = everything(store, version, path, 1_000)
-    assert len(whole["batch_quarantine"]) == 9
-    assert len(whole["published"]["order_id"]) == 360 - 3
+    recorded, _ = whole
+    assert len(recorded.tables["batch_quarantine"]["row"]) == 9
+    assert len(recorded.published["order_id"]) == 360 - 3
     for size in (40, 83, 200):
         assert everything(store, version, path, size) == whole, size
 
@@ -233,7 +212,7 @@ def suite_results(
     rows = read_files([path], version.pipeline.record_schema, rows=50)
     work = Work(replace(ASSETS, max_quarantined=0.5), store, "inbox", path.name)
     live = replace(version, suites=suites)
-    return told(score(work, live, rows, accept=ASSETS.pipeline.record_schema.names))
+    return score(work, live, rows, accept=ASSETS.pipeline.record_schema.names).results
 
 
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from benchmarks._writes import demanded, start
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
 from lockstep.store.partition_records import Records
 from lockstep.store.status import findings, last_attempted
 
@@ -148,6 +149,19 @@ def test_files_that_a_killed_step_left_are_taken_over_by_nobody(records: Records
         attempt.write("batch", table(2))
     publish(records, run="by hand")
     assert values(records.committed(DAY)) == exported(records) == 1
+
+
+def test_processes_that_make_the_same_part_at_once_leave_it_whole(tmp_path: Path) -> None:
+    """As where a node of a cluster counts as lost, and its task is made elsewhere, too."""
+    values = pa.table({"x": range(20_000)})
+
+    def work() -> list[str]:
+        return [write_part(tmp_path, "batch", 3, values)[1] for _ in range(30)]
+
+    processes = [start(work) for _ in range(2)]
+    digests = {digest for process in processes for digest in demanded(process.end()).value}
+    assert digests == {sha256(tmp_path / "batch-3.parquet")}
+    assert [path.name for path in tmp_path.iterdir()] == ["batch-3.parquet"]
 
 
 def test_two_runs_of_one_partition_do_not_mix_their_files(records: Records) -> None:

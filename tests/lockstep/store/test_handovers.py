@@ -1,9 +1,9 @@
 """What is published reaches every sink, whatever breaks off in between."""
 
 import os
+import signal
 import sqlite3
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import read_table
 
+from benchmarks._writes import carried_out
 from lockstep.project.sinks import PublishedRows, SqlSink
 from lockstep.store import handovers
 from lockstep.store.attempts import StepRecord
@@ -70,20 +71,8 @@ def rows(sink: SqlSink) -> set:
         return set(found)
 
 
-def killed(do: Callable[[], None]) -> None:
-    """Carry out something in a process that kills itself in the midst of it."""
-    process = os.fork()
-    if not process:
-        try:
-            do()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 9
-
-
 def die(*arguments: object) -> None:
-    os._exit(9)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_sink_that_is_down_is_told_and_given_the_partition_by_the_next_run(records) -> None:
@@ -152,7 +141,7 @@ def test_a_kill_between_the_commit_and_the_note_of_the_handover_is_repaired(
             patch.setattr(SqlSink, "write", die)
         else:
             patch.setattr(handovers, "replace_text", die)
-        killed(lambda: publish(place, DAY, {"a": 0.75, "b": 0.75}))
+        assert carried_out(lambda: publish(place, DAY, {"a": 0.75, "b": 0.75})).was_killed
     assert place.left(DAY) == {database.describe(): "it was not tried yet"}
     assert place.catch_up() == [DAY]
     assert rows(database) == {(DAY, "a", 1, 0.75, 1), (DAY, "b", 1, 0.75, 1)}
@@ -165,7 +154,7 @@ def test_a_kill_within_the_transaction_leaves_readers_the_rows_before(
     publish(place, DAY, {"a": 0.5})
     with monkeypatch.context() as patch:
         patch.setattr("sqlalchemy.engine.Connection._commit_impl", die)
-        killed(lambda: publish(place, DAY, {"a": 0.75}))
+        assert carried_out(lambda: publish(place, DAY, {"a": 0.75})).was_killed
     assert rows(database) == {(DAY, "a", 1, 0.5, 1)}
     assert place.catch_up() == [DAY]
     assert rows(database) == {(DAY, "a", 1, 0.75, 1)}

@@ -1,14 +1,14 @@
 """Erasure: what was logged of a key is gone, all else is as it was, and a note says so."""
 
 import os
-import signal
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks._writes import carried_out
 from lockstep.errors import LogKeyError, OpenSegmentError
 from lockstep.serving.requestlog.erasure import ErasedKey, LoggedKey, erase_key
 from lockstep.serving.requestlog.log import Log
@@ -23,7 +23,6 @@ from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import SegmentFile
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Scorer
-from tests.fixtures.kills import ended_by
 from tests.lockstep.serving.requestlog.conftest import (
     FIELDS,
     OUTPUTS,
@@ -177,33 +176,16 @@ def test_a_segment_that_nobody_seals_is_named_and_nothing_is_erased(tmp_path: Pa
     assert segment_names(tmp_path) == [whole.name]
 
 
-def erase_killed(folder: Path, before: int) -> int:
-    """Erase in a process that is killed before its write of a number; the signal that ended it."""
-    left = iter(range(before - 1))
-
-    def heed(name: str, arguments: tuple[Any, ...]) -> None:
-        is_write = name in ("os.rename", "os.remove", "os.utime") or (
-            name == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        )
-        if is_write and str(arguments[0]).startswith(str(folder)) and next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def work() -> None:
-        sys.addaudithook(heed)
-        erase_key(folder, LoggedKey("key", PERSON, lambda: None))
-
-    return ended_by(work)
-
-
 def test_a_kill_at_any_write_leaves_each_segment_as_before_or_erased(tmp_path: Path) -> None:
     expected: list[Any] = []
-    for before in range(1, 40):
+    for before in range(1, 80):
         folder = tmp_path / str(before)
         whole = [
             sealed(folder, number, answered(some_columns(6), [1, 2, 3], f"{number}."))
             for number in (1, 2)
         ]
-        status = erase_killed(folder, before)
+        erasing = partial(erase_key, folder, LoggedKey("key", PERSON, lambda: None))
+        status = carried_out(lambda work=erasing: bool(work()), folder, before).status
         left = segments(folder)
         assert len(left) == 2
         for old, new in zip(whole, left, strict=True):

@@ -11,6 +11,7 @@ from itertools import count
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
+from tests.stateful.deeds import Partition
 from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
@@ -98,6 +99,21 @@ def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
         assert site.score(site.send("second", turn=len(site.ledger.tried))).status == 0
 
     kill_at_some_writes(score, go_on)
+
+
+def test_a_look_into_the_inbox_is_killed_at_any_write(site: Site) -> None:
+    """The next look takes up what was claimed, and each file is published once."""
+
+    def take_in(last_write: int | None) -> Ended:
+        dropped.append(site.drop("first", turn=last_write or 0))
+        return site.take_in(last_write=last_write)
+
+    def go_on() -> None:
+        assert site.take_in().status == 0
+        assert set(dropped) <= site.ledger.seen.keys()
+
+    dropped: list[Partition] = []
+    kill_at_some_writes(take_in, go_on)
 
 
 def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:

@@ -1,0 +1,119 @@
+"""Readers: many at a time of what is published, while it is replaced."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks._writes import start
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What readers saw.
+
+    Attributes:
+        readers: Number of readers.
+        reads: How often they read, all together.
+        seen: How often each whole content was seen.
+        partial: How often something else was seen: nothing, a part, or a mixture.
+        examples: What that was, a few times.
+    """
+
+    readers: int
+    reads: int
+    seen: Counter[str]
+    partial: int
+    examples: Sequence[str]
+
+
+def read_by_many(
+    read: Callable[[], str],
+    whole: Collection[str],
+    replace: Callable[[int], object],
+    *,
+    scratch: Path,
+    readers: int = 1_000,
+    processes: int = 4,
+    times: int = 50,
+) -> Reads:
+    """Have many read while something is replaced again and again.
+
+    Each reader reads at least once before the first replacement and once after the last.
+
+    Args:
+        read: Reads, and returns what tells the content, in any thread.
+        whole: What it returns of each content that is ever whole.
+        replace: Replaces the content, given how often it was replaced before.
+        scratch: A folder for marks.
+        readers: Number of readers, threads of processes.
+        processes: Number of processes.
+        times: How often to replace.
+    """
+    ended = scratch / "ended"
+    begun = [scratch / f"begun-{number}" for number in range(processes)]
+    crowds = [start(partial(crowd, read, readers // processes, mark, ended)) for mark in begun]
+    while not all(mark.exists() for mark in begun):
+        time.sleep(0.01)
+    for number in range(times):
+        replace(number)
+    ended.touch()
+    seen: Counter[str] = Counter()
+    for process in crowds:
+        found = process.end()
+        assert found.status == 0, found.error
+        seen.update(found.value)
+    others = {content: count for content, count in seen.items() if content not in whole}
+    return Reads(
+        readers=readers // processes * processes,
+        reads=seen.total(),
+        seen=Counter({content: seen[content] for content in whole}),
+        partial=sum(others.values()),
+        examples=list(others)[:_EXAMPLES],
+    )
+
+
+def crowd(
+    read: Callable[[], str], count: int, begun: Path, ended: Path, pause: float = 0.0
+) -> Counter[str]:
+    """Read in so many threads until a mark is there, and once more; how often each saw what.
+
+    Args:
+        read: See `read_by_many`.
+        count: Number of threads.
+        begun: A file to make when each thread has read once.
+        ended: A file that somebody makes when it is enough.
+        pause: Seconds between two reads of a thread.
+    """
+    seen: list[Counter[str]] = [Counter() for _ in range(count)]
+    first = threading.Barrier(count, action=begun.touch)
+
+    def look(own: Counter[str]) -> None:
+        own[_seen(read)] += 1
+        first.wait()
+        is_last = False
+        while not is_last:
+            is_last = ended.exists()
+            own[_seen(read)] += 1
+            time.sleep(pause)
+
+    threads = [threading.Thread(target=look, args=(own,)) for own in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(seen, Counter())
+
+
+def _seen(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - what a reader gets instead of rows
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,99 @@
+"""A disk that is full or closed: a line says so, nothing is half done, and a rerun goes through."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks._place import FILE, Delivery, Place
+from benchmarks.faults import told
+from lockstep.artifacts.disks import disk_error
+from lockstep.errors import LockstepError
+from lockstep.store.parquet import Store
+from tests.fixtures.disks import SmallDisk, small_disk
+from tests.fixtures.orders import copied_workplace
+
+DAY = "2020-03-01"
+LEVELS = (0.0, 0.3, 0.6, 0.85)
+"""Shares of what a run writes for which there is room."""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", 8) as mounted:
+        yield mounted
+
+
+@pytest.fixture
+def before(place: Place, deliveries: Sequence[Delivery], disk: SmallDisk) -> Place:
+    """A place on the small disk in which the first delivery is published."""
+    declared = replace(place.declared, kept_attempts=100)  # none is removed, which would make room
+    place = replace(place, declared=declared, store=Store(disk.path / "data" / "orders"))
+    place.score(deliveries[0].file)
+    return place
+
+
+def refused(place: Place, file: Path) -> str:
+    """Score a file, which a disk refuses; what a person is told."""
+    with pytest.raises(OSError, match=r"\[Errno") as raised:
+        place.score(file)
+    return str(disk_error(raised.value))
+
+
+def test_a_disk_that_is_full_at_any_time_of_a_run_leaves_what_was_published(
+    before: Place, deliveries: Sequence[Delivery], disk: SmallDisk
+) -> None:
+    first, second = deliveries
+    free = shutil.disk_usage(disk.path).free
+    before.score(first.file)
+    needed = free - shutil.disk_usage(disk.path).free
+    assert needed > 0
+    for level in LEVELS:
+        with disk.with_room_for(int(needed * level)):
+            error = refused(before, second.file)
+            assert "cannot be written, since its disk is full" in error, level
+            assert "Make room there" in error
+            assert told(before.export) == first.content
+            assert before.recorded() == first.wanted
+        before.score(second.file)
+        assert before.recorded() == second.wanted
+        assert told(before.export) == second.content
+        before.score(first.file)
+
+
+def test_a_store_that_may_only_be_read_is_read(
+    before: Place, deliveries: Sequence[Delivery], disk: SmallDisk
+) -> None:
+    first, second = deliveries
+    with disk.closed():
+        assert "is closed to this user (Read-only file system)" in refused(before, second.file)
+        assert told(before.export) == first.content
+        assert before.recorded() == first.wanted
+        assert before.records.numbers(FILE) == [1]
+    before.score(second.file)
+    assert before.recorded() == second.wanted
+
+
+def test_a_home_whose_disk_is_full_tells_it_in_a_line_and_scores_once_there_is_room(
+    live_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(file.stat().st_size for file in live_home.rglob("*") if file.is_file())
+    with (
+        small_disk(tmp_path / "disk", size // 2**20 * 2 + 32) as disk,
+        copied_workplace(live_home, disk.path / "home", monkeypatch) as live,
+    ):
+        live.score(DAY)
+        export = live.records().export_path(DAY)
+        before = export.read_bytes()
+        with disk.with_room_for(40_000):
+            with pytest.raises(LockstepError, match="disk is full") as raised:
+                live.score(DAY)
+            assert len(str(raised.value).splitlines()) == 1
+            assert export.read_bytes() == before
+        report = live.score(DAY)
+        assert report.ok, report.error
+        assert [export.read_bytes()] != [before]
