@@ -55,6 +55,8 @@ WORKERS = 2
 MOST_MB, MOST_RATIO, MOST_YEAR_SECONDS = 1_536, 1.0, 360.0
 _GROUP = 100_000
 """Rows of a row group of the file."""
+_LEAST_LEFT = 0.03
+"""Share of the machine's memory at which a system that goes on taking it is ended."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Run:
         seconds: Wall time, with the start of the process.
         peak_mb: Most memory of the process and all that it started, in MiB.
         outputs: SHA-256 of the published keys and outputs; None where nothing is published.
+        killed: Whether the system ended it, as where memory does not suffice.
     """
 
     system: str
@@ -74,15 +77,17 @@ class Run:
     seconds: float
     peak_mb: float
     outputs: str | None
+    killed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The run as the results hold it."""
         return {
             "system": self.system,
             "rows": self.rows,
-            "wall_s": round(self.seconds, 1),
-            "rows_per_s": round(self.rows / self.seconds),
+            "wall_s": None if self.killed else round(self.seconds, 1),
+            "rows_per_s": None if self.killed else round(self.rows / self.seconds),
             "peak_rss_mb": round(self.peak_mb),
+            **({"killed": "memory did not suffice"} if self.killed else {}),
         }
 
 
@@ -114,7 +119,7 @@ def by_pyfunc(live: LoadedVersion, path: Path, folder: Path) -> Path:
     import mlflow
 
     frame = pd.read_parquet(path)
-    outputs = mlflow.pyfunc.load_model(str(live.directory)).predict(frame)
+    outputs = mlflow.pyfunc.load_model(str(live.directory.parent)).predict(frame)
     written = folder / "outputs.parquet"
     pd.DataFrame(outputs).to_parquet(written)
     return written
@@ -161,9 +166,12 @@ def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path)
 def run(system: str, live: LoadedVersion, path: Path, rows: int) -> Run:
     """Run a system on a batch, and say what that took.
 
+    It is ended before it takes all memory: the machine would end another process otherwise.
+
     Raises:
         BenchmarkError: It ended with an error.
     """
+    least_left = psutil.virtual_memory().total * _LEAST_LEFT
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         arguments = [system, str(live.directory), live.digest, str(path), folder]
         program = (
@@ -175,10 +183,16 @@ def run(system: str, live: LoadedVersion, path: Path, rows: int) -> Run:
         process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments], cwd=HERE, stderr=subprocess.PIPE, text=True
         )
+        killed = False
         while process.poll() is None:
             peak = max(peak, _memory(process.pid))
+            if psutil.virtual_memory().available < least_left:
+                process.kill()
+                killed = True
             time.sleep(0.05)
         seconds = time.perf_counter() - begun
+        if killed:
+            return Run(system, rows, seconds, peak, None, killed=True)
         if process.returncode:
             last = process.stderr.read().strip()[-500:] if process.stderr else ""
             raise BenchmarkError(f"{system}, {rows:,} rows: status {process.returncode}: {last}")
@@ -218,11 +232,26 @@ def year(home: Path) -> float:
 
 def report(told: Mapping[str, Any]) -> Iterator[str]:
     """What was measured, for people."""
+    yield "| system | rows | seconds | rows/s | most memory, MiB |"
+    yield "| --- | --- | --- | --- | --- |"
     for row in told["rows"]:
-        yield (
-            f"  {row['system']:<8} {row['rows']:>12,} rows {row['wall_s']:9.1f} s "
-            f"{row['rows_per_s']:>10,} rows/s {row['peak_rss_mb']:>7,} MiB"
-        )
+        took = row["killed"] if "killed" in row else f"{row['wall_s']:,.1f} | {row['rows_per_s']:,}"
+        took += " |" * ("killed" in row)
+        yield f"| {row['system']} | {row['rows']:,} | {took} | {row['peak_rss_mb']:,} |"
+
+
+def page(told: Mapping[str, Any]) -> str:
+    """The results as a page."""
+    return "\n".join(
+        [
+            "# Batches of flights\n",
+            f"`make bench-batch`, {told['date']}. {__doc__.split(chr(10) * 2)[1]}\n",
+            *report(told),
+            "",
+            *(f"- {line}" for line in targets(told)),
+            f"\n{told['machine']}\n",
+        ]
+    )
 
 
 def targets(told: Mapping[str, Any]) -> Iterator[str]:
@@ -270,7 +299,7 @@ def measure(home: Path, sizes: Sequence[int], systems: Sequence[str]) -> dict[st
                 3,
             )
             for size, found in by_size.items()
-            if "script" in found and len(found) > 1
+            if "script" in found and not found["script"].killed and len(found) > 1
         },
         "year_backfill_s": None,
         "identical": all(len(outputs) == 1 for outputs in alike),
@@ -296,7 +325,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"  {line}")
     if tuple(sizes) == SIZES and tuple(systems) == SYSTEMS:
         RESULTS.write_text(json.dumps(told, indent=1) + "\n")
-        print(f"Written to {RESULTS}")
+        RESULTS.with_suffix(".md").write_text(page(told))
+        print(f"Written to {RESULTS} and {RESULTS.with_suffix('.md').name}")
 
 
 if __name__ == "__main__":
