@@ -17,7 +17,7 @@ from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
 
 ALL = bool(os.environ.get("LOCKSTEP_STATEFUL"))
-FEW = 3
+FEW = 2
 """How often something is killed, but for all of its writes."""
 FIRST, SECOND = ("daily", "2020-03-01"), ("daily", "2020-03-02")
 OTHER, LIVE = 1, 2

@@ -120,16 +120,14 @@ class Follower:
 def trained_server(
     mlflow_server: MLflow, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[MLflow, dg.DagsterInstance]]:
-    """A server in which a version of `orders` is registered twice, and the instance that did it."""
+    """A server in which two versions of `orders` are registered, and the instance that did it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCKSTEP_HOME", str(tmp_path_factory.mktemp("followed")))
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server.address)
         patch.delenv("DAGSTER_HOME", raising=False)
         with open_instance(ORDERS.home) as instance:
-            assert run_job(ORDERS, train_job_name("orders"), instance).ok
-            client = ORDERS.home.registry()._connection.client
-            first = client.get_model_version("orders", "1")
-            client.create_model_version("orders", first.source, first.run_id, first.tags)
+            for _ in range(2):
+                assert run_job(ORDERS, train_job_name("orders"), instance).ok
             yield mlflow_server, instance
 
 
