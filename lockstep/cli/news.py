@@ -45,7 +45,7 @@ def _stamped(pipeline: str, text: str) -> str:
 def _lines(inbox: Inbox, text: Path, dagster: str, *, is_new: bool) -> Iterator[str]:
     """The lines of a text as they stand, with the page of the check that failed."""
     try:
-        lines = text.read_text(encoding="utf-8").splitlines()
+        lines = text.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:  # its file was moved meanwhile
         return
     state = lines[0].partition(":")[0]

@@ -296,10 +296,15 @@ def _point_champion(
             on_step=bar.step,
             tags={WANTED: str(version)},
         )
-    live = context.live(declared.name).state().version
+    state = context.live(declared.name).state()
+    live = state.shown
     if not as_json:
         serves = f"version {live}" if live is not None else "no version yet"
-        say(f"@champion: version {version}. @live: {serves}.")
+        say(
+            " ".join(
+                filter(None, [f"@champion: version {version}. @live: {serves}.", _here(state)])
+            )
+        )
         show_checks(report.checks, dagster=context.dagster())
     numbers = {"champion": version, "live": live}
     finish([report], numbers, as_json)
@@ -378,8 +383,8 @@ def _here(state: LiveState) -> str:
         )
     serves = "no version" if state.taken is None else f"version {state.taken.version}"
     return (
-        f"This home serves {serves} yet: the next batch or server takes the other over, once its "
-        "golden records come out here as they were stored."
+        f"This home serves {serves} yet: the next batch or server takes over what was decided "
+        "last, once its golden records come out here as they were stored."
     )
 
 

@@ -46,14 +46,16 @@ class Connection:
     Args:
         uri: Address of the tracking server (`http://...`) or database (`sqlite:///...`), which
             is the registry too.
-        artifact_root: Directory for files, with a database; None leaves it to MLflow.
+        artifact_root: Directory for files, with a database; None leaves it to MLflow. A server has
+            a store of its own, which all homes reach.
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 
     def __init__(self, uri: str, artifact_root: Path | None, attempts: int, wait: float) -> None:
         self.uri = uri
-        self.artifact_root = artifact_root.resolve() if artifact_root is not None else None
+        root = None if self.is_remote else artifact_root
+        self.artifact_root = root.resolve() if root is not None else None
         self.attempts = attempts
         self.wait = wait
 

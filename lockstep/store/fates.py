@@ -135,13 +135,12 @@ class Inbox:
         if is_changed:
             what = (
                 "it was changed after it was claimed: it holds another content than its name "
-                "tells, which is not scored. What was made of it is of its first content."
+                "tells, which is not scored. What may be published of it is of its first content."
             )
             todo = f"Move it to {self._near(self.folder)} to have it scored as a file of its own."
             fate = Fate("changed", file, self._message(file, what, todo=todo))
             return fate if _write_if_new(fate) else None
-        text = text_beside(file)
-        was_changed = text.is_file() and text.read_text(encoding="utf-8").startswith("changed: ")
+        was_changed = (_told_beside(text_beside(file)) or "").startswith("changed: ")
         return self.tell(partition) if was_changed else None
 
     def tell_left(self, in_store: Sequence[LeftAlone] = ()) -> list[Fate]:
@@ -287,13 +286,18 @@ def _write(fate: Fate) -> None:
 
 def _write_if_new(fate: Fate) -> bool:
     """Write a fate unless it is written there already; returns whether it was not."""
-    try:
-        is_new = fate.text.read_text(encoding="utf-8") != _as_text(fate)
-    except FileNotFoundError:
-        is_new = True
+    is_new = _told_beside(fate.text) != _as_text(fate)
     if is_new:
         _write(fate)
     return is_new
+
+
+def _told_beside(text: Path) -> str | None:
+    """The text beside a file, which somebody may have edited in any encoding; None without one."""
+    try:
+        return text.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
 
 
 def _as_text(fate: Fate) -> str:

@@ -137,9 +137,18 @@ def claim_files(
     Raises:
         LockedError: Another process is at work on the inbox.
     """
-    (inbox / "claimed").mkdir(parents=True, exist_ok=True)
+    inbox.mkdir(parents=True, exist_ok=True)
     with alone_in_inbox(inbox):
+        _free_names(inbox)
+        (inbox / "claimed").mkdir(exist_ok=True)
         return _claim_files(inbox, settled, seconds, clock, tell)
+
+
+def _free_names(inbox: Path) -> None:
+    """Give a file that came by the name of one of the inbox's own folders another name."""
+    for folder in (inbox / name for name in FOLDERS):
+        if folder.is_file():
+            folder.replace(folder.with_name(f"{folder.name}.file"))
 
 
 def _claim_files(

@@ -57,10 +57,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
 
 @pytest.fixture
 def remote(server: Server, tmp_path: Path) -> Registry:
-    """The server's registry, with a cache of its own."""
+    """The server's registry as a home opens it; the files of versions are the server's."""
     if server.process is None:
         server.start()
-    return Registry(server.uri, cache=tmp_path / "cache", wait=0.05)
+    own = tmp_path / "mlflow" / "artifacts"
+    return Registry(server.uri, artifact_root=own, cache=tmp_path / "cache", wait=0.05)
 
 
 def test_a_version_comes_back_bit_for_bit(remote: Registry, tumour: Any) -> None:

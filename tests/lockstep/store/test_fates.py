@@ -166,3 +166,13 @@ def test_a_file_that_was_changed_since_it_was_claimed_is_told_once(inbox: Inbox)
     assert inbox.tell_changed(FILE, is_changed=True) is None
     inbox.tell_changed(FILE, is_changed=False)
     assert texts(inbox)[f"claimed/{FILE}.txt"].startswith("waiting: ")
+
+
+def test_a_text_beside_a_file_may_be_in_any_encoding(inbox: Inbox) -> None:
+    list(inbox.untold())
+    (inbox.folder / "claimed" / f"{FILE}.txt").write_bytes("published: geprüft\n".encode("latin-1"))
+    assert inbox.tell_changed(FILE, is_changed=False) is None
+    assert inbox.tell_changed(FILE, is_changed=True) is not None
+    (inbox.folder / "pipe.xlsx").write_bytes(b"PK")
+    (inbox.folder / "pipe.xlsx.txt").write_bytes(b"left: pipe.xlsx is odd \xfc\n")
+    assert [fate.file.name for fate in inbox.tell_left()] == ["pipe.xlsx"]

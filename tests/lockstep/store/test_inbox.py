@@ -218,6 +218,17 @@ def test_files_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None:
     assert names_left_alone(tmp_path) == ["monday.xlsx"]
 
 
+@pytest.mark.parametrize("name", ["claimed", "rejected", "repeated"])
+def test_a_file_by_the_name_of_an_own_folder_does_not_hold_up_the_others(
+    tmp_path: Path, name: str
+) -> None:
+    drop(tmp_path, name, "text")
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    assert claim.partition.startswith("monday-")
+    assert names_left_alone(tmp_path) == [f"{name}.file"]
+
+
 def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     drop(tmp_path, "half.parquet", "PAR1 and no more")
     (claim,) = claim_files(tmp_path)
