@@ -85,9 +85,15 @@ class LiveState:
 
     @property
     def is_taken(self) -> bool:
-        """Whether what was decided serves in this home."""
-        taken = None if self.taken is None else self.taken.decision
-        return taken == (None if self.decided is None else self.decided.key)
+        """Whether what was decided serves in this home: the very bytes that it is bound to."""
+        taken, decided = self.taken, self.decided
+        if taken is None or decided is None:
+            return taken is None and decided is None
+        return (taken.decision, taken.version, taken.digest) == (
+            decided.key,
+            decided.version,
+            decided.manifest,
+        )
 
     @property
     def agrees(self) -> bool:

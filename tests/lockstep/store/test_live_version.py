@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -15,7 +16,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from assets.orders import orders_with_fates
-from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.live_pointer import read_live, write_live
 from lockstep.checks.check_results import CheckResult
 from lockstep.store import live_version
 from lockstep.store.live_version import KeptLive, Live, check_live, last_published
@@ -133,6 +134,18 @@ def test_a_damaged_file_is_written_anew_from_the_registry(place: Workplace) -> N
     path.write_text("{")
     assert checked(place).passed
     assert path.read_bytes() == before
+
+
+def test_a_file_that_was_edited_to_name_another_version_is_written_anew(place: Workplace) -> None:
+    unproven = place.registry.load("orders", UNPROVEN)
+    path = place.home.live("orders")
+    pointer = replace(
+        read_live(path), version=UNPROVEN, digest=unproven.digest, directory=unproven.directory
+    )
+    write_live(path, pointer)
+    assert not place.serving.state().is_taken
+    assert checked(place).passed
+    assert read_live(path).version == OLD
 
 
 def test_a_decision_that_was_edited_by_hand_is_found(place: Workplace) -> None:
