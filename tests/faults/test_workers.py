@@ -130,7 +130,8 @@ class NodeKilled:
     kill: Callable[[str], None]
 
     def map(self, function, live, tasks, tries=TRIES):
-        Thread(target=self._kill, daemon=True).start()
+        if not self.mark.exists():
+            Thread(target=self._kill, daemon=True).start()
         return self.executor.map(Held(function, self.mark), live, tasks, tries)
 
     def _kill(self) -> None:

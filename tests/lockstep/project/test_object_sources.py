@@ -85,7 +85,7 @@ def test_a_large_file_is_read_in_units_of_a_copy_that_is_removed_after(
     bucket.put("all.parquet", as_parquet(parcels(150_000)))
     rows = read_source(ParquetSource(f"{bucket.address}/all.parquet"), SCHEMA, tmp_path / "scratch")
     assert isinstance(rows, Units)
-    assert len(rows.units) == 2
+    assert len(rows.units) > 1
     assert read_all(rows) == parcels(150_000)["parcel"].tolist()
     assert [*rows.scratch] == list((tmp_path / "scratch").iterdir())
 

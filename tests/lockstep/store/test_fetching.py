@@ -285,6 +285,7 @@ def test_a_part_that_is_replaced_makes_another_delivery(follower: Follower, buck
     for name, text in (("a.csv", rows("a")), ("_SUCCESS", "")):
         bucket.put(f"in/rows/batch/{name}", text)
     follower.look()
+    bucket.settle()
     bucket.put("in/rows/batch/a.csv", rows("a", "b"))
     assert follower.look() == ["batch", "batch"]
     assert follower.rows() == ["a", "b"]
