@@ -38,6 +38,7 @@ if (
 
 pytest_plugins = [
     "tests.fixtures.flights",
+    "tests.fixtures.object_store",
     "tests.fixtures.orders",
     "tests.fixtures.commands",  # which imports the one before
     "tests.fixtures.outside",

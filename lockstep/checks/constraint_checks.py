@@ -200,18 +200,17 @@ def weigh(
         misdated: A finding of rows of another day.
     """
     lighter = replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
-    findings = list(misdated)
-    if (np.maximum(lighter.evidence, lighter.blocks) >= 1).any():  # NaN where a day has no value
-        findings += [
-            _without(finding, constraints, excused)
-            for finding in findings_of(constraints, opened(), lighter)
+    weighed: list[Weighed] = []
+    if len(misdated) or (np.maximum(lighter.evidence, lighter.blocks) >= 1).any():
+        view = opened()
+        found = findings_of(constraints, view, lighter)
+        findings = [*misdated, *(_without(finding, constraints, excused) for finding in found)]
+        weighed = [
+            replace(each, keys=_keys(view, each.finding))
+            for finding in findings
+            if (each := _weighed(finding, terms, constraints, view)) is not None
         ]
-    weighed = [
-        replace(each, keys=_keys(opened(), each.finding))
-        for finding in findings
-        if (each := _weighed(finding, terms, constraints, opened)) is not None
-    ]
-    weighed.sort(key=_rank)
+        weighed.sort(key=_rank)
     names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
     return WeighedBatch(
         constraints=constraints,
@@ -464,7 +463,7 @@ def _iso(day: int) -> str:
 
 
 def _weighed(
-    finding: Finding, terms: Terms, constraints: ConstraintSet, opened: Callable[[], View]
+    finding: Finding, terms: Terms, constraints: ConstraintSet, view: View
 ) -> Weighed | None:
     """A finding with its weight; None where it is off."""
     level = terms.policy.level(finding.family, finding.columns[0] if finding.columns else None)
@@ -474,7 +473,7 @@ def _weighed(
     if level is None:
         is_error &= finding.strict or not terms.is_new
         is_error &= not _is_of_labels(finding, terms.reaching)
-        is_error &= not _is_of_form(finding, terms.reaching, constraints, opened())
+        is_error &= not _is_of_form(finding, terms.reaching, constraints, view)
     weighed = Weighed(finding, "an error" if is_error else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, partial
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
 
 import msgspec
@@ -188,13 +188,14 @@ class _Judging:
             tasks: The blocks of days, which have been remembered.
         """
         measured = zip(tasks, executor.map(measure_days, self._live, tasks), strict=True)
-        for _, blocks in groupby(measured, key=lambda pair: pair[0].block.days):
+        by_days = groupby(measured, key=lambda pair: (pair[0].block.days, pair[0].block.of_day))
+        for (_, of_day), blocks in by_days:
             fresh = (self._fresh(task, of_block) for task, of_block in blocks)
-            task, of_block = next(fresh)
-            if task.block.of_day:
-                yield self._parted(chain([(task, of_block)], fresh))
+            if of_day:
+                yield self._parted(fresh)
             else:
-                yield from self._whole(task, of_block)
+                for task, of_block in fresh:
+                    yield from self._whole(task, of_block)
 
     def hold_back(self, day: int) -> None:
         """Hold back the last day that came: its figures are not usual for those after it."""

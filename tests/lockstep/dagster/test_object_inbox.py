@@ -2,7 +2,6 @@
 
 import gzip
 import time
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
-from tests.fixtures.object_store import SECRET, Bucket, ObjectStore, running_store
+from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
 
@@ -26,16 +25,10 @@ _, INBOX, _ = sensors(ASSETS)
 LONGEST_SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with running_store() as running:
-        yield running
-
-
 @pytest.fixture
-def bucket(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """A bucket whose `in/orders` is the inbox of `orders`."""
-    made = store.bucket()
+    made = object_store.bucket()
     monkeypatch.setenv("LOCKSTEP_INBOX", f"{made.address}/in")
     return made
 
@@ -140,11 +133,11 @@ def test_an_object_that_is_replaced_is_scored_beside_the_first_and_observed(
 
 
 def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
-    daemon: Daemon, bucket: Bucket, store: ObjectStore
+    daemon: Daemon, bucket: Bucket, object_store: ObjectStore
 ) -> None:
     bucket.put("in/orders/monday.csv", text_of(some_orders(1)))
     inbox = daemon.place.home.inbox("orders")
-    store.stop()
+    object_store.stop()
     try:
         told = str(daemon.tick().skip_reason)
         assert f"{bucket.address}/in/orders cannot be read now: " in told
@@ -154,7 +147,7 @@ def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
         (asked,) = daemon.ticks(1)
         assert asked.startswith("here-")
     finally:
-        store.start_again()
+        object_store.start_again()
     names = [name.rpartition("-")[0] for name in daemon.ticks(2)]
     assert sorted(names) == ["here", "monday"]
 

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from lockstep.errors import (
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.sinks import ParquetSink
 from lockstep.project.sources import CsvSource, ParquetSource, decode_source, read_source
-from tests.fixtures.object_store import SECRET, Bucket, ObjectStore, running_store
+from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 
 DAY = date(2013, 4, 1)
 
@@ -51,17 +50,6 @@ def as_parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
     frame.to_parquet(file, row_group_size=60_000)
     return file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with running_store() as running:
-        yield running
-
-
-@pytest.fixture
-def bucket(store: ObjectStore) -> Bucket:
-    return store.bucket()
 
 
 def read_all(rows: Decoded | Units) -> list[str]:
@@ -145,15 +133,15 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_again(
 
 
 def test_a_store_that_does_not_answer_is_one_line_without_secrets(
-    store: ObjectStore, bucket: Bucket
+    object_store: ObjectStore, bucket: Bucket
 ) -> None:
     bucket.put("all.csv", parcels(2).to_csv(index=False))
-    store.stop()
+    object_store.stop()
     try:
         with pytest.raises(UnavailableError) as refused:
             decode_source(CsvSource(f"{bucket.address}/all.csv"), SCHEMA)
     finally:
-        store.start_again()
+        object_store.start_again()
     message = str(refused.value)
     assert message.startswith(f"{bucket.address}/all.csv cannot be read now: ")
     assert "\n" not in message

@@ -4,7 +4,6 @@ import gzip
 import itertools
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,13 @@ from lockstep.project.object_stores import StoreAddress
 from lockstep.store import fetching
 from lockstep.store.fetching import Fetched, fetch
 from lockstep.store.inbox import alone_in_inbox, claim_files, read_claimed
-from tests.fixtures.object_store import SECRET, Bucket, ObjectStore, running_store
+from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.registries import Killed
 
 
 class Row(Record):
     name: Key[str]
     x: float
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with running_store() as running:
-        yield running
-
-
-@pytest.fixture
-def bucket(store: ObjectStore) -> Bucket:
-    return store.bucket()
 
 
 class Follower:
@@ -313,16 +301,16 @@ def test_what_is_no_delivery_is_told_while_all_else_is_fetched(
 
 
 def test_a_store_that_does_not_answer_is_one_line(
-    store: ObjectStore, follower: Follower, bucket: Bucket
+    object_store: ObjectStore, follower: Follower, bucket: Bucket
 ) -> None:
     bucket.put("in/rows/monday.csv", rows("a"))
-    store.stop()
+    object_store.stop()
     begun = time.monotonic()
     try:
         with pytest.raises(UnavailableError) as refused:
             follower.fetch()
     finally:
-        store.start_again()
+        object_store.start_again()
     assert time.monotonic() - begun < 30
     message = str(refused.value)
     assert message.startswith(f"{bucket.address}/in/rows cannot be read now: ")
@@ -331,7 +319,7 @@ def test_a_store_that_does_not_answer_is_one_line(
     assert follower.look() == ["monday"]
 
 
-def test_a_bucket_that_is_not_there_is_named(tmp_path: Path, store: ObjectStore) -> None:
+def test_a_bucket_that_is_not_there_is_named(tmp_path: Path, object_store: ObjectStore) -> None:
     with pytest.raises(UnavailableError, match=r"s3://nobodys/in: there is nothing there"):
         fetch(StoreAddress("s3://nobodys/in"), tmp_path)
 
