@@ -120,11 +120,15 @@ def challenge(
 def rollback(
     pipeline: PipelineName,
     to: Annotated[
-        int | None, typer.Option(help="Which version; the one live before by default.")
+        int | None,
+        typer.Option(help="Which version; by default the one live before, that was not left."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Point @champion back to the version that was live before, and @live with it.
+
+    It never goes forward: a version that somebody went back from, or past, is passed over until it
+    is promoted anew.
 
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
@@ -253,8 +257,23 @@ def _before(declared: PipelineAssets, state: LiveState, were: Collection[int]) -
         return live  # the champion did not pass the gate
     before = next((number for number in state.decisions.earlier if number in were), None)
     if before is None:
-        raise LockstepError(f"{declared.name} has no earlier version that was live.")
+        raise LockstepError(_no_earlier(declared.name, state, were))
     return before
+
+
+def _no_earlier(name: str, state: LiveState, were: Collection[int]) -> str:
+    """That there is no version to go back to, and how to have another one serve, in a line."""
+    from lockstep.columns.plain import listed
+
+    left = [number for number in state.decisions.left if number in were]
+    if not left:
+        return f"{name} has no earlier version that was live."
+    numbers, plural = listed(left), "s" * (len(left) > 1)
+    return (
+        f"{name} has no earlier version to go back to: version{plural} {numbers} "
+        f"{'were' if plural else 'was'} gone back from. To have one serve again, name it: "
+        f"lockstep promote {name} {left[-1]}, or lockstep rollback {name} --to {left[-1]}"
+    )
 
 
 def _demand_sound(version: Version, registry: Registry) -> None:
@@ -360,7 +379,9 @@ def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
 
 
 def _earlier(state: LiveState) -> str:
-    before = state.decisions.before
+    before, decided = state.decisions.before, state.decided
+    if decided is not None and decided.back_from is not None:
+        return f"; it went back from version {decided.back_from}."
     return "." if before is None else f"; before it, version {before} was."
 
 

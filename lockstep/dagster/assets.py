@@ -48,8 +48,8 @@ class GateConfig(dg.Config):
 
     Attributes:
         version: A version to point `@champion` to first; by default it stays where it is.
-        back: Whether the version, which was live before, goes live without the gate where it is
-            proven in this environment.
+        back: Whether it is a rollback: the version goes live without the gate where it is proven in
+            this environment, and the one that was live is passed over by later rollbacks.
     """
 
     version: int | None = None

@@ -8,6 +8,9 @@ Each is a tag of its own, which no other home's write replaces, and the newest o
 is later than all that its home had read, whatever its clock says; of two that were made at once the
 order of their keys decides, for everybody alike. Its text is bound like the tags of a version: to
 the pipeline, to the manifest of the version, and to itself (`lockstep.registry.version_tags`).
+
+A decision that goes back says from which version. So all homes agree which versions a further
+rollback may go back to (`Decisions.earlier`).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ DECISION = "lockstep.live."
 _KEY = re.compile(re.escape(DECISION) + r"\d{8}T\d{12}\.[0-9a-f]{8}")
 _TIME = "%Y%m%dT%H%M%S%f"
 _KEPT = 50
-"""Decisions that are kept beside the newest one of each version."""
+"""The latest decisions, which are kept whatever follows from them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Decision:
         environment: Fingerprint of the environment in which the version was proven.
         before: The version that `@live` pointed to then; None if it was not set.
         is_shown: Whether `@live` was moved to it.
+        back_from: The version that was live, of a rollback; None of a promotion.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Decision:
     environment: str
     before: int | None
     is_shown: bool = False
+    back_from: int | None = None
 
     def write(self, registry: Registry) -> None:
         """Write it, or write it anew.
@@ -73,6 +78,7 @@ class Decision:
             "environment": self.environment,
             "before": self.before,
             "shown": self.is_shown,
+            "back_from": self.back_from,
         }
         registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
 
@@ -130,21 +136,56 @@ class Decisions:
 
     @property
     def earlier(self) -> tuple[int, ...]:
-        """The versions that were live before the last one, the latest first."""
-        versions = dict.fromkeys(decision.version for decision in reversed(self.log))
-        return tuple(versions)[1:]
+        """The versions that a rollback may go back to, the latest first.
+
+        They were live before the last one. A version that somebody went back from, or past, is none
+        of them until it is promoted anew.
+        """
+        standing: list[int] = []
+        for decision in self.log:
+            _go_back(standing, decision)
+            if decision.version in standing:
+                standing.remove(decision.version)
+            standing.append(decision.version)
+        return tuple(reversed(standing[:-1]))
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The versions that were live, and that rollbacks pass over."""
+        standing = {*self.earlier, *(decision.version for decision in self.log[-1:])}
+        return tuple(sorted(self.versions - standing))
 
     @property
     def before(self) -> int | None:
         """The version that was live before the last one; None without one."""
-        return next(iter(self.earlier), None)
+        versions = (decision.version for decision in reversed(self.log))
+        return next((version for version in versions if version != self.log[-1].version), None)
+
+    @property
+    def spent(self) -> tuple[Decision, ...]:
+        """Old decisions from which nothing follows: versions and rollbacks are alike without."""
+        kept, spent = self, []
+        for decision in self.log[:-_KEPT]:
+            without = replace(kept, log=tuple(other for other in kept.log if other != decision))
+            if (without.versions, without.earlier) == (self.versions, self.earlier):
+                kept = without
+                spent.append(decision)
+        return tuple(spent)
 
     def forget_old(self, registry: Registry) -> None:
-        """Remove old decisions, but for the newest one of each version."""
-        newest = {decision.version: decision.key for decision in self.log}
-        for decision in self.log[:-_KEPT]:
-            if decision.key not in newest.values():
-                registry.untag_model(decision.name, decision.key)
+        """Remove old decisions from which nothing follows any more."""
+        for decision in self.spent:
+            registry.untag_model(decision.name, decision.key)
+
+
+def _go_back(standing: list[int], decision: Decision) -> None:
+    """Remove the versions that a decision goes back from, or past."""
+    if decision.back_from is None or decision.back_from not in standing:
+        return
+    end = standing.index(decision.back_from)
+    past = standing[:end]
+    start = past.index(decision.version) + 1 if decision.version in past else end
+    del standing[start : end + 1]
 
 
 def new_key(since: datetime) -> str:
@@ -164,6 +205,7 @@ class _Facts:
     environment: str
     before: int | None
     shown: bool
+    back_from: int | None = None
 
 
 def _decision(name: str, key: str, text: str) -> Decision:
@@ -178,4 +220,5 @@ def _decision(name: str, key: str, text: str) -> Decision:
         environment=facts.environment,
         before=facts.before,
         is_shown=facts.shown,
+        back_from=facts.back_from,
     )

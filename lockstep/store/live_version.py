@@ -204,8 +204,13 @@ class Live:
             state = self._read()
         return state
 
-    def move(self, loaded: LoadedVersion) -> LiveState:
+    def move(self, loaded: LoadedVersion, *, back: bool = False) -> LiveState:
         """Let a version that was proven here serve from now on. Call it in `alone`.
+
+        Args:
+            loaded: The version.
+            back: Whether somebody goes back to it from the live version, which later rollbacks
+                pass over.
 
         Raises:
             RegistryUnreachableError: The registry does not answer.
@@ -214,6 +219,7 @@ class Live:
         taken = None if state.taken is None else state.taken.since
         times = (time for time in (state.decisions.newest, taken) if time is not None)
         since = max([datetime.now(UTC), *(time + _MOMENT for time in times)])
+        live = None if state.decided is None else state.decided.version
         decision = Decision(
             name=self.name,
             key=new_key(since),
@@ -223,6 +229,7 @@ class Live:
             site=self.site,
             environment=fingerprint(loaded),
             before=state.shown,
+            back_from=live if back and live != loaded.version else None,
         )
         decision.write(self.registry)
         self._write(loaded, decision)

@@ -55,6 +55,7 @@ def pass_gate(
     pointer: Path,
     *,
     wanted: int | None = None,
+    back: bool = False,
 ) -> Gate:
     """Put the wanted version through the gate, and let it serve if it passes.
 
@@ -72,6 +73,7 @@ def pass_gate(
         pointer: The file that names the version that serves in this home.
         wanted: A version to point `@champion` to first; one that is live already is judged and
             decided on anew.
+        back: Whether somebody goes back to it from the live version.
 
     Raises:
         AliasNotSetError: `@champion` points nowhere.
@@ -90,7 +92,7 @@ def pass_gate(
             return gate
         write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
         is_decided = wanted is None and _is_decided(before, gate.wanted)
-        state = live.take(loaded) if is_decided else live.move(loaded)
+        state = live.take(loaded) if is_decided else live.move(loaded, back=back)
         return replace(gate, live=state.version)
 
 
@@ -122,12 +124,12 @@ def go_back(
     wanted, loaded = registry.find(declared.name, version), registry.load(declared.name, version)
     proof = proven_in(wanted, fingerprint(loaded))
     if proof is None:
-        return pass_gate(declared, registry, store, pointer, wanted=version)
+        return pass_gate(declared, registry, store, pointer, wanted=version, back=True)
     live = Live(registry, declared.name, pointer)
     with live.alone():
         registry.set_alias(declared.name, "champion", version)
         live.finish()
-        state = live.move(loaded)
+        state = live.move(loaded, back=True)
     return Gate(wanted, state.version, _proven_before(declared, wanted, proof))
 
 

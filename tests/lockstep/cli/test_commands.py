@@ -389,6 +389,13 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     rolled_back = lockstep("rollback", "orders")
     assert rolled_back.status == 0
     assert "@champion: version 1. @live: version 1." in rolled_back.out
+    assert "; it went back from version 2." in lockstep("versions", "orders").out
+    assert lockstep("rollback", "orders").error == (
+        "orders has no earlier version to go back to: version 2 was gone back from. To have one "
+        "serve again, name it: lockstep promote orders 2, or lockstep rollback orders --to 2"
+    )
+    named = lockstep("rollback", "orders", "--to", "2")
+    assert "@champion: version 2. @live: version 2." in named.out
 
 
 def test_a_challenger_that_passes_the_gate_leaves_what_is_live_and_is_no_earlier_version(

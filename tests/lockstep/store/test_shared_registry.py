@@ -1,4 +1,4 @@
-"""Two homes on one registry: both promote, are killed, are overtaken, and take over.
+"""Two homes on one registry: both promote and roll back, are killed, are overtaken, and take over.
 
 A replay takes a second, and is told here how it ends; the real one is in `test_live_version`.
 """
@@ -73,10 +73,10 @@ class SharingHome:
     def pointer(self) -> LivePointer | None:
         return read_live(self.live.path)
 
-    def move(self, version: int) -> None:
+    def move(self, version: int, *, back: bool = False) -> None:
         """What the gate does with a version that passes."""
         with _at(self), self.live.alone():
-            self.live.move(self.registry.load("orders", version))
+            self.live.move(self.registry.load("orders", version), back=back)
 
     def serve(self) -> tuple[LiveState, CheckResult]:
         """What a batch does first."""
@@ -131,6 +131,7 @@ class SharedRegistry(RuleBasedStateMachine):
     def begin(self) -> None:
         self.by_hand = self.is_pending = False
         self.promoted: list[int] = []
+        self.left: set[int] = set()
         registry = self.homes["a"].registry
         model = registry.model("orders")
         assert model is not None
@@ -156,6 +157,7 @@ class SharedRegistry(RuleBasedStateMachine):
         self.homes[home].move(version)
         self.by_hand = self.is_pending = False
         self.promoted.append(version)
+        self.left.discard(version)
         decided = self.homes[home].live.state().decided
         assert decided is not None
         assert decided.version == version
@@ -168,6 +170,28 @@ class SharedRegistry(RuleBasedStateMachine):
         if writes:  # it is decided, whoever moved the alias before
             self.by_hand, self.is_pending = False, True
             self.promoted.append(version)
+            self.left.discard(version)
+
+    @precondition(lambda self: self.promoted)
+    @rule(home=HOMES, writes=st.integers(0, 4))
+    def roll_back(self, home: str, writes: int) -> None:
+        """Back as far as it goes; the last process is killed after so many writes, if after any."""
+        moves = True
+        while moves:
+            live, decisions = self.decided, self.homes[home].live.state().decisions
+            assert live is not None
+            if not decisions.earlier:
+                assert decisions.versions == {live.version, *decisions.left}
+                break
+            to = decisions.earlier[0]
+            assert to not in self.left
+            moves = writes == 4
+            self.homes[home].due[:] = [] if moves else [*[None] * writes, _kill]
+            with suppress(Killed):
+                self.homes[home].move(to, back=True)
+            if writes:
+                self.by_hand, self.is_pending = False, not moves
+                self.left.add(live.version)
 
     @precondition(lambda self: not self.by_hand)
     @rule(home=HOMES, version=VERSIONS, other=VERSIONS, writes=WRITES, is_killed=st.booleans())
@@ -185,6 +209,7 @@ class SharedRegistry(RuleBasedStateMachine):
             self.homes[home].move(version)
         self.is_pending = True
         self.promoted += [version, other]
+        self.left -= {version, other}
 
     @precondition(lambda self: self.promoted and not self.is_pending)
     @rule(version=st.integers(0, 3))
