@@ -19,7 +19,8 @@ from lockstep.columns.malformed import LINE
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnreadableError
-from lockstep.rules.row_rules import compile_rules, part
+from lockstep.rules.record_rules import RecordRules
+from lockstep.rules.row_rules import part
 from lockstep.rules.suite_counts import SuiteCounts
 
 _EXAMPLES = 5
@@ -132,7 +133,7 @@ class Ingested:
 def ingest(
     data: Decoded,
     schema: Schema,
-    suite: Mapping[str, Any],
+    rules: RecordRules,
     max_quarantined: float,
     accepted: Collection[int] = (),
 ) -> tuple[Ingested, Array]:
@@ -141,7 +142,7 @@ def ingest(
     Args:
         data: The decoded input.
         schema: The declaration of the rows, with their key.
-        suite: The input suite, as plain JSON.
+        rules: The rules of the rows.
         max_quarantined: Largest share of rows that may be quarantined.
         accepted: Positions of fitting rows that no row rule refuses.
 
@@ -149,7 +150,13 @@ def ingest(
         The parted rows, and which of the decoded ones go on: bool.
     """
     key = schema.key or ""
-    broken = part(data.columns, [compile_rules(suite)], accepted).refused
+    broken = dict(part(data.columns, [rules.fields], accepted).refused)
+    for place, reasons in zip(broken, rules.further(data.columns, [*broken]), strict=True):
+        broken[place] += reasons
+    unfit = iter(rules.of_unfit(data.unfit, data.misfits))
+    rejected = [
+        replace(row, reasons=next(unfit)) if row.is_misfit else row for row in data.rejected
+    ]
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
     keep[list(broken)] = False
     repeated = {
@@ -160,7 +167,7 @@ def ingest(
     ingested = Ingested(
         schema=schema,
         accepted=int(np.count_nonzero(keep)),
-        refused=Aside.of(data.rejected),
+        refused=Aside.of(rejected),
         broken=Aside.of(set_aside(data.columns, broken, schema, data.rows)),
         duplicates=Aside.of(set_aside(data.columns, repeated, schema, data.rows)),
         ignored=data.ignored,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.decode import Reason, Rejected
+from lockstep.columns.decode import TYPE, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import plain, python_value
 from lockstep.columns.schema import Schema
@@ -35,7 +35,7 @@ class Aside:
     Attributes:
         count: Their number.
         rows: The rows; of several units, the first few.
-        columns: The columns at fault, in the order in which they occur.
+        columns: The columns that do not fit their declaration, in the order in which they occur.
         rules: How many of the reasons are of each rule.
         values: By column as delivered, how many of the rows have each value, as a text.
     """
@@ -50,7 +50,7 @@ class Aside:
     def of(cls, rows: Sequence[Rejected]) -> Aside:
         """Rows that were set aside."""
         reasons = [reason for row in rows for reason in row.reasons]
-        columns = dict.fromkeys(reason.column for reason in reasons if reason.column)
+        columns = dict.fromkeys(reason.column for reason in reasons if reason.rule == TYPE)
         values: dict[str, Counter[str]] = {}
         for row in rows:
             for name, value in row.record.items():

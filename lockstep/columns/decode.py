@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 Data: TypeAlias = "pd.DataFrame | pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 """What `decode` takes."""
 
+TYPE = "type"
+"""The rule that a value breaks which does not fit its declaration."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -92,6 +95,11 @@ class Rejected:
     reasons: tuple[Reason, ...]
     record: dict[str, Any]
 
+    @property
+    def is_misfit(self) -> bool:
+        """Whether it does not fit its declaration; a malformed line has none."""
+        return self.reasons[0].rule == TYPE
+
     def __str__(self) -> str:
         name = f"row {self.row}" + (f" ({self.key})" if self.key is not None else "")
         return f"{name}: {', '.join(map(str, self.reasons))}"
@@ -117,6 +125,11 @@ class Decoded:
     ignored: tuple[str, ...]
     total: int
     unfit: Columns
+
+    @property
+    def misfits(self) -> tuple[Rejected, ...]:
+        """The refused rows that `unfit` holds."""
+        return tuple(row for row in self.rejected if row.is_misfit)
 
 
 def decode(
@@ -517,7 +530,7 @@ def _rejected(
     by_row: dict[int, list[Reason]] = {row: [] for row in rows}
     for name, (_, reasons) in casts.items():
         for row, refusal in reasons.items():
-            by_row[row].append(Reason(name, "type", str(refusal), refusal.words))
+            by_row[row].append(Reason(name, TYPE, str(refusal), refusal.words))
     keys: list[str | None] = [None] * len(rows)
     if key is not None:
         array, unreadable = casts[key]

@@ -19,6 +19,9 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
 from lockstep.errors import CycleError, DuplicateNameError, FunctionError
 
+_MOST_PLANS = 1_000
+"""Plans that a graph keeps: requests with wrong fields ask for ever other columns."""
+
 
 class Graph:
     """The columns of a pipeline and what each is computed from.
@@ -219,6 +222,8 @@ class Graph:
         if plan is None:
             needed = self._needed(given, wanted)
             nodes = [node for node in self.nodes.values() if node in needed]
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
             plan = self._plans[(given, wanted)] = plan_of(nodes, self._dtypes)
         return plan
 

@@ -8,7 +8,7 @@ go through the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import add
@@ -240,25 +240,35 @@ class RowRules:
         """
         self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
 
-    def reasons(
-        self, columns: Columns, row: int, without: Collection[str] = ()
-    ) -> tuple[Reason, ...]:
+    def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
         """All that is wrong with a row; empty if the rules accept it.
 
         Args:
             columns: Columns in canonical form.
             row: Position of the row.
-            without: Columns whose values are not known: rules about them are left out.
         """
+        return tuple(
+            _reason(rule, [_readable(value, columns[name]) for name, value in values.items()])
+            for rule, values in self._broken(columns, row)
+        )
+
+    def wrong(self, columns: Columns, row: int) -> frozenset[str]:
+        """The columns of the rules that a row breaks; as `reasons`."""
+        return frozenset(name for rule, _ in self._broken(columns, row) for name in rule.columns)
+
+    def about(self, columns: Collection[str]) -> RowRules:
+        """The rules that are about some columns, and about no others."""
+        own = tuple(rule for rule in self.rules if all(name in columns for name in rule.columns))
+        return RowRules(self.suite, own, self.skipped)
+
+    def _broken(self, columns: Columns, row: int) -> Iterator[tuple[Rule, dict[str, Any]]]:
+        """The rules that a row breaks, each with the values of its columns."""
         arrays = self._arrays(columns)
         values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
-        tests = self._plan(arrays).tests
-        return tuple(
-            _reason(rule, [_readable(values[name], columns[name]) for name in rule.columns])
-            for rule, test in zip(self.rules, tests, strict=True)
-            if not any(name in without for name in rule.columns)
-            and not _passes(test, [values[name] for name in rule.columns])
-        )
+        for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True):
+            own = {name: values[name] for name in rule.columns}
+            if not _passes(test, [*own.values()]):
+                yield rule, own
 
     def _arrays(self, columns: Columns) -> Sequence[Array]:
         try:

@@ -136,7 +136,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     done: list[IngestedUnit] = []
     counts: list[Attempted[SuiteCounts]] = []
     try:
-        for unit in work.executor_for(tasks).map(ingest_unit, live, tasks):
+        for unit in _ingested(work.executor_for(tasks), live, tasks):
             attempt.written.update(unit.files)
             counts = [summed([*counts, unit.counts])]
             done.append(replace(unit, counts=_ADDED))
@@ -268,6 +268,22 @@ def score_units(
         sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
         environments=sorted({unit.fingerprint for unit in done}),
     )
+
+
+def _ingested(
+    executor: Executor, live: LoadedVersion, tasks: Iterable[IngestTask]
+) -> Iterator[IngestedUnit]:
+    """The ingested units, in order; where a row ends the process, without computing any."""
+    left = deque(tasks)
+    while left:
+        try:
+            for unit in executor.map(ingest_unit, live, list(left)):
+                left.popleft()
+                yield unit
+        except LostWorkerError:
+            if left[0].is_deadly:
+                raise
+            left[0] = replace(left[0], is_deadly=True)
 
 
 def _scored(

@@ -36,7 +36,8 @@ from lockstep.constraints.view import by_clock
 from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
-from lockstep.rules.row_rules import RowRules, applicable_rules
+from lockstep.rules.record_rules import RecordRules
+from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.repeated import read_keys, write_keys
@@ -70,6 +71,7 @@ class IngestTask:
         max_quarantined: Largest share of rows that may be quarantined.
         day: The day of all rows, counted from 1970; None where each has the day of its event.
         back: The rows of the batch that a person puts back.
+        is_deadly: Whether a process ended that computed its refused rows: none is computed.
     """
 
     unit: Unit = field(repr=False)
@@ -80,6 +82,7 @@ class IngestTask:
     max_quarantined: float
     day: int | None
     back: Sequence[RowBack]
+    is_deadly: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +244,10 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     key = live.pipeline.key
     back = with_rows_back(task.unit.read(schema), schema, task.back)
     rows = back.rows
-    ingested, keep = ingest(rows, schema, suite, task.max_quarantined, back.accepted)
+    computed = () if task.is_deadly else row_rules(live)
+    rules = RecordRules(live.pipeline, compile_rules(suite), computed)
+    with guarding():
+        ingested, keep = ingest(rows, schema, rules, task.max_quarantined, back.accepted)
     accepted = rows.columns if keep.all() else take_rows(rows.columns, keep)
     wrong = (*ingested.refused.rows, *ingested.broken.rows)
     aside = quarantine_table(wrong, ingested.duplicates.rows)

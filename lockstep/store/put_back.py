@@ -190,7 +190,7 @@ def _corrected(rows: Decoded, schema: Schema, records: Mapping[int, Mapping[str,
         (rows.rows, rows.columns), (at[new.rows], {**new.columns, **numbered}), at
     )
     _, unfit = _merged(
-        (np.array([row.row for row in rows.rejected], np.int64), rows.unfit),
+        (np.array([row.row for row in rows.misfits], np.int64), rows.unfit),
         (np.array([row.row for row in refused], np.int64), new.unfit),
         at,
     )

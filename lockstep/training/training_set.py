@@ -32,7 +32,8 @@ from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.errors import FitError, FunctionError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
-from lockstep.rules.row_rules import applicable_rules, part
+from lockstep.rules.record_rules import RecordRules
+from lockstep.rules.row_rules import applicable_rules, compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import blocking
@@ -102,7 +103,8 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         except UnreadableError as error:
             return _unread(declared, attempt, error)
         suite = declared.suites_json()["input"]
-        ingested, is_kept = ingest(rows, schema, suite, declared.max_quarantined)
+        rules = RecordRules(declared.pipeline, compile_rules(suite))
+        ingested, is_kept = ingest(rows, schema, rules, declared.max_quarantined)
         results = {
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(

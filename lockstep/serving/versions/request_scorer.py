@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import FunctionError, LockstepError, RefusedRowsError
 from lockstep.parity.wire import wire_record
+from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules, part
 from lockstep.serving.versions.cache import Cache
 from lockstep.serving.versions.leases import Lease
@@ -117,6 +118,7 @@ class Scorer:
         names: The columns of an answer: key, event time and outputs.
         header: The header of a response that names this version.
         pipeline: The compiled pipeline.
+        record_rules: All of these rules, for records that are refused.
     """
 
     loaded: LoadedVersion
@@ -130,9 +132,12 @@ class Scorer:
     names: tuple[str, ...] = field(init=False, repr=False)
     header: tuple[bytes, bytes] = field(init=False, repr=False)
     pipeline: Pipeline = field(init=False, repr=False)
+    record_rules: RecordRules = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pipeline", self.compiled.pipeline)
+        every = RecordRules(self.pipeline, self.rules, self.computed_rules)
+        object.__setattr__(self, "record_rules", every)
         asked = [name for rules in self.computed_rules for name in rules.columns]
         wanted = tuple(dict.fromkeys((*self.pipeline.graph.outputs, *asked)))
         object.__setattr__(self, "wanted", wanted)
@@ -224,31 +229,41 @@ class Scorer:
         return [{**record, field.name: row} for row, record in enumerate(request)]
 
     def _accepted(self, records: Sequence[Record]) -> Decoded:
-        """The rows that fit their declaration and the row rules, and the others as rejected."""
+        """The rows that fit their declaration and the row rules, and the others as rejected.
+
+        Each of the others has all that is wrong with it. A response gives so many reasons, and of
+        no more rows more is looked for than the first.
+        """
         schema = self.pipeline.record_schema
-        decoded = self._by_rules(self._with_rules(decode(records, schema)))
-        if decoded.ignored and self.strict:
-            decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
-        return decoded
+        decoded = self._with_rules(decode(records, schema))
+        strange = undeclared(records, schema) if decoded.ignored and self.strict else {}
+        decoded = self._by_rules(decoded, strange)
+        return set_aside(decoded, strange, self.pipeline.key) if strange else decoded
 
     def _with_rules(self, decoded: Decoded) -> Decoded:
-        """Decoded rows, the rejected ones also with the rules that their readable fields break.
-
-        A response gives so many reasons, and no more rows are looked at.
-        """
+        """Decoded rows, the rejected ones also with the rules that their right values break."""
         if not decoded.rejected:
             return decoded
-        rejected = list(decoded.rejected)
-        for place, row in enumerate(rejected[: RefusedRowsError.most_reasons]):
-            unreadable = {reason.column for reason in row.reasons}
-            broken = self.rules.reasons(decoded.unfit, place, unreadable)
-            rejected[place] = replace(row, reasons=row.reasons + broken)
-        return replace(decoded, rejected=tuple(rejected))
+        most = RefusedRowsError.most_reasons
+        first, others = decoded.rejected[:most], decoded.rejected[most:]
+        reasons = self.record_rules.of_unfit(take_rows(decoded.unfit, slice(most)), first)
+        all_told = (replace(row, reasons=own) for row, own in zip(first, reasons, strict=True))
+        return replace(decoded, rejected=(*all_told, *others))
 
-    def _by_rules(self, decoded: Decoded) -> Decoded:
+    def _by_rules(self, decoded: Decoded, strange: Collection[int] = ()) -> Decoded:
+        """The rows that keep the rules; of the others, and of strange ones, what else is wrong."""
         refusals = self.rules.apply(decoded.columns)
-        refused = {row: refusals.reasons(row) for row in refusals.rows}
-        return self._set_aside(decoded, refused) if refused else decoded
+        places = refusals.rows
+        if strange:
+            places = sorted({*places, *np.flatnonzero(np.isin(decoded.rows, [*strange])).tolist()})
+        if not places:
+            return decoded
+        refused = {place: refusals.reasons(place) for place in places}
+        first = places[: RefusedRowsError.most_reasons]
+        further = self.record_rules.further(decoded.columns, first)
+        for place, reasons in zip(first, further, strict=True):
+            refused[place] += reasons
+        return self._set_aside(decoded, {place: why for place, why in refused.items() if why})
 
     def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
         """Decoded rows with their fields and outputs, from the cache or computed."""

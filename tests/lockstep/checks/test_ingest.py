@@ -10,12 +10,14 @@ from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
 from lockstep.columns.files import decode_file
+from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suite_results import SuiteResult
 from lockstep.suites.validation import validate
 
 SCHEMA = ASSETS.pipeline.joint_schema
 SUITE = ASSETS.suites.to_json("input")
+RULES = RecordRules(ASSETS.pipeline, compile_rules(SUITE))
 FRAME = history().head(60)
 FRAME.loc[FRAME.index[0], "price"] = -1.0
 ROWS = decode(FRAME, SCHEMA)
@@ -37,7 +39,7 @@ def test_both_refuse_the_same_rows(result: SuiteResult) -> None:
 
 
 def test_a_refused_row_is_set_aside_and_warns() -> None:
-    ingested, _ = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(ROWS, SCHEMA, RULES, ASSETS.max_quarantined)
     found = check_input_suite(ingested, ROWS.columns, SUITE, lambda told: None)
     assert (found.result, found.column) == ("warned", "price")
     assert found.numbers["set aside"] == len(ingested.broken) == 1
@@ -45,7 +47,7 @@ def test_a_refused_row_is_set_aside_and_warns() -> None:
 
 def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() -> None:
     nothing = decode(FRAME.head(0), SCHEMA)
-    ingested, _ = ingest(nothing, SCHEMA, SUITE, ASSETS.max_quarantined)
+    ingested, _ = ingest(nothing, SCHEMA, RULES, ASSETS.max_quarantined)
     decoding = check_decoding(ingested)
     assert decoding.result == "warned"
     assert decoding.summary == "no rows came: the delivery has columns, and no row"
@@ -62,7 +64,7 @@ def test_malformed_lines_are_told_by_their_number_and_count_as_rows_set_aside(
     lines = history().head(60).to_csv(index=False).splitlines(keepends=True)
     path = tmp_path / "orders.csv"
     path.write_text("".join((*lines[:7], *["cut\n"] * cut, *lines[7 + cut :])))
-    ingested, _ = ingest(decode_file(path, SCHEMA), SCHEMA, SUITE, 0.05)
+    ingested, _ = ingest(decode_file(path, SCHEMA), SCHEMA, RULES, 0.05)
     decoding = check_decoding(ingested)
     assert (decoding.result, decoding.column) == (result, None)
     assert decoding.numbers["refused"] == cut

@@ -325,9 +325,11 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     frame = pd.DataFrame({"name": names, "size": np.linspace(100, 200, 24)})
     history = decode(frame.assign(kilos=frame["size"] * 3), pipeline.joint_schema)
     source = FunctionSource(lambda: frame)
-    declared = PipelineAssets(pipeline=pipeline, history=source, max_quarantined=0.5)
+    suites = Suites(features=demanding_doubled)
+    declared = PipelineAssets(pipeline=pipeline, history=source, suites=suites, max_quarantined=0.5)
     version = version_without_registry(declared, history.columns, tmp_path / "version")
-    frame.loc[15, "size"] = 13.0
+    frame.loc[[15, 21], "size"] = 13.0
+    frame.loc[21, "name"] = None  # it is not ingested, and its feature has a rule
     frame.to_csv(tmp_path / "things.csv", index=False)
 
     rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=4)
@@ -339,7 +341,17 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     aside = work.records.demand(FILE).read("scored_quarantine").to_pylist()
     assert [(row["row"], row["key"]) for row in aside] == [(15, "thing 15")]
     assert "the process that computes it ends" in aside[0]["reasons"]
-    assert found.published.counts == {"published": 23}
+    assert found.published.counts == {"published": 22}
+    (unfit,) = work.records.demand(FILE).read("batch_quarantine").to_pylist()
+    assert (unfit["row"], unfit["columns"]) == (21, ["name"])
+
+
+def demanding_doubled() -> Any:
+    from great_expectations import ExpectationSuite
+    from great_expectations import expectations as gxe
+
+    positive = gxe.ExpectColumnValuesToBeBetween(column="doubled", min_value=0, severity="critical")
+    return ExpectationSuite(name="things features", expectations=[positive])
 
 
 def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorded(

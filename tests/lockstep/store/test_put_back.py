@@ -1,6 +1,6 @@
 """Rows that were set aside are put back, corrected or as they are, in their own places."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.ingest import Ingested, ingest
 from lockstep.columns.aside import record_digest
 from lockstep.columns.decode import Decoded, Rejected, decode
+from lockstep.columns.files import decode_file
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import take_rows
 from lockstep.errors import DamagedError
+from lockstep.rules.record_rules import RecordRules
+from lockstep.rules.row_rules import compile_rules
 from lockstep.store.partition_records import Records
 from lockstep.store.put_back import RowBack, put_back, read_put_back, with_rows_back
 
@@ -31,6 +34,8 @@ SUITE = {
         }
     ],
 }
+
+RULES = RecordRules(ASSETS.pipeline, compile_rules(SUITE))
 
 
 def delivery(**changed: dict[int, Any]) -> pd.DataFrame:
@@ -62,7 +67,7 @@ class PartedRows:
 
 def parted(rows: Decoded, back: list[RowBack]) -> PartedRows:
     found = with_rows_back(rows, SCHEMA, back)
-    ingested, keep = ingest(found.rows, SCHEMA, SUITE, 1.0, found.accepted)
+    ingested, keep = ingest(found.rows, SCHEMA, RULES, 1.0, found.accepted)
     return PartedRows(take_rows(found.rows.columns, keep), ingested)
 
 
@@ -89,6 +94,19 @@ def test_a_corrected_row_takes_its_place_whether_it_broke_a_rule_or_did_not_fit(
     assert now.columns["items"][4] == 7
     assert now.columns["order_id"].tolist() == delivered().columns["order_id"].tolist()
     assert now.ingested.counts == {"rows_in": 10, "accepted": 10, "quarantined": 0, "duplicates": 0}
+
+
+def test_a_corrected_row_takes_its_place_among_malformed_lines(tmp_path: Path) -> None:
+    frame = delivery(items={4: "many"})
+    header, *lines = frame.to_csv(index=False).splitlines()
+    lines[2:2] = ["this is no row"]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    rows = decode_file(path, SCHEMA)
+    row = next(row for row in aside(parted(rows, [])) if row.key is not None)
+    now = parted(rows, [corrected(replace(row, row=4), items=7)])
+    assert [left.key for left in aside(now)] == [None]
+    assert now.columns["items"][4] == 7
 
 
 def test_a_row_that_is_corrected_wrongly_is_set_aside_again_and_can_be_corrected_again() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.ingest import ingest
 from lockstep.columns.decode import decode
 from lockstep.rules.row_rules import compile_rules
 from lockstep.scoring.rows import compute_rows
@@ -64,6 +65,31 @@ def test_a_row_that_breaks_a_row_rule_is_rejected_with_the_rule(
     (rejected,) = answer.rejected
     assert rejected.row == 1
     assert [reason.column for reason in rejected.reasons] == ["price"]
+
+
+def test_a_record_is_told_all_of_its_reasons_and_the_same_as_in_a_batch(
+    scorer: Scorer, loaded: LoadedVersion, orders: Records
+) -> None:
+    region = {"column": "region", "value_set": ["home"]}
+    suite = {"name": "features", "expectations": [_critical("in_set", region)]}
+    strict = replace(scorer, computed_rules=(compile_rules(suite),))
+    wrong = {"gift": "perhaps", "items": 0, "country": "US"}
+    asked = [{**orders[0], **wrong}, {**orders[1], "items": 0, "country": "US"}, orders[2]]
+
+    answer = told(strict.answer([[*asked, {**orders[3], "country": "US", "colour": "red"}]])[0])
+
+    reasons = [[reason.column for reason in row.reasons] for row in answer.rejected]
+    assert reasons[:2] == [["gift", "items", "region"], ["items", "region"]]
+    assert reasons[-1] == ["region", ""]
+    rows, schema = decode(asked, loaded.pipeline.record_schema), loaded.pipeline.record_schema
+    ingested, _ = ingest(rows, schema, strict.record_rules, 1.0)
+    in_batch = (*ingested.refused.rows, *ingested.broken.rows)
+    assert [row.reasons for row in in_batch] == [row.reasons for row in answer.rejected[:2]]
+
+
+def _critical(kind: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    type_ = f"expect_column_values_to_be_{kind}"
+    return {"type": type_, "kwargs": kwargs, "severity": "critical"}
 
 
 @pytest.fixture
