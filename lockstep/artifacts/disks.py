@@ -15,6 +15,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FAILING = (errno.EIO, errno.ESTALE)
 
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+"""Modes of files and folders that nobody but their owner may look into."""
+
 
 @contextmanager
 def at_place(path: Path) -> Iterator[None]:
@@ -83,18 +86,20 @@ def replace_file(
 
     Args:
         path: Its place.
-        write: Writes the file of the given name, with the permissions that the umask leaves.
+        write: Writes the file of the given name, with the permissions that the umask leaves; in a
+            private folder it is private then.
         is_last: Whether its name has to last; no if another file of its folder follows, with which
             names are flushed.
         by: The file that is written first, on the same disk, where only one process at a time
             writes this one: what a killed process leaves there is overwritten. By default a new one
             in its folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = by or path.parent / f".writing-{uuid4().hex}.tmp"
     try:
         with at_place(path):
             write(str(temporary))
+            as_private_as_folder(temporary, path.parent)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -102,6 +107,33 @@ def replace_file(
                 flush_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path, *, private: bool = False) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Each is private if the folder is that it is in, and otherwise as the umask says.
+
+    Args:
+        path: The folder.
+        private: Whether it is private wherever it is; one that exists stays as it is.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    is_private = private or _is_private(path.parent)
+    path.mkdir(mode=PRIVATE_FOLDER if is_private else 0o777, exist_ok=True)
+
+
+def as_private_as_folder(file: Path, folder: Path) -> None:
+    """Make a file private that is in a private folder, or written for it."""
+    if _is_private(folder) and not _is_private(file):
+        file.chmod(PRIVATE)
+
+
+def _is_private(path: Path) -> bool:
+    """Whether nobody but its owner may look into a file or folder."""
+    return not path.stat().st_mode & 0o077
 
 
 def flush_directory(directory: Path) -> None:

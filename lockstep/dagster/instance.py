@@ -95,6 +95,7 @@ def prepare_instance(home: Home) -> Path:
             "stay."
         )
     try:
+        home.prepare()
         path.mkdir(parents=True, exist_ok=True)
         if _read_settings(path) in (None, *_OLDER):
             replace_text(path / _FILE, _SETTINGS)

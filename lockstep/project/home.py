@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.disks import make_folder
 from lockstep.project.addresses import Addresses, read_addresses
 from lockstep.project.object_stores import StoreAddress
 
@@ -38,6 +39,16 @@ class Home:
     ray: str | None = None
     shared: Path | None = None
     deliveries: str | None = None
+
+    def prepare(self) -> None:
+        """Make the folders that hold rows, open to nobody but their owner.
+
+        Those that exist stay as they are, and a shared folder is as its owner made it. What is
+        written in a folder is private if that is, and otherwise as the umask says.
+        """
+        for folder in (self.cache, self.data, self.mlflow, self.dagster):
+            if folder.is_relative_to(self.path):
+                make_folder(folder, private=True)
 
     @property
     def dagster(self) -> Path:

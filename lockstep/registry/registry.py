@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import Evidence
+from lockstep.artifacts.disks import make_folder
 from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
@@ -287,7 +288,7 @@ class VersionFiles:
 
     def _fetch(self, version: Version, directory: Path) -> None:
         """Fetch a version's files to a directory, which appears when all are complete."""
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(directory.parent)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as fetched:
             model = self._download(version, fetched)
             check_surroundings(model, version)

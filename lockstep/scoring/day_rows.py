@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.columns.kinds import Columns, Ints, Kind
 from lockstep.columns.tables import from_arrow, stacked, take_rows, to_arrow
 
@@ -72,6 +73,7 @@ def write_days(folder: Path, unit: int, columns: Columns, days: Ints) -> None:
     path = str(_path(folder, unit))
     with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as stream:
         stream.write_table(table)
+    as_private_as_folder(_path(folder, unit), folder)
 
 
 def forget_days(folder: Path, units: int) -> None:

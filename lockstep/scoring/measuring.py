@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import take_rows
@@ -113,7 +114,9 @@ def remember_days(live: LoadedVersion, task: DaysTask) -> None:
     """
     view = task.open(live).view
     kept = live.constraints.remembered(view, task.partition)
-    _path(task.folder, task.block.number).write_bytes(msgspec.msgpack.encode(kept))
+    path = _path(task.folder, task.block.number)
+    path.write_bytes(msgspec.msgpack.encode(kept))
+    as_private_as_folder(path, task.folder)
 
 
 def measure_days(live: LoadedVersion, task: DaysTask) -> MeasuredDays:

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.disks import flush_directory, replace_file, replace_text
+from lockstep.artifacts.disks import (
+    as_private_as_folder,
+    flush_directory,
+    make_folder,
+    replace_file,
+    replace_text,
+)
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
@@ -209,7 +215,7 @@ class Attempt:
         if origin is not None:
             origin.verify(begun.files)
         shutil.rmtree(begun.folder, ignore_errors=True)  # of a process that was killed here
-        begun.folder.mkdir(parents=True)
+        make_folder(begun.folder)
         if origin is not None:
             for name in begun.files:
                 _link(origin.path(name), begun.path(name))
@@ -544,3 +550,4 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+        as_private_as_folder(target, target.parent)

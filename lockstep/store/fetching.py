@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.disks import as_private_as_folder, make_folder, replace_text
 from lockstep.columns.plain import shown_name
 from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject
 from lockstep.store.inbox import (
@@ -200,7 +200,7 @@ class _Fetching:
         """Copy a delivery further; whether it is whole now."""
         target = self._scratch / each.mark
         wanted = list(each.wanted())
-        (target if each.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
+        make_folder(target if each.is_folder else target.parent)
         for address, stored in wanted:
             file = target / stored.name if each.is_folder else target
             if not self._copy_object(address, stored, file):
@@ -218,6 +218,7 @@ class _Fetching:
     def _copy_object(self, address: StoreAddress, stored: StoredObject, file: Path) -> bool:
         """Copy an object further; whether the file has all of its bytes now."""
         with file.open("ab") as copy:
+            as_private_as_folder(file, file.parent)
             done = copy.tell()
             while done < stored.size and self._may_read():
                 data = address.read(done, min(done + BLOCK_BYTES, stored.size))

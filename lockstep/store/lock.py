@@ -20,6 +20,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TextIO
 
+from lockstep.artifacts.disks import as_private_as_folder, make_folder
 from lockstep.errors import LockedError
 
 WAIT_SECONDS = 60.0
@@ -71,8 +72,9 @@ def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[Non
     Raises:
         LockedError: Another process still holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("a+", encoding="utf-8") as file:
+        as_private_as_folder(path, path.parent)
         until = time.monotonic() + wait
         while not _try(file):
             if time.monotonic() >= until:

@@ -12,7 +12,13 @@ from errno import EIO
 from pathlib import Path
 from typing import TypeAlias
 
-from lockstep.artifacts.disks import flush_directory, replace_file
+from lockstep.artifacts.disks import (
+    PRIVATE,
+    PRIVATE_FOLDER,
+    flush_directory,
+    make_folder,
+    replace_file,
+)
 from lockstep.errors import DamagedSegmentError
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
@@ -35,7 +41,6 @@ Rest: TypeAlias = Callable[[], object]
 
 ASIDE = "torn"
 """The folder beside the segments for incomplete bytes that a killed process left."""
-PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 """Permissions of the log's files and folders: they hold what people asked."""
 _LOCK = ".lock"
 """Held while segments are begun or recovered."""
@@ -279,9 +284,7 @@ def alone_in(folder: Path, lock: str) -> Iterator[None]:
 
 def prepare_folder(folder: Path) -> None:
     """Make the folder of a log, or close one to strangers that an older Lockstep left open."""
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    make_folder(folder, private=True)
     status = folder.stat()
     if status.st_mode & 0o007 and status.st_uid == os.geteuid():
         folder.chmod(status.st_mode & ~0o007)
