@@ -47,8 +47,7 @@ _MALFORMED = (
     "encoding."
 )
 _NO_ROWS = (
-    "Ask upstream whether rows are lacking, and have them delivered; then: AGAIN. A day that never "
-    "has any is left out by its calendar: Calendar(..., weekdays=..., holidays=...)."
+    "Ask upstream whether rows are lacking, and have them delivered; then: AGAIN. WITHOUT_ROWS."
 )
 _REPEATED = (
     "Have each row delivered once; or declare as Key a column that no two rows share, if need be "

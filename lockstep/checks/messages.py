@@ -68,6 +68,20 @@ class Place:
         return f"drop the corrected file into the inbox; the same content again: `{self.again}`"
 
     @property
+    def without_rows(self) -> str:
+        """What of a delivery that has no rows by right."""
+        if self.is_file:
+            return (
+                "If there were none to deliver, nothing is to do: a file without rows is not scored"
+            )
+        if self.asset.split("/")[1:2] == ["daily"]:
+            return (
+                "A day that never has any is left out by its calendar: Calendar(..., weekdays=..., "
+                "holidays=...)"
+            )
+        return "A fit needs rows"
+
+    @property
     def again(self) -> str:
         """The command that makes the checked asset again."""
         kind = self.asset.rpartition("/")[2]
@@ -128,7 +142,12 @@ def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:
         result: Its result; without it COLUMN and KEY stay as they are.
     """
     todo, place = _by_own_name(todo, place)
-    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": place.corrected}
+    words = {
+        "--day DAY": place.option,
+        "PIPELINE": place.pipeline,
+        "AGAIN": place.corrected,
+        "WITHOUT_ROWS": place.without_rows,
+    }
     if result is not None and result.column is not None:
         words["COLUMN"] = shlex.quote(result.column)
     if result is not None and result.keys:

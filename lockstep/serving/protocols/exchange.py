@@ -23,7 +23,7 @@ from lockstep.errors import (
 )
 from lockstep.serving.protocols.asgi import Headers, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.bodies import DisconnectedError
-from lockstep.serving.protocols.json_bodies import ReadOptions
+from lockstep.serving.protocols.json_bodies import ReadOptions, UnnamedRecords
 from lockstep.serving.protocols.options import Options
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.asked import ID_HEADER, Asked, Client
@@ -127,11 +127,15 @@ def _as_sent(
     rejected: Sequence[Rejected], records: Sequence[Record], schema: Schema
 ) -> tuple[Rejected, ...]:
     """Rejected rows whose reasons name each field as their client does, or as data calls it."""
-    if not schema.aliases:
+    places = records.places if isinstance(records, UnnamedRecords) else {}
+    if not schema.aliases and not places:
         return tuple(rejected)
 
     def named(reason: Reason, record: Record) -> Reason:
         name = reason.column
+        if name in places:
+            refusal = f"{reason.refusal} (value {places[name]} of the row)"
+            return replace(reason, column=schema[name].alias or name, refusal=refusal)
         if name in record or name not in schema:
             return reason
         return replace(reason, column=schema[name].alias or name)

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from lockstep.columns.plain import listed
-from lockstep.columns.schema import Schema
+from lockstep.columns.plain import counted, listed
+from lockstep.columns.schema import Field, Schema
 from lockstep.errors import RefusedTableError, TooLargeError, UnreadableBodyError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
@@ -92,26 +92,43 @@ class ReadOptions(msgspec.Struct, frozen=True):
         if faults:
             raise RefusedTableError(f"The table {' and '.join(faults)}: see {schema.name}.")
 
-    def names_by_place(self, width: int) -> list[str]:
+    def names_by_place(self, width: int, which: str) -> list[str]:
         """Names of the fields by their place, where rows are lists of values without names.
 
         A key that is the row's number may be left out.
 
         Args:
             width: Number of values of a row.
+            which: The row, for messages.
 
         Raises:
             RefusedTableError: There are not as many values as fields.
         """
+        fields = self._fields(width)
+        if width != len(fields):
+            raise RefusedTableError(f"{which} {self.misfit(width)}")
+        return [field.name for field in fields]
+
+    def misfit(self, width: int) -> str:
+        """How a row without names of so many values does not have one for each field."""
+        fields = self._fields(width)
+        names = [field.alias or field.name for field in fields]
+        fault = (
+            f"value {width + 1}, of {names[width]}, is lacking"
+            if width < len(names)
+            else f"value {len(names) + 1} comes after the last field, {names[-1]}"
+        )
+        return (
+            f"has {counted(width, 'value')}, and {self.schema.name} "
+            f"{counted(len(names), 'field')}: "
+            f"{fault}. Give one for each, in their order: see /docs."
+        )
+
+    def _fields(self, width: int) -> list[Field]:
         fields = list(self.schema)
         if width == len(fields) - 1:
             fields = [field for field in fields if not field.is_row_number]
-        if width != len(fields):
-            raise RefusedTableError(
-                f"A row without names has {width} values, and {self.schema.name} "
-                f"{len(fields)} fields: give one for each, in their order: see /docs."
-            )
-        return [field.name for field in fields]
+        return fields
 
     def demand_short(self, records: Iterable[Record]) -> None:
         """Check that no text of a large body is too long.
@@ -125,6 +142,18 @@ class ReadOptions(msgspec.Struct, frozen=True):
                 raise TooLargeError(
                     f"A text of row {row} is too long: it has at most {longest:,} characters."
                 )
+
+
+class UnnamedRecords(list[Record]):
+    """Records that came as lists of values, without names.
+
+    Attributes:
+        places: By field, the number of its value in a row, from 1.
+    """
+
+    def __init__(self, names: Sequence[str], records: Iterable[Record]) -> None:
+        super().__init__(records)
+        self.places = {name: place for place, name in enumerate(names, 1)}
 
 
 def parse_json(body: bytes, *, strict: bool = True) -> Any:
@@ -216,7 +245,7 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
         raise UnreadableBodyError("dataframe_split is an object with `columns` and `data`.")
     if not {"columns", "data"} <= value.keys() <= {"columns", "data", "index"}:
         raise UnreadableBodyError("dataframe_split has `columns` and `data`, and may have `index`.")
-    columns, data = value["columns"], value["data"]
+    columns, data, is_unnamed = value["columns"], value["data"], False
     if not isinstance(columns, list) or not isinstance(data, list):
         raise UnreadableBodyError("`columns` and `data` of dataframe_split are lists.")
     reading.demand_room(len(data))
@@ -225,7 +254,8 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
             raise UnreadableBodyError(
                 "`columns` of dataframe_split are texts, or the numbers 0, 1, 2 and so on."
             )
-        columns = reading.names_by_place(len(columns))
+        columns = reading.names_by_place(len(columns), "A row of dataframe_split")
+        is_unnamed = True
     if not all(type(name) is str for name in columns):
         raise UnreadableBodyError("`columns` of dataframe_split are texts.")
     reading.demand_columns(columns)
@@ -235,7 +265,8 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
             raise UnreadableBodyError(
                 f"Row {place} of dataframe_split is not a list of {width} values, one a column."
             )
-    return [dict(zip(columns, row, strict=True)) for row in data]
+    records = (dict(zip(columns, row, strict=True)) for row in data)
+    return UnnamedRecords(columns, records) if is_unnamed else list(records)
 
 
 def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]:
@@ -249,12 +280,17 @@ def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]
     if not isinstance(value, list):
         raise UnreadableBodyError(f"{name} is a list of records, objects with named fields.")
     reading.demand_room(len(value))
-    if name in ("instances", "inputs") and value and set(map(type, value)) == {list}:
-        widths = set(map(len, value))
-        if len(widths) > 1:
-            raise UnreadableBodyError(f"The rows of {name} are not of one length.")
-        names = reading.names_by_place(widths.pop())
-        return [dict(zip(names, row, strict=True)) for row in value]
+    if name in ("instances", "inputs") and value and type(value[0]) is list:
+        for place, row in enumerate(value):
+            if type(row) is not list:
+                raise UnreadableBodyError(f"Row {place} of {name} is no list of values, as row 0.")
+        widths = [len(row) for row in value]
+        if len(set(widths)) > 1:
+            fits = [width == len(reading.schema.names) for width in widths]
+            place = fits.index(False)
+            raise UnreadableBodyError(f"Row {place} of {name} {reading.misfit(widths[place])}")
+        names = reading.names_by_place(widths[0], f"Row 0 of {name}")
+        return UnnamedRecords(names, (dict(zip(names, row, strict=True)) for row in value))
     most = len(reading.schema.names) + _MORE
     for place, row in enumerate(value):
         if type(row) is not dict:

@@ -7,6 +7,7 @@ import pytest
 
 from assets.orders import ASSETS, history
 from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
+from lockstep.checks.messages import Message, Place
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
 from lockstep.columns.files import decode_file
@@ -55,6 +56,18 @@ def test_a_delivery_with_a_header_alone_says_that_no_rows_came_and_what_to_do() 
     assert suite.result == "failed"
     assert suite.summary.startswith("No rows came. ")
     assert all(one.todo.startswith("Ask upstream whether rows are") for one in (decoding, suite))
+    told = {
+        asset: str(Message.of("decoding", decoding, Place(f"orders/{asset}", partition)))
+        for asset, partition in {
+            "inbox/batch": "a.csv",
+            "daily/batch": "2020-03-01",
+            "history": None,
+        }.items()
+    }
+    assert "nothing is to do: a file without rows is not scored." in told["inbox/batch"]
+    assert "drop the corrected file into the inbox" in told["inbox/batch"]
+    assert "left out by its calendar: Calendar(" in told["daily/batch"]
+    assert "Calendar" not in told["inbox/batch"] + told["history"]
 
 
 @pytest.mark.parametrize(("cut", "told", "result"), [(1, "row", "warned"), (20, "rows", "failed")])

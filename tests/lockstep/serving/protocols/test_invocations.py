@@ -105,6 +105,40 @@ def test_values_without_names_are_the_fields_in_their_order(
 
 
 @pytest.mark.parametrize("form", NAMELESS)
+def test_a_wrong_value_without_a_name_is_told_by_its_place_and_field(
+    client: Client, orders: Records, loaded: LoadedVersion, form: str
+) -> None:
+    names = loaded.pipeline.record_schema.names
+    rows = [[order[name] for name in names] for order in orders[:2]]
+    rows[1][names.index("items")] = "many"
+
+    told = client.post("/invocations", NAMELESS[form](rows))
+
+    (reason,) = told.json()["rows"][0]["reasons"]
+    assert told.json()["rows"][0]["row"] == 1
+    assert (reason["column"], reason["rule"]) == ("items", "type")
+    assert reason["message"].endswith(f"(value {names.index('items') + 1} of the row)")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: row[:3], "Row 1 of instances has 3 values, and Order 8 fields: value 4, of "),
+        (lambda row: [*row, 1], "Row 1 of instances has 9 values, and Order 8 fields: value 9 "),
+        (lambda row: {"price": 1}, "Row 1 of instances is no list of values, as row 0."),
+    ],
+)
+def test_a_list_of_another_length_is_told_by_its_row_place_and_field(
+    client: Client, orders: Records, loaded: LoadedVersion, change: Any, message: str
+) -> None:
+    names = loaded.pipeline.record_schema.names
+    rows = [[order[name] for name in names] for order in orders[:2]]
+    told = client.post("/invocations", {"instances": [rows[0], change(rows[1])]})
+    assert told.status == 400
+    assert told.json()["message"].startswith(message)
+
+
+@pytest.mark.parametrize("form", NAMELESS)
 def test_as_many_values_as_fields_are_needed_without_names(client: Client, form: str) -> None:
     told = client.post("/invocations", NAMELESS[form]([[1, 2, 3]]))
 
