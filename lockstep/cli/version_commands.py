@@ -164,8 +164,9 @@ def versions(
     if diff is not None:
         _show_differences(pipeline, *diff, as_json)
         return
-    declared, registry = context.pipeline(pipeline), context.registry()
-    state = context.live(declared.name).state()
+    declared = context.pipeline(pipeline)
+    serving = context.live(declared.name)
+    registry, state = serving.registry, serving.state()
     facts = [
         VersionFacts.of(registry, version, state.decisions)
         for version in registry.versions(declared.name)
@@ -187,6 +188,8 @@ def versions(
     for version in facts:
         if version.damage is not None:
             say(f"Version {version.version} cannot be used: {version.damage}")
+    for sentence in registry.mended():
+        say(sentence)
 
 
 def _show_differences(pipeline: str, before: int, after: int, as_json: bool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
+import logging
 import os
 import re
 import sqlite3
@@ -20,14 +22,19 @@ from lockstep.registry.locations import is_of_home, location, move_locations
 
 if TYPE_CHECKING:
     import sqlalchemy
+    import tenacity
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LONGEST = 5.0
-"""Seconds after which no further attempt starts."""
+_LONGEST = 20.0
+"""Seconds after which no further attempt starts: one that timed out is made again."""
+_PATIENT, _MUCH_LONGER, _LONGEST_WAIT = 5, 600.0, 30.0
+"""Where hours of work hang on a request: so many times as many attempts, and seconds."""
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -58,6 +65,17 @@ class Connection:
         self.artifact_root = root.resolve() if root is not None else None
         self.attempts = attempts
         self.wait = wait
+        self.longest = _LONGEST
+
+    def patient(self) -> Connection:
+        """The same connection, which tries for minutes while a server does not answer.
+
+        A database is not waited for: its disk is full, or closed.
+        """
+        patient = copy.copy(self)
+        if self.is_remote:
+            patient.attempts, patient.longest = _PATIENT * self.attempts, _MUCH_LONGER
+        return patient
 
     @property
     def shown_uri(self) -> str:
@@ -127,7 +145,9 @@ class Connection:
             move_locations(connection, root)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a method of the client.
+        """Call a method of the client, again where no answer came.
+
+        It may have been carried out, and its answer lost: it has to be safe to repeat.
 
         Raises:
             RegistryUnreachableError: The registry did not answer.
@@ -174,8 +194,10 @@ class Connection:
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_unreachable),
-            stop=tenacity.stop_after_attempt(self.attempts) | tenacity.stop_after_delay(_LONGEST),
-            wait=tenacity.wait_exponential(multiplier=self.wait),
+            stop=tenacity.stop_after_attempt(self.attempts)
+            | tenacity.stop_after_delay(self.longest),
+            wait=tenacity.wait_exponential(multiplier=self.wait, max=_LONGEST_WAIT),
+            before_sleep=self._tell if self.longest > _LONGEST else None,
             reraise=True,
         )
         try:
@@ -184,6 +206,15 @@ class Connection:
             if _is_unreachable(error):
                 raise RegistryUnreachableError(self.shown_uri, _root_of(error)) from error
             raise
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        """Tell once that a server is waited for."""
+        if state.attempt_number == self.attempts // _PATIENT:
+            log.warning(
+                "the registry at %s does not answer; tried again for up to %d minutes",
+                self.shown_uri,
+                self.longest / 60,
+            )
 
 
 def _is_missing(error: MlflowException) -> bool:

@@ -111,13 +111,17 @@ class Registration:
 
     def _experiment(self) -> str:
         client, name = self.connection.client, self.pipeline.name
-        experiment = self.connection.call(client.get_experiment_by_name, name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
         root = self.connection.artifact_root
         place = location(root / name) if root is not None else None
-        created = self.connection.call(client.create_experiment, name, artifact_location=place)
-        return str(created)
+
+        def create() -> str:
+            """Create it, unless there is one: also by an attempt whose answer was lost."""
+            known = client.get_experiment_by_name(name)
+            if known is not None:
+                return str(known.experiment_id)
+            return str(client.create_experiment(name, artifact_location=place))
+
+        return self.connection.call(create)
 
     def _log_facts(self, run: Run, digest: str) -> None:
         """Log parameters, and the training set."""
@@ -146,6 +150,14 @@ class Registration:
             source_run_id=run_id,
             model_type="lockstep pipeline",
         )
+
+        def log_output() -> None:
+            """Log that the run made the model, unless an attempt did whose answer was lost."""
+            outputs = client.get_run(run_id).outputs
+            made = outputs.model_outputs if outputs is not None else []
+            if model.model_id not in (output.model_id for output in made):
+                client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+
         with _on_failure(lambda: client.finalize_logged_model(model.model_id, "FAILED")):
             save_mlmodel(
                 directory / _MODEL,
@@ -156,7 +168,7 @@ class Registration:
                 Model(model.artifact_location, run_id=run_id, model_id=model.model_id),
             )
             call(client.log_model_artifacts, model.model_id, str(directory / _MODEL))
-            call(client.log_outputs, run_id, [LoggedModelOutput(model.model_id, step=0)])
+            call(log_output)
             now = int(time.time() * 1000)
             metrics = [
                 Metric(name, float(value), now, 0, model_id=model.model_id, run_id=run_id)
@@ -195,11 +207,16 @@ class Registration:
     def _ensure_model(self, description: str) -> None:
         """Create the registered model if it is missing, and update its description."""
         client, name = self.connection.client, self.pipeline.name
-        known = self.connection.find(client.get_registered_model, name)
-        if known is None:
-            self.connection.call(client.create_registered_model, name, description=description)
-        elif known.description != description:
-            self.connection.call(client.update_registered_model, name, description=description)
+
+        def create() -> None:
+            """Create it, unless there is one: also by an attempt whose answer was lost."""
+            known = self.connection.find(client.get_registered_model, name)
+            if known is None:
+                client.create_registered_model(name, description=description)
+            elif known.description != description:
+                client.update_registered_model(name, description=description)
+
+        self.connection.call(create)
 
 
 @contextmanager

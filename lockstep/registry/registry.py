@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ from lockstep.errors import (
     ArtifactError,
     FetchError,
     RegistryError,
+    UnavailableFilesError,
     VersionNotFoundError,
 )
 from lockstep.registry.connection import Connection
@@ -34,6 +37,8 @@ from lockstep.registry.versions import RegisteredModel, Version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 
 class Registry:
@@ -67,8 +72,33 @@ class Registry:
         self.trusted = trusted
         self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
-        self._files = VersionFiles(self._connection, cache)
+        self._mended: list[str] = []
+        self._files = VersionFiles(self._connection, cache, self.note_mended)
         self._loaded: dict[tuple[str, int, str], LoadedVersion] = {}
+
+    def patient(self) -> Registry:
+        """The same registry, for what follows upon long work: a request is tried for minutes.
+
+        Raises:
+            RegistryError: It cannot be opened.
+        """
+        patient = copy.copy(self)
+        patient._connection = self._connection.patient()
+        patient._call = patient._connection.call
+        patient._files = VersionFiles(patient._connection, self._files.cache, self.note_mended)
+        return patient
+
+    def mended(self) -> tuple[str, ...]:
+        """Sentences about files here that were damaged and are written anew; each is told once."""
+        mended = tuple(self._mended)
+        self._mended.clear()
+        return mended
+
+    def note_mended(self, sentence: str) -> None:
+        """Note that a damaged file was written anew, for whoever tells it; see `mended`."""
+        if sentence not in self._mended:
+            log.warning(sentence)
+            self._mended.append(sentence)
 
     def open(self) -> None:
         """Make the database where it is missing; look-ups make none.
@@ -250,11 +280,15 @@ class VersionFiles:
     Args:
         connection: The registry.
         cache: Directory for fetched files; without it, one that goes with this object.
+        note: Notes a sentence about damaged files that were fetched anew.
     """
 
-    def __init__(self, connection: Connection, cache: Path | None) -> None:
+    def __init__(
+        self, connection: Connection, cache: Path | None, note: Callable[[str], None]
+    ) -> None:
         self._connection = connection
         self._cache = cache
+        self._note = note
 
     def directory(self, version: Version) -> Path:
         """The directory of a version's files.
@@ -273,8 +307,17 @@ class VersionFiles:
             check_surroundings(local, version)
             return local / ARTIFACT
         directory = self.cache / version.name / f"{version.version}-{version.digest[:12]}"
-        if not _is_whole(directory, version.digest):
-            self._fetch(version, directory)
+        damage = _damage(directory, version.digest)
+        if damage is None:
+            return directory
+        was_fetched = directory.exists()
+        self._fetch(version, directory)
+        if was_fetched and not isinstance(damage, UnavailableFilesError):
+            cause = str(damage).partition(". ")[0]
+            self._note(
+                f"{cause}. Version {version.version} of {version.name} was fetched anew from the "
+                "registry: see who edits or removes files there."
+            )
         return directory
 
     @cached_property
@@ -294,14 +337,14 @@ class VersionFiles:
             check_surroundings(model, version)
             files = model / ARTIFACT
             Artifact.open(files, version.digest)
-            if _is_whole(directory, version.digest):  # another process was faster
+            if _damage(directory, version.digest) is None:  # another process was faster
                 return
             with suppress(FileNotFoundError):  # fetched before, and no longer as logged
                 directory.rename(Path(fetched, "damaged"))
             try:
                 files.rename(directory)
             except OSError:
-                if not _is_whole(directory, version.digest):
+                if _damage(directory, version.digest) is not None:
                     raise
 
     def _download(self, version: Version, folder: str) -> Path:
@@ -320,10 +363,10 @@ class VersionFiles:
         return Path(fetched)
 
 
-def _is_whole(directory: Path, digest: str) -> bool:
-    """Whether a directory holds all files of a version, as they were logged."""
+def _damage(directory: Path, digest: str) -> ArtifactError | None:
+    """Why a directory does not hold all files of a version as they were logged; None if it does."""
     try:
         Artifact.open(directory, digest)
-    except ArtifactError:
-        return False
-    return True
+    except ArtifactError as error:
+        return error
+    return None

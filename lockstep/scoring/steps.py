@@ -111,6 +111,7 @@ def _ingest_by_live(
         raise
     except ArtifactError as error:
         return _fail(work, "batch", {LIVE_VERSION.name: _not_loaded(work, error)}), None
+    work = replace(work, live=replace(state, mended=serving.registry.mended()))
     if lost := losses(live):
         return _fail(work, "batch", {LIVE_VERSION.name: incomplete(live, lost)}, live=live), None
     try:

@@ -63,6 +63,7 @@ class LiveState:
         shown: Number of the version that `@live` points to; None if it points nowhere.
         is_registered: Whether the registry has the version that was decided on.
         refused: Why this home does not take over the last decision; None if it does.
+        mended: Sentences about files here that were damaged and are written anew.
     """
 
     decisions: Decisions = field(default_factory=Decisions)
@@ -70,6 +71,7 @@ class LiveState:
     shown: int | None = None
     is_registered: bool = True
     refused: str | None = None
+    mended: tuple[str, ...] = ()
 
     @property
     def decided(self) -> Decision | None:
@@ -286,14 +288,32 @@ class Live:
             taken = read_live(self.path)
         except UnavailableFilesError:
             raise
-        except ArtifactError:  # the registry decides, and the file is written anew
+        except ArtifactError as error:  # the registry decides, and the file is written anew
             taken = None
+            self._note_mended(str(error).partition(". ")[0])
         if model is None:
             return LiveState(taken=taken)
         decisions, shown = Decisions.of(self.name, model.tags), model.aliases.get("live")
+        if taken is not None and (why := _edited(taken, decisions)) is not None:
+            self._note_mended(f"{self.path} {why}")
+        elif not self.path.exists() and self._let_serve(decisions):
+            self._note_mended(f"{self.path} is missing, though this home let a version serve")
         decided = decisions.last
         is_registered = decided is None or decided.version == shown or self._has(decided.version)
         return LiveState(decisions, taken, shown, is_registered)
+
+    def _let_serve(self, decisions: Decisions) -> bool:
+        """Whether this home made a decision, and wrote its file."""
+        here = (self.site.home, self.site.host)
+        return any(
+            each.is_shown and (each.site.home, each.site.host) == here for each in decisions.log
+        )
+
+    def _note_mended(self, damage: str) -> None:
+        self.registry.note_mended(
+            f"{damage}. What this home serves is taken from the registry anew: see who edits files "
+            "there."
+        )
 
     def _has(self, version: int) -> bool:
         return version in (known.version for known in self.registry.versions(self.name))
@@ -343,6 +363,17 @@ def _is_of_a_gate(state: LiveState) -> bool:
     return state.shown in late or (not decided.is_shown and state.shown == decided.before)
 
 
+def _edited(taken: LivePointer, decisions: Decisions) -> str | None:
+    """How a home's file tells otherwise of a decision than the registry; None if it does not."""
+    decision = next((each for each in decisions.log if each.key == taken.decision), None)
+    if decision is None or (taken.version, taken.digest) == (decision.version, decision.manifest):
+        return None
+    return (
+        f"names version {taken.version} with a manifest {taken.digest[:12]}…, but the decision by "
+        f"which it serves is about version {decision.version} with {decision.manifest[:12]}…"
+    )
+
+
 def _is_to_take(state: LiveState) -> bool:
     """Whether this home has yet to take over what was decided, and nobody moved the alias."""
     return state.decided is not None and (
@@ -378,7 +409,16 @@ def check_live(
     assert decided is not None, "what nobody let serve departs"
     if state.refused is not None:
         return _refusal(live, state, decided)
-    return CheckResult(True, f"Version {live.version} serves since {_by(decided)}.")
+    serves = f"Version {live.version} serves since {_by(decided)}."
+    if state.mended:
+        return CheckResult(
+            False,
+            f"{serves} {' '.join(state.mended)}",
+            severity="WARN",
+            where=f"the files of version {live.version} of {live.name} in this home",
+            todo="Nothing, if the files are whole again; see who edits or removes them.",
+        )
+    return CheckResult(True, serves)
 
 
 def _refusal(live: LoadedVersion, state: LiveState, decided: Decision) -> CheckResult:

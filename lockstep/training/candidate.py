@@ -170,7 +170,7 @@ def fit_candidate(
     steps = ("history", "training_set")
     with records.step(CANDIDATE, "candidate", run, after=steps) as attempt:
         candidate = _fit(declared, read_training_set(attempt), registry, packages)
-        _keep(candidate, records, attempt, registry)
+        _keep(candidate, records, attempt, registry.patient())
     return candidate
 
 
@@ -216,6 +216,7 @@ def _fit(
         return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = registry.alias(declared.name, "champion")
+    registry = registry.patient()  # a request that fails from now on would lose the fit
     fitted = pipeline.unfitted().fit(columns)
     check_storable(fitted, source, registry.trusted)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,85 @@ def remote(server: Server, tmp_path: Path) -> Registry:
         server.start()
     own = tmp_path / "mlflow" / "artifacts"
     return Registry(server.uri, artifact_root=own, cache=tmp_path / "cache", wait=0.05)
+
+
+class LosingProxy(ThreadingHTTPServer):
+    """Hands requests on to a server, and loses its answer to the first of each kind."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.target, self.lost = uri, list[str]()
+
+    def loses(self, kind: str) -> bool:
+        """Whether the answer to a request is lost."""
+        is_first = kind not in self.lost
+        self.lost += [kind] * is_first
+        return is_first
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LosingProxy
+    protocol_version = "HTTP/1.1"
+
+    def _hand_on(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        answer = requests.request(
+            self.command,
+            self.server.target + self.path,
+            data=self.rfile.read(length),
+            headers={"content-type": self.headers.get("content-type", "application/json")},
+            timeout=60,
+        )
+        kind = self.path.partition("?")[0]
+        if "artifacts/" in kind:  # each file has a path of its own
+            kind = kind.partition("artifacts/")[0]
+        self.close_connection = True
+        if self.server.loses(f"{self.command} {kind}"):
+            return
+        self.send_response(answer.status_code)
+        self.send_header("content-type", answer.headers.get("content-type", ""))
+        self.send_header("content-length", str(len(answer.content)))
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _hand_on  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_fit_is_registered_once_though_the_answer_to_each_kind_of_request_is_lost(
+    server: Server, remote: Registry, tumour: Any, tmp_path: Path
+) -> None:
+    before = len(remote.versions("tumour"))
+    with LosingProxy(server.uri) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{proxy.server_port}"
+        lossy = Registry(uri, cache=tmp_path / "cache", wait=0.01).patient()
+        version = lossy.log(tumour.pipeline, **tumour.arguments)
+        lossy.tag(version, "lockstep.evidence", "held")
+        proxy.shutdown()
+    assert len(remote.versions("tumour")) == before + 1
+    assert remote.find("tumour", version.version).tags["lockstep.evidence"] == "held"
+    assert remote.load("tumour", version.version).digest == version.digest
+    assert len(proxy.lost) > 10
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_fetched_file_that_was_damaged_is_fetched_anew_and_told_once(
+    remote: Registry, tumour: Any, is_removed: bool
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    path = remote.load("tumour", version.version).directory / "profile.json"
+    assert remote.mended() == ()
+    path.unlink() if is_removed else path.write_text("{}")
+    remote.load("tumour", version.version)
+    (sentence,) = remote.mended()
+    assert sentence.startswith(str(path))
+    assert f"Version {version.version} of tumour was fetched anew" in sentence
+    remote.load("tumour", version.version)
+    assert remote.mended() == ()
 
 
 def test_a_version_comes_back_bit_for_bit(remote: Registry, tumour: Any) -> None:

@@ -103,6 +103,30 @@ def test_an_alias_that_is_moved_by_hand_during_a_move_is_left_there_and_found(
     assert shown(place) == UNPROVEN
 
 
+@pytest.mark.parametrize("damage", ["{", "edited", None])
+def test_a_file_of_the_home_that_is_written_anew_is_told_once(
+    place: Workplace, damage: str | None
+) -> None:
+    place.promote(NEW)
+    path = place.home.live("orders")
+    whole = path.read_text()
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_text(whole.replace('"version": 2', '"version": 1') if damage != "{" else "{")
+    live = place.serving
+    state = live.take_over()
+    told = check_live(live.load(state), replace(state, mended=live.registry.mended()), None)
+    assert (told.result, told.passed) == ("warned", False)
+    assert str(path) in told.summary
+    assert "is taken from the registry anew" in told.summary
+    assert path.read_text() == whole
+    assert place.score("2020-03-01").ok
+    again = live.take_over()
+    assert live.registry.mended() == ()
+    assert check_live(live.load(again), again, None).passed
+
+
 def test_an_alias_that_is_removed_by_hand_is_found(place: Workplace) -> None:
     place.registry._connection.client.delete_registered_model_alias("orders", "live")
     assert "@live points nowhere in the registry" in checked(place).summary
