@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.columns.digests import digests_of
 from lockstep.columns.kinds import Array, Ints
 
@@ -36,6 +37,7 @@ def write_keys(folder: Path, unit: int, keys: Array, rows: Ints) -> None:
     stored = np.empty(len(keys), dtype=_KEYS)
     stored["digest"], stored["row"] = digests[order], rows[order]
     np.save(_path(folder, unit), stored)
+    as_private_as_folder(_path(folder, unit), folder)
 
 
 def read_keys(folder: Path, unit: int) -> Array:
