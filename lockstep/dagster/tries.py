@@ -174,10 +174,15 @@ def _is_process(pid: int) -> bool:
 
 
 def _is_carried_out(run: dg.DagsterRun) -> bool:
-    """Whether the code server to which Dagster gave a run has a process of it."""
+    """Whether the code server to which Dagster gave a run has a process of it.
+
+    What is asked is whether it could cancel the run: the server that `dagster dev` puts before
+    another one knows no more. One that is there and does not answer in time says nothing.
+    """
+    import grpc
     from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
-    from dagster._grpc.types import GetCurrentRunsResult
+    from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
     from dagster._serdes import deserialize_value
 
     if GRPC_INFO_TAG not in run.tags:
@@ -190,10 +195,12 @@ def _is_carried_out(run: dg.DagsterRun) -> bool:
         use_ssl=address.get("use_ssl", False),
     )
     try:
-        running = deserialize_value(server.get_current_runs(), GetCurrentRunsResult)
-    except DagsterUserCodeUnreachableError:
-        return address["host"] not in ("localhost", "127.0.0.1", gethostname())
-    return run.run_id in running.current_runs
+        answer = server.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
+    except DagsterUserCodeUnreachableError as error:
+        cause = error.__cause__
+        is_gone = isinstance(cause, grpc.Call) and cause.code() is grpc.StatusCode.UNAVAILABLE
+        return not is_gone or address["host"] not in ("localhost", "127.0.0.1", gethostname())
+    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
 
 def broke_off(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest
 
 from assets.orders import ASSETS, orders_with_fates
 from benchmarks._writes import carried_out
@@ -48,11 +49,11 @@ class CodeServer:
         self.process.wait()
 
 
-@pytest.fixture
-def server(live: Workplace, tmp_path: Path) -> Iterator[CodeServer]:
+@pytest.fixture(params=["api grpc"])
+def server(request: pytest.FixtureRequest, live: Workplace, tmp_path: Path) -> Iterator[CodeServer]:
     socket = str(tmp_path / "socket")
     command = [
-        *(sys.executable, "-m", "dagster", "api", "grpc", "--socket", socket),
+        *(sys.executable, "-m", "dagster", *request.param.split(), "--socket", socket),
         *("--module-name", "lockstep.dagster.location", "--working-directory", str(PROJECT.root)),
     ]
     with (tmp_path / "server.log").open("wb") as log:
@@ -115,6 +116,12 @@ def launch(live: Workplace, run: dg.DagsterRun, server: CodeServer) -> None:
     threading.Thread(target=give, daemon=True).start()
 
 
+def is_at_work(server: CodeServer, run: dg.DagsterRun) -> bool:
+    """Whether a process of the server carries a run out."""
+    request = CanCancelExecutionRequest(run_id=run.run_id)
+    return '"can_cancel": true' in server.client.can_cancel_execution(request)
+
+
 def test_a_run_that_nobody_was_given_is_taken_up(live: Workplace, partition: str) -> None:
     run = created(live, partition)
     assert tick(live) == [partition]
@@ -139,6 +146,16 @@ def test_a_run_that_another_launcher_starts_is_left_to_dagster(
     assert tick(live) == []
 
 
+@pytest.mark.parametrize("server", ["api grpc", "code-server start"], indirect=True)
+def test_a_run_whose_process_still_loads_its_libraries_is_left_to_it(
+    live: Workplace, partition: str, server: CodeServer
+) -> None:
+    run = created(live, partition)
+    launch(live, run, server)
+    wait_until(lambda: is_at_work(server, run), 120, 0.01)
+    assert tick(live) == []
+
+
 @pytest.mark.parametrize("moment", ["given", "started"])
 def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     live: Workplace, partition: str, server: CodeServer, moment: str
@@ -150,8 +167,7 @@ def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
 
     launch(live, run, server)
     if moment == "given":
-        wait_until(lambda: run.run_id in str(server.client.get_current_runs()), 120, 0.01)
-        assert tick(live) == []  # its process lives, and loads its libraries
+        wait_until(lambda: is_at_work(server, run), 120, 0.01)
     else:
         wait_until(lambda: now().status is dg.DagsterRunStatus.STARTED, 120, 0.01)
     server.kill()
