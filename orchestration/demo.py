@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.padding import Padding
 from rich.progress import (
@@ -20,6 +20,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -48,6 +49,7 @@ from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy
 
 DAYS = [(date(2013, 4, 1) + timedelta(number)).isoformat() for number in range(30)]
 LAST_WEEK = DAYS[-7:]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -106,24 +108,35 @@ def carry_out(progress: Progress) -> Story:
         promotion = _demand_success(_run(promote_job_name(PIPELINE)))
     scored = _score_days(progress)
     compare = monitor_job_name(PIPELINE)
-    days = progress.track(LAST_WEEK, description="Compare the last week with what came of it")
+    days = _each(progress, LAST_WEEK, "Compare the last week with what came of it")
     compared = [_run(compare, day) for day in days]
     with _step(progress, "Ask a server about the last day, a flight a request"):
         answers = ask_server(home, DAYS[-1])
-    segments = progress.track(answers.segments, description="Replay what it logged")
+    segments = _each(progress, answers.segments, "Replay what it logged")
     replayed = [_replay(segment) for segment in segments]
     copies = [
         SkewedCopy(skew, home, registry if skew.needs_history else before_promotion)
         for skew in SKEWS
     ]
-    tried = progress.track(copies, description="Try three kinds of skew, on copies")
+    tried = _each(progress, copies, "Try three kinds of skew, on copies")
     catches = [copy.catch() for copy in tried]
     return Story(training, promotion, scored, compared, answers, replayed, catches)
 
 
+def _begin(progress: Progress, title: str, total: int) -> TaskID:
+    """Begin a step; where no bar is shown, as in a file, a line says so."""
+    if not progress.console.is_terminal:
+        progress.console.print(f"{title} ...")
+    return progress.add_task(title, total=total)
+
+
+def _each(progress: Progress, items: Sequence[Item], title: str) -> Iterator[Item]:
+    yield from progress.track(items, task_id=_begin(progress, title, len(items)))
+
+
 @contextmanager
 def _step(progress: Progress, title: str) -> Iterator[None]:
-    task = progress.add_task(title, total=1)
+    task = _begin(progress, title, 1)
     yield
     progress.update(task, completed=1)
 
@@ -137,7 +150,7 @@ def _run(job: str, partition: str | None = None) -> RunReport:
 
 def _score_days(progress: Progress) -> list[RunReport]:
     """Score all days in one run."""
-    task = progress.add_task("Score the days of April", total=len(DAYS))
+    task = _begin(progress, "Score the days of April", len(DAYS))
     reports: list[RunReport] = []
 
     def tell(report: RunReport) -> None:

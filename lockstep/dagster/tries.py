@@ -200,7 +200,7 @@ def _is_carried_out(run: dg.DagsterRun) -> bool:
         cause = error.__cause__
         is_gone = isinstance(cause, grpc.Call) and cause.code() is grpc.StatusCode.UNAVAILABLE
         return not is_gone or address["host"] not in ("localhost", "127.0.0.1", gethostname())
-    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+    return bool(deserialize_value(answer, CanCancelExecutionResult).can_cancel)
 
 
 def broke_off(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

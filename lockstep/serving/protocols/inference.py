@@ -295,9 +295,9 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
 
 
 def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
-    """The outputs that a request asks for, and whether they are to be binary."""
+    """The outputs that a request asks for, all by default, and whether they are to be binary."""
     is_binary = (request.parameters or {}).get("binary_data_output", False) is True
-    if request.outputs is None:
+    if not request.outputs:
         return dict.fromkeys(scorer.names, is_binary)
     wanted: dict[str, bool] = {}
     for output in request.outputs:

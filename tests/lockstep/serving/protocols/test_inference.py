@@ -183,6 +183,11 @@ def test_an_inference_gives_what_the_version_predicts(
     assert found["risk"]["shape"] == [len(orders)]
 
 
+def test_an_empty_list_of_outputs_asks_for_all(client: Client, orders: Records) -> None:
+    every = outputs(client.post(f"{MODEL}/infer", request(orders)))
+    assert outputs(client.post(f"{MODEL}/infer", request(orders, outputs=[]))) == every
+
+
 def test_the_outputs_that_are_asked_for_come_in_that_order(client: Client, orders: Records) -> None:
     asked = [{"name": "loss"}, {"name": "order_id"}]
 
