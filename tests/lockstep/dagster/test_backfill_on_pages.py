@@ -6,6 +6,7 @@ backfill and the queue of its daemon, with the code server and the run in proces
 
 from collections.abc import Iterator, Sequence
 from logging import getLogger
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -55,20 +56,26 @@ def workspace(
         yield context
 
 
-def select(
-    workspace: WorkspaceProcessContext, days: Sequence[str], steps: Sequence[str] = STEPS
-) -> str:
-    """Materialize days of assets, as the pages do; return the number of the backfill."""
+def of_assets(days: Sequence[str], steps: Sequence[str] = STEPS) -> dict[str, Any]:
+    """What the page of assets asks for."""
+    keys = [{"path": asset(step).path} for step in steps]
+    return {"partitionNames": list(days), "assetSelection": keys, "tags": []}
+
+
+def of_job(days: Sequence[str]) -> dict[str, Any]:
+    """What the page of a job asks for."""
+    repository = {"repositoryLocationName": "orders", "repositoryName": "__repository__"}
+    name = f"{score_job_name('orders', 'daily')}_partition_set"
+    selector = {"partitionSetName": name, "repositorySelector": repository}
+    return {"partitionNames": list(days), "selector": selector, "tags": []}
+
+
+def launch(workspace: WorkspaceProcessContext, asked: dict[str, Any]) -> str:
+    """Begin a backfill as the pages do; return its number."""
     answer = execute_dagster_graphql(
         workspace.create_request_context(),
         LAUNCH_PARTITION_BACKFILL_MUTATION,
-        {
-            "backfillParams": {
-                "partitionNames": list(days),
-                "assetSelection": [{"path": asset(step).path} for step in steps],
-                "tags": [],
-            }
-        },
+        {"backfillParams": asked},
     )
     launched = answer.data["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
@@ -108,7 +115,7 @@ def test_days_that_are_selected_together_are_one_run_with_a_result_a_day(
     live: Workplace, workspace: WorkspaceProcessContext
 ) -> None:
     deliver_nothing(live, SECOND)
-    number = select(workspace, DAYS)
+    number = launch(workspace, of_assets(DAYS))
     done = work_off(workspace, number)
     (run,) = runs_of(live.instance, number)
     assert run.status is dg.DagsterRunStatus.FAILURE, "a day was blocked"
@@ -122,6 +129,18 @@ def test_days_that_are_selected_together_are_one_run_with_a_result_a_day(
         filtered = dg.AssetRecordsFilter(asset("published"), asset_partitions=[day])
         (made,) = live.instance.fetch_materializations(filtered, limit=5).records
         assert made.run_id == run.run_id
+
+
+def test_days_that_are_selected_on_the_page_of_the_job_are_one_run_likewise(
+    live: Workplace, workspace: WorkspaceProcessContext
+) -> None:
+    number = launch(workspace, of_job((FIRST, SECOND)))
+    assert work_off(workspace, number).status is BulkActionStatus.COMPLETED_SUCCESS
+    (run,) = runs_of(live.instance, number)
+    assert run.is_success
+    assert live.records().partitions() == [FIRST, SECOND]
+    for step in STEPS:
+        assert shown(live, step) == {FIRST, SECOND}
 
 
 def ranged(place: Workplace, *steps: str) -> dg.ExecuteInProcessResult:
