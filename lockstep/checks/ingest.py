@@ -104,6 +104,15 @@ class Ingested:
         """The same rows, of which some repeat a key of an earlier unit."""
         return replace(self, accepted=self.accepted - rows.count, duplicates=self.duplicates + rows)
 
+    def bounded(self) -> Ingested:
+        """The same with the first few of the rows that are set aside; see `Aside.bounded`."""
+        return replace(
+            self,
+            refused=self.refused.bounded(),
+            broken=self.broken.bounded(),
+            duplicates=self.duplicates.bounded(),
+        )
+
     @property
     def quarantined(self) -> Quarantined:
         """The number of quarantined rows, and its limit."""

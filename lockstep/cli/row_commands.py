@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +29,11 @@ def score(
     first: First = None,
     last: Last = None,
     file: Annotated[
-        Path | None, typer.Option(help="A CSV, Parquet or JSON lines file, scored by its content.")
+        str | None,
+        typer.Option(
+            help="A CSV, Parquet or JSON lines file, scored by its content; or its address in an "
+            "object store, such as s3://bucket/file.parquet."
+        ),
     ] = None,
     accept: Annotated[
         list[str] | None,
@@ -42,16 +48,16 @@ def score(
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
     from lockstep.errors import LockstepError
-    from lockstep.store.inbox import named_file
 
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
-        file = named_file(file)
-        dropped = _drop(declared, file, as_json=as_json)
-        stream, partitions = "inbox", [dropped]
-        run = partial(_score_file, declared, file, dropped, accept or [])
+        with _delivered(file) as delivered:
+            named = delivered.named if delivered.path.exists() else None
+            dropped = _drop(declared, delivered, as_json=as_json)
+        file, stream, partitions = delivered.named, "inbox", [dropped]
+        run = partial(_score_file, declared, named, dropped, accept or [])
     else:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
@@ -68,13 +74,13 @@ def score_again(
     Raises:
         typer.Exit: The run failed; with the exit status.
     """
-    file = Path(partition)  # messages name it as it came
+    file = None if stream == "daily" else partition  # messages name it as it came
     run = (
         partial(context.backfill, declared, [partition], [])
         if stream == "daily"
-        else partial(_score_file, declared, file, partition, [])
+        else partial(_score_file, declared, None, partition, [])
     )
-    again = partial(_again, "score", declared.name, file=None if stream == "daily" else file)
+    again = partial(_again, "score", declared.name, file=file)
     _score_each(declared, stream, [partition], run, again, as_json=as_json)
 
 
@@ -107,15 +113,17 @@ def _score_each(
 
 
 def _score_file(
-    declared: PipelineAssets, file: Path, partition: str, accept: list[str], watch: PartitionWatch
+    declared: PipelineAssets,
+    named: str | None,
+    partition: str,
+    accept: list[str],
+    watch: PartitionWatch,
 ) -> None:
-    """Score a file of the inbox, in a run."""
-    from lockstep.columns.plain import shown_name
+    """Score a file of the inbox, in a run; messages name it as the command did."""
     from lockstep.dagster.jobs import score_job_name
 
     ops = {f"{declared.name}__inbox__batch": {"config": {"accept": accept}}}
     job = score_job_name(declared.name, "inbox")
-    named = shown_name(str(file)) if file.exists() else None
     watch.on_partition(partition)
     watch.on_report(context.run(job, partition, ops, watch.on_step, named))
 
@@ -224,14 +232,12 @@ def _again(
     command: str,
     pipeline: str,
     left: Sequence[str],
-    file: Path | None = None,
+    file: str | None = None,
     accept: Sequence[str] = (),
 ) -> str:
     """The command that goes on with the days that are left, or with a file."""
-    from lockstep.columns.plain import shown_name
-
     if file is not None:
-        what = ["--file", shown_name(str(file))]
+        what = ["--file", file]
     elif len(left) > 1:
         what = ["--from", left[0], "--to", left[-1]]
     else:
@@ -285,17 +291,47 @@ def _line(report: RunReport) -> str:
     return f"{report.partition}: {scored}{quarantined}, {published}"
 
 
-def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
+@dataclass(frozen=True)
+class _Delivered:
+    """A file to score.
+
+    Attributes:
+        path: Where it lies on this machine; it need not exist where it came before.
+        named: What messages call it: its path, or its address in a store.
+    """
+
+    path: Path
+    named: str
+
+
+@contextmanager
+def _delivered(file: str) -> Iterator[_Delivered]:
+    """The file that a command names by a path, or by an address of a store."""
+    from lockstep.columns.plain import shown_name
+    from lockstep.project.object_stores import StoreAddress, is_address, local_path
+    from lockstep.store.fetching import fetched
+    from lockstep.store.inbox import named_file
+
+    if not is_address(file):
+        path = named_file(Path(local_path(file)))
+        yield _Delivered(path, shown_name(str(path)))
+        return
+    address = StoreAddress(file)
+    with fetched(address, context.home().fetched) as path:
+        yield _Delivered(path, str(address))
+
+
+def _drop(declared: PipelineAssets, file: _Delivered, *, as_json: bool) -> str:
     """Claim a file for the inbox without moving it, and make its partition."""
     from lockstep.cli.console import say
-    from lockstep.columns.plain import shown_name
     from lockstep.dagster.partitions import inbox_partitions
     from lockstep.store.inbox import came_as, claim_copy
 
-    partition = claim_copy(context.home().inbox(declared.name), file)
-    if not as_json and file.exists() and not came_as(partition, file):
-        name = shown_name(str(file))
-        say(f"{name} has the content of {partition}, which came before: that is scored again.")
+    partition = claim_copy(context.home().inbox(declared.name), file.path)
+    if not as_json and file.path.exists() and not came_as(partition, file.path):
+        say(
+            f"{file.named} has the content of {partition}, which came before: that is scored again."
+        )
     files = inbox_partitions(declared.name).name
     context.instance().add_dynamic_partitions(files or "", [partition])
     return partition

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import TYPE, Reason, Rejected
@@ -68,14 +68,26 @@ class Aside:
         values = {name: self._values(name) + other._values(name) for name in names}
         return Aside(
             self.count + other.count,
-            tuple(sorted((*self.rows, *other.rows), key=_number)[:KEPT]),
+            (*self.rows, *other.rows),
             tuple(dict.fromkeys((*self.columns, *other.columns))),
             self.rules + other.rules,
-            {name: Counter(dict(counts.most_common(_VALUES))) for name, counts in values.items()},
+            values,
+        ).bounded()
+
+    def bounded(self) -> Aside:
+        """The same with the first few rows and the most frequent values: what processes hand on."""
+        return replace(
+            self,
+            rows=tuple(sorted(self.rows, key=_number)[:KEPT]),
+            values={name: _most_frequent(counts) for name, counts in self.values.items()},
         )
 
     def _values(self, name: str) -> Counter[str]:
         return self.values.get(name, Counter())
+
+
+def _most_frequent(counts: Counter[str]) -> Counter[str]:
+    return Counter(dict(counts.most_common(_VALUES))) if len(counts) > _VALUES else counts
 
 
 def _number(row: Rejected) -> int:

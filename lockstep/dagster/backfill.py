@@ -1,12 +1,16 @@
 """Backfill: a run that scores days one after another, with the version loaded once.
 
+It is one of the job `PIPELINE_backfill`, or a range of partitions that somebody selected on
+Dagster's pages: there, the step of `batch` scores each day to its end, and the steps after it are
+skipped.
+
 Each day is an attempt and its record, as in a run of its own. What Dagster shows of it is made of
 the record and written at once, when the attempt has ended. So a day that a kill meets is not
 scored, or scored and shown, or scored and not shown yet: the next run shows it then.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -76,19 +80,8 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
     ) -> None:
         sign(context.instance, context.run)
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
-        shown.catch_up()
-        shown.hand_over()
-        failed = {}
-        with executor_of(home) as executor:
-            scorer = _Scorer(declared, stream, home, registry, shown, config.accept, executor)
-            for day in _days(declared, config):
-                watch.on_partition(day)
-                report = scorer.score(day, watch.on_step)
-                watch.on_report(report)
-                if not report.ok:
-                    failed[day] = report.error or ", ".join(check.check for check in report.failed)
-        if failed:
-            raise DaysFailed(failed)
+        days = _days(declared, config)
+        score_days(declared, stream, home, registry, shown, days, config.accept, watch)
 
     @dg.job(
         name=backfill_job_name(declared.name),
@@ -100,6 +93,47 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         backfill()
 
     return job
+
+
+def score_days(
+    declared: PipelineAssets,
+    stream: Stream,
+    home: Home,
+    registry: Registry,
+    shown: ShownPartitions,
+    days: Sequence[str],
+    accept: Sequence[str] = (),
+    watch: PartitionWatch = PartitionWatch(),
+) -> None:
+    """Score days, each to its end before the next one, and have Dagster show what came of each.
+
+    Args:
+        declared: The pipeline.
+        stream: Its stream of days.
+        home: The home.
+        registry: The registry.
+        shown: What Dagster shows of the stream.
+        days: The days, the oldest first.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
+        watch: Follows the days.
+
+    Raises:
+        DaysFailed: A day was blocked or broke off; the others went through.
+        LockstepError: Dagster cannot record what came of a day; the next run does.
+    """
+    shown.catch_up()
+    shown.hand_over()
+    failed = {}
+    with executor_of(home) as executor:
+        scorer = _Scorer(declared, stream, home, registry, shown, accept, executor)
+        for day in days:
+            watch.on_partition(day)
+            report = scorer.score(day, watch.on_step)
+            watch.on_report(report)
+            if not report.ok:
+                failed[day] = report.error or ", ".join(check.check for check in report.failed)
+    if failed:
+        raise DaysFailed(failed)
 
 
 def _days(declared: PipelineAssets, config: BackfillConfig) -> list[str]:
@@ -123,7 +157,7 @@ class _Scorer:
         home: Home,
         registry: Registry,
         shown: ShownPartitions,
-        accept: list[str],
+        accept: Sequence[str],
         executor: Executor,
     ) -> None:
         self._declared, self._stream, self._home = declared, stream, home

@@ -92,6 +92,7 @@ def checked_asset(
     *,
     deps: Iterable[Iterable[str]] = (),
     partitions: dg.PartitionsDefinition[str] | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
     **spec: Any,
 ) -> Callable[
     [Callable[Concatenate[dg.AssetExecutionContext, Arguments], Materialized]], dg.AssetsDefinition
@@ -106,6 +107,7 @@ def checked_asset(
         checks: Its checks.
         deps: Keys of its upstream assets.
         partitions: The partitions of the asset and of its checks.
+        backfill_policy: How many partitions a run has of those that are selected together.
         spec: Further arguments of `dagster.AssetSpec`.
     """
     name = dg.AssetKey(list(key))
@@ -151,6 +153,7 @@ def checked_asset(
             specs=[dg.AssetSpec(name, deps=upstream, **spec)],
             check_specs=declared,
             partitions_def=partitions,
+            backfill_policy=backfill_policy,
             can_subset=bool(declared),
         )(whole)
 

@@ -20,6 +20,8 @@ BACKFILL_POOL = "lockstep_backfill"
 """The pool that each run of a backfill job holds, of all pipelines."""
 BACKFILL_TAG = "dagster/backfill"
 """The tag of the runs of a backfill that was begun on Dagster's pages."""
+PAGES_JOB = "__ASSET_JOB"
+"""Dagster's own job for assets that somebody selected on its pages, also of others who use it."""
 
 
 def train_job_name(pipeline: str) -> str:

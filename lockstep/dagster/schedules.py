@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
 from lockstep.dagster.jobs import (
+    PAGES_JOB,
     audit_job_name,
     backfill_job_name,
     backfill_op,
     monitor_job_name,
     score_job_name,
 )
-from lockstep.dagster.tries import last_runs, may_try_again
+from lockstep.dagster.tries import fail_killed, last_runs, may_try_again, under_way
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -29,6 +31,8 @@ from lockstep.store.streams import stream_records
 
 AHEAD = {"dagster/priority": "1"}
 """Tags of runs that the queue starts before those of a backfill."""
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+"""Dagster's tags of a run of several partitions."""
 _EVERY_SUNDAY = "0 3 * * 0"
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
@@ -38,6 +42,12 @@ MOST_DAYS = 31
 ONE_AT_A_TIME = "lockstep/one_at_a_time"
 """Tag of runs that the queue starts one at a time for each of its values: a day is compared with
 the days before it, which must be through by then."""
+
+
+def one_at_a_time(home: Home, job: str) -> dict[str, str]:
+    """The tag of the runs of a job that wait for each other: those on the data of one home."""
+    data = sha256(str(home.data.resolve()).encode(errors="surrogateescape")).hexdigest()
+    return {ONE_AT_A_TIME: f"{job}-{data[:12]}"}
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
@@ -70,6 +80,7 @@ def _audit_weekly(declared: PipelineAssets) -> dg.ScheduleDefinition:
 
 def run_requests(
     instance: dg.DagsterInstance,
+    home: Home,
     job: str,
     days: Iterable[str],
     tick: datetime,
@@ -83,6 +94,7 @@ def run_requests(
 
     Args:
         instance: Where runs are recorded.
+        home: The home whose days they are.
         job: The job to run.
         days: The open days, in order.
         tick: The tick's time: however often it is evaluated, it requests a day once.
@@ -92,7 +104,7 @@ def run_requests(
         dg.RunRequest(
             run_key=f"{day}, at {tick.isoformat()}",
             partition_key=day,
-            tags={ONE_AT_A_TIME: job, **AHEAD},
+            tags={**one_at_a_time(home, job), **AHEAD},
         )
         for day in days
         if _may_run(instance, job, day, since(day))
@@ -109,13 +121,24 @@ def _may_run(
 
 
 def _backfilled_now(instance: dg.DagsterInstance, pipeline: str) -> Callable[[str], bool]:
-    """Tells whether a backfill that is under way has a day."""
-    running = [
-        run for run in last_runs(instance, backfill_job_name(pipeline), {}) if not run.is_finished
-    ]
-    ops: list[Any] = [run.run_config["ops"] for run in running]
-    configs = [op[backfill_op(pipeline)]["config"] for op in ops]
-    return lambda day: any(config["first"] <= day <= config["last"] for config in configs)
+    """Tells whether a backfill that waits or is under way has a day."""
+    jobs = (backfill_job_name(pipeline), score_job_name(pipeline, "daily"))
+    fail_killed(instance, jobs)  # of Dagster's own job, runs may be anybody's
+    ranges = [_range_of(run, pipeline) for run in under_way(instance, (*jobs, PAGES_JOB))]
+    return lambda day: any(first <= day <= last for first, last in filter(None, ranges))
+
+
+def _range_of(run: dg.DagsterRun, pipeline: str) -> tuple[str, str] | None:
+    """The first and the last day of a backfill; None for a run of another kind."""
+    if run.job_name == backfill_job_name(pipeline):
+        ops: Any = run.run_config["ops"]
+        config = ops[backfill_op(pipeline)]["config"]
+        return config["first"], config["last"]
+    batch = dg.AssetKey([pipeline, "daily", "batch"])
+    if run.job_name == PAGES_JOB and batch not in (run.asset_selection or ()):
+        return None
+    first, last = (run.tags.get(name) for name in _RANGE)
+    return None if first is None or last is None else (first, last)
 
 
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
@@ -147,7 +170,7 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
             for day in calendar.days(tick)
             if day not in published and not is_backfilled(day) and not is_blocked(records, day)
         )
-        requests = run_requests(context.instance, job, days, tick)
+        requests = run_requests(context.instance, home, job, days, tick)
         return requests or dg.SkipReason("Every day that is over has been scored.")
 
     return score_daily
@@ -173,7 +196,7 @@ def _monitor_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleD
         tick = context.scheduled_execution_time
         store = Store(home.data / declared.name)
         days, since = open_days(declared, store, tick), partial(published_at, declared, store)
-        requests = run_requests(context.instance, job, days, tick, since)
+        requests = run_requests(context.instance, home, job, days, tick, since)
         return requests or dg.SkipReason(
             "Every published day has been compared with its outcomes, as far as they are known."
         )

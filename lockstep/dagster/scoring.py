@@ -9,6 +9,7 @@ import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
+from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
 from lockstep.dagster.metadata import column_lineage, column_schema
 from lockstep.dagster.partition_events import (
@@ -20,7 +21,7 @@ from lockstep.dagster.partition_events import (
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.dagster.tries import is_automatic
-from lockstep.errors import SupersededError
+from lockstep.errors import LockstepError, SupersededError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -55,6 +56,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         [declared.name, stream.name, "batch"],
         declared_checks(declared, "batch"),
         partitions=stream_partitions(declared, stream),
+        backfill_policy=_backfill_policy(stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         description=(
@@ -71,6 +73,10 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Materialized:
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
+        if _is_range(context):
+            days = context.partition_keys
+            score_days(declared, stream, home, registry, shown, days, config.accept)
+            return  # all that there is to show is shown: Dagster skips the steps after it
         shown.catch_up()
         shown.hand_over()
         work = _work(declared, stream, context, home)
@@ -102,6 +108,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         declared_checks(declared, "scored"),
         deps=[upstream.path, [declared.name, "champion"]],
         partitions=stream_partitions(declared, stream),
+        backfill_policy=_backfill_policy(stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"sklearn", "parquet"},
         description=(
@@ -118,6 +125,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Materialized:
+        _demand_batch(context)
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition) as fate, executor_of(home) as executor:
             stage = scored_step(replace(work, executor=executor), _live(declared, home, registry))
@@ -136,6 +144,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         declared_checks(declared, "published"),
         deps=[upstream.path],
         partitions=stream_partitions(declared, stream),
+        backfill_policy=_backfill_policy(stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         skippable=True,  # where another run has published it
@@ -149,6 +158,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         },
     )
     def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
+        _demand_batch(context)
         work = _work(declared, stream, context, home)
         stage: Stage | None = None
         with _published_once(context, work), _told_upstream(stream, home, work.partition) as fate:
@@ -157,6 +167,27 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             yield _told(context, home, work, "published", stage, fate)
 
     return published
+
+
+def _backfill_policy(stream: Stream) -> dg.BackfillPolicy | None:
+    """Days that are selected together are one run, and files one each."""
+    return dg.BackfillPolicy.single_run() if stream.name == "daily" else None
+
+
+def _is_range(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run is one of several days, in which the step of `batch` scores each to its end.
+
+    Each day is compared with those before it, which have to be published by then.
+    """
+    return context.has_partition_key_range and not context.has_partition_key
+
+
+def _demand_batch(context: dg.AssetExecutionContext) -> None:
+    if _is_range(context):
+        raise LockstepError(
+            "Days that are selected together are scored one after the other, from batch to "
+            "published: select batch, scored and published, or one day alone."
+        )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from lockstep.dagster.jobs import (
     score_job_name,
 )
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
-from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
+from lockstep.dagster.schedules import AHEAD, one_at_a_time
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
 from lockstep.errors import InputError, LockedError
 from lockstep.project.declaration import PipelineAssets
@@ -153,7 +153,6 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
     every_job = job_names(declared)
-    tags = {ONE_AT_A_TIME: job, **AHEAD}  # in the order in which files came
 
     @_sensor(
         f"{declared.name}_inbox",
@@ -167,6 +166,7 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         inbox = home.inbox(declared.name)
         known = set(context.instance.get_dynamic_partitions(f"{declared.name}_inbox"))
+        tags = {**one_at_a_time(home, job), **AHEAD}  # in the order in which files came
         waiting: list[str] = []
         fetched = _fetch(home.delivered(declared.name), inbox, waiting.append)
         try:
@@ -273,7 +273,7 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         forget_requests(declared, store, gone)
         seen = msgspec.json.decode(context.cursor or "{}", type=dict[str, Mark])
         opened, marks = open_segments(declared, store, folder, seen)
-        asked = (_replay(context.instance, job, name, sha) for name, sha in opened.items())
+        asked = (_replay(context.instance, home, job, *each) for each in opened.items())
         requests = list(islice(filter(None, asked), _MOST_SEGMENTS))
         new = [
             str(request.partition_key) for request in requests if request.partition_key not in known
@@ -294,7 +294,9 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     return segment_sealed
 
 
-def _replay(instance: dg.DagsterInstance, job: str, name: str, digest: str) -> dg.RunRequest | None:
+def _replay(
+    instance: dg.DagsterInstance, home: Home, job: str, name: str, digest: str
+) -> dg.RunRequest | None:
     """The request of a run that replays a segment; None where a run is under way or final."""
     runs = last_runs(instance, job, {_PARTITION: name})
     if runs and runs[0].is_finished and runs[0].tags.get(SEGMENT) != digest:
@@ -304,5 +306,5 @@ def _replay(instance: dg.DagsterInstance, job: str, name: str, digest: str) -> d
     if key is None:
         return None
     return dg.RunRequest(
-        run_key=key, partition_key=name, tags={ONE_AT_A_TIME: job, SEGMENT: digest}
+        run_key=key, partition_key=name, tags={**one_at_a_time(home, job), SEGMENT: digest}
     )

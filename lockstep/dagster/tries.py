@@ -107,6 +107,18 @@ def last_runs(
     ]
 
 
+def under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
+    """The runs of some jobs that wait or go on, as far as is recorded; see `fail_killed`.
+
+    Args:
+        instance: Where runs are recorded.
+        jobs: Names of the jobs.
+    """
+    statuses = [dg.DagsterRunStatus.QUEUED, *_UNDER_WAY]
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
+    return [run for run in runs if run.job_name in jobs]
+
+
 def fail_killed(
     instance: dg.DagsterInstance, jobs: Collection[str], tags: dict[str, str] | None = None
 ) -> None:

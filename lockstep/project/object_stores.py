@@ -7,9 +7,11 @@ address that holds some is refused, and what is shown of one ends before its que
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -30,6 +32,8 @@ _SECONDS = 20.0
 """Seconds that a store may take for an answer: a sensor has a minute for its tick."""
 BLOCK_BYTES = 8 * 2**20
 """Bytes that are read at a time: a store has to hand them out within these seconds."""
+_ABANDONED_SECONDS = 2 * 86_400.0
+"""Seconds after which nobody reads what was fetched: a run may take a day."""
 _WRITTEN = ("LastModified", "last_modified", "mtime", "created")
 """What stores call the time at which an object was last written."""
 _MARKS = ("ETag", "etag", "md5Hash", "checksum")
@@ -205,6 +209,18 @@ class StoreAddress:
                 f"{self} cannot be read now: {one_line(reason or type(error).__name__)}. Check "
                 "that the store can be reached, and the credentials in the environment."
             ) from error
+
+
+def remove_abandoned(scratch: Path) -> None:
+    """Remove what processes that were killed left of objects in a folder that is for these."""
+    for path in scratch.glob("*"):
+        with suppress(FileNotFoundError):  # another process removes it
+            if time.time() - path.lstat().st_mtime < _ABANDONED_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _asked(files: Any, method: str, path: str, **options: Any) -> Any:

@@ -35,7 +35,7 @@ from lockstep.errors import (
     UnreadableError,
 )
 from lockstep.project.keywords import known_keywords
-from lockstep.project.object_stores import StoreAddress, is_address, local_path
+from lockstep.project.object_stores import StoreAddress, is_address, local_path, remove_abandoned
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _read_object(
     address: StoreAddress, schema: Schema, written: CsvFormat, scratch: Path
 ) -> Decoded | Units:
     """The rows of an object, of which a copy lies in a folder as long as they are read."""
+    remove_abandoned(scratch)
     file = scratch / f"{uuid4().hex}-{address.name}"
     address.fetch(file)
     rows: Decoded | Units | None = None

@@ -53,7 +53,7 @@ from lockstep.scoring.reduction import (
     score_units,
 )
 from lockstep.scoring.restated import check_rescored, check_restated
-from lockstep.scoring.rows import check_computation, check_conservation
+from lockstep.scoring.rows import check_computation, check_conservation, keys_aside
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.unit import FailedUnit
@@ -175,7 +175,7 @@ def ingest_batch(
             "input_drift": drift.result,
             **constraint_checks(compared, batch, live),
             "restated": carry_out(
-                check_restated, batch, work.partition, schema, partial(_keys_aside, attempt)
+                check_restated, batch, work.partition, schema, partial(keys_aside, attempt, "batch")
             ),
         }
         results = worth_telling(work.declared, "batch", checked)
@@ -215,12 +215,6 @@ def input_checks(live: LoadedVersion, batch: IngestedUnits, keep: Keep) -> dict[
         "decoding": carry_out(check_decoding, batch.ingested),
         "input_suite": batch.counts.check(suited),
     }
-
-
-def _keys_aside(attempt: Attempt) -> set[str]:
-    """Keys of the rows of a batch that were set aside, as texts."""
-    tables = attempt.parts("batch_quarantine", ["key"])
-    return {key for table in tables for key in table.column("key").to_pylist()}
 
 
 def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:

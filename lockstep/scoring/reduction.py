@@ -31,7 +31,6 @@ from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
     FailedUnit,
     HoldTask,
-    IngestedUnit,
     IngestTask,
     LoseTask,
     ScoredUnit,
@@ -46,16 +45,12 @@ from lockstep.scoring.unit import (
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sample, Sampling
 from lockstep.stats.sums import ExactSum
-from lockstep.store.attempts import Attempt
+from lockstep.store.attempts import Attempt, part_file
 from lockstep.store.parts import remove_scratch
-from lockstep.store.put_back import read_put_back
+from lockstep.store.put_back import PutBack, read_put_back
 
 _MOST_DEADLY = 10
 """Rows of a unit that are looked for which end a process: each takes a minute or so."""
-
-_ADDED: Attempted[Any] = Attempted(None, None, 0.0)
-"""In the place of a unit's counts that are added up already: those of all units need not fit into
-memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +128,21 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         IngestTask(unit, number, count, attempt.folder, draw, most, day, back)
         for number, unit in enumerate(units.units)
     ]
-    done: list[IngestedUnit] = []
+    ingested: Ingested | None = None
     counts: list[Attempted[SuiteCounts]] = []
+    samples: list[Sample] = []
+    days: list[Mapping[int, int]] = []
+    environments: set[str] = set()
+    put_back: list[PutBack] = []
     try:
         for unit in _ingested(work.executor_for(tasks), live, tasks):
             attempt.written.update(unit.files)
-            counts = [summed([*counts, unit.counts])]
-            done.append(replace(unit, counts=_ADDED))
+            ingested = unit.ingested if ingested is None else ingested + unit.ingested
+            counts = [summed([*counts, unit.counts])]  # those of all units need not fit into memory
+            samples.append(unit.sample)
+            days.append(unit.days)
+            environments.add(unit.fingerprint)
+            put_back.append(unit.back)
     except UnreadableError as error:
         attempt.written.clear()
         forget_keys(attempt.folder, count)
@@ -147,9 +150,8 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         raise units.failing(error) from error
     finally:
         remove_scratch(units.scratch)
-    ingested = reduce(add, [unit.ingested for unit in done])
-    sample = Sample.joined([unit.sample for unit in done])
-    days = [unit.days for unit in done]
+    assert ingested is not None, "a batch has a unit, if one without rows"
+    sample = Sample.joined(samples)
     if count > 1:
         repeated = repeated_keys(attempt.folder, count, partial(_keys_of, live, attempt))
         lost = [
@@ -168,8 +170,8 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         sample=sample,
         counts=counts[0],
         days=days,
-        environments=sorted({unit.fingerprint for unit in done}),
-        back=reduce(add, [unit.back for unit in done]).facts if back else {},
+        environments=sorted(environments),
+        back=reduce(add, put_back).facts if back else {},
     )
 
 
@@ -233,16 +235,25 @@ def score_units(
     rows, at = sum(sizes), datetime.now(UTC)
     draw = Sampling(rows)
     tasks = [
-        ScoreTask(attempt, number, first, rows, before, draw, at, accepted)
+        ScoreTask(
+            attempt.only(part_file("batch", number)),
+            number,
+            first,
+            rows,
+            before,
+            draw,
+            at,
+            accepted,
+        )
         for number, first in enumerate(accumulate(sizes[:-1], initial=0))
     ]
     done: list[ScoredUnit] = []
     counts: Mapping[str, Attempted[SuiteCounts]] = {}
-    failing = Aside()
+    failing, broken = Aside(), Aside()
     for unit in _scored(work.executor_for(tasks), live, tasks):
         if isinstance(unit, FailedUnit):
             return unit
-        failing = failing + unit.failing if done else unit.failing
+        failing, broken = failing + unit.failing, broken + unit.broken
         if len(failing) > before.room:
             reason = failing.rows[0].reasons[0]
             error = FailingFunctionError(
@@ -253,14 +264,14 @@ def score_units(
             role: summed([counts[role], own] if done else [own])
             for role, own in unit.counts.items()
         }
-        done.append(replace(unit, counts={}))
+        done.append(replace(unit, counts={}, failing=Aside(), broken=Aside()))
     for scored in done:
         attempt.written.update(scored.files)
     return ScoredUnits(
         scored=sum(unit.scored for unit in done),
         computed=rows,
         failing=failing,
-        broken=reduce(add, [unit.broken for unit in done]),
+        broken=broken,
         draw=draw,
         sample=Sample.joined([unit.sample for unit in done]),
         counts=counts,
@@ -305,7 +316,7 @@ def _scored(
 def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:
     """The rows of a unit that end a process by themselves; none where they are too many."""
     found: set[int] = set()
-    spans = [(0, task.attempt.part_rows("batch")[task.number])]
+    spans = [(0, len(task.attempt.read_part("batch", task.number)))]
     while spans:
         begin, end = spans.pop()
         try:

@@ -10,7 +10,7 @@ again later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,10 @@ class Again:
 
 
 def check_restated(
-    batch: Batch, partition: str, schema: Schema, aside: Callable[[], Collection[str]]
+    batch: Batch,
+    partition: str,
+    schema: Schema,
+    aside: Callable[[Set[str]], Set[str]],
 ) -> CheckResult:
     """Check that the rows of a published partition came again unchanged.
 
@@ -103,7 +106,7 @@ def check_restated(
         batch: Its accepted rows now.
         partition: The day or file.
         schema: The declaration of the rows.
-        aside: Returns the keys of the rows that were set aside, which other checks report.
+        aside: Returns those of some keys whose rows were set aside, which other checks report.
     """
     key, raw, records = schema.key, batch.columns, batch.records
     assert key is not None, "rows that are scored have a key"
@@ -115,8 +118,9 @@ def check_restated(
     if before is None:
         return elsewhere or _first(partition)
     again = Again.of(before, raw, key)
-    keys_aside = aside() if len(again.gone) else ()
-    delivered = np.array([str(gone) in keys_aside for gone in again.gone], dtype=bool)
+    gone = [*map(str, again.gone)]
+    set_aside = aside(frozenset(gone))
+    delivered = np.array([key in set_aside for key in gone], dtype=bool)
     again = replace(again, gone=again.gone[~delivered])
     if delivered.any() and not len(again.places) and not len(again.gone):
         return CheckResult.not_judged(
@@ -253,10 +257,9 @@ def _published(
     attempt: Attempt | None = records.committed(partition)
     if attempt is None:
         return None
-    parts = [from_arrow(table, kinds_of(table)) for table in attempt.parts(name)]
-    if key not in parts[0]:  # the version that scored it named the key otherwise
-        return stacked(parts)
-    return stacked([draw.of(part, key) for part in parts])
+    parts = (from_arrow(table, kinds_of(table)) for table in attempt.parts(name))
+    # the version that scored it may have named the key otherwise
+    return stacked([draw.of(part, key) if key in part else part for part in parts])
 
 
 def _example(again: Again, name: str, rows: Array, key: str) -> dict[str, Any]:
@@ -353,15 +356,21 @@ def _shared(
 
 
 def _batch(attempt: Attempt, keys: pd.Index, key: str) -> Columns | None:
-    """The published rows of an attempt that have any of these keys; None without any."""
-    published = pd.Index(attempt.read("published").column(0).to_pandas())
-    shared = published[keys.get_indexer(published) >= 0]
-    if shared.empty:
-        return None
+    """The published rows of an attempt that have any of these keys; None without any.
+
+    Of its rows, a unit is in memory at a time.
+    """
+    # what is published is what was scored; its version may have named the key otherwise
+    named = attempt.record.steps["scored"].facts["published"][:1]
     parts = []
-    for table in attempt.parts("batch"):
-        rows = from_arrow(table, kinds_of(table))
-        if key not in rows:  # the version that scored it named the key otherwise
+    for unit, scored in enumerate(attempt.parts("scored", named)):
+        published = pd.Index(scored.column(0).to_pandas())
+        shared = published[keys.get_indexer(published) >= 0]
+        if shared.empty:
+            continue
+        table = attempt.read_part("batch", unit)
+        if key not in table.column_names:
             return None
+        rows = from_arrow(table, kinds_of(table))
         parts.append(take_rows(rows, pd.Index(rows[key]).isin(shared)))
-    return stacked(parts)
+    return stacked(parts) if parts else None

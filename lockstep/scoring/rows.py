@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -243,11 +243,18 @@ def _gone(work: Work, attempt: Attempt, key: str, draw: Sampling) -> list[str]:
         return []  # another attempt repairs that
     if not published:
         return []
-    delivered = set(_drawn(attempt.parts("scored", [key]), 0, draw))
+    gone = set(published).difference(_drawn(attempt.parts("scored", [key]), 0, draw))
     for step in ("batch", "scored"):
-        for table in attempt.parts(f"{step}_quarantine", ["key"]):
-            delivered.update(table.column("key").to_pylist())
-    return [value for value in published if value not in delivered]
+        gone -= keys_aside(attempt, step, gone)
+    return [value for value in published if value in gone]
+
+
+def keys_aside(attempt: Attempt, step: str, keys: Set[str]) -> set[str]:
+    """Those of some keys, as texts, whose rows a step of an attempt set aside."""
+    found: set[str] = set()
+    for table in attempt.parts(f"{step}_quarantine", ["key"]) if keys else ():
+        found.update(keys & set(table.column("key").to_pylist()))
+    return found
 
 
 def _drawn(tables: Iterable[pa.Table], column: int, draw: Sampling) -> list[str]:

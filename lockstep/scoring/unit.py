@@ -168,7 +168,7 @@ class ScoreTask:
     """A unit to score.
 
     Attributes:
-        attempt: The attempt, which has its rows.
+        attempt: The attempt, as far as it has its rows; see `Attempt.only`.
         number: Its number.
         first: Number of accepted rows before it.
         rows: Number of accepted rows of the batch.
@@ -263,7 +263,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
                 write_part(task.folder, "batch_quarantine", task.number, aside),
             )
         ),
-        ingested=ingested,
+        ingested=ingested.bounded(),
         sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
         counts=attempted(partial(_count, suite, task.draw), rows.columns, back.accepted),
         days=_counted(days),
@@ -348,7 +348,7 @@ def _without(
         ),
     )
     days = _counted(days_of(live, left, task.day))
-    return LostRows(number, dict(files), Aside.of(lost), days), left
+    return LostRows(number, dict(files), Aside.of(lost).bounded(), days), left
 
 
 def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
@@ -397,8 +397,8 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
             )
         ),
         scored=len(scored),
-        failing=Aside.of(failing),
-        broken=Aside.of(broken),
+        failing=Aside.of(failing).bounded(),
+        broken=Aside.of(broken).bounded(),
         sample=Sample.of(rows.columns, key, places[computed] + task.first, is_kept, task.draw),
         counts={
             role: attempted(partial(_count, suite, task.draw), rows.columns, rows.accepted)

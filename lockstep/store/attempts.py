@@ -271,6 +271,22 @@ class Attempt:
         """Path of a file of the attempt."""
         return self.folder / name
 
+    def only(self, *names: str) -> Attempt:
+        """The attempt as far as it has some files: for a process that reads no others.
+
+        Args:
+            names: Names of files.
+        """
+        known = {name: digest for name in names if (digest := self._digest_of(name)) is not None}
+        return Attempt(self.folder, replace(self.record, steps={}), self.again, known)
+
+    def sweep(self) -> None:
+        """Remove what a step left that was killed: files that are not in the record."""
+        recorded = {RECORD, _REASON, *self.files}
+        for path in self.folder.iterdir():
+            if path.name not in recorded:
+                path.unlink(missing_ok=True)
+
     def write(self, name: str, table: pa.Table) -> Path:
         """Write a table as `NAME.parquet`, for the step under way."""
         file, self.written[file] = write_part(self.folder, name, 0, table)
@@ -333,9 +349,8 @@ class Attempt:
 
     def part_files(self, name: str) -> list[str]:
         """The files of the parts of a table, in order; `NAME.parquet` where it has none."""
-        known = self._digests
         parts = [part_file(name, 0)]
-        while (following := part_file(name, len(parts))) in known:
+        while self._digest_of(following := part_file(name, len(parts))) is not None:
             parts.append(following)
         return parts
 
@@ -437,7 +452,7 @@ class Attempt:
         """
         for name in self.files if names is None else names:
             path = self._present(name)
-            if sha256(path) != self._digests[name]:  # a block at a time, however large it is
+            if sha256(path) != self._digest_of(name):  # a block at a time, however large it is
                 raise self._changed(path)
 
     def keep(self, step: str, record: StepRecord) -> StepRecord:
@@ -470,21 +485,22 @@ class Attempt:
         self.written[name] = _write(self.folder / name, write)
         return self.path(name)
 
-    @property
-    def _digests(self) -> dict[str, str]:
-        """SHA-256 of every file, of the step under way too, by name."""
-        return {**self.files, **self.written}
+    def _digest_of(self, name: str) -> str | None:
+        """SHA-256 of a file, which may be of the step under way; None of a file that is none."""
+        steps = reversed([*self.record.steps.values()])
+        known = chain((self.written,), (step.files for step in steps))
+        return next((files[name] for files in known if name in files), None)
 
     def _verified(self, name: str) -> bytes:
         path = self._present(name)
         data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != self._digests[name]:
+        if hashlib.sha256(data).hexdigest() != self._digest_of(name):
             raise self._changed(path)
         return data
 
     def _present(self, name: str) -> Path:
         path = self.path(name)
-        if name not in self._digests or not path.is_file():
+        if self._digest_of(name) is None or not path.is_file():
             raise DamagedError(
                 f"{path} is missing, which attempt {self.number} at {self.record.partition} wrote; "
                 f"make it anew: {self.again}"

@@ -18,16 +18,18 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
 from lockstep.artifacts.disks import as_private_as_folder, make_folder, replace_text
 from lockstep.columns.plain import shown_name
-from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject
+from lockstep.errors import InputError, NotDeliveredError
+from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject, remove_abandoned
 from lockstep.store.inbox import (
     FOLDERS,
     SETTLED_SECONDS,
@@ -157,6 +159,43 @@ def fetch(
     inbox.mkdir(parents=True, exist_ok=True)
     with alone_in_inbox(inbox):
         return _Fetching(inbox, settled, for_seconds(seconds, clock), tell).fetch(address)
+
+
+@contextmanager
+def fetched(address: StoreAddress, scratch: Path) -> Iterator[Path]:
+    """An object, or a whole folder of part files, as a file or folder of this machine meanwhile.
+
+    Args:
+        address: Its address.
+        scratch: A folder for it; made if it does not exist.
+
+    Raises:
+        NotDeliveredError: There is none at the address.
+        InputError: It is none to score, or not whole; or the store does not answer. One line.
+    """
+    delivery = _delivery(address)
+    left = delivery.left_alone(scratch)
+    if left is not None:
+        raise InputError(f"{address} {left.why}. {left.todo}")
+    scratch.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(scratch)
+    with TemporaryDirectory(dir=scratch) as folder:
+        target = Path(folder) / delivery.name
+        if delivery.is_folder:
+            target.mkdir()
+        for each, stored in delivery.wanted():
+            each.fetch(target / stored.name if delivery.is_folder else target)
+        yield target
+
+
+def _delivery(address: StoreAddress) -> _InStore:
+    try:
+        return _InStore(address.name, address, (address.object(),), is_folder=False)
+    except NotDeliveredError:
+        objects = tuple(address.objects())
+        if not objects:
+            raise
+        return _InStore(address.name, address, objects, is_folder=True)
 
 
 class _Fetching:

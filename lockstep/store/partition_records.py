@@ -559,7 +559,13 @@ class Records:
         folder = self._attempts(partition) / str(number)
         begun = Attempt.begin(folder, record, self.again(partition), origin)
         self._prune(partition, {number, committed})
+        self._sweep(partition, number - 1)
         return begun
+
+    def _sweep(self, partition: str, number: int) -> None:
+        """Remove what an attempt left that was killed; with the lock held, nobody is at work."""
+        with suppress(DamagedError, NotStoredError):  # without its record, nobody knows what is its
+            self.attempt(partition, number).sweep()
 
     def _demand_open(self, partition: str, run: str) -> None:
         """Demand that no attempt of another run counts, such as one of another machine."""

@@ -50,8 +50,8 @@ def all_aside(attempt: Attempt) -> Iterator[AsideRow]:
     """
     for step in _STEPS:
         name = f"{step}_quarantine"
-        if f"{name}.parquet" in attempt.files:
-            for row in attempt.read(name).to_pylist():
+        for part in attempt.parts(name) if f"{name}.parquet" in attempt.files else ():
+            for row in part.to_pylist():
                 record = json.loads(row["record"])
                 yield AsideRow(row["key"], step, row["fate"], row["reasons"], record, row["row"])
 
@@ -80,5 +80,6 @@ def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
     if "batch.parquet" not in attempt.files or not done.blocked_by:
         return None
     reasons = "; ".join(f"{check}: {why}" for check, why in done.blocked_by.items())
-    rows = (row for row in attempt.read("batch").to_pylist() if str(row[name]) == key)
+    parts = (part.to_pylist() for part in attempt.parts("batch"))
+    rows = (row for part in parts for row in part if str(row[name]) == key)
     return next((AsideRow(key, step, "blocked", reasons, plain(row)) for row in rows), None)

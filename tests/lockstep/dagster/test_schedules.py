@@ -13,7 +13,7 @@ from assets.orders import ASSETS, fates
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
 from lockstep.dagster.runs import run_job
-from lockstep.dagster.schedules import MOST_DAYS, run_requests, schedules
+from lockstep.dagster.schedules import MOST_DAYS, ONE_AT_A_TIME, run_requests, schedules
 from lockstep.dagster.tries import OUTSIDE_TAG
 from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
@@ -49,6 +49,20 @@ def block(workplace, day: str) -> None:
     assert not workplace.score(day).ok
 
 
+def test_homes_that_share_a_dagster_do_not_wait_for_each_other(scored, tmp_path) -> None:
+    other = replace(scored.home, path=tmp_path / "other")
+    ahead = [
+        run_requests(
+            scored.instance, home, "orders_score_daily", ["2020-03-02"], AFTER_THE_CALENDAR
+        )
+        for home in (scored.home, scored.home, other)
+    ]
+    first, same, elsewhere = (request.tags[ONE_AT_A_TIME] for (request,) in ahead)
+    assert first == same
+    assert first != elsewhere
+    assert first.startswith("orders_score_daily-")
+
+
 def days_until(last: int, first: int = 1) -> list[str]:
     """Days of March 2020."""
     return [f"2020-03-{day:02}" for day in range(first, last + 1)]
@@ -81,7 +95,9 @@ def test_a_tick_takes_all_days_that_were_missed_in_order(live) -> None:
 def test_a_tick_takes_a_bounded_number_of_days() -> None:
     days = [f"{date(2020, 1, 1) + timedelta(number)}" for number in range(MOST_DAYS + 9)]
     with dg.DagsterInstance.ephemeral() as instance:
-        requests = run_requests(instance, "orders_score_daily", days, AFTER_THE_CALENDAR)
+        requests = run_requests(
+            instance, ORDERS.home, "orders_score_daily", days, AFTER_THE_CALENDAR
+        )
     assert [request.partition_key for request in requests] == days[:MOST_DAYS]
 
 
@@ -175,7 +191,10 @@ def test_a_day_is_looked_at_a_last_time_after_its_delay_and_then_left(scored) ->
 def test_each_look_at_a_day_is_a_run_of_its_own(scored) -> None:
     job = monitor_job_name("orders")
     mornings = (morning(3, 3), morning(3, 6))
-    found = [run_requests(scored.instance, job, ["2020-03-01"], at)[0].run_key for at in mornings]
+    found = [
+        run_requests(scored.instance, scored.home, job, ["2020-03-01"], at)[0].run_key
+        for at in mornings
+    ]
     assert len(set(found)) == 2
 
 

@@ -1,13 +1,21 @@
 """Rows of a file whose keys another file published before are told, since both are read."""
 
+import gc
+import tracemalloc
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
+from lockstep.columns.tables import to_arrow
 from lockstep.scoring.partition import score
+from lockstep.scoring.restated import published_elsewhere
 from lockstep.scoring.work import Work
+from lockstep.store.attempts import StepRecord, write_part
+from lockstep.store.partition_records import Records
 
 ROWS = orders_with_fates(pd.Timestamp("2020-03-01").date()).drop(columns=["returned", "cost"])
 
@@ -74,3 +82,39 @@ def test_of_a_key_that_came_again_the_last_delivery_counts_also_if_the_first_is_
     (second,) = (table for table in tables if len(table) == len(ROWS[40:]))
     of_second = last[last["came_at"] == second["came_at"].iloc[0]]
     assert sorted(of_second["order_id"]) == sorted(ROWS["order_id"][40:])
+
+
+def published_in_units(root: Path, name: str, units: int) -> Records:
+    """Records of a file of so many units of 2,000 rows each, of which the first one is `ROWS`."""
+    schema = ASSETS.pipeline.record_schema
+    records = Records(root, str, exported="published")
+    with records.step(name, "batch", "run") as attempt:
+        for unit in range(units):
+            frame = pd.concat([ROWS] * 17, ignore_index=True).head(2_000)
+            frame["order_id"] = [f"{name} {unit} {row}" for row in range(2_000)]
+            if unit == 0:
+                frame = ROWS
+            table = to_arrow(decode(frame, schema).columns)
+            for part in ("batch", "scored"):
+                attempt.written.update([write_part(attempt.folder, part, unit, table)])
+        attempt.keep("batch", StepRecord())
+        attempt.keep("scored", StepRecord(facts={"published": ["order_id"]}))
+        attempt.write_joined("published", attempt.parts("scored"))
+        attempt.keep("published", StepRecord())
+        records.commit(attempt)
+    return records
+
+
+def test_of_the_files_before_a_unit_at_a_time_is_in_memory(tmp_path) -> None:
+    schema, peaks = ASSETS.pipeline.record_schema, []
+    raw = decode(ROWS, schema).columns
+    for units in (2, 30):
+        records = published_in_units(tmp_path / f"{units}" / "inbox", "before.csv", units)
+        gc.collect()
+        tracemalloc.start()
+        result = published_elsewhere(records, "now.csv", raw, schema)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert result is not None
+        assert result.numbers["published of other files"] == len(ROWS)
+    assert peaks[1] < 1.5 * peaks[0]

@@ -6,9 +6,11 @@ a key of another unit included.
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -121,6 +123,51 @@ LIMITS = {
     "outputs": ("loss", 500),
 }
 """By the role of a suite, a column and what it never reaches."""
+
+
+class Weighing:
+    """Works in this process, and weighs what a process of a pool would be sent and send back."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[int]] = defaultdict(list)
+        self.back: dict[str, list[int]] = defaultdict(list)
+
+    def map(
+        self, function: Any, live: LoadedVersion, tasks: Sequence[Any], tries: int = 1
+    ) -> Iterator[Any]:
+        for task in tasks:
+            self.sent[function.__name__].append(len(pickle.dumps(task)))
+            result = function(live, task)
+            self.back[function.__name__].append(len(pickle.dumps(result)))
+            yield result
+
+
+def test_a_unit_is_sent_what_it_needs_however_many_there_are(store, version, path) -> None:
+    few, many = Weighing(), Weighing()
+    everything(store, version, path, 120, few)
+    everything(store, version, path, 4, many)
+    assert len(many.sent["score_unit"]) > 20 * len(few.sent["score_unit"])
+    assert max(many.sent["score_unit"]) < 1.05 * max(few.sent["score_unit"])
+    assert max(many.sent["score_unit"]) < 5_000
+
+
+def test_rows_that_are_set_aside_stay_in_files_and_a_bounded_number_is_sent_back(
+    store, version, tmp_path
+) -> None:
+    frame = pd.concat([orders()] * 12, ignore_index=True)
+    frame["order_id"] = [f"order {number}" for number in range(len(frame))]
+    wrong, weights = tmp_path / "wrong.csv", []
+    for count in (400, 4_000):
+        frame.assign(items=[0] * count + [1] * (len(frame) - count)).to_csv(wrong, index=False)
+        weighing = Weighing()
+        rows = read_files([wrong], version.pipeline.record_schema, rows=2_100)
+        assets = replace(ASSETS, max_quarantined=1.0)
+        work = Work(assets, store, "inbox", f"{count}.csv", executor=weighing)
+        score(work, version, rows)
+        aside = next(work.records.newest_first(f"{count}.csv")).read("batch_quarantine")
+        assert len(aside) == count
+        weights.append(max(weighing.back["ingest_unit"]))
+    assert weights[1] < 1.5 * weights[0]
 
 
 def demanding(role: str) -> Any:

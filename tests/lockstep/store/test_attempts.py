@@ -151,6 +151,37 @@ def test_files_that_a_killed_step_left_are_taken_over_by_nobody(records: Records
     assert values(records.committed(DAY)) == exported(records) == 1
 
 
+def test_files_that_a_killed_step_left_are_removed_by_the_next_attempt(records: Records) -> None:
+    score(records, 1, run="published")
+    with records.step(DAY, "batch", "killed") as killed:
+        killed.write("batch", table(2))
+        killed.keep("batch", StepRecord())
+        killed.keep_reason("it was killed")
+    left = ("scored-3.parquet", ".days-3.arrow", ".past-0.msgpack", ".keys-1.npy")
+    for name in (*left, ".batch.parquet.instead", ".writing-0.tmp"):
+        (killed.folder / name).write_bytes(b"half")
+    ingest(records, 3, run="next")
+    kept = {path.name for path in killed.folder.iterdir()}
+    assert kept == {"batch.parquet", "record.json", "reason.txt"}
+    assert records.attempt(DAY, killed.number).read("batch").column("x").to_pylist() == [2]
+    assert values(records.committed(DAY)) == exported(records) == 1
+
+
+def test_a_part_of_an_attempt_is_read_without_the_digests_of_the_others(records: Records) -> None:
+    with records.step(DAY, "batch", "run") as attempt:
+        for number in range(3):
+            file, digest = write_part(attempt.folder, "batch", number, table(number))
+            attempt.written[file] = digest
+        attempt.keep("batch", StepRecord())
+    alone = attempt.only("batch-2.parquet")
+    assert alone.read_part("batch", 2).column("x").to_pylist() == [2]
+    with pytest.raises(DamagedError, match=r"batch-1\.parquet is missing"):
+        alone.read_part("batch", 1)
+    attempt.path("batch-2.parquet").write_bytes(attempt.path("batch-1.parquet").read_bytes())
+    with pytest.raises(DamagedError, match="changed or damaged since"):
+        alone.read_part("batch", 2)
+
+
 def test_processes_that_make_the_same_part_at_once_leave_it_whole(tmp_path: Path) -> None:
     """As where a node of a cluster counts as lost, and its task is made elsewhere, too."""
     values = pa.table({"x": range(20_000)})

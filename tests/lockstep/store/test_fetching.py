@@ -12,7 +12,7 @@ from lockstep.columns.records import Key, Record
 from lockstep.errors import DeclarationError, InputError, LockedError, UnavailableError
 from lockstep.project.object_stores import StoreAddress
 from lockstep.store import fetching
-from lockstep.store.fetching import Fetched, fetch
+from lockstep.store.fetching import Fetched, fetch, fetched
 from lockstep.store.inbox import alone_in_inbox, claim_files, read_claimed
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.registries import Killed
@@ -359,3 +359,20 @@ def test_an_inbox_that_somebody_is_at_work_on_is_left_to_them(
         with pytest.raises(LockedError):
             claim_files(follower.inbox)
     assert follower.look() == ["monday"]
+
+
+def test_a_file_is_fetched_as_long_as_it_is_read_and_what_was_abandoned_is_removed(
+    tmp_path: Path,
+) -> None:
+    delivered, scratch = tmp_path / "monday.csv", tmp_path / "scratch"
+    delivered.write_text("name,x\na,1\n")
+    for name, days in (("of-a-killed-run", 3), ("of-a-run", 0.5)):
+        (scratch / name).mkdir(parents=True)
+        (scratch / name / "old.csv").write_text("half")
+        os.utime(scratch / name, (0, time.time() - days * 86_400))
+    (scratch / "also-killed.csv").write_text("half")
+    os.utime(scratch / "also-killed.csv", (0, 0))
+    with fetched(StoreAddress(f"file://{delivered}"), scratch) as file:
+        assert file.name == "monday.csv"
+        assert file.read_bytes() == delivered.read_bytes()
+    assert [path.name for path in scratch.iterdir()] == ["of-a-run"]
