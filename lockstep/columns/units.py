@@ -37,8 +37,8 @@ from lockstep.errors import UnreadableError
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
-ROWS = 50_000
-"""Rows of a unit at most, where nobody says how many: some 50 MB with all columns."""
+ROWS = 40_000
+"""Rows of a unit at most, where nobody says how many: some 40 MB with all columns."""
 _BLOCK = 16 * 2**20
 """Bytes of a text that are searched for the ends of its rows at a time."""
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'

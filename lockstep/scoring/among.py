@@ -27,7 +27,7 @@ from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
 from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.parity.counterfactuals import Impact, drawn
-from lockstep.scoring.day_rows import ROWS, WHOLE, blocks_of, forget_days
+from lockstep.scoring.day_rows import ROWS, WHOLE, DayBlock, blocks_of, forget_days
 from lockstep.scoring.earlier import (
     Earlier,
     accepted_before,
@@ -41,6 +41,7 @@ from lockstep.scoring.measuring import (
     MeasuredDays,
     OpenedDays,
     forget_remembered,
+    join_remembered,
     measure_days,
     remember_days,
     remembered,
@@ -112,6 +113,9 @@ def compare(
         alone = [replace(task, earlier=(), before=()) for task in tasks]
         for _ in executor.map(remember_days, live, alone):
             pass
+        for numbers in _by_days(task.block for task in tasks).values():
+            if len(numbers) > 1:
+                join_remembered(attempt.folder, numbers)
         for found in judging.days(executor, tasks):
             blocking = blocking + found
             is_held = may_hold and bool(found.errors)
@@ -144,13 +148,10 @@ def _tasks(
 ) -> Iterator[DaysTask]:
     """The blocks of days of a batch, each with what it looks back at."""
     day, blocks = day_of(work, live), blocks_of(units, _BLOCK_ROWS, _WHOLE_DAY)
-    by_days = {
-        days: tuple(block.number for block in held)
-        for days, held in groupby(blocks, key=attrgetter("days"))
-    }
+    by_days = {days: numbers[0] for days, numbers in _by_days(blocks).items()}
     for block in blocks:
         first = block.days[0]
-        before = [numbers for days, numbers in by_days.items() if first - DAYS <= days[-1] < first]
+        before = [number for days, number in by_days.items() if first - DAYS <= days[-1] < first]
         yield DaysTask(
             block=block,
             folder=attempt.folder,
@@ -159,6 +160,14 @@ def _tasks(
             earlier=[batch for batch in earlier.batches if batch.day >= first - DAYS],
             before=before,
         )
+
+
+def _by_days(blocks: Iterable[DayBlock]) -> dict[tuple[int, ...], list[int]]:
+    """The numbers of the blocks that have the same days, by these, in order."""
+    return {
+        days: [block.number for block in held]
+        for days, held in groupby(blocks, key=attrgetter("days"))
+    }
 
 
 class _Judging:
@@ -207,11 +216,10 @@ class _Judging:
     def kept(self, tasks: Sequence[DaysTask]) -> list[PastBatch]:
         """What later batches look back at: the last days, as if the batch were published."""
         kept: list[PastBatch] = []
-        for _, parts in groupby(reversed(tasks), key=lambda task: task.block.days):
+        for numbers in reversed(_by_days(task.block for task in tasks).values()):
             if len(kept) < DAYS:
-                numbers = [task.block.number for task in parts]
-                kept[:0] = map(self._with_figures, remembered(tasks[0].folder, numbers[::-1]))
-        return kept[-DAYS:]
+                kept[:0] = remembered(tasks[0].folder, numbers[0])
+        return [self._with_figures(batch) for batch in kept[-DAYS:]]
 
     def _with_figures(self, batch: PastBatch) -> PastBatch:
         if batch.day in self._held_back:
@@ -263,6 +271,8 @@ class _Judging:
         known = constraints.known([*self._earlier.batches, *self._own.values()])
         judged = constraints.judge(day, known, shown.shown, shown_of)
         self._own[day.day] = with_figures(light_batch(day.day, day.rows), judged)
+        if len(self._own) > DAYS:
+            del self._own[min(self._own)]
         if day.widens:
             self._wide.add(day.day)
         view = cache(lambda: opened().view)

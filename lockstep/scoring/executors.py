@@ -198,14 +198,16 @@ def _end_with_parent() -> None:
 
 def opened_work(function: Work[Task, Result], opened: Opened, task: Task) -> Result:
     """The result of a function for a task, in a process that opens each version once."""
-    try:
-        return function(_version(opened), task)
-    finally:
-        _give_back()
+    _give_back(function)
+    return function(_version(opened), task)
 
 
-def _give_back() -> None:
-    """Give free memory back to the system, which allocators keep for a next task otherwise."""
+@lru_cache(maxsize=1)
+def _give_back(function: Work[Task, Result]) -> None:
+    """Give free memory back to the system, once where another function begins.
+
+    Allocators keep it, and what the next task of the function needs is as much again.
+    """
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import add
 from pathlib import Path
 
@@ -29,9 +29,6 @@ from lockstep.constraints.view import View
 from lockstep.scoring.day_rows import DayBlock
 from lockstep.scoring.unit import days_of
 
-_KEPT = 24
-"""Blocks whose days are kept in memory, of some 3 MB each."""
-
 
 @dataclass(frozen=True)
 class DaysTask:
@@ -43,8 +40,8 @@ class DaysTask:
         partition: The day or file of the batch.
         day: The day of all rows, counted from 1970; None where each has the day of its event.
         earlier: The batches before.
-        before: The blocks of the days before that it looks back at, by number: one of several days,
-            or the parts of one.
+        before: The blocks of the days before that it looks back at, by number; of a day in several
+            blocks the first one.
         held_back: Days of the batch that are held back.
     """
 
@@ -53,7 +50,7 @@ class DaysTask:
     partition: str
     day: int | None
     earlier: Sequence[PastBatch] = field(default=(), repr=False)
-    before: Sequence[tuple[int, ...]] = ()
+    before: Sequence[int] = ()
     held_back: frozenset[int] = frozenset()
 
     def open(self, live: LoadedVersion) -> OpenedDays:
@@ -66,10 +63,10 @@ class DaysTask:
         days = days_of(live, columns, self.day)
         columns, days = _in_time(columns, days, live.pipeline.record_schema.event_time)
         past = list(self.earlier)
-        for numbers in self.before:
+        for number in self.before:
             past += [
                 msgspec.structs.replace(batch, blocked=batch.day in self.held_back)
-                for batch in remembered(self.folder, numbers)
+                for batch in remembered(self.folder, number)
                 if batch.day >= self.block.days[0] - DAYS
             ]
         view = live.constraints.view(columns, days, past, self.held_back, self.block.of_day)
@@ -128,30 +125,31 @@ def measure_days(live: LoadedVersion, task: DaysTask) -> MeasuredDays:
     return MeasuredDays(days, shown, misdated(view) if task.day is not None else ())
 
 
-def remembered(folder: Path, blocks: Sequence[int]) -> Sequence[PastBatch]:
-    """What is kept of the rows of each day of a block, or of a day in several.
+def join_remembered(folder: Path, blocks: Sequence[int]) -> None:
+    """Leave at the first of the blocks of a day what they come to together.
 
     Args:
         folder: The folder of the attempt.
-        blocks: Number of the block, or those of the parts of a day.
+        blocks: Numbers of the blocks.
     """
-    paths = tuple(_path(folder, block) for block in blocks)
-    return _remembered(paths, tuple(path.stat().st_mtime_ns for path in paths))
+    whole = reduce(add, (of_part for block in blocks for of_part in remembered(folder, block)))
+    _path(folder, blocks[0]).write_bytes(msgspec.msgpack.encode([whole]))
+
+
+def remembered(folder: Path, block: int) -> list[PastBatch]:
+    """What is kept of the rows of each day of a block.
+
+    Args:
+        folder: The folder of the attempt.
+        block: Number of the block.
+    """
+    return msgspec.msgpack.decode(_path(folder, block).read_bytes(), type=list[PastBatch])
 
 
 def forget_remembered(folder: Path, blocks: int) -> None:
     """Remove what was left of so many blocks."""
     for block in range(blocks):
         _path(folder, block).unlink(missing_ok=True)
-    _remembered.cache_clear()
-
-
-@lru_cache(maxsize=_KEPT)
-def _remembered(paths: tuple[Path, ...], written: tuple[int, ...]) -> Sequence[PastBatch]:
-    kept = (msgspec.msgpack.decode(path.read_bytes(), type=list[PastBatch]) for path in paths)
-    if len(paths) == 1:
-        return next(kept)
-    return [reduce(add, (of_part for (of_part,) in kept))]
 
 
 def _in_time(columns: Columns, days: Ints, time: str | None) -> tuple[Columns, Ints]:

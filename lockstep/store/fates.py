@@ -107,8 +107,8 @@ class Inbox:
         return Fate("waiting", file, self._message(file, what))
 
     def unpublished(self, partitions: Iterable[str]) -> list[str]:
-        """The given partitions that are not published, in their order."""
-        published = set(self.records.partitions())
+        """The given partitions that consumers cannot read as committed, in their order."""
+        published = {*self.records.partitions()} - {*self.records.unexported()}
         return [partition for partition in partitions if partition not in published]
 
     def tell_broken_off(self, partition: str, *, is_tried_again: bool) -> None:

@@ -480,13 +480,18 @@ class Records:
                 self._demand_open(partition, run)
             self._begin(partition, run)
 
+    def unexported(self) -> list[str]:
+        """The committed partitions that consumers cannot read as committed, by their exports' age.
+
+        A process exports after its commit; it may be at work, or was killed in between.
+        """
+        if self.exported is None:
+            return []
+        return [name for name in self.partitions() if self._is_export_older(name)]
+
     def export_what_is_missing(self) -> None:
         """Export what a process committed that was killed before it exported."""
-        if self.exported is None:
-            return
-        for partition in self.partitions():
-            if not self._is_export_older(partition):
-                continue
+        for partition in self.unexported():
             try:
                 with self.locked(partition, wait=0):
                     attempt = self.demand(partition)

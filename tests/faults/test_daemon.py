@@ -18,12 +18,17 @@ from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLa
 from dagster._grpc.client import DagsterGrpcClient
 
 from assets.orders import ASSETS, orders_with_fates
+from benchmarks._writes import carried_out
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
+from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import backfill_job_name, backfill_op, score_job_name
+from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import PROCESS
 from lockstep.dagster.workspace import job_origin
+from lockstep.store.partition_records import Records
+from lockstep.store.streams import inbox_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until
 
@@ -153,6 +158,23 @@ def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     assert PROCESS not in now().tags
     assert tick(live) == [partition]
     assert now().status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_is_killed_before_consumers_can_read_what_it_committed_is_taken_up(
+    live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        with open_instance(PROJECT.home) as instance:
+            run_job(PROJECT, JOB, instance, partition=partition)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "_export", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        assert carried_out(work).was_killed
+    assert tick(live) == [partition]
+    work()
+    assert tick(live) == []
+    records = inbox_of(ASSETS, live.home).records
+    records.verify_export(records.demand(partition))
 
 
 def test_a_backfill_that_was_killed_leaves_its_place_in_the_queue(
