@@ -47,7 +47,11 @@ _LIMIT = timedelta(minutes=10)
 _NUMPYS_CLOCK = re.compile(r"""["'](now|today)["']""")
 """The words that `numpy.datetime64` takes for the time."""
 _LINE = re.compile(r'File "([^"]+)", line (\d+)')
-_PROGRAM = "import sys; from lockstep.artifacts.round_trip import compute; compute(*sys.argv[1:])"
+_PROGRAM = (
+    "import gc, sys; gc.disable(); "
+    "from lockstep.artifacts.round_trip import compute; compute(*sys.argv[1:])"
+)
+"""The process ends before there is garbage worth collecting: it loads libraries, which stay."""
 
 
 def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -> Comparison:

@@ -11,10 +11,10 @@ from itertools import count
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
+from tests.fixtures.terminal import Ended
 from tests.stateful.deeds import Partition
 from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
-from tests.stateful.terminal import Ended
 
 ALL = bool(os.environ.get("LOCKSTEP_STATEFUL"))
 FEW = 2

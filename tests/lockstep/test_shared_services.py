@@ -16,9 +16,9 @@ import pytest
 from tests.fixtures.mlflow_server import running_mlflow
 from tests.fixtures.orders import Checkout
 from tests.fixtures.postgres import Postgres, running_postgres
+from tests.fixtures.terminal import Terminal
 
 DAY = "2020-03-01"
-COMMAND_SECONDS = 600
 DAGSTER = """\
 telemetry: {{enabled: false}}
 storage:
@@ -70,21 +70,27 @@ def homes(
     return both[0], both[1]
 
 
-def done(checkout: Checkout, *arguments: str, status: int = 0) -> Any:
-    """What a command answers as JSON."""
-    process = checkout.start_lockstep(*arguments, "--json")
-    out, err = process.communicate(timeout=COMMAND_SECONDS)
-    assert process.returncode == status, out + err
-    return json.loads(out)
+@pytest.fixture
+def done(terminal: Terminal) -> Callable[..., Any]:
+    """Carries out a command in a checkout; what it answers as JSON."""
+
+    def done(checkout: Checkout, *arguments: str, status: int = 0) -> Any:
+        place = {"project": checkout.folder, "home": checkout.home}
+        ended = terminal.lockstep(*arguments, "--json", **place)
+        assert ended.status == status, ended.output + ended.errors
+        return json.loads(ended.output)
+
+    return done
 
 
-def live(checkout: Checkout) -> dict[str, Any]:
-    found: dict[str, Any] = done(checkout, "versions", "orders")["live"]
-    return found
+@pytest.fixture
+def live(done: Callable[..., Any]) -> Callable[[Checkout], Any]:
+    """Asks in a checkout what is live."""
+    return lambda checkout: done(checkout, "versions", "orders")["live"]
 
 
 def test_homes_of_one_registry_promote_score_and_roll_back_by_turns(
-    services: Services, homes: tuple[Checkout, Checkout]
+    services: Services, homes: tuple[Checkout, Checkout], done, live
 ) -> None:
     first, second = homes
     done(first, "train", "orders")

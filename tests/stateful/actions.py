@@ -12,14 +12,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def lockstep(*arguments: str) -> None:
-    """Carry out a command line."""
-    from lockstep.cli.main import main
-
-    sys.argv = ["lockstep", *arguments]
-    main()
-
-
 def materialize(asset: str, partition: str | None = None) -> None:
     """Materialize one asset alone, as a person does in Dagster's UI."""
     import dagster as dg

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.fixtures.terminal import Terminal
 from tests.stateful.site import Site, prepare
-from tests.stateful.terminal import Terminal
 
 
 @pytest.fixture(scope="session")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Site]:
+def sites(tmp_path_factory: pytest.TempPathFactory, terminal: Terminal) -> Callable[[], Site]:
     """Gives the prepared site anew, in its own place; the one that was given before is gone."""
     folder = tmp_path_factory.mktemp("stateful").resolve()
-    return prepare(folder, Terminal(folder / "said")).anew
+    return prepare(folder, terminal).anew
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.fixtures.terminal import lockstep
 from tests.stateful import actions
 
 Partition = tuple[str, str]
@@ -48,7 +49,7 @@ def score(partition: Partition, file: Path | None, *, accept: bool = False) -> D
     accepted = ("--accept", "outside") if accept else ()
     return Deed(
         "score",
-        actions.lockstep,
+        lockstep,
         ("score", "meters", *what, *accepted, "--json"),
         touches=frozenset({partition}),
         reads=frozenset({partition}),
@@ -63,13 +64,13 @@ def take_in(new: frozenset[Partition]) -> Deed:
 
 def train() -> Deed:
     """Train a version."""
-    return Deed("train", actions.lockstep, ("train", "meters", "--json"))
+    return Deed("train", lockstep, ("train", "meters", "--json"))
 
 
 def promote(version: int) -> Deed:
     """Promote a version, whatever its checks found when it was trained."""
     command = ("promote", "meters", str(version), "--anyway", "--json")
-    return Deed("promote", actions.lockstep, command, wants=version)
+    return Deed("promote", lockstep, command, wants=version)
 
 
 def materialize(asset: str, champion: int | None = None) -> Deed:
@@ -92,4 +93,4 @@ def materialize_of(asset: str, partition: Partition) -> Deed:
 
 def look_at_checks() -> Deed:
     """Ask what the checks found last."""
-    return Deed("look", actions.lockstep, ("checks", "meters", "--json"))
+    return Deed("look", lockstep, ("checks", "meters", "--json"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.fixtures.terminal import Ended
 from tests.stateful.deeds import Deed, Partition
 from tests.stateful.deliveries import Delivery, forecast
 from tests.stateful.observations import (
@@ -21,7 +22,6 @@ from tests.stateful.observations import (
     versions,
     with_evidence,
 )
-from tests.stateful.terminal import Ended
 
 Done = Sequence[tuple[Deed, Ended]]
 """What was done at once, and how each of it ended."""

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tests.fixtures.terminal import Ended, Started, Terminal
 from tests.stateful import actions, deeds
 from tests.stateful.deeds import Deed, Partition
 from tests.stateful.deliveries import Kind, deliver, write_history
@@ -30,7 +31,6 @@ from tests.stateful.observations import (
     versions,
     with_evidence,
 )
-from tests.stateful.terminal import Ended, Started, Terminal
 
 _PROJECT = Path(__file__).parents[1] / "projects" / "meters"
 EDITIONS = {"plain": "18.0", "edited": "12.0", "averaging": "outside.mean()"}

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.fixtures.terminal import lockstep
+from tests.fixtures.waiting import wait_until
 
 DAY = "2020-03-01"
 COMMAND = str(Path(sys.executable).with_name("lockstep"))
@@ -107,16 +109,17 @@ def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
 
 
 def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
-    live_checkout,
+    live_checkout, terminal
 ) -> None:
-    run = live_checkout.start_lockstep("score", "orders", "--from", DAY, "--to", "2020-03-31")
-    first = run.stdout.readline()
-    run.send_signal(signal.SIGINT)
-    said, errors = run.communicate(timeout=LONGEST_SECONDS)
-    assert first.startswith(f"{DAY}: 120 rows scored")
-    assert run.returncode == 130
-    assert "2020-03-31" not in said
-    (told,) = errors.strip().splitlines()
+    command = (lockstep, "score", "orders", "--from", DAY, "--to", "2020-03-31")
+    run = terminal.start(*command, project=live_checkout.folder, home=live_checkout.home)
+    wait_until(lambda: "\n" in run.said)
+    run.interrupt()
+    ended = run.end()
+    assert ended.output.startswith(f"{DAY}: 120 rows scored")
+    assert ended.status == 130
+    assert "2020-03-31" not in ended.output
+    (told,) = ended.errors.strip().splitlines()
     assert re.fullmatch(
         r"interrupted: of (2020-03-\d\d), what is new is kept whole or not at all\. "
         r"\d of 31 (is|are) through, which is kept\. "

@@ -19,6 +19,7 @@ from lockstep.project.project import Project
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
+from tests.fixtures.terminal import Terminal
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 _, INBOX, _ = sensors(ASSETS)
@@ -153,20 +154,22 @@ def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
 
 
 def test_a_history_in_a_store_that_does_not_answer_is_a_line_and_status_2(
-    checkout: Checkout,
+    checkout: Checkout, terminal: Terminal
 ) -> None:
-    assert_told(checkout, "history", "history", "all.csv", "train", "orders")
+    assert_told(terminal, checkout, "history", "history", "all.csv", "train", "orders")
 
 
 def test_a_day_in_a_store_that_does_not_answer_is_a_line_and_status_2(
-    live_checkout: Checkout,
+    live_checkout: Checkout, terminal: Terminal
 ) -> None:
     command = ("score", "orders", "--day", "2020-03-01")
-    assert_told(live_checkout, "daily", "orders", "{day}.csv", *command)
+    assert_told(terminal, live_checkout, "daily", "orders", "{day}.csv", *command)
     assert not (live_checkout.home / "data" / "orders" / "daily" / "published").exists()
 
 
-def assert_told(checkout: Checkout, role: str, function: str, name: str, *command: str) -> None:
+def assert_told(
+    terminal: Terminal, checkout: Checkout, role: str, function: str, name: str, *command: str
+) -> None:
     """Have a source of a checkout read from a store that does not answer, by a command."""
     imported = "FunctionSource, PipelineAssets"
     checkout.edit("assets/orders.py", imported, f"CsvSource, {imported}")
@@ -174,12 +177,13 @@ def assert_told(checkout: Checkout, role: str, function: str, name: str, *comman
     checkout.edit("assets/orders.py", f"{role}=FunctionSource({function})", source)
     endpoint = f"http://127.0.0.1:{free_port()}"
     credentials = {"AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": SECRET}
-    done = checkout.lockstep(*command, AWS_ENDPOINT_URL=endpoint, **credentials)
-    assert done.returncode == 2, done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if "nobodys" in line)
+    place = {"project": checkout.folder, "home": checkout.home, "AWS_ENDPOINT_URL": endpoint}
+    ended = terminal.lockstep(*command, **place, **credentials)
+    assert ended.status == 2, ended.errors
+    (line,) = (line for line in ended.errors.splitlines() if "nobodys" in line)
     assert "cannot be read now" in line
-    assert SECRET not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert SECRET not in ended.output + ended.errors
+    assert "Traceback" not in ended.errors
 
 
 def test_an_inbox_that_is_no_address_is_refused_in_a_line(

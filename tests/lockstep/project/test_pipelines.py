@@ -114,11 +114,12 @@ def test_a_file_that_declares_a_pipeline_of_another_name_says_so(described: dict
     assert "assets/misnamed.py declares the pipeline 'orders'" in said
 
 
-def test_a_command_on_a_broken_pipeline_is_one_clear_line(checkout_of_broken_ones) -> None:
-    found = checkout_of_broken_ones.lockstep("train", "broken")
-    assert found.returncode == 2
-    (line,) = found.stderr.splitlines()
-    assert line.startswith("error: Pipeline broken cannot be imported (")
+def test_a_command_on_a_broken_pipeline_is_one_clear_line(
+    checkout_of_broken_ones, lockstep
+) -> None:
+    lockstep.go_to(checkout_of_broken_ones.folder, checkout_of_broken_ones.home)
+    line = lockstep("train", "broken").error
+    assert line.startswith("Pipeline broken cannot be imported (")
     assert "transforms/broken.py:3): ZeroDivisionError: division by zero" in line
 
 
@@ -128,17 +129,16 @@ def test_a_command_on_one_pipeline_imports_none_of_the_others(checkout_of_broken
 
 
 def test_columns_that_no_file_declares_a_pipeline_are_told_which_file_is_missing(
-    checkout_of_broken_ones,
+    checkout_of_broken_ones, lockstep
 ) -> None:
     columns = checkout_of_broken_ones.folder / "transforms" / "columns_alone.py"
     columns.write_text('"""Columns, and nothing else yet."""\n')
 
-    found = checkout_of_broken_ones.lockstep("train", "columns_alone")
+    lockstep.go_to(checkout_of_broken_ones.folder, checkout_of_broken_ones.home)
 
-    assert (found.returncode, found.stderr) == (
-        2,
-        "error: columns_alone has a file with columns, and none in assets/ declares it a pipeline: "
-        "add assets/columns_alone.py with ASSETS = PipelineAssets(...).\n",
+    assert lockstep("train", "columns_alone").error == (
+        "columns_alone has a file with columns, and none in assets/ declares it a pipeline: "
+        "add assets/columns_alone.py with ASSETS = PipelineAssets(...)."
     )
 
 
