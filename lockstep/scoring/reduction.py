@@ -31,6 +31,7 @@ from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
     FailedUnit,
     HoldTask,
+    IngestedUnit,
     IngestTask,
     LoseTask,
     ScoredUnit,
