@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from urllib.parse import unquote
 
 import dagster as dg
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from lockstep.artifacts.disks import disk_error, replace_text
 from lockstep.columns.plain import one_line
@@ -116,7 +119,10 @@ def _demand_driver(file: Path) -> None:
         LockstepError: An address names no driver, or another one.
     """
     for address in _postgres_addresses(_settings(file)):
-        driver = make_url(address).get_dialect().driver
+        try:
+            driver = make_url(address).get_dialect().driver
+        except ArgumentError:
+            continue  # Dagster says what is wrong with it
         if driver != "psycopg2":
             raise LockstepError(
                 f"{file} has Dagster reach PostgreSQL through {driver}, by which it fails at its "
@@ -176,14 +182,14 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     """Open the instance, which records runs, events and checks; make it if it does not exist.
 
     Raises:
-        LockstepError: Its folder cannot be written to or read.
+        LockstepError: Its folder cannot be written to or read, or its PostgreSQL does not answer.
     """
     from sqlalchemy.exc import DatabaseError
     from yaml import YAMLError
 
     path = prepare_instance(home)
     try:
-        with _alone(path):
+        with _alone(path), _without_retries_told():
             return dg.DagsterInstance.get()
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -194,8 +200,40 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         ) from error
     except (dg.DagsterError, YAMLError) as error:
         raise LockstepError(
-            f"{path / 'dagster.yaml'} cannot be used: {one_line(str(error), 300)}."
+            f"{path / _FILE} cannot be used: {one_line(_reason(error), 300)}."
         ) from error
+    except _postgres_errors() as error:
+        raise LockstepError(
+            f"The PostgreSQL of {path / _FILE} does not answer ({one_line(_reason(error), 300)})."
+        ) from error
+
+
+def _postgres_errors() -> tuple[type[Exception], ...]:
+    """What Dagster raises where its PostgreSQL does not answer; none where it is not used."""
+    module = sys.modules.get("dagster_postgres.utils")
+    return (module.DagsterPostgresException,) if module is not None else ()
+
+
+def _reason(error: Exception) -> str:
+    """Why Dagster cannot use its settings or its database, without the settings themselves."""
+    faults = [fault.message for fault in getattr(error, "errors", ())]
+    cause = error.__cause__ or error
+    return "; ".join(faults) or str(getattr(cause, "orig", cause))
+
+
+@contextmanager
+def _without_retries_told() -> Iterator[None]:
+    """Leave out what Dagster logs of each try to reach PostgreSQL: that none succeeds is raised."""
+    root = logging.getLogger()
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Retrying failed database connection")
+
+    root.addFilter(is_other)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_other)
 
 
 def _unwritable(path: Path, error: OSError) -> LockstepError:

@@ -188,6 +188,23 @@ def test_the_driver_that_dagster_is_made_for_is_let_through(
     assert prepare_instance(home) == home.dagster
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("postgresql+psycopg2://dagster@127.0.0.1:9/dagster", "does not answer .*refused"),
+        ("{env: DAGSTER_STORE_OF_NOBODY}", "DAGSTER_STORE_OF_NOBODY.* is not set"),
+    ],
+)
+def test_storage_that_dagster_cannot_reach_is_told_in_one_line(
+    home: Home, address: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    written(home, f"storage:\n  postgres:\n    postgres_url: {address}\n")
+    with pytest.raises(LockstepError, match=reason) as refused:
+        open_instance(home)
+    assert len(str(refused.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("statement", [2, 17, 44, 71, 98])
 def test_an_instance_whose_making_is_killed_can_be_used(home: Home, statement: int) -> None:
     def work() -> None:
