@@ -165,7 +165,7 @@ class Log:
         before = segment.file.size
         segment.file.append(blocks, force=self.settings.flush == "always")
         segment.is_dirty = True
-        if self.failing is not None:
+        if self.failing is not None and has_room(self.folder):  # little may fit into a full disk
             self._recover()
         self.counts.logged += len(wanted)
         self.counts.written_bytes += segment.file.size - before

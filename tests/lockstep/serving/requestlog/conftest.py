@@ -88,13 +88,14 @@ class SmallDisk:
         self.path = path
         self._filler = path / "filler"
 
-    def fill(self) -> None:
-        """Leave no byte of it free."""
+    def fill(self, left: int = 0) -> None:
+        """Leave so many bytes of it free, in steps of 4,096."""
         handle = os.open(self._filler, os.O_WRONLY | os.O_CREAT)
         try:
             while os.write(handle, bytes(4096)):
                 pass
         except OSError:
+            os.truncate(handle, os.fstat(handle).st_size - left)
             os.close(handle)
 
     def make_room(self) -> None:

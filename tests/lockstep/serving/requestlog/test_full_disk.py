@@ -53,6 +53,16 @@ def test_a_disk_that_fills_while_nobody_asks_is_noticed(
         assert client.get("/ready").status == 503
 
 
+def test_a_server_stays_unready_though_a_small_request_still_fits(
+    live_home: Path, scorer: Scorer, orders: Records, small_disk: SmallDisk
+) -> None:
+    small_disk.fill(left=32_768)
+    with served(live_home, scorer, Log(small_disk.path / "log", RequestLog())) as client:
+        assert client.get("/ready").status == 503
+        assert client.post("/invocations", body(orders[:1])).status == 200
+        assert client.get("/ready").status == 503
+
+
 def test_a_server_that_answers_unlogged_stays_ready_and_says_so(
     live_home: Path, scorer: Scorer, orders: Records, small_disk: SmallDisk
 ) -> None:
