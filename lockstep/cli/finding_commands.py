@@ -87,9 +87,6 @@ def checks(
     else:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
-        of_dagster = context.home().dagster
-        if not of_dagster.is_dir():
-            say(f"Dagster's folder, {of_dagster}, is not there: is it the one that you mean?")
     if any(check.result == "failed" for check in reports):
         raise typer.Exit(FAILED)
 

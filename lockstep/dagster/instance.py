@@ -87,10 +87,10 @@ def prepare_instance(home: Home) -> Path:
     See `Home.dagster` for which folder that is.
 
     Raises:
-        LockstepError: Dagster cannot use the folder, or it cannot be written to, or it would fail
-            to write to its database.
+        LockstepError: Dagster cannot use the folder, or it is named and not there, or cannot be
+            written to, or it would fail to write to its database.
     """
-    path = home.dagster.resolve()
+    path = _folder(home)
     if "?" in str(path) or unquote(str(path)) != str(path):
         raise LockstepError(
             f"Dagster cannot keep its databases in {path}, since it reads the ? and the %.. in it "
@@ -106,6 +106,21 @@ def prepare_instance(home: Home) -> Path:
         raise _unwritable(path, error) from error
     _demand_driver(path / _FILE)
     os.environ["DAGSTER_HOME"] = str(path)
+    return path
+
+
+def _folder(home: Home) -> Path:
+    """The instance's folder; one outside the home, which somebody names, has to be there.
+
+    Raises:
+        LockstepError: It is not.
+    """
+    path = home.dagster.resolve()
+    if not path.is_relative_to(home.path.resolve()) and not path.is_dir():
+        raise LockstepError(
+            f"{path} is not a folder: DAGSTER_HOME, or dagster_home in [tool.lockstep], names the "
+            "folder of Dagster's dagster.yaml. Make it, or name another one."
+        )
     return path
 
 
@@ -172,9 +187,9 @@ def find_instance(home: Home) -> dg.DagsterInstance | None:
     """Open the instance if it exists; None where nothing was run yet.
 
     Raises:
-        LockstepError: Its folder cannot be read.
+        LockstepError: Its folder cannot be read, or is named and not there.
     """
-    folder = home.dagster.resolve()
+    folder = _folder(home)
     return open_instance(home) if folder.is_dir() and any(folder.iterdir()) else None
 
 

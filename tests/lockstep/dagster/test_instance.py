@@ -1,5 +1,6 @@
 """Dagster's settings in a home: written, brought up to date, and a person's own left alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +18,12 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 from assets.orders import ASSETS
 from benchmarks._writes import carried_out, kill_at
 from lockstep.dagster.backfill import backfill_job
-from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
+from lockstep.dagster.instance import (
+    find_instance,
+    lacking_settings,
+    open_instance,
+    prepare_instance,
+)
 from lockstep.dagster.jobs import BACKFILL_TAG
 from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.errors import LockstepError
@@ -186,6 +192,16 @@ def test_the_driver_that_dagster_is_made_for_is_let_through(
     monkeypatch.setenv("DAGSTER_STORE", "postgresql+psycopg2://dagster@db/dagster")
     written(home, f"storage:\n  postgres:\n    {storage}\n")
     assert prepare_instance(home) == home.dagster
+
+
+@pytest.mark.parametrize("use", [open_instance, find_instance])
+def test_a_folder_that_is_named_and_not_there_is_refused(
+    use: Callable[[Home], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagstre"))
+    with pytest.raises(LockstepError, match="dagstre is not a folder: DAGSTER_HOME"):
+        use(Home(tmp_path / "home"))
+    assert not (tmp_path / "dagstre").exists()
 
 
 @pytest.mark.parametrize(
