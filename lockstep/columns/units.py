@@ -359,8 +359,11 @@ class _RowEnds:
         places = ends + self._place
         if self._has_quotes:
             quotes, was_quoted = np.flatnonzero(data == _QUOTE), self.is_quoted
-            if not self._are_plain(data, quotes):
+            returns = _returns_alone(data)  # which end a line, too
+            if not self._are_plain(data, quotes, returns):
                 return None
+            lines += np.searchsorted(returns, ends)
+            self._lines += len(returns)
             last = np.flatnonzero((np.searchsorted(quotes, ends) + was_quoted) % 2 == 0)
             self.is_quoted = bool((len(quotes) + was_quoted) % 2)
             if len(last):  # a row is of the lines after the row before, up to its last one
@@ -374,17 +377,23 @@ class _RowEnds:
         self._place += len(block)
         return places[is_row].tolist(), lines[is_row].tolist()
 
-    def _are_plain(self, data: Bytes, quotes: Ints) -> bool:
+    def _are_plain(self, data: Bytes, quotes: Ints, returns: Ints) -> bool:
         """Whether quotes are around cells alone or doubled in one, and lines end in one way."""
         opening, closing = quotes[int(self.is_quoted) :: 2], quotes[1 - int(self.is_quoted) :: 2]
         before = np.where(opening > 0, data[opening - 1], _NEWLINE)
         if not self._place and data[: len(_BOM)].tobytes() == _BOM:
             before[opening == len(_BOM)] = _NEWLINE
         following = np.append(data[1:], _NEWLINE)
-        returns = np.flatnonzero((data == _RETURN) & (following != _NEWLINE))
         is_quoted = (np.searchsorted(quotes, returns) + self.is_quoted) % 2 == 1
         beside = np.concatenate([before, following[closing]])
         return bool(np.isin(beside, self._beside).all() and is_quoted.all())
+
+
+def _returns_alone(data: Bytes) -> Ints:
+    """Places of the returns that no new line follows."""
+    following = np.append(data[1:], _NEWLINE)
+    alone: Ints = np.flatnonzero((data == _RETURN) & (following != _NEWLINE))
+    return alone
 
 
 def _read_csv(part: FileRows, schema: Schema) -> Decoded:
@@ -392,7 +401,8 @@ def _read_csv(part: FileRows, schema: Schema) -> Decoded:
         header = file.read(part.header)
         file.seek(part.start)
         data = header + file.read(part.end - part.start)
-    return decode_csv(part.text(data, part.skipped - header.count(b"\n")), schema, part.written)
+    lines = header.count(b"\n") + len(_returns_alone(np.frombuffer(header, dtype=np.uint8)))
+    return decode_csv(part.text(data, part.skipped - lines), schema, part.written)
 
 
 def _read_json_lines(part: FileRows, schema: Schema) -> Decoded:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -57,6 +57,7 @@ def test_a_csv_file_in_units_has_the_rows_of_the_whole(tmp_path_factory, rows, s
     lines=st.lists(st.text(alphabet='ab1",\n\r é\ufeff', max_size=8), max_size=20).map("\n".join),
     size=st.integers(1, 4),
 )
+@example(lines='"\n\r1\n"\n1\r', size=1)
 def test_any_text_in_units_has_the_rows_and_malformed_lines_of_the_whole(
     tmp_path_factory, lines, size
 ) -> None:
