@@ -266,9 +266,8 @@ class RowRules:
         arrays = self._arrays(columns)
         values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
         for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True):
-            own = {name: values[name] for name in rule.columns}
-            if not _passes(test, [*own.values()]):
-                yield rule, own
+            if not _passes(test, [values[name] for name in rule.columns]):
+                yield rule, {name: values[name] for name in rule.columns}
 
     def _arrays(self, columns: Columns) -> Sequence[Array]:
         try:

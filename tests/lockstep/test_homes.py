@@ -100,8 +100,10 @@ def test_files_have_the_permissions_that_the_umask_leaves(
     tmp_path: Path, umask: Callable[[int], int]
 ) -> None:
     umask(0o027)
-    replace_text(tmp_path / "record.json", "{}")
-    assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o640
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o750)
+    replace_text(folder / "record.json", "{}")
+    assert (folder / "record.json").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.fixture

@@ -292,7 +292,7 @@ def test_a_home_that_cannot_be_written_to_is_one_clear_line(
     monkeypatch.setenv("LOCKSTEP_HOME", str(file))
     error = lockstep("train", "orders").error
     assert error == (
-        f"{file}/dagster cannot be written to (Not a directory); "
+        f"{file}/dagster cannot be written to (File exists); "
         "set LOCKSTEP_HOME to a folder that can be."
     )
 

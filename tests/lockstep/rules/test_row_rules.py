@@ -68,6 +68,13 @@ def test_an_accepted_row_has_no_reasons(flights: Columns) -> None:
     assert rules_of(PRESENT, POSSIBLE, KNOWN).apply(flights).reasons(0) == ()
 
 
+def test_a_column_that_is_compared_with_itself_gives_its_reason(flights: Columns) -> None:
+    above_itself = {"column_A": "temp", "column_B": "temp"}
+    rules = rules_of(("pair_values_a_to_be_greater_than_b", above_itself))
+
+    assert [reason.column for reason in rules.reasons(flights, 0)] == ["temp"]
+
+
 @pytest.mark.parametrize(
     ("expectation", "row", "message"),
     [
