@@ -4,7 +4,7 @@ The bare script reads the file, predicts by the very pipeline of the version, an
 checks nothing. Lockstep scores the file like one that came into the inbox, with every check: in its
 own process, by a pool of two and on a Ray cluster of two. The year is repeated with fresh keys.
 Each system is a process of its own, and peak memory is that of the process with all that it starts,
-looked at twenty times a second. The year as daily partitions is one backfill of a home.
+looked at twenty times a second. The days that the demonstration scores are one backfill of a home.
 
     python -m benchmarks.batch [--sizes 340000,3400000,10000000] [--systems script,process,pool]
 
@@ -33,7 +33,8 @@ import psutil
 import pyarrow as pa
 from pyarrow import parquet
 
-from assets.flight_delay import ASSETS
+from assets.flight_delay import ASSETS, FIRST_SCORED
+from assets.flight_delay import LAST as LAST_SCORED
 from benchmarks._report import Outcome, this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.checks import home_of
@@ -53,7 +54,9 @@ SIZES = (340_000, 3_400_000, 10_000_000)
 SYSTEMS = ("script", "process", "pool", "ray", "pyfunc")
 FIRST, DAYS = date(2013, 1, 1), 365
 WORKERS = 2
-MOST_MB, MOST_RATIO, MOST_YEAR_SECONDS = 1_536, 1.0, 360.0
+SCORED_DAYS = (LAST_SCORED - FIRST_SCORED).days + 1
+"""Days of the year that the demonstration scores: it trains on those before."""
+MOST_MB, MOST_RATIO, MOST_DAY_SECONDS = 1_536, 1.0, 360 / 365
 _GROUP = 100_000
 """Rows of a row group of the file."""
 _LEAST_LEFT = 0.03
@@ -215,29 +218,29 @@ def _memory(pid: int) -> float:
 
 
 def year(home: Path) -> float:
-    """Seconds of a backfill of a year of daily partitions, by the command.
+    """Seconds of a backfill of all days that the demonstration scores, by the command.
 
     Raises:
         BenchmarkError: Some days were not even tried.
     """
-    last = FIRST + timedelta(DAYS - 1)
+    first, last = FIRST_SCORED.isoformat(), LAST_SCORED.isoformat()
     command = [str(Path(sys.executable).with_name("lockstep")), "score", ASSETS.name]
     begun = time.perf_counter()
     ended = subprocess.run(
-        [*command, "--from", FIRST.isoformat(), "--to", last.isoformat()],
+        [*command, "--from", first, "--to", last],
         cwd=HERE,
         env={**os.environ, "LOCKSTEP_HOME": str(home)},
-        check=False,  # days of the year that a check blocks are told by its status
+        check=False,  # that a check blocks some days is told by its status
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     seconds = time.perf_counter() - begun
     records = stream_records(ASSETS, Store(Home(home).data / ASSETS.name), "daily")
-    tried = [day for day in records.attempted() if FIRST.isoformat() <= day <= last.isoformat()]
-    if len(tried) != DAYS:
+    tried = sum(first <= day <= last for day in records.attempted())
+    if tried != SCORED_DAYS:
         said = ended.stderr.strip()[-500:]
-        raise BenchmarkError(f"{len(tried)} of {DAYS} days were tried: {said}")
+        raise BenchmarkError(f"{tried} of {SCORED_DAYS} days were tried: {said}")
     return seconds
 
 
@@ -274,7 +277,8 @@ def targets(told: Mapping[str, Any]) -> Iterator[str]:
             name = f"{row['system']}, {row['rows']:,} rows: MiB"
             yield str(Outcome(name, row["peak_rss_mb"], MOST_MB))
     if told["year_backfill_s"] is not None:
-        yield str(Outcome("the year by days, seconds", told["year_backfill_s"], MOST_YEAR_SECONDS))
+        a_day = told["year_backfill_s"] / SCORED_DAYS
+        yield str(Outcome(f"{SCORED_DAYS} days of the year, seconds each", a_day, MOST_DAY_SECONDS))
 
 
 def measure(home: Path, sizes: Sequence[int], systems: Sequence[str]) -> dict[str, Any]:
