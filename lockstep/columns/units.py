@@ -391,8 +391,8 @@ class _RowEnds:
 
 def _returns_alone(data: Bytes) -> Ints:
     """Places of the returns that no new line follows."""
-    following = np.append(data[1:], _NEWLINE)
-    alone: Ints = np.flatnonzero((data == _RETURN) & (following != _NEWLINE))
+    returns = np.flatnonzero(data[:-1] == _RETURN)
+    alone: Ints = returns[data[returns + 1] != _NEWLINE]
     return alone
 
 

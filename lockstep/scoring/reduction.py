@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, reduce
@@ -25,13 +25,12 @@ from lockstep.parity.comparison import Comparison
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import day_of
 from lockstep.scoring.day_rows import forget_days
-from lockstep.scoring.executors import Executor
+from lockstep.scoring.executors import Executor, Result, Task
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
     FailedUnit,
     HoldTask,
-    IngestedUnit,
     IngestTask,
     LoseTask,
     ScoredUnit,
@@ -136,7 +135,8 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     environments: set[str] = set()
     put_back: list[PutBack] = []
     try:
-        for unit in _ingested(work.executor_for(tasks), live, tasks):
+        executor = work.executor_for(tasks)
+        for unit in _by_unit(executor, ingest_unit, live, tasks, _without_computing):
             attempt.written.update(unit.files)
             ingested = unit.ingested if ingested is None else ingested + unit.ingested
             counts = [summed([*counts, unit.counts])]  # those of all units need not fit into memory
@@ -251,7 +251,9 @@ def score_units(
     done: list[ScoredUnit] = []
     counts: Mapping[str, Attempted[SuiteCounts]] = {}
     failing, broken = Aside(), Aside()
-    for unit in _scored(work.executor_for(tasks), live, tasks):
+    executor = work.executor_for(tasks)
+    spare = partial(_without_deadly, executor, live)
+    for unit in _by_unit(executor, score_unit, live, tasks, spare):
         if isinstance(unit, FailedUnit):
             return unit
         failing, broken = failing + unit.failing, broken + unit.broken
@@ -282,36 +284,44 @@ def score_units(
     )
 
 
-def _ingested(
-    executor: Executor, live: LoadedVersion, tasks: Iterable[IngestTask]
-) -> Iterator[IngestedUnit]:
-    """The ingested units, in order; where a row ends the process, without computing any."""
+def _by_unit(
+    executor: Executor,
+    function: Callable[[LoadedVersion, Task], Result],
+    live: LoadedVersion,
+    tasks: Iterable[Task],
+    spare: Callable[[Task], Task | None],
+) -> Iterator[Result]:
+    """The results of a function for units, in order.
+
+    Args:
+        executor: Where units are worked on.
+        function: A function of a module, of the version and a task.
+        live: The version that serves.
+        tasks: The tasks.
+        spare: A task without what may end the process that works on it; None if there is no other.
+    """
     left = deque(tasks)
     while left:
         try:
-            for unit in executor.map(ingest_unit, live, list(left)):
+            for result in executor.map(function, live, list(left)):
                 left.popleft()
-                yield unit
+                yield result
         except LostWorkerError:
-            if left[0].is_deadly:
+            spared = spare(left[0])
+            if spared is None:
                 raise
-            left[0] = replace(left[0], is_deadly=True)
+            left[0] = spared
 
 
-def _scored(
-    executor: Executor, live: LoadedVersion, tasks: Iterable[ScoreTask]
-) -> Iterator[ScoredUnit | FailedUnit]:
-    """The scored units, in order, without the rows that end the process that computes them."""
-    left = deque(tasks)
-    while left:
-        try:
-            for unit in executor.map(score_unit, live, list(left)):
-                left.popleft()
-                yield unit
-        except LostWorkerError:
-            if left[0].deadly or not (deadly := _deadly_rows(executor, live, left[0])):
-                raise
-            left[0] = replace(left[0], deadly=deadly)
+def _without_computing(task: IngestTask) -> IngestTask | None:
+    """An ingest that computes nothing of refused rows."""
+    return None if task.is_deadly else replace(task, is_deadly=True)
+
+
+def _without_deadly(executor: Executor, live: LoadedVersion, task: ScoreTask) -> ScoreTask | None:
+    """A unit to score without the rows that end the process that computes them."""
+    deadly = frozenset[int]() if task.deadly else _deadly_rows(executor, live, task)
+    return replace(task, deadly=deadly) if deadly else None
 
 
 def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:

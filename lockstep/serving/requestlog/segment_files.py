@@ -41,7 +41,6 @@ Rest: TypeAlias = Callable[[], object]
 
 ASIDE = "torn"
 """The folder beside the segments for incomplete bytes that a killed process left."""
-"""Permissions of the log's files and folders: they hold what people asked."""
 _LOCK = ".lock"
 """Held while segments are begun or recovered."""
 _SEAL = ".seal"
