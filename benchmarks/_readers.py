@@ -49,7 +49,8 @@ def read_by_many(
 ) -> Reads:
     """Have many read while something is replaced again and again.
 
-    Each reader reads at least once before the first replacement and once after the last.
+    Each reader reads at least once before the first replacement, once between it and the last,
+    and once after the last.
 
     Args:
         read: Reads, and returns what tells the content, in any thread.
@@ -58,15 +59,20 @@ def read_by_many(
         scratch: A folder for marks.
         readers: Number of readers, threads of processes.
         processes: Number of processes.
-        times: How often to replace.
+        times: How often to replace, at least: it goes on until all have read meanwhile.
     """
     ended = scratch / "ended"
-    begun = [scratch / f"begun-{number}" for number in range(processes)]
-    crowds = [start(partial(crowd, read, readers // processes, mark, ended)) for mark in begun]
-    while not all(mark.exists() for mark in begun):
+    marks = [
+        Marks(scratch / f"begun-{number}", scratch / f"again-{number}", ended)
+        for number in range(processes)
+    ]
+    crowds = [start(partial(crowd, read, readers // processes, own)) for own in marks]
+    while not all(own.begun.exists() for own in marks):
         time.sleep(0.01)
-    for number in range(times):
+    number = 0
+    while number < times or not all(own.again.exists() for own in marks):
         replace(number)
+        number += 1
     ended.touch()
     seen: Counter[str] = Counter()
     for process in crowds:
@@ -83,28 +89,43 @@ def read_by_many(
     )
 
 
-def crowd(
-    read: Callable[[], str], count: int, begun: Path, ended: Path, pause: float = 0.0
-) -> Counter[str]:
+@dataclass(frozen=True)
+class Marks:
+    """Files by which readers and who replaces what they read tell each other how far they are.
+
+    Attributes:
+        begun: Made by the readers when each has read once.
+        again: Made by them when each has begun and ended a second read since.
+        ended: Made by who replaces, when it is enough.
+    """
+
+    begun: Path
+    again: Path
+    ended: Path
+
+
+def crowd(read: Callable[[], str], count: int, marks: Marks, pause: float = 0.0) -> Counter[str]:
     """Read in so many threads until a mark is there, and once more; how often each saw what.
 
     Args:
         read: See `read_by_many`.
         count: Number of threads.
-        begun: A file to make when each thread has read once.
-        ended: A file that somebody makes when it is enough.
+        marks: Where to say how far the threads are, and the mark that ends it.
         pause: Seconds between two reads of a thread.
     """
     os.nice(_BEHIND)
     seen: list[Counter[str]] = [Counter() for _ in range(count)]
-    first = threading.Barrier(count, action=begun.touch)
+    first = threading.Barrier(count, action=marks.begun.touch)
+    second = threading.Barrier(count, action=marks.again.touch)
 
     def look(own: Counter[str]) -> None:
         own[_seen(read)] += 1
         first.wait()
+        own[_seen(read)] += 1
+        second.wait()
         is_last = False
         while not is_last:
-            is_last = ended.exists()
+            is_last = marks.ended.exists()
             own[_seen(read)] += 1
             time.sleep(pause)
 

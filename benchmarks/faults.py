@@ -44,7 +44,7 @@ import psutil
 from pyarrow import dataset, parquet
 
 from benchmarks._place import UNIT_ROWS, Delivery, Place, digest_of, orders, two_deliveries
-from benchmarks._readers import Reads, crowd, read_by_many
+from benchmarks._readers import Marks, Reads, crowd, read_by_many
 from benchmarks._recorded import Recorded, values_of
 from benchmarks._report import this_machine
 from benchmarks._rounds import HERE, BenchmarkError
@@ -421,13 +421,13 @@ def order_of(kills: int) -> list[str]:
 def reading(site: Site, deliveries: Sequence[Delivery], scratch: Path) -> Iterator[Counter[str]]:
     """Read in every way while something else goes on; what was seen, filled in at the end."""
     seen: Counter[str] = Counter()
-    begun, ended = scratch / "reading", scratch / "read"
-    look = partial(crowd, partial(site.read, deliveries), 1, begun, ended, 0.1)
+    marks = Marks(scratch / "reading", scratch / "reading-again", ended=scratch / "read")
+    look = partial(crowd, partial(site.read, deliveries), 1, marks, 0.1)
     process = start(look, seconds=_LONGEST)
     try:
         yield seen
     finally:
-        ended.touch()
+        marks.ended.touch()
         seen.update(demanded(process.end()).value)
 
 
