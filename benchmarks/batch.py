@@ -162,6 +162,7 @@ def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path)
     elif system == "pyfunc":
         by_pyfunc(live, path, folder)
     else:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # as the processes of a pool have
         workers = 1 if system == "process" else WORKERS
         ray = "local" if system == "ray" else None
         by_lockstep(live, path, folder, Home(folder, workers=workers, ray=ray))
