@@ -12,7 +12,7 @@ as Dagster's assets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -45,6 +45,7 @@ from lockstep.registry.version_tags import TrainingEvidence, write_evidence
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
@@ -59,6 +60,7 @@ from lockstep.training.plots import quality_plot
 from lockstep.training.training_set import (
     compute_training_set,
     ingest_history,
+    read_tables,
     read_training_set,
 )
 
@@ -169,7 +171,8 @@ def fit_candidate(
     records = training_records(declared, store)
     steps = ("history", "training_set")
     with records.step(CANDIDATE, "candidate", run, after=steps) as attempt:
-        candidate = _fit(declared, read_training_set(attempt), registry, packages)
+        tables = read_tables(attempt, store)
+        candidate = _fit(declared, read_training_set(attempt), tables, registry, packages)
         _keep(candidate, records, attempt, registry.patient())
     return candidate
 
@@ -196,7 +199,11 @@ def _keep(candidate: Candidate, records: Records, attempt: Attempt, registry: Re
 
 
 def _fit(
-    declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
+    declared: PipelineAssets,
+    columns: Columns,
+    tables: PinnedTables,
+    registry: Registry,
+    packages: Sequence[str],
 ) -> Candidate:
     from lockstep.artifacts.artifact_writing import Evidence, check_storable
     from lockstep.artifacts.distributions import imported_distributions
@@ -207,11 +214,12 @@ def _fit(
     from lockstep.parity.environment import Environment
     from lockstep.parity.selection import choose_golden
 
-    pipeline = declared.pipeline
+    pipeline = tables.bind(declared.pipeline)
+    declared = replace(declared, pipeline=pipeline)
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages).with_data()
     check_storable(pipeline.unfitted(), source, registry.trusted)
-    parity = carry_out(check_training_parity, source, columns)
+    parity = carry_out(check_training_parity, source, columns, tables.bind)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
@@ -236,6 +244,7 @@ def _fit(
         rows=rows,
         trained_until=window[-1] if window else None,
         faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
+        tables=dict(tables.versions),
     )
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
