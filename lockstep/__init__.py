@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lockstep.project.serving import Serving
     from lockstep.project.sinks import ParquetSink, SqlSink
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+    from lockstep.project.table_assets import TableAssets
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.serving.versions.canary import Canary
     from lockstep.suites.suites import Suites
@@ -63,6 +64,7 @@ __all__ = [
     "SqlSink",
     "SqlSource",
     "Suites",
+    "TableAssets",
     "Texts",
     "Times",
     "Zone",
@@ -100,6 +102,7 @@ _HOMES = {
     "SqlSink": "project.sinks",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
+    "TableAssets": "project.table_assets",
     "Texts": "columns.kinds",
     "Times": "columns.kinds",
     "Zone": "columns.records",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -224,11 +224,6 @@ class Ledger:
             self._verified(part)
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """Its files, as far as `ledger.json` can be read."""
-        return (self.folder / RECORD, *(self.folder / part.file for part in self.parts()))
-
-    @property
     def _kinds(self) -> dict[str, Kind]:
         return {**self.schema.schema.kinds, _RECEIVED: Kind.TIME, _RESTATED: Kind.INT}
 
@@ -364,11 +359,6 @@ def ledger_of(store: Store, schema: TableSchema) -> Ledger:
     """
     name = f"{schema.name}-{_digest(_declaration(schema))[:8]}"
     return Ledger(store.root / "ledgers" / name, schema)
-
-
-def ledgers_in(store: Store) -> Iterator[Path]:
-    """The folders of all ledgers of a pipeline, those of earlier declarations among them."""
-    yield from sorted(path.parent for path in (store.root / "ledgers").glob(f"*/{RECORD}"))
 
 
 def row_digests(schema: TableSchema, columns: Columns) -> Array:

@@ -1,10 +1,11 @@
-"""A candidate: from the history to a fitted, evaluated and registered version, in three steps.
+"""A candidate: from the history to a fitted, evaluated and registered version, step by step.
 
+    deliver_all            take in a delivery of each table that look-ups and windows read
     ingest_history         part the labelled rows
     compute_training_set   compute the columns that need no fit
     fit_candidate          fit, evaluate on held-out rows, register, and check the version
 
-`train` carries out all three. Each is recorded in the attempt of its run, and refuses to go on from
+`train` carries out all of them. Each is recorded in the attempt of its run, and refuses to go on from
 a step that a check blocks or whose files are not as recorded. So they can also run one at a time,
 as Dagster's assets.
 """
@@ -47,6 +48,7 @@ from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
+from lockstep.store.table_deliveries import deliver_all
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,
@@ -111,7 +113,7 @@ class Trained:
 def train(
     declared: PipelineAssets, store: Store, registry: Registry, packages: Sequence[str] = ()
 ) -> Trained:
-    """Fit a candidate on the pipeline's history and register it.
+    """Take in a delivery of each table, fit a candidate on the history and register it.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -125,6 +127,9 @@ def train(
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     run = uuid4().hex
+    for name, delivery in deliver_all(declared, store, run).items():
+        if delivery.blocked_by:
+            return Trained({f"{name}/{key}": r for key, r in delivery.results.items()}, None)
     history = ingest_history(declared, store, run)
     if history.blocked_by:
         return Trained(history.results, None)

@@ -36,6 +36,7 @@ def test_the_exported_names_are_these() -> None:
         "SqlSink",
         "SqlSource",
         "Suites",
+        "TableAssets",
         "Texts",
         "Times",
         "Zone",
