@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lockstep.project.serving import Serving
     from lockstep.project.sinks import ParquetSink, SqlSink
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+    from lockstep.project.table_assets import TableAssets
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.serving.versions.canary import Canary
     from lockstep.suites.suites import Suites
@@ -70,6 +71,7 @@ __all__ = [
     "SqlSource",
     "Suites",
     "Table",
+    "TableAssets",
     "Texts",
     "Times",
     "Zone",
@@ -113,6 +115,7 @@ _HOMES = {
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
     "Table": "columns.asof.table_types",
+    "TableAssets": "project.table_assets",
     "Texts": "columns.kinds",
     "Times": "columns.kinds",
     "Zone": "columns.records",
