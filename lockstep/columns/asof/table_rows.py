@@ -92,7 +92,7 @@ class TableRows:
         Args:
             schema: The declaration of the table.
             columns: The declared fields of its rows, in canonical form.
-            known: When each row became known; of rows that are alike, the first time counts. By
+            known: When each row became known; of events that are alike, the first time counts. By
                 default, as declared; the rows of a static table, which are found at any time, are
                 ordered by it.
             version: The version of the table.
@@ -112,8 +112,10 @@ class TableRows:
         digests = mixed(map(digests_of, columns.values()), rows)
         index, groups = KeyIndex.of([columns[name] for name in schema.keys])
         order = np.lexsort((digests, times[1], times[0], groups))
-        repeated = pd.Series(digests[order]).duplicated().to_numpy()
-        order = order[~repeated]
+        alike = {"digest": digests[order]}
+        if not schema.is_event:  # a row that is restated to what it was before counts anew
+            alike["known"] = times[1][order]
+        order = order[~pd.DataFrame(alike).duplicated().to_numpy()]
         return cls(
             schema,
             {name: fixed(array[order]) for name, array in columns.items()},
