@@ -115,18 +115,20 @@ Row = dict[str, Any]
 
 
 def each_row(schema: TableSchema, columns: Columns, known: Times | None) -> list[Row]:
-    """The rows one by one, those that are alike once, known as soon as the first of them."""
+    """The rows one by one; events that are alike once, known as soon as the first of them."""
     valid = columns["at"].view(np.int64)
     if known is None:
         assert schema.known_after is not None
         known = columns["at"] + np.timedelta64(schema.known_after)
     digests = mixed([digests_of(array) for array in columns.values()], len(valid))
-    rows: dict[int, Row] = {}
+    rows: dict[Any, Row] = {}
     order = np.argsort(known, kind="stable").tolist()
     for place in order:
         row = {name: array[place] for name, array in columns.items()}
         times = {"valid": int(valid[place]), "known": int(known.view(np.int64)[place])}
-        rows.setdefault(int(digests[place]), {**row, **times, "digest": int(digests[place])})
+        digest = int(digests[place])
+        name = digest if schema.is_event else (digest, times["known"])
+        rows.setdefault(name, {**row, **times, "digest": digest})
     return list(rows.values())
 
 

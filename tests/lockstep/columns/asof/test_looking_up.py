@@ -242,10 +242,13 @@ def test_a_late_row_does_not_hide_those_before_it() -> None:
     assert level(rows, 9 * HOUR) == 6.0
 
 
-def test_a_row_that_was_delivered_twice_is_known_since_the_first_time() -> None:
-    rows = gauge((0, 5.0), (0, 5.0), known=[4 * HOUR, 2 * HOUR])
-    assert len(rows) == 1
-    assert level(rows, 2 * HOUR) == 5.0
+def test_a_row_that_is_restated_to_what_it_was_counts_again() -> None:
+    rows = gauge((0, 5.0), (0, 6.0), (0, 5.0), known=[HOUR, 2 * HOUR, 3 * HOUR])
+    assert [level(rows, hour * HOUR) for hour in (1, 2, 3)] == [5.0, 6.0, 5.0]
+
+
+def test_a_row_that_was_delivered_twice_is_one_row() -> None:
+    assert len(gauge((0, 5.0), (0, 5.0), known=[HOUR, HOUR])) == 1
 
 
 def test_many_late_rows_are_passed_in_few_steps() -> None:
