@@ -15,6 +15,7 @@ import numpy as np
 from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import is_package
 from lockstep.columns.plain import counted, listed
+from lockstep.parity.golden import LEAST_GOLDEN
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 ROLES = ("input", "features", "outputs")
 """The suites that every version has, even if they expect nothing."""
-LEAST_GOLDEN = 10
-"""The fewest golden rows of a version, if it was fitted on as many rows."""
 _WIDEST = 1e12
 """The most that a limit counts, so that any database holds the figures."""
 
@@ -66,6 +65,7 @@ def count(held: Holding) -> dict[str, int]:
         "thousandths of all limits of expectations": round(
             1000 * sum(_width(expectation["kwargs"]) for expectation in expectations)
         ),
+        **_of_tables(held.golden),
         "columns of the profile": len(held.profile.columns),
         "statistics of outputs": len(outputs.statistics) if outputs is not None else 0,
         "thousandths of all limits of outputs": _thousandths(
@@ -78,6 +78,16 @@ def count(held: Holding) -> dict[str, int]:
         "strict constraints": sum(feature.strict for feature in constraints.features),
         "statistics of constraints": len(constraints.statistics),
         "thousandths of all limits of constraints": _thousandths(constraints.limits),
+    }
+
+
+def _of_tables(golden: GoldenRecords) -> dict[str, int]:
+    """The counts that golden records with rows of tables have beside the others."""
+    if not golden.tables and not golden.cases:
+        return {}
+    return {
+        "rows of tables": sum(map(len, golden.tables.values())),
+        "cases of look-ups": sum(len(case.names) for case in golden.cases.values()),
     }
 
 
@@ -127,6 +137,12 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [name for name in graph.models if name not in golden.trace.matrices]
     if lacking:
         yield f"its golden records lack the matrix given to the estimator of {listed(lacking)}"
+    lacking = [name for name in loaded.pipeline.tables if name not in golden.tables]
+    if lacking:
+        yield f"its golden records lack the rows of the table {listed(lacking)}"
+    lacking = [node.name for node in loaded.pipeline.reading if node.name not in golden.cases]
+    if lacking:
+        yield f"it lacks the made-up rows and questions of {listed(lacking)}"
     lacking = [name for name in loaded.pipeline.record_schema.names if name not in golden.records]
     if lacking:
         yield f"its golden records lack the fields {listed(lacking)}"

@@ -40,6 +40,12 @@ def _predicts_numbers(declared: PipelineAssets) -> bool:
     return any(column is Kind.FLOAT and label in _NUMBERS for column, label in pairs)
 
 
+def _reads_known_rows(declared: PipelineAssets) -> bool:
+    tables = declared.pipeline.tables.values()
+    has_time = declared.pipeline.record_schema.event_time is not None
+    return has_time and any(not table.static for table in tables)
+
+
 EVENT_TIME = Need(
     "an event time", lambda declared: declared.pipeline.record_schema.event_time is not None
 )
@@ -53,5 +59,9 @@ MODELS = Need("models", lambda declared: bool(declared.pipeline.graph.models))
 SLICES = Need(
     "demands on its quality, and slices",
     lambda declared: bool(declared.quality) and bool(declared.slices),
+)
+TABLES = Need("look-ups or windows", lambda declared: bool(declared.pipeline.tables))
+KNOWN_ROWS = Need(
+    "an event time, and look-ups or windows of tables that have times", _reads_known_rows
 )
 NUMBERS = Need("a demand on a prediction that is a number", _predicts_numbers)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.readers import Reader, reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import Data, decode
@@ -113,7 +113,7 @@ class Pipeline:
         self.joint_schema = self.record_schema.joined(self.outcome_schema)
         self.graph = Graph(_nodes_of(module), self.record_schema, self.outcome_schema)
         self.bound: Bound = {}
-        _check_tables(self._from_tables)
+        _check_tables(self.reading)
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
@@ -186,7 +186,7 @@ class Pipeline:
     @cached_property
     def tables(self) -> Mapping[str, TableSchema]:
         """The declarations of the tables that look-ups and windows read, by name."""
-        return {node.table.name: node.table for node in self._from_tables}
+        return {node.table.name: node.table for node in self.reading}
 
     def with_tables(self, tables: Mapping[str, TableRows]) -> Self:
         """The same definition, whose look-ups and windows read these rows.
@@ -207,11 +207,18 @@ class Pipeline:
                     "declaration of its fields and times; deliver the table anew."
                 )
         return self.bind(
-            {node.name: reader(node, tables[node.table.name]) for node in self._from_tables}
+            {node.name: reader(node, tables[node.table.name]) for node in self.reading}
         )
 
     @property
-    def _from_tables(self) -> list[FromTable]:
+    def readers(self) -> Mapping[str, Reader]:
+        """By look-up and window, in graph order, what reads the rows of its table, once bound."""
+        bound = ((name, self.bound.get(name)) for name in self.graph.nodes)
+        return {name: read for name, read in bound if isinstance(read, Reader)}
+
+    @property
+    def reading(self) -> list[FromTable]:
+        """Its look-ups and windows."""
         return [node for node in self.graph.columns.values() if isinstance(node, FromTable)]
 
     def _bound_without_models(self) -> Bound:
@@ -301,7 +308,7 @@ class Pipeline:
         columns = {name: evaluated[name] for name in wanted}
         insides = {}
         for name, node in self.graph.nodes.items() if matrices else ():
-            inside = node.inside(evaluated, bound) if name in evaluated else None
+            inside = node.inside(evaluated, bound) if node.column in evaluated else None
             if inside is not None:
                 insides[name] = inside
         return Trace(columns[self.key], columns, insides)

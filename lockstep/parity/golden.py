@@ -22,6 +22,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
 from lockstep.errors import GoldenError
+from lockstep.parity.lookup_cases import LookupCases, read_cases, write_cases
 from lockstep.parity.scales import Scales
 
 T = TypeVar("T")
@@ -32,9 +33,10 @@ _COLUMNS = "columns.parquet"
 _NUMBERS = "matrices.npz"
 _OBJECTS = "matrices.json"
 _DESCRIPTION = "golden.json"
-TABLES = "tables"
-"""The folder of the rows of tables."""
-
+TABLES, _CASES = "tables", "cases"
+"""The folders of the rows of tables, and of made-up rows and questions."""
+LEAST_GOLDEN = 10
+"""The fewest golden records, if there are as many rows."""
 
 _DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile, zlib.error)
 """Errors of files that are missing or cut off."""
@@ -78,7 +80,9 @@ class GoldenRecords:
         trace: All columns of the rows, and the matrix given to each model's estimator.
         scales: The usual size of each column's values in these rows.
         coverage: What the rows were chosen to show, and how much of it they show.
-        tables: The rows of tables that their look-ups and windows read, by table.
+        tables: The rows of tables that their look-ups and windows read, by table, and a few that
+            these may not read.
+        cases: Made-up rows and questions, by look-up and window.
     """
 
     records: Columns
@@ -86,6 +90,7 @@ class GoldenRecords:
     scales: Scales
     coverage: tuple[Coverage, ...] = ()
     tables: Mapping[str, TableRows] = field(default_factory=dict)
+    cases: Mapping[str, LookupCases] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -94,9 +99,10 @@ class GoldenRecords:
         trace: Trace,
         coverage: tuple[Coverage, ...] = (),
         tables: Mapping[str, TableRows] = MappingProxyType({}),
+        cases: Mapping[str, LookupCases] = MappingProxyType({}),
     ) -> GoldenRecords:
         """Golden records with the scales of their own trace."""
-        return cls(records, trace, Scales.of(trace), coverage, tables)
+        return cls(records, trace, Scales.of(trace), coverage, tables, cases)
 
     def bind(self, pipeline: Pipeline) -> Pipeline:
         """A pipeline that reads their rows of tables; itself where they have none."""
@@ -135,6 +141,7 @@ class GoldenRecords:
         }
         _write(directory / _DESCRIPTION, description)
         write_rows(directory / TABLES, self.tables)
+        write_cases(directory / _CASES, self.cases)
 
     @classmethod
     def from_directory(cls, path: Path | str) -> GoldenRecords:
@@ -149,6 +156,7 @@ class GoldenRecords:
         columns = _part(directory / _COLUMNS, _columns)
         matrices = _part(directory / _NUMBERS, _numbers)
         tables = _part(directory / TABLES, read_rows)
+        cases = _part(directory / _CASES, read_cases)
         try:
             keys = columns.pop(_KEY)
             matrices |= {name: _read(rows) for name, rows in objects.items()}
@@ -159,6 +167,7 @@ class GoldenRecords:
                 ),
                 coverage=tuple(Coverage.from_json(part) for part in description["coverage"]),
                 tables=tables,
+                cases=cases,
             )
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise GoldenError(

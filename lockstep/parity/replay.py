@@ -21,6 +21,7 @@ from lockstep.errors import FunctionError, InputError
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.lookup_cases import replay_cases
 from lockstep.parity.wire import wire_records, wire_table, wire_text
 
 ALONE = 8
@@ -34,7 +35,8 @@ def replay(
 
     They are computed in one batch and, some of them, one at a time. All columns and matrices of the
     golden trace are compared. The report is not ok if a record is refused or the pipeline lacks a
-    column.
+    column. Look-ups and windows read the rows of tables that the records carry, and are asked what
+    was made up for them, too.
 
     Args:
         pipeline: The fitted pipeline.
@@ -42,7 +44,10 @@ def replay(
         version: The version whose models the pipeline has, for a reproducer to load.
         alone: Records to compute one at a time: one row by scikit-learn takes 20 ms.
     """
-    return ParityReport(tuple(_from_json(pipeline, golden, version, alone)))
+    bound = golden.bind(pipeline)
+    return ParityReport(
+        (*_from_json(pipeline, golden, version, alone), *replay_cases(bound, golden.cases))
+    )
 
 
 def wire_formats(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -122,8 +123,8 @@ def value_reproducer(
         version: The version whose models to load; the champion's by default.
 
     Returns:
-        The reproducer; None if no module holds the pipeline, an input is lacking, or a value has no
-        literal.
+        The reproducer; None if no module holds the pipeline, an input is lacking, a value has no
+        literal, or the column is read from a table.
     """
     if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
@@ -184,11 +185,11 @@ def _reproducer(
     scale: Array | float = 0.0,
     version: int | None = None,
 ) -> Reproducer | None:
-    place = _place(graph)
-    if place is None or any(value is None for value in constants.values()):
+    place, node = _place(graph), graph.node(column)
+    is_read = isinstance(node, FromTable)  # and the rows of its table stand in no test
+    if place is None or is_read or any(value is None for value in constants.values()):
         return None
     module, pipeline = place
-    node = graph.node(column)
     is_model = node is not None and node.learns is not None
     ulps = graph.ulps(column)
     if ulps:

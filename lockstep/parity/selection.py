@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.asof.stored_rows import rows_of_keys
+from lockstep.columns.asof.stored_rows import count_around, rows_around
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -17,7 +17,8 @@ from lockstep.columns.plain import plain
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.errors import GoldenError
-from lockstep.parity.golden import Coverage, GoldenRecords
+from lockstep.parity.golden import LEAST_GOLDEN, Coverage, GoldenRecords
+from lockstep.parity.lookup_cases import cases_of
 
 GOLDEN_ROWS = 300
 """Golden records that are chosen, if there are as many rows."""
@@ -33,6 +34,8 @@ _BESIDE = 3
 """Rows on either side of such a place."""
 _NAMED = 5
 """Categories without a golden record that the coverage names."""
+_TABLE_ROWS = 200_000
+"""Rows of tables that golden records carry at most; windows may reach over many."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ def choose_golden(
     are looked at in all rows, other columns in 50,000 of them. The same input gives the same
     records.
 
+    They carry the rows of tables that their look-ups and windows read, all of them: where these
+    would be more than 200,000, records whose windows hold the most rows are left out.
+
     Args:
         pipeline: The fitted pipeline.
         columns: Rows to choose among: the record's fields, and the outcome's if they are there;
@@ -90,10 +96,29 @@ def choose_golden(
     wishes = [*(replace(wish, rows=pool[wish.rows]) for wish in computed), *wishes]
     choice.grant(wishes, limit - limit // 6)
     choice.fill()
+    choice.leave_out(_too_much(pipeline, take_rows(fields, choice.rows)))
     records = take_rows(fields, choice.rows)
     trace = pipeline.trace(records, labels=has_outcome, matrices=True)
-    tables = rows_of_keys(pipeline, trace.columns)
-    return GoldenRecords.of(records, trace, choice.coverage(wishes), tables)
+    return GoldenRecords.of(
+        records,
+        trace,
+        choice.coverage(wishes),
+        tables=rows_around(pipeline, trace.columns),
+        cases={node.name: cases_of(node) for node in pipeline.reading},
+    )
+
+
+def _too_much(pipeline: Pipeline, records: Columns) -> Array:
+    """Positions of the records without which the rows of tables are few enough."""
+    inputs = tuple(name for node in pipeline.reading for name in node.inputs)
+    columns = pipeline.evaluate(records, inputs)
+    kept = np.argsort(count_around(pipeline, columns), kind="stable")
+    while len(kept) > LEAST_GOLDEN:
+        tables = rows_around(pipeline, take_rows(columns, kept))
+        if sum(map(len, tables.values())) <= _TABLE_ROWS:
+            break
+        kept = kept[: max(len(kept) * 9 // 10, LEAST_GOLDEN)]
+    return np.setdiff1d(np.arange(len(records[pipeline.key])), kept)
 
 
 def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> Array:
@@ -164,6 +189,10 @@ class _Choice:
         """Choose rows in order of preference as long as there is room."""
         free = self._order[~self._chosen[self._order]]
         self._chosen[free[: max(self._limit - int(self._chosen.sum()), 0)]] = True
+
+    def leave_out(self, places: Array) -> None:
+        """Give up some of the chosen rows, by their places among them."""
+        self._chosen[self.rows[places]] = False
 
     def coverage(self, wishes: Iterable[_Wish]) -> tuple[Coverage, ...]:
         """Count the wishes that the chosen rows fulfil, by column and aim."""

@@ -170,9 +170,7 @@ def _of_records(records: Records) -> Iterator[HomePart]:
         yield HomePart(f"{records.stream} {path.name}", (path,), refuse)
 
 
-def _of_table(
-    declared: PipelineAssets, table: TableAssets, store: Store
-) -> Iterator[HomePart]:
+def _of_table(declared: PipelineAssets, table: TableAssets, store: Store) -> Iterator[HomePart]:
     ledger = ledger_of(store, table.schema)
     files = tuple(path for path in sorted(ledger.folder.glob("parts/*/*")) if path.is_file())
     yield HomePart(f"table {table.name}", (ledger.folder / RECORD, *files), ledger.verify)

@@ -24,6 +24,11 @@ from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_company, check_replay, check_sample
 from lockstep.checks.ingest import QuarantinedValues, check_decoding, check_input_suite
+from lockstep.checks.lookup_checks import (
+    check_hits,
+    check_lookup_reference,
+    check_no_future,
+)
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -390,6 +395,7 @@ def _scored_checks(
     suites = {check: rows.counts[role].check(partial(suite, role, check)) for role, check in names}
     environments = {*batch.facts.get(ENVIRONMENTS, ()), *rows.environments}
     return {
+        **(_lookup_checks(live, columns) if live.pipeline.tables else {}),
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": rows.company.check(check_company, graph),
         "reference_sample": carry_out(check_sample, live, columns),
@@ -407,6 +413,16 @@ def _scored_checks(
         ),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven, units=environments),
+    }
+
+
+def _lookup_checks(live: LoadedVersion, columns: Columns) -> dict[str, CheckResult]:
+    """Results of the checks of look-ups and windows."""
+    without_future = partial(check_no_future, by_removal=True)
+    return {
+        "lookup_reference": carry_out(check_lookup_reference, live.pipeline, columns),
+        "no_future": carry_out(without_future, live.pipeline, columns),
+        "table_freshness": carry_out(check_hits, live.pipeline, columns, live.profile),
     }
 
 

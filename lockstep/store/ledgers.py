@@ -72,7 +72,7 @@ class _Record(msgspec.Struct):
     format: int
     table: dict[str, Any]
     parts: tuple[Part, ...] = ()
-    days: dict[str, datetime] = {}  # noqa: RUF012 - msgspec copies the default
+    days: dict[str, datetime] = {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -51,7 +51,9 @@ STEP = "table"
 """The step of a delivery's attempt."""
 _VERSION = "version"
 """The fact of the step that holds the ledger's version after the delivery."""
-_NOTHING = CheckResult.not_judged("Nothing was delivered: the rows that were received before count.")
+_NOTHING = CheckResult.not_judged(
+    "Nothing was delivered: the rows that were received before count."
+)
 
 
 @dataclass(frozen=True)

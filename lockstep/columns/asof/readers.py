@@ -14,9 +14,12 @@ from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
 from lockstep.columns.asof.table_rows import MISSING, TableRows, fixed, padded
 from lockstep.columns.asof.windows import REDUCE, Slices, reductions, slices
 from lockstep.columns.kinds import Array, Columns, Ints, Times
+from lockstep.columns.tables import is_missing
 
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = 1e6
+_DECOYS = 2
+"""Rows on either side of those that are read."""
 _WHOLE = np.zeros(1, dtype=np.int64)
 """Where the one slice begins that is all values."""
 
@@ -41,18 +44,50 @@ class Reader(ABC):
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
-        keys, as_of = self.node.asked(columns)
-        if len(keys[0]) == 1:
+        return self.read(*self.node.asked(columns))
+
+    def read(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None = None
+    ) -> Columns:
+        """The node's columns for some keys and times, read-only and in canonical form.
+
+        Args:
+            keys: An array for each field of the table's key, in canonical form.
+            as_of: The times; None for a static table.
+            known_by: When a row has to be known; as of when it is asked for, by default.
+        """
+        if len(keys[0]) == 1 and known_by is None:
             return self._of_row(self._group(keys), as_of)
-        return {name: fixed(values) for name, values in self._of_rows(keys, as_of).items()}
+        found = self._of_rows(keys, as_of, known_by)
+        return {name: fixed(values) for name, values in found.items()}
 
     @abstractmethod
-    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+    def seen(self, columns: Columns) -> Ints:
+        """The positions of the table's rows that are read for a single row of a record."""
+
+    @abstractmethod
+    def around(self, columns: Columns) -> tuple[Ints, Ints]:
+        """The slice of the table that decides what is read for each row of a record.
+
+        A few rows beside it are in the slice too, which may not be seen: older ones, and ones
+        that are not valid or not known yet.
+        """
+
+    @abstractmethod
+    def _of_rows(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None
+    ) -> Columns:
         """The columns of any number of rows."""
 
     @abstractmethod
     def _of_row(self, group: int, as_of: Times | None) -> Columns:
         """The columns of a single row, read-only."""
+
+    def _within_groups(self, groups: Ints, first: Ints, stop: Ints) -> tuple[Ints, Ints]:
+        """Slices without the rows of other keys; empty ones of a key that no row has."""
+        starts, ends = self.rows.starts[groups], self.rows.starts[groups + 1]
+        bounded = np.maximum(first, starts), np.minimum(stop, ends)
+        return np.where(groups < 0, 0, bounded[0]), np.where(groups < 0, 0, bounded[1])
 
     def _group(self, keys: Sequence[Array]) -> int:
         first = keys[0].item(0)
@@ -88,8 +123,24 @@ class LookupReader(Reader):
         groups = self.rows.index.groups_of(keys)
         return latest(self.rows, groups, as_of, known_by, self.node.within)
 
-    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        found = self._found(keys, as_of)
+    def seen(self, columns: Columns) -> Ints:
+        """The row that is found, if there is one."""
+        found = self.found(columns)
+        return found[found >= 0]
+
+    def around(self, columns: Columns) -> tuple[Ints, Ints]:
+        """From the row before the one that is found to the first one that is not valid yet."""
+        keys, as_of = self.node.asked(columns)
+        groups = self.rows.index.groups_of(keys)
+        found, ends = self._found(keys, as_of), self.rows.starts[groups + 1]
+        valid = ends if as_of is None else self.rows.stops(groups, as_of)
+        first = np.where(found < 0, valid - _DECOYS, found - 1)
+        return self._within_groups(groups, first, valid + 1)
+
+    def _of_rows(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None
+    ) -> Columns:
+        found = self._found(keys, as_of, known_by)
         gives = {name: values[found] for name, values in self._columns}  # at -1 stands none
         if self._age is not None and as_of is not None:
             ages = (as_of.view(np.int64) - self._valid_padded[found]) / _SECOND
@@ -156,8 +207,27 @@ class WindowReader(Reader):
         assert as_of is not None, "events have a time"
         return slices(self.rows, self.rows.index.groups_of(keys), as_of, self.node.over, known_by)
 
-    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        windows = self._slices(keys, as_of)
+    def seen(self, columns: Columns) -> Ints:
+        """The rows of the window that count, in order."""
+        first, stop, known_by = self.slices(columns)
+        places = np.arange(first[0], stop[0])
+        if known_by is not None:
+            places = places[self.rows.known[places] <= known_by.view(np.int64)]
+        if self.node.of is not None:
+            places = places[~is_missing(self.rows.columns[self.node.of][places])]
+        return places
+
+    def around(self, columns: Columns) -> tuple[Ints, Ints]:
+        """All rows of the window, with the ones before and after it."""
+        keys, as_of = self.node.asked(columns)
+        first, stop, _ = self._slices(keys, as_of)
+        groups = self.rows.index.groups_of(keys)
+        return self._within_groups(groups, first - _DECOYS, stop + _DECOYS)
+
+    def _of_rows(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None
+    ) -> Columns:
+        windows = self._slices(keys, as_of, known_by)
         found = reductions(self.rows, self.node.of, self.node.how, windows)
         return {name: found[how] for how, name in self._columns}
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.tables import from_arrow, take_rows, to_arrow
+from lockstep.columns.kinds import Columns, Ints, Kind
+from lockstep.columns.tables import from_arrow, to_arrow
 
 if TYPE_CHECKING:
     from lockstep.columns.pipeline import Pipeline
@@ -23,22 +22,35 @@ _KNOWN = "(known)"
 _DECLARATION = "declaration"
 
 
-def rows_of_keys(pipeline: Pipeline, columns: Columns) -> dict[str, TableRows]:
-    """All rows of the keys for which look-ups and windows ask, by table.
+def rows_around(pipeline: Pipeline, columns: Columns) -> dict[str, TableRows]:
+    """The rows that look-ups and windows read for some records, with a few beside them, by table.
 
     Args:
         pipeline: The pipeline, with its tables.
-        columns: The columns of some records, with the inputs of its look-ups and windows.
+        columns: The columns of the records, with the inputs of its look-ups and windows.
     """
-    asked: dict[str, set[int]] = {}
     tables: dict[str, TableRows] = {}
-    for node in pipeline.graph.columns.values():
-        if isinstance(node, FromTable):
-            rows: TableRows = pipeline.bound[node.name].rows  # type: ignore[attr-defined]
-            tables[node.table.name] = rows
-            groups = rows.index.groups_of(node.asked(columns)[0])
-            asked.setdefault(node.table.name, set()).update(groups[groups >= 0].tolist())
-    return {name: _of_groups(tables[name], groups) for name, groups in asked.items()}
+    depths: dict[str, Ints] = {}
+    for read in pipeline.readers.values():
+        rows, name = read.rows, read.node.table.name
+        depth = depths.setdefault(name, np.zeros(len(rows) + 1, dtype=np.int64))
+        first, stop = read.around(columns)
+        np.add.at(depth, first, 1)
+        np.subtract.at(depth, stop, 1)
+        tables[name] = rows
+    return {
+        name: rows.taken(np.flatnonzero(np.cumsum(depths[name][:-1])))
+        for name, rows in tables.items()
+    }
+
+
+def count_around(pipeline: Pipeline, columns: Columns) -> Ints:
+    """The number of rows that `rows_around` takes for each of some records by itself."""
+    counts = np.zeros(len(columns[pipeline.key]), dtype=np.int64)
+    for read in pipeline.readers.values():
+        first, stop = read.around(columns)
+        counts += stop - first
+    return counts
 
 
 def write_rows(directory: Path, tables: Mapping[str, TableRows]) -> None:
@@ -67,14 +79,3 @@ def _read(path: Path) -> TableRows:
     columns = from_arrow(table, {**schema.schema.kinds, _KNOWN: Kind.TIME})
     known = columns.pop(_KNOWN)
     return TableRows.of(schema, columns, known, version=facts["version"])
-
-
-def _of_groups(rows: TableRows, groups: set[int]) -> TableRows:
-    places = np.concatenate(
-        [
-            np.empty(0, dtype=np.int64),
-            *(np.arange(*rows.starts[group : group + 2]) for group in sorted(groups)),
-        ]
-    )
-    known = rows.known[places].view(Kind.TIME.dtype)
-    return TableRows.of(rows.schema, take_rows(rows.columns, places), known, version=rows.version)

@@ -129,6 +129,14 @@ class TableRows:
     def __len__(self) -> int:
         return len(self.digests)
 
+    def taken(self, places: Ints) -> TableRows:
+        """Some of the rows, by their positions in ascending order."""
+        columns = {name: fixed(array[places]) for name, array in self.columns.items()}
+        index, groups = KeyIndex.of([columns[name] for name in self.schema.keys])
+        times = fixed(self.valid[places]), fixed(self.known[places])
+        digests = fixed(self.digests[places])
+        return TableRows(self.schema, columns, times, digests, self.version, index, groups)
+
     @cached_property
     def by_key(self) -> dict[Any, int]:
         """By key, its group: a value, or a tuple of the fields of a compound key."""

@@ -317,7 +317,9 @@ def test_two_processes_add_rows_one_after_the_other(ledger: Ledger) -> None:
     from benchmarks._writes import start
 
     hours = range(6)
-    processes = [start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours]
+    processes = [
+        start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours
+    ]
     ended = [process.end() for process in processes]
     through = [one for one in ended if one.status == 0]
     assert all("Set the clock right" in one.error for one in ended if one.status)

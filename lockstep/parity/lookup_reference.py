@@ -1,0 +1,173 @@
+"""The reference of look-ups and windows: a plain loop over the rows of a table in any order.
+
+It knows no order of rows, no index and no single row that is read in another way: each row of the
+record's key is looked at, and either counts or does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
+from lockstep.columns.asof.table_rows import MISSING, TableRows
+from lockstep.columns.kinds import Array, Columns, Kind, Times
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.tables import stacked, take_rows
+from lockstep.parity.comparison import Comparison, ParityReport, compare
+from lockstep.parity.scales import Scales
+
+_MICROSECOND = timedelta(microseconds=1)
+_SHUFFLED = 0
+"""Seed of the order in which rows are looked at."""
+
+
+class _Row(NamedTuple):
+    """A row of a table, which orders as look-ups and windows declare."""
+
+    valid: int
+    known: int
+    digest: int
+    place: int
+
+
+def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport:
+    """Compare what look-ups and windows read for some rows with what a plain loop finds.
+
+    Args:
+        pipeline: The pipeline, with its tables.
+        columns: The rows, with all columns of look-ups and windows as they were computed in
+            company. They are read alone, too.
+    """
+    expected, alone = dict(columns), dict(columns)
+    names: list[str] = []
+    for read in pipeline.readers.values():
+        expected |= answers(read.node, read.rows, *read.node.asked(columns))
+        rows = range(len(columns[pipeline.key]))
+        alone |= stacked([read(take_rows(columns, slice(row, row + 1))) for row in rows])
+        names += read.node.gives
+    wanted = Trace(columns[pipeline.key], expected, {})
+    return ParityReport(
+        tuple(
+            replace(_compared(pipeline, wanted, actual, names), setting=setting)
+            for setting, actual in {"in company": columns, "one at a time": alone}.items()
+        )
+    )
+
+
+def _compared(
+    pipeline: Pipeline, wanted: Trace, actual: Columns, names: Sequence[str]
+) -> Comparison:
+    found = Trace(wanted.keys, actual, {})
+    scales = Scales.of(Trace(wanted.keys, {name: wanted.columns[name] for name in names}, {}))
+    return compare(wanted, found, pipeline.graph, scales=scales, columns=names)
+
+
+def answers(
+    node: FromTable, rows: TableRows, keys: Sequence[Array], as_of: Times | None
+) -> Columns:
+    """What a look-up or window has to read.
+
+    A row that was recorded as known before its table says so is known when the table says.
+
+    Args:
+        node: The look-up or window.
+        rows: The rows of its table.
+        keys: An array for each field of the table's key.
+        as_of: The times; None for a static table.
+    """
+    asked = list(zip(*(array.tolist() for array in keys), strict=True))
+    times = [None] * len(asked) if as_of is None else as_of.view(np.int64).tolist()
+    by_key = _rows_by_key(rows, set(asked))
+    cells: list[dict[str, Any]] = []
+    for key, time in zip(asked, times, strict=True):
+        seen = [row for row in by_key.get(key, ()) if time is None or _counts(node, row, time)]
+        if isinstance(node, Window):
+            cells.append(dict(_reduced(node, rows, sorted(seen))))
+        else:
+            cells.append(dict(_cells(node, rows, max(seen, default=None), time)))
+    found: Columns = {}
+    for name, kind in node.gives.items():
+        array = np.empty(len(cells), dtype=kind.dtype)
+        for place, cell in enumerate(cells):
+            array[place] = cell.get(name, MISSING.get(kind, 0))
+        found[name] = array
+    return found
+
+
+def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, list[_Row]]:
+    """The rows of some keys, shuffled."""
+    schema = rows.schema
+    held = zip(*(rows.columns[name].tolist() for name in schema.keys), strict=True)
+    places = np.array([place for place, key in enumerate(held) if key in wanted], dtype=np.int64)
+    np.random.default_rng(_SHUFFLED).shuffle(places)
+    known = rows.known[places].tolist()
+    valid = known
+    if schema.valid is not None:
+        valid = rows.columns[schema.valid][places].view(np.int64).tolist()
+        promised = 0 if schema.known_after is None else schema.known_after // _MICROSECOND
+        known = [max(time, since + promised) for time, since in zip(known, valid, strict=True)]
+    digests = rows.digests[places].tolist()
+    by_key: dict[Any, list[_Row]] = {}
+    keys = zip(*(rows.columns[name][places].tolist() for name in schema.keys), strict=True)
+    for key, *row in zip(keys, valid, known, digests, places.tolist(), strict=True):
+        by_key.setdefault(key, []).append(_Row(*row))
+    return by_key
+
+
+def _counts(node: FromTable, row: _Row, time: int) -> bool:
+    """Whether a row may be seen at a time, by a window that reaches back to it."""
+    if row.valid > time or row.known > time:
+        return False
+    return not isinstance(node, Window) or row.valid > time - node.over // _MICROSECOND
+
+
+def _cells(
+    node: FromTable, rows: TableRows, row: _Row | None, time: int | None
+) -> Iterator[tuple[str, Any]]:
+    """The values of the row that a look-up finds; none where there is none."""
+    if row is None:
+        return
+    age = timedelta() if time is None else (time - row.valid) * _MICROSECOND
+    if isinstance(node, Lookup) and node.within is not None and age > node.within:
+        return
+    for field in node.table.values:
+        yield f"{node.name}_{field}", rows.columns[field][row.place]
+    if time is not None:
+        yield f"{node.name}_age", (time - row.valid) / 1e6
+
+
+def _reduced(node: Window, rows: TableRows, seen: Sequence[_Row]) -> Iterator[tuple[str, Any]]:
+    """What the rows of a window come to, in their order; nothing but 0 for a count of none."""
+    values: list[Any] = [row.place for row in seen]
+    if node.of is not None:
+        values = [rows.columns[node.of][place] for place in values]
+        values = [value for value in values if value is not None and value == value]
+        if node.table.optional_kind(node.of) is Kind.FLOAT:
+            values = [float(value) + 0.0 for value in values]
+    if "count" in node.how:
+        yield f"{node.name}_count", len(values)
+    if not values:
+        return
+    for how in node.how:
+        if how != "count":
+            yield f"{node.name}_{how}", _reduction(how, values)
+
+
+def _reduction(how: str, values: Sequence[Any]) -> Any:
+    match how:
+        case "last":
+            return values[-1]
+        case "distinct":
+            return float(len(set(values)))
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+    # how NumPy adds up some numbers in a row is part of what a sum is declared to be
+    total = np.add.reduceat(np.array(values), [0])[0]
+    return total / len(values) if how == "mean" else total

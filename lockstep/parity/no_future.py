@@ -1,0 +1,144 @@
+"""No future: look-ups and windows read nothing that was not known when the record happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lockstep.columns.asof.readers import Reader, reader
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.kinds import Columns, Ints, Kind, Times
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import plain
+from lockstep.columns.tables import is_missing, stacked, take_rows
+from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.scales import Scales
+
+_NO_TIME = "its records have no event time"
+_STATIC = "its table is static"
+
+
+@dataclass(frozen=True)
+class EarlyRow:
+    """A row of a table that a look-up or window reads before it is known.
+
+    Attributes:
+        title: The look-up or window, with file and line.
+        table: Name of its table.
+        key: The key of the record.
+        at: The event time of the record.
+        row: The key of the table's row.
+        valid: From when the row is valid.
+        known: When it became known.
+    """
+
+    title: str
+    table: str
+    key: str
+    at: str
+    row: str
+    valid: str
+    known: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.title} reads the row of {self.table} for {self.row} that is valid from "
+            f"{self.valid} and known from {self.known}, for {self.key} of {self.at}"
+        )
+
+
+def without_future(
+    pipeline: Pipeline, columns: Columns, *, by_removal: bool = False
+) -> tuple[Comparison, EarlyRow | None]:
+    """Compare what look-ups and windows read with what they read where the future is not there.
+
+    All rows of tables that were not known at the event time of a record do not count for it.
+
+    Args:
+        pipeline: The pipeline, with its tables.
+        columns: The rows, with all columns of look-ups and windows as they were computed.
+        by_removal: Whether such rows are taken out of the table, for each record by itself, rather
+            than left out by the search.
+
+    Returns:
+        The comparison, and the row that was read too early by the first record that differs; None
+        where all agree, or where none was.
+    """
+    time = pipeline.record_schema.event_time
+    judged: list[Reader] = []
+    skipped: dict[str, str] = {}
+    for read in pipeline.readers.values():
+        if time is None or read.node.table.static:
+            skipped |= dict.fromkeys(read.node.gives, _STATIC if time is not None else _NO_TIME)
+        else:
+            judged.append(read)
+    if time is None or not judged:
+        return Comparison(skipped=skipped), None
+    names = [name for read in judged for name in read.node.gives]
+    inputs = [name for read in judged for name in read.node.inputs]
+    wanted = dict.fromkeys((pipeline.key, time, *inputs, *names))
+    rows = take_rows({name: columns[name] for name in wanted}, ~is_missing(columns[time]))
+    expected = dict(rows)
+    for read in judged:
+        without = _removed if by_removal else _left_out
+        expected |= without(read, rows, rows[time])
+    compared = compare(
+        Trace(rows[pipeline.key], expected, {}),
+        Trace(rows[pipeline.key], rows, {}),
+        pipeline.graph,
+        scales=Scales(),
+        columns=names,
+    )
+    found = replace(compared, setting="without what was not known yet", skipped=skipped)
+    return found, _too_early(pipeline, judged, rows, found)
+
+
+def _left_out(read: Reader, rows: Columns, at: Times) -> Columns:
+    keys, as_of = read.node.asked(rows)
+    return read.read(keys, as_of, known_by=at if as_of is None else np.minimum(as_of, at))
+
+
+def _removed(read: Reader, rows: Columns, at: Times) -> Columns:
+    return stacked(
+        [
+            reader(read.node, known)(take_rows(rows, slice(row, row + 1)))
+            for row, known in enumerate(_known_at(read, rows, at))
+        ]
+    )
+
+
+def _known_at(read: Reader, rows: Columns, at: Times) -> Iterator[TableRows]:
+    """For each record, the rows of its key that were known at a time."""
+    table = read.rows
+    groups = table.index.groups_of(read.node.asked(rows)[0])
+    for group, time in zip(groups.tolist(), at.view(np.int64).tolist(), strict=True):
+        first, stop = table.starts[group : group + 2] if group >= 0 else (0, 0)
+        places = np.arange(first, stop)
+        yield table.taken(places[table.known[places] <= time])
+
+
+def _too_early(
+    pipeline: Pipeline, judged: list[Reader], rows: Columns, found: Comparison
+) -> EarlyRow | None:
+    first, time = found.first, pipeline.record_schema.event_time
+    if first is None or not first.examples or time is None:
+        return None
+    read = next(read for read in judged if first.column in read.node.gives)
+    row = rows[pipeline.key].tolist().index(first.examples[0].key)
+    record = take_rows(rows, slice(row, row + 1))
+    places: Ints = read.seen(record)
+    early = places[read.rows.known[places] > record[time].view(np.int64)]
+    if not len(early):
+        return None
+    place, table = int(early[-1]), read.rows
+    return EarlyRow(
+        title=read.node.title,
+        table=table.schema.name,
+        key=str(first.examples[0].key),
+        at=str(plain(record[time][0])),
+        row=" ".join(str(plain(table.columns[name][place])) for name in table.schema.keys),
+        valid=str(plain(table.valid.view(Kind.TIME.dtype)[place])),
+        known=str(plain(table.known.view(Kind.TIME.dtype)[place])),
+    )
