@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-skew-tables: $(STAMP) ## the same on the tables that nothing is developed 
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core
+
+bench-lookups: $(STAMP) ## time look-ups and windows beside polars, DuckDB, pandas and Feast: a quarter of an hour
+	@$(BIN)/python -m benchmarks.lookups
 
 bench-run: $(STAMP) ## time a scoring run and the definitions against the imports they need
 	@$(BIN)/python -m benchmarks.run
