@@ -161,13 +161,12 @@ def trace_row(
     table = attempt.read("scored") if is_scored else None
     keys = _texts(table, declared.pipeline.key) if table is not None else []
     if table is not None and key in keys:
-        loaded = _scorer(declared, store, registry, attempt, "scored")
-        return _traced(declared, loaded, attempt, table.slice(keys.index(key), 1), key)
+        return _traced(declared, registry, store, attempt, table.slice(keys.index(key), 1), key)
     aside = find_aside(attempt, key)
     if aside is None and not is_scored:
         aside = find_blocked(attempt, declared.pipeline.key, key)
     if aside is not None:
-        return _traced_aside(declared, store, registry, attempt, aside)
+        return _traced_aside(declared, registry, store, attempt, aside)
     if not is_scored:
         raise _not_scored(declared, partition, number)
     raise LockstepError(
@@ -176,19 +175,17 @@ def trace_row(
     )
 
 
-def _scorer(
-    declared: PipelineAssets, store: Store, registry: Registry, attempt: Attempt, step: str
-) -> LoadedVersion:
-    """The version that carried out a step, with the tables that it read."""
-    loaded = load_scorer(registry, declared.name, attempt, step)
-    return loaded.with_tables(PinnedTables.of(store, attempt.record.steps[step]))
-
-
 def _traced(
-    declared: PipelineAssets, loaded: LoadedVersion, attempt: Attempt, row: pa.Table, key: str
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    attempt: Attempt,
+    row: pa.Table,
+    key: str,
 ) -> TracedRow:
     from lockstep.parity.comparison import compare
 
+    loaded = _scorer(declared, registry, store, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
@@ -212,10 +209,18 @@ def _traced(
     )
 
 
+def _scorer(
+    declared: PipelineAssets, registry: Registry, store: Store, attempt: Attempt, step: str
+) -> LoadedVersion:
+    """The version that carried out a step, reading the tables that it read then."""
+    tables = PinnedTables.of(store, attempt.record.steps[step])
+    return load_scorer(registry, declared.name, attempt, step).with_tables(tables)
+
+
 def _traced_aside(
     declared: PipelineAssets,
-    store: Store,
     registry: Registry,
+    store: Store,
     attempt: Attempt,
     aside: AsideRow,
 ) -> TracedAside:
@@ -224,7 +229,7 @@ def _traced_aside(
     read: tuple[LookedUp, ...] = ()
     is_ingested = aside.step == "scored" or aside.fate == "blocked"
     if is_ingested and version is not None:
-        scorer = _scorer(declared, store, registry, attempt, aside.step)
+        scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns, read = _values(computed), looked_up(scorer.pipeline, computed)
     roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
