@@ -79,11 +79,11 @@ def save_mlmodel(
 def signature(pipeline: Pipeline) -> ModelSignature:
     """MLflow's signature of a pipeline's input and output.
 
-    Inputs have the type `any`. The record's fields are required. Columns of look-ups and windows may
-    be left out: Lockstep then says what is lacking. With another type, MLflow silently casts values
-    before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes 12.0; it
-    also refuses times with a time zone, and whole numbers where it expects others. `any` leaves
-    values as they came, and the record's declaration decides, as everywhere.
+    Inputs have the type `any`. The record's fields are required. Columns of look-ups and windows
+    may be left out: Lockstep then says what is lacking. With another type, MLflow silently casts
+    values before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes
+    12.0; it also refuses times with a time zone, and whole numbers where it expects others. `any`
+    leaves values as they came, and the record's declaration decides, as everywhere.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema

@@ -105,7 +105,7 @@ def test_look_ups_that_find_nothing_more_often_than_in_training_are_told() -> No
 
     assert (result.passed, result.severity) == (False, "WARN")
     assert result.numbers == {"gauge: share without a row": 0.225}
-    assert "finds nothing for 22.5% of 40 rows (0% in training)" in result.summary
+    assert "finds nothing for 22.5 % of 40 rows (0.0 % in training)" in result.summary
 
 
 def test_a_budget_of_a_column_does_not_hide_another_row() -> None:
