@@ -11,13 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lockstep.columns.asof.asked_keys import Asked
+    from lockstep.columns.asof.table_types import Event, Table
     from lockstep.columns.csv_format import CsvFormat
-    from lockstep.columns.decorators import feature, label, model, output
+    from lockstep.columns.decorators import feature, label, lookup, model, output, window
     from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
     from lockstep.columns.pipeline import Pipeline
     from lockstep.columns.records import (
         EventTime,
         Key,
+        KnownTime,
         Missing,
         Named,
         Outcome,
@@ -32,22 +35,26 @@ if TYPE_CHECKING:
     from lockstep.project.serving import Serving
     from lockstep.project.sinks import ParquetSink, SqlSink
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+    from lockstep.project.table_assets import TableAssets
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.serving.versions.canary import Canary
     from lockstep.suites.suites import Suites
 
 __all__ = [
+    "Asked",
     "Bools",
     "Calendar",
     "Canary",
     "Constraints",
     "CsvFormat",
     "CsvSource",
+    "Event",
     "EventTime",
     "Floats",
     "FunctionSource",
     "Ints",
     "Key",
+    "KnownTime",
     "Missing",
     "Named",
     "Outcome",
@@ -63,28 +70,35 @@ __all__ = [
     "SqlSink",
     "SqlSource",
     "Suites",
+    "Table",
+    "TableAssets",
     "Texts",
     "Times",
     "Zone",
     "feature",
     "fields",
     "label",
+    "lookup",
     "model",
     "output",
+    "window",
 ]
 
 _HOMES = {
+    "Asked": "columns.asof.asked_keys",
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.versions.canary",
     "Constraints": "project.constraint_levels",
     "CsvFormat": "columns.csv_format",
     "CsvSource": "project.sources",
+    "Event": "columns.asof.table_types",
     "EventTime": "columns.records",
     "Floats": "columns.kinds",
     "FunctionSource": "project.sources",
     "Ints": "columns.kinds",
     "Key": "columns.records",
+    "KnownTime": "columns.records",
     "Missing": "columns.records",
     "Named": "columns.records",
     "Outcome": "columns.records",
@@ -100,14 +114,18 @@ _HOMES = {
     "SqlSink": "project.sinks",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
+    "Table": "columns.asof.table_types",
+    "TableAssets": "project.table_assets",
     "Texts": "columns.kinds",
     "Times": "columns.kinds",
     "Zone": "columns.records",
     "feature": "columns.decorators",
     "fields": "columns.records",
     "label": "columns.decorators",
+    "lookup": "columns.decorators",
     "model": "columns.decorators",
     "output": "columns.decorators",
+    "window": "columns.decorators",
 }
 """The module of each name, loaded at its first use: the command line needs none to say what it
 can do, and a stored version carries the modules of the columns alone."""

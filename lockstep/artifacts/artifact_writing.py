@@ -57,6 +57,7 @@ class Evidence:
         rows: Number of rows of the fit.
         trained_until: Event time of the newest of these rows; None where they have none.
         faster_up_to: By model with a compiled form, the rows up to which that is faster.
+        tables: The versions of the tables that were read.
     """
 
     golden: GoldenRecords
@@ -70,6 +71,7 @@ class Evidence:
     rows: int
     trained_until: datetime | None = None
     faster_up_to: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_artifact(
@@ -141,6 +143,7 @@ def write_artifact(
         "models": models,
         "trusted": sorted(entries),
         "faster_up_to": dict(evidence.faster_up_to),
+        "tables": dict(evidence.tables),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
         "bound_around": True,  # its registration records the files around it

@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.artifact import FRAMEWORK
+from lockstep.artifacts.artifact import FRAMEWORK, GOLDEN
 from lockstep.artifacts.modules import ModuleSet
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow, to_frame
 from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.golden import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,10 @@ def _predicted(directory: Path, records: pd.DataFrame) -> pd.DataFrame:
     framework = ModuleSet(f"_lockstep_carried_{next(_numbers)}", stored)
     try:
         pipeline = framework.load("lockstep.artifacts.artifact").Artifact.open(directory).pipeline()
+        rows = framework.load("lockstep.columns.asof.stored_rows").read_rows
         try:
+            if pipeline.tables:
+                pipeline = pipeline.with_tables(rows(directory / GOLDEN / TABLES))
             predicted: pd.DataFrame = pipeline.predict(records)
         finally:
             framework.load("lockstep.artifacts.snapshot").unload(pipeline)

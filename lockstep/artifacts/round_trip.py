@@ -213,7 +213,7 @@ def compute(directory: str, digest: str, computed: str, ahead: str, closed: str)
         if closed == str(True):
             unload(artifact.snapshot.load())
             close_files([directory, computed])
-        pipeline = artifact.pipeline()
+        pipeline = golden.bind(artifact.pipeline())
         has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
         parts = (to_frame(take_rows(turned, rows)) for rows in _growing(len(golden)))
         traces = [pipeline.trace(part, labels=has_outcome, matrices=True) for part in parts]

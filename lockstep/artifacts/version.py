@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -28,6 +28,7 @@ from lockstep.artifacts.artifact import (
 )
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import listed, show
 from lockstep.constraints import constraint_set
@@ -40,6 +41,14 @@ from lockstep.parity.weekly import WeeklyFigures
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
+
+
+class Tables(Protocol):
+    """Versions of the tables that a pipeline reads: plain data, to send between processes."""
+
+    def rows(self, pipeline: Pipeline) -> Mapping[str, TableRows]:
+        """The rows of a pipeline's tables, by their names."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ class LoadedVersion:
         trained_until: Event time of the newest row of the fit; None where it is not known.
         faster_up_to: By model with a compiled form, the rows up to which that was faster than
             scikit-learn at the fit.
+        fitted_to: The versions of the tables that its look-ups and windows read at the fit.
+        tables: The tables that they read now; None where nothing is to be read.
     """
 
     name: str
@@ -99,6 +110,8 @@ class LoadedVersion:
     ulps: Mapping[str, int]
     trained_until: datetime | None
     faster_up_to: Mapping[str, int]
+    fitted_to: Mapping[str, str]
+    tables: Tables | None = None
 
     @classmethod
     def open(
@@ -184,6 +197,7 @@ class LoadedVersion:
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,
             faster_up_to=msgspec.convert(manifest.get("faster_up_to", {}), dict[str, int]),
+            fitted_to=msgspec.convert(manifest.get("tables", {}), dict[str, str]),
         )
 
     @cached_property
@@ -200,6 +214,24 @@ class LoadedVersion:
             return self.pipeline
         bound = self.compiled.pipeline.bound
         return self.pipeline.bind({name: bound[name] for name in faster})
+
+    def with_tables(self, tables: Tables) -> LoadedVersion:
+        """The version whose look-ups and windows read these tables; itself if it has none.
+
+        Args:
+            tables: The tables, at the versions that are to be read.
+
+        Raises:
+            InputError: Its tables are not among them.
+        """
+        if not self.pipeline.tables:
+            return self
+        rows = tables.rows(self.pipeline)
+        bound = replace(self, pipeline=self.pipeline.with_tables(rows), tables=tables)
+        known = self.compiled  # compiling a model takes longer than binding rows
+        compiled = replace(known, pipeline=known.pipeline.with_tables(rows))
+        bound.__dict__["compiled"] = compiled
+        return bound
 
     def unload(self) -> None:
         """Forget the modules of its code, when nothing computes with the version any more.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -154,7 +154,9 @@ def check_company(comparison: Comparison, graph: Graph) -> CheckResult:
     return check_comparison(comparison, graph, "each row computed again among others")
 
 
-def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
+def check_training_parity(
+    source: Snapshot, stored: Columns, bind: Callable[[Pipeline], Pipeline] = lambda given: given
+) -> CheckResult:
     """Check that the code that a version will carry computes the stored training set.
 
     The code is refused what the version does not carry: a file that is not beside its modules, a
@@ -163,6 +165,7 @@ def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
     Args:
         source: The code; it runs from its source, as it does when the version is loaded.
         stored: The stored training set.
+        bind: Gives a pipeline the tables that it reads.
     """
     from lockstep.artifacts.questions import watching
     from lockstep.artifacts.snapshot import unload
@@ -172,8 +175,9 @@ def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
     turned = take_rows(stored, np.arange(len(next(iter(stored.values()))))[::-1])
     with suppress(OutsideReadingError), watching() as guard:
         shipped = source.load()
+        bound = bind(shipped)
         try:
-            comparison = recompute(shipped, turned)
+            comparison = recompute(bound, turned)
         finally:
             unload(shipped)
     if guard.readings:

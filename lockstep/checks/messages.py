@@ -59,6 +59,11 @@ class Place:
         return self.asset.split("/")[1:2] == ["inbox"]
 
     @property
+    def is_table(self) -> bool:
+        """Whether the asset is a table that look-ups and windows read."""
+        return self.asset.split("/")[1:2] == ["tables"]
+
+    @property
     def corrected(self) -> str:
         """How to score the corrected rows; those of a file are another partition."""
         if not self.is_file:
@@ -79,12 +84,16 @@ class Place:
                 "A day that never has any is left out by its calendar: Calendar(..., weekdays=..., "
                 "holidays=...)"
             )
+        if self.is_table:
+            return "If there are none yet, nothing is to do: look-ups find nothing"
         return "A fit needs rows"
 
     @property
     def again(self) -> str:
         """The command that makes the checked asset again."""
         kind = self.asset.rpartition("/")[2]
+        if self.is_table:
+            return f"lockstep tables {self.pipeline} --deliver"
         if kind in _WHOLE:
             return f"lockstep {_WHOLE[kind]} {self.pipeline}"
         verb = {"outcomes": "outcomes", "requests": "replay"}.get(kind, "score")

@@ -434,6 +434,44 @@ DIGESTS = Check(
     "make it anew. Then: AGAIN",
 )
 
+TABLE = Check(
+    "table",
+    "The delivery of a table can be read and has every declared field. No key and time has two "
+    "rows with different values, no row is known before it is valid, none was received before the "
+    "last delivery by the clock, and the rows meet the table's suite. Rows that do not fit their "
+    "declaration, or break a critical row-level expectation, are set aside with their reasons; too "
+    "many of them are an error, like everything else. After an error nothing is added: the rows "
+    "that were received before count.",
+    "Have the named rows corrected upstream, or the table's declaration. Then: AGAIN",
+    blocking=True,
+)
+APPEND_ONLY = Check(
+    "append_only",
+    "The rows that were there after the delivery before are there still, as they were: a digest of "
+    "all of them is among those of the table's ledger. Rows that take the place of earlier ones "
+    "are listed by their keys, and are a warning: they count from when they were received on, and "
+    "what was computed before stays as it was.",
+    "Where rows were restated, ask upstream why. Where the ledger is another one, or damaged, "
+    "restore it from a copy.",
+    blocking=True,
+)
+KNOWN_AFTER = Check(
+    "known_after",
+    "The new rows of the delivery were received by the time from which their table declares them "
+    "known. Training takes the declaration at its word; a row that comes later is missing where a "
+    "prediction is asked for meanwhile. The summary tells which delay would hold for 99.9 % of the "
+    "rows. The first delivery, with all that happened before, is not judged.",
+    "Have the table delivered more often, or declare the delay that holds "
+    "(`known_after=timedelta(...)`), and train and promote a version of that.",
+)
+TABLE_FRESHNESS = Check(
+    "table_freshness",
+    "The newest row of the table is not older than `max_age` when it is delivered. By default that "
+    "is the age from which on the first of the pipeline's look-ups or windows finds nothing. It "
+    "counts by the clock, and at the end of a calendar that has one.",
+    "Ask upstream where the new rows are; then: AGAIN",
+)
+
 HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
@@ -483,7 +521,9 @@ PUBLISHED_CHECKS = (SINKS,)
 OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
 REQUEST_CHECKS = (REQUEST_REPLAY, REQUEST_DRIFT)
 AUDIT_CHECKS = (DIGESTS,)
+TABLE_CHECKS = (TABLE, APPEND_ONLY, KNOWN_AFTER, TABLE_FRESHNESS)
 CHECKS_BY_ASSET = {
+    "table": TABLE_CHECKS,
     "history": HISTORY_CHECKS,
     "training_set": TRAINING_SET_CHECKS,
     "candidate": CANDIDATE_CHECKS,

@@ -1,4 +1,4 @@
-"""The decorators that declare columns: feature, label, model, output."""
+"""The decorators that declare columns: feature, lookup, window, label, model, output."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any, Literal, get_type_hints, overload
 
+from lockstep.columns.asof.lookup_nodes import Lookup, Window
+from lockstep.columns.asof.table_types import Event, Table, TableSchema
+from lockstep.columns.asof.windows import HOW, OF_NUMBERS
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
 from lockstep.columns.plain import listed, show
+from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import DeclarationError
 
 Role = Literal["feature", "label", "output"]
@@ -36,6 +41,84 @@ def feature(function: Function | None = None, *, ulps: int | None = None) -> Col
         ulps: See `Column.ulps`; leave it out unless the function calls BLAS.
     """
     return _decorate("feature", function, ulps)
+
+
+def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[Function], Lookup]:
+    """Declare a look-up: columns of the latest row of a key, as known at a time.
+
+    The function's parameter names are its inputs, as of a feature. It returns `Asked`: the keys to
+    look up, and as of when. A look-up `weather` gives a column `weather_<field>` for each field of
+    the table that is neither key nor time, and `weather_age`, the seconds since the row was valid.
+    All are missing where there is no row; integers and flags come as floats.
+
+    Args:
+        table: The table. Of the rows with the key that were valid and known at the time, the one
+            with the greatest valid and known time is found.
+        within: How long a row may have been valid; an older one is not found.
+
+    Raises:
+        DeclarationError: The declaration has no meaning; the message says why.
+    """
+
+    def decorate(function: Function) -> Lookup:
+        title = _title("lookup", function)
+        schema = _declaration(title, table, Table)
+        _check_span(title, "within", within)
+        if schema.static and within is not None:
+            raise DeclarationError(
+                f"{title}: the table {schema.name!r} is static, so its rows have no age; leave out "
+                "within."
+            )
+        if not schema.values:
+            raise DeclarationError(
+                f"{title}: the table {schema.name!r} has no field beside its key and times, so "
+                "there is nothing to look up."
+            )
+        if "age" in schema.values and not schema.static:
+            raise DeclarationError(
+                f"{title}: the table {schema.name!r} has a field 'age', which is the name of the "
+                "row's own age; rename it."
+            )
+        return Lookup(table=schema, within=within, **_common("lookup", function))
+
+    return decorate
+
+
+def window(
+    event: type[Event],
+    *,
+    over: timedelta,
+    of: str | None = None,
+    how: Sequence[str] = ("count",),
+) -> Callable[[Function], Window]:
+    """Declare a window: what the events of a key in a span of time come to, as known at its end.
+
+    The function's parameter names are its inputs, as of a feature. It returns `Asked`: the keys,
+    and the end of each window. A window `late_before` gives a column `late_before_<how>` for each
+    reduction. An empty one gives 0 for `count`; all others are missing.
+
+    Args:
+        event: The events. Those in a window were valid after `as_of - over` and at or before
+            `as_of`, and known by then.
+        over: The length of the window.
+        of: The field that is reduced; events in which it is missing do not count. It may be left
+            out where `count` is the only reduction.
+        how: `"count"`, `"sum"`, `"mean"`, `"min"`, `"max"`, `"last"` or `"distinct"`, any number of
+            them.
+
+    Raises:
+        DeclarationError: The declaration has no meaning; the message says why.
+    """
+
+    def decorate(function: Function) -> Window:
+        title = _title("window", function)
+        schema = _declaration(title, event, Event)
+        _check_span(title, "over", over)
+        _check_reductions(title, schema, of, how)
+        common = _common("window", function)
+        return Window(table=schema, over=over, of=of, how=tuple(how), **common)
+
+    return decorate
 
 
 def label(function: Function) -> Column:
@@ -69,9 +152,9 @@ def model(
 
     Args:
         learns: The label.
-        uses: Columns of the estimator's matrix, in order: features, fields by name, other
-            models' columns or outputs (the estimator is then a second stage and is fitted on
-            their out-of-fold values).
+        uses: Columns of the estimator's matrix, in order: features, look-ups and windows with
+            all their columns, fields and single columns by name, other models' columns or outputs
+            (the estimator is then a second stage and is fitted on their out-of-fold values).
         classes: The values of a multiclass label.
         ulps: See `Column.ulps`; 0 for trees, some 16 for estimators that go through BLAS.
         folds: Parts for out-of-fold values, at least 2.
@@ -93,7 +176,7 @@ def model(
             raise DeclarationError(f"{title} uses no columns; name them in uses=[...].")
         if folds < 2:
             raise DeclarationError(f"{title}: folds must be 2 or more, not {folds}.")
-        names = tuple(column_name(used, f"{title}, uses") for used in uses)
+        names = tuple(name for used in uses for name in _column_names(used, f"{title}, uses"))
         twice = sorted(used for used, times in Counter(names).items() if times > 1)
         if twice:
             raise DeclarationError(f"{title} uses {listed(twice)} twice.")
@@ -130,6 +213,10 @@ def column_name(column: Node | str, where: str) -> str:
     )
 
 
+def _column_names(column: Node | str, where: str) -> tuple[str, ...]:
+    return column.stands_for if isinstance(column, Node) else (column_name(column, where),)
+
+
 def _decorate(role: Role, function: Function | None, ulps: int | None) -> Column | Decorator:
     if function is None:
         return lambda decorated: _column(role, decorated, ulps)
@@ -137,24 +224,90 @@ def _decorate(role: Role, function: Function | None, ulps: int | None) -> Column
 
 
 def _column(role: Role, function: Function, ulps: int | None) -> Column:
+    hints = _hints(function)
+    return Column(
+        name=function.__name__,
+        role=role,
+        function=function,
+        kind=_annotated_kind(function, "return", hints),
+        ulps=ulps,
+        doc=_doc(function),
+        **_inputs(role, function, hints),
+    )
+
+
+def _inputs(role: str, function: Function, hints: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that the parameters of a function name, and their kinds."""
     parameters = inspect.signature(function).parameters.values()
     if not parameters or any(parameter.kind not in _BY_POSITION for parameter in parameters):
         raise DeclarationError(
             f"{_title(role, function)}: its parameters are the names of its input "
             "columns, so it needs at least one, and none like *args, **kwargs or those after a *."
         )
+    names = tuple(parameter.name for parameter in parameters)
+    return {
+        "inputs": names,
+        "input_kinds": tuple(_annotated_kind(function, name, hints) for name in names),
+    }
+
+
+def _declaration(title: str, declared: Any, wanted: type[Table | Event]) -> TableSchema:
+    if not (inspect.isclass(declared) and issubclass(declared, wanted)):
+        name = getattr(declared, "__name__", show(declared))
+        raise DeclarationError(
+            f"{title}: {name} is no {wanted.__name__}; declare it as class {name}"
+            f"({wanted.__name__}, ...)."
+            if inspect.isclass(declared)
+            else f"{title}: {name} is no class that is declared as {wanted.__name__}."
+        )
+    schema: TableSchema = declared.declaration()
+    return schema
+
+
+def _check_span(title: str, name: str, span: Any) -> None:
+    if span is not None and not (isinstance(span, timedelta) and span > timedelta(0)):
+        raise DeclarationError(f"{title}: {name} is a timedelta above 0, not {show(span)}.")
+
+
+def _check_reductions(title: str, table: TableSchema, of: str | None, how: Sequence[str]) -> None:
+    if isinstance(how, str) or not how:
+        raise DeclarationError(f"{title}: how is a list of reductions, such as how=['count'].")
+    for name in how:
+        if name not in HOW:
+            raise DeclarationError(
+                f"{title}: there is no reduction {name!r}, only {listed(HOW)}."
+                f"{did_you_mean(name, HOW)}"
+            )
+    if len(set(how)) < len(how):
+        raise DeclarationError(f"{title}: how names a reduction twice.")
+    if of is None:
+        if set(how) != {"count"}:
+            some = next(iter(table.values), "...")
+            raise DeclarationError(f"{title}: say which field it reduces, as in of={some!r}.")
+        return
+    if of not in table.values:
+        raise DeclarationError(
+            f"{title}: {of!r} is no field of {table.schema.name} that can be reduced."
+            f"{did_you_mean(of, table.values)}"
+        )
+    numbers = [name for name in how if name in OF_NUMBERS]
+    if numbers and table.optional_kind(of) is not Kind.FLOAT:
+        raise DeclarationError(
+            f"{title}: {listed(numbers)} of {of!r}, which is declared "
+            f"{table.schema[of].declared_name}; they are of numbers and flags."
+        )
+
+
+def _common(role: str, function: Function) -> dict[str, Any]:
+    """What a look-up and a window have in common."""
     hints = _hints(function)
-    inputs = tuple(parameter.name for parameter in parameters)
-    return Column(
-        name=function.__name__,
-        role=role,
-        function=function,
-        inputs=inputs,
-        kind=_annotated_kind(function, "return", hints),
-        input_kinds=tuple(_annotated_kind(function, name, hints) for name in inputs),
-        ulps=ulps,
-        doc=_doc(function),
-    )
+    return {
+        "name": function.__name__,
+        "role": role,
+        "function": function,
+        "doc": _doc(function),
+        **_inputs(role, function, hints),
+    }
 
 
 def _hints(function: Function) -> dict[str, Any]:

@@ -17,22 +17,25 @@ _LONGEST_KEY = 80
 _MOST_VALUES = 5
 
 
-def at_first_row(graph: Graph, columns: Columns, error: FunctionError) -> FunctionError:
+def at_first_row(
+    graph: Graph, columns: Columns, error: FunctionError, bound: Bound = NOTHING
+) -> FunctionError:
     """Return the error with the first row that raises it; the same one if no row alone does.
 
     Args:
         graph: The columns.
         columns: The fields of the rows whose evaluation raised the error.
         error: The error.
+        bound: What nodes compute with beside their code.
     """
     rows = columns
     while (count := _count(rows)) > 1:
         halves = (take_rows(rows, slice(count // 2)), take_rows(rows, slice(count // 2, count)))
-        failing = next((half for half in halves if _fails(graph, half, error.column)), None)
+        failing = next((half for half in halves if _fails(graph, half, error.column, bound)), None)
         if failing is None:
             return error
         rows = failing
-    return at_row(graph, rows, error)
+    return at_row(graph, rows, error, bound)
 
 
 def at_row(
@@ -62,9 +65,9 @@ def at_row(
     return located
 
 
-def _fails(graph: Graph, rows: Columns, column: str) -> bool:
+def _fails(graph: Graph, rows: Columns, column: str, bound: Bound) -> bool:
     try:
-        graph.evaluate(rows, [column])
+        graph.evaluate(rows, [column], bound)
     except FunctionError as error:
         return error.column == column
     return False

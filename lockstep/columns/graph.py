@@ -17,7 +17,7 @@ from lockstep.columns.plans import Plan, plan_of
 from lockstep.columns.returned import canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
-from lockstep.errors import CycleError, DuplicateNameError, FunctionError
+from lockstep.errors import CycleError, DuplicateNameError, FunctionError, LockstepError
 
 _MOST_PLANS = 1_000
 """Plans that a graph keeps: requests with wrong fields ask for ever other columns."""
@@ -85,13 +85,14 @@ class Graph:
         """All columns: the record's fields, the outcome's, then each after its inputs."""
         return tuple(name for node in self.nodes.values() for name in node.gives)
 
-    def _names(self, role: str) -> tuple[str, ...]:
-        return tuple(node.name for node in self.nodes.values() if node.role == role)
+    def _names(self, *roles: str) -> tuple[str, ...]:
+        nodes = (node for node in self.nodes.values() if node.role in roles)
+        return tuple(name for node in nodes for name in node.gives)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """Names of the features, in graph order."""
-        return self._names("feature")
+        """Columns of features, look-ups and windows, in graph order."""
+        return self._names("feature", "lookup", "window")
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -279,7 +280,7 @@ class Graph:
                         raise
                     if any(kind is None for kind in node.gives.values()):
                         raise FunctionError(
-                            node.name,
+                            node.column,
                             f"{error} on example rows, so what it returns cannot be told: annotate "
                             "it with -> Floats, Ints, Bools, Texts or Times.",
                         ) from error
@@ -293,6 +294,8 @@ class Graph:
 def _example(node: Node, known: Columns) -> Mapping[str, Any]:
     try:
         return node.example(known)
+    except LockstepError:
+        raise
     except Exception as error:
         raise raised(node, error) from error
 
@@ -323,9 +326,10 @@ def _by_name(nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> d
 def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
     """For every column, the node that gives it."""
     givers: dict[str, Node] = {}
-    for node in nodes:
+    named = {node.name: node for node in nodes}
+    for node in named.values():
         for name in node.gives:
-            if name in givers:
+            if name in givers or named.get(name, node) is not node:
                 raise DuplicateNameError(
                     f"{node.title} gives a column {name!r}, a name that is taken already; "
                     "rename one."

@@ -11,31 +11,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Kind, example_array
-from lockstep.columns.predictors import Predictor
+from lockstep.columns.predictors import Computation, Predictor
 from lockstep.columns.schema import Field
 from lockstep.errors import InputError, NotFittedError
 
 Function = Callable[..., Any]
 
-Bound = Mapping[str, Predictor]
-"""By node, what it computes with beside its code: of a model, its predictor."""
+Bound = Mapping[str, Computation]
+"""By node, what it computes with beside its code: of a model, its predictor; of a look-up or
+window, a reader of its table's rows."""
 
 NOTHING: Bound = MappingProxyType({})
 
 
 def location(function: Function) -> str:
-    """File and line of a function, such as `transforms/flight_delay.py:42`.
-
-    The last two parts of the path are enough to find it, whatever the machine.
-    """
+    """File and line of a function, such as `transforms/flight_delay.py:42`."""
     code = inspect.unwrap(function).__code__
-    path = code.co_filename.replace("\\", "/").split("/")
-    return f"{'/'.join(path[-2:])}:{code.co_firstlineno}"
+    return short_location(code.co_filename, code.co_firstlineno)
+
+
+def short_location(path: str, line: int) -> str:
+    """File and line; the last two parts of a path are enough to find it, whatever the machine."""
+    parts = path.replace("\\", "/").split("/")
+    return f"{'/'.join(parts[-2:])}:{line}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,8 +46,10 @@ class Node(ABC):
     """One step of a graph.
 
     Attributes:
-        name: Its name, which is also the name of its first column.
-        role: What it is for: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`, or another.
+        name: Its name, which is also the name of its first column where a function or a model
+            gives it.
+        role: What it is for: `"field"`, `"feature"`, `"lookup"`, `"window"`, `"label"`, `"model"`,
+            `"output"`, or another.
         inputs: Names of the columns that it is computed from.
         input_kinds: The declared kind of each input; None where there is none.
         learns: Name of the label that it is fitted to; None for what is not fitted.
@@ -81,8 +86,23 @@ class Node(ABC):
         """
 
     @property
+    def column(self) -> str:
+        """The name of its first column."""
+        return next(iter(self.gives))
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        """The columns that a model uses which names it: its first."""
+        return (self.column,)
+
+    @property
     def is_direct(self) -> bool:
         """Whether its only column is what its function returns for its inputs, in order."""
+        return False
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether it computes its columns in canonical form and read-only, by construction."""
         return False
 
     def example(self, known: Columns) -> Mapping[str, Any]:
@@ -251,4 +271,4 @@ class Model(Column):
                 f"{self.title} is not fitted: call fit(history) of its pipeline, or load a "
                 "version from the registry."
             )
-        return predictor
+        return cast(Predictor, predictor)  # what is bound to a model

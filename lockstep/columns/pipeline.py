@@ -8,18 +8,23 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import Data, decode
 from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Model, Node
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import counted, listed
 from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
@@ -108,6 +113,7 @@ class Pipeline:
         self.joint_schema = self.record_schema.joined(self.outcome_schema)
         self.graph = Graph(_nodes_of(module), self.record_schema, self.outcome_schema)
         self.bound: Bound = {}
+        _check_tables(self._from_tables)
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
@@ -176,6 +182,37 @@ class Pipeline:
         copied = copy.copy(self)
         copied.bound = {**self.bound, **bound}
         return copied
+
+    @cached_property
+    def tables(self) -> Mapping[str, TableSchema]:
+        """The declarations of the tables that look-ups and windows read, by name."""
+        return {node.table.name: node.table for node in self._from_tables}
+
+    def with_tables(self, tables: Mapping[str, TableRows]) -> Self:
+        """The same definition, whose look-ups and windows read these rows.
+
+        Args:
+            tables: The rows by name of their table; all of `tables`, and others that nobody reads.
+
+        Raises:
+            InputError: A table has no rows among them, or rows of another declaration.
+        """
+        lacking = [name for name in self.tables if name not in tables]
+        if lacking:
+            raise InputError(f"{self.name}: no rows of the tables {listed(lacking)} are given.")
+        for name, declared in self.tables.items():
+            if not declared.is_same_as(tables[name].schema):
+                raise InputError(
+                    f"{self.name}: the rows of the table {name!r} were delivered under another "
+                    "declaration of its fields and times; deliver the table anew."
+                )
+        return self.bind(
+            {node.name: reader(node, tables[node.table.name]) for node in self._from_tables}
+        )
+
+    @property
+    def _from_tables(self) -> list[FromTable]:
+        return [node for node in self.graph.columns.values() if isinstance(node, FromTable)]
 
     def _bound_without_models(self) -> Bound:
         models = set(self.graph.models)
@@ -288,6 +325,18 @@ class Pipeline:
                     f"{self.name}: {name} is an array of {array.dtype} and shape {array.shape}, "
                     f"not of {dtype} and shape ({length},); decode() makes columns of any table."
                 )
+
+
+def _check_tables(nodes: Sequence[FromTable]) -> None:
+    """Two tables of one name would be taken for each other."""
+    named: dict[str, FromTable] = {}
+    for node in nodes:
+        other = named.setdefault(node.table.name, node)
+        if not other.table.is_same_as(node.table):
+            raise DuplicateNameError(
+                f"{other.title} and {node.title} read two tables of the name {node.table.name!r}; "
+                "rename one."
+            )
 
 
 def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:

@@ -38,10 +38,10 @@ def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
     body = "".join(f"        {line}\n" for line in lines)
     names: dict[str, Any] = {
         **{f"node_{place}": node for place, node in enumerate(nodes)},
-        **{f"dtype_{place}": dtypes[node.name] for place, node in enumerate(nodes)},
+        **{f"dtype_{place}": dtypes[node.column] for place, node in enumerate(nodes)},
         "dtypes": dtypes,
         "ndarray": np.ndarray,
-        "settled": _settled,
+        "settled": settled,
         "settle": _settle,
         "raised": raised,
         "LockstepError": LockstepError,
@@ -66,23 +66,28 @@ def plan(known, bound, rows):
 
 
 def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
+    if node.is_canonical:
+        return [
+            f"node = node_{place}",
+            "for name, value in node.compute(known, bound).items(): known.setdefault(name, value)",
+        ]
     if not node.is_direct:
         return [
             f"node = node_{place}",
             "settle(node, node.compute(known, bound), known, dtypes, rows)",
         ]
     given = ", ".join(f"known[{name!r}]" for name in node.inputs)
-    settled = f"settled(node, value, dtype_{place}, rows)"
-    column = f"known[{node.name!r}]"
+    value = f"settled(node, value, dtype_{place}, rows)"
+    column = f"known[{node.column!r}]"
     begin = [f"node = node_{place}", f"value = node.function({given})"]
-    if dtypes[node.name].hasobject:  # an array of objects may hold anything
-        return [*begin, f"{column} = {settled}"]
+    if dtypes[node.column].hasobject:  # an array of objects may hold anything
+        return [*begin, f"{column} = {value}"]
     return [
         *begin,
         f"if type(value) is ndarray and value.dtype is dtype_{place} and value.shape == shape:",
         "    value.setflags(False)",  # write, which takes twice as long by its name
         f"    {column} = value",
-        f"else: {column} = {settled}",
+        f"else: {column} = {value}",
     ]
 
 
@@ -92,11 +97,15 @@ def _settle(
     """Add the columns that a node gave to the known ones, unless they are known already."""
     for name, value in given.items():
         if name not in known:
-            known[name] = _settled(node, value, dtypes[name], rows)
+            known[name] = settled(node, value, dtypes[name], rows)
 
 
-def _settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
-    """What a node gave as its column, in canonical form and read-only."""
+def settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
+    """What a node gave as its column, in canonical form and read-only.
+
+    Raises:
+        FunctionError: It is no column of this length, or its values are of another type.
+    """
     if (
         type(value) is not np.ndarray
         or value.dtype != dtype

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 _NO_STEP = (None, "passthrough")
 """What stands in a scikit-learn pipeline for a step that does nothing."""
+
+
+Computation: TypeAlias = Callable[[Columns], Columns]
+"""What a node computes with beside its code: from its inputs, among other columns, to its own."""
 
 
 class Predictor(Protocol):

@@ -1,4 +1,4 @@
-"""Record and outcome types: what a row is declared to hold."""
+"""Record and outcome types, and what they share with tables: what a row is declared to hold."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _KEY = "lockstep: key"
 _EVENT_TIME = "lockstep: event time"
+_KNOWN_TIME = "lockstep: known time"
 _ROW_NUMBER = "lockstep: row number"
 
 Key = Annotated[T, _KEY]
@@ -29,6 +30,9 @@ Key = Annotated[T, _KEY]
 
 EventTime = Annotated[datetime, _EVENT_TIME]
 """Marks the field that says when the row happened."""
+
+KnownTime = Annotated[datetime, _KNOWN_TIME]
+"""Marks the field of a table that says when its row became known."""
 
 RowNumber = Annotated[int, _KEY, _ROW_NUMBER]
 """Marks the key of rows that have no name: their position in the input, from 0.
@@ -68,6 +72,8 @@ class Zone:
     name: str
 
 
+_ROLES = {_KEY: "key", _EVENT_TIME: "event_time", _KNOWN_TIME: "known_time"}
+"""By mark, the role of a field."""
 _SCALARS: dict[type, str] = {kind: kind.__name__ for kind in (float, int, bool, str, datetime)}
 
 
@@ -110,8 +116,14 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     return together
 
 
-class _Declared:
-    """What record and outcome types have in common."""
+class Declared:
+    """What record, outcome and table types have in common.
+
+    A type of the library says how messages call it, in `_noun`; one without it is an author's, and
+    its annotations are fields.
+    """
+
+    _noun = ""
 
     @classmethod
     def schema(cls) -> Schema:
@@ -126,8 +138,12 @@ class _Declared:
             schema = _schemas[cls] = _schema_of(cls)
         return schema
 
+    @classmethod
+    def _check(cls, schema: Schema) -> None:
+        """Raise `DeclarationError` if the marks of the fields do not suit such a type."""
 
-class Record(_Declared):
+
+class Record(Declared):
     """A raw row, as it is known when a prediction is asked for.
 
     Subclasses declare fields by annotation: `float`, `int`, `bool`, `str`, `datetime` or
@@ -142,19 +158,52 @@ class Record(_Declared):
     'name'
     """
 
+    _noun = "record"
 
-class Outcome(_Declared):
+    @classmethod
+    def _check(cls, schema: Schema) -> None:
+        for role, title in (("key", "key"), ("event_time", "event time")):
+            marked = schema.marked(role)
+            if len(marked) > 1:
+                raise DeclarationError(
+                    f"{cls.__name__} marks {' and '.join(marked)} as its {title}; mark one."
+                )
+        _check_no_known_time(cls, schema)
+        if schema.key is None:
+            raise DeclarationError(
+                f"{cls.__name__} has no key: mark the field that names a row with Key[str]."
+            )
+
+
+class Outcome(Declared):
     """The outcome of a row, known only later. Subclasses declare fields as a `Record` does."""
 
+    _noun = "outcome"
 
-_BASES = (_Declared, Record, Outcome, object)
+    @classmethod
+    def _check(cls, schema: Schema) -> None:
+        for role, title in (("key", "key"), ("event_time", "event time")):
+            if marked := schema.marked(role):
+                raise DeclarationError(
+                    f"{cls.__name__} marks {marked[0]} as its {title}; an outcome has those of "
+                    "its record."
+                )
+        _check_no_known_time(cls, schema)
 
 
-_schemas: WeakKeyDictionary[type[_Declared], Schema] = WeakKeyDictionary()
+def _check_no_known_time(declared: type[Declared], schema: Schema) -> None:
+    if marked := schema.marked("known_time"):
+        raise DeclarationError(
+            f"{declared.__name__} marks {marked[0]} as its known time, which the rows of a table "
+            f"have; no {declared._noun} has one."
+        )
+
+
+_schemas: WeakKeyDictionary[type[Declared], Schema] = WeakKeyDictionary()
 """Made once for each type, and no longer kept than the type itself: versions come and go."""
 
 
-def _schema_of(declared: type[_Declared]) -> Schema:
+def _schema_of(declared: type[Declared]) -> Schema:
     comments = _field_comments(declared)
     members = (*_annotated(declared, comments), *_declared_alike(declared, comments))
     if not members:
@@ -163,25 +212,11 @@ def _schema_of(declared: type[_Declared]) -> Schema:
     if twice:
         raise DeclarationError(f"{declared.__name__} declares {listed(twice, 3)} more than once.")
     schema = Schema(declared.__name__, members)
-    for role, title in (("key", "key"), ("event_time", "event time")):
-        marked = [field.name for field in members if field.role == role]
-        if marked and not issubclass(declared, Record):
-            raise DeclarationError(
-                f"{declared.__name__} marks {marked[0]} as its {title}; an outcome has those of "
-                "its record."
-            )
-        if len(marked) > 1:
-            raise DeclarationError(
-                f"{declared.__name__} marks {' and '.join(marked)} as its {title}; mark one."
-            )
-    if issubclass(declared, Record) and schema.key is None:
-        raise DeclarationError(
-            f"{declared.__name__} has no key: mark the field that names a row with Key[str]."
-        )
+    declared._check(schema)
     return schema
 
 
-def _annotated(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
+def _annotated(declared: type[Declared], comments: Mapping[str, str]) -> list[Field]:
     held = {name: value for owner in _owners(declared) for name, value in vars(owner).items()}
     annotations = {
         name: annotation
@@ -200,7 +235,7 @@ def _annotated(declared: type[_Declared], comments: Mapping[str, str]) -> list[F
     ]
 
 
-def _declared_alike(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
+def _declared_alike(declared: type[Declared], comments: Mapping[str, str]) -> list[Field]:
     """The fields that `fields` declares."""
     return [
         _field(declared, name, together.declared, comments.get(attribute, ""))
@@ -211,12 +246,13 @@ def _declared_alike(declared: type[_Declared], comments: Mapping[str, str]) -> l
     ]
 
 
-def _owners(declared: type[_Declared]) -> list[type]:
-    """The type and its bases, the first base first."""
-    return [owner for owner in reversed(declared.__mro__) if owner not in _BASES]
+def _owners(declared: type[Declared]) -> list[type]:
+    """The type and its bases, the first base first; those of the library declare no field."""
+    owners = reversed(declared.__mro__)
+    return [owner for owner in owners if owner is not object and "_noun" not in vars(owner)]
 
 
-def _annotations(declared: type[_Declared]) -> dict[str, Any]:
+def _annotations(declared: type[Declared]) -> dict[str, Any]:
     try:
         return _get_type_hints(declared, include_extras=True)
     except NameError as error:
@@ -230,7 +266,7 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
     annotation, optional = _unwrap_optional(annotation)
     annotation, inner = _unmark(annotation)
     marks = [*marks, *inner]
-    role = "key" if _KEY in marks else "event_time" if _EVENT_TIME in marks else "value"
+    role = next((role for mark, role in _ROLES.items() if mark in marks), "value")
     choices = None
     if get_origin(annotation) is Literal:
         choices = get_args(annotation)
@@ -306,9 +342,7 @@ def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:
 def _field_comments(declared: type) -> dict[str, str]:
     """The comment at the end of each field's line; none where the source is out of reach."""
     comments: dict[str, str] = {}
-    for owner in reversed(declared.__mro__):
-        if owner.__module__ == __name__ or owner is object:
-            continue
+    for owner in _owners(declared):
         try:
             source = inspect.getsource(owner)
         except (OSError, TypeError):

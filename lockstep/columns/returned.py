@@ -40,13 +40,13 @@ def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) 
     array = _of_pandas(value)
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray) or array.ndim != 1:
         raise FunctionError(
-            node.name,
-            f"{node.title} returned {_described(value)}; it must return a one-dimensional array "
+            node.column,
+            f"{node.title} returned {described(value)}; it must return a one-dimensional array "
             f"of {counted(length, 'value')}, one a row.",
         )
     if len(array) != length:
         raise FunctionError(
-            node.name,
+            node.column,
             f"{node.title} returned {counted(len(array), 'value')} for "
             f"{counted(length, 'row')}; it must return one a "
             "row.",
@@ -61,7 +61,7 @@ def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) 
             else "which is none of Floats, Ints, Bools, Texts and Times"
         )
         raise FunctionError(
-            node.name, f"{node.title} returned an array of {array.dtype}, {wanted}."
+            node.column, f"{node.title} returned an array of {array.dtype}, {wanted}."
         )
     array = np.asarray(array, dtype=target)
     return _texts(node, array) if target.hasobject else array
@@ -78,7 +78,7 @@ def raised(node: Node, error: Exception) -> FunctionError:
     if writes_to_input(error):
         hint = ". Arrays are read-only, since other columns read them too: work on a copy of it"
     return FunctionError(
-        node.name, f"{node.title} raised {type(error).__name__}: {one_line(str(error))}{hint}"
+        node.column, f"{node.title} raised {type(error).__name__}: {one_line(str(error))}{hint}"
     )
 
 
@@ -122,14 +122,15 @@ def _texts(node: Node, array: Array) -> Array:
     for row, value in enumerate(values):
         if value is not None and type(value) is not str:
             raise FunctionError(
-                node.name,
-                f"{node.title} returned an array of objects with {_described(value)} in row "
+                node.column,
+                f"{node.title} returned an array of objects with {described(value)} in row "
                 f"{row}; Texts hold str, and None where missing.",
             )
     return np.array(values, dtype=object)
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """What a function returned, in a sentence."""
     if isinstance(value, np.ndarray | pd.DataFrame):
         name = "an array" if type(value) is np.ndarray else f"a {type(value).__name__}"
         return f"{name} of shape {value.shape}"

@@ -26,7 +26,7 @@ class Field:
         name: Its name, and the name of its column.
         declared: `float`, `int`, `bool`, `str` or `datetime`.
         optional: Whether it may be missing (`| None`).
-        role: `"key"`, `"event_time"` or `"value"`.
+        role: `"key"`, `"event_time"`, `"known_time"` or `"value"`.
         choices: What a `Literal[...]` admits; None where any text will do.
         doc: The comment beside its declaration.
         alias: Name of its column in data; None where that is the field's.
@@ -97,18 +97,19 @@ class Schema:
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
 
-    def _role(self, role: str) -> str | None:
-        return next((field.name for field in self.fields if field.role == role), None)
+    def marked(self, role: str) -> tuple[str, ...]:
+        """Names of the fields that have a role, in order."""
+        return tuple(field.name for field in self.fields if field.role == role)
 
     @cached_property
     def key(self) -> str | None:
         """Name of the field that names a row; None for an outcome."""
-        return self._role("key")
+        return next(iter(self.marked("key")), None)
 
     @cached_property
     def event_time(self) -> str | None:
         """Name of the field that says when the row happened, if there is one."""
-        return self._role("event_time")
+        return next(iter(self.marked("event_time")), None)
 
     @cached_property
     def aliases(self) -> dict[str, str]:

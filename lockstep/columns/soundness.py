@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
+from lockstep.columns.plain import listed
 from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import DeclarationError, LeakageError, UnknownInputError
 
@@ -20,10 +21,10 @@ def check_classes(graph: Graph) -> None:
         DeclarationError: A model does not.
     """
     for node in graph.columns.values():
-        label = graph.columns.get(node.learns) if node.learns is not None else None
-        if label is None or label.gives[label.name] is not Kind.TEXT:
+        label = graph.node(node.learns) if node.learns is not None else None
+        if label is None or label.gives[node.learns or ""] is not Kind.TEXT:
             continue
-        if node.gives[node.name] is not Kind.TEXT:
+        if node.gives[node.column] is not Kind.TEXT:
             raise DeclarationError(
                 f"{node.title} learns {label.name!r}, which holds {Kind.TEXT.alias}, and does not "
                 "say which there are: give them as classes=[...]."
@@ -39,11 +40,17 @@ def check_inputs(graph: Graph) -> None:
     for node in graph.columns.values():
         learns = (node.learns,) if node.learns is not None else ()
         for name in (*node.inputs, *learns):
-            if name not in graph:
+            if name in graph:
+                continue
+            if (several := graph.columns.get(name)) is not None:
                 raise UnknownInputError(
-                    f"{node.title} asks for {name!r}, which is neither a field of "
-                    f"{graph.fields.name} nor a column.{did_you_mean(name, graph.names)}"
+                    f"{node.title} asks for {name!r}, which is no column but gives several: name "
+                    f"one of {listed(several.gives)}."
                 )
+            raise UnknownInputError(
+                f"{node.title} asks for {name!r}, which is neither a field of "
+                f"{graph.fields.name} nor a column.{did_you_mean(name, graph.names)}"
+            )
 
 
 def check_roles(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""All assets of a pipeline: of training and scoring, the champion, outcomes, requests, audit."""
+"""All assets of a pipeline: tables, training, champion, scoring, outcomes, requests, audit."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +12,7 @@ from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_schema, picture, version_link
 from lockstep.dagster.partitions import daily_partitions, request_partitions
 from lockstep.dagster.scoring import scoring_assets
+from lockstep.dagster.tables import table_assets
 from lockstep.dagster.training import training_assets
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -32,7 +33,7 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
 
     The graph in Dagster's UI shows the last part of a key only, so each stream is a group.
     """
-    assets = [*training_assets(declared), champion_asset(declared)]
+    assets = [*table_assets(declared), *training_assets(declared), champion_asset(declared)]
     for stream in streams(declared):
         assets += scoring_assets(declared, stream)
     if declared.outcomes is not None and declared.calendar is not None:

@@ -278,7 +278,8 @@ def _stop_if_blocked(
 
 def _place(context: dg.AssetExecutionContext) -> Place:
     (asset,) = context.selected_asset_keys
-    partition = context.partition_key if context.has_partition_key else None
+    has_partition = context.has_partition_key and context.assets_def.partitions_def is not None
+    partition = context.partition_key if has_partition else None
     return Place(asset.to_user_string(), partition, context.run.tags.get(FILE_TAG))
 
 

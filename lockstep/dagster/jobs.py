@@ -24,6 +24,11 @@ PAGES_JOB = "__ASSET_JOB"
 """Dagster's own job for assets that somebody selected on its pages, also of others who use it."""
 
 
+def table_keys(declared: PipelineAssets) -> list[list[str]]:
+    """Keys of the assets of a pipeline's tables."""
+    return [[declared.name, "tables", table.name] for table in declared.tables]
+
+
 def train_job_name(pipeline: str) -> str:
     """Name of the job that fits a candidate."""
     return f"{pipeline}_train"
@@ -70,6 +75,11 @@ def replay_job_name(pipeline: str) -> str:
     return f"{pipeline}_replay"
 
 
+def tables_job_name(pipeline: str) -> str:
+    """Name of the job that takes in deliveries of tables."""
+    return f"{pipeline}_tables"
+
+
 def audit_job_name(pipeline: str) -> str:
     """Name of the job that verifies all digests."""
     return f"{pipeline}_audit"
@@ -83,11 +93,11 @@ def job_names(declared: PipelineAssets) -> list[str]:
 
 def jobs(declared: PipelineAssets) -> list[Job]:
     """The jobs of a pipeline that materialize assets."""
-    name = declared.name
+    name, tables = declared.name, table_keys(declared)
     pipeline_jobs = [
         _job(
             train_job_name(name),
-            [[name, "history"], [name, "training_set"], [name, "candidate"]],
+            [*tables, [name, "history"], [name, "training_set"], [name, "candidate"]],
             "Read the history, compute the training set, fit a candidate and register it.",
         ),
         _job(
@@ -102,6 +112,10 @@ def jobs(declared: PipelineAssets) -> list[Job]:
             "Verify every digest that the home keeps of the pipeline.",
         ),
     ]
+    if tables:
+        pipeline_jobs.append(
+            _job(tables_job_name(name), tables, "Take in a delivery of each table.")
+        )
     if declared.outcomes is not None and declared.calendar is not None:
         pipeline_jobs.append(
             _job(
@@ -123,6 +137,8 @@ def jobs(declared: PipelineAssets) -> list[Job]:
 
 def _score_job(declared: PipelineAssets, stream: Stream) -> Job:
     keys = [[declared.name, stream.name, stage] for stage in ("batch", "scored", "published")]
+    if stream.name == "daily":
+        keys = [*table_keys(declared), *keys]
     return _job(
         score_job_name(declared.name, stream.name),
         keys,

@@ -11,6 +11,7 @@ from lockstep.checks.markdown import code_block
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import to_frame
 from lockstep.project.home import Home
 
@@ -26,6 +27,16 @@ _TYPES = {
 }
 
 
+def field_schema(schema: Schema) -> dict[str, Any]:
+    """The table schema of an asset whose columns are fields."""
+    columns = [dg.TableColumn(field.name, _TYPES[field.kind], _field(field)) for field in schema]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def _field(field: Field) -> str:
+    return f"{field.doc} ({field.declared_name})" if field.doc else field.declared_name
+
+
 def column_schema(pipeline: Pipeline, names: Iterable[str]) -> dict[str, Any]:
     """The table schema of an asset: type and description of each column."""
     columns = [
@@ -38,8 +49,7 @@ def column_schema(pipeline: Pipeline, names: Iterable[str]) -> dict[str, Any]:
 def description(pipeline: Pipeline, name: str) -> str:
     """The description of a column, from its declaration or its function."""
     if name in pipeline.joint_schema:
-        field = pipeline.joint_schema[name]
-        return f"{field.doc} ({field.declared_name})" if field.doc else field.declared_name
+        return _field(pipeline.joint_schema[name])
     column = pipeline.graph.node(name)
     if column is None:
         return ""

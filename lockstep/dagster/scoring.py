@@ -11,6 +11,7 @@ from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
+from lockstep.dagster.jobs import table_keys
 from lockstep.dagster.metadata import column_lineage, column_schema
 from lockstep.dagster.partition_events import (
     FindingsPicture,
@@ -55,6 +56,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     @checked_asset(
         [declared.name, stream.name, "batch"],
         declared_checks(declared, "batch"),
+        deps=table_keys(declared),
         partitions=stream_partitions(declared, stream),
         backfill_policy=_backfill_policy(stream),
         group_name=f"{declared.name}_{stream.name}",

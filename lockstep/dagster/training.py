@@ -8,6 +8,7 @@ import dagster as dg
 from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.jobs import table_keys
 from lockstep.dagster.metadata import (
     column_lineage,
     column_schema,
@@ -41,6 +42,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     @checked_asset(
         [declared.name, "history"],
         declared_checks(declared, "history"),
+        deps=table_keys(declared),
         group_name=declared.name,
         kinds={"parquet"},
         description=(

@@ -11,7 +11,7 @@ from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted
-from lockstep.columns.predictors import Predictor, ReferencePredictor
+from lockstep.columns.predictors import Computation, ReferencePredictor
 from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.golden import GoldenRecords
@@ -152,7 +152,7 @@ def _compared_on_edges(
         yield replace(comparison, setting=setting, failure=failure)
 
 
-def _each_alone(predictor: Predictor) -> Callable[[Columns], Columns]:
+def _each_alone(predictor: Computation) -> Callable[[Columns], Columns]:
     """A predictor that is given one row at a time, which it computes in another way."""
 
     def predict(columns: Columns) -> Columns:
@@ -167,7 +167,9 @@ def _row(columns: Columns, row: int) -> Columns:
     return take_rows(columns, slice(row, row + 1))
 
 
-def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[tuple[Array, Columns]]:
+def _answered(
+    predictor: Computation, rows: Columns, keys: Array
+) -> Iterator[tuple[Array, Columns]]:
     """The rows that a predictor takes, searched by halves, and its columns of them."""
     if not len(keys):
         return
@@ -180,7 +182,7 @@ def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[tupl
         yield from _answered(predictor, rows, keys[half:])
 
 
-def _answer(predictor: Predictor, rows: Columns) -> Columns | None:
+def _answer(predictor: Computation, rows: Columns) -> Columns | None:
     """A predictor's columns of some rows; None if it refuses them."""
     with np.errstate(all="ignore"):
         try:

@@ -6,8 +6,9 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +16,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from lockstep.columns.asof.stored_rows import read_rows, write_rows
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.pipeline import Trace
+from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
 from lockstep.errors import GoldenError
 from lockstep.parity.scales import Scales
@@ -29,6 +32,8 @@ _COLUMNS = "columns.parquet"
 _NUMBERS = "matrices.npz"
 _OBJECTS = "matrices.json"
 _DESCRIPTION = "golden.json"
+TABLES = "tables"
+"""The folder of the rows of tables."""
 
 
 _DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile, zlib.error)
@@ -73,19 +78,29 @@ class GoldenRecords:
         trace: All columns of the rows, and the matrix given to each model's estimator.
         scales: The usual size of each column's values in these rows.
         coverage: What the rows were chosen to show, and how much of it they show.
+        tables: The rows of tables that their look-ups and windows read, by table.
     """
 
     records: Columns
     trace: Trace
     scales: Scales
     coverage: tuple[Coverage, ...] = ()
+    tables: Mapping[str, TableRows] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, records: Columns, trace: Trace, coverage: tuple[Coverage, ...] = ()
+        cls,
+        records: Columns,
+        trace: Trace,
+        coverage: tuple[Coverage, ...] = (),
+        tables: Mapping[str, TableRows] = MappingProxyType({}),
     ) -> GoldenRecords:
         """Golden records with the scales of their own trace."""
-        return cls(records, trace, Scales.of(trace), coverage)
+        return cls(records, trace, Scales.of(trace), coverage, tables)
+
+    def bind(self, pipeline: Pipeline) -> Pipeline:
+        """A pipeline that reads their rows of tables; itself where they have none."""
+        return pipeline.with_tables(self.tables) if self.tables else pipeline
 
     def __len__(self) -> int:
         return len(self.trace.keys)
@@ -119,6 +134,7 @@ class GoldenRecords:
             "coverage": [part.to_json() for part in self.coverage],
         }
         _write(directory / _DESCRIPTION, description)
+        write_rows(directory / TABLES, self.tables)
 
     @classmethod
     def from_directory(cls, path: Path | str) -> GoldenRecords:
@@ -132,6 +148,7 @@ class GoldenRecords:
         objects = _part(directory / _OBJECTS, _json)
         columns = _part(directory / _COLUMNS, _columns)
         matrices = _part(directory / _NUMBERS, _numbers)
+        tables = _part(directory / TABLES, read_rows)
         try:
             keys = columns.pop(_KEY)
             matrices |= {name: _read(rows) for name, rows in objects.items()}
@@ -141,6 +158,7 @@ class GoldenRecords:
                     keys, columns, {name: matrices[name] for name in description["matrices"]}
                 ),
                 coverage=tuple(Coverage.from_json(part) for part in description["coverage"]),
+                tables=tables,
             )
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise GoldenError(

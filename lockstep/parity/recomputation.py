@@ -31,7 +31,7 @@ def recompute(pipeline: Pipeline, stored: Columns) -> Comparison:
     if first is not None:
         return Comparison(first=first)
     try:
-        evaluated = graph.evaluate({name: stored[name] for name in fields}, wanted)
+        evaluated = pipeline.evaluate({name: stored[name] for name in fields}, wanted)
     except FunctionError as error:
         return Comparison(first=raising(graph, error))
     keys = stored[pipeline.key]

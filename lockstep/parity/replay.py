@@ -111,7 +111,7 @@ def _compared(
     decode_parts: Callable[[], Sequence[Decoded]],
 ) -> Comparison:
     """Compute parts one by one, and compare all with the golden trace."""
-    expected = golden.trace
+    expected, pipeline = golden.trace, golden.bind(pipeline)
     try:
         parts = decode_parts()
         traces = [

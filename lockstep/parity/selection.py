@@ -9,6 +9,7 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.asof.stored_rows import rows_of_keys
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -91,7 +92,8 @@ def choose_golden(
     choice.fill()
     records = take_rows(fields, choice.rows)
     trace = pipeline.trace(records, labels=has_outcome, matrices=True)
-    return GoldenRecords.of(records, trace, choice.coverage(wishes))
+    tables = rows_of_keys(pipeline, trace.columns)
+    return GoldenRecords.of(records, trace, choice.coverage(wishes), tables)
 
 
 def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> Array:

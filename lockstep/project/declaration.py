@@ -20,6 +20,7 @@ from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sinks import COORDINATES, IS_CURRENT, Sink
 from lockstep.project.sources import Source, misread
+from lockstep.project.table_assets import TableAssets, check_tables
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
 
@@ -147,6 +148,7 @@ class PipelineAssets:
         serving: Settings of its server; None for a pipeline without one.
         sinks: Where published predictions are written besides the home, such as
             `[ParquetSink("predictions")]`.
+        tables: The tables that its look-ups and windows read, each with its source.
     """
 
     pipeline: Pipeline
@@ -168,10 +170,12 @@ class PipelineAssets:
     serving: Serving | None = None
     inbox: CsvFormat = USUAL
     sinks: Sequence[Sink] = ()
+    tables: Sequence[TableAssets] = ()
 
     def __post_init__(self) -> None:
         self._check_kinds()
         self._check_sources()
+        check_tables(self.pipeline, self.tables)
         if self.outcomes is not None and self.pipeline.outcome is None:
             raise DeclarationError(
                 f"{self.name} has outcomes, but its pipeline declares no outcome; give "
@@ -241,6 +245,7 @@ class PipelineAssets:
             "quality": (Quality, "[Quality(...)]"),
             "slices": (str, "names of columns, such as ['region']"),
             "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
+            "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
         }
         for name, (kind, meant) in lists.items():
             given = getattr(self, name)

@@ -43,7 +43,9 @@ def describe(
     roles = {"Outputs": graph.outputs, "Models": graph.models, "Features": graph.features}
     for title, names in roles.items():
         columns = [
-            (name, graph.kind(name).value, _first_line(graph.columns[name].doc)) for name in names
+            (name, graph.kind(name).value, _first_line(node.doc))
+            for name in names
+            if (node := graph.node(name)) is not None
         ]
         lines += _table(title, ("column", "type", "meaning"), columns)
     fields = [

@@ -19,6 +19,7 @@ from lockstep.columns.plain import counted, one_line, verb
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.project.table_assets import TableAssets
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 from lockstep.scoring.outcome_attempts import outcome_records
@@ -26,10 +27,12 @@ from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
+from lockstep.store.ledgers import RECORD, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of
 from lockstep.store.streams import stream_records, streams, training_records
+from lockstep.store.table_deliveries import table_records
 
 _FIRST_PACE = 100e6
 """Bytes a second that a first audit is expected to read."""
@@ -120,6 +123,7 @@ def home_parts(declared: PipelineAssets, home: Home, registry: Registry) -> list
     folder = home.requests(declared.name)
     return [
         *(unit for records in kept for unit in _of_records(records)),
+        *(part for table in declared.tables for part in _of_table(declared, table, store)),
         *_of_inbox(home.inbox(declared.name)),
         *(_of_segment(segment_path(folder, name)) for name in segment_names(folder)),
         *(_of_version(registry, version) for version in registry.versions(declared.name)),
@@ -164,6 +168,15 @@ def _of_records(records: Records) -> Iterator[HomePart]:
     for partition, path in records.unrecorded().items():
         refuse = partial(_raise, unrecorded(records, partition, path))
         yield HomePart(f"{records.stream} {path.name}", (path,), refuse)
+
+
+def _of_table(
+    declared: PipelineAssets, table: TableAssets, store: Store
+) -> Iterator[HomePart]:
+    ledger = ledger_of(store, table.schema)
+    files = tuple(path for path in sorted(ledger.folder.glob("parts/*/*")) if path.is_file())
+    yield HomePart(f"table {table.name}", (ledger.folder / RECORD, *files), ledger.verify)
+    yield from _of_records(table_records(declared, ledger))
 
 
 def _of_inbox(inbox: Path) -> Iterator[HomePart]:

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Protocol, TypeVar
 
-from lockstep.artifacts.version import LoadedVersion
+from lockstep.artifacts.version import LoadedVersion, Tables
 from lockstep.columns.threads import set_one_thread
 from lockstep.errors import LostWorkerError
 from lockstep.project.home import Home
@@ -169,17 +169,18 @@ def executor_of(home: Home) -> Iterator[Executor]:
 
 @dataclass(frozen=True)
 class Opened:
-    """What it takes to open a version from its files."""
+    """What it takes to open a version from its files, and the tables that it reads."""
 
     name: str
     version: int
     directory: Path
     digest: str
+    tables: Tables | None = None
 
     @classmethod
     def of(cls, live: LoadedVersion) -> Opened:
         """What it takes to open a version that is loaded."""
-        return cls(live.name, live.version, live.directory, live.digest)
+        return cls(live.name, live.version, live.directory, live.digest, live.tables)
 
 
 def _begin() -> None:
@@ -217,6 +218,8 @@ def _give_back(function: Work[Task, Result]) -> None:
 
 @lru_cache(maxsize=2)
 def _version(opened: Opened) -> LoadedVersion:
+    if opened.tables is not None:
+        return _version(replace(opened, tables=None)).with_tables(opened.tables)
     return LoadedVersion.open(
         opened.directory, opened.digest, name=opened.name, version=opened.version
     )

@@ -63,6 +63,7 @@ from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import Records, blocking
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.put_back import PUT_BACK
 
 ENVIRONMENTS = "environments"
@@ -145,11 +146,13 @@ def ingest_batch(
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
         LockedError: Another process keeps the partition locked.
+        BlockedError: A table that the version reads has never been delivered.
         UnreadableError: The content of a unit cannot be decoded.
     """
     schema = live.pipeline.record_schema
     demand_known(accept, schema)
-    units = Units.of(rows)
+    units, tables = Units.of(rows), PinnedTables.now(work.store, live.pipeline)
+    live = live.with_tables(tables)
     with work.records.step(work.partition, "batch", work.run) as attempt:
         joined = ingest_units(work, live, units, attempt)
         records = work.records.for_a_step()
@@ -194,6 +197,7 @@ def ingest_batch(
                     SINCE: work.live_since,
                     ENVIRONMENTS: joined.environments,
                     **({PUT_BACK: joined.back} if joined.back else {}),
+                    **tables.facts,
                     **drift.facts,
                 },
             ),
@@ -257,9 +261,10 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         DamagedError: The ingested rows are not those recorded.
         LockedError: Another process keeps the partition locked.
     """
-    pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
+        tables = PinnedTables.of(work.store, attempt.record.steps["batch"])
+        live = live.with_tables(tables)
         before = _quarantined(work, attempt)
         accepted = attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ())
         joined = score_units(work, live, attempt, before, accepted)
@@ -276,8 +281,8 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         checked["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", checked)
         counts = {"scored": joined.scored, "quarantined": joined.aside}
-        figures = _figures(pipeline, joined.sums)
-        published = list(published_columns(pipeline))
+        figures = _figures(live.pipeline, joined.sums)
+        published = list(published_columns(live.pipeline))
         attempt.keep(
             "scored",
             StepRecord(
@@ -286,7 +291,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"published": published, FIGURES: figures, **drift.facts},
+                facts={"published": published, FIGURES: figures, **tables.facts, **drift.facts},
             ),
         )
     return Stage.of(attempt, "scored")

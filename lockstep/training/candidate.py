@@ -1,10 +1,11 @@
-"""A candidate: from the history to a fitted, evaluated and registered version, in three steps.
+"""A candidate: from the history to a fitted, evaluated and registered version, step by step.
 
+    deliver_all            take in a delivery of each table that look-ups and windows read
     ingest_history         part the labelled rows
     compute_training_set   compute the columns that need no fit
     fit_candidate          fit, evaluate on held-out rows, register, and check the version
 
-`train` carries out all three. Each is recorded in the attempt of its run, and refuses to go on from
+`train` carries out all of them. Each is recorded in the attempt of its run, and refuses to go on from
 a step that a check blocks or whose files are not as recorded. So they can also run one at a time,
 as Dagster's assets.
 """
@@ -12,7 +13,7 @@ as Dagster's assets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -45,7 +46,9 @@ from lockstep.registry.version_tags import TrainingEvidence, write_evidence
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
+from lockstep.store.table_deliveries import deliver_all
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,
@@ -59,6 +62,7 @@ from lockstep.training.plots import quality_plot
 from lockstep.training.training_set import (
     compute_training_set,
     ingest_history,
+    read_tables,
     read_training_set,
 )
 
@@ -109,7 +113,7 @@ class Trained:
 def train(
     declared: PipelineAssets, store: Store, registry: Registry, packages: Sequence[str] = ()
 ) -> Trained:
-    """Fit a candidate on the pipeline's history and register it.
+    """Take in a delivery of each table, fit a candidate on the history and register it.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -123,6 +127,9 @@ def train(
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     run = uuid4().hex
+    for name, delivery in deliver_all(declared, store, run).items():
+        if delivery.blocked_by:
+            return Trained({f"{name}/{key}": r for key, r in delivery.results.items()}, None)
     history = ingest_history(declared, store, run)
     if history.blocked_by:
         return Trained(history.results, None)
@@ -169,7 +176,8 @@ def fit_candidate(
     records = training_records(declared, store)
     steps = ("history", "training_set")
     with records.step(CANDIDATE, "candidate", run, after=steps) as attempt:
-        candidate = _fit(declared, read_training_set(attempt), registry, packages)
+        tables = read_tables(attempt, store)
+        candidate = _fit(declared, read_training_set(attempt), tables, registry, packages)
         _keep(candidate, records, attempt, registry.patient())
     return candidate
 
@@ -196,7 +204,11 @@ def _keep(candidate: Candidate, records: Records, attempt: Attempt, registry: Re
 
 
 def _fit(
-    declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
+    declared: PipelineAssets,
+    columns: Columns,
+    tables: PinnedTables,
+    registry: Registry,
+    packages: Sequence[str],
 ) -> Candidate:
     from lockstep.artifacts.artifact_writing import Evidence, check_storable
     from lockstep.artifacts.distributions import imported_distributions
@@ -207,11 +219,12 @@ def _fit(
     from lockstep.parity.environment import Environment
     from lockstep.parity.selection import choose_golden
 
-    pipeline = declared.pipeline
+    pipeline = tables.bind(declared.pipeline)
+    declared = replace(declared, pipeline=pipeline)
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages).with_data()
     check_storable(pipeline.unfitted(), source, registry.trusted)
-    parity = carry_out(check_training_parity, source, columns)
+    parity = carry_out(check_training_parity, source, columns, tables.bind)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
@@ -236,6 +249,7 @@ def _fit(
         rows=rows,
         trained_until=window[-1] if window else None,
         faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
+        tables=dict(tables.versions),
     )
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}

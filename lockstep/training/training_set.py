@@ -37,6 +37,7 @@ from lockstep.rules.row_rules import applicable_rules, compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import blocking
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
 
 LEAST_ROWS = 20
@@ -95,8 +96,10 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         InputError: It cannot be had, or is not as declared.
         SuiteError: A suite cannot be made, or names a column that does not exist.
         LockedError: Another process is training the pipeline.
+        BlockedError: A table that its look-ups and windows read has never been delivered.
     """
     schema = declared.pipeline.joint_schema
+    tables = PinnedTables.now(store, declared.pipeline)
     with training_records(declared, store).step(CANDIDATE, "history", run) as attempt:
         try:
             rows = decode_source(declared.history, schema)
@@ -120,7 +123,8 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         attempt.write("history_quarantine", aside)
         columns = take_rows(rows.columns, is_kept)
         path = attempt.write_columns("history", columns)
-        done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
+        blocked_by = blocking(HISTORY_CHECKS, results)
+        done = StepRecord(ingested.counts, results, blocked_by, facts=tables.facts)
         attempt.keep("history", done)
     return LabelledHistory(ingested, columns, results, done.blocked_by, path)
 
@@ -152,15 +156,15 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         FunctionError: A function of a column fails.
         LockedError: Another process is training the pipeline.
     """
-    pipeline = declared.pipeline
     records = training_records(declared, store)
     with records.step(CANDIDATE, "training_set", run, after=("history",)) as attempt:
         raw = _history(declared, attempt)
         names = training_columns(declared)
+        pipeline = read_tables(attempt, store).bind(declared.pipeline)
         try:
-            computed = pipeline.graph.evaluate(raw, names)
+            computed = pipeline.evaluate(raw, names)
         except FunctionError as error:
-            raise at_first_row(pipeline.graph, raw, error) from error.__cause__
+            raise at_first_row(pipeline.graph, raw, error, pipeline.bound) from error.__cause__
         columns = {name: computed[name] for name in names}
         suite = declared.suites_json()["features"]
         kinds = {name: pipeline.graph.kind(name) for name in names}
@@ -218,6 +222,11 @@ def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
     graph = declared.pipeline.graph
     known = {*declared.pipeline.joint_schema.names, *graph.model_free, *graph.labels}
     return tuple(name for name in graph.order if name in known)
+
+
+def read_tables(attempt: Attempt, store: Store) -> PinnedTables:
+    """The tables that an attempt reads: those that were there when its history was read."""
+    return PinnedTables.of(store, attempt.record.steps["history"])
 
 
 def read_training_set(attempt: Attempt) -> Columns:

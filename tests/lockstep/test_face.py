@@ -10,17 +10,20 @@ HEAVY = ("dagster", "mlflow", "great_expectations", "matplotlib")
 
 def test_the_exported_names_are_these() -> None:
     assert lockstep.__all__ == [
+        "Asked",
         "Bools",
         "Calendar",
         "Canary",
         "Constraints",
         "CsvFormat",
         "CsvSource",
+        "Event",
         "EventTime",
         "Floats",
         "FunctionSource",
         "Ints",
         "Key",
+        "KnownTime",
         "Missing",
         "Named",
         "Outcome",
@@ -36,14 +39,18 @@ def test_the_exported_names_are_these() -> None:
         "SqlSink",
         "SqlSource",
         "Suites",
+        "Table",
+        "TableAssets",
         "Texts",
         "Times",
         "Zone",
         "feature",
         "fields",
         "label",
+        "lookup",
         "model",
         "output",
+        "window",
     ]
 
 

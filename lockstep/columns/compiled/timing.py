@@ -10,7 +10,7 @@ import numpy as np
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.predictors import Predictor
+from lockstep.columns.predictors import Computation
 from lockstep.columns.tables import take_rows
 
 SIZES = (1, 1_000, 20_000)
@@ -42,7 +42,7 @@ def _faster_up_to(pipeline: Pipeline, compiled: Compiled, name: str, columns: Co
     return largest
 
 
-def _seconds(predictor: Predictor, rows: Columns) -> float:
+def _seconds(predictor: Computation, rows: Columns) -> float:
     """The shortest of some repetitions: other work of the machine only adds to it."""
     times = []
     with np.errstate(all="ignore"):

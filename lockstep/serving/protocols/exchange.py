@@ -26,7 +26,7 @@ from lockstep.serving.protocols.bodies import DisconnectedError
 from lockstep.serving.protocols.json_bodies import ReadOptions, UnnamedRecords
 from lockstep.serving.protocols.options import Options
 from lockstep.serving.protocols.service import Service
-from lockstep.serving.versions.asked import ID_HEADER, Asked, Client
+from lockstep.serving.versions.asked import ID_HEADER, Client, RequestFacts
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ASKED = "lockstep.asked"
-"""The key of a request's `Asked` in its scope."""
+"""The key of a request's `RequestFacts` in its scope."""
 
 
 class Endpoint:
@@ -57,7 +57,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         service = self._service
-        asked = Asked(service.ids.of(scope["headers"]), monotonic(), client_of(scope))
+        asked = RequestFacts(service.ids.of(scope["headers"]), monotonic(), client_of(scope))
         scope[ASKED] = asked
         try:
             body = await service.bodies.read(scope, receive)
@@ -101,7 +101,7 @@ async def scored(
         ComputingError: The computation fails.
         ServingError: Too many rows wait, the request waited too long, or it cannot be logged.
     """
-    asked: Asked = scope[ASKED]
+    asked: RequestFacts = scope[ASKED]
     if options.on_invalid != "refuse":
         asked.refused = HTTPStatus.OK
     elif not service.strict:

@@ -15,7 +15,7 @@ from lockstep.serving.requestlog.log import Log
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Examples
 from lockstep.serving.shadow.shadow import Shadow, Standing
 from lockstep.serving.traffic import Traffic
-from lockstep.serving.versions.asked import Asked, RequestIds
+from lockstep.serving.versions.asked import RequestFacts, RequestIds
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
@@ -124,7 +124,7 @@ class Service:
         is_refusing = self.log is not None and self.log.is_refusing
         return self.versions.scorer is not None and not is_refusing and not self.is_draining
 
-    def claim(self, asked: Asked) -> Scorer:
+    def claim(self, asked: RequestFacts) -> Scorer:
         """The version for a request; it stays loaded until the request releases it.
 
         Raises:
@@ -138,7 +138,7 @@ class Service:
         asked.scorer = scorer
         return scorer
 
-    async def claim_version(self, asked: Asked, version: int) -> Scorer:
+    async def claim_version(self, asked: RequestFacts, version: int) -> Scorer:
         """The version that a request asks for by number; it stays loaded until it is released.
 
         Raises:

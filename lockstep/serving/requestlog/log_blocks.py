@@ -16,10 +16,10 @@ from lockstep.columns.tables import take_rows
 from lockstep.errors import InputError, ServingError
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.redaction import Hashes
-from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.request_scorer import Answer, Scored
 
-Answered: TypeAlias = tuple[Asked, Answer | Exception]
+Answered: TypeAlias = tuple[RequestFacts, Answer | Exception]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _together(request: Answered) -> int:
     return id(answer.scored) if isinstance(answer, Answer) else 0
 
 
-def _status(asked: Asked, answer: Answer | Exception) -> int:
+def _status(asked: RequestFacts, answer: Answer | Exception) -> int:
     if isinstance(answer, Answer):
         return int(asked.refused) if answer.rejected else 200
     if isinstance(answer, ServingError):

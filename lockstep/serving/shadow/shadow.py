@@ -17,7 +17,7 @@ from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows
 from lockstep.serving.shadow.challenger_process import ChallengerProcess
-from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.contract import unlike_fields
 from lockstep.serving.versions.request_scorer import Answer, Key, Scorer
@@ -118,7 +118,9 @@ class Shadow:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    def offer(self, answering: Any, answered: Sequence[tuple[Asked, Answer | Exception]]) -> None:
+    def offer(
+        self, answering: Any, answered: Sequence[tuple[RequestFacts, Answer | Exception]]
+    ) -> None:
         """Queue the rows of answered requests for the challenger, if the live version answered."""
         live = self._pair[1]
         if live is None or answering is not live:

@@ -24,7 +24,7 @@ Client: TypeAlias = tuple[str, int] | None
 """The address and port of a client; None where they are not known."""
 
 
-class Asked(msgspec.Struct, eq=False):
+class RequestFacts(msgspec.Struct, eq=False):
     """Facts about a request beside its rows.
 
     Attributes:
@@ -67,6 +67,6 @@ class RequestIds:
         """An id that no other request has."""
         return f"{self._prefix}-{next(self._numbers):x}"
 
-    def ask(self) -> Asked:
+    def ask(self) -> RequestFacts:
         """A request that comes now."""
-        return Asked(self.next(), monotonic())
+        return RequestFacts(self.next(), monotonic())

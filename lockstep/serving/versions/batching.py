@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from lockstep.errors import BusyError, LateError, LockstepError
-from lockstep.serving.versions.asked import Asked, Client, RequestIds
+from lockstep.serving.versions.asked import Client, RequestFacts, RequestIds
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer
@@ -41,7 +41,7 @@ class Answering(Protocol):
         """Answer requests together."""
 
 
-Recording: TypeAlias = Callable[[Any, list[tuple[Asked, "Answer | Exception"]]], None]
+Recording: TypeAlias = Callable[[Any, list[tuple[RequestFacts, "Answer | Exception"]]], None]
 """Logs requests with their answers, given the version that answers. If it raises, its error is the
 answer to all of them."""
 
@@ -56,7 +56,7 @@ class _Waiting(msgspec.Struct, eq=False):
 
     answering: Answering
     records: Sequence[Record]
-    asked: Asked
+    asked: RequestFacts
     future: asyncio.Future[Answer]
     until: float
     is_final: bool = False
@@ -89,7 +89,7 @@ class MicroBatches:
         self.on_answered: Recording | None = None
 
     def ask(
-        self, answering: Answering, records: Sequence[Record], asked: Asked | None = None
+        self, answering: Answering, records: Sequence[Record], asked: RequestFacts | None = None
     ) -> asyncio.Future[Answer]:
         """Answer a request together with those that arrive meanwhile.
 

@@ -14,7 +14,7 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.segment_files import SegmentFile
-from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.request_scorer import Answer, Scored
 
 FIELDS = {"key": Kind.TEXT, "at": Kind.TIME, "size": Kind.INT, "price": Kind.FLOAT}
@@ -54,7 +54,7 @@ def answered(columns: Columns, counts: list[int], ids: str = "r") -> list[Answer
     scored = Scored(("key",), columns)
     return [
         (
-            Asked(f"{ids}{number}", started=1.0),
+            RequestFacts(f"{ids}{number}", started=1.0),
             Answer(3, scored, list(range(count)), (), count),
         )
         for number, count in enumerate(counts)

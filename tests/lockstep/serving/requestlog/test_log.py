@@ -26,7 +26,7 @@ from lockstep.serving.requestlog.log_segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.settings import Flush, RequestLog
-from lockstep.serving.versions.asked import Asked, RequestIds
+from lockstep.serving.versions.asked import RequestFacts, RequestIds
 from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]
@@ -45,7 +45,7 @@ def logged_ids(folder: Path) -> list[str]:
 def ask(log: Log, scorer: Scorer, records: Records, ids: list[str] | None = None) -> list[str]:
     """Answer and log each record as a request of its own, all in one micro-batch."""
     made = RequestIds()
-    asked = [Asked(one, time.monotonic()) for one in ids or [made.next() for _ in records]]
+    asked = [RequestFacts(one, time.monotonic()) for one in ids or [made.next() for _ in records]]
     log.record(scorer, list(zip(asked, scorer.answer([[one] for one in records]), strict=True)))
     return [one.id for one in asked]
 

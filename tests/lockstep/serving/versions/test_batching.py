@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lockstep.errors import BusyError, LateError, UnloggedError
-from lockstep.serving.versions.asked import Asked, Client
+from lockstep.serving.versions.asked import Client, RequestFacts
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
@@ -84,8 +84,8 @@ def test_a_client_that_asks_again_before_anybody_else_is_answered_at_once() -> N
     echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
-        await batches.ask(echo, rows(1, n=1), Asked("a", 0.0, ("10.0.0.1", 50_000)))
-        assert batches.ask(echo, rows(1, n=2), Asked("b", 0.0, ("10.0.0.1", 50_000))).done()
+        await batches.ask(echo, rows(1, n=1), RequestFacts("a", 0.0, ("10.0.0.1", 50_000)))
+        assert batches.ask(echo, rows(1, n=2), RequestFacts("b", 0.0, ("10.0.0.1", 50_000))).done()
 
     run(ask())
 
@@ -95,9 +95,9 @@ def test_a_client_after_another_one_looks_for_company(other: Client) -> None:
     echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
-        await batches.ask(echo, rows(1), Asked("a", 0.0, other))
-        second = batches.ask(echo, rows(1), Asked("b", 0.0, ("10.0.0.1", 50_000)))
-        await batches.ask(echo, rows(1), Asked("c", 0.0, other))
+        await batches.ask(echo, rows(1), RequestFacts("a", 0.0, other))
+        second = batches.ask(echo, rows(1), RequestFacts("b", 0.0, ("10.0.0.1", 50_000)))
+        await batches.ask(echo, rows(1), RequestFacts("c", 0.0, other))
         await second
 
     run(ask())
@@ -223,7 +223,7 @@ def test_what_would_be_answered_too_late_is_refused_before_it_is_computed() -> N
 def test_an_answer_after_the_limit_is_a_refusal_and_logged_as_one() -> None:
     logged: list[Any] = []
 
-    def record(_: Any, answered: list[tuple[Asked, Any]]) -> None:
+    def record(_: Any, answered: list[tuple[RequestFacts, Any]]) -> None:
         logged.extend(answer for _, answer in answered)
 
     limits = RequestLimits(seconds=0.02, inline_rows=1)
@@ -302,14 +302,14 @@ def test_a_batch_is_written_down_at_once_before_any_of_it_is_answered() -> None:
     written: list[list[tuple[str, object]]] = []
     futures: list[asyncio.Future[Any]] = []
 
-    def record(_: Echo, answered: list[tuple[Asked, Any]]) -> None:
+    def record(_: Echo, answered: list[tuple[RequestFacts, Any]]) -> None:
         assert not any(future.done() for future in futures)
         written.append([(asked.id, answer) for asked, answer in answered])
 
     async def ask() -> None:
         batches, echo = MicroBatches(RequestLimits(), record), Echo()
         for name in ("a", "b"):
-            futures.append(batches.ask(echo, rows(1), Asked(name, 0.0)))
+            futures.append(batches.ask(echo, rows(1), RequestFacts(name, 0.0)))
         await asyncio.gather(*futures)
 
     run(ask())
@@ -318,7 +318,7 @@ def test_a_batch_is_written_down_at_once_before_any_of_it_is_answered() -> None:
 
 
 def test_what_cannot_be_written_down_is_not_answered() -> None:
-    def record(_: Echo, answered: list[tuple[Asked, Any]]) -> None:
+    def record(_: Echo, answered: list[tuple[RequestFacts, Any]]) -> None:
         raise UnloggedError("no room")
 
     async def ask() -> Any:

@@ -28,7 +28,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import ArtifactError, NotReadyError, UnknownError
 from lockstep.project.home import Home
 from lockstep.serving.protocols.service import Service
-from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.proving import Stored
 from lockstep.serving.versions.request_limits import RequestLimits
@@ -83,7 +83,7 @@ class Histories(RuleBasedStateMachine):
         self.live: int | None = None
         self.proven: set[int] = set()
         self.challenger: int | None = None
-        self.held: list[tuple[Asked, Scorer]] = []
+        self.held: list[tuple[RequestFacts, Scorer]] = []
 
     def teardown(self) -> None:
         if not hasattr(self, "runner"):
@@ -155,7 +155,7 @@ class Histories(RuleBasedStateMachine):
 
     # What clients do
 
-    async def claim(self, asked: Asked, number: int | None) -> Scorer:
+    async def claim(self, asked: RequestFacts, number: int | None) -> Scorer:
         if number is None:
             return self.service.claim(asked)
         return await self.service.claim_version(asked, number)

@@ -1,0 +1,1 @@
+"""Columns that are read from tables, as of a time and of what was known then."""

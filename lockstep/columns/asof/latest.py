@@ -1,0 +1,53 @@
+"""Look-ups: of each key, the latest row that was valid and known as of a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.kinds import Ints, Times
+
+
+def latest(
+    rows: TableRows,
+    groups: Ints,
+    as_of: Times | None,
+    known_by: Times | None = None,
+    within: timedelta | None = None,
+) -> Ints:
+    """Find the row of each key with the greatest valid, known and digest.
+
+    Args:
+        rows: The rows of the table.
+        groups: The group of each key; -1 for none.
+        as_of: The times at or before which a row has to be valid; None for a static table.
+        known_by: The times at or before which it has to be known; `as_of` by default.
+        within: How long a row may have been valid; for any time by default.
+
+    Returns:
+        The positions of the rows; -1 for none.
+    """
+    if as_of is None:
+        return np.where(groups < 0, -1, rows.starts[groups + 1] - 1)
+    known_by = as_of if known_by is None else known_by
+    firsts = rows.starts[groups]
+    if rows.delay is not None:
+        found = (
+            rows.stops(groups, np.minimum(as_of, known_by - np.timedelta64(rows.delay, "us"))) - 1
+        )
+        found[(found < firsts) | (groups < 0)] = -1
+    else:
+        found = rows.stops(groups, as_of) - 1
+        found[(found < firsts) | (groups < 0)] = -1
+        known = known_by.view(np.int64)
+        looking = np.flatnonzero(found >= 0)
+        while len(looking):
+            looking = looking[rows.known[found[looking]] > known[looking]]
+            found[looking] = rows.known_earlier[found[looking]]
+            looking = looking[found[looking] >= 0]
+    if within is not None:
+        oldest = (as_of - np.timedelta64(within)).view(np.int64)
+        found[(found >= 0) & (rows.valid[found] < oldest)] = -1
+    return found

@@ -1,0 +1,201 @@
+"""Look-ups and windows as nodes of a graph, whose columns are read from the rows of a table."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.asof.asked_keys import Asked
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.kinds import Array, Columns, Kind, Times, example_array
+from lockstep.columns.nodes import Bound, Function, Node
+from lockstep.columns.plain import counted, listed
+from lockstep.columns.plans import settled
+from lockstep.columns.returned import described
+from lockstep.errors import DeclarationError, FunctionError, InputError
+
+_KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
+"""By kind of a table's key, the kinds in which it may be asked for."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FromTable(Node):
+    """A node whose function says which rows of a table to read.
+
+    What it computes with is a callable of the record's columns that gives its columns, each
+    read-only and in canonical form: a reader of the table's rows.
+
+    Attributes:
+        table: The declaration of the table.
+        function: From the arrays of its inputs, in order, to `Asked`.
+    """
+
+    table: TableSchema
+    function: Function
+    ulps: int | None = 0
+
+    @cached_property
+    @abstractmethod
+    def gives(self) -> Mapping[str, Kind]:
+        """Its columns and what each holds."""
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        """All its columns."""
+        return tuple(self.gives)
+
+    @property
+    def is_canonical(self) -> bool:
+        """Always."""
+        return True
+
+    def compute(self, known: Columns, bound: Bound) -> Columns:
+        """Read its columns from the rows of the table.
+
+        Raises:
+            InputError: No rows are bound.
+        """
+        reader = bound.get(self.name)
+        if reader is None:
+            raise InputError(
+                f"{self.title} has no rows of the table {self.table.name!r}: bind them by "
+                "with_tables(...) of its pipeline; `lockstep tables` lists what was delivered."
+            )
+        return reader(known)
+
+    def example(self, known: Columns) -> Columns:
+        """Made-up values, with a missing one, of a function that asks as it has to.
+
+        Raises:
+            DeclarationError: It does not.
+        """
+        asked = self._call(known)
+        problem = self._problem(asked)
+        if problem is None:
+            for name, array in zip(self.table.keys, asked.keys, strict=True):
+                problem = problem or self._misfit(name, np.asarray(array))
+        if problem is not None:
+            raise DeclarationError(f"{self.title} {problem}.")
+        self.asked(known)
+        return {
+            name: example_array(kind, optional=kind is not Kind.INT)
+            for name, kind in self.gives.items()
+        }
+
+    def asked(self, known: Columns) -> tuple[tuple[Array, ...], Times | None]:
+        """The keys for which the function asks, and the times as of which; in canonical form.
+
+        Args:
+            known: Its inputs, among other columns.
+
+        Raises:
+            FunctionError: It returned something else.
+        """
+        given = [known[name] for name in self.inputs]
+        asked = self._call(known)
+        if (problem := self._problem(asked)) is not None:
+            raise FunctionError(self.column, f"{self.title} {problem}.")
+        rows = len(given[0])
+        keys = tuple(
+            array if self._is_given(array, given, kinds) else self._key(array, kinds[0], rows)
+            for array, kinds in zip(asked.keys, self._key_kinds, strict=True)
+        )
+        as_of = asked.as_of
+        if as_of is not None and not self._is_given(as_of, given, (Kind.TIME,)):
+            as_of = settled(self, as_of, Kind.TIME.dtype, rows)
+        return keys, as_of
+
+    def _call(self, known: Columns) -> Any:
+        return self.function(*map(known.__getitem__, self.inputs))
+
+    @cached_property
+    def _key_kinds(self) -> tuple[tuple[Kind, ...], ...]:
+        return tuple(_KEY_KINDS[self.table.schema[name].kind] for name in self.table.keys)
+
+    @staticmethod
+    def _is_given(array: Any, given: list[Array], kinds: tuple[Kind, ...]) -> bool:
+        """Whether it is one of the inputs, which are canonical already."""
+        return any(array is column for column in given) and any(
+            array.dtype == kind.dtype for kind in kinds
+        )
+
+    def _key(self, array: Any, kind: Kind, rows: int) -> Array:
+        is_float = kind is Kind.INT and getattr(array, "dtype", None) == Kind.FLOAT.dtype
+        return settled(self, array, (Kind.FLOAT if is_float else kind).dtype, rows)
+
+    def _problem(self, asked: Any) -> str | None:
+        """Why it is not what the table can be asked for; None if it is."""
+        table = self.table
+        if not isinstance(asked, Asked):
+            return (
+                f"returned {described(asked)}; it must return Asked({', '.join(table.keys)}, ...)"
+            )
+        if len(asked.keys) != len(table.keys):
+            return (
+                f"asks by {counted(len(asked.keys), 'array')}, and the key of the table "
+                f"{table.name!r} is {listed(table.keys)}"
+            )
+        if table.static and asked.as_of is not None:
+            return f"asks as of a time, and the table {table.name!r} is static: leave out as_of"
+        if not table.static and asked.as_of is None:
+            return f"does not say as of when: return Asked({', '.join(table.keys)}, as_of=...)"
+        return None
+
+    def _misfit(self, name: str, array: Array) -> str | None:
+        field = self.table.schema[name]
+        kinds = _KEY_KINDS[field.kind]
+        if array.dtype.kind == "U" or array.dtype in [kind.dtype for kind in kinds]:
+            return None
+        return (
+            f"asks for {name!r} by an array of {array.dtype}, and the key of the table "
+            f"{self.table.name!r} holds {field.kind.alias} (declared {field.declared_name})"
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lookup(FromTable):
+    """Columns of the latest row of a key, as known at a time.
+
+    Attributes:
+        within: How long a row may have been valid; None for any time.
+    """
+
+    within: timedelta | None = None
+
+    @cached_property
+    def gives(self) -> Mapping[str, Kind]:
+        """A column for each field that is a value, and the age of the row unless it is static."""
+        table = self.table
+        kinds = {f"{self.name}_{field}": table.optional_kind(field) for field in table.values}
+        return kinds if table.static else {**kinds, f"{self.name}_age": Kind.FLOAT}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(FromTable):
+    """What the rows of a key come to that were valid in a span of time, as known at its end.
+
+    Attributes:
+        over: The length of the span.
+        of: The field that is reduced; None where rows are counted alone.
+        how: The reductions, each of which gives a column.
+    """
+
+    over: timedelta
+    of: str | None = None
+    how: tuple[str, ...] = ("count",)
+
+    @cached_property
+    def gives(self) -> Mapping[str, Kind]:
+        """A column for each reduction."""
+        return {f"{self.name}_{how}": self._kind(how) for how in self.how}
+
+    def _kind(self, how: str) -> Kind:
+        if how == "count":
+            return Kind.INT
+        return self.table.optional_kind(self.of or "") if how == "last" else Kind.FLOAT

@@ -1,0 +1,210 @@
+"""Readers: what look-ups and windows compute with, the rows of a table at one version."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from lockstep.columns.asof.latest import latest
+from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
+from lockstep.columns.asof.table_rows import MISSING, TableRows, fixed, padded
+from lockstep.columns.asof.windows import REDUCE, Slices, reductions, slices
+from lockstep.columns.kinds import Array, Columns, Ints, Times
+
+_MICROSECOND = timedelta(microseconds=1)
+_SECOND = 1e6
+_WHOLE = np.zeros(1, dtype=np.int64)
+"""Where the one slice begins that is all values."""
+
+
+class Reader(ABC):
+    """The columns of a look-up or window, read from the rows of its table.
+
+    A single row is read by another way than many, in a few microseconds, and comes to the same
+    bits.
+
+    Attributes:
+        node: The look-up or window.
+        rows: The rows of its table.
+    """
+
+    def __init__(self, node: FromTable, rows: TableRows) -> None:
+        self.node = node
+        self.rows = rows
+        self._starts = rows.starts.data
+        self._valid = rows.valid.data
+        self._known = None if rows.delay is not None else rows.known.data
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The node's columns of some rows, read-only and in canonical form."""
+        keys, as_of = self.node.asked(columns)
+        if len(keys[0]) == 1:
+            return self._of_row(self._group(keys), as_of)
+        return {name: fixed(values) for name, values in self._of_rows(keys, as_of).items()}
+
+    @abstractmethod
+    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """The columns of any number of rows."""
+
+    @abstractmethod
+    def _of_row(self, group: int, as_of: Times | None) -> Columns:
+        """The columns of a single row, read-only."""
+
+    def _group(self, keys: Sequence[Array]) -> int:
+        first = keys[0].item(0)
+        key = first if len(keys) == 1 else (first, *(array.item(0) for array in keys[1:]))
+        return self.rows.by_key.get(key, -1)
+
+
+class LookupReader(Reader):
+    """Reads the columns of a look-up."""
+
+    node: Lookup
+
+    def __init__(self, node: Lookup, rows: TableRows) -> None:
+        super().__init__(node, rows)
+        table = node.table
+        self._columns = [(f"{node.name}_{field}", rows.padded(field)) for field in table.values]
+        self._age = None if table.static else f"{node.name}_age"
+        self._within = None if node.within is None else node.within // _MICROSECOND
+        self._valid_padded = padded(rows.valid)
+
+    def found(self, columns: Columns, known_by: Times | None = None) -> Ints:
+        """The position of the row that is read for each row of a record; -1 for none.
+
+        Args:
+            columns: The node's inputs, among other columns.
+            known_by: When the row has to be known; as of when it is asked for, by default.
+        """
+        return self._found(*self.node.asked(columns), known_by)
+
+    def _found(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None = None
+    ) -> Ints:
+        groups = self.rows.index.groups_of(keys)
+        return latest(self.rows, groups, as_of, known_by, self.node.within)
+
+    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        found = self._found(keys, as_of)
+        gives = {name: values[found] for name, values in self._columns}  # at -1 stands none
+        if self._age is not None and as_of is not None:
+            ages = (as_of.view(np.int64) - self._valid_padded[found]) / _SECOND
+            gives[self._age] = np.where(found < 0, np.nan, ages)
+        return gives
+
+    def _of_row(self, group: int, as_of: Times | None) -> Columns:
+        time = 0 if as_of is None else as_of.view(np.int64).item(0)
+        row = self._row(group, time)
+        gives = {name: values[row : row + 1] for name, values in self._columns}
+        if self._age is not None:
+            age = np.nan if row == len(self._valid) else (time - self._valid[row]) / _SECOND
+            gives[self._age] = fixed(np.array([age]))
+        return gives
+
+    def _row(self, group: int, time: int) -> int:
+        """The position of the latest row; that of the missing values if there is none."""
+        none = len(self._valid)
+        if group < 0:
+            return none
+        start, stop = self._starts[group], self._starts[group + 1]
+        if self._age is None:
+            return stop - 1
+        row = bisect_right(self._valid, min(time, time - (self.rows.delay or 0)), start, stop) - 1
+        if row < start:
+            return none
+        if self._known is not None:
+            while self._known[row] > time:
+                row = self.rows.known_earlier.item(row)
+                if row < 0:
+                    return none
+        is_old = self._within is not None and time - self._valid[row] > self._within
+        return none if is_old else row
+
+
+class WindowReader(Reader):
+    """Reads the columns of a window."""
+
+    node: Window
+
+    def __init__(self, node: Window, rows: TableRows) -> None:
+        super().__init__(node, rows)
+        self._over = node.over // _MICROSECOND
+        self._columns = [(how, f"{node.name}_{how}") for how in node.how]
+        self._present = present = rows.present(node.of)
+        self._before = None if present.before is None else present.before.data
+        self._empty = {
+            name: fixed(np.array([MISSING.get(kind, 0)], dtype=kind.dtype))
+            for name, kind in node.gives.items()
+        }
+
+    def slices(self, columns: Columns, known_by: Times | None = None) -> Slices:
+        """The rows of the table in each row's window.
+
+        Args:
+            columns: The node's inputs, among other columns.
+            known_by: When they have to be known; as of when they are asked for, by default.
+        """
+        return self._slices(*self.node.asked(columns), known_by)
+
+    def _slices(
+        self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None = None
+    ) -> Slices:
+        assert as_of is not None, "events have a time"
+        return slices(self.rows, self.rows.index.groups_of(keys), as_of, self.node.over, known_by)
+
+    def _of_rows(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        windows = self._slices(keys, as_of)
+        found = reductions(self.rows, self.node.of, self.node.how, windows)
+        return {name: found[how] for how, name in self._columns}
+
+    def _of_row(self, group: int, as_of: Times | None) -> Columns:
+        if group < 0 or as_of is None:
+            return dict(self._empty)
+        time = as_of.view(np.int64).item(0)
+        start, stop = self._starts[group], self._starts[group + 1]
+        first = bisect_right(self._valid, time - self._over, start, stop)
+        until = min(time, time - (self.rows.delay or 0))
+        stop = bisect_right(self._valid, until, first, stop)
+        if self._before is not None:
+            first, stop = self._before[first], self._before[stop]
+        values = self._present.values[first:stop]
+        if self._known is not None:
+            is_known = self._present.known[first:stop] <= time
+            if not is_known.all():
+                values = values[is_known]
+        count = len(values)
+        if not count:
+            return dict(self._empty)
+        return {name: fixed(_of_one(how, values, count)) for how, name in self._columns}
+
+
+def reader(node: FromTable, rows: TableRows) -> Reader:
+    """The reader of a node.
+
+    Args:
+        node: A look-up or window.
+        rows: The rows of its table.
+    """
+    if isinstance(node, Window):
+        return WindowReader(node, rows)
+    assert isinstance(node, Lookup), "there are look-ups and windows"
+    return LookupReader(node, rows)
+
+
+def _of_one(how: str, values: Array, count: int) -> Array:
+    """A reduction of the rows of one window; as of many, to the bit."""
+    match how:
+        case "count":
+            return np.array([count])
+        case "last":
+            return values[-1:]
+        case "distinct":
+            return np.array([float(len(set(values.tolist())))])
+        case "mean":
+            return np.add.reduceat(values, _WHOLE) / count
+    reduced: Array = REDUCE[how].reduceat(values, _WHOLE)
+    return reduced

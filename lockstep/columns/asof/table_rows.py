@@ -1,0 +1,242 @@
+"""The rows of a table at one version, in the order in which look-ups and windows search them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.asof.key_index import KeyIndex
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
+from lockstep.columns.plain import listed
+from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import InputError
+
+MISSING: dict[Kind, Any] = {Kind.FLOAT: np.nan, Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}
+"""What stands for no value in an array of each kind that can be missing."""
+_EXACT = 2**53
+"""The largest integer up to which float64 holds all."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """The rows in which a field has a value.
+
+    Attributes:
+        values: The field's values in these rows, numbers as floats without a negative zero; and one
+            more at the end, since a slice of none may begin there.
+        known: When each became known, in microseconds, and one more.
+        before: By row of the table, and for the end: how many of these rows come before it; None
+            where these are all rows.
+    """
+
+    values: Array
+    known: Ints
+    before: Ints | None
+
+    @cached_property
+    def codes(self) -> Ints:
+        """A number for each value, the same for equal ones."""
+        codes: Ints = pd.factorize(self.values)[0]
+        return codes
+
+
+class TableRows:
+    """The rows of a table, each once, in the order of key, valid, known and digest.
+
+    Attributes:
+        schema: The declaration of the table.
+        columns: The declared fields.
+        valid: From when each row is valid, in microseconds since 1970; 0 in a static table.
+        known: When each row became known, likewise.
+        digests: The digest of each row's fields: uint64.
+        version: The version of the table.
+        index: The groups of rows that share a key.
+        starts: By group, and for the end: the position of its first row.
+        delay: What all rows take from valid to known, in microseconds; None if it is not the same.
+    """
+
+    def __init__(
+        self,
+        schema: TableSchema,
+        columns: Columns,
+        times: tuple[Ints, Ints],
+        digests: Array,
+        version: str,
+        index: KeyIndex,
+        groups: Ints,
+    ) -> None:
+        self.schema = schema
+        self.columns = columns
+        self.valid, self.known = times
+        self.digests = digests
+        self.version = version
+        self.index = index
+        self.starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
+        delays = np.unique(self.known - self.valid)
+        self.delay = int(delays[0]) if len(delays) == 1 and not schema.static else None
+        self._present: dict[str | None, Present] = {}
+        self._padded: Columns = {}
+
+    @classmethod
+    def of(
+        cls, schema: TableSchema, columns: Columns, known: Times | None = None, version: str = ""
+    ) -> TableRows:
+        """Order the rows of a table, in any order and some of them more than once.
+
+        Args:
+            schema: The declaration of the table.
+            columns: The declared fields of its rows, in canonical form.
+            known: When each row became known; of events that are alike, the first time counts. By
+                default, as declared; the rows of a static table, which are found at any time, are
+                ordered by it.
+            version: The version of the table.
+
+        Raises:
+            InputError: A field is lacking or of another type, a row has no time, or an integer is
+                too large for a float64, as which look-ups give it.
+        """
+        columns = _checked(schema, columns)
+        rows = len(next(iter(columns.values())))
+        valid = columns[schema.valid] if schema.valid else np.zeros(rows, "datetime64[us]")
+        if known is None:
+            known = columns[schema.known] if schema.known else valid
+            if schema.known_after is not None:
+                known = known + np.timedelta64(schema.known_after)
+        times = (_microseconds(schema, valid), _microseconds(schema, known))
+        digests = mixed(map(digests_of, columns.values()), rows)
+        index, groups = KeyIndex.of([columns[name] for name in schema.keys])
+        order = np.lexsort((digests, times[1], times[0], groups))
+        alike = {"digest": digests[order]}
+        if not schema.is_event:  # a row that is restated to what it was before counts anew
+            alike["known"] = times[1][order]
+        order = order[~pd.DataFrame(alike).duplicated().to_numpy()]
+        return cls(
+            schema,
+            {name: fixed(array[order]) for name, array in columns.items()},
+            (fixed(times[0][order]), fixed(times[1][order])),
+            fixed(digests[order]),
+            version,
+            index,
+            groups[order],
+        )
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @cached_property
+    def by_key(self) -> dict[Any, int]:
+        """By key, its group: a value, or a tuple of the fields of a compound key."""
+        firsts = take_rows(self.columns, self.starts[:-1])
+        keys = [firsts[name].tolist() for name in self.schema.keys]
+        named = keys[0] if len(keys) == 1 else zip(*keys, strict=True)
+        return {key: group for group, key in enumerate(named)}
+
+    def stops(self, groups: Ints, bounds: Times) -> Ints:
+        """The position after the last row of each group that is valid at or before a time.
+
+        That of the group's first row where there is none; 0 for the group -1.
+        """
+        times, ranks = self._ranks
+        wanted = groups * (len(times) + 1) + np.searchsorted(times, bounds.view(np.int64), "right")
+        found: Ints = np.searchsorted(ranks, wanted, "right")
+        found[groups < 0] = 0
+        return found
+
+    @cached_property
+    def _ranks(self) -> tuple[Ints, Ints]:
+        """The distinct times, and for each row one number that orders by group and time."""
+        times, ranks = np.unique(self.valid, return_inverse=True)
+        groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        return times, groups * (len(times) + 1) + ranks + 1
+
+    @cached_property
+    def known_earlier(self) -> Ints:
+        """By row, the last one before it in its group that was known earlier; -1 if none was.
+
+        All rows between were known no earlier than the row: who looks for a row that was known
+        goes from one to the next. Each round lets a row that still looks skip what the row at which
+        it looks has skipped.
+        """
+        places = np.arange(len(self))
+        firsts = np.repeat(self.starts[:-1], np.diff(self.starts))
+        earlier = np.where(places > firsts, places - 1, -1)
+        looking = np.flatnonzero(earlier >= 0)
+        while len(looking):
+            at = earlier[looking]
+            is_later = self.known[at] >= self.known[looking]
+            looking, at = looking[is_later], at[is_later]
+            earlier[looking] = earlier[at]
+            looking = looking[earlier[looking] >= 0]
+        return earlier
+
+    def present(self, field: str | None) -> Present:
+        """The rows in which a field has a value; all rows without a field."""
+        found = self._present.get(field)
+        if found is None:
+            found = self._present[field] = self._rows_with(field)
+        return found
+
+    def _rows_with(self, field: str | None) -> Present:
+        values: Array = self.known
+        known, before = self.known, None
+        if field is not None:
+            values = self.columns[field]
+            has_value = ~is_missing(values)
+            if not has_value.all():
+                before = np.append(0, np.cumsum(has_value))
+                values, known = values[has_value], known[has_value]
+            if values.dtype.kind in "fib":
+                values = values.astype(np.float64) + 0.0
+        return Present(fixed(padded(values)), fixed(padded(known)), before)
+
+    def padded(self, field: str) -> Array:
+        """A field in the kind that can be missing, and a missing value at the end."""
+        found = self._padded.get(field)
+        if found is None:
+            kind = self.schema.optional_kind(field)
+            missing = np.array([MISSING[kind]], dtype=kind.dtype)
+            values = np.append(self.columns[field].astype(kind.dtype), missing)
+            found = self._padded[field] = fixed(values)
+        return found
+
+
+def _checked(schema: TableSchema, columns: Columns) -> Columns:
+    lacking = [name for name in schema.schema.names if name not in columns]
+    if lacking:
+        raise InputError(f"The rows of the table {schema.name} lack {listed(lacking)}.")
+    for name, kind in schema.schema.kinds.items():
+        array = columns[name]
+        if array.dtype != kind.dtype:
+            raise InputError(
+                f"The table {schema.name}: {name} is an array of {array.dtype}, not of "
+                f"{kind.dtype}; decode() makes columns of any table."
+            )
+        if kind is Kind.INT and name in schema.values and (abs(array) > _EXACT).any():
+            raise InputError(
+                f"The table {schema.name}: {name} holds integers beyond 2^53, which a look-up, "
+                "whose values may be missing, cannot give exactly; declare it as str."
+            )
+    return {name: columns[name] for name in schema.schema.names}
+
+
+def _microseconds(schema: TableSchema, times: Times) -> Ints:
+    if np.isnat(times).any():
+        raise InputError(f"The table {schema.name} holds a row without a time.")
+    return times.astype("datetime64[us]").view(np.int64)
+
+
+def padded(array: Array) -> Array:
+    """An array with one more value at its end, its last or any."""
+    return np.append(array, array[-1:] if len(array) else np.zeros(1, array.dtype))
+
+
+def fixed(array: Array) -> Array:
+    """An array that is read-only from now on."""
+    array.setflags(write=False)
+    return array

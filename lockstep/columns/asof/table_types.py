@@ -1,0 +1,212 @@
+"""Table and event types: what the rows of a table are declared to hold, and when each is known."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, cast
+
+from lockstep.columns.kinds import Kind
+from lockstep.columns.nodes import short_location
+from lockstep.columns.plain import listed, show
+from lockstep.columns.records import Declared
+from lockstep.columns.schema import Schema
+from lockstep.errors import DeclarationError
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The declaration of a table, as plain data.
+
+    Attributes:
+        name: Its name: that of its type in snake case.
+        schema: The fields of its rows.
+        known_after: How long after it is valid a row is known; None where a field says when, and
+            for a static table.
+        is_event: Whether its rows are events, over which windows reach.
+        static: Whether its rows have no time.
+    """
+
+    name: str
+    schema: Schema
+    known_after: timedelta | None = None
+    is_event: bool = False
+    static: bool = False
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the key's fields, in order."""
+        return self.schema.marked("key")
+
+    @cached_property
+    def valid(self) -> str | None:
+        """Name of the field that says from when a row is valid; None for a static table."""
+        return self.schema.event_time
+
+    @cached_property
+    def known(self) -> str | None:
+        """Name of the field that says when a row became known; None if there is none."""
+        return next(iter(self.schema.marked("known_time")), None)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """Names of the fields that a look-up gives: all but keys and times of the row."""
+        return self.schema.marked("value")
+
+    def optional_kind(self, name: str) -> Kind:
+        """What the array of a field holds where no row may be found."""
+        return replace(self.schema[name], optional=True).kind
+
+    def is_same_as(self, other: TableSchema) -> bool:
+        """Whether both declare the same but for comments."""
+        return self._undocumented == other._undocumented
+
+    @cached_property
+    def _undocumented(self) -> TableSchema:
+        fields = tuple(replace(field, doc="") for field in self.schema)
+        return replace(self, schema=Schema(self.schema.name, fields))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for storage."""
+        after = self.known_after
+        return {
+            "name": self.name,
+            "schema": self.schema.to_json(),
+            "known_after_us": None if after is None else after // _MICROSECOND,
+            "is_event": self.is_event,
+            "static": self.static,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TableSchema:
+        """The declaration that `to_json` wrote."""
+        after = data["known_after_us"]
+        return cls(
+            data["name"],
+            Schema.from_json(data["schema"]),
+            None if after is None else after * _MICROSECOND,
+            data["is_event"],
+            data["static"],
+        )
+
+
+class _Tabular(Declared):
+    """What table and event types have in common."""
+
+    _noun = "table"
+    _known_after = cast("timedelta | None", None)  # an annotation would be a field
+    _static = False
+    _location = ""
+
+    def __init_subclass__(
+        cls, *, known_after: timedelta | None = None, static: bool | None = None, **others: Any
+    ) -> None:
+        super().__init_subclass__(**others)
+        if "_noun" in vars(cls):
+            return
+        caller = sys._getframe(1)
+        cls._location = short_location(caller.f_code.co_filename, caller.f_lineno)
+        if known_after is not None:
+            if not isinstance(known_after, timedelta):
+                raise cls._error(f"known_after is a timedelta, not {show(known_after)}")
+            if known_after < timedelta(0):
+                raise cls._error(
+                    "known_after is negative, so its rows would be known before they are valid; "
+                    "forecasts are not for look-ups and windows"
+                )
+            cls._known_after = known_after
+        if static is not None:
+            cls._static = static
+
+    @classmethod
+    def declaration(cls) -> TableSchema:
+        """The fields that this type declares, and when its rows are known.
+
+        Raises:
+            DeclarationError: A field has a type that no column can hold, there is no key, or the
+                type does not say, or says twice, when its rows are valid or known.
+        """
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__)
+        is_event = issubclass(cls, Event)
+        return TableSchema(name.lower(), cls.schema(), cls._known_after, is_event, cls._static)
+
+    @classmethod
+    def _check(cls, schema: Schema) -> None:
+        keys = [field for field in schema if field.role == "key"]
+        if not keys:
+            raise cls._error("it has no key: mark the fields by which rows are found with Key[str]")
+        if any(field.is_row_number for field in keys):
+            raise cls._error("a row number is no key by which rows are found; use Key[int]")
+        valid, known = schema.marked("event_time"), schema.marked("known_time")
+        for marked, title in ((valid, "event time"), (known, "known time")):
+            if len(marked) > 1:
+                raise cls._error(f"it marks {listed(marked)} as its {title}; mark one")
+            if marked and schema[marked[0]].optional:
+                raise cls._error(f"{marked[0]} is its {title}, and may not be missing")
+        cls._check_times(valid, known)
+
+    @classmethod
+    def _check_times(cls, valid: tuple[str, ...], known: tuple[str, ...]) -> None:
+        after = cls._known_after
+        if cls._static:
+            if issubclass(cls, Event):
+                raise cls._error("an event has a time; leave out static=True, or declare a Table")
+            if valid or known or after is not None:
+                has = " and ".join(
+                    (*valid, *known, *(["known_after"] if after is not None else []))
+                )
+                raise cls._error(f"a static table has no times; leave out static=True or {has}")
+        elif not valid:
+            static = "" if issubclass(cls, Event) else ", or declare the table with static=True"
+            raise cls._error(
+                f"it does not say from when a row is valid: mark a field EventTime{static}"
+            )
+        elif not known and after is None:
+            raise cls._error(
+                "it does not say when a row becomes known: give known_after=timedelta(...), or "
+                "mark a field KnownTime"
+            )
+        elif known and after is not None:
+            raise cls._error(
+                f"both known_after and {known[0]} say when a row becomes known; leave out one"
+            )
+
+    @classmethod
+    def _error(cls, what: str) -> DeclarationError:
+        return DeclarationError(
+            f"{cls._noun.capitalize()} {cls.__name__} ({cls._location}): {what}."
+        )
+
+
+class Table(_Tabular):
+    """A table in which columns are looked up: one row is valid for a key at a time.
+
+    Subclasses declare fields as a `Record` does. One or more are a `Key[...]`; one is the
+    `EventTime`, from which on a row is valid. When a row becomes known is said by a field that is a
+    `KnownTime`, or by the argument `known_after` of the class. A table whose rows have no time is
+    declared with `static=True`.
+
+    >>> class Weather(Table, known_after=timedelta(hours=1)):
+    ...     airport: Key[str]
+    ...     hour: EventTime
+    ...     temp: float | None  # degrees Fahrenheit
+    >>> Weather.declaration().values
+    ('temp',)
+    """
+
+    _noun = "table"
+
+
+class Event(_Tabular):
+    """Events over which windows reach: any number of rows for a key at a time.
+
+    Subclasses declare fields as a `Table` does, a time always among them.
+    """
+
+    _noun = "event"

@@ -1,0 +1,137 @@
+"""Tables of a pipeline: where the rows come from that its look-ups and windows read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+from lockstep.columns.asof.lookup_nodes import FromTable, Window
+from lockstep.columns.asof.table_types import Event, Table, TableSchema
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import listed, show
+from lockstep.columns.spelling import did_you_mean
+from lockstep.errors import DeclarationError
+from lockstep.project.keywords import known_keywords
+from lockstep.project.sources import Source, misread
+from lockstep.suites.suites import SuiteJson, Suites
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+
+@known_keywords
+@dataclass(frozen=True, eq=False)
+class TableAssets:
+    """A table with the source of its rows and the demands on them.
+
+    Attributes:
+        table: Its type, a `Table` or an `Event`.
+        source: The source of its rows: of all of them, or of a day's.
+        suite: Expectations on the rows of a delivery; none by default.
+        since: The first day, where the source has a delivery for each day; None where each has all
+            rows. A day is read until a delivery came after its end.
+        max_age: How old the newest row may be when rows are delivered; by default as old as the
+            first look-up or window that finds no row any more lets it be.
+    """
+
+    table: type[Table] | type[Event]
+    source: Source
+    suite: Callable[[], gx.ExpectationSuite] | None = None
+    since: date | None = None
+    max_age: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        table = cast(object, self.table)
+        if not (inspect.isclass(table) and issubclass(table, Table | Event)):
+            raise DeclarationError(
+                f"TableAssets: {show(table)} is no table; give the class that declares it, a Table "
+                "or an Event."
+            )
+        kinds: dict[str, tuple[type, str]] = {
+            "source": (Source, "a CsvSource, ParquetSource, SqlSource or FunctionSource"),
+            "since": (date, "the first day, such as date(2024, 1, 31)"),
+            "max_age": (timedelta, "a timedelta, such as timedelta(hours=6)"),
+        }
+        for setting, (kind, meant) in kinds.items():
+            value = getattr(self, setting)
+            is_meant = isinstance(value, kind) and not isinstance(value, datetime)
+            if not is_meant and (value is not None or setting == "source"):
+                raise DeclarationError(
+                    f"TableAssets({self.table.__name__}): {setting} is {show(value)}; give {meant}."
+                )
+        if self.suite is not None and not callable(self.suite):
+            raise DeclarationError(
+                f"TableAssets({self.table.__name__}): suite is {show(self.suite)}; give a function "
+                "that returns an ExpectationSuite."
+            )
+        wrong = misread(self.source, is_daily=self.since is not None)
+        if wrong is not None:
+            by_day = "" if self.since is not None else " Or give since=DAY, the first one."
+            raise DeclarationError(f"TableAssets({self.table.__name__}): source {wrong}{by_day}")
+
+    @property
+    def schema(self) -> TableSchema:
+        """The declaration of the table."""
+        return self.table.declaration()
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return self.schema.name
+
+    def suite_json(self) -> SuiteJson:
+        """The suite in its plain form.
+
+        Raises:
+            SuiteError: It cannot be made, or names a field that the table does not have.
+        """
+        suites = Suites() if self.suite is None else Suites(input=self.suite)
+        return suites.to_json("input", self.schema.schema.names)
+
+
+def reach(pipeline: Pipeline, table: str) -> timedelta | None:
+    """How old the newest row of a table may be for each look-up and window to find a row.
+
+    None where it may have any age.
+    """
+    nodes = [node for node in pipeline.graph.columns.values() if isinstance(node, FromTable)]
+    spans = [
+        node.over if isinstance(node, Window) else getattr(node, "within", None)
+        for node in nodes
+        if node.table.name == table
+    ]
+    return min((span for span in spans if span is not None), default=None)
+
+
+def check_tables(pipeline: Pipeline, tables: Sequence[TableAssets]) -> None:
+    """Check that each table of a pipeline has one source, and that there is none beside them.
+
+    Raises:
+        DeclarationError: It is not so.
+    """
+    wanted = pipeline.tables
+    given = [table.name for table in tables]
+    for table in tables:
+        title = f"{pipeline.name}: tables has {table.table.__name__}"
+        if given.count(table.name) > 1:
+            raise DeclarationError(f"{title} twice; keep one of them.")
+        if table.name not in wanted:
+            known = f" There are {listed(wanted, 5)}." if wanted else ""
+            hint = did_you_mean(table.name, wanted) or known
+            raise DeclarationError(
+                f"{title}, and no look-up or window of the pipeline reads it; leave it out.{hint}"
+            )
+        if not table.schema.is_same_as(wanted[table.name]):
+            raise DeclarationError(
+                f"{title}, which is another {table.name} than the one that the pipeline reads; "
+                f"import that from {pipeline.module}."
+            )
+    for name in wanted:
+        if name not in given:
+            raise DeclarationError(
+                f"{pipeline.name} reads the table {name}, and nothing says where its rows come "
+                "from; give tables=[TableAssets(TABLE, source=...)]."
+            )

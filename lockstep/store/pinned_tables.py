@@ -1,0 +1,98 @@
+"""Pinned tables: the versions of the tables that a run reads, the same from its beginning on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import BlockedError
+from lockstep.store.attempts import StepRecord
+from lockstep.store.ledgers import Ledger, ledger_of
+from lockstep.store.parquet import Store
+
+_TABLES = "tables"
+"""The fact of a step that holds the versions, by table."""
+
+
+@dataclass(frozen=True)
+class PinnedTables:
+    """Versions of the tables that a pipeline reads: plain data, to send between processes.
+
+    Attributes:
+        root: The folder of the pipeline's rows.
+        versions: Tables with the version of each.
+    """
+
+    root: Path
+    versions: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def now(cls, store: Store, pipeline: Pipeline) -> Self:
+        """The tables of a pipeline as they are now.
+
+        Args:
+            store: Where the pipeline's rows are kept.
+            pipeline: The pipeline, as it is declared now or as a version declares it.
+
+        Raises:
+            BlockedError: A table, as it is declared there, has never been delivered.
+            DamagedError: A ledger is not as written.
+        """
+        versions = []
+        for name, schema in pipeline.tables.items():
+            ledger = ledger_of(store, schema)
+            if not ledger.parts():
+                raise BlockedError(
+                    f"The table {name} of {pipeline.name} has not been delivered as it is declared "
+                    f"there; do that first: lockstep tables {pipeline.name} --deliver"
+                )
+            versions.append((name, ledger.version))
+        return cls(store.root, tuple(versions))
+
+    @classmethod
+    def of(cls, store: Store, step: StepRecord) -> Self:
+        """The tables that a recorded step has read."""
+        return cls(store.root, tuple(step.facts.get(_TABLES, {}).items()))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of a step that reads them; none where there are none."""
+        return {_TABLES: dict(self.versions)} if self.versions else {}
+
+    def bind(self, pipeline: Pipeline) -> Pipeline:
+        """A pipeline whose look-ups and windows read the tables; itself if it has none."""
+        return pipeline.with_tables(self.rows(pipeline)) if pipeline.tables else pipeline
+
+    def rows(self, pipeline: Pipeline) -> Mapping[str, TableRows]:
+        """The rows of the tables that a pipeline reads.
+
+        Args:
+            pipeline: The pipeline.
+
+        Raises:
+            BlockedError: None was pinned of one of its tables.
+            NotStoredError: A ledger never had the version that was pinned.
+            DamagedError: A ledger is not as written.
+        """
+        pinned, store = dict(self.versions), Store(self.root)
+        for name in pipeline.tables:
+            if name not in pinned:
+                raise BlockedError(
+                    f"{pipeline.name} reads the table {name} now, and did not when its rows were "
+                    "read; begin with them anew."
+                )
+        return {
+            name: _rows(ledger_of(store, schema), pinned[name])
+            for name, schema in pipeline.tables.items()
+        }
+
+
+@lru_cache(maxsize=16)
+def _rows(ledger: Ledger, version: str) -> TableRows:
+    """The rows of a ledger's version, which never change: a process reads them once."""
+    return ledger.rows(version)

@@ -1,0 +1,299 @@
+"""Deliveries of a pipeline's tables: read, checked, and added to the table's ledger.
+
+Each delivery is an attempt, with what was set aside and what the checks found. Its rows count once
+the ledger lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.ingest import Ingested, check_decoding, check_readable
+from lockstep.checks.messages import Place
+from lockstep.checks.specs import APPEND_ONLY, TABLE, TABLE_CHECKS, Check, others_not_judged
+from lockstep.checks.suite_checks import check_suite
+from lockstep.checks.table_checks import (
+    check_append_only,
+    check_freshness,
+    check_keys,
+    check_known_after,
+    together,
+)
+from lockstep.columns.aside import Aside, quarantine_table, set_aside
+from lockstep.columns.decode import Decoded, joined
+from lockstep.columns.tables import take_rows
+from lockstep.errors import (
+    DamagedError,
+    InputError,
+    NotDeliveredError,
+    NotStoredError,
+    UnavailableError,
+    UnreadableError,
+)
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.sources import decode_source
+from lockstep.project.table_assets import TableAssets, reach
+from lockstep.rules.row_rules import compile_rules, part
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.ledgers import Ledger, conflicts, ledger_of
+from lockstep.store.parquet import Store
+from lockstep.store.partition_records import Records, blocking
+
+STEP = "table"
+"""The step of a delivery's attempt."""
+_VERSION = "version"
+"""The fact of the step that holds the ledger's version after the delivery."""
+_NOTHING = CheckResult.not_judged("Nothing was delivered: the rows that were received before count.")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of a delivery.
+
+    Attributes:
+        ledger: The ledger of the table.
+        counts: Numbers of rows: in, quarantined, new, restated, and repeated.
+        results: Check results by name.
+        blocked_by: Blocking checks that are in error, each with its summary.
+    """
+
+    ledger: Ledger
+    counts: Mapping[str, int]
+    results: Mapping[str, CheckResult]
+    blocked_by: Mapping[str, str]
+
+
+def table_records(declared: PipelineAssets, ledger: Ledger) -> Records:
+    """The deliveries of a table, of which the last ones are kept beside its ledger."""
+    again = Place(f"{declared.name}/tables/{ledger.schema.name}").again
+    return Records(ledger.folder / "tables", lambda _: again, kept=declared.kept_attempts)
+
+
+def deliver(
+    declared: PipelineAssets,
+    table: TableAssets,
+    store: Store,
+    run: str,
+    days: Sequence[str] = (),
+) -> Delivery:
+    """Read what a table's source holds, and add to its ledger what is new, if nothing forbids it.
+
+    Args:
+        declared: The pipeline, and the demands on its rows.
+        table: The table.
+        store: Where the pipeline's rows are kept.
+        run: The run that does it.
+        days: Days to read, where the table is delivered by day; by default all that nobody has
+            read after their end.
+
+    Raises:
+        UnavailableError: The source cannot be read now, or has never delivered anything.
+        SuiteError: The suite cannot be made, or names a field that the table does not have.
+        LockedError: Another process takes in a delivery of the table.
+    """
+    ledger = ledger_of(store, table.schema)
+    records = table_records(declared, ledger)
+    with records.step(table.name, STEP, run) as attempt:
+        taken = _Taken(declared, table, ledger, attempt, datetime.now(UTC))
+        try:
+            _demand_kept(records, ledger)
+            done = taken.rows(*_read(declared, table, ledger, days))
+        except (DamagedError, NotStoredError) as error:
+            done = taken.failed(APPEND_ONLY, CheckResult(False, str(error), todo="Then: AGAIN"))
+        except NotDeliveredError:
+            if not ledger.parts():
+                raise
+            done = taken.none()
+        except UnavailableError:
+            raise
+        except UnreadableError as error:
+            done = taken.failed(TABLE, check_readable(error))
+        except InputError as error:
+            done = taken.failed(TABLE, CheckResult(False, str(error), todo="Then: AGAIN"))
+        attempt.keep(STEP, done)
+        if not done.blocked_by:
+            records.commit(attempt)
+    return Delivery(ledger, done.counts, done.results, done.blocked_by)
+
+
+def deliver_all(declared: PipelineAssets, store: Store, run: str) -> dict[str, Delivery]:
+    """Take in a delivery of each table of a pipeline, by name; see `deliver`."""
+    return {table.name: deliver(declared, table, store, run) for table in declared.tables}
+
+
+def checks_of(declared: PipelineAssets, table: TableAssets) -> tuple[Check, ...]:
+    """The checks of a table that can ever be judged: some need times, or an age that matters."""
+    if table.schema.static:
+        return TABLE_CHECKS[:2]
+    return TABLE_CHECKS if _max_age(declared, table) is not None else TABLE_CHECKS[:3]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A delivery that is taken in.
+
+    Attributes:
+        declared: The pipeline.
+        table: The table.
+        ledger: Its ledger.
+        attempt: The attempt.
+        received_at: When the delivery was received.
+    """
+
+    declared: PipelineAssets
+    table: TableAssets
+    ledger: Ledger
+    attempt: Attempt
+    received_at: datetime
+
+    def rows(self, rows: Decoded, days: Sequence[str]) -> StepRecord:
+        """Part the rows of a delivery, check them, and add them.
+
+        Args:
+            rows: The decoded rows.
+            days: The days of which they are.
+        """
+        self.ledger.demand_later(self.received_at)
+        schema, suite = self.ledger.schema, self.table.suite_json()
+        broken = part(rows.columns, [compile_rules(suite)]).refused
+        places = np.delete(np.arange(len(rows.rows)), list(broken))
+        ingested = Ingested(
+            schema=schema.schema,
+            accepted=len(places),
+            refused=Aside.of(rows.rejected),
+            broken=Aside.of(set_aside(rows.columns, broken, schema.schema, rows.rows)),
+            duplicates=Aside(),
+            ignored=rows.ignored,
+            total=rows.total,
+            max_quarantined=self.declared.max_quarantined,
+        )
+        aside = (*ingested.refused.rows, *ingested.broken.rows)
+        self.attempt.write("table_quarantine", quarantine_table(aside))
+        kept, limit = take_rows(rows.columns, places), ingested.quarantined
+        store = partial(self.attempt.write_json, "table_suite")
+        checked = together(
+            [
+                carry_out(check_decoding, ingested),
+                carry_out(check_keys, schema, kept, conflicts(schema, kept), rows.rows[places]),
+                carry_out(check_suite, suite, rows.columns, schema.keys[0], limit, store),
+            ]
+        )
+        counts = {"rows_in": rows.total, "quarantined": len(aside)}
+        if checked.is_error:
+            return self.failed(TABLE, checked, counts)
+        is_first = not self.ledger.parts()
+        added = self.ledger.add(kept, self.received_at, days)
+        counts |= {"new": len(added.new), "restated": len(added.restated)}
+        counts["repeated"] = added.repeated
+        results = {
+            "table": checked,
+            "append_only": carry_out(check_append_only, schema, kept, added.restated),
+        }
+        if not schema.static:
+            on_time = partial(check_known_after, is_first=is_first)
+            results["known_after"] = carry_out(on_time, schema, kept, added.new, self.received_at)
+        return self._done(counts, {**results, **self._freshness()})
+
+    def none(self) -> StepRecord:
+        """The record of a delivery that did not come."""
+        names = [check.name for check in checks_of(self.declared, self.table)]
+        return self._done({}, {**dict.fromkeys(names, _NOTHING), **self._freshness()})
+
+    def failed(
+        self, check: Check, result: CheckResult, counts: Mapping[str, int] | None = None
+    ) -> StepRecord:
+        """The record of a delivery of which nothing is added."""
+        results = others_not_judged(self.declared, STEP, {check.name: result})
+        names = {check.name for check in checks_of(self.declared, self.table)}
+        known = {name: result for name, result in results.items() if name in names}
+        return StepRecord(counts or {}, known, blocking(TABLE_CHECKS, known))
+
+    def _done(self, counts: Mapping[str, int], results: Mapping[str, CheckResult]) -> StepRecord:
+        facts = {_VERSION: self.ledger.version}
+        return StepRecord(counts, results, blocking(TABLE_CHECKS, results), facts=facts)
+
+    def _freshness(self) -> dict[str, CheckResult]:
+        max_age, at = _max_age(self.declared, self.table), self.received_at
+        if max_age is None:
+            return {}
+        newest = [part.newest for part in self.ledger.parts() if part.newest is not None]
+        if (last := _last_day(self.declared)) is not None:
+            at = min(at, _end_of(self.declared, last))
+        checked = carry_out(check_freshness, max(newest, default=None), at, max_age)
+        return {"table_freshness": checked}
+
+
+def _max_age(declared: PipelineAssets, table: TableAssets) -> timedelta | None:
+    """How old the newest row of a table may be; None where any age will do."""
+    if table.schema.static:
+        return None
+    return table.max_age or reach(declared.pipeline, table.name)
+
+
+def _demand_kept(records: Records, ledger: Ledger) -> None:
+    """Demand that the ledger has the version that the last delivery left.
+
+    Raises:
+        DamagedError: The ledger is not as written.
+        NotStoredError: It has not.
+    """
+    last = None
+    with suppress(DamagedError):  # the attempt's record, which the next one replaces
+        last = records.committed(ledger.schema.name)
+    if last is not None:
+        ledger.parts(last.record.steps[STEP].facts[_VERSION])
+
+
+def _read(
+    declared: PipelineAssets, table: TableAssets, ledger: Ledger, days: Sequence[str]
+) -> tuple[Decoded, Sequence[str]]:
+    """The decoded rows of a delivery, and the days of which they are.
+
+    Raises:
+        NotDeliveredError: There is nothing.
+    """
+    schema = table.schema.schema
+    if table.since is None:
+        return decode_source(table.source, schema), ()
+    read, parts = [], []
+    for day in days or _open_days(declared, table.since, ledger.days()):
+        with suppress(NotDeliveredError):
+            parts.append(decode_source(table.source, schema, date.fromisoformat(day)))
+            read.append(day)
+    if not parts:
+        raise NotDeliveredError(
+            f"{table.source.describe()} has nothing of the table {table.name} that was not "
+            f"received before, from {table.since} on; deliver it, or correct the source."
+        )
+    return joined(parts), read
+
+
+def _open_days(
+    declared: PipelineAssets, since: date, received: Mapping[str, datetime]
+) -> list[str]:
+    """The days that nobody has read after their end, in order."""
+    last, today = _last_day(declared), datetime.now(ZoneInfo(declared.timezone)).date()
+    count = (min(today, last or today) - since).days + 1
+    days = [since + timedelta(days=number) for number in range(count)]
+    return [
+        day.isoformat()
+        for day in days
+        if (at := received.get(day.isoformat())) is None or at < _end_of(declared, day)
+    ]
+
+
+def _last_day(declared: PipelineAssets) -> date | None:
+    return None if declared.calendar is None else declared.calendar.end
+
+
+def _end_of(declared: PipelineAssets, day: date) -> datetime:
+    end = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(declared.timezone))
+    return end.astimezone(UTC)

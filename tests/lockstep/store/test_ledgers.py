@@ -1,0 +1,392 @@
+"""Ledgers: what is added, from when it is known, and which version of it is read."""
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from benchmarks._writes import carried_out, demanded, each_write
+from lockstep import Event, EventTime, Key, KnownTime, Table
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import python_value
+from lockstep.errors import DamagedError, InputError, NotStoredError
+from lockstep.store.ledgers import RECORD, Ledger, conflicts, ledger_of
+from lockstep.store.parquet import Store
+
+BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Stock(Table, known_after=timedelta(hours=2)):
+    """Pieces of an article in a depot."""
+
+    depot: Key[str]
+    article: Key[int]
+    at: EventTime
+    pieces: float | None
+
+
+class Told(Table):
+    """The same, told at some time."""
+
+    depot: Key[str]
+    article: Key[int]
+    at: EventTime
+    told_at: KnownTime
+    pieces: float | None
+
+
+class Place(Table, static=True):
+    """Where an article lies."""
+
+    depot: Key[str]
+    article: Key[int]
+    pieces: float | None
+
+
+class Sale(Event, known_after=timedelta(hours=2)):
+    """A sale."""
+
+    depot: Key[str]
+    article: Key[int]
+    at: EventTime
+    pieces: float | None
+
+
+Row = tuple[Any, ...]
+KINDS = (Stock, Told, Place, Sale)
+
+
+def columns_of(schema: TableSchema, rows: list[Row]) -> Columns:
+    names = schema.schema.names
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    return decode(records, schema.schema).columns
+
+
+def rows_of(schema: TableSchema, columns: Columns) -> list[Row]:
+    cells = zip(*(columns[name].tolist() for name in schema.schema.names), strict=True)
+    aware = [
+        tuple(cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell for cell in row)
+        for row in cells
+    ]
+    return [tuple(None if cell != cell else cell for cell in row) for row in aware]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A row of the plain list, and when it is known."""
+
+    row: Row
+    known: datetime
+
+
+class Plain:
+    """The ledger as a list: what each delivery leaves, by loops."""
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.schema, self.versions = schema, [[]]
+        names = schema.schema.names
+        self.at, self.told = ((names.index(n) if n else None) for n in (schema.valid, schema.known))
+        self.keys = [names.index(name) for name in schema.keys]
+
+    @property
+    def now(self) -> list[Held]:
+        return self.versions[-1]
+
+    def identity(self, row: Row) -> Row:
+        if self.schema.is_event:
+            return row
+        return tuple(row[i] for i in (*self.keys, self.at, self.told) if i is not None)
+
+    def contradict(self, rows: list[Row]) -> bool:
+        return len({self.identity(row) for row in rows}) < len(set(rows))
+
+    def add(self, rows: list[Row], received: datetime) -> tuple[int, int, int]:
+        """How many rows are new, restated, and repeated."""
+        held, counts = [*self.now], [0, 0, 0]
+        for row in dict.fromkeys(rows):
+            earlier = [one for one in held if self.identity(one.row) == self.identity(row)]
+            if earlier and earlier[-1].row == row:
+                continue
+            held.append(Held(row, self.known(row, len(earlier), received)))
+            counts[1 if earlier else 0] += 1
+        counts[2] = len(rows) - sum(counts)
+        if held != self.now:
+            self.versions.append(held)
+        return tuple(counts)
+
+    def known(self, row: Row, earlier: int, received: datetime) -> datetime:
+        if self.at is None:
+            return received
+        after = self.schema.known_after or timedelta()
+        declared = row[self.at if self.told is None else self.told] + after
+        declared += timedelta(microseconds=earlier)
+        return max(declared, received) if earlier else declared
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A ledger beside a plain list, over deliveries, kills, and a clock that is set back."""
+
+    @initialize(kind=st.sampled_from(KINDS))
+    def begin(self, kind: type[Table]) -> None:
+        self.folder = Path(mkdtemp())
+        self.ledger = Ledger(self.folder / "ledger", kind.declaration())
+        self.plain = Plain(self.ledger.schema)
+        self.versions = [self.ledger.version]
+        self.clock = BEGIN
+        self.delivered: list[list[Row]] = []
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def rows(self, data: st.DataObject) -> list[Row]:
+        hours = st.integers(0, 3).map(lambda hours: BEGIN + hours * HOUR)
+        kinds = {
+            "depot": st.sampled_from(["north", "south"]),
+            "article": st.integers(1, 2),
+            "at": hours,
+            "told_at": hours.map(lambda time: time + 4 * HOUR),
+            "pieces": st.sampled_from([None, 0.0, 1.5, 2.0]),
+        }
+        fields = (kinds[name] for name in self.plain.schema.schema.names)
+        return data.draw(st.lists(st.tuples(*fields), max_size=5))
+
+    def later(self, data: st.DataObject) -> datetime:
+        spans = [timedelta(microseconds=1), HOUR, 5 * HOUR]
+        self.clock += data.draw(st.sampled_from(spans))
+        return self.clock
+
+    def add(self, rows: list[Row], received: datetime) -> None:
+        columns = columns_of(self.plain.schema, rows)
+        if self.plain.contradict(rows):
+            assert len(conflicts(self.plain.schema, columns)) > 1
+            with pytest.raises(InputError, match="have different values"):
+                self.ledger.add(columns, received)
+            return
+        assert not len(conflicts(self.plain.schema, columns))
+        added = self.ledger.add(columns, received)
+        found = (len(added.new), len(added.restated), added.repeated)
+        assert found == self.plain.add(rows, received)
+        self.delivered.append(rows)
+        if added.version != self.versions[-1]:
+            self.versions.append(added.version)
+
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        self.add(self.rows(data), self.later(data))
+
+    @precondition(lambda self: self.delivered)
+    @rule(data=st.data())
+    def deliver_again(self, data: st.DataObject) -> None:
+        self.add(data.draw(st.sampled_from(self.delivered)), self.later(data))
+
+    @precondition(lambda self: self.plain.now)
+    @rule(data=st.data(), pieces=st.sampled_from([None, 0.0, 7.0]))
+    def restate(self, data: st.DataObject, pieces: float | None) -> None:
+        row = data.draw(st.sampled_from(self.plain.now)).row
+        self.add([(*row[:-1], pieces)], self.later(data))
+
+    @precondition(lambda self: self.plain.now)
+    @rule(data=st.data(), back=st.sampled_from([timedelta(), HOUR]))
+    def set_the_clock_back(self, data: st.DataObject, back: timedelta) -> None:
+        last = self.ledger.parts()[-1].received_at
+        with pytest.raises(InputError, match="Set the clock right"):
+            self.ledger.add(columns_of(self.plain.schema, []), last - back)
+
+    @rule(data=st.data(), write=st.integers(1, 12))
+    def kill(self, data: st.DataObject, write: int) -> None:
+        """What is killed has added all rows or none, and the next delivery goes through."""
+        rows, received = self.rows(data), self.later(data)
+        if self.plain.contradict(rows):
+            return
+        columns = columns_of(self.plain.schema, rows)
+        ended = carried_out(lambda: self.ledger.add(columns, received), self.folder, write)
+        if not ended.was_killed:
+            demanded(ended)
+        if self.ledger.version == self.versions[-1] and ended.was_killed:
+            self.add(rows, self.later(data))
+            return
+        self.plain.add(rows, received)
+        if self.ledger.version != self.versions[-1]:
+            self.versions.append(self.ledger.version)
+
+    @rule(data=st.data())
+    def open_an_old_version(self, data: st.DataObject) -> None:
+        number = data.draw(st.integers(0, len(self.versions) - 1))
+        self.compare(self.plain.versions[number], self.versions[number])
+
+    @invariant()
+    def holds_what_the_list_holds(self) -> None:
+        if hasattr(self, "ledger"):
+            assert self.ledger.version == self.versions[-1]
+            self.compare(self.plain.now, None)
+            recorded = {self.ledger.folder / part.file for part in self.ledger.parts()}
+            left = {*self.ledger.folder.glob("parts/*/*.parquet")} - recorded
+            assert len(left) <= 1, "a killed writer's part is removed by the next one"
+
+    def compare(self, expected: list[Held], version: str | None) -> None:
+        rows = self.ledger.rows(version)
+        times = rows.known.view("datetime64[us]").astype(object)
+        found = [
+            Held(row, time.replace(tzinfo=UTC))
+            for row, time in zip(rows_of(rows.schema, rows.columns), times, strict=True)
+        ]
+        assert sorted(map(repr, found)) == sorted(map(repr, expected))
+        assert rows.version == (version or self.versions[-1])
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestLedger = LedgerMachine.TestCase
+
+
+# By hand
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return ledger_of(Store(tmp_path), Stock.declaration())
+
+
+def stock(*rows: Row) -> Columns:
+    return columns_of(Stock.declaration(), list(rows))
+
+
+def row(pieces: float, hours: int = 0) -> Row:
+    return ("north", 1, BEGIN + hours * HOUR, pieces)
+
+
+def known(ledger: Ledger) -> list[tuple[float, datetime]]:
+    rows = ledger.rows()
+    times = [python_value(time) for time in rows.known.view("datetime64[us]")]
+    return list(zip(rows.columns["pieces"].tolist(), times, strict=True))
+
+
+def test_a_restated_row_is_not_known_before_it_was_received(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN + HOUR)
+    ledger.add(stock(row(2.0)), BEGIN + 9 * HOUR)
+    assert known(ledger) == [(1.0, BEGIN + 2 * HOUR), (2.0, BEGIN + 9 * HOUR)]
+
+
+def test_of_rows_that_are_restated_before_any_is_known_the_last_one_counts(ledger: Ledger) -> None:
+    for number, pieces in enumerate((3.0, 1.0, 3.0)):
+        ledger.add(stock(row(pieces)), BEGIN + number * timedelta(minutes=1))
+    assert [pieces for pieces, _ in known(ledger)] == [3.0, 1.0, 3.0]
+    times = [time - BEGIN - 2 * HOUR for _, time in known(ledger)]
+    assert times == [timedelta(microseconds=number) for number in range(3)]
+
+
+def test_another_delay_counts_for_the_rows_that_are_there(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN + HOUR)
+    later = replace(ledger.schema, known_after=timedelta(hours=5))
+    assert known(replace(ledger, schema=later)) == [(1.0, BEGIN + 5 * HOUR)]
+
+
+def test_tables_that_are_declared_otherwise_have_ledgers_of_their_own(tmp_path: Path) -> None:
+    folders = {ledger_of(Store(tmp_path), kind.declaration()).folder for kind in KINDS}
+    assert len(folders) == len(KINDS)
+
+
+def test_a_delivery_that_is_killed_at_any_write_goes_through_afterwards(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+
+    def work() -> None:
+        ledger.add(stock(row(1.0), row(2.0, 1)), BEGIN + HOUR)
+
+    kills, before = 0, ledger.version
+    for _ in each_write(work, ledger.folder):
+        kills += 1
+        assert len(ledger.rows()) == (1 if ledger.version == before else 2)
+        if ledger.version != before:
+            break
+    assert kills > 3
+    ledger.add(stock(row(2.0, 1)), BEGIN + 2 * HOUR)
+    assert known(ledger) == [(1.0, BEGIN + 2 * HOUR), (2.0, BEGIN + 3 * HOUR)]
+
+
+def test_two_processes_add_rows_one_after_the_other(ledger: Ledger) -> None:
+    from benchmarks._writes import start
+
+    hours = range(6)
+    processes = [start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours]
+    ended = [process.end() for process in processes]
+    through = [one for one in ended if one.status == 0]
+    assert all("Set the clock right" in one.error for one in ended if one.status)
+    assert len(ledger.rows()) == len(through) == len(ledger.parts()) >= 1
+
+
+def test_rows_that_were_read_before_can_be_read_from_an_older_version(ledger: Ledger) -> None:
+    nothing = ledger.version
+    first = ledger.add(stock(row(1.0)), BEGIN).version
+    ledger.add(stock(row(2.0, 1)), BEGIN + HOUR)
+    assert [len(ledger.rows(version)) for version in (nothing, first, None)] == [0, 1, 2]
+
+
+def test_a_version_that_the_ledger_never_had_is_refused_by_name(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    with pytest.raises(NotStoredError, match="no version abcdef, which was read from it before"):
+        ledger.rows("abcdef")
+
+
+# Damage
+
+
+def test_a_part_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    file = ledger.folder / ledger.parts()[0].file
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(DamagedError, match=r"000001-.*\.parquet, the rows of stock .* changed"):
+        ledger.rows()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:40], "does not tell which parts count"),
+        (lambda text: text.replace('"format": 1', '"format": 7'), "it has format 7"),
+        (lambda text: text.replace('"pieces"', '"number"'), "declared otherwise"),
+        (lambda text: text.replace('"sha256": "', '"sha256": "0'), "does not follow upon"),
+    ],
+)
+def test_a_record_that_was_edited_is_refused_with_what_to_do(ledger: Ledger, change, said) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    record = ledger.folder / RECORD
+    record.write_text(change(record.read_text()))
+    with pytest.raises(DamagedError, match=said) as raised:
+        ledger.rows()
+    assert "Restore it from a copy" in str(raised.value)
+
+
+def test_parts_without_a_record_are_not_begun_anew(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    (ledger.folder / RECORD).unlink()
+    with pytest.raises(DamagedError, match="is missing, and parts are there"):
+        ledger.add(stock(row(2.0)), BEGIN + HOUR)
+
+
+def test_a_part_that_no_record_lists_and_no_kill_explains_stays(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    copy = (ledger.folder / RECORD).read_bytes()
+    for number in (1, 2):
+        ledger.add(stock(row(2.0, number)), BEGIN + number * HOUR)
+    last = ledger.folder / ledger.parts()[-1].file
+    (ledger.folder / RECORD).write_bytes(copy)
+    ledger.add(stock(row(3.0, 3)), BEGIN + 9 * HOUR)
+    assert last.exists()
+
+
+def test_texts_and_missing_values_come_back_as_they_were(ledger: Ledger) -> None:
+    rows = [("ä\n", -5, BEGIN, None), ("", 2**53, BEGIN + HOUR, -0.0)]
+    ledger.add(stock(*rows), BEGIN)
+    held = ledger.rows()
+    assert set(held.columns["depot"].tolist()) == {"ä\n", ""}
+    assert np.signbit(held.columns["pieces"]).sum() == 1
