@@ -24,7 +24,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.lock import locked
+from lockstep.artifacts.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 

@@ -27,7 +27,7 @@ from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
-from lockstep.store.ledgers import RECORD, ledger_of
+from lockstep.artifacts.ledgers import RECORD, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of
@@ -170,10 +170,8 @@ def _of_records(records: Records) -> Iterator[HomePart]:
         yield HomePart(f"{records.stream} {path.name}", (path,), refuse)
 
 
-def _of_table(
-    declared: PipelineAssets, table: TableAssets, store: Store
-) -> Iterator[HomePart]:
-    ledger = ledger_of(store, table.schema)
+def _of_table(declared: PipelineAssets, table: TableAssets, store: Store) -> Iterator[HomePart]:
+    ledger = ledger_of(store.root, table.schema)
     files = tuple(path for path in sorted(ledger.folder.glob("parts/*/*")) if path.is_file())
     yield HomePart(f"table {table.name}", (ledger.folder / RECORD, *files), ledger.verify)
     yield from _of_records(table_records(declared, ledger))

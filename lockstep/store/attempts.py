@@ -35,7 +35,7 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import DamagedError
-from lockstep.store.lock import Holder
+from lockstep.artifacts.lock import Holder
 
 if TYPE_CHECKING:
     import pyarrow as pa

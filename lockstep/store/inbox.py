@@ -37,7 +37,7 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
-from lockstep.store.lock import WAIT_SECONDS, locked
+from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.store.parquet import file_name
 from lockstep.store.parts import (
     FOLDER,

@@ -37,7 +37,7 @@ from lockstep.registry.decisions import DECISION, Decision, Decisions, new_key
 from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import proven_in, write_proven
 from lockstep.store.attempts import AttemptRecord
-from lockstep.store.lock import locked
+from lockstep.artifacts.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import CLOCKS_APART
 from lockstep.store.streams import stream_records

@@ -37,7 +37,7 @@ from lockstep.errors import (
     SupersededError,
 )
 from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
-from lockstep.store.lock import WAIT_SECONDS, Holder, holder, locked
+from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
 from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0

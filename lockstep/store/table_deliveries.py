@@ -43,7 +43,7 @@ from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
 from lockstep.rules.row_rules import compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
-from lockstep.store.ledgers import Ledger, conflicts, ledger_of
+from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
 
@@ -51,7 +51,9 @@ STEP = "table"
 """The step of a delivery's attempt."""
 _VERSION = "version"
 """The fact of the step that holds the ledger's version after the delivery."""
-_NOTHING = CheckResult.not_judged("Nothing was delivered: the rows that were received before count.")
+_NOTHING = CheckResult.not_judged(
+    "Nothing was delivered: the rows that were received before count."
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def deliver(
         SuiteError: The suite cannot be made, or names a field that the table does not have.
         LockedError: Another process takes in a delivery of the table.
     """
-    ledger = ledger_of(store, table.schema)
+    ledger = ledger_of(store.root, table.schema)
     records = table_records(declared, ledger)
     with records.step(table.name, STEP, run) as attempt:
         taken = _Taken(declared, table, ledger, attempt, datetime.now(UTC))

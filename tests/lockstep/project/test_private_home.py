@@ -10,7 +10,7 @@ import pytest
 
 from lockstep.artifacts.disks import make_folder, replace_text
 from lockstep.project.home import Home
-from lockstep.store.lock import locked
+from lockstep.artifacts.lock import locked
 
 
 def modes(folder: Path) -> dict[str, str]:

@@ -20,8 +20,7 @@ from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.errors import DamagedError, InputError, NotStoredError
-from lockstep.store.ledgers import RECORD, Ledger, conflicts, ledger_of
-from lockstep.store.parquet import Store
+from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -254,7 +253,7 @@ TestLedger = LedgerMachine.TestCase
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return ledger_of(Store(tmp_path), Stock.declaration())
+    return ledger_of(tmp_path, Stock.declaration())
 
 
 def stock(*rows: Row) -> Columns:
@@ -292,7 +291,7 @@ def test_another_delay_counts_for_the_rows_that_are_there(ledger: Ledger) -> Non
 
 
 def test_tables_that_are_declared_otherwise_have_ledgers_of_their_own(tmp_path: Path) -> None:
-    folders = {ledger_of(Store(tmp_path), kind.declaration()).folder for kind in KINDS}
+    folders = {ledger_of(tmp_path, kind.declaration()).folder for kind in KINDS}
     assert len(folders) == len(KINDS)
 
 
