@@ -163,7 +163,12 @@ class Ledger:
     @property
     def is_begun(self) -> bool:
         """Whether rows were ever delivered, or that there are none."""
-        return (self.folder / RECORD).exists()
+        return self.record.exists()
+
+    @property
+    def record(self) -> Path:
+        """The file that says which parts count."""
+        return self.folder / RECORD
 
     @property
     def tail(self) -> Tail:
@@ -226,6 +231,10 @@ class Ledger:
         columns, known = self._together([*sets, *map(_posted, upto.postings_after)])
         last = self._last(record.parts, tail.postings)
         return Increment(columns, known, last, tail.mark, tail.end)
+
+    def rows_of(self, postings: Iterable[Posting]) -> tuple[Columns, Times]:
+        """The rows of postings, and from when each is known."""
+        return self._together([*map(_posted, postings)])
 
     def add(self, columns: Columns, received_at: datetime, days: Sequence[str] = ()) -> Added:
         """Add rows that the ledger does not have yet.
@@ -477,7 +486,7 @@ class Ledger:
 
     def _keep(self, record: _Record) -> None:
         data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
-        replace_file(self.folder / RECORD, lambda path: Path(path).write_bytes(data))
+        replace_file(self.record, lambda path: Path(path).write_bytes(data))
 
     def _sweep(self, parts: Sequence[Part]) -> None:
         """Remove what a process left that was killed before the commit of its part."""
@@ -487,7 +496,7 @@ class Ledger:
                 path.unlink()
 
     def _read(self) -> _Record:
-        path = self.folder / RECORD
+        path = self.record
         try:
             record = msgspec.json.decode(path.read_bytes(), type=_Record)
             if record.format != FORMAT:
@@ -509,7 +518,7 @@ class Ledger:
 
     def _damage(self, what: str) -> DamagedError:
         return DamagedError(
-            f"{self.folder / RECORD} {what}. Restore it from a copy; or move {self.folder} away, "
+            f"{self.record} {what}. Restore it from a copy; or move {self.folder} away, "
             f"have {self.schema.name} delivered anew, and train and promote a version of that."
         )
 

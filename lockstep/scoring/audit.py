@@ -172,7 +172,8 @@ def _of_records(records: Records) -> Iterator[HomePart]:
 
 def _of_table(declared: PipelineAssets, table: TableAssets, store: Store) -> Iterator[HomePart]:
     ledger = ledger_of(store.root, table.schema)
-    files = tuple(path for path in sorted(ledger.folder.glob("parts/*/*")) if path.is_file())
+    paths = (ledger.tail.path, *sorted(ledger.folder.glob("parts/*/*")))
+    files = tuple(path for path in paths if path.is_file())
     yield HomePart(f"table {table.name}", (ledger.folder / RECORD, *files), ledger.verify)
     yield from _of_records(table_records(declared, ledger))
 

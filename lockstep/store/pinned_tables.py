@@ -79,7 +79,7 @@ class PinnedTables:
             NotStoredError: A ledger never had the version that was pinned.
             DamagedError: A ledger is not as written.
         """
-        pinned, store = dict(self.versions), Store(self.root)
+        pinned = dict(self.versions)
         for name in pipeline.tables:
             if name not in pinned:
                 raise BlockedError(
@@ -87,7 +87,7 @@ class PinnedTables:
                     "read; begin with them anew."
                 )
         return {
-            name: _rows(ledger_of(store.root, schema), pinned[name])
+            name: _rows(ledger_of(self.root, schema), pinned[name])
             for name, schema in pipeline.tables.items()
         }
 

@@ -70,11 +70,6 @@ def _read(path: Path) -> TableRows:
 
 
 def _of_groups(rows: TableRows, groups: set[int]) -> TableRows:
-    places = np.concatenate(
-        [
-            np.empty(0, dtype=np.int64),
-            *(np.arange(*rows.starts[group : group + 2]) for group in sorted(groups)),
-        ]
-    )
+    places = rows.places(np.array(sorted(groups), dtype=np.int64))
     known = rows.known[places].view(Kind.TIME.dtype)
     return TableRows.of(rows.schema, take_rows(rows.columns, places), known, version=rows.version)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.errors import LockstepError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
 from lockstep.parity.replay import ALONE, replay
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_tables import ServedTables, VersionTables
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +48,20 @@ class RefusedVersion:
     reason: str
 
 
-def load(stored: Stored, *, strict: bool = True) -> Scorer:
+def load(stored: Stored, *, strict: bool = True, tables: ServedTables | None = None) -> Scorer:
     """Open a version and prove it.
 
     Args:
         stored: The version.
         strict: Whether a record with an undeclared field is refused.
+        tables: The tables that versions read.
 
     Raises:
         LockstepError: It cannot be used here, for whatever reason.
     """
     try:
-        return prove(stored.open(), strict=strict)
+        loaded = stored.open()
+        return prove(loaded, strict=strict, tables=_tables_of(loaded, tables))
     except LockstepError:
         raise
     except Exception as error:
@@ -66,7 +71,9 @@ def load(stored: Stored, *, strict: bool = True) -> Scorer:
         ) from error
 
 
-def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
+def prove(
+    loaded: LoadedVersion, *, strict: bool = True, tables: VersionTables | None = None
+) -> Scorer:
     """Replay a version's golden records in this process, and make a scorer of it.
 
     The reference predictors have to give every value that they gave at the fit. The compiled ones
@@ -76,6 +83,7 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
     Args:
         loaded: The version.
         strict: Whether a record with an undeclared field is refused.
+        tables: The tables that it reads; None for none.
 
     Raises:
         UnprovenError: A column differs, or some of the evidence is lost; the message names it.
@@ -92,9 +100,25 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
         log.error("the reference predictors serve, as the compiled ones differ: %s", parity.summary)
         _demand_replay(loaded)
         compiled = Compiled.none(loaded.pipeline, parity.summary)
-    scorer = Scorer.of(loaded, compiled, strict=strict)
-    scorer.warm()
+    scorer = Scorer.of(loaded, compiled, strict=strict, tables=tables)
+    golden = {name: LayeredRows(rows) for name, rows in loaded.golden.tables.items()}
+    with nullcontext() if tables is None else tables.batch(golden):
+        scorer.warm()
     return scorer
+
+
+def _tables_of(loaded: LoadedVersion, tables: ServedTables | None) -> VersionTables | None:
+    if not loaded.pipeline.tables:
+        return None
+    if tables is None:
+        raise UnprovenError(
+            f"Version {loaded.version} reads tables, and this server does not know where they are."
+        )
+    try:
+        return tables.of(loaded.pipeline)
+    except LockstepError:
+        loaded.unload()
+        raise
 
 
 def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:
