@@ -115,7 +115,7 @@ class Tail:
     def mark(self) -> TailMark:
         """Tells whether the tail changed: it is another one then."""
         try:
-            return _mark(os.stat(self.path))
+            return _mark(self.path.stat())
         except FileNotFoundError:
             return None
 

@@ -3,7 +3,7 @@
     ledger.json                   the parts that count, in order
     parts/DAY/NUMBER-DIGEST.parquet
                                   the rows of a part, by the day on which it was received
-    tail.jsonl                    the rows that were posted since (`lockstep.artifacts.ledger_tails`)
+    tail.jsonl                    the rows that were posted since
     ledger.lock                   held by the process that adds rows
 
 A part never changes. Replacing `ledger.json` is the commit: a part that it does not list does not
@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -83,7 +82,7 @@ class _Record(msgspec.Struct):
     format: int
     table: dict[str, Any]
     parts: tuple[Part, ...] = ()
-    days: dict[str, datetime] = {}  # noqa: RUF012 - msgspec copies the default
+    days: dict[str, datetime] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,18 +175,21 @@ class Ledger:
         return Tail(self.folder / TAIL, self.schema.schema.kinds)
 
     def parts(self, version: str | None = None) -> tuple[Part, ...]:
-        """The parts that count, in the order in which they were received.
+        """The parts that count, in the order in which they were received; the tail is the last.
 
         Args:
-            version: The version whose parts are wanted; the present one by default.
+            version: The version whose parts are wanted, of the last one maybe a beginning; the
+                present one by default.
 
         Raises:
             DamagedError: The ledger is not as written.
             NotStoredError: The ledger never had this version.
         """
-        if version is None:
-            return self._read().parts
-        return tuple(self._upto(version, *self._now()).parts)
+        record, tail = self._now()
+        parts, postings = record.parts, tail.postings
+        if version is not None:
+            parts, postings, *_ = self._upto(version, record, tail)
+        return (*parts, *([self._as_part(postings)] if postings else []))
 
     def rows(self, version: str | None = None) -> TableRows:
         """The rows of a version, each with the time from which it is known.
@@ -263,9 +265,9 @@ class Ledger:
             held, _ = self._together(list(map(self._columns, parts)))
             earlier, repeated, added = self._compared(columns, held)
             if len(added):
-                rows = take_rows(columns, added)
                 received = _times(received_at, len(added))
-                parts = (*parts, self._write(parts, rows, earlier[added], received))
+                facts = {_RECEIVED: received, _RESTATED: earlier[added]}
+                parts = (*parts, self._write(parts, {**take_rows(columns, added), **facts}))
             if days or len(added):
                 read = {**record.days, **dict.fromkeys(days, received_at.astimezone(UTC))}
                 self._keep(_Record(FORMAT, record.table, parts, read))
@@ -277,7 +279,7 @@ class Ledger:
         held: Callable[[str], Columns],
         *,
         seen: TailEnd | None = None,
-        clock: Callable[[], datetime] = partial(datetime.now, UTC),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: float = WAIT_SECONDS,
     ) -> Added:
         """Add a few rows, at the cost of a line; they are on disk when it returns.
@@ -337,7 +339,7 @@ class Ledger:
             InputError: It is not: the clock was set back.
         """
         if last is None:
-            delivered = [part for part in self.parts() if not part.posted]
+            delivered = [part for part in self._read().parts if not part.posted]
             last = max(_received(delivered), default=None)
         if last is not None and received_at <= last:
             raise InputError(
@@ -443,46 +445,52 @@ class Ledger:
         if not postings:
             return record
         self._sweep(record.parts)
-        columns = concat(map(_posted, postings), self._kinds)
-        received, restated = columns.pop(_RECEIVED), columns.pop(_RESTATED)
         versions = [posting.version for posting in postings for _ in posting.restated]
-        part = self._write(record.parts, columns, restated, received, versions)
+        rows = concat(map(_posted, postings), self._kinds)
+        part = self._write(record.parts, rows, versions)
         record = _Record(FORMAT, record.table, (*record.parts, part), record.days)
         self._keep(record)
         self.tail.begin(part.version)
         return record
 
-    def _write(
-        self,
-        parts: Sequence[Part],
-        rows: Columns,
-        restated: Ints,
-        received: Times,
-        versions: Sequence[str] = (),
+    def _as_part(self, postings: Sequence[Posting]) -> Part:
+        """What is told of postings as if they were in a part, whose file is the tail."""
+        rows = concat(map(_posted, postings), self._kinds)
+        return self._part(TAIL, rows, postings[-1].version, "", posted=True)
+
+    def _part(
+        self, file: str, rows: Columns, version: str, sha256: str, *, posted: bool = False
     ) -> Part:
+        valid = None if self.schema.valid is None else _utc(rows[self.schema.valid].max())
+        return Part(
+            file=file,
+            rows=len(rows[_RESTATED]),
+            restated=int(np.count_nonzero(rows[_RESTATED])),
+            received_at=_utc(rows[_RECEIVED][-1]),
+            newest=valid,
+            sha256=sha256,
+            version=version,
+            posted=posted,
+        )
+
+    def _write(
+        self, parts: Sequence[Part], rows: Columns, versions: Sequence[str] = ()
+    ) -> Part:
+        """Write a part; of rows that were posted, with the version that each made."""
         import pyarrow as pa
         from pyarrow import parquet
 
         written = BytesIO()
-        table = to_arrow({**rows, _RECEIVED: received, _RESTATED: restated})
+        table = to_arrow(rows)
         if versions:
             table = table.append_column(_VERSION, pa.array(versions).dictionary_encode())
         parquet.write_table(table, written, compression="zstd")
         data = written.getvalue()
-        digest, last = hashlib.sha256(data).hexdigest(), _utc(received[-1])
-        file = f"parts/{last.date().isoformat()}/{len(parts) + 1:06}-{digest[:12]}.parquet"
+        digest, day = hashlib.sha256(data).hexdigest(), _utc(rows[_RECEIVED][-1]).date()
+        file = f"parts/{day.isoformat()}/{len(parts) + 1:06}-{digest[:12]}.parquet"
         replace_file(self.folder / file, lambda path: Path(path).write_bytes(data))
-        valid = None if self.schema.valid is None else rows[self.schema.valid].max()
-        return Part(
-            file=file,
-            rows=len(restated),
-            restated=int(np.count_nonzero(restated)),
-            received_at=last,
-            newest=None if valid is None else _utc(valid),
-            sha256=digest,
-            version=versions[-1] if versions else _after(self._version(parts), digest),
-            posted=bool(versions),
-        )
+        version = versions[-1] if versions else _after(self._version(parts), digest)
+        return self._part(file, rows, version, digest, posted=bool(versions))
 
     def _keep(self, record: _Record) -> None:
         data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
@@ -607,8 +615,9 @@ def _times(time: datetime, rows: int) -> Times:
 
 
 def _utc(time: np.datetime64) -> datetime:
-    value: datetime = time.item()
-    return value.replace(tzinfo=UTC)
+    value: Any = time.item()
+    at: datetime = value.replace(tzinfo=UTC)
+    return at
 
 
 def _versions(table: pa.Table) -> list[str]:

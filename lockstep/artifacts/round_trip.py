@@ -176,10 +176,9 @@ def _asking(comparison: Comparison, readings: list[Reading], loaded: LoadedVersi
     graph, first = loaded.pipeline.graph, readings[0]
     others = listed([str(reading) for reading in readings[1:]])
     clause = f"{first.told}, which no record tells" + (f"; {others}" if others else "")
-    if first.function in graph.columns:
-        return replace(
-            comparison, first=failing(graph, first.function, f"{clause}. {first.remedy}")
-        )
+    node = graph.columns.get(first.function)
+    if node is not None:
+        return replace(comparison, first=failing(graph, node.column, f"{clause}. {first.remedy}"))
     return replace(comparison, failure=f"{first.by} {clause}. {first.remedy}")
 
 

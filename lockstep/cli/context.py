@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,6 +83,22 @@ def live(pipeline: str) -> Live:
     from lockstep.store.live_version import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
+
+
+def deliver(declared: PipelineAssets, days: Sequence[str] = ()) -> RunReport:
+    """Take in a delivery of each table of a pipeline, in a run.
+
+    Args:
+        declared: The pipeline.
+        days: Days to read again, of tables that are delivered by day; by default those of which
+            rows may be lacking.
+    """
+    from lockstep.dagster.jobs import tables_job_name
+
+    by_day = [table.name for table in declared.tables if table.since is not None]
+    config = {"config": {"days": [*days]}}
+    ops = {f"{declared.name}__tables__{name}": config for name in by_day if days}
+    return run(tables_job_name(declared.name), ops=ops)
 
 
 def backfill(

@@ -16,6 +16,7 @@ from lockstep.cli.project_commands import list_pipelines, new, up
 from lockstep.cli.quarantine_commands import quarantine
 from lockstep.cli.row_commands import outcomes, score
 from lockstep.cli.server_commands import replay, serve
+from lockstep.cli.table_commands import tables
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.command(rich_help_panel="Versions")(rollback)
 app.command(rich_help_panel="Versions")(versions)
 app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
+app.command(rich_help_panel="Rows")(tables)
 app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
 app.add_typer(quarantine, name="quarantine", rich_help_panel="Rows")

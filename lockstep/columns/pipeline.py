@@ -301,7 +301,7 @@ class Pipeline:
         columns = {name: evaluated[name] for name in wanted}
         insides = {}
         for name, node in self.graph.nodes.items() if matrices else ():
-            inside = node.inside(evaluated, bound) if name in evaluated else None
+            inside = node.inside(evaluated, bound) if node.column in evaluated else None
             if inside is not None:
                 insides[name] = inside
         return Trace(columns[self.key], columns, insides)

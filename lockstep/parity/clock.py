@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from lockstep.columns.nodes import Column
+from lockstep.columns.nodes import Node
 
 _READERS = frozenset({"now", "utcnow", "today"})
 """Methods of `datetime`, `date`, and pandas' `Timestamp` and `Period`."""
@@ -84,7 +84,7 @@ def _called(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
         if isinstance(value, ModuleType):
             reached = [vars(value).get(member) for member in code.co_names]
         else:
-            reached = [value.function if isinstance(value, Column) else value]
+            reached = [value.function if isinstance(value, Node) else value]
         for member in reached:
             if isinstance(member, FunctionType) and member.__module__.partition(".")[0] == package:
                 yield member

@@ -135,7 +135,7 @@ def _explained(subject: Subject, differences: _Differences) -> Comparison:
 def _subject(pipeline: Pipeline, computed: Columns) -> Subject:
     """All rows; the columns of functions among them are computed."""
     graph = pipeline.graph
-    called = {name for name, node in graph.columns.items() if node.learns is None}
+    called = {name for node in graph.columns.values() if node.learns is None for name in node.gives}
     wanted = tuple(name for name in graph.order if name in computed and name in called)
     given = {name: computed[name] for name in graph.order if name in computed}
     given = {name: values for name, values in given.items() if name not in wanted}

@@ -111,7 +111,7 @@ class Divergence:
         column: Its name.
         is_matrix: Whether it is the matrix given to the estimator of that column instead.
         place: Its place in graph order.
-        role: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`; `"column"` if the graph has
+        role: That of its node, such as `"field"` or `"feature"`; `"column"` if the graph has
             no such column.
         origin: Its function; None for a field.
         inputs: By direct input, whether it agrees in the same rows; None if that is not known.

@@ -129,27 +129,24 @@ class Subject:
 
     def misconduct(self) -> Iterator[Comparison]:
         """The first functions that alter an input, read the clock, or draw random numbers."""
-        functions = [
-            column
-            for name in self.wanted
-            if (column := self.graph.columns.get(name)) and column.learns is None
-        ]
+        nodes = dict.fromkeys(map(self.graph.node, self.wanted))
+        functions = [node for node in nodes if node is not None and node.learns is None]
         for column in functions:
             altered = self._altered_input(column)
             if altered is not None:
-                first = failing(self.graph, column.name, f"alters its input `{altered}` in place")
+                first = failing(self.graph, column.column, f"alters its input `{altered}` in place")
                 yield Comparison(setting="all together", first=first)
                 break
         for column in functions:
             reading = clock_reading(column.function) if column.function is not None else None
             if reading is not None:
-                first = failing(self.graph, column.name, f"reads the clock (by `{reading}`)")
+                first = failing(self.graph, column.column, f"reads the clock (by `{reading}`)")
                 yield Comparison(setting="at another time", first=first)
                 break
         for column in functions:
             drawn = self._drawn(column)
             if drawn is not None:
-                first = failing(self.graph, column.name, f"draws at chance (of `{drawn}`)")
+                first = failing(self.graph, column.column, f"draws at chance (of `{drawn}`)")
                 yield Comparison(setting=_AGAIN, first=first)
                 break
 
@@ -161,16 +158,17 @@ class Subject:
         return replace(comparison, first=replace(comparison.first, reproducer=test))
 
     def _altered_input(self, column: Node) -> str | None:
-        inputs = self._inputs(column.name)
+        inputs = self._inputs(column.column)
         given = {name: values.copy() for name, values in inputs.items()}
-        self.graph.evaluate(given, (column.name,), self.models)
+        self.graph.evaluate(given, (column.column,), self.models)
         unlike = (name for name in inputs if difference(inputs[name], given[name]).cells.any())
         return next(unlike, None)
 
     def _drawn(self, column: Node) -> str | None:
-        inputs = self._inputs(column.name)
+        inputs = self._inputs(column.column)
         return draws(
-            column.function, lambda: self.graph.evaluate(dict(inputs), (column.name,), self.models)
+            column.function,
+            lambda: self.graph.evaluate(dict(inputs), (column.column,), self.models),
         )
 
     def _inputs(self, column: str) -> Columns:

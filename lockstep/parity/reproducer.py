@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -189,17 +190,17 @@ def _reproducer(
         return None
     module, pipeline = place
     node = graph.node(column)
-    is_model = node is not None and node.learns is not None
+    is_bound = node is not None and (node.learns is not None or isinstance(node, FromTable))
     ulps = graph.ulps(column)
     if ulps:
         constants["SCALE"] = np.asarray(scale)
-    body = ((_MODELS if is_model else "") + test).format(
+    body = ((_MODELS if is_bound else "") + test).format(
         column=column,
         pipeline=pipeline,
         schema="record_schema" if column in graph.record else "joint_schema",
         allowed=f"ulps={ulps}, scale=SCALE" if ulps else "ulps=0",
         version="champion" if version is None else version,
-        models=", models()" if is_model else "",
+        models=", models()" if is_bound else "",
     )
     try:
         values = [f"{name} = {_literal(value)}" for name, value in constants.items()]

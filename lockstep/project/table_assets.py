@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
@@ -18,9 +18,6 @@ from lockstep.project.keywords import known_keywords
 from lockstep.project.sources import Source, misread
 from lockstep.suites.suites import SuiteJson, Suites
 
-if TYPE_CHECKING:
-    import great_expectations as gx
-
 
 @known_keywords
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class TableAssets:
     Attributes:
         table: Its type, a `Table` or an `Event`.
         source: The source of its rows: of all of them, or of a day's.
-        suite: Expectations on the rows of a delivery; none by default.
+        suite: Returns the ExpectationSuite of a delivery's rows; none by default.
         since: The first day, where the source has a delivery for each day; None where each has all
             rows. A day is read until a delivery came after its end.
         max_age: How old the newest row may be when rows are delivered; by default as old as the
@@ -39,7 +36,7 @@ class TableAssets:
 
     table: type[Table] | type[Event]
     source: Source
-    suite: Callable[[], gx.ExpectationSuite] | None = None
+    suite: Callable[[], Any] | None = None
     since: date | None = None
     max_age: timedelta | None = None
 

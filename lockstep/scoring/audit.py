@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
+from lockstep.artifacts.ledgers import RECORD, ledger_of
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import counted, one_line, verb
 from lockstep.errors import LockstepError
@@ -27,7 +28,6 @@ from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
-from lockstep.artifacts.ledgers import RECORD, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of

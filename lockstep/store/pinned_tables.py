@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import BlockedError
 from lockstep.store.attempts import StepRecord
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 
 _TABLES = "tables"

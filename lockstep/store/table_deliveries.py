@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.ingest import Ingested, check_decoding, check_readable
 from lockstep.checks.messages import Place
@@ -43,7 +44,6 @@ from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
 from lockstep.rules.row_rules import compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
-from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
 

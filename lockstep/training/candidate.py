@@ -5,9 +5,9 @@
     compute_training_set   compute the columns that need no fit
     fit_candidate          fit, evaluate on held-out rows, register, and check the version
 
-`train` carries out all of them. Each is recorded in the attempt of its run, and refuses to go on from
-a step that a check blocks or whose files are not as recorded. So they can also run one at a time,
-as Dagster's assets.
+`train` carries out all of them. Each is recorded in the attempt of its run, and refuses to go on
+from a step that a check blocks or whose files are not as recorded. So they can also run one at a
+time, as Dagster's assets.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def evaluate_holdout(
     fitted = pipeline.unfitted().fit(older)
     wanted = (*fitted.graph.served, *fitted.graph.labels)
     held_out = fitted.evaluate(held_out, wanted)
-    older = fitted.graph.evaluate(older, (*fitted.graph.model_free, *fitted.graph.labels))
+    older = fitted.evaluate(older, (*fitted.graph.model_free, *fitted.graph.labels))
     return Evaluation(
         held_out=held_out,
         fitted_on=int(np.sum(~newest)),

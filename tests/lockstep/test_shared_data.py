@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.lock import holder
 from lockstep.project.project import Project
 from lockstep.scoring.audit import audit, home_parts
-from lockstep.artifacts.lock import holder
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records

@@ -7,6 +7,7 @@ old and new, are a small table of their own, which is asked first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import FromTable

@@ -142,7 +142,8 @@ class TableRows:
         groups = np.unique(groups[groups >= 0])
         first, counts = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
         begins = np.cumsum(counts) - counts
-        return np.arange(counts.sum()) + np.repeat(first - begins, counts)
+        found: Ints = np.arange(counts.sum()) + np.repeat(first - begins, counts)
+        return found
 
     @cached_property
     def origins(self) -> Columns:

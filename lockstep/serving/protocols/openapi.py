@@ -432,7 +432,7 @@ _TRACES: dict[str, Schema] = {
         "A column: what it is, where it comes from, and its values, one a scored row.",
         {
             "column": _TEXT,
-            "role": {"enum": ["field", "feature", "model", "output"]},
+            "role": {"enum": ["field", "feature", "lookup", "window", "model", "output"]},
             "depth": {"type": "integer", "minimum": 0, "description": "Steps from the fields."},
             "inputs": {**_list(_TEXT), "description": "Columns that it is computed from."},
             "doc": _TEXT,

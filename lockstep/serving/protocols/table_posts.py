@@ -49,7 +49,9 @@ async def post(service: Service, scope: Scope, body: bytes) -> Response:
     table = read.tables.get(name) if read is not None else None
     if table is None:
         known = ", ".join(read.tables) if read is not None else "none"
-        raise UnknownError(f"Version {scorer.loaded.version} reads no such table; there is {known}.")
+        raise UnknownError(
+            f"Version {scorer.loaded.version} reads no such table; there is {known}."
+        )
     limits = service.limits
     reading = ReadOptions(
         table.ledger.schema.schema, limits.request_rows, longest_text=limits.longest_text

@@ -85,9 +85,7 @@ class Scorers:
     async def _load(self, stored: Stored, lease: Lease) -> Scorer:
         async with self._turn:
             log.info("version %s is being loaded", stored.version)
-            scorer = await asyncio.to_thread(
-                load, stored, strict=self._strict, tables=self._tables
-            )
+            scorer = await asyncio.to_thread(load, stored, strict=self._strict, tables=self._tables)
         scorer = replace(scorer.remembering(self._cached_rows), lease=lease)
         if not lease.holders:  # nobody waited for it
             scorer.loaded.unload()

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from lockstep.artifacts.ledger_tails import TailEnd, TailMark
 from lockstep.artifacts.ledgers import Added, Increment, Ledger, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
@@ -61,7 +62,8 @@ class ServedTable:
         self.rows = LayeredRows(base)
         increment = ledger.since(base.version)
         assert increment is not None, "it reads all"
-        self._mark, self._end = None, increment.end
+        self._mark: TailMark = increment.mark
+        self._end: TailEnd | None = increment.end
         self._take(increment)
 
     def look(self) -> LayeredRows:

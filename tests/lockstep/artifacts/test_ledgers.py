@@ -15,12 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from benchmarks._writes import carried_out, demanded, each_write
 from lockstep import Event, EventTime, Key, KnownTime, Table
+from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.errors import DamagedError, InputError, NotStoredError
-from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -316,7 +316,9 @@ def test_two_processes_add_rows_one_after_the_other(ledger: Ledger) -> None:
     from benchmarks._writes import start
 
     hours = range(6)
-    processes = [start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours]
+    processes = [
+        start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours
+    ]
     ended = [process.end() for process in processes]
     through = [one for one in ended if one.status == 0]
     assert all("Set the clock right" in one.error for one in ended if one.status)

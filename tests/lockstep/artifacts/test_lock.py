@@ -10,8 +10,8 @@ from socket import gethostname
 
 import pytest
 
-from lockstep.errors import LockedError
 from lockstep.artifacts.lock import holder, locked
+from lockstep.errors import LockedError
 
 
 @pytest.fixture

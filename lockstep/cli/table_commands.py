@@ -1,0 +1,113 @@
+"""Commands about tables: which rows look-ups and windows read, and taking in deliveries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import AsJson, PipelineName
+from lockstep.cli.ending import finish, interruption_told
+
+if TYPE_CHECKING:
+    from lockstep.project.declaration import PipelineAssets
+    from lockstep.project.table_assets import TableAssets
+
+
+def tables(
+    pipeline: PipelineName,
+    is_delivered: Annotated[
+        bool, typer.Option("--deliver", help="First take in a delivery of each table.")
+    ] = False,
+    days: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--day",
+            metavar="YYYY-MM-DD",
+            help="With --deliver: a day to read again, of each table that is delivered by day; "
+            "repeatable.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tables that look-ups and windows read, or take in a delivery of each."""
+    from lockstep.cli.console import say, show_json, show_table
+    from lockstep.cli.days import to_day
+    from lockstep.errors import LockstepError
+
+    declared = context.pipeline(pipeline)
+    if not declared.tables:
+        raise LockstepError(f"{declared.name} reads no table: it has no look-ups and windows.")
+    if days and not is_delivered:
+        raise LockstepError("--day goes with --deliver: it says which days to read again.")
+    if is_delivered:
+        _deliver(declared, [to_day(day).isoformat() for day in days or ()], as_json=as_json)
+        return
+    rows = [_described(declared, table) for table in declared.tables]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table([{name: str(value) for name, value in row.items()} for row in rows])
+        say(f"Take in a delivery of each: lockstep tables {declared.name} --deliver")
+
+
+def demand_delivered(declared: PipelineAssets, *, as_json: bool) -> None:
+    """Take in a delivery of each table, before something reads them; say so where one fails.
+
+    Raises:
+        typer.Exit: One does; with the exit status.
+    """
+    from lockstep.cli.console import say, show_checks
+
+    if not declared.tables:
+        return
+    report = context.deliver(declared)
+    if report.ok:
+        return
+    if not as_json:
+        say("Nothing is scored, since a table could not be taken in.")
+        show_checks(report.checks, dagster=context.dagster())
+    finish([report], {}, as_json)
+
+
+def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> None:
+    """Take in a delivery of each table, in a run, and show what came of them.
+
+    Raises:
+        typer.Exit: The run failed; with the exit status.
+    """
+    from lockstep.cli.console import say, show_checks
+
+    left = (
+        "what a delivery added is kept whole or not at all. Begin anew: lockstep tables "
+        f"{declared.name} --deliver"
+    )
+    with interruption_told(lambda: left):
+        report = context.deliver(declared, days)
+    if not as_json:
+        for table in declared.tables:
+            key = f"/tables/{table.name}"
+            if (rows := report.figure(key, "dagster/row_count")) is not None:
+                new, restated = (report.figure(key, name) or 0 for name in ("new", "restated"))
+                say(f"{table.name}: {rows:,} rows, {new:,} new, {restated:,} restated")
+        show_checks(report.checks, dagster=context.dagster())
+    finish([report], {}, as_json)
+
+
+def _described(declared: PipelineAssets, table: TableAssets) -> dict[str, Any]:
+    from lockstep.artifacts.ledgers import ledger_of
+    from lockstep.columns.plain import iso
+
+    ledger = ledger_of(context.home().data / declared.name, table.schema)
+    parts = ledger.parts()
+    newest = [part.newest for part in parts if part.newest is not None]
+    return {
+        "table": table.name,
+        "rows": sum(part.rows for part in parts),
+        "restated": sum(part.restated for part in parts),
+        "newest": iso(max(newest)) if newest else None,
+        "received": iso(parts[-1].received_at) if parts else None,
+        "version": parts[-1].version if parts else None,
+        "source": table.source.describe(),
+    }

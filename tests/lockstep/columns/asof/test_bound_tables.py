@@ -1,0 +1,289 @@
+"""Pipelines with look-ups and windows: from declaration to prediction, and through the checks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from lockstep import (
+    Asked,
+    EventTime,
+    Floats,
+    Ints,
+    Key,
+    Outcome,
+    Pipeline,
+    Record,
+    Texts,
+    Times,
+    feature,
+    label,
+    lookup,
+    model,
+    output,
+    window,
+)
+from lockstep.checks.pictures import divergence_picture
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.decode import decode
+from lockstep.errors import InputError
+from lockstep.parity.company import in_other_company
+from lockstep.parity.comparison import compare
+from lockstep.parity.locality import locality
+from lockstep.parity.profiles import Profile
+from lockstep.parity.scales import Scales
+
+from ..conftest import Build
+from .drawn import HOUR, STATIONS, Gauge, Passage
+
+
+class Reading(Record):
+    reading: Key[str]
+    at: EventTime
+    station: str | None
+    sensor: int
+
+
+class Level(Outcome):
+    truth: float
+
+
+@lookup(Gauge, within=timedelta(hours=30))
+def gauge(station: Texts, sensor: Ints, at: Times) -> Asked:
+    """The gauge as known."""
+    return Asked(station, sensor, as_of=at)
+
+
+@window(Passage, over=timedelta(hours=20), of="level", how=("count", "mean", "sum", "last"))
+def passed(station: Texts, sensor: Ints, at: Times) -> Asked:
+    """Passages of a day."""
+    return Asked(station, sensor, as_of=at)
+
+
+@feature
+def above(gauge_level: Floats, passed_mean: Floats) -> Floats:
+    return gauge_level - passed_mean
+
+
+@label
+def level(truth: Floats) -> Floats:
+    return truth
+
+
+@model(learns=level, uses=[gauge, "passed_count", above])
+def expected() -> Any:
+    return make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["gauge_note"]),
+            remainder="passthrough",
+        ),
+        HistGradientBoostingRegressor(max_iter=5, random_state=0),
+    )
+
+
+@lookup(Gauge)
+def gauge_of_model(station: Texts, sensor: Ints, at: Times, expected: Floats) -> Asked:
+    """A table may be asked by what a model predicts."""
+    return Asked(station, np.where(expected > 0, sensor, 3 - sensor), as_of=at)
+
+
+@output
+def rounded(expected: Floats) -> Floats:
+    return np.round(expected)
+
+
+def rows_of(table: Any, count: int, seed: int, *, late: bool) -> TableRows:
+    random = np.random.default_rng(seed)
+    made = {
+        "station": random.choice(np.array(STATIONS, dtype=object), count),
+        "sensor": random.integers(1, 3, count),
+        "at": random.integers(0, 200 * HOUR, count).astype("datetime64[us]"),
+        "level": np.where(random.random(count) < 0.1, np.nan, random.normal(size=count)),
+        "count": random.integers(0, 9, count),
+        "is_sound": random.integers(0, 2, count).astype(float),
+        "note": random.choice(np.array(["a", None], dtype=object), count),
+    }
+    schema = table.declaration()
+    kinds = schema.schema.kinds
+    columns = {name: made[name].astype(kind.dtype) for name, kind in kinds.items()}
+    delays = random.integers(0, 20 * HOUR, count).astype("timedelta64[us]")
+    return TableRows.of(schema, columns, columns["at"] + delays if late else None)
+
+
+RECORDS = [
+    {
+        "reading": f"{number}",
+        "at": datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * number),
+        "station": [*STATIONS, None, "nowhere"][number % 5],
+        "sensor": number % 3 + 1,
+        "truth": float(number % 7),
+    }
+    for number in range(400)
+]
+
+
+@pytest.fixture(params=[False, True], ids=["as declared", "late"])
+def pipeline(build: Build, request: pytest.FixtureRequest) -> Pipeline:
+    nodes = (gauge, passed, above, level, expected, gauge_of_model, rounded)
+    made = build(*nodes, record=Reading, outcome=Level)
+    return made.with_tables(
+        {
+            "gauge": rows_of(Gauge, 500, 0, late=request.param),
+            "passage": rows_of(Passage, 2_000, 1, late=request.param),
+        }
+    )
+
+
+@pytest.fixture
+def fitted(pipeline: Pipeline) -> Pipeline:
+    return pipeline.fit(RECORDS)
+
+
+def test_columns_of_tables_are_features_with_lineage_kinds_and_exactness(
+    pipeline: Pipeline,
+) -> None:
+    graph = pipeline.graph
+    own = (*gauge.gives, *passed.gives)
+
+    assert set(graph.features) == {*own, *gauge_of_model.gives, "above"}
+    assert set(graph.model_free) == {*own, "above"}
+    assert graph.nodes["expected"].inputs == (*gauge.gives, "passed_count", "above")
+    assert graph.lineage("above") == {"station", "sensor", "at"}
+    assert all(graph.ulps(name) == 0 for name in own)
+    assert list(pipeline.tables) == ["gauge", "passage"]
+    assert {name: graph.kind(name) for name in own} == {**gauge.gives, **passed.gives}
+
+
+def test_one_record_is_computed_as_among_others(fitted: Pipeline) -> None:
+    whole = fitted.trace(RECORDS).columns
+
+    assert np.isfinite(whole["gauge_level"]).mean() > 0.3
+    assert whole["passed_count"].max() > 5
+    for place in range(0, len(RECORDS), 7):
+        alone = fitted.trace([RECORDS[place]]).columns
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values, whole[name][place : place + 1])
+
+
+def test_a_refit_and_compiled_models_keep_the_tables(fitted: Pipeline) -> None:
+    again = fitted.unfitted().fit(RECORDS)
+    assert again.predict(RECORDS).equals(fitted.predict(RECORDS))
+    compiled = Compiled.of(fitted)
+    assert compiled.models == ("expected",)
+    assert compiled.pipeline.predict(RECORDS).equals(fitted.predict(RECORDS))
+
+
+def test_without_its_rows_a_pipeline_says_what_to_do(build: Build) -> None:
+    unbound = build(gauge, level, record=Reading, outcome=Level)
+    with pytest.raises(InputError, match=r"Lookup gauge .* with_tables.*lockstep tables"):
+        unbound.trace(RECORDS)
+
+
+def test_columns_that_are_given_are_taken_as_they_are(fitted: Pipeline) -> None:
+    columns = decode(RECORDS, fitted.record_schema).columns
+    given = columns | {"gauge_level": np.full(len(RECORDS), 7.0)}
+
+    found = fitted.evaluate(given, ("gauge_level", "gauge_age"))
+
+    assert set(found["gauge_level"].tolist()) == {7.0}
+    assert np.array_equal(
+        found["gauge_age"], fitted.evaluate(columns, ("gauge_age",))["gauge_age"], equal_nan=True
+    )
+
+
+def test_they_are_row_local_and_the_same_in_other_company(fitted: Pipeline) -> None:
+    columns = decode(RECORDS, fitted.joint_schema).columns
+
+    report = locality(fitted, columns)
+    assert report.ok, report.summary
+    company = in_other_company(fitted, fitted.evaluate(columns))
+    assert company.ok, company.summary
+    own = {*gauge.gives, *passed.gives, *gauge_of_model.gives}
+    assert own <= {column.column for column in report.compared}
+    assert own <= {column.column for column in company.compared}
+
+
+@lookup(Gauge)
+def upside_down(station: Texts, sensor: Ints, at: Times) -> Asked:
+    return Asked(station, sensor, as_of=at[::-1])
+
+
+@lookup(Gauge)
+def as_of_now(station: Texts, sensor: Ints, at: Times) -> Asked:
+    now = np.datetime64("now").astype("datetime64[us]")
+    return Asked(station, sensor, as_of=np.full(len(at), now))
+
+
+@window(Passage, over=timedelta(hours=20))
+def by_chance(station: Texts, sensor: Ints, at: Times) -> Asked:
+    drawn = np.random.randint(0, 9, len(at))  # noqa: NPY002
+    return Asked(station, sensor, as_of=at - drawn * np.timedelta64(20, "h"))
+
+
+@pytest.mark.parametrize(
+    ("node", "what"),
+    [(upside_down, "differ"), (as_of_now, "reads the clock"), (by_chance, "differ")],
+)
+def test_a_function_that_asks_for_other_rows_or_times_is_found(
+    build: Build, node: FromTable, what: str
+) -> None:
+    made = build(node, record=Reading).with_tables(
+        {
+            "gauge": rows_of(Gauge, 500, 0, late=False),
+            "passage": rows_of(Passage, 2_000, 1, late=False),
+        }
+    )
+    report = locality(made, decode(RECORDS, made.record_schema).columns)
+
+    assert not report.ok
+    assert what in report.summary
+    assert report.first is not None
+    assert report.first.column in node.gives
+    assert report.first.role == node.role
+
+
+def test_another_version_of_a_table_is_found_where_it_is_read(fitted: Pipeline) -> None:
+    other = rows_of(Gauge, 500, 5, late=False)
+    grown = fitted.with_tables(
+        {"gauge": other, "passage": rows_of(Passage, 2_000, 1, late=False)}
+    ).bind({"passed": fitted.bound["passed"]})
+
+    before, after = fitted.trace(RECORDS), grown.trace(RECORDS)
+    first = compare(before, after, fitted.graph, scales=Scales()).first
+
+    assert first is not None
+    assert (first.column, first.role) == ("gauge_level", "lookup")
+    assert first.origin is not None
+    assert first.origin.function.endswith("gauge")
+    values = {name: (before.columns[name][0], after.columns[name][0]) for name in before.columns}
+    drawn = divergence_picture(fitted.graph, first, values, ("before", "after"), "0")
+    assert ">gauge_level<" in drawn
+    assert ">above<" in drawn
+
+
+def test_profiles_have_their_columns(fitted: Pipeline) -> None:
+    columns = fitted.trace(RECORDS).columns
+    kinds = {name: fitted.graph.kind(name) for name in fitted.graph.features}
+
+    profile = Profile.of(columns, kinds)
+
+    assert profile.columns["passed_count"].holds == "numbers"
+    assert profile.columns["gauge_note"].holds == "categories"
+
+
+def test_all_nodes_that_read_tables_are_found_by_their_type(pipeline: Pipeline) -> None:
+    nodes = pipeline.graph.columns.values()
+    assert {node.name for node in nodes if isinstance(node, FromTable)} == {
+        "gauge",
+        "passed",
+        "gauge_of_model",
+    }

@@ -1,0 +1,349 @@
+"""Look-ups: against a plain loop, a database and pandas; the same alone and in company."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
+from lockstep.columns.asof.latest import latest
+from lockstep.columns.asof.readers import LookupReader, reader
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.kinds import Columns
+
+from .drawn import (
+    HOUR,
+    Gauge,
+    a_lookup,
+    assert_alike_in_every_company,
+    each_row,
+    moments,
+    questions,
+    rows_of,
+    seen,
+    tables,
+)
+
+GAUGE = Gauge.declaration()
+WITHIN = st.none() | st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
+
+
+@given(tables(GAUGE), questions(), WITHIN, st.randoms())
+def test_a_look_up_finds_what_a_plain_loop_finds_in_every_company(
+    table: Any, asked: Columns, within: timedelta | None, random: Any
+) -> None:
+    read = reader(a_lookup(within), rows_of(GAUGE, table))
+    everything = each_row(GAUGE, *table)
+
+    found = read(asked)
+
+    for place, (station, sensor, time) in enumerate(zip(*asked.values(), strict=True)):
+        rows = seen(everything, station, sensor, time, None)
+        row = rows[-1] if rows else None
+        now = time.astype(np.int64)
+        if (
+            row is not None
+            and within is not None
+            and now - row["valid"] > within.total_seconds() * 1e6
+        ):
+            row = None
+        for name in GAUGE.values:
+            value = found[f"asked_{name}"][place]
+            wanted = None if row is None else row[name]
+            if isinstance(value, float):
+                assert np.array_equal(value, np.nan if wanted is None else wanted, equal_nan=True)
+            else:
+                assert value == wanted
+        age = np.nan if row is None else (now - row["valid"]) / 1e6
+        assert np.array_equal(found["asked_age"][place], age, equal_nan=True)
+    order = list(range(len(asked["at"]))) * 2
+    random.shuffle(order)
+    assert_alike_in_every_company(read, asked, found, order)
+
+
+@given(tables(GAUGE), questions(), st.randoms())
+def test_the_order_in_which_rows_come_does_not_matter(
+    table: Any, asked: Columns, random: Any
+) -> None:
+    columns, known = table
+    order = list(range(len(columns["at"])))
+    random.shuffle(order)
+    shuffled = {name: array[order] for name, array in columns.items()}
+    first = TableRows.of(GAUGE, columns, known)
+    second = TableRows.of(GAUGE, shuffled, known if known is None else known[order])
+
+    assert first.digests.tolist() == second.digests.tolist()
+    assert first.known.tolist() == second.known.tolist()
+    assert (
+        reader(a_lookup(), first).found(asked).tolist()
+        == reader(a_lookup(), second).found(asked).tolist()
+    )
+
+
+@given(tables(GAUGE), questions())
+def test_rows_that_are_not_known_may_be_taken_away(table: Any, asked: Columns) -> None:
+    columns, known = table
+    rows = TableRows.of(GAUGE, columns, known)
+    whole = reader(a_lookup(), rows)(asked)
+
+    for place, time in enumerate(asked["at"]):
+        was_known = rows.known <= time.astype(np.int64)
+        past = {name: array[was_known] for name, array in rows.columns.items()}
+        alone = TableRows.of(GAUGE, past, rows.known[was_known].view("datetime64[us]"))
+        one = {name: array[place : place + 1] for name, array in asked.items()}
+        for name, value in reader(a_lookup(), alone)(one).items():
+            np.testing.assert_array_equal(value, whole[name][place : place + 1])
+
+
+@given(tables(GAUGE), questions(), st.lists(st.integers(0, 12), min_size=12, max_size=12))
+def test_a_row_has_to_be_known_by_a_time_that_may_be_another(
+    table: Any, asked: Columns, hours: list[int]
+) -> None:
+    rows = rows_of(GAUGE, table)
+    by = moments([hour * HOUR for hour in hours])[: len(asked["at"])]
+    groups = rows.index.groups_of([asked["station"], asked["sensor"]])
+
+    found = latest(rows, groups, asked["at"], by)
+
+    for place, group in enumerate(groups.tolist()):
+        time, deadline = asked["at"][place], by[place].astype(np.int64)
+        candidates = (
+            [
+                row
+                for row in range(rows.starts[group], rows.starts[group + 1])
+                if not np.isnat(time)
+                if rows.valid[row] <= time.astype(np.int64) and rows.known[row] <= deadline
+            ]
+            if group >= 0
+            else []
+        )
+        assert found[place] == max(candidates, default=-1)
+
+
+@given(tables(GAUGE, most=25), questions())
+def test_a_database_finds_the_same_rows(table: Any, asked: Columns) -> None:
+    rows = rows_of(GAUGE, table)
+    found = reader(a_lookup(), rows).found(asked)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE gauge (place, station, sensor, valid, known)")
+        database.executemany(
+            "INSERT INTO gauge VALUES (?, ?, ?, ?, ?)",
+            zip(
+                range(len(rows)),
+                rows.columns["station"].tolist(),
+                rows.columns["sensor"].tolist(),
+                rows.valid.tolist(),
+                rows.known.tolist(),
+                strict=True,
+            ),
+        )
+        for place, (station, sensor, time) in enumerate(zip(*asked.values(), strict=True)):
+            now = None if np.isnat(time) else int(time.astype(np.int64))
+            answer = database.execute(
+                "SELECT place FROM gauge WHERE station = ?1 AND sensor = ?2 AND valid <= ?3 "
+                "AND known <= ?3 ORDER BY valid DESC, known DESC, place DESC LIMIT 1",
+                (station, None if np.isnan(sensor) else float(sensor), now),
+            ).fetchone()
+            assert found[place] == (-1 if answer is None else answer[0])
+
+
+def test_pandas_finds_the_same_rows_of_a_large_table() -> None:
+    random = np.random.default_rng(0)
+    at = random.choice(10_000, 3_000, replace=False) * 60_000_000
+    columns = {
+        "station": random.choice(np.array(["north", "south"], dtype=object), 3_000),
+        "sensor": np.ones(3_000, dtype=np.int64),
+        "at": at.astype("datetime64[us]"),
+        "level": random.normal(size=3_000),
+        "count": random.integers(0, 9, 3_000),
+        "is_sound": np.ones(3_000),
+        "note": np.full(3_000, None, dtype=object),
+    }
+    asked_at = np.sort(random.integers(0, 10_000 * 60_000_000, 5_000)).astype("datetime64[us]")
+    asked = {
+        "station": random.choice(np.array(["north", "south"], dtype=object), 5_000),
+        "sensor": np.ones(5_000, dtype=np.int64),
+        "at": asked_at,
+    }
+
+    found = reader(a_lookup(timedelta(hours=3)), TableRows.of(GAUGE, columns))(asked)
+
+    right = pd.DataFrame({"known": columns["at"] + np.timedelta64(1, "h"), **columns})
+    joined = pd.merge_asof(
+        pd.DataFrame(asked),
+        right.drop(columns=["at", "sensor"]).sort_values("known"),
+        left_on="at",
+        right_on="known",
+        by="station",
+        tolerance=pd.Timedelta(hours=2),  # the third passes until a row is known
+    )
+    np.testing.assert_array_equal(found["asked_level"], joined["level"].to_numpy())
+    assert 0 < np.isnan(found["asked_level"]).mean() < 1
+
+
+# Boundaries
+
+
+def one(at: int, station: str | None = "north", sensor: float = 1) -> Columns:
+    return {
+        "station": np.array([station], dtype=object),
+        "sensor": np.array([sensor]),
+        "at": moments([at]),
+    }
+
+
+def gauge(*rows: tuple[int, float], known: list[int] | None = None) -> TableRows:
+    count = len(rows)
+    columns = {
+        "station": np.array(["north"] * count, dtype=object),
+        "sensor": np.ones(count, dtype=np.int64),
+        "at": moments([at for at, _ in rows]),
+        "level": np.array([level for _, level in rows], dtype=np.float64),
+        "count": np.zeros(count, dtype=np.int64),
+        "is_sound": np.ones(count),
+        "note": np.full(count, None, dtype=object),
+    }
+    return TableRows.of(GAUGE, columns, None if known is None else moments(known))
+
+
+def level(rows: TableRows, at: int, within: timedelta | None = None) -> float:
+    found = reader(a_lookup(within), rows)(one(at))
+    return float(found["asked_level"][0])
+
+
+def test_a_row_is_found_from_the_microsecond_at_which_it_is_known() -> None:
+    rows = gauge((0, 5.0))
+    assert np.isnan(level(rows, HOUR - 1))
+    assert level(rows, HOUR) == 5.0
+
+
+def test_a_row_is_found_until_it_is_too_old_to_the_microsecond() -> None:
+    rows = gauge((0, 5.0))
+    assert level(rows, 3 * HOUR, timedelta(hours=3)) == 5.0
+    assert np.isnan(level(rows, 3 * HOUR + 1, timedelta(hours=3)))
+
+
+def test_a_restated_row_counts_from_when_the_correction_was_known() -> None:
+    rows = gauge((0, 5.0), (0, 6.0), known=[HOUR, 4 * HOUR])
+    assert level(rows, 3 * HOUR) == 5.0
+    assert level(rows, 4 * HOUR) == 6.0
+
+
+def test_a_late_row_does_not_hide_those_before_it() -> None:
+    rows = gauge((0, 5.0), (HOUR, 6.0), known=[HOUR, 9 * HOUR])
+    assert level(rows, 3 * HOUR) == 5.0
+    assert level(rows, 9 * HOUR) == 6.0
+
+
+def test_a_row_that_is_restated_to_what_it_was_counts_again() -> None:
+    rows = gauge((0, 5.0), (0, 6.0), (0, 5.0), known=[HOUR, 2 * HOUR, 3 * HOUR])
+    assert [level(rows, hour * HOUR) for hour in (1, 2, 3)] == [5.0, 6.0, 5.0]
+
+
+def test_a_row_that_was_delivered_twice_is_one_row() -> None:
+    assert len(gauge((0, 5.0), (0, 5.0), known=[HOUR, HOUR])) == 1
+
+
+def test_many_late_rows_are_passed_in_few_steps() -> None:
+    count = 50_000
+    rows = gauge(
+        *((number, float(number)) for number in range(count)), known=[0, *[count * 2] * (count - 1)]
+    )
+    assert level(rows, count) == 0.0
+    assert rows.known_earlier[-1] == 0
+
+
+def test_an_empty_table_gives_missing_values_of_the_declared_kinds() -> None:
+    found = reader(a_lookup(), gauge())(
+        {name: np.repeat(array, 2) for name, array in one(5).items()}
+    )
+    assert {name: str(array.dtype) for name, array in found.items()} == {
+        "asked_level": "float64",
+        "asked_count": "float64",
+        "asked_is_sound": "float64",
+        "asked_note": "object",
+        "asked_age": "float64",
+    }
+    assert all(pd.isna(array).all() for array in found.values())
+
+
+@given(st.sampled_from([1.5, np.nan, np.inf, -np.inf, 2.0**63, -(2.0**63), 2.0**53]))
+def test_a_number_that_is_no_key_finds_nothing(sensor: float) -> None:
+    read = reader(a_lookup(), gauge((0, 5.0)))
+    alone = read(one(HOUR, sensor=sensor))
+    both = read({name: np.repeat(array, 2) for name, array in one(HOUR, sensor=sensor).items()})
+    assert np.isnan(alone["asked_level"]).all()
+    assert np.isnan(both["asked_level"]).all()
+
+
+# Other tables
+
+
+class Notice(Table):
+    place: Key[int]
+    since: EventTime
+    told_at: KnownTime
+    text: str
+
+
+class Plane(Table, static=True):
+    tail: Key[str]
+    seats: int
+    built: int | None
+
+
+def test_a_field_may_say_when_a_row_became_known_and_is_no_value() -> None:
+    @lookup(Notice)
+    def notice(place: Ints, at: Times) -> Asked:
+        return Asked(place, as_of=at)
+
+    schema = Notice.declaration()
+    columns = {
+        "place": np.array([2**60 + 1, 2**60 + 1, 7]),
+        "since": moments([0, HOUR, 0]),
+        "told_at": moments([2 * HOUR, HOUR, 0]),
+        "text": np.array(["old", "new", "other"], dtype=object),
+    }
+    read = reader(notice, TableRows.of(schema, columns))
+    asked = {
+        "place": np.array([2**60 + 1, 2**60 + 1, 2**60]),
+        "at": moments([HOUR, HOUR - 1, HOUR]),
+    }
+
+    assert read(asked)["notice_text"].tolist() == ["new", None, None]
+    assert list(notice.gives) == ["notice_text", "notice_age"]
+
+
+def test_a_static_table_is_looked_up_by_key_and_its_last_row_counts() -> None:
+    @lookup(Plane)
+    def plane(tail: Texts) -> Asked:
+        return Asked(tail)
+
+    columns = {
+        "tail": np.array(["N1", "N2", "N1"], dtype=object),
+        "seats": np.array([10, 20, 11]),
+        "built": np.array([1990.0, np.nan, 1990.0]),
+    }
+    rows = TableRows.of(Plane.declaration(), columns, moments([0, 0, 1]))
+    read = reader(plane, rows)
+    tails = np.array(["N1", "N2", "N3", None], dtype=object)
+
+    found = read({"tail": tails})
+
+    np.testing.assert_array_equal(found["plane_seats"], [11, 20, np.nan, np.nan])
+    np.testing.assert_array_equal(found["plane_built"], [1990, np.nan, np.nan, np.nan])
+    assert list(found) == ["plane_seats", "plane_built"]
+    for place in range(4):
+        alone = read({"tail": tails[place : place + 1]})
+        np.testing.assert_array_equal(alone["plane_seats"], found["plane_seats"][place : place + 1])
+
+
+def test_a_reader_is_that_of_its_node() -> None:
+    assert isinstance(reader(a_lookup(), gauge()), LookupReader)

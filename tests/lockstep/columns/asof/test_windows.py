@@ -1,0 +1,171 @@
+"""Windows: against a plain loop, and the same to the last bit alone and in company."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.asof.windows import HOW
+from lockstep.columns.kinds import Columns
+
+from .drawn import (
+    HOUR,
+    Passage,
+    a_window,
+    assert_alike_in_every_company,
+    bits,
+    each_row,
+    moments,
+    questions,
+    rows_of,
+    seen,
+    tables,
+    taken,
+)
+
+PASSAGE = Passage.declaration()
+OVER = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
+
+
+def plain(how: str, values: list[Any]) -> Any:
+    """What values come to, one after the other."""
+    if how == "count":
+        return len(values)
+    if not values:
+        return None
+    if how in ("last", "distinct"):
+        return values[-1] if how == "last" else len(set(values))
+    numbers = np.array([*map(float, values)]) + 0.0
+    total = np.add.reduceat(numbers, [0])[0]
+    return {
+        "sum": total,
+        "mean": total / len(values),
+        "min": min(numbers),
+        "max": max(numbers),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    ("of", "how"), [("level", HOW), ("is_sound", HOW), ("note", ("last", "distinct", "count"))]
+)
+@given(table=tables(PASSAGE), asked=questions(), over=OVER, random=st.randoms())
+def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
+    of: str, how: tuple[str, ...], table: Any, asked: Columns, over: timedelta, random: Any
+) -> None:
+    read = reader(a_window(over, of, how), rows_of(PASSAGE, table))
+    everything = each_row(PASSAGE, *table)
+
+    with np.errstate(all="ignore"):
+        found = read(asked)
+        for place, (station, sensor, time) in enumerate(zip(*asked.values(), strict=True)):
+            rows = seen(everything, station, sensor, time, int(over.total_seconds() * 1e6))
+            values = [row[of] for row in rows if row[of] is not None and row[of] == row[of]]
+            for name in how:
+                value, wanted = found[f"asked_{name}"][place], plain(name, values)
+                if isinstance(value, str) or value is None:
+                    assert value == wanted
+                else:
+                    assert np.array_equal(
+                        value, np.nan if wanted is None else wanted, equal_nan=True
+                    )
+        order = list(range(len(asked["at"]))) * 2
+        random.shuffle(order)
+        assert_alike_in_every_company(read, asked, found, order)
+
+
+@given(table=tables(PASSAGE), asked=questions(), over=OVER)
+def test_rows_are_counted_without_a_field(table: Any, asked: Columns, over: timedelta) -> None:
+    found = reader(a_window(over, None, ["count"]), rows_of(PASSAGE, table))(asked)["asked_count"]
+
+    everything = each_row(PASSAGE, *table)
+    span = int(over.total_seconds() * 1e6)
+    assert found.tolist() == [
+        len(seen(everything, *one, span)) for one in zip(*asked.values(), strict=True)
+    ]
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_sums_of_long_windows_are_the_same_to_the_bit_in_every_company(late: bool) -> None:
+    random = np.random.default_rng(1)
+    count = 60_000
+    columns = {
+        "station": random.choice(np.array(["north", "south"], dtype=object), count),
+        "sensor": np.ones(count, dtype=np.int64),
+        "at": random.integers(0, 100 * HOUR, count).astype("datetime64[us]"),
+        "level": random.normal(size=count) * 10.0 ** random.integers(-9, 9, count),
+        "note": random.choice(np.array(["a", "b", None], dtype=object), count),
+        "is_sound": np.ones(count, dtype=bool),
+    }
+    columns["level"][::17] = np.nan
+    delays = random.integers(0, 30 * HOUR, count).astype("timedelta64[us]")
+    rows = TableRows.of(PASSAGE, columns, columns["at"] + delays if late else None)
+    asked = {
+        "station": random.choice(np.array(["north", "south"], dtype=object), 300),
+        "sensor": np.ones(300, dtype=np.int64),
+        "at": random.integers(0, 100 * HOUR, 300).astype("datetime64[us]"),
+    }
+    read = reader(a_window(timedelta(hours=50), "level", HOW), rows)
+
+    whole = read(asked)
+
+    assert whole["asked_count"].max() > 8_192  # more than NumPy has in one buffer
+    assert_alike_in_every_company(read, asked, whole, random.permutation(300).tolist())
+    for size in (2, 3, 150):
+        for start in range(0, 300 - size, size * 3):
+            some = slice(start, start + size)
+            assert bits(read(taken(asked, some))) == bits(taken(whole, some))
+
+
+# Boundaries
+
+
+def passages(*at: int) -> TableRows:
+    count = len(at)
+    columns = {
+        "station": np.array(["north"] * count, dtype=object),
+        "sensor": np.ones(count, dtype=np.int64),
+        "at": moments(at),
+        "level": np.arange(count, dtype=np.float64),
+        "note": np.full(count, None, dtype=object),
+        "is_sound": np.ones(count, dtype=bool),
+    }
+    return TableRows.of(PASSAGE, columns)
+
+
+def count_at(rows: TableRows, at: int, over: timedelta) -> int:
+    asked = {
+        "station": np.array(["north"], dtype=object),
+        "sensor": np.ones(1),
+        "at": moments([at]),
+    }
+    return int(reader(a_window(over, None, ["count"]), rows)(asked)["asked_count"][0])
+
+
+def test_a_window_begins_after_its_first_microsecond_and_ends_with_its_last() -> None:
+    rows = passages(10 * HOUR)
+    over = timedelta(hours=5)
+    assert count_at(rows, 11 * HOUR - 1, over) == 0  # it is known after an hour
+    assert count_at(rows, 11 * HOUR, over) == 1
+    assert count_at(rows, 15 * HOUR - 1, over) == 1
+    assert count_at(rows, 15 * HOUR, over) == 0
+
+
+def test_a_window_shorter_than_rows_take_to_be_known_is_empty() -> None:
+    rows = passages(10 * HOUR)
+    for at in (10 * HOUR, 10 * HOUR + 1, 11 * HOUR):
+        assert count_at(rows, at, timedelta(minutes=30)) == 0
+
+
+def test_events_that_are_alike_count_once_and_others_at_the_same_time_all() -> None:
+    rows = passages(HOUR, HOUR, HOUR)  # their levels differ
+    again = TableRows.of(PASSAGE, {name: np.tile(array, 2) for name, array in rows.columns.items()})
+    assert len(again) == 3
+    assert count_at(again, 2 * HOUR, timedelta(hours=5)) == 3
