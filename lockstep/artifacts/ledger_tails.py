@@ -195,11 +195,10 @@ class Tail:
         )
         version = _after(end.version, body)
         line = body[:-1] + _VERSION + version.encode() + b'"}\n'
-        with self.path.open("rb+", buffering=0) as file:
+        with self.path.open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 file.truncate(end.size)
-                file.seek(end.size)
                 left = memoryview(line)
                 while left:
                     left = left[file.write(left) :]
