@@ -19,12 +19,14 @@ from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
 from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.comparison import Comparison
     from lockstep.registry.registry import Registry
 
@@ -146,17 +148,18 @@ def trace_row(
     Raises:
         LockstepError: The partition has not been scored, or has no such row.
     """
-    attempt = _attempt(declared, Store(home.data / declared.name), partition, number)
+    store = Store(home.data / declared.name)
+    attempt = _attempt(declared, store, partition, number)
     is_scored = "scored.parquet" in attempt.files
     table = attempt.read("scored") if is_scored else None
     keys = _texts(table, declared.pipeline.key) if table is not None else []
     if table is not None and key in keys:
-        return _traced(declared, registry, attempt, table.slice(keys.index(key), 1), key)
+        return _traced(declared, registry, store, attempt, table.slice(keys.index(key), 1), key)
     aside = find_aside(attempt, key)
     if aside is None and not is_scored:
         aside = find_blocked(attempt, declared.pipeline.key, key)
     if aside is not None:
-        return _traced_aside(declared, registry, attempt, aside)
+        return _traced_aside(declared, registry, store, attempt, aside)
     if not is_scored:
         raise _not_scored(declared, partition, number)
     raise LockstepError(
@@ -166,11 +169,16 @@ def trace_row(
 
 
 def _traced(
-    declared: PipelineAssets, registry: Registry, attempt: Attempt, row: pa.Table, key: str
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    attempt: Attempt,
+    row: pa.Table,
+    key: str,
 ) -> TracedRow:
     from lockstep.parity.comparison import compare
 
-    loaded = load_scorer(registry, declared.name, attempt, "scored")
+    loaded = _scorer(declared, registry, store, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
@@ -193,14 +201,26 @@ def _traced(
     )
 
 
+def _scorer(
+    declared: PipelineAssets, registry: Registry, store: Store, attempt: Attempt, step: str
+) -> LoadedVersion:
+    """The version that carried out a step, reading the tables that it read then."""
+    tables = PinnedTables.of(store, attempt.record.steps[step])
+    return load_scorer(registry, declared.name, attempt, step).with_tables(tables)
+
+
 def _traced_aside(
-    declared: PipelineAssets, registry: Registry, attempt: Attempt, aside: AsideRow
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    attempt: Attempt,
+    aside: AsideRow,
 ) -> TracedAside:
     version = attempt.record.steps[aside.step].version
     columns: Mapping[str, Any] = aside.record
     is_ingested = aside.step == "scored" or aside.fate == "blocked"
     if is_ingested and version is not None:
-        scorer = load_scorer(registry, declared.name, attempt, aside.step)
+        scorer = _scorer(declared, registry, store, attempt, aside.step)
         columns = _computed(scorer.pipeline, attempt, aside)
     roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
     return TracedAside(aside, attempt.number, version, columns, roles)
