@@ -259,6 +259,8 @@ def _after(version: str, body: bytes) -> str:
 
 def _values(array: Array) -> list[Any]:
     values: list[Any] = (array.view(np.int64) if array.dtype.kind == "M" else array).tolist()
+    if array.dtype.kind == "f" and np.isinf(array).any():  # JSON has no infinity
+        return [str(value) if abs(value) == np.inf else value for value in values]
     return values
 
 
