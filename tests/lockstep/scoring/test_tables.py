@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks._recorded import Recorded, results_of
+from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
@@ -21,7 +22,6 @@ from lockstep.project.pipelines import pipelines
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ingest_batch, score, score_batch
 from lockstep.scoring.work import Work
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import stream_records
