@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks._recorded import Recorded, results_of
+from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
@@ -21,7 +22,6 @@ from lockstep.project.pipelines import pipelines
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ingest_batch, score, score_batch
 from lockstep.scoring.work import Work
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import stream_records
@@ -71,9 +71,7 @@ def delivered(
 def version(
     tmp_path_factory: pytest.TempPathFactory, declared: PipelineAssets, delivered: Store
 ) -> LoadedVersion:
-    rows = [
-        {**need, "pieces": pieces(need)} for day in days(FIRST, SCORED) for need in needs(day)
-    ]
+    rows = [{**need, "pieces": pieces(need)} for day in days(FIRST, SCORED) for need in needs(day)]
     history = decode(rows, declared.pipeline.joint_schema).columns
     bound = PinnedTables.now(delivered, declared.pipeline).bind(declared.pipeline)
     folder = tmp_path_factory.mktemp("version") / "files"
