@@ -555,6 +555,11 @@ class RefusedRowsError(ServingError):
     Attributes:
         rejected: The rows with all their reasons.
         most_reasons: Reasons that a response gives, at most.
+
+    Args:
+        rejected: The rows.
+        total: Number of rows of the request.
+        todo: What its client may do.
     """
 
     most_reasons = 100
@@ -563,14 +568,19 @@ class RefusedRowsError(ServingError):
     compat_status = HTTPStatus.BAD_REQUEST
     code = "INVALID_PARAMETER_VALUE"
 
-    def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
+    def __init__(
+        self,
+        rejected: Sequence[Rejected],
+        total: int,
+        todo: str = "Correct them, or ask with ?on_invalid=quarantine to score the others.",
+    ) -> None:
         are = "is" if len(rejected) == 1 else "are"
         reasons = sum(len(row.reasons) for row in rejected)
         first = f"the first {self.most_reasons} of {reasons:,} reasons"
         which = "every reason" if reasons <= self.most_reasons else first
         super().__init__(
             f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists {which} by row "
-            "and column. Correct them, or ask with ?on_invalid=quarantine to score the others."
+            f"and column. {todo}"
         )
         self.rejected = tuple(rejected)
 

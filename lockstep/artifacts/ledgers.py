@@ -473,9 +473,7 @@ class Ledger:
             posted=posted,
         )
 
-    def _write(
-        self, parts: Sequence[Part], rows: Columns, versions: Sequence[str] = ()
-    ) -> Part:
+    def _write(self, parts: Sequence[Part], rows: Columns, versions: Sequence[str] = ()) -> Part:
         """Write a part; of rows that were posted, with the version that each made."""
         import pyarrow as pa
         from pyarrow import parquet

@@ -143,5 +143,6 @@ def _accepted(table: TableSchema, records: Sequence[Record]) -> Columns:
     refused = {rows[place]: reasons for place, reasons in refused.items()}
     rejected: Sequence[Rejected] = set_aside(decoded, refused, table.keys[0]).rejected
     if rejected:
-        raise RefusedRowsError(rejected, decoded.total)
+        todo = "No row is added: correct them, and post all of them again."
+        raise RefusedRowsError(rejected, decoded.total, todo)
     return decoded.columns

@@ -1,7 +1,7 @@
 """Ledgers: what is added, from when it is known, and which version of it is read."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,125 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from benchmarks._writes import carried_out, demanded, each_write
-from lockstep import Event, EventTime, Key, KnownTime, Table
 from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.errors import DamagedError, InputError, NotStoredError
+from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-class Stock(Table, known_after=timedelta(hours=2)):
-    """Pieces of an article in a depot."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    pieces: float | None
-
-
-class Told(Table):
-    """The same, told at some time."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    told_at: KnownTime
-    pieces: float | None
-
-
-class Place(Table, static=True):
-    """Where an article lies."""
-
-    depot: Key[str]
-    article: Key[int]
-    pieces: float | None
-
-
-class Sale(Event, known_after=timedelta(hours=2)):
-    """A sale."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    pieces: float | None
-
-
-Row = tuple[Any, ...]
-KINDS = (Stock, Told, Place, Sale)
-
-
-def columns_of(schema: TableSchema, rows: list[Row]) -> Columns:
-    names = schema.schema.names
-    records = [dict(zip(names, row, strict=True)) for row in rows]
-    return decode(records, schema.schema).columns
-
-
-def rows_of(schema: TableSchema, columns: Columns) -> list[Row]:
-    cells = zip(*(columns[name].tolist() for name in schema.schema.names), strict=True)
-    aware = [
-        tuple(cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell for cell in row)
-        for row in cells
-    ]
-    return [tuple(None if cell != cell else cell for cell in row) for row in aware]
-
-
-@dataclass(frozen=True)
-class Held:
-    """A row of the plain list, and when it is known."""
-
-    row: Row
-    known: datetime
-
-
-class Plain:
-    """The ledger as a list: what each delivery leaves, by loops."""
-
-    def __init__(self, schema: TableSchema) -> None:
-        self.schema, self.versions = schema, [[]]
-        names = schema.schema.names
-        self.at, self.told = ((names.index(n) if n else None) for n in (schema.valid, schema.known))
-        self.keys = [names.index(name) for name in schema.keys]
-
-    @property
-    def now(self) -> list[Held]:
-        return self.versions[-1]
-
-    def identity(self, row: Row) -> Row:
-        if self.schema.is_event:
-            return row
-        return tuple(row[i] for i in (*self.keys, self.at, self.told) if i is not None)
-
-    def contradict(self, rows: list[Row]) -> bool:
-        return len({self.identity(row) for row in rows}) < len(set(rows))
-
-    def add(self, rows: list[Row], received: datetime) -> tuple[int, int, int]:
-        """How many rows are new, restated, and repeated."""
-        held, counts = [*self.now], [0, 0, 0]
-        for row in dict.fromkeys(rows):
-            earlier = [one for one in held if self.identity(one.row) == self.identity(row)]
-            if earlier and earlier[-1].row == row:
-                continue
-            held.append(Held(row, self.known(row, len(earlier), received)))
-            counts[1 if earlier else 0] += 1
-        counts[2] = len(rows) - sum(counts)
-        if held != self.now:
-            self.versions.append(held)
-        return tuple(counts)
-
-    def known(self, row: Row, earlier: int, received: datetime) -> datetime:
-        if self.at is None:
-            return received
-        after = self.schema.known_after or timedelta()
-        declared = row[self.at if self.told is None else self.told] + after
-        declared += timedelta(microseconds=earlier)
-        return max(declared, received) if earlier else declared
 
 
 def in_order(rows: TableRows) -> Columns:
@@ -144,7 +35,7 @@ class LedgerMachine(RuleBasedStateMachine):
     """A ledger beside a plain list, over deliveries, kills, and a clock that is set back."""
 
     @initialize(kind=st.sampled_from(KINDS))
-    def begin(self, kind: type[Table]) -> None:
+    def begin(self, kind: type[Any]) -> None:
         self.folder = Path(mkdtemp())
         self.ledger = Ledger(self.folder / "ledger", kind.declaration())
         self.plain = Plain(self.ledger.schema)
@@ -491,9 +382,7 @@ def test_a_posting_on_a_full_disk_leaves_the_tail_as_it_was(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        ledger.tail.append(
-            stock(row(1.0, 2)), np.zeros(1, np.int64), BEGIN, ledger.tail.read().end
-        )
+        ledger.tail.append(stock(row(1.0, 2)), np.zeros(1, np.int64), BEGIN, ledger.tail.read().end)
     assert ledger.tail.path.read_bytes() == before
     assert ledger.version == version
 

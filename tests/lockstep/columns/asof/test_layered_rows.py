@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def layered(schema: TableSchema, columns: Columns, known: Times, cuts: list[int]
     ends = [*sorted(cut % (len(known) + 1) for cut in cuts), len(known)]
     base = TableRows.of(schema, taken(columns, slice(ends[0])), known[: ends[0]], "0")
     rows = LayeredRows(base)
-    for number, (first, end) in enumerate(zip(ends, ends[1:], strict=False), 1):
+    for number, (first, end) in enumerate(pairwise(ends), 1):
         part = slice(first, end)
         rows = rows.adding(taken(columns, part), known[part], str(number))
     return rows
