@@ -48,7 +48,8 @@ def tables(
     if as_json:
         show_json(rows)
     else:
-        show_table([{name: str(value) for name, value in row.items()} for row in rows])
+        shown = [{**row, "version": (row["version"] or "")[:12]} for row in rows]
+        show_table([{name: str(value or "") for name, value in row.items()} for row in shown])
         say(f"Take in a delivery of each: lockstep tables {declared.name} --deliver")
 
 
@@ -96,11 +97,10 @@ def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> Non
 
 
 def _described(declared: PipelineAssets, table: TableAssets) -> dict[str, Any]:
+    from lockstep.artifacts.ledgers import ledger_of
     from lockstep.columns.plain import iso
-    from lockstep.store.ledgers import ledger_of
-    from lockstep.store.parquet import Store
 
-    ledger = ledger_of(Store(context.home().data / declared.name), table.schema)
+    ledger = ledger_of(context.home().data / declared.name, table.schema)
     parts = ledger.parts()
     newest = [part.newest for part in parts if part.newest is not None]
     return {

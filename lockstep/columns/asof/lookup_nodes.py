@@ -18,6 +18,7 @@ from lockstep.columns.nodes import Bound, Function, Node
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.plans import settled
 from lockstep.columns.returned import described
+from lockstep.columns.schema import Field
 from lockstep.errors import DeclarationError, FunctionError, InputError
 
 _KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
@@ -46,6 +47,11 @@ class FromTable(Node):
         """Its columns and what each holds."""
 
     @property
+    @abstractmethod
+    def origins(self) -> Mapping[str, Kind]:
+        """What is told of the rows from which its columns are read, and what each holds."""
+
+    @property
     def stands_for(self) -> tuple[str, ...]:
         """All its columns."""
         return tuple(self.gives)
@@ -54,6 +60,15 @@ class FromTable(Node):
     def is_canonical(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def given_fields(self) -> tuple[Field, ...]:
+        """Its columns as fields of a record that has them already."""
+        declared = {Kind.FLOAT: "float", Kind.INT: "int", Kind.TEXT: "str", Kind.TIME: "datetime"}
+        return tuple(
+            Field(name, declared[kind], optional=kind is not Kind.INT)
+            for name, kind in self.gives.items()
+        )
 
     def compute(self, known: Columns, bound: Bound) -> Columns:
         """Read its columns from the rows of the table.
@@ -65,7 +80,8 @@ class FromTable(Node):
         if reader is None:
             raise InputError(
                 f"{self.title} has no rows of the table {self.table.name!r}: bind them by "
-                "with_tables(...) of its pipeline; `lockstep tables` lists what was delivered."
+                "with_tables(...) of its pipeline, whose ledger `lockstep tables` lists; or give "
+                f"{listed(self.gives)} with the record."
             )
         return reader(known)
 
@@ -175,6 +191,12 @@ class Lookup(FromTable):
         kinds = {f"{self.name}_{field}": table.optional_kind(field) for field in table.values}
         return kinds if table.static else {**kinds, f"{self.name}_age": Kind.FLOAT}
 
+    @cached_property
+    def origins(self) -> Mapping[str, Kind]:
+        """The digest of the row, 0 for none, from when it is valid, and since when known."""
+        kinds = {"digest": Kind.INT, "valid": Kind.TIME, "known": Kind.TIME}
+        return {f"{self.name}.{fact}": kind for fact, kind in kinds.items()}
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Window(FromTable):
@@ -194,6 +216,11 @@ class Window(FromTable):
     def gives(self) -> Mapping[str, Kind]:
         """A column for each reduction."""
         return {f"{self.name}_{how}": self._kind(how) for how in self.how}
+
+    @property
+    def origins(self) -> Mapping[str, Kind]:
+        """The number of rows in it, with a value or without."""
+        return {f"{self.name}.rows": Kind.INT}
 
     def _kind(self, how: str) -> Kind:
         if how == "count":

@@ -1,0 +1,180 @@
+"""Answered look-ups, made again: code and store by the same version, data by today's."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.lookup_checks import check_lookup_hindsight, check_lookup_replay
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import NotStoredError
+from lockstep.parity.lookup_hindsight import ServedLookups, look_up_again
+from tests.fixtures.looked_up import (
+    GAUGE,
+    PASSAGE,
+    gauge_of,
+    passed_of,
+    pipeline_of,
+    readings,
+    table,
+)
+from tests.lockstep.columns.asof.drawn import bits
+
+THEN = [("north", 0, 0.5), ("north", 2, 2.5), ("north", 5, 5.5), ("south", 1, 9.5)]
+ASKED = readings(("north", 4), ("south", 4), ("west", 4), ("north", 30))
+PIPELINE = pipeline_of(gauge_of(), passed_of())
+VERSIONS = {"gauge": "v", "passage": "v"}
+
+
+def tables(rows: list[Any], known: Any = (), version: str = "v") -> dict[str, TableRows]:
+    return {
+        "gauge": table(GAUGE, rows, known, version),
+        "passage": table(PASSAGE, rows, known, version),
+    }
+
+
+def served(rows: Columns = ASKED, then: list[Any] = THEN) -> ServedLookups:
+    """What a server read for readings."""
+    read = PIPELINE.with_tables(tables(then)).readers.values()
+    told = [each.origins(*each.node.asked(rows)) for each in read]
+    return ServedLookups(
+        keys=rows["reading"],
+        fields=rows,
+        origins={name: array for origins in told for name, array in origins.items()},
+        versions=[VERSIONS],
+        answered_with=np.zeros(len(rows["reading"]), dtype=np.int64),
+    )
+
+
+def replayed(given: ServedLookups, pipeline: Pipeline = PIPELINE, at: Any = None) -> CheckResult:
+    """The result of making the look-ups again by the tables as they were."""
+    return check_lookup_replay(look_up_again(pipeline, given, at or rows_at), pipeline, given)
+
+
+def rows_at(versions: Mapping[str, str]) -> dict[str, TableRows]:
+    assert versions == VERSIONS
+    return tables(THEN)
+
+
+def hindsight(rows: list[Any], known: Any = ()) -> CheckResult:
+    return check_lookup_hindsight(PIPELINE, served(), rows_at, tables(rows, known, "w"))
+
+
+def causes(result: CheckResult) -> list[tuple[Any, ...]]:
+    return [(row["record"], row["read by"], row["cause"]) for row in result.table]
+
+
+def test_the_same_tables_give_what_was_served() -> None:
+    result = replayed(served())
+    assert result.passed
+    assert (result.numbers["rows"], result.numbers["columns"]) == (4, 11)
+    assert hindsight(THEN).passed
+    again = look_up_again(PIPELINE, served(), rows_at)
+    bound = PIPELINE.with_tables(tables(THEN))
+    assert bits(again.columns) == bits(
+        {name: bound.evaluate(ASKED)[name] for name in again.columns}
+    )
+
+
+def test_a_rule_that_has_changed_is_told_by_the_replay() -> None:
+    other = pipeline_of(gauge_of(within=timedelta(hours=2)), passed_of())
+    result = replayed(served(), other)
+    assert (result.is_error, result.column, result.keys) == (True, "gauge_level", ("r1",))
+    assert "reads other rows for 1 of 4 rows than the server did" in result.summary
+    assert result.where.startswith("fixtures/looked_up.py:")
+
+
+@pytest.mark.parametrize("fact", ["gauge.digest", "gauge.known", "passed.rows"])
+def test_other_rows_than_the_tables_hold_are_told_by_the_replay_alone(fact: str) -> None:
+    given = served()
+    told = given.origins[fact].copy()
+    told[1] += 1
+    wrong = replace(given, origins={**given.origins, fact: told})
+    assert replayed(wrong).is_error
+    result = check_lookup_hindsight(PIPELINE, wrong, rows_at, tables(THEN))
+    assert [row["cause"] for row in result.table] == (["gone"] if fact == "gauge.digest" else [])
+
+
+def test_rows_are_replayed_by_the_version_that_answered_each() -> None:
+    asked = readings(("north", 4), ("north", 4))
+    new, old = served(asked), served(asked, THEN[:1])
+    mixed = replace(
+        new,
+        origins={
+            name: np.append(array[:1], old.origins[name][1:]) for name, array in new.origins.items()
+        },
+        versions=[{**VERSIONS, "gauge": "older"}, VERSIONS],
+        answered_with=np.array([1, 0]),
+    )
+
+    def at(versions: Mapping[str, str]) -> dict[str, TableRows]:
+        return tables(THEN if versions == VERSIONS else THEN[:1])
+
+    assert replayed(mixed, at=at).passed
+    assert not replayed(replace(mixed, answered_with=np.array([0, 1])), at=at).passed
+
+
+def test_a_late_row_is_told() -> None:
+    result = hindsight([*THEN, ("south", 2, 7.5)])
+    assert (result.passed, result.severity) == (False, "WARN")
+    assert causes(result) == [("r1", "gauge", "late"), ("r1", "passed", "late")]
+    assert result.numbers == {"rows": 4, "late": 2, "restated": 0, "backdated": 0, "gone": 0}
+    assert result.summary == (
+        "1 of 4 rows would be looked up otherwise by what is known today, for rows of tables that "
+        "were 2 late (gauge south 1 1970-01-01T02:00:00Z, passage south 1 1970-01-01T02:00:00Z)."
+    )
+
+
+def test_the_first_row_of_a_key_is_late() -> None:
+    assert causes(hindsight([*THEN, ("west", 2, 7.5)])) == [
+        ("r2", "gauge", "late"),
+        ("r2", "passed", "late"),
+    ]
+
+
+def test_a_row_behind_others_of_its_key_is_backdated() -> None:
+    result = hindsight([*THEN, ("north", 2.5, 7.5)])
+    assert causes(result) == [("r0", "gauge", "backdated"), ("r0", "passed", "backdated")]
+
+
+def test_a_row_in_the_place_of_another_is_restated() -> None:
+    """Of a window, both rows count: two events may share a key and time."""
+    result = hindsight([*THEN, ("south", 1, 1.5)], [*(1, 3, 6, 2), 2.5])
+    assert causes(result) == [("r1", "gauge", "restated"), ("r1", "passed", "late")]
+
+
+def test_a_row_that_is_there_no_longer_is_gone() -> None:
+    result = hindsight(THEN[:3])
+    assert causes(result) == [("r1", "gauge", "gone"), ("r1", "passed", "gone")]
+    assert result.numbers["gone"] == 2
+
+
+def test_a_row_that_is_not_known_by_then_changes_nothing() -> None:
+    assert hindsight([*THEN, ("south", 3.5, 7.5)]).passed
+
+
+def test_without_the_version_that_answered_look_ups_are_judged_by_their_digests() -> None:
+    def nothing(versions: Mapping[str, str]) -> dict[str, TableRows]:
+        raise NotStoredError("The ledger of gauge has no version v.")
+
+    result = check_lookup_hindsight(PIPELINE, served(), nothing, tables(THEN[:3]))
+    assert causes(result) == [("r1", "gauge", "gone")]
+    assert set(result.unjudged) == set(PIPELINE.graph.nodes["passed"].gives)
+    with pytest.raises(NotStoredError):
+        look_up_again(PIPELINE, served(), nothing)
+
+
+def test_look_ups_by_fields_that_were_not_logged_are_not_judged() -> None:
+    given = replace(served(), redacted={"station": "logged as a hash alone"}, origins={})
+    for result in (
+        replayed(given),
+        check_lookup_hindsight(PIPELINE, given, rows_at, tables(THEN)),
+    ):
+        assert not result.judged
+        assert result.unjudged["gauge_level"] == "station is logged as a hash alone"
