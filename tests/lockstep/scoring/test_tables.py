@@ -71,9 +71,7 @@ def delivered(
 def version(
     tmp_path_factory: pytest.TempPathFactory, declared: PipelineAssets, delivered: Store
 ) -> LoadedVersion:
-    rows = [
-        {**need, "pieces": pieces(need)} for day in days(FIRST, SCORED) for need in needs(day)
-    ]
+    rows = [{**need, "pieces": pieces(need)} for day in days(FIRST, SCORED) for need in needs(day)]
     history = decode(rows, declared.pipeline.joint_schema).columns
     bound = PinnedTables.now(delivered, declared.pipeline).bind(declared.pipeline)
     folder = tmp_path_factory.mktemp("version") / "files"
