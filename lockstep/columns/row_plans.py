@@ -137,8 +137,7 @@ class RowPlanSource:
     def _of_function(self, place: int, node: Node) -> None:
         kind, column = kind_of_dtype(self._dtypes[node.name]), self._places[node.name]
         given = ", ".join(self._scalar(name) for name in node.inputs)
-        self._names[f"function_{place}"] = node.function
-        self._lines.append(f"s{column} = function_{place}({given})")
+        self._lines.append(f"s{column} = node_{place}.function({given})")
         other = f"s{column} = scalar_of(s{column}, dtype_of_{column})"
         if kind in (Kind.FLOAT, Kind.INT, Kind.BOOL):
             self._names[f"type_{column}"] = SCALARS[kind]
