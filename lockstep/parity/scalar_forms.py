@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -30,7 +30,7 @@ import numpy as np
 from lockstep.columns.converters import FIRST_TIME, LAST_TIME
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
-from lockstep.columns.nodes import Node
+from lockstep.columns.nodes import Function, Node
 from lockstep.columns.plain import show
 from lockstep.columns.plans import settled
 from lockstep.columns.row_plans import column_of, scalar_of
@@ -85,48 +85,47 @@ def scalar_forms(graph: Graph, columns: Columns) -> ScalarForms:
 
 def _difference(graph: Graph, node: Node, columns: Columns) -> str | None:
     """Why a function is not to be given scalars; None if it may be."""
-    kinds = {name: graph.kind(name) for name in node.inputs}
-    if Kind.TEXT in kinds.values():
+    kinds, function = [graph.kind(name) for name in node.inputs], node.function
+    assert function is not None, "a direct node has a function"
+    if Kind.TEXT in kinds:
         return "it is given texts"
     dtype, compared = graph.kind(node.name).dtype, 0
+    of_array = lambda value: settled(node, value, dtype, 1)  # noqa: E731
+    of_scalar = lambda value: column_of(scalar_of(value, dtype), dtype)  # noqa: E731
     golden = [columns[name] for name in node.inputs]
-    for arrays in (golden, _made(golden, list(kinds.values()))):
-        for row in range(len(arrays[0])):
-            given = [array[row : row + 1] for array in arrays]
-            expected, error = _answer(node, given, dtype)
-            actual, own_error = _scalar_answer(node, [array[0] for array in given], dtype)
-            if expected is None and actual is None:
+    for arrays in (golden, _made(golden, kinds)):
+        views = [array.view() for array in arrays]
+        for view in views:
+            view.setflags(write=False)
+        for row in range(len(views[0])):
+            scalars = [view[row] for view in views]
+            expected = _answer(function, [view[row : row + 1] for view in views], of_array)
+            actual = _answer(function, scalars, of_scalar)
+            errors = [each for each in (expected, actual) if isinstance(each, Exception)]
+            if len(errors) == 1:
+                return f"only one form raises, of {_shown(scalars)}: {errors[0]}"
+            if isinstance(expected, Exception) or isinstance(actual, Exception):
                 continue
-            if expected is None or actual is None:
-                return f"only one form raises, at {_shown(given)}: {error or own_error}"
             if not _are_same(actual, expected):
-                return f"it gives {show(actual[0])}, not {show(expected[0])}, at {_shown(given)}"
+                which = f"{show(actual[0])}, not {show(expected[0])}"
+                return f"it gives {which}, of {_shown(scalars)}"
             compared += 1
-            if compared == 1 and (why := _crooked(node, [array[0] for array in given])):
+            if compared == 1 and (why := _crooked(function, scalars)):
                 return why
     return None if compared else "there is no row for which it gives a value"
 
 
 def _answer(
-    node: Node, given: list[Array], dtype: np.dtype[Any]
-) -> tuple[Array | None, Exception | None]:
-    assert node.function is not None, "a direct node has a function"
-    for array in given:
-        array.setflags(write=False)
+    function: Function, given: list[Any], column: Callable[[Any], Array]
+) -> Array | Exception:
     try:
-        return settled(node, node.function(*given), dtype, 1), None
+        return column(function(*given))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other form has to raise, too
-        return None, error
+        return error
 
 
-def _scalar_answer(
-    node: Node, given: list[Any], dtype: np.dtype[Any]
-) -> tuple[Array | None, Exception | None]:
-    assert node.function is not None, "a direct node has a function"
-    try:
-        return column_of(scalar_of(node.function(*given), dtype), dtype), None
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is no scalar
-        return None, error
+def _shown(scalars: list[Any]) -> str:
+    return ", ".join(map(show, scalars))
 
 
 def _are_same(one: Array, other: Array) -> bool:
@@ -167,13 +166,9 @@ def _varied(values: Array, count: int, random: np.random.Generator) -> Array:
     return chosen
 
 
-def _shown(given: list[Array]) -> str:
-    return ", ".join(show(array[0]) for array in given)
-
-
-def _crooked(node: Node, scalars: list[Any]) -> str | None:
+def _crooked(function: Function, scalars: list[Any]) -> str | None:
     """Why what a function does may depend on values that were not compared; None if it does not."""
-    for code in _entered(node, scalars):
+    for code in _entered(function, scalars):
         for step in dis.get_instructions(code):
             name = f"{step.opname} {step.argrepr}"
             if "JUMP" in step.opname and "IF" in step.opname:
@@ -185,9 +180,8 @@ def _crooked(node: Node, scalars: list[Any]) -> str | None:
     return None
 
 
-def _entered(node: Node, scalars: list[Any]) -> Iterator[CodeType]:
+def _entered(function: Function, scalars: list[Any]) -> Iterator[CodeType]:
     """The Python functions that a function calls, itself included, but for NumPy's own."""
-    assert node.function is not None, "a direct node has a function"
     entered: dict[CodeType, None] = {}
 
     def note(frame: Any, event: str, argument: Any) -> None:
@@ -197,7 +191,7 @@ def _entered(node: Node, scalars: list[Any]) -> Iterator[CodeType]:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        node.function(*scalars)
+        function(*scalars)
     finally:
         sys.setprofile(before)
     return iter(entered)
