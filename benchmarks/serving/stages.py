@@ -18,12 +18,15 @@ from lockstep.rules.row_rules import part
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.invocations import predictions, records_of
 from lockstep.serving.protocols.json_bodies import ReadOptions
+from lockstep.serving.versions.proving import with_single_rows
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 
 TOGETHER = (1, 32)
 """How many requests of one record each are computed at once."""
-STAGES = ("parse", "decode", "rules", "features", "models", "encode")
+STAGES = ("parse", "decode", "rules", "features", "models", "score", "encode")
+WHOLE = ("parse", "score", "encode")
+"""The stages that make up a request; `score` is those from decoding to models, as it does them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Stages:
     def of(cls, home: Home) -> Stages:
         """Those of the version that is live in a home, compiled where it can be."""
         loaded = open_live(home.live(PIPELINE))
-        return cls(Scorer.of(loaded, loaded.compiled))
+        return cls(with_single_rows(Scorer.of(loaded, loaded.compiled)))
 
     @cached_property
     def reading(self) -> ReadOptions:
@@ -74,6 +77,10 @@ class Stages:
     def models(self, batch: Batch) -> Columns:
         """The models, and the columns that are computed from theirs."""
         return self.scorer.pipeline.evaluate(batch.known, self.scorer.wanted)
+
+    def score(self, batch: Batch) -> object:
+        """Answers out of records; a single one has a way of its own."""
+        return self.scorer.answer([[record] for record in batch.records])
 
     def encode(self, batch: Batch) -> object:
         """The texts of answers, one row each."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -228,6 +228,21 @@ class _Block:
     converts: tuple[tuple[str, Convert], ...]
     dtype: np.dtype[Any]
 
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether they hold times."""
+        return self.dtype == Kind.TIME.dtype
+
+    def array(self, get: Callable[[str], Any]) -> Array:
+        """The values of a record, read-only, given the function from a name to its value.
+
+        Raises:
+            RefusedError: A value does not fit its declaration.
+        """
+        array = np.array([convert(get(name)) for name, convert in self.converts], self.dtype)
+        array.setflags(write=False)
+        return array
+
 
 _Fields: TypeAlias = tuple[tuple[Field, Convert], ...]
 
@@ -365,10 +380,47 @@ def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
     get = record.get
     columns: Columns = dict(plan.order)
     for block in plan.blocks:
-        values = np.array([convert(get(name)) for name, convert in block.converts], block.dtype)
-        values.setflags(write=False)
-        columns.update(zip(block.names, values.reshape(-1, 1), strict=True))
+        columns.update(zip(block.names, block.array(get).reshape(-1, 1), strict=True))
     return columns
+
+
+class RowDecoder:
+    """Decodes single records as `decode` does, for who wants the values themselves, too.
+
+    Args:
+        schema: What a record is declared to hold.
+
+    Attributes:
+        names: Names of the fields, in the order of the values.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema, self._plan = schema, _plan(schema)
+        self.names = tuple(name for block in self._plan.blocks for name in block.names)
+
+    def __call__(self, record: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+        """The values of a record, as NumPy's scalars and as Python's.
+
+        Returns:
+            None for a record that does not fit its declaration, or has another field: `decode`
+            says what is wrong with it. A missing value is NaN, None or NaT; the Python value of a
+            time is its microseconds since 1970 in UTC.
+        """
+        schema, plan = self._schema, self._plan
+        try:
+            named = _by_field(record, schema, "input") if schema.aliases else record
+            if not named.keys() <= plan.names:
+                return None
+            get = named.get
+            scalars: list[Any] = []
+            values: list[Any] = []
+            for block in plan.blocks:
+                array = block.array(get)
+                scalars.extend(array)
+                values += (array.view(np.int64) if block.is_time else array).tolist()
+        except (RefusedError, UnreadableError):
+            return None
+        return scalars, values
 
 
 def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from graphlib import CycleError as _Circle
 from graphlib import TopologicalSorter
@@ -221,14 +221,22 @@ class Graph:
     def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> Plan:
         plan = self._plans.get((given, wanted))
         if plan is None:
-            needed = self._needed(given, wanted)
-            nodes = [node for node in self.nodes.values() if node in needed]
+            nodes = self.path(given, wanted)
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
             plan = self._plans[(given, wanted)] = plan_of(nodes, self._dtypes)
         return plan
 
-    def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[Node]:
+    def path(self, given: Collection[str], wanted: Iterable[str]) -> list[Node]:
+        """The nodes that compute the wanted columns from the given ones, each after its inputs.
+
+        Raises:
+            KeyError: A wanted column does not exist.
+        """
+        needed = self._needed(given, wanted)
+        return [node for node in self.nodes.values() if node in needed]
+
+    def _needed(self, given: Collection[str], wanted: Iterable[str]) -> set[Node]:
         needed: set[Node] = set()
         open_names = [name for name in wanted if name not in given]
         while open_names:

@@ -34,21 +34,34 @@ def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
         nodes: The nodes.
         dtypes: The dtype of each of their columns.
     """
-    lines = [line for place, node in enumerate(nodes) for line in _lines(place, node, dtypes)]
+    lines = [line for place, node in enumerate(nodes) for line in lines_of(place, node, dtypes)]
     body = "".join(f"        {line}\n" for line in lines)
-    names: dict[str, Any] = {
+    names = {**names_of(nodes, dtypes), "raised": raised, "LockstepError": LockstepError}
+    plan: Plan = compiled(_FRAME.format(body=body), names)
+    return plan
+
+
+def compiled(source: str, names: dict[str, Any]) -> Any:
+    """The function `plan` of a source that is made of names alone.
+
+    Args:
+        source: The source.
+        names: What its names stand for.
+    """
+    exec(compile(source, "<plan>", "exec"), names)
+    return names["plan"]
+
+
+def names_of(nodes: Sequence[Node], dtypes: Dtypes) -> dict[str, Any]:
+    """What the names in the lines of nodes stand for; see `lines_of`."""
+    return {
         **{f"node_{place}": node for place, node in enumerate(nodes)},
         **{f"dtype_{place}": dtypes[node.column] for place, node in enumerate(nodes)},
         "dtypes": dtypes,
         "ndarray": np.ndarray,
         "settled": settled,
         "settle": _settle,
-        "raised": raised,
-        "LockstepError": LockstepError,
     }
-    exec(compile(_FRAME.format(body=body), "<plan>", "exec"), names)  # of names alone
-    plan: Plan = names["plan"]
-    return plan
 
 
 _FRAME = """\
@@ -65,7 +78,14 @@ def plan(known, bound, rows):
 """
 
 
-def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
+def lines_of(place: int, node: Node, dtypes: Dtypes) -> list[str]:
+    """The source that adds a node's columns to `known`, of which it has arrays of `rows` rows.
+
+    Args:
+        place: The place of the node among those of the plan.
+        node: The node.
+        dtypes: The dtype of each column.
+    """
     if node.is_canonical:
         return [
             f"node = node_{place}",
@@ -77,17 +97,17 @@ def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
             "settle(node, node.compute(known, bound), known, dtypes, rows)",
         ]
     given = ", ".join(f"known[{name!r}]" for name in node.inputs)
-    value = f"settled(node, value, dtype_{place}, rows)"
+    as_column = f"settled(node, value, dtype_{place}, rows)"
     column = f"known[{node.column!r}]"
     begin = [f"node = node_{place}", f"value = node.function({given})"]
     if dtypes[node.column].hasobject:  # an array of objects may hold anything
-        return [*begin, f"{column} = {value}"]
+        return [*begin, f"{column} = {as_column}"]
     return [
         *begin,
         f"if type(value) is ndarray and value.dtype is dtype_{place} and value.shape == shape:",
         "    value.setflags(False)",  # write, which takes twice as long by its name
         f"    {column} = value",
-        f"else: {column} = {value}",
+        f"else: {column} = {as_column}",
     ]
 
 
@@ -103,8 +123,14 @@ def _settle(
 def settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
     """What a node gave as its column, in canonical form and read-only.
 
+    Args:
+        node: The node.
+        value: What it gave.
+        dtype: The dtype of its column.
+        rows: Number of rows.
+
     Raises:
-        FunctionError: It is no column of this length, or its values are of another type.
+        FunctionError: It is no such column.
     """
     if (
         type(value) is not np.ndarray

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from operator import add
 from typing import Any, NamedTuple
 
@@ -200,6 +201,20 @@ class RowRules:
             for test, positions in plan.refused:
                 mask |= test(*[arrays[position] for position in positions])
         return Refusals(mask, self, columns)
+
+    def refuses_row(self, kinds: Mapping[str, Kind]) -> Callable[[Sequence[Any]], bool]:
+        """The function that says whether any rule refuses a single row, as `apply` does.
+
+        It takes the values of `columns`, in order, as `value_at` gives them.
+
+        Args:
+            kinds: What each column holds.
+
+        Raises:
+            SuiteError: As `apply` would.
+        """
+        none = {name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()}
+        return partial(_refuses, self._plan(self._arrays(none)))
 
     def counts(self, columns: Columns) -> tuple[int, ...]:
         """The number of rows that each rule refuses, in order; raises as `apply` does."""
@@ -436,7 +451,7 @@ def _values(plan: _CompiledTests, arrays: Sequence[Array]) -> list[Any]:
     return values
 
 
-def _refuses(plan: _CompiledTests, values: list[Any]) -> bool:
+def _refuses(plan: _CompiledTests, values: Sequence[Any]) -> bool:
     """Whether any rule refuses a row, given as values."""
     for position, accepts, needed in plan.values:
         value = values[position]

@@ -1,5 +1,7 @@
 """Behaviours of NumPy that casting and the column graph are built on."""
 
+import itertools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -55,3 +57,66 @@ def test_writing_to_a_read_only_array_says_read_only(write: Callable[[Any], Any]
 
     with pytest.raises(ValueError, match="read-only"):
         write(array)
+
+
+FLOATS = [np.nan, 0.0, -0.0, 5e-324, 0.1, 1.0, -2.5, 60.0, 1e300, -1e300, 2.0**53, np.inf, -np.inf]
+INTS = [0, 1, -1, 7, -100, 60, 2**53, 2**63 - 1, -(2**63)]
+OPERATORS: list[Callable[[Any, Any], Any]] = [
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.floordiv,
+    operator.mod,
+    operator.lt,
+    operator.le,
+    operator.eq,
+    operator.ne,
+    np.maximum,
+    np.minimum,
+    np.fmax,
+    np.fmin,
+    np.arctan2,
+    np.hypot,
+    np.copysign,
+]
+
+
+@pytest.mark.parametrize("operate", OPERATORS)
+@pytest.mark.parametrize(("first", "second"), itertools.product([FLOATS, INTS], repeat=2))
+def test_scalars_and_arrays_of_one_value_give_the_same_bits(
+    operate: Callable[[Any, Any], Any], first: list[Any], second: list[Any]
+) -> None:
+    with np.errstate(all="ignore"):
+        for one, other in itertools.product(np.array(first), np.array(second)):
+            scalar = operate(one, other)
+            array = operate(np.array([one]), np.array([other]))
+
+            assert isinstance(scalar, np.generic)
+            assert (scalar.dtype, scalar.tobytes()) == (array.dtype, array.tobytes())
+
+
+@pytest.mark.parametrize(
+    "function", [np.sin, np.cos, np.exp, np.log, np.sqrt, np.radians, np.abs, np.isnan, np.round]
+)
+def test_functions_of_scalars_and_of_arrays_of_one_value_give_the_same_bits(
+    function: Callable[[Any], Any],
+) -> None:
+    values = np.concatenate([FLOATS, np.random.default_rng(0).normal(scale=30, size=2_000)])
+    with np.errstate(all="ignore"):
+        for value in values:
+            assert function(value).tobytes() == function(np.array([value])).tobytes()
+
+
+def test_a_power_of_a_scalar_may_differ_in_its_last_digit() -> None:
+    values = np.random.default_rng(0).normal(size=100_000)
+    alone = np.array([value**2 for value in values])
+
+    assert 0 < (alone != values**2).sum() < 1_000  # so few that a sample may show none
+
+
+def test_pythons_truth_is_inverted_as_an_integer() -> None:
+    text, texts = "a", np.array(["a"], dtype=object)
+
+    assert ~(text == "b").__index__() == -1
+    assert (~(texts == "b")).tolist() == [True]

@@ -35,6 +35,8 @@ class CompiledPredictor:
 
     Attributes:
         model: The model, as declared.
+        of_row: From the Python values of its inputs, in order, to the number of a single row; None
+            if it has no such form.
 
     Raises:
         NotCompiledError: A step of the estimator has no compiled form; the message names it.
@@ -46,13 +48,13 @@ class CompiledPredictor:
         self._classes = _order_of_classes(reference)
         self._before, self._given, last = _compiled(reference, kinds)
         self._answer = _answer(reference, last)
-        self._of_row = _of_row(reference, self._given, last)
+        self.of_row = _of_row(reference, self._given, last)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and its classes' columns of probabilities."""
         arrays = self._inputs(columns)
-        if self._of_row is not None and len(arrays[0]) == 1:
-            value = self._of_row([array.item() for array in arrays])
+        if self.of_row is not None and len(arrays[0]) == 1:
+            value = self.of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
         answer = self._answer(self._given(list(arrays)))
         if self._classes is None:

@@ -76,11 +76,8 @@ class BlockLayout:
         latencies = [int((now - asked.started) * 1e6) for asked, _ in members]
         first = members[0][1]
         counts = [len(answer.rows) if isinstance(answer, Answer) else 0 for _, answer in members]
-        columns: Columns = {}
-        if isinstance(first, Answer) and any(counts):
-            columns = first.scored.computed
-            if self.readers:
-                columns = {**columns, **_origins(first.scored, self.readers)}
+        scored = first.scored if isinstance(first, Answer) and any(counts) else None
+        numbers, texts = self._values(scored) if scored is not None else (b"", [])
         return Block(
             ids=[asked.id for asked, _ in members],
             at=[wall - latency for latency in latencies],
@@ -93,11 +90,24 @@ class BlockLayout:
                 if isinstance(answer, Answer)
                 for row in answer.rejected
             ],
-            numbers=b"".join([columns[name].tobytes() for name in self.numbers])
-            if columns
-            else b"",
-            texts=[self._texts(columns, name) for name in self.texts] if columns else [],
+            numbers=numbers,
+            texts=texts,
             tables=first.tables if isinstance(first, Answer) else {},
+        )
+
+    def _values(self, scored: Scored) -> tuple[bytes, list[list[str | None]]]:
+        """The bytes of the columns that are no texts, and the others."""
+        row = scored.single
+        if row is not None and not self.hashed and not self.readers:
+            # Arrays of one value would cost far more.
+            numbers, texts = row.rows.pick(self.numbers, row), row.rows.pick(self.texts, row)
+            return b"".join([value.tobytes() for value in numbers]), [[text] for text in texts]
+        columns = scored.computed
+        if self.readers:
+            columns = {**columns, **_origins(scored, self.readers)}
+        return (
+            b"".join([columns[name].tobytes() for name in self.numbers]),
+            [self._texts(columns, name) for name in self.texts],
         )
 
     def _texts(self, columns: Columns, name: str) -> list[str | None]:

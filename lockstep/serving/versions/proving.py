@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from lockstep.artifacts.holdings import losses
@@ -15,13 +16,16 @@ from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
-from lockstep.columns.kinds import Kind
-from lockstep.errors import LockstepError, UnprovenError
+from lockstep.columns.kinds import Array, Kind
+from lockstep.errors import LockstepError, SuiteError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
 from lockstep.parity.lookup_cases import replay_cases
 from lockstep.parity.replay import ALONE, replay
-from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.parity.scalar_forms import scalar_forms
+from lockstep.parity.wire import wire_records
+from lockstep.serving.versions.request_scorer import Answer, Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
+from lockstep.serving.versions.single_rows import SingleRows
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +120,7 @@ def prove(
     scorer = Scorer.of(loaded, compiled, strict=strict, tables=tables)
     golden = {name: LayeredRows(rows) for name, rows in loaded.golden.tables.items()}
     with nullcontext() if tables is None else tables.batch(golden):
+        scorer = with_single_rows(scorer)
         scorer.warm()
     return scorer
 
@@ -141,6 +146,49 @@ def _tables_of(loaded: LoadedVersion, tables: ServedTables | None) -> VersionTab
     except LockstepError:
         loaded.unload()
         raise
+
+
+def with_single_rows(scorer: Scorer) -> Scorer:
+    """The scorer with a way of its own for single rows, proven on the golden records.
+
+    Which functions are given scalars is proven in this process, and then the whole: each golden
+    record is answered in both ways. Where anything differs, the scorer is left as it is.
+
+    Args:
+        scorer: The scorer of a version.
+    """
+    golden, pipeline = scorer.loaded.golden, scorer.pipeline
+    forms = scalar_forms(pipeline.graph, golden.trace.columns)
+    try:
+        single = SingleRows(
+            pipeline, scorer.rules, scorer.computed_rules, scorer.wanted, scorer.names, forms.names
+        )
+    except SuiteError:  # the first request says so
+        return scorer
+    log.info("functions of arrays alone: %s", dict(forms.reasons))
+    other = replace(scorer, single=single)
+    for record in wire_records(golden.records, pipeline.record_schema):
+        if not _are_same(*(each.answer([[record]])[0] for each in (scorer, other))):
+            key = record[pipeline.key]
+            log.error("single rows are computed as all others: golden record %s differs", key)
+            return scorer
+    return other
+
+
+def _are_same(expected: Answer | LockstepError, actual: Answer | LockstepError) -> bool:
+    """Whether two answers to a record are the same, to the bit of each column."""
+    if not isinstance(expected, Answer) or not isinstance(actual, Answer):
+        return type(expected) is type(actual)
+    columns, others = expected.own, actual.own
+    return (
+        msgspec.json.encode(expected.told) == msgspec.json.encode(actual.told)
+        and [row.reasons for row in expected.rejected] == [row.reasons for row in actual.rejected]
+        and all(_bits(columns[name]) == _bits(others[name]) for name in columns if name in others)
+    )
+
+
+def _bits(array: Array) -> object:
+    return array.tolist() if array.dtype.hasobject else array.tobytes()
 
 
 def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeAlias
@@ -93,9 +94,12 @@ def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: S
 def plain_values(array: Array) -> list[Any]:
     """The values of a column as JSON has them; a time is in UTC, with its zone."""
     values: list[Any] = array.tolist()
-    if array.dtype.kind == "M":
-        return [None if value is None else f"{value.isoformat()}Z" for value in values]
-    return values
+    return list(map(plain_time, values)) if array.dtype.kind == "M" else values
+
+
+def plain_time(value: datetime | None) -> str | None:
+    """A value of a column of times as JSON has it: in UTC, with its zone."""
+    return None if value is None else f"{value.isoformat()}Z"
 
 
 @lru_cache(maxsize=256)

@@ -31,6 +31,7 @@ from lockstep.serving.versions.request_rows import (
     undeclared,
 )
 from lockstep.serving.versions.served_tables import ReadRows, VersionTables
+from lockstep.serving.versions.single_rows import SingleRow, SingleRows
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
 """Computes rows; returns those at which no function fails, and their columns."""
@@ -45,14 +46,22 @@ class Scored(msgspec.Struct, eq=False):
 
     Attributes:
         names: Names of the columns of an answer: key, event time and outputs.
-        computed: The fields, the outputs, and the columns that these needed.
+        single: The row, where a single one was computed without arrays.
         tables: The rows that look-ups and windows read, by table.
     """
 
     names: tuple[str, ...]
-    computed: Columns
+    _computed: Columns | None = None
     _told: list[Told] | None = None
+    single: SingleRow | None = None
     tables: ReadRows = {}
+
+    @property
+    def computed(self) -> Columns:
+        """The fields, the outputs, and the columns that these needed."""
+        if self._computed is None:
+            self._computed = self.single.columns() if self.single is not None else {}
+        return self._computed
 
     @property
     def told(self) -> list[Told]:
@@ -124,6 +133,7 @@ class Scorer:
         cache: Outputs of rows that it scored before; None for no cache.
         lease: Its holders.
         tables: The tables that its look-ups and windows read; None where it has none.
+        single: What computes single rows, once it is proven; None to compute them as all others.
         wanted: The columns that are computed: the outputs, and those that the rules need.
         names: The columns of an answer: key, event time and outputs.
         header: The header of a response that names this version.
@@ -139,6 +149,7 @@ class Scorer:
     cache: Cache | None = None
     lease: Lease = field(default_factory=Lease, repr=False)
     tables: VersionTables | None = field(default=None, repr=False)
+    single: SingleRows | None = field(default=None, repr=False)
     wanted: tuple[str, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     header: tuple[bytes, bytes] = field(init=False, repr=False)
@@ -245,6 +256,12 @@ class Scorer:
 
     def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
         """One request, without the rows at which a function fails."""
+        single = self.single
+        if single is not None and len(request) == 1 and self.cache is None:
+            row = single(request[0])
+            if row is not None:
+                scored = Scored(self.names, None, [row.told], row)
+                return Answer(self.loaded.version, scored, [0], (), 1)
         try:
             decoded = self._accepted(request)
             decoded, computed = self._scored(decoded, self._compute_each)
