@@ -68,13 +68,12 @@ class ServedTable:
 
     def look(self) -> LayeredRows:
         """The rows, with those that were posted by now."""
-        if self._tail.mark() != self._mark and self._lock.acquire(blocking=False):
+        if self._tail.mark() != self._mark:
             try:
-                self._read_on()
+                with self._lock:
+                    self._read_on()
             except LockstepError as error:
                 self._tell(error)
-            finally:
-                self._lock.release()
         return self.rows
 
     def follow(self) -> None:
@@ -119,9 +118,6 @@ class ServedTable:
                     rows = rows.adding(columns, known, read.postings[-1].version)
                 self.rows, self._mark, self._end = rows, read.mark, read.end
                 return
-            mark = self._tail.mark()
-            if mark is not None and mark[0] == self._end.file:
-                return  # a process is writing: its rows count with the next look
         increment = self.ledger.since(self.rows.version, _MOST_ROWS)
         if increment is not None:
             self._take(increment)
