@@ -64,7 +64,7 @@ class ServedTable:
         assert increment is not None, "it reads all"
         self._mark: TailMark = increment.mark
         self._end: TailEnd | None = increment.end
-        self._take(increment)
+        self._take(self.rows, increment)
 
     def look(self) -> LayeredRows:
         """The rows, with those that were posted by now."""
@@ -120,10 +120,11 @@ class ServedTable:
                 return
         increment = self.ledger.since(self.rows.version, _MOST_ROWS)
         if increment is not None:
-            self._take(increment)
+            self._take(self.rows, increment)
 
-    def _take(self, increment: Increment) -> None:
-        self.rows = self.rows.adding(increment.columns, increment.known, increment.version)
+    def _take(self, rows: LayeredRows, increment: Increment) -> None:
+        """Go on with some rows and those behind them."""
+        self.rows = rows.adding(increment.columns, increment.known, increment.version)
         self._mark, self._end = increment.mark, increment.end
 
     def _follow(self) -> None:
@@ -139,13 +140,12 @@ class ServedTable:
             return
         base = rows.adding(behind.columns, behind.known, behind.version).merged()
         base.prepare()
-        merged = LayeredRows(base)
         with self._lock:
             since = self.ledger.since(base.version, _MOST_ROWS)
             if since is None:
                 return  # so much was delivered meanwhile that the next look begins anew
-            self.rows, self._seen = merged, delivered
-            self._take(since)
+            self._take(LayeredRows(base), since)
+            self._seen = delivered
 
     def _delivered(self) -> tuple[int, int]:
         """Tells whether parts were added: it is another one then."""
