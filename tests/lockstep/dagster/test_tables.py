@@ -6,12 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lockstep.artifacts.ledgers import ledger_of
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, promotion, score_job_name, train_job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
-from lockstep.store.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.streams import CANDIDATE, stream_records, training_records
 from tests.fixtures.depots import DEPOTS, SCORED, articles, deliver_everything, write
@@ -52,7 +52,7 @@ def store() -> Store:
 
 
 def versions(declared: PipelineAssets, store: Store) -> dict[str, str]:
-    return {table.name: ledger_of(store, table.schema).version for table in declared.tables}
+    return {table.name: ledger_of(store.root, table.schema).version for table in declared.tables}
 
 
 def score(instance: dg.DagsterInstance) -> RunReport:
