@@ -75,7 +75,10 @@ class Lockstep(System):
         self.asked = {**asked, "scheduled_at": asked["as_of"]}
         self.columns = {
             schema.name: from_arrow(parquet.read_table(folder / file), schema.schema.kinds)
-            for schema, file in ((self.weather, "weather.parquet"), (self.landing, "landings.parquet"))
+            for schema, file in (
+                (self.weather, "weather.parquet"),
+                (self.landing, "landings.parquet"),
+            )
         }
         self.nodes = request.PIPELINE.graph.columns
         self.readers = {
@@ -150,7 +153,9 @@ class Pandas(System):
         every = pd.concat([known[["tail", "at", "arr_delay"]], asked[["tail", "at", "row"]]])
         # of one time, landings come before the flights that ask
         every = every.sort_values(["tail", "at", "row"], na_position="first", ignore_index=True)
-        rolled = every.groupby("tail", sort=False).rolling(pd.Timedelta(_REACH), on="at")["arr_delay"]
+        rolled = every.groupby("tail", sort=False).rolling(pd.Timedelta(_REACH), on="at")[
+            "arr_delay"
+        ]
         found = pd.DataFrame({how: getattr(rolled, how)().to_numpy() for how in HOW})
         asks = every["row"].notna().to_numpy()
         found = found[asks].set_axis(every["row"][asks].astype("int64"))
@@ -302,9 +307,7 @@ class Feast(System):
                 Field(name="origin", dtype=String),
                 *(Field(name=name, dtype=Float64) for name in VALUES),
             ],
-            source=FileSource(
-                path=str(folder / "feast_weather.parquet"), timestamp_field="known"
-            ),
+            source=FileSource(path=str(folder / "feast_weather.parquet"), timestamp_field="known"),
         )
         self.store.apply([airport, view])
 

@@ -16,12 +16,12 @@ from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
-from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.kinds import Kind
 from lockstep.errors import LockstepError, SuiteError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
 from lockstep.parity.lookup_cases import replay_cases
 from lockstep.parity.replay import ALONE, replay
-from lockstep.parity.scalar_forms import scalar_forms
+from lockstep.parity.scalar_forms import bits, scalar_forms
 from lockstep.parity.wire import wire_records
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
@@ -176,19 +176,15 @@ def with_single_rows(scorer: Scorer) -> Scorer:
 
 
 def _are_same(expected: Answer | LockstepError, actual: Answer | LockstepError) -> bool:
-    """Whether two answers to a record are the same, to the bit of each column."""
+    """Whether two answers to a record are the same, to the bit of each column; see `bits`."""
     if not isinstance(expected, Answer) or not isinstance(actual, Answer):
         return type(expected) is type(actual)
     columns, others = expected.own, actual.own
     return (
         msgspec.json.encode(expected.told) == msgspec.json.encode(actual.told)
         and [row.reasons for row in expected.rejected] == [row.reasons for row in actual.rejected]
-        and all(_bits(columns[name]) == _bits(others[name]) for name in columns if name in others)
+        and all(bits(columns[name]) == bits(others[name]) for name in columns if name in others)
     )
-
-
-def _bits(array: Array) -> object:
-    return array.tolist() if array.dtype.hasobject else array.tobytes()
 
 
 def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:

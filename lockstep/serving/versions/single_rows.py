@@ -122,7 +122,7 @@ def _row_test(
     rules: RowRules, kinds: Mapping[str, Kind], columns: Sequence[str], given: Sequence[str]
 ) -> Callable[[Sequence[Any], Sequence[Any]], bool]:
     """What says of a row's columns, as scalars, and given Python values if a rule refuses it."""
-    refuses = rules.refuses_row({name: kinds[name] for name in rules.columns})
+    refuses = rules.refuses_row({name: kinds[name] for name in given})
     pick = picker([given.index(name) for name in rules.columns])
     times = [
         (place, columns.index(name))

@@ -123,12 +123,12 @@ def catching(i: Ints) -> Floats:
     try:
         return _TABLE[i % 200]
     except IndexError:
-        return i * 0.5
+        return np.asarray(i * 0.5, dtype=np.float64)
 
 
 @feature
 def of_pythons_type(b: Floats) -> Floats:
-    return b.item() * 2 if b.ndim == 0 else b * 2  # type: ignore[no-any-return]
+    return b.item() * 2 if b.ndim == 0 else b * 2  # type: ignore[return-value]
 
 
 @feature
