@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -41,8 +42,9 @@ def _by(change: Change, model: str = "boosted_late") -> Play:
 
     def play(site: Site) -> Judged:
         scorer = prove(site.load(1))
-        bound = {model: Altered(scorer.compiled.pipeline.bound[model], change)}
-        compiled = replace(scorer.compiled, pipeline=scorer.compiled.pipeline.bind(bound))
+        own = cast(Predictor, scorer.compiled.pipeline.bound[model])
+        pipeline = scorer.compiled.pipeline.bind({model: Altered(own, change)})
+        compiled = replace(scorer.compiled, pipeline=pipeline)
         return site.replay(site.answer(replace(scorer, compiled=compiled)))
 
     return play

@@ -158,6 +158,8 @@ class Scorer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pipeline", self.compiled.pipeline)
+        if self.single is not None and self.single.pipeline is not self.pipeline:
+            object.__setattr__(self, "single", None)  # it is proven of another one
         every = RecordRules(self.pipeline, self.rules, self.computed_rules)
         object.__setattr__(self, "record_rules", every)
         asked = [name for rules in self.computed_rules for name in rules.columns]

@@ -54,6 +54,7 @@ class SingleRows:
         scalar: The functions that are proven to give the same for scalars.
 
     Attributes:
+        pipeline: The pipeline.
         kinds: What each column holds.
         columns: Names of the columns of a row: the fields, and those that are computed.
 
@@ -70,6 +71,7 @@ class SingleRows:
         names: tuple[str, ...],
         scalar: Collection[str],
     ) -> None:
+        self.pipeline = pipeline
         graph = pipeline.graph
         self.kinds = {name: graph.kind(name) for name in graph.served}
         self._decode = RowDecoder(pipeline.record_schema)
