@@ -37,7 +37,9 @@ _NODES = {"lookup": "weather", "window": "landings"}
 def one_record(folder: Path) -> dict[str, float]:
     """Microseconds of a look-up and of a window for one record, its columns included."""
     pipeline = bound(folder)
-    rows = [take_rows(columns_of(folder, pipeline), slice(row, row + 1)) for row in range(DIFFERENT)]
+    rows = [
+        take_rows(columns_of(folder, pipeline), slice(row, row + 1)) for row in range(DIFFERENT)
+    ]
     calls = {kind: pipeline.bound[node] for kind, node in _NODES.items()}
     return _medians({kind: (call, rows) for kind, call in calls.items()})
 

@@ -45,19 +45,22 @@ class System(ABC):
 
     def window(self) -> Any:
         """What the landings of each flight's aircraft come to; None for who has no windows."""
+        return None
 
     def prepared_join(self) -> Any:
         """The same from a table that is prepared; None for who cannot prepare one."""
+        return None
 
     def prepared_window(self) -> Any:
         """The same from a table that is prepared; None for who cannot prepare one."""
+        return None
 
     @abstractmethod
     def write(self, found: Any, path: Path) -> None:
         """Write what was found into a Parquet file, in the order of the flights."""
 
 
-class Lockstep(System):
+class _Lockstep(System):
     """This library: rows are digested, ordered and indexed; then nodes read them."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +78,10 @@ class Lockstep(System):
         self.asked = {**asked, "scheduled_at": asked["as_of"]}
         self.columns = {
             schema.name: from_arrow(parquet.read_table(folder / file), schema.schema.kinds)
-            for schema, file in ((self.weather, "weather.parquet"), (self.landing, "landings.parquet"))
+            for schema, file in (
+                (self.weather, "weather.parquet"),
+                (self.landing, "landings.parquet"),
+            )
         }
         self.nodes = request.PIPELINE.graph.columns
         self.readers = {
@@ -110,7 +116,7 @@ class Lockstep(System):
         parquet.write_table(pa.table(names), path)
 
 
-class Pandas(System):
+class _Pandas(System):
     """pandas: `merge_asof`, and `rolling` over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
@@ -150,7 +156,9 @@ class Pandas(System):
         every = pd.concat([known[["tail", "at", "arr_delay"]], asked[["tail", "at", "row"]]])
         # of one time, landings come before the flights that ask
         every = every.sort_values(["tail", "at", "row"], na_position="first", ignore_index=True)
-        rolled = every.groupby("tail", sort=False).rolling(pd.Timedelta(_REACH), on="at")["arr_delay"]
+        rolled = every.groupby("tail", sort=False).rolling(pd.Timedelta(_REACH), on="at")[
+            "arr_delay"
+        ]
         found = pd.DataFrame({how: getattr(rolled, how)().to_numpy() for how in HOW})
         asks = every["row"].notna().to_numpy()
         found = found[asks].set_axis(every["row"][asks].astype("int64"))
@@ -161,7 +169,7 @@ class Pandas(System):
         found.to_parquet(path, index=False)
 
 
-class Polars(System):
+class _Polars(System):
     """Polars: `join_asof`, and `rolling` over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
@@ -218,7 +226,7 @@ class Polars(System):
         found.write_parquet(path)
 
 
-class DuckDB(System):
+class _DuckDB(System):
     """DuckDB: `ASOF JOIN`, and window functions over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
@@ -265,7 +273,7 @@ class DuckDB(System):
         parquet.write_table(found, path)
 
 
-class Feast(System):
+class _Feast(System):
     """Feast: historical features of a feature view, whose rows it reads from a Parquet file.
 
     Its offline store is the one on DuckDB; the default one joins each flight with all hours of its
@@ -302,9 +310,7 @@ class Feast(System):
                 Field(name="origin", dtype=String),
                 *(Field(name=name, dtype=Float64) for name in VALUES),
             ],
-            source=FileSource(
-                path=str(folder / "feast_weather.parquet"), timestamp_field="known"
-            ),
+            source=FileSource(path=str(folder / "feast_weather.parquet"), timestamp_field="known"),
         )
         self.store.apply([airport, view])
 
@@ -318,11 +324,11 @@ class Feast(System):
 
 
 SYSTEMS: dict[str, type[System]] = {
-    "lockstep": Lockstep,
-    "pandas": Pandas,
-    "polars": Polars,
-    "duckdb": DuckDB,
-    "feast": Feast,
+    "lockstep": _Lockstep,
+    "pandas": _Pandas,
+    "polars": _Polars,
+    "duckdb": _DuckDB,
+    "feast": _Feast,
 }
 TASKS = ("join", "window", "prepared_join", "prepared_window")
 
