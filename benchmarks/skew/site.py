@@ -40,6 +40,7 @@ from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Answer, Scorer
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.training.candidate import fit_candidate
 from lockstep.training.training_set import TrainingSet, compute_training_set, ingest_history
 
@@ -97,9 +98,10 @@ class Site:
     def load(self, number: int) -> LoadedVersion:
         """A version, opened from its files anew."""
         version = self.version(number)
-        return LoadedVersion.open(
+        loaded = LoadedVersion.open(
             self.files(number), version.digest, name=NAME, version=version.version
         )
+        return loaded.with_tables(PinnedTables.now(self.platform.store, loaded.pipeline))
 
     def edited(self, *edits: tuple[str, str]) -> Site:
         """The same site with a checkout in which the pipeline's module is edited.
