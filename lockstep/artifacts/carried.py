@@ -12,13 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.artifact import FRAMEWORK, GOLDEN
+from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import ModuleSet
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow, to_frame
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.golden import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,10 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
 
     pipeline, expected = loaded.pipeline, loaded.golden.trace
     outputs = pipeline.graph.outputs
-    frame = to_frame({name: loaded.golden.records[name] for name in pipeline.record_schema.names})
+    given = [name for node in pipeline.reading for name in node.gives]  # MLflow has no tables
+    frame = to_frame(
+        {name: expected.columns[name] for name in (*pipeline.record_schema.names, *given)}
+    )
     try:
         table = pa.Table.from_pandas(_predicted(loaded.directory, frame), preserve_index=False)
         columns: Columns = from_arrow(
@@ -66,10 +68,7 @@ def _predicted(directory: Path, records: pd.DataFrame) -> pd.DataFrame:
     framework = ModuleSet(f"_lockstep_carried_{next(_numbers)}", stored)
     try:
         pipeline = framework.load("lockstep.artifacts.artifact").Artifact.open(directory).pipeline()
-        rows = framework.load("lockstep.columns.asof.stored_rows").read_rows
         try:
-            if pipeline.tables:
-                pipeline = pipeline.with_tables(rows(directory / GOLDEN / TABLES))
             predicted: pd.DataFrame = pipeline.predict(records)
         finally:
             framework.load("lockstep.artifacts.snapshot").unload(pipeline)

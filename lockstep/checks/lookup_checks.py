@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.check_results import CheckResult, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.asof.lookup_nodes import FromTable, Lookup
 from lockstep.columns.digests import digests_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import counted, percentage
+from lockstep.columns.plain import counted, listed, percentage
 from lockstep.columns.tables import is_missing, take_rows
 
 if TYPE_CHECKING:
+    from lockstep.parity.lookup_hindsight import Hindsight, ServedLookups, Tables
     from lockstep.parity.profiles import Profile
 
 _SAMPLED = 50
 """Rows that are looked up by a plain loop, or in a table made for each of them."""
+_NAMED, _LISTED = 3, 50
+"""Rows that a summary and a table name."""
 _TIMES, _MORE = 2.0, 0.05
 """How many times the training's share of rows without a finding may grow, if by so much more."""
 
@@ -74,9 +77,9 @@ def check_no_future(
             {
                 "record": early.key,
                 "event time": early.at,
-                "row of the table": early.row,
-                "valid": early.valid,
-                "known": early.known,
+                "row of the table": early.row.key,
+                "valid": early.row.valid,
+                "known": early.row.known,
             },
         ],
     )
@@ -115,6 +118,92 @@ def check_hits(pipeline: Pipeline, columns: Columns, training: Profile) -> Check
             for node, now, then in found
         ],
     )
+
+
+def check_lookup_replay(
+    pipeline: Pipeline,
+    served: ServedLookups,
+    rows_at: Callable[[Mapping[str, str]], Tables],
+) -> CheckResult:
+    """Check that the tables, as they were, give answered rows what the server read for them.
+
+    Args:
+        pipeline: The pipeline of the version that answered.
+        served: The rows.
+        rows_at: Gives the rows of all tables at their versions.
+
+    Raises:
+        NotStoredError: A ledger does not have such a version.
+    """
+    from lockstep.parity.lookup_hindsight import replay_lookups
+
+    comparison = replay_lookups(pipeline, served, rows_at)
+    if not comparison.compared and comparison.first is None:
+        return CheckResult.not_judged("No look-up can be made again.", comparison.skipped)
+    how = "looked up again in the tables as they were"
+    return check_comparison(comparison, pipeline.graph, how)
+
+
+def check_lookup_hindsight(
+    pipeline: Pipeline,
+    served: ServedLookups,
+    rows_at: Callable[[Mapping[str, str]], Tables],
+    today: Tables,
+) -> CheckResult:
+    """Check that what is known today gives answered rows what the server read for them.
+
+    Args:
+        pipeline: The pipeline of the version that answered.
+        served: The rows.
+        rows_at: Gives the rows of all tables at their versions.
+        today: The rows of all tables as they are now.
+    """
+    from lockstep.parity.lookup_hindsight import CAUSES, in_hindsight
+
+    found, unjudged = in_hindsight(pipeline, served, rows_at, today)
+    if {*unjudged} >= {name for node in pipeline.reading for name in node.gives}:
+        return CheckResult.not_judged("No look-up can be made again.", unjudged)
+    by_cause = {cause: [each for each in found if each.cause == cause] for cause in CAUSES}
+    records = dict.fromkeys(each.record for each in found)
+    parts = [
+        f"{len(same):,} {cause} ({listed(map(_named, same), _NAMED)})"
+        for cause, same in by_cause.items()
+        if same
+    ]
+    total = counted(len(served.keys), "row")
+    summary = (
+        f"{len(records):,} of {total} would be looked up otherwise by what is known today, for "
+        f"rows of tables that were {', '.join(parts)}."
+        if found
+        else f"By what is known today, {total} would be looked up as they were."
+    )
+    return CheckResult(
+        passed=not found,
+        summary=with_unjudged(summary, unjudged),
+        severity="WARN",
+        column=next(iter(pipeline.graph.nodes[found[0].node].gives)) if found else None,
+        keys=tuple(records)[:_NAMED],
+        numbers={"rows": len(served.keys), **{name: len(same) for name, same in by_cause.items()}},
+        table=[
+            {
+                "record": each.record,
+                "read by": each.node,
+                "table": each.table,
+                "cause": each.cause,
+                "row": None if each.row is None else each.row.key,
+                "valid": None if each.row is None else each.row.valid,
+                "known": None if each.row is None else each.row.known,
+            }
+            for each in found[:_LISTED]
+        ],
+        unjudged=unjudged,
+    )
+
+
+def _named(found: Hindsight) -> str:
+    row = found.row
+    named = found.record if row is None else " ".join(filter(None, (row.key, row.valid)))
+    return f"{found.table} {'of ' if row is None else ''}{named}"
 
 
 def _misses(

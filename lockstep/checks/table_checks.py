@@ -45,14 +45,14 @@ def check_keys(
     if schema.known is not None and schema.valid is not None:
         early = np.flatnonzero(columns[schema.known] < columns[schema.valid])
     problems, wrong = [], conflicts if len(conflicts) else early
-    for places, what in (
-        (conflicts, "have the key and time of another row and other values"),
-        (early, "are known before they are valid, as forecasts are, which no look-up may find"),
+    for places, one, many, what in (
+        (conflicts, "has", "have", "the key and time of another row and other values"),
+        (early, "is", "are", "known before it is valid, as a forecast, which no look-up may find"),
     ):
         if len(places):
             named = listed(row_names(schema, columns, places), _EXAMPLES)
-            what = what.replace("have", verb(len(places), "has", "have"), 1)
-            problems.append(f"{counted(len(places), 'row')} {what}, such as {named}")
+            are = verb(len(places), one, many)
+            problems.append(f"{counted(len(places), 'row')} {are} {what}, such as {named}")
     if not problems:
         return CheckResult(True, f"{_each(schema)} once.")
     return CheckResult(

@@ -25,6 +25,7 @@ from lockstep.columns.plain import counted, cut, listed, plain
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
     from lockstep.parity.comparison import Comparison
+    from lockstep.parity.looked_up import LookedUp
     from lockstep.scoring.sides import TwoSides
     from lockstep.scoring.trace import TracedAside, TracedRow
 
@@ -143,13 +144,21 @@ def show_trace(row: TracedRow) -> None:
     values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
     _show_both(("stored", "computed now"), values, row.roles, row.comparison)
+    _show_looked_up(row.looked_up)
 
 
 def show_sides(record: TwoSides) -> None:
     """Print a record by two sides, a line a column; where the values differ, both."""
     say(record.key)
     _show_both(record.names, record.values, record.roles, record.comparison)
+    _show_looked_up(record.looked_up)
     say(record.impact)
+
+
+def _show_looked_up(rows: Sequence[LookedUp]) -> None:
+    """Print the rows of tables that look-ups and windows read."""
+    if rows:
+        show_table([read.told() for read in rows])
 
 
 def _show_both(
@@ -200,6 +209,7 @@ def show_aside(row: TracedAside) -> None:
         table.add_row(*(Text(cell) for cell in (name, row.roles[name], str(value))))
     say(f"{row.row.key}, not scored by version {row.version}")
     OUT.print(table)
+    _show_looked_up(row.looked_up)
     say(row.summary)
 
 

@@ -309,10 +309,11 @@ def _trace_record(
     from lockstep.checks.pictures import divergence_picture
     from lockstep.cli.console import say, show_json, show_sides
     from lockstep.scoring.sides import read_record, two_sides
+    from lockstep.store.parquet import Store
 
-    row = read_record(path, declared.pipeline, key)
+    row, store = read_record(path, declared.pipeline, key), context.home().data / declared.name
     which, other = (int(side) if side.isdigit() else side for side in (version, against))
-    sides = two_sides(declared, context.registry(), row, which, other)
+    sides = two_sides(declared, context.registry(), row, which, other, Store(store))
     if picture is not None:
         drawn = divergence_picture(
             declared.pipeline.graph, sides.comparison.first, sides.values, sides.names, sides.key

@@ -48,7 +48,8 @@ def tables(
     if as_json:
         show_json(rows)
     else:
-        show_table([{name: str(value) for name, value in row.items()} for row in rows])
+        shown = [{**row, "version": (row["version"] or "")[:12]} for row in rows]
+        show_table([{name: str(value or "") for name, value in row.items()} for row in shown])
         say(f"Take in a delivery of each: lockstep tables {declared.name} --deliver")
 
 

@@ -254,6 +254,9 @@ class Pipeline:
     def predict(self, data: Data | Columns) -> pd.DataFrame:
         """Predict: the key, the event time if there is one, and all outputs, one row a record.
 
+        Where a look-up or window has no rows of its table, its columns are taken from a DataFrame
+        that has all of them.
+
         Args:
             data: A DataFrame (its index is kept), records, a pyarrow table, or columns.
 
@@ -261,9 +264,9 @@ class Pipeline:
             NotFittedError: `fit` has not been called.
             InvalidRecordsError: A row does not fit its declaration; use `decode` to set such
                 rows aside.
-            InputError: A column is lacking.
+            InputError: A column is lacking, or the rows of a table.
         """
-        columns = self.evaluate(self._columns(data, self.record_schema), self.graph.outputs)
+        columns = self.evaluate(self._columns(data, self._with_given(data)), self.graph.outputs)
         time = self.record_schema.event_time
         names = [self.key, *([time] if time is not None else []), *self.graph.outputs]
         frame = to_frame({name: columns[name] for name in names})
@@ -322,6 +325,18 @@ class Pipeline:
         if decoded.rejected:
             raise InvalidRecordsError(decoded.rejected, decoded.total, schema.name)
         return decoded.columns
+
+    def _with_given(self, data: Data | Columns) -> Schema:
+        """The fields of the record, and columns of look-ups and windows that are given instead."""
+        names = {*data.columns} if isinstance(data, pd.DataFrame) else set()
+        given = [
+            field
+            for node in self.reading
+            if node.name not in self.bound and names >= node.gives.keys()
+            for field in node.given_fields
+        ]
+        schema = self.record_schema
+        return Schema(schema.name, (*schema.fields, *given)) if given else schema
 
     def _check_canonical(self, columns: Columns) -> None:
         length = len(columns.get(self.key, next(iter(columns.values()))))

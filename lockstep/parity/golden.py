@@ -33,7 +33,7 @@ _COLUMNS = "columns.parquet"
 _NUMBERS = "matrices.npz"
 _OBJECTS = "matrices.json"
 _DESCRIPTION = "golden.json"
-TABLES, _CASES = "tables", "cases"
+_TABLES, _CASES = "tables", "cases"
 """The folders of the rows of tables, and of made-up rows and questions."""
 LEAST_GOLDEN = 10
 """The fewest golden records, if there are as many rows."""
@@ -140,7 +140,7 @@ class GoldenRecords:
             "coverage": [part.to_json() for part in self.coverage],
         }
         _write(directory / _DESCRIPTION, description)
-        write_rows(directory / TABLES, self.tables)
+        write_rows(directory / _TABLES, self.tables)
         write_cases(directory / _CASES, self.cases)
 
     @classmethod
@@ -155,7 +155,7 @@ class GoldenRecords:
         objects = _part(directory / _OBJECTS, _json)
         columns = _part(directory / _COLUMNS, _columns)
         matrices = _part(directory / _NUMBERS, _numbers)
-        tables = _part(directory / TABLES, read_rows)
+        tables = _part(directory / _TABLES, read_rows)
         cases = _part(directory / _CASES, read_cases)
         try:
             keys = columns.pop(_KEY)

@@ -9,11 +9,12 @@ import numpy as np
 
 from lockstep.columns.asof.readers import Reader, reader
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.kinds import Columns, Ints, Kind, Times
+from lockstep.columns.kinds import Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import is_missing, stacked, take_rows
 from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
 
 _NO_TIME = "its records have no event time"
@@ -29,23 +30,19 @@ class EarlyRow:
         table: Name of its table.
         key: The key of the record.
         at: The event time of the record.
-        row: The key of the table's row.
-        valid: From when the row is valid.
-        known: When it became known.
+        row: The row.
     """
 
     title: str
     table: str
     key: str
     at: str
-    row: str
-    valid: str
-    known: str
+    row: TableRow
 
     def __str__(self) -> str:
         return (
-            f"{self.title} reads the row of {self.table} for {self.row} that is valid from "
-            f"{self.valid} and known from {self.known}, for {self.key} of {self.at}"
+            f"{self.title} reads the row of {self.table} for {self.row.key} that is valid from "
+            f"{self.row.valid} and known from {self.row.known}, for {self.key} of {self.at}"
         )
 
 
@@ -132,13 +129,10 @@ def _too_early(
     early = places[read.rows.known[places] > record[time].view(np.int64)]
     if not len(early):
         return None
-    place, table = int(early[-1]), read.rows
     return EarlyRow(
         title=read.node.title,
-        table=table.schema.name,
+        table=read.rows.schema.name,
         key=str(first.examples[0].key),
         at=str(plain(record[time][0])),
-        row=" ".join(str(plain(table.columns[name][place])) for name in table.schema.keys),
-        valid=str(plain(table.valid.view(Kind.TIME.dtype)[place])),
-        known=str(plain(table.known.view(Kind.TIME.dtype)[place])),
+        row=TableRow.of(read.rows, int(early[-1])),
     )

@@ -44,7 +44,8 @@ def save_mlmodel(
             moved into the model.
         pipeline: The pipeline.
         snapshot: Its source.
-        example: Raw columns; the first few rows become the input example.
+        example: Raw columns, and those of look-ups and windows; the first few rows become the
+            input example.
         model: The MLflow model that the files belong to.
 
     Raises:
@@ -78,7 +79,8 @@ def save_mlmodel(
 def signature(pipeline: Pipeline) -> ModelSignature:
     """MLflow's signature of a pipeline's input and output.
 
-    Inputs have the type `any`, and are all required. With another type, MLflow silently casts
+    Inputs have the type `any`. The record's fields are required. Columns of look-ups and windows
+    may be left out: Lockstep then says what is lacking. With another type, MLflow silently casts
     values before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes
     12.0; it also refuses times with a time zone, and whole numbers where it expects others. `any`
     leaves values as they came, and the record's declaration decides, as everywhere.
@@ -97,18 +99,24 @@ def signature(pipeline: Pipeline) -> ModelSignature:
     record = pipeline.record_schema
     kinds = {name: record[name].kind for name in (record.key, record.event_time) if name}
     kinds |= {name: pipeline.graph.kind(name) for name in pipeline.graph.outputs}
+    given = [name for node in pipeline.reading for name in node.gives]
+    inputs = [ColSpec(anything, name) for name in record.names]
+    inputs += [ColSpec(anything, name, required=False) for name in given]
     return ModelSignature(
-        inputs=Schema([ColSpec(anything, name) for name in record.names]),
+        inputs=Schema(inputs),
         outputs=Schema([ColSpec(types[kind], name) for name, kind in kinds.items()]),
     )
 
 
 def input_example(pipeline: Pipeline, columns: Columns) -> pd.DataFrame:
     """The first few rows as a client would send them: times in ISO form, nulls where missing."""
-    fields = list(pipeline.record_schema)
+    fields = [
+        *pipeline.record_schema,
+        *(field for node in pipeline.reading for field in node.given_fields),
+    ]
     rows = min(_EXAMPLE_ROWS, len(columns[pipeline.key]))
     records = [wire_record(columns, row, fields) for row in range(rows)]
-    return pd.DataFrame(records, columns=pipeline.record_schema.names, dtype=object)
+    return pd.DataFrame(records, columns=[field.name for field in fields], dtype=object)
 
 
 def requirements(sources: Mapping[str, str]) -> list[str]:

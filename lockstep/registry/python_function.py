@@ -21,7 +21,12 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: TID253
 
 
 class PythonFunction(PythonModel):
-    """A version as a `python_function`."""
+    """A version as a `python_function`.
+
+    A version has no tables: the columns of its look-ups and windows are taken from the input, all
+    of a look-up's or none. A record without them is refused, with the names of what is lacking:
+    Lockstep's server, and its batches, look them up.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the pipeline; called once by MLflow."""

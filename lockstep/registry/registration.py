@@ -164,7 +164,7 @@ class Registration:
                 directory / ARTIFACT,
                 self.pipeline,
                 self.source,
-                self.evidence.golden.records,
+                self.evidence.golden.trace.columns,
                 Model(model.artifact_location, run_id=run_id, model_id=model.model_id),
             )
             call(client.log_model_artifacts, model.model_id, str(directory / _MODEL))

@@ -19,7 +19,10 @@ from lockstep.columns.plain import plain
 from lockstep.columns.tables import take_rows
 from lockstep.errors import LockstepError
 from lockstep.parity.divergence import role_of
+from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
+from lockstep.store.parquet import Store
+from lockstep.store.pinned_tables import PinnedTables
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -59,6 +62,7 @@ class TwoSides:
         roles: Role of each column.
         comparison: The comparison of the second side with the first.
         outputs: The outputs that differ.
+        looked_up: The rows of tables that the first side reads.
     """
 
     key: str
@@ -67,6 +71,7 @@ class TwoSides:
     roles: Mapping[str, str]
     comparison: Comparison
     outputs: tuple[str, ...]
+    looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -97,6 +102,7 @@ class TwoSides:
                 {"column": name, "role": self.roles[name], "first": before, "second": after}
                 for name, (before, after) in self.values.items()
             ],
+            "looked_up": [read.to_json() for read in self.looked_up],
         }
 
 
@@ -153,8 +159,11 @@ def two_sides(
     record: Columns,
     version: int | str = "live",
     against: int | str = SERVED,
+    store: Store | None = None,
 ) -> TwoSides:
     """Compute a record by a version, and by something else.
+
+    Look-ups and windows read the tables as they are now.
 
     Args:
         declared: The pipeline.
@@ -163,6 +172,7 @@ def two_sides(
         version: Number or alias of the version.
         against: Number or alias of another version; `checkout` for the code of this checkout with
             the models of the version; `server` for the compiled predictors of the version.
+        store: Where the pipeline's tables are kept; needed if it has look-ups or windows.
 
     Raises:
         LockstepError: There is no such version, or it cannot be loaded.
@@ -170,9 +180,9 @@ def two_sides(
     """
     from lockstep.parity.comparison import compare
 
-    loaded = registry.load(declared.name, version)
+    loaded = _with_tables(registry.load(declared.name, version), store)
     first = Side(f"version {loaded.version}", loaded.pipeline, loaded.version)
-    second = _other(declared, registry, loaded, against)
+    second = _other(declared, registry, loaded, against, store)
     graph, other = first.pipeline.graph, second.pipeline.graph
     # The matrix of a compiled model may be of another dtype than scikit-learn's, by design.
     matrices = against != SERVED
@@ -196,11 +206,22 @@ def two_sides(
         roles={name: role_of(graph if name in graph else other, name) for name in names},
         comparison=comparison,
         outputs=tuple(name for name in graph.outputs if name in divergent),
+        looked_up=looked_up(first.pipeline, before.columns),
     )
 
 
+def _with_tables(loaded: LoadedVersion, store: Store | None) -> LoadedVersion:
+    if store is None:
+        return loaded
+    return loaded.with_tables(PinnedTables.now(store, loaded.pipeline))
+
+
 def _other(
-    declared: PipelineAssets, registry: Registry, loaded: LoadedVersion, against: int | str
+    declared: PipelineAssets,
+    registry: Registry,
+    loaded: LoadedVersion,
+    against: int | str,
+    store: Store | None,
 ) -> Side:
     if against == SERVED:
         name = f"version {loaded.version} as its server computes it"
@@ -214,8 +235,11 @@ def _other(
                 "checkout declares: train a version, and compare with that."
             )
         name = f"this checkout with the models of version {loaded.version}"
-        return Side(name, declared.pipeline.with_models(models), loaded.version)
-    other = registry.load(declared.name, against)
+        pipeline = declared.pipeline.with_models(models)
+        if store is not None:
+            pipeline = PinnedTables.now(store, pipeline).bind(pipeline)
+        return Side(name, pipeline, loaded.version)
+    other = _with_tables(registry.load(declared.name, against), store)
     return Side(f"version {other.version}", other.pipeline, other.version)
 
 

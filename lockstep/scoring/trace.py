@@ -12,6 +12,7 @@ from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.divergence import role_of
+from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.scoring.rows import computable
@@ -19,12 +20,14 @@ from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
 from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.comparison import Comparison
     from lockstep.registry.registry import Registry
 
@@ -41,6 +44,7 @@ class TracedRow:
         computed: Every column as computed now.
         roles: Role of each column.
         comparison: The comparison of the two.
+        looked_up: The rows of tables that it was computed with.
     """
 
     key: str
@@ -50,6 +54,7 @@ class TracedRow:
     computed: dict[str, Any]
     roles: dict[str, str]
     comparison: Comparison
+    looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -73,6 +78,7 @@ class TracedRow:
                 }
                 for name in self.stored
             ],
+            "looked_up": [read.to_json() for read in self.looked_up],
         }
 
 
@@ -87,6 +93,7 @@ class TracedAside:
         columns: Every column that can be computed now; the delivered fields alone, where the row
             was set aside before it was computed.
         roles: Role of each of these columns.
+        looked_up: The rows of tables that these are computed with.
     """
 
     row: AsideRow
@@ -94,6 +101,7 @@ class TracedAside:
     version: int | None
     columns: Mapping[str, Any]
     roles: Mapping[str, str]
+    looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -113,6 +121,7 @@ class TracedAside:
                 {"column": name, "role": self.roles[name], "stored": None, "computed": value}
                 for name, value in self.columns.items()
             ],
+            "looked_up": [read.to_json() for read in self.looked_up],
         }
 
     @property
@@ -146,17 +155,18 @@ def trace_row(
     Raises:
         LockstepError: The partition has not been scored, or has no such row.
     """
-    attempt = _attempt(declared, Store(home.data / declared.name), partition, number)
+    store = Store(home.data / declared.name)
+    attempt = _attempt(declared, store, partition, number)
     is_scored = "scored.parquet" in attempt.files
     table = attempt.read("scored") if is_scored else None
     keys = _texts(table, declared.pipeline.key) if table is not None else []
     if table is not None and key in keys:
-        return _traced(declared, registry, attempt, table.slice(keys.index(key), 1), key)
+        return _traced(declared, registry, store, attempt, table.slice(keys.index(key), 1), key)
     aside = find_aside(attempt, key)
     if aside is None and not is_scored:
         aside = find_blocked(attempt, declared.pipeline.key, key)
     if aside is not None:
-        return _traced_aside(declared, registry, attempt, aside)
+        return _traced_aside(declared, registry, store, attempt, aside)
     if not is_scored:
         raise _not_scored(declared, partition, number)
     raise LockstepError(
@@ -166,11 +176,16 @@ def trace_row(
 
 
 def _traced(
-    declared: PipelineAssets, registry: Registry, attempt: Attempt, row: pa.Table, key: str
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    attempt: Attempt,
+    row: pa.Table,
+    key: str,
 ) -> TracedRow:
     from lockstep.parity.comparison import compare
 
-    loaded = load_scorer(registry, declared.name, attempt, "scored")
+    loaded = _scorer(declared, registry, store, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
@@ -190,27 +205,42 @@ def _traced(
             columns=graph.served,
             version=loaded.version,
         ),
+        looked_up=looked_up(pipeline, computed.columns),
     )
 
 
+def _scorer(
+    declared: PipelineAssets, registry: Registry, store: Store, attempt: Attempt, step: str
+) -> LoadedVersion:
+    """The version that carried out a step, reading the tables that it read then."""
+    tables = PinnedTables.of(store, attempt.record.steps[step])
+    return load_scorer(registry, declared.name, attempt, step).with_tables(tables)
+
+
 def _traced_aside(
-    declared: PipelineAssets, registry: Registry, attempt: Attempt, aside: AsideRow
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    attempt: Attempt,
+    aside: AsideRow,
 ) -> TracedAside:
     version = attempt.record.steps[aside.step].version
     columns: Mapping[str, Any] = aside.record
+    read: tuple[LookedUp, ...] = ()
     is_ingested = aside.step == "scored" or aside.fate == "blocked"
     if is_ingested and version is not None:
-        scorer = load_scorer(registry, declared.name, attempt, aside.step)
-        columns = _computed(scorer.pipeline, attempt, aside)
+        scorer = _scorer(declared, registry, store, attempt, aside.step)
+        computed = _computed(scorer.pipeline, attempt, aside)
+        columns, read = _values(computed), looked_up(scorer.pipeline, computed)
     roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
-    return TracedAside(aside, attempt.number, version, columns, roles)
+    return TracedAside(aside, attempt.number, version, columns, roles, read)
 
 
-def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Mapping[str, Any]:
+def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Columns:
     """Every column of an ingested row that can be computed."""
     table = attempt.read("batch")
     row = table.slice(_texts(table, pipeline.key).index(aside.key or ""), 1)
-    return _values(computable(pipeline, from_arrow(row, pipeline.record_schema.kinds)))
+    return computable(pipeline, from_arrow(row, pipeline.record_schema.kinds))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:

@@ -18,6 +18,7 @@ from lockstep.columns.nodes import Bound, Function, Node
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.plans import settled
 from lockstep.columns.returned import described
+from lockstep.columns.schema import Field
 from lockstep.errors import DeclarationError, FunctionError, InputError
 
 _KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
@@ -55,6 +56,15 @@ class FromTable(Node):
         """Always."""
         return True
 
+    @property
+    def given_fields(self) -> tuple[Field, ...]:
+        """Its columns as fields of a record that has them already."""
+        declared = {Kind.FLOAT: "float", Kind.INT: "int", Kind.TEXT: "str", Kind.TIME: "datetime"}
+        return tuple(
+            Field(name, declared[kind], optional=kind is not Kind.INT)
+            for name, kind in self.gives.items()
+        )
+
     def compute(self, known: Columns, bound: Bound) -> Columns:
         """Read its columns from the rows of the table.
 
@@ -65,7 +75,8 @@ class FromTable(Node):
         if reader is None:
             raise InputError(
                 f"{self.title} has no rows of the table {self.table.name!r}: bind them by "
-                "with_tables(...) of its pipeline; `lockstep tables` lists what was delivered."
+                "with_tables(...) of its pipeline, whose ledger `lockstep tables` lists; or give "
+                f"{listed(self.gives)} with the record."
             )
         return reader(known)
 

@@ -1,0 +1,227 @@
+"""Look-ups of answered rows, made again: by the tables as they were, and by what is known today.
+
+By the same version of a table, any difference comes from code, a rule or the store. By today's,
+it comes from the data: rows that came late, were restated, were put behind others, or are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from lockstep.columns.asof.readers import LookupReader, Reader
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.kinds import Array, Columns, Ints
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.tables import stacked, take_rows
+from lockstep.errors import NotStoredError
+from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.exactness import difference
+from lockstep.parity.looked_up import TableRow
+from lockstep.parity.scales import Scales
+
+Tables: TypeAlias = Mapping[str, TableRows]
+Cause: TypeAlias = Literal["late", "restated", "backdated", "gone"]
+CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "gone")
+_NOT_STORED = "the ledger no longer has the version that answered"
+
+
+@dataclass(frozen=True, eq=False)
+class ServedLookups:
+    """What look-ups and windows read for rows that were answered.
+
+    Attributes:
+        keys: A name for each row, unique.
+        columns: The fields of the record, and the columns of look-ups and windows as they were
+            served.
+        digests: By look-up, the digest of the row that was found for each: uint64, 0 for none.
+        versions: The versions of all tables with which rows were answered.
+        answered_with: For each row, the place among `versions` of its own.
+        redacted: By field whose value is no longer known: what became of it.
+    """
+
+    keys: Array
+    columns: Columns
+    digests: Mapping[str, Array]
+    versions: Sequence[Mapping[str, str]]
+    answered_with: Ints
+    redacted: Mapping[str, str] = field(default_factory=dict)
+
+    def judged(self, pipeline: Pipeline) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Look-ups and windows that can be made again, and why the others cannot, by column."""
+        names, unjudged = [], {}
+        for node in pipeline.reading:
+            lineage = sorted(pipeline.graph.lineage(node.column))
+            lost = next((name for name in lineage if name in self.redacted), None)
+            if lost is None:
+                names.append(node.name)
+            else:
+                why = f"{lost} is {self.redacted[lost]}"
+                unjudged |= dict.fromkeys(node.gives, why)
+        return tuple(names), unjudged
+
+    def parts(self) -> Iterator[tuple[Mapping[str, str], Ints]]:
+        """The versions of the tables, with the rows that were answered with them."""
+        for place, versions in enumerate(self.versions):
+            rows = np.flatnonzero(self.answered_with == place)
+            if len(rows):
+                yield versions, rows
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """A row of a table by which an answer would be another one today.
+
+    Attributes:
+        node: The look-up or window.
+        table: Name of its table.
+        cause: `"late"`: it came after it was to be known. `"restated"`: it takes the place of the
+            one that was read. `"backdated"`: it came late, behind rows of its key that are valid
+            after it. `"gone"`: it was read, and is there no longer.
+        record: Name of the answered row.
+        row: The row of the table; None where it is gone.
+    """
+
+    node: str
+    table: str
+    cause: Cause
+    record: str
+    row: TableRow | None
+
+
+def replay_lookups(
+    pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Tables]
+) -> Comparison:
+    """Make the look-ups of answered rows again, by the versions of the tables that answered them.
+
+    Args:
+        pipeline: The pipeline of the version that answered.
+        served: The rows.
+        rows_at: Gives the rows of all tables at their versions.
+
+    Raises:
+        NotStoredError: A ledger does not have such a version.
+    """
+    judged, unjudged = served.judged(pipeline)
+    names = [name for node in judged for name in pipeline.graph.nodes[node].gives]
+    found, order = [], []
+    for versions, rows in served.parts() if names else ():
+        bound = pipeline.with_tables(rows_at(versions))
+        columns = bound.evaluate(_fields(pipeline, served, rows), tuple(names))
+        found.append({name: columns[name] for name in names})
+        order.append(rows)
+    if not found:
+        return Comparison(skipped=unjudged)
+    expected = Trace(served.keys, served.columns, {}).take(np.concatenate(order))
+    actual = Trace(expected.keys, {**expected.columns, **stacked(found)}, {})
+    compared = compare(expected, actual, pipeline.graph, scales=Scales(), columns=names)
+    return replace(compared, skipped=unjudged)
+
+
+def in_hindsight(
+    pipeline: Pipeline,
+    served: ServedLookups,
+    rows_at: Callable[[Mapping[str, str]], Tables],
+    today: Tables,
+) -> tuple[list[Hindsight], dict[str, str]]:
+    """Find the rows of tables by which the look-ups of answered rows would be others today.
+
+    What differs for another reason is left to `replay_lookups`.
+
+    Args:
+        pipeline: The pipeline of the version that answered.
+        served: The rows.
+        rows_at: Gives the rows of all tables at their versions.
+        today: The rows of all tables as they are now.
+
+    Returns:
+        What was found, and by column that could not be judged: why.
+    """
+    judged, unjudged = served.judged(pipeline)
+    bound, found = pipeline.with_tables(today), list[Hindsight]()
+    for versions, rows in served.parts():
+        try:
+            before: Pipeline | None = pipeline.with_tables(rows_at(versions))
+        except NotStoredError:
+            before = None
+        inputs = tuple(name for node in judged for name in pipeline.graph.nodes[node].inputs)
+        columns = bound.evaluate(_fields(pipeline, served, rows), inputs)
+        for node in judged:
+            now, then = bound.readers[node], None if before is None else before.readers[node]
+            if isinstance(now, LookupReader):
+                found += _of_lookup(
+                    now, then, columns, served.digests[node][rows], served.keys[rows]
+                )
+            elif then is None:
+                unjudged |= dict.fromkeys(now.node.gives, _NOT_STORED)
+            else:
+                given = {name: served.columns[name][rows] for name in now.node.gives}
+                found += _of_window(now, then, columns, given, served.keys[rows])
+    return found, unjudged
+
+
+def _fields(pipeline: Pipeline, served: ServedLookups, rows: Ints) -> Columns:
+    names = [name for name in pipeline.record_schema.names if name in served.columns]
+    known = {name: served.columns[name] for name in names if name not in served.redacted}
+    return take_rows(known, rows)
+
+
+def _of_lookup(
+    now: LookupReader, then: Reader | None, columns: Columns, digests: Array, keys: Array
+) -> Iterator[Hindsight]:
+    rows, found = now.rows, now.found(columns)
+    today = np.zeros(len(digests), dtype=np.uint64)
+    today[found >= 0] = rows.digests[found[found >= 0]]
+    differing = np.flatnonzero(today != digests)
+    is_gone = (digests[differing] != 0) & ~np.isin(digests[differing], rows.digests)
+    for place, gone in zip(differing.tolist(), is_gone.tolist(), strict=True):
+        if gone:
+            yield _hindsight(now, "gone", keys[place])
+        elif found[place] >= 0:
+            row = int(found[place])
+            cause = _cause(rows, row, then)
+            if cause is not None:
+                yield _hindsight(now, cause, keys[place], row)
+
+
+def _of_window(
+    now: Reader, then: Reader, columns: Columns, given: Columns, keys: Array
+) -> Iterator[Hindsight]:
+    values = now(columns)
+    unlike = [difference(given[name], values[name]).rows for name in given]
+    for place in np.flatnonzero(np.any(unlike, axis=0)).tolist():
+        record = take_rows(columns, slice(place, place + 1))
+        before, after = then.seen(record), now.seen(record)
+        came = after[~np.isin(now.rows.digests[after], then.rows.digests[before])]
+        causes = {_cause(now.rows, row, then): row for row in came.tolist()}
+        for cause, row in causes.items():
+            if cause is not None:
+                yield _hindsight(now, cause, keys[place], row)
+        if not np.isin(then.rows.digests[before], now.rows.digests).all():
+            yield _hindsight(now, "gone", keys[place])
+
+
+def _cause(rows: TableRows, place: int, then: Reader | None) -> Cause | None:
+    """Why a row was not read; None where it was there, so that the data is not the cause."""
+    if then is None:
+        return "late"
+    schema, before = rows.schema, then.rows
+    keys = [rows.columns[name][place : place + 1] for name in schema.keys]
+    group = int(before.index.groups_of(keys)[0])
+    if group < 0:
+        return "late"
+    held = slice(*before.starts[group : group + 2].tolist())
+    if (before.digests[held] == rows.digests[place]).any():
+        return None
+    valid, since = before.valid[held], rows.valid[place]
+    if not schema.is_event and (valid == since).any():
+        return "restated"
+    return "backdated" if (valid > since).any() else "late"
+
+
+def _hindsight(read: Reader, cause: Cause, key: object, place: int | None = None) -> Hindsight:
+    row = None if place is None else TableRow.of(read.rows, place)
+    return Hindsight(read.node.name, read.rows.schema.name, cause, str(key), row)

@@ -1,0 +1,128 @@
+"""Made-up rows and questions: answered by the readers, kept as they are, and told if not."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
+from lockstep.columns.asof import readers
+from lockstep.columns.asof.latest import latest
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.nodes import Node
+from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.lookup_cases import cases_of, read_cases, replay_cases, write_cases
+from tests.fixtures.looked_up import gauge_of, passed_of, pipeline_of
+from tests.lockstep.columns.asof.drawn import bits
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Notice(Table):
+    port: Key[Literal["a", "b"]]
+    since: EventTime
+    told_at: KnownTime
+    depth: int | None
+    is_open: bool | None
+
+
+class Crane(Table, static=True):
+    crane: Key[int]
+    lifts: float
+    maker: Literal["x", "y"]
+
+
+@lookup(Notice)
+def notice(station: Texts, at: Times) -> Asked:
+    return Asked(station, as_of=at)
+
+
+@lookup(Crane)
+def crane(station: Texts) -> Asked:
+    return Asked(np.array([len(text or "") for text in station], dtype=np.int64))
+
+
+NODES = [
+    gauge_of(),
+    gauge_of(within=None),
+    gauge_of(within=timedelta(minutes=1)),  # before any row is known
+    passed_of(),
+    passed_of(over=timedelta(days=30)),
+    notice,
+    crane,
+]
+
+
+def bound(*nodes: Any) -> Pipeline:
+    tables = {node.table.name: cases_of(node).rows for node in nodes}
+    return pipeline_of(*nodes).with_tables(tables)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_readers_answer_as_a_plain_loop_does(node: Any, tmp_path: Path) -> None:
+    cases = {node.name: cases_of(node)}
+    assert all(compared.ok for compared in replay_cases(bound(node), cases))
+
+    write_cases(tmp_path, cases)
+    (again,) = read_cases(tmp_path).values()
+    made = cases[node.name]
+    assert again.names.tolist() == made.names.tolist()
+    assert bits(again.answers) == bits(made.answers)
+    assert again.rows.digests.tolist() == made.rows.digests.tolist()
+    assert again.rows.known.tolist() == made.rows.known.tolist()
+    assert all(
+        np.array_equal(*pair, equal_nan=pair[0].dtype != object)
+        for pair in zip(again.keys, made.keys, strict=True)
+    )
+    assert all(compared.ok for compared in replay_cases(bound(node), {node.name: again}))
+
+
+@pytest.mark.parametrize("node", [gauge_of(), passed_of(), crane])
+def test_they_show_what_the_declaration_decides(node: Any) -> None:
+    made = cases_of(node)
+    column = next(iter(made.answers))
+    by_name = dict(zip(made.names.tolist(), made.answers[column].tolist(), strict=True))
+    values = set(map(str, by_name.values()))
+    assert len(values) > 2
+    if node.table.static:
+        return
+    for before, after in (
+        ("a microsecond before it is known", "when it is known"),
+        ("before it is restated", "once it is restated"),
+        ("a microsecond before a late one is known", "once a late one is known"),
+    ):
+        if node.role == "window" or "late" not in before:
+            assert str(by_name[before]) != str(by_name[after])
+
+
+def different(pipeline: Pipeline, node: Any) -> set[str]:
+    """The cases in which a pipeline answers otherwise than a node is declared."""
+    found: set[str] = set()
+    for compared in replay_cases(pipeline, {node.name: cases_of(node)}):
+        if compared.first is not None:
+            found |= {str(example.key) for example in compared.first.examples}
+    return found
+
+
+def test_a_row_that_is_found_a_microsecond_too_short_is_told() -> None:
+    node = gauge_of(within=timedelta(hours=6))
+    shorter = bound(replace(node, within=timedelta(hours=6) - MICROSECOND))
+    assert "as old as may be" in different(shorter, node)
+
+
+def test_a_window_that_begins_a_microsecond_too_early_is_told() -> None:
+    node = passed_of(over=timedelta(hours=6))
+    longer = bound(replace(node, over=timedelta(hours=6) + MICROSECOND))
+    assert "as old as may be" in different(longer, node)
+
+
+def test_a_search_that_ignores_when_rows_are_known_is_told(monkeypatch: Any) -> None:
+    def all_known(rows: TableRows, groups: Ints, as_of: Times, known_by: Any, within: Any) -> Ints:
+        return latest(rows, groups, as_of, as_of + np.timedelta64(9, "h"), within)
+
+    monkeypatch.setattr(readers, "latest", all_known)
+    node: Node = gauge_of()
+    assert "a microsecond before it is known" in different(bound(node), node)
