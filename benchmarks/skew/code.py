@@ -210,7 +210,8 @@ CODE_SCENES: tuple[Scene, ...] = (
             "return found", defined("_SEEN: dict[str, float] = {}")),
     _column("input_changed_in_place", "dew_point_spread changes weather_temp in place",
             "dew_point_spread weather_temp", "weather_temp -= weather_dewp\nreturn weather_temp"),
-    _code(Site.life, "weather_to_come", "weather is looked up an hour ahead", "weather_temp weather",
+    _code(Site.life, "weather_to_come", "weather is looked up an hour ahead",
+          "weather_temp weather",
           in_code(Site.life, ("return Asked(origin, as_of=scheduled_at)",
                               "ahead = np.timedelta64(1, 'h')\n    "
                               "return Asked(origin, as_of=scheduled_at + ahead)"))),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import zipfile
 from datetime import date
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -83,10 +85,16 @@ _AIRPORT = {
 _LATE_AFTER = 15.0
 
 
+def _file(name: str) -> Path:
+    """A file of the package, which the demonstration installs."""
+    package = metadata.distribution(PACKAGE.release.partition("==")[0])
+    return Path(str(package.locate_file(f"{PACKAGE.data}/{name}")))
+
+
 @cache
 def load() -> pd.DataFrame:
     """The flights of all days."""
-    path = PACKAGE.file("flights.csv.zip")
+    path = _file("flights.csv.zip")
     with zipfile.ZipFile(path) as archive, archive.open("flights.csv") as file:
         rows = pd.read_csv(file)
     hour = pd.to_datetime(rows["time_hour"], utc=True).dt.as_unit("us")
@@ -102,11 +110,11 @@ def load() -> pd.DataFrame:
         known_hour=hour - pd.Timedelta(hours=1),
         late=(delay.isna() | (delay > _LATE_AFTER)).astype(np.float64),
     )
-    weather = pd.read_csv(PACKAGE.file("weather.csv"))
+    weather = pd.read_csv(_file("weather.csv"))
     weather["known_hour"] = pd.to_datetime(weather.pop("time_hour"), utc=True).dt.as_unit("us")
     weather = weather.drop(columns=["year", "month", "day", "hour"])
     planes, airports = (
-        pd.read_csv(PACKAGE.file(name), usecols=list(names)).rename(columns=names)
+        pd.read_csv(_file(name), usecols=list(names)).rename(columns=names)
         for name, names in (("planes.csv", _PLANE), ("airports.csv", _AIRPORT))
     )
     rows = rows.drop(columns=["year", "hour"]).merge(weather, "left", ["origin", "known_hour"])
