@@ -9,8 +9,7 @@ from itertools import chain
 
 import pyperf
 
-from benchmarks.serving.setting import PIPELINE, flights, texts
-from lockstep.artifacts.live_pointer import open_live
+from benchmarks.serving.setting import flights, live_version, texts
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
@@ -39,7 +38,7 @@ class Stages:
     @classmethod
     def of(cls, home: Home) -> Stages:
         """Those of the version that is live in a home, compiled where it can be."""
-        loaded = open_live(home.live(PIPELINE))
+        loaded = live_version(home)
         return cls(Scorer.of(loaded, loaded.compiled))
 
     @cached_property
@@ -61,7 +60,7 @@ class Stages:
         return refused, part(batch.computed, self.scorer.computed_rules)
 
     def features(self, batch: Batch) -> Columns:
-        """The columns that need no model, and that the outputs or a rule need."""
+        """The columns that need no model, be they looked up, and that outputs or a rule need."""
         return self.scorer.pipeline.evaluate(batch.columns, self.needed)
 
     @cached_property
