@@ -87,7 +87,8 @@ class Writes:
             if not is_hidden:
                 self._count("open", path)
             if not is_hidden or (path.exists() and path.stat().st_size):
-                self._count("half of", path, half_written=path)
+                is_appended = bool(arguments[2] & os.O_APPEND)  # what was there stays
+                self._count("half of", path, half_written=None if is_appended else path)
 
     def _force(self, force: Callable[[Any], None], file: Any) -> None:
         number = file if isinstance(file, int) else file.fileno()

@@ -24,6 +24,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
 ├── InvalidRecordsError           columns                             rows refused where all count
 ├── FunctionError                 columns                             a column's function fails
+│   └── FutureError               serving                             it asks as of a time to come
 ├── FailingFunctionError          scoring                             it fails on too many rows
 ├── FitError                      columns, training                   a model that cannot be fitted
 ├── NotFittedError                columns, registry                   no models fitted yet
@@ -36,6 +37,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   ├── SnapshotError             artifacts, registry                 source that does not run
 │   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
+│   ├── UndeliveredError          serving                             a table that it reads lacks
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
 ├── SourceError                   parity                              source that cannot be read
@@ -48,9 +50,9 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   └── FetchError                registry                            files did not all arrive
 │
 │   Partitions, and the disk that they are on
-├── NotStoredError                scoring, store                      not written yet
-├── DamagedError                  store                               files unlike their record
-├── LockedError                   store                               somebody else is at work
+├── NotStoredError                artifacts, scoring, store                      not written yet
+├── DamagedError                  artifacts, store                    files unlike their record
+├── LockedError                   artifacts                           somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
 ├── LostWorkerError               scoring                             a unit ends its process
@@ -209,6 +211,10 @@ class FunctionError(LockstepError):
         return self.column if self.origin is None else self.origin
 
 
+class FutureError(FunctionError):
+    """A look-up or window asks as of a time that has not come, when more rows will be known."""
+
+
 class FailingFunctionError(LockstepError):
     """A column's function fails on more rows than may be set aside.
 
@@ -297,6 +303,21 @@ class UntrustedTypeError(ArtifactError):
             "[tool.lockstep] in pyproject.toml. A class or function of your own needs no entry at "
             "the top level of a module of the project's packages, which the version then carries."
         )
+
+
+class UndeliveredError(ArtifactError):
+    """A table that a version reads has never been delivered.
+
+    Attributes:
+        record: The file that a delivery makes.
+    """
+
+    def __init__(self, pipeline: str, table: str, record: Path) -> None:
+        super().__init__(
+            f"The table {table} of {pipeline} has not been delivered as the version declares it; "
+            f"do that first: lockstep tables {pipeline} --deliver"
+        )
+        self.record = record
 
 
 class NotLiveError(ArtifactError):
@@ -534,6 +555,11 @@ class RefusedRowsError(ServingError):
     Attributes:
         rejected: The rows with all their reasons.
         most_reasons: Reasons that a response gives, at most.
+
+    Args:
+        rejected: The rows.
+        total: Number of rows of the request.
+        todo: What its client may do.
     """
 
     most_reasons = 100
@@ -542,14 +568,19 @@ class RefusedRowsError(ServingError):
     compat_status = HTTPStatus.BAD_REQUEST
     code = "INVALID_PARAMETER_VALUE"
 
-    def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
+    def __init__(
+        self,
+        rejected: Sequence[Rejected],
+        total: int,
+        todo: str = "Correct them, or ask with ?on_invalid=quarantine to score the others.",
+    ) -> None:
         are = "is" if len(rejected) == 1 else "are"
         reasons = sum(len(row.reasons) for row in rejected)
         first = f"the first {self.most_reasons} of {reasons:,} reasons"
         which = "every reason" if reasons <= self.most_reasons else first
         super().__init__(
             f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists {which} by row "
-            "and column. Correct them, or ask with ?on_invalid=quarantine to score the others."
+            f"and column. {todo}"
         )
         self.rejected = tuple(rejected)
 

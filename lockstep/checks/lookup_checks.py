@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, with_unjudged
+from lockstep.checks.check_results import CheckResult, coverage, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.asof.lookup_nodes import FromTable, Lookup
 from lockstep.columns.digests import digests_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import counted, listed, percentage
+from lockstep.columns.plain import counted, listed, percentage, plain
 from lockstep.columns.tables import is_missing, take_rows
 
 if TYPE_CHECKING:
-    from lockstep.parity.lookup_hindsight import Hindsight, ServedLookups, Tables
+    from lockstep.parity.lookup_hindsight import (
+        Hindsight,
+        LookedUpAgain,
+        ServedLookups,
+        Tables,
+    )
     from lockstep.parity.profiles import Profile
 
 _SAMPLED = 50
@@ -121,27 +126,50 @@ def check_hits(pipeline: Pipeline, columns: Columns, training: Profile) -> Check
 
 
 def check_lookup_replay(
-    pipeline: Pipeline,
-    served: ServedLookups,
-    rows_at: Callable[[Mapping[str, str]], Tables],
+    again: LookedUpAgain, pipeline: Pipeline, served: ServedLookups
 ) -> CheckResult:
     """Check that the tables, as they were, give answered rows what the server read for them.
 
     Args:
+        again: What they give.
         pipeline: The pipeline of the version that answered.
         served: The rows.
-        rows_at: Gives the rows of all tables at their versions.
-
-    Raises:
-        NotStoredError: A ledger does not have such a version.
     """
     from lockstep.parity.lookup_hindsight import replay_lookups
 
-    comparison = replay_lookups(pipeline, served, rows_at)
-    if not comparison.compared and comparison.first is None:
-        return CheckResult.not_judged("No look-up can be made again.", comparison.skipped)
-    how = "looked up again in the tables as they were"
-    return check_comparison(comparison, pipeline.graph, how)
+    if not again.origins:
+        return CheckResult.not_judged("No look-up can be made again.", again.unjudged)
+    comparison = replay_lookups(pipeline, served, again)
+    first, rows = comparison.first, counted(comparison.rows, "row")
+    summary, examples, node = comparison.summary, first.examples if first is not None else (), None
+    if first is not None:
+        node = next(node for node in pipeline.reading if first.column in node.origins)
+        summary = (
+            f"{node.title} reads other rows for {first.rows:,} of {rows} than the server did, by "
+            f"the same version of the table {node.table.name}: {first.column} of "
+            f"{examples[0].key} was {plain(examples[0].expected)}, and is "
+            f"{plain(examples[0].actual)}."
+        )
+    elif comparison.ok:
+        names = listed([node.name for node in pipeline.reading if node.column in again.columns])
+        summary = f"{names} read the same rows of tables for {rows}, as these were then."
+    return CheckResult(
+        passed=comparison.ok,
+        summary=with_unjudged(summary, again.unjudged),
+        column=None if node is None else node.column,
+        where="" if node is None else node.location,
+        keys=tuple(str(example.key) for example in examples),
+        numbers=coverage(comparison.rows, len(again.columns), again.unjudged),
+        table=[
+            {
+                "record": str(example.key),
+                "was": plain(example.expected),
+                "is": plain(example.actual),
+            }
+            for example in examples
+        ],
+        unjudged=again.unjudged,
+    )
 
 
 def check_lookup_hindsight(
@@ -214,7 +242,7 @@ def _misses(
     That of a static table is taken from the value that is missing least often.
     """
     for node in nodes:
-        if isinstance(node, Lookup):
+        if isinstance(node, Lookup) and node.column in columns:
             names = [name for name in node.gives if name in training.columns]
             if not node.table.static:
                 names = [f"{node.name}_age"]

@@ -13,7 +13,7 @@ from lockstep.checks.check_results import CheckResult, tell, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.drift_checks import Population, check_drift
 from lockstep.checks.markdown import code_block
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
 from lockstep.serving.requestlog.log_segments import LogSegment
@@ -21,13 +21,16 @@ from lockstep.serving.requestlog.log_segments import LogSegment
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.divergence import Divergence
+    from lockstep.parity.lookup_hindsight import ServedLookups
 
 _REDACTED = {"dropped": "not logged", "hashed": "logged as a hash alone"}
 _LEAST_ROWS = 100
 """Rows below which chance alone may look like drift."""
 
 
-def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
+def check_request_replay(
+    segment: LogSegment, loaded: LoadedVersion, looked_up: Columns | None = None
+) -> CheckResult:
     """Check that the batch path gives a segment's requests the outputs that the server gave.
 
     The batch path uses the reference predictors, not the compiled ones that the server used.
@@ -35,6 +38,7 @@ def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckRes
     Args:
         segment: The requests with their answers.
         loaded: The registry's version with the number of the one that answered.
+        looked_up: Columns of look-ups and windows, by the tables as they were then.
     """
     from lockstep.parity.answers import replay_answers
 
@@ -50,6 +54,7 @@ def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckRes
         scales=loaded.golden.scales,
         redacted=redacted,
         version=loaded.version,
+        looked_up=looked_up,
     )
     if replayed.comparison is None:
         summary = f"No output can be judged: {tell(replayed.unjudged)}."
@@ -96,6 +101,32 @@ def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResu
         result,
         summary=with_unjudged(result.summary, unjudged),
         unjudged={**result.unjudged, **unjudged},
+    )
+
+
+def served_lookups(segment: LogSegment, loaded: LoadedVersion) -> ServedLookups:
+    """What a server read of tables for the rows of a segment.
+
+    Args:
+        segment: The requests.
+        loaded: The version that answered.
+    """
+    from lockstep.parity.lookup_hindsight import ServedLookups
+
+    by_request = [tuple(sorted(tables.items())) for tables in segment.requests.tables]
+    versions = {versions: place for place, versions in enumerate(dict.fromkeys(by_request))}
+    places = np.array([versions[tables] for tables in by_request], dtype=np.int64)
+    redacted, pipeline = segment.header.redacted, loaded.pipeline
+    known = {*segment.columns} - redacted.keys()
+    return ServedLookups(
+        keys=row_names(segment, pipeline.key),
+        fields={
+            name: segment.columns[name] for name in pipeline.record_schema.names if name in known
+        },
+        origins=segment.origins,
+        versions=[dict(tables) for tables in versions],
+        answered_with=np.repeat(places, segment.requests.rows),
+        redacted={name: _REDACTED[how] for name, how in redacted.items()},
     )
 
 

@@ -441,6 +441,28 @@ REQUEST_REPLAY = Check(
     "server, or something outside the code: a file, an environment variable, the time. When that "
     "is put right: AGAIN",
 )
+LOOKUP_REPLAY = Check(
+    "lookup_replay",
+    "The requests of the segment, looked up again by the versions of the tables that the server "
+    "read for each, give the very rows that it read: their digests, and since when they are valid "
+    "and known; of windows, as many. Outputs are computed anew of these rows, by `request_replay`.",
+    "The first look-up that differs is named, with the keys. The tables are the same, so that the "
+    "code, its rule or the ledger is another one: compare the version that answered, and run "
+    "`lockstep audit PIPELINE`. Then: AGAIN",
+    need=needs.TABLES,
+)
+LOOKUP_HINDSIGHT = Check(
+    "lookup_hindsight",
+    "The requests of the segment, looked up by what is known of the tables today, give the rows "
+    "that the server read. Others are counted by their cause. *Late*: a row came after the time "
+    "from which it is declared known. *Restated*: it takes the place of the one that was read. "
+    "*Backdated*: it came behind rows of its key that are valid after it. *Gone*: the row that was "
+    "read is there no longer. Training reads what is known today: where much differs, a model is "
+    "better in training than it can be in service. It only warns.",
+    "Ask upstream why the named rows came late, or have the table delivered more often; otherwise "
+    "declare the delay that holds (see `known_after`), and train and promote a version of that.",
+    need=needs.TABLES,
+)
 REQUEST_DRIFT = Check(
     "request_drift",
     "The fields of the requests are distributed as in training, by the limits of `input_drift`. A "
@@ -492,8 +514,9 @@ TABLE_FRESHNESS = Check(
     "table_freshness",
     "The newest row of the table is not older than `max_age` when it is delivered. By default that "
     "is the age from which on the first of the pipeline's look-ups or windows finds nothing. It "
-    "counts by the clock, and at the end of a calendar that has one. Of a batch, the look-ups find "
-    "a row about as often as in training: not twice as often none, and for 5 of 100 rows more.",
+    "counts by the clock, and at the end of a calendar that has one. In a batch, and in requests, "
+    "look-ups find a row about as often as in training: not twice as often none, and for 5 of 100 "
+    "rows more.",
     "Ask upstream where the new rows are; then: AGAIN",
     need=needs.TABLES,
 )
@@ -548,7 +571,13 @@ SCORED_CHECKS = (
 )
 PUBLISHED_CHECKS = (SINKS,)
 OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
-REQUEST_CHECKS = (REQUEST_REPLAY, REQUEST_DRIFT)
+REQUEST_CHECKS = (
+    REQUEST_REPLAY,
+    LOOKUP_REPLAY,
+    LOOKUP_HINDSIGHT,
+    TABLE_FRESHNESS,
+    REQUEST_DRIFT,
+)
 AUDIT_CHECKS = (DIGESTS,)
 TABLE_CHECKS = (TABLE, APPEND_ONLY, KNOWN_AFTER, TABLE_FRESHNESS)
 CHECKS_BY_ASSET = {

@@ -73,7 +73,7 @@ def registry() -> Registry:
 
 def dagster() -> str | None:
     """The address of Dagster's UI while `lockstep up` runs for the home; otherwise None."""
-    from lockstep.store.lock import is_held
+    from lockstep.artifacts.lock import is_held
 
     return home().addresses.dagster if is_held(home().served) else None
 

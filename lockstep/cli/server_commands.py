@@ -80,6 +80,7 @@ def serve(
         log=serving.log,
         log_folder=str(home.requests(pipeline)),
         replayed=str(home.replayed(pipeline)),
+        tables=str(home.data / pipeline),
     )
     demand_servable(settings)
     say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from lockstep.artifacts.lock import locked
 from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
@@ -24,7 +25,6 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 

@@ -97,11 +97,10 @@ def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> Non
 
 
 def _described(declared: PipelineAssets, table: TableAssets) -> dict[str, Any]:
+    from lockstep.artifacts.ledgers import ledger_of
     from lockstep.columns.plain import iso
-    from lockstep.store.ledgers import ledger_of
-    from lockstep.store.parquet import Store
 
-    ledger = ledger_of(Store(context.home().data / declared.name), table.schema)
+    ledger = ledger_of(context.home().data / declared.name, table.schema)
     parts = ledger.parts()
     newest = [part.newest for part in parts if part.newest is not None]
     return {

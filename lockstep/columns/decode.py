@@ -28,7 +28,7 @@ from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import stacked
-from lockstep.errors import FunctionError, UnreadableError
+from lockstep.errors import FunctionError, FutureError, UnreadableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +64,8 @@ class Reason:
             error: The error of the function, or of what it returned.
             inputs: The inputs of the column at fault.
         """
+        if isinstance(error, FutureError):
+            return cls(error.column, "as_of", str(error), str(error))
         of = f" of {listed(inputs)}" if inputs else ""
         cause = error.__cause__
         why = f": its function raised {type(cause).__name__}" if cause is not None else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.errors import FunctionError
 from lockstep.parity.comparison import Comparison, compare
@@ -33,6 +34,7 @@ def replay_answers(
     scales: Scales,
     redacted: Mapping[str, str],
     version: int | None = None,
+    looked_up: Columns | None = None,
 ) -> Replayed:
     """Compute outputs anew from the fields that they were computed from, and compare them.
 
@@ -43,6 +45,7 @@ def replay_answers(
         redacted: By field or output whose value is no longer known: what became of it, to end a
             sentence. Outputs that depend on such a field are not compared.
         version: The version whose models the pipeline has, for a reproducer to load.
+        looked_up: Columns of look-ups and windows, by the tables with which it was answered.
     """
     graph = pipeline.graph
     unjudged = {
@@ -59,7 +62,7 @@ def replay_answers(
         if name in given.columns and name not in redacted
     }
     try:
-        columns = pipeline.evaluate(fields, judged)
+        columns = pipeline.evaluate({**fields, **(looked_up or {})}, judged)
     except FunctionError as error:
         return Replayed(Comparison(first=raising(graph, error)), unjudged)
     computed = Trace(given.keys, {name: columns[name] for name in (*fields, *judged)}, {})

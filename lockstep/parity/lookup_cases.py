@@ -6,20 +6,22 @@ which a row begins to count and ceases to, keys that there are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import FromTable, Window
+from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.stored_rows import read_rows, write_rows
 from lockstep.columns.asof.table_rows import MISSING, TableRows
 from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind, Times
-from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.pipeline import Trace
 from lockstep.columns.schema import Field
 from lockstep.columns.tables import from_arrow, kinds_of, stacked, to_arrow
 from lockstep.parity.comparison import Comparison, compare
@@ -61,6 +63,14 @@ class LookupCases:
     answers: Columns
 
 
+class Reads(Protocol):
+    """Reads the columns of a look-up or window."""
+
+    def read(self, keys: Sequence[Array], as_of: Times | None, /) -> Columns:
+        """Its columns for some keys and times."""
+        ...
+
+
 def cases_of(node: FromTable) -> LookupCases:
     """Make up the cases of a look-up or window.
 
@@ -83,19 +93,23 @@ def cases_of(node: FromTable) -> LookupCases:
     return LookupCases(rows, names, keys, as_of, answers(node, rows, keys, as_of))
 
 
-def replay_cases(pipeline: Pipeline, cases: Mapping[str, LookupCases]) -> Iterator[Comparison]:
-    """Ask the look-ups and windows of a pipeline what was made up, and compare the answers.
+def replay_cases(
+    graph: Graph,
+    cases: Mapping[str, LookupCases],
+    bind: Callable[[FromTable, TableRows], Reads] = reader,
+) -> Iterator[Comparison]:
+    """Ask look-ups and windows what was made up, and compare the answers.
 
     They are asked together and one at a time.
 
     Args:
-        pipeline: The pipeline, with any rows of its tables.
+        graph: The graph with the look-ups and windows.
         cases: The cases by look-up and window.
+        bind: Makes what reads a table for one of them.
     """
-    tables = {read.node.table.name: read.rows for read in pipeline.readers.values()}
+    nodes = {name: node for name, node in graph.nodes.items() if isinstance(node, FromTable)}
     for name, case in cases.items():
-        bound = pipeline.with_tables({**tables, case.rows.schema.name: case.rows})
-        read = bound.readers[name].read
+        read = bind(nodes[name], case.rows).read
         each = (slice(place, place + 1) for place in range(len(case.names)))
         alone = [
             read(
@@ -110,7 +124,7 @@ def replay_cases(pipeline: Pipeline, cases: Mapping[str, LookupCases]) -> Iterat
             compared = compare(
                 expected,
                 Trace(case.names, found, {}),
-                pipeline.graph,
+                graph,
                 scales=Scales(),
                 columns=case.answers,
             )

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.readers import LookupReader, Reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns, Ints
@@ -35,33 +36,32 @@ class ServedLookups:
 
     Attributes:
         keys: A name for each row, unique.
-        columns: The fields of the record, and the columns of look-ups and windows as they were
-            served.
-        digests: By look-up, the digest of the row that was found for each: uint64, 0 for none.
+        fields: The fields of the record.
+        origins: By look-up and window, what is told of the rows that it read: `Node.origins`.
         versions: The versions of all tables with which rows were answered.
         answered_with: For each row, the place among `versions` of its own.
         redacted: By field whose value is no longer known: what became of it.
     """
 
     keys: Array
-    columns: Columns
-    digests: Mapping[str, Array]
+    fields: Columns
+    origins: Columns
     versions: Sequence[Mapping[str, str]]
     answered_with: Ints
     redacted: Mapping[str, str] = field(default_factory=dict)
 
-    def judged(self, pipeline: Pipeline) -> tuple[tuple[str, ...], dict[str, str]]:
+    def judged(self, pipeline: Pipeline) -> tuple[list[FromTable], dict[str, str]]:
         """Look-ups and windows that can be made again, and why the others cannot, by column."""
-        names, unjudged = [], {}
+        nodes: list[FromTable] = []
+        unjudged: dict[str, str] = {}
         for node in pipeline.reading:
             lineage = sorted(pipeline.graph.lineage(node.column))
             lost = next((name for name in lineage if name in self.redacted), None)
             if lost is None:
-                names.append(node.name)
+                nodes.append(node)
             else:
-                why = f"{lost} is {self.redacted[lost]}"
-                unjudged |= dict.fromkeys(node.gives, why)
-        return tuple(names), unjudged
+                unjudged |= dict.fromkeys(node.gives, f"{lost} is {self.redacted[lost]}")
+        return nodes, unjudged
 
     def parts(self) -> Iterator[tuple[Mapping[str, str], Ints]]:
         """The versions of the tables, with the rows that were answered with them."""
@@ -69,6 +69,27 @@ class ServedLookups:
             rows = np.flatnonzero(self.answered_with == place)
             if len(rows):
                 yield versions, rows
+
+    def inputs(self, pipeline: Pipeline, rows: Ints) -> Columns:
+        """What look-ups and windows of a pipeline are computed from, for some rows."""
+        nodes, _ = self.judged(pipeline)
+        wanted = tuple(name for node in nodes for name in node.inputs)
+        return pipeline.evaluate(take_rows(self.fields, rows), wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUpAgain:
+    """What look-ups and windows read for answered rows, by the tables as they were.
+
+    Attributes:
+        columns: Their columns, row by row.
+        origins: What is told of the rows that they read.
+        unjudged: By column that could not be looked up again: why.
+    """
+
+    columns: Columns
+    origins: Columns
+    unjudged: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -92,9 +113,9 @@ class Hindsight:
     row: TableRow | None
 
 
-def replay_lookups(
+def look_up_again(
     pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Tables]
-) -> Comparison:
+) -> LookedUpAgain:
     """Make the look-ups of answered rows again, by the versions of the tables that answered them.
 
     Args:
@@ -105,20 +126,33 @@ def replay_lookups(
     Raises:
         NotStoredError: A ledger does not have such a version.
     """
-    judged, unjudged = served.judged(pipeline)
-    names = [name for node in judged for name in pipeline.graph.nodes[node].gives]
-    found, order = [], []
-    for versions, rows in served.parts() if names else ():
+    nodes, unjudged = served.judged(pipeline)
+    found: list[Columns] = []
+    order: list[Ints] = []
+    for versions, rows in served.parts() if nodes else ():
         bound = pipeline.with_tables(rows_at(versions))
-        columns = bound.evaluate(_fields(pipeline, served, rows), tuple(names))
-        found.append({name: columns[name] for name in names})
+        columns = served.inputs(bound, rows)
+        part: Columns = {}
+        for node in nodes:
+            read, asked = bound.readers[node.name], node.asked(columns)
+            part |= {**read.read(*asked), **read.origins(*asked)}
+        found.append(part)
         order.append(rows)
     if not found:
-        return Comparison(skipped=unjudged)
-    expected = Trace(served.keys, served.columns, {}).take(np.concatenate(order))
-    actual = Trace(expected.keys, {**expected.columns, **stacked(found)}, {})
-    compared = compare(expected, actual, pipeline.graph, scales=Scales(), columns=names)
-    return replace(compared, skipped=unjudged)
+        return LookedUpAgain({}, {}, unjudged)
+    back = np.argsort(np.concatenate(order))
+    again = take_rows(stacked(found), back)
+    told = [name for node in nodes for name in node.origins]
+    origins = {name: again.pop(name) for name in told}
+    return LookedUpAgain(again, origins, unjudged)
+
+
+def replay_lookups(pipeline: Pipeline, served: ServedLookups, again: LookedUpAgain) -> Comparison:
+    """Compare what was read for answered rows with what is read by the tables as they were."""
+    expected = Trace(served.keys, served.origins, {})
+    actual = Trace(served.keys, again.origins, {})
+    compared = compare(expected, actual, pipeline.graph, scales=Scales(), columns=[*again.origins])
+    return replace(compared, skipped=again.unjudged)
 
 
 def in_hindsight(
@@ -140,33 +174,25 @@ def in_hindsight(
     Returns:
         What was found, and by column that could not be judged: why.
     """
-    judged, unjudged = served.judged(pipeline)
+    nodes, unjudged = served.judged(pipeline)
     bound, found = pipeline.with_tables(today), list[Hindsight]()
-    for versions, rows in served.parts():
+    for versions, rows in served.parts() if nodes else ():
         try:
             before: Pipeline | None = pipeline.with_tables(rows_at(versions))
         except NotStoredError:
             before = None
-        inputs = tuple(name for node in judged for name in pipeline.graph.nodes[node].inputs)
-        columns = bound.evaluate(_fields(pipeline, served, rows), inputs)
-        for node in judged:
-            now, then = bound.readers[node], None if before is None else before.readers[node]
+        columns, keys = served.inputs(bound, rows), served.keys[rows]
+        for node in nodes:
+            now = bound.readers[node.name]
+            then = None if before is None else before.readers[node.name]
             if isinstance(now, LookupReader):
-                found += _of_lookup(
-                    now, then, columns, served.digests[node][rows], served.keys[rows]
-                )
+                digests = served.origins[f"{node.name}.digest"][rows].view(np.uint64)
+                found += _of_lookup(now, then, columns, digests, keys)
             elif then is None:
-                unjudged |= dict.fromkeys(now.node.gives, _NOT_STORED)
+                unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
             else:
-                given = {name: served.columns[name][rows] for name in now.node.gives}
-                found += _of_window(now, then, columns, given, served.keys[rows])
+                found += _of_window(now, then, columns, keys)
     return found, unjudged
-
-
-def _fields(pipeline: Pipeline, served: ServedLookups, rows: Ints) -> Columns:
-    names = [name for name in pipeline.record_schema.names if name in served.columns]
-    known = {name: served.columns[name] for name in names if name not in served.redacted}
-    return take_rows(known, rows)
 
 
 def _of_lookup(
@@ -187,20 +213,18 @@ def _of_lookup(
                 yield _hindsight(now, cause, keys[place], row)
 
 
-def _of_window(
-    now: Reader, then: Reader, columns: Columns, given: Columns, keys: Array
-) -> Iterator[Hindsight]:
-    values = now(columns)
-    unlike = [difference(given[name], values[name]).rows for name in given]
+def _of_window(now: Reader, then: Reader, columns: Columns, keys: Array) -> Iterator[Hindsight]:
+    before, values = then(columns), now(columns)
+    unlike = [difference(before[name], values[name]).rows for name in values]
     for place in np.flatnonzero(np.any(unlike, axis=0)).tolist():
         record = take_rows(columns, slice(place, place + 1))
-        before, after = then.seen(record), now.seen(record)
-        came = after[~np.isin(now.rows.digests[after], then.rows.digests[before])]
+        was, after = then.seen(record), now.seen(record)
+        came = after[~np.isin(now.rows.digests[after], then.rows.digests[was])]
         causes = {_cause(now.rows, row, then): row for row in came.tolist()}
         for cause, row in causes.items():
             if cause is not None:
                 yield _hindsight(now, cause, keys[place], row)
-        if not np.isin(then.rows.digests[before], now.rows.digests).all():
+        if not np.isin(then.rows.digests[was], now.rows.digests).all():
             yield _hindsight(now, "gone", keys[place])
 
 

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
+from lockstep.artifacts.ledgers import RECORD, ledger_of
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import counted, one_line, verb
 from lockstep.errors import LockstepError
@@ -27,7 +28,6 @@ from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
-from lockstep.store.ledgers import RECORD, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of
@@ -171,8 +171,9 @@ def _of_records(records: Records) -> Iterator[HomePart]:
 
 
 def _of_table(declared: PipelineAssets, table: TableAssets, store: Store) -> Iterator[HomePart]:
-    ledger = ledger_of(store, table.schema)
-    files = tuple(path for path in sorted(ledger.folder.glob("parts/*/*")) if path.is_file())
+    ledger = ledger_of(store.root, table.schema)
+    paths = (ledger.tail.path, *sorted(ledger.folder.glob("parts/*/*")))
+    files = tuple(path for path in paths if path.is_file())
     yield HomePart(f"table {table.name}", (ledger.folder / RECORD, *files), ledger.verify)
     yield from _of_records(table_records(declared, ledger))
 

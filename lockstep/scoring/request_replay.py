@@ -12,14 +12,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult, carry_out
-from lockstep.checks.request_checks import check_request_drift, check_request_replay
+from lockstep.checks.check_results import CheckResult, attempted, carry_out
+from lockstep.checks.lookup_checks import (
+    check_hits,
+    check_lookup_hindsight,
+    check_lookup_replay,
+)
+from lockstep.checks.request_checks import (
+    check_request_drift,
+    check_request_replay,
+    served_lookups,
+)
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import (
     ArtifactError,
     DamagedError,
@@ -39,6 +50,10 @@ from lockstep.serving.requestlog.log_segments import (
 from lockstep.store.attempts import Attempt, StepRecord, sha256
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.pinned_tables import PinnedTables
+
+if TYPE_CHECKING:
+    from lockstep.parity.lookup_hindsight import LookedUpAgain
 
 Mark: TypeAlias = tuple[int, int, int]
 """A file's size, and the times in ns at which its content and its metadata changed last; only the
@@ -118,7 +133,7 @@ def replay_segment(
             return keep(None, results)
         except DamagedSegmentError as error:
             return keep(None, _failed(declared, str(error), _DAMAGED))
-        return keep(segment, _checks(declared, segment, load))
+        return keep(segment, _checks(declared, store, segment, load))
 
 
 def open_segments(
@@ -190,7 +205,10 @@ def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]
 
 
 def _checks(
-    declared: PipelineAssets, segment: LogSegment, load: Callable[[int], LoadedVersion]
+    declared: PipelineAssets,
+    store: Store,
+    segment: LogSegment,
+    load: Callable[[int], LoadedVersion],
 ) -> dict[str, CheckResult]:
     number, of = segment.header.version, segment.header.pipeline
     if of != declared.name:
@@ -205,11 +223,47 @@ def _checks(
     except (ArtifactError, VersionNotFoundError) as error:
         summary = f"Version {number}, which answered, cannot be loaded: {error}"
         return _failed(declared, summary, f"Restore version {number} in the registry. Then: AGAIN")
-    results = {
-        "request_replay": carry_out(check_request_replay, segment, loaded),
-        "request_drift": carry_out(check_request_drift, segment, loaded),
+    drift = {"request_drift": carry_out(check_request_drift, segment, loaded)}
+    if not loaded.pipeline.tables or not segment.rows:
+        results = {"request_replay": carry_out(check_request_replay, segment, loaded)}
+    else:
+        results = _lookup_checks(store, segment, loaded)
+    return worth_telling(declared, STEP, {**results, **drift})
+
+
+def _lookup_checks(
+    store: Store, segment: LogSegment, loaded: LoadedVersion
+) -> dict[str, CheckResult]:
+    """Results of the checks that look the requests up again, and of what is computed of that."""
+    from lockstep.parity.lookup_hindsight import look_up_again
+
+    pipeline, served = loaded.pipeline, served_lookups(segment, loaded)
+    rows_at = partial(_rows_at, store, pipeline)
+    again = attempted(look_up_again, pipeline, served, rows_at)
+
+    def replayed(looked_up: LookedUpAgain) -> CheckResult:
+        return check_request_replay(segment, loaded, looked_up.columns)
+
+    def hindsight() -> CheckResult:
+        today = PinnedTables.now(store, pipeline).rows(pipeline)
+        return check_lookup_hindsight(pipeline, served, rows_at, today)
+
+    def hits(looked_up: LookedUpAgain) -> CheckResult:
+        columns = {pipeline.key: served.keys, **looked_up.columns}
+        return check_hits(pipeline, columns, loaded.profile)
+
+    return {
+        "request_replay": again.check(replayed),
+        "lookup_replay": again.check(check_lookup_replay, pipeline, served),
+        "lookup_hindsight": carry_out(hindsight),
+        "table_freshness": again.check(hits),
     }
-    return worth_telling(declared, STEP, results)
+
+
+def _rows_at(
+    store: Store, pipeline: Pipeline, versions: Mapping[str, str]
+) -> Mapping[str, TableRows]:
+    return PinnedTables(store.root, tuple(versions.items())).rows(pipeline)
 
 
 _DAMAGED = (

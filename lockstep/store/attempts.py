@@ -30,12 +30,12 @@ from lockstep.artifacts.disks import (
     replace_file,
     replace_text,
 )
+from lockstep.artifacts.lock import Holder
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import DamagedError
-from lockstep.store.lock import Holder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, kind_of, of_unknown_kind
@@ -37,7 +38,6 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
-from lockstep.store.lock import WAIT_SECONDS, locked
 from lockstep.store.parquet import file_name
 from lockstep.store.parts import (
     FOLDER,

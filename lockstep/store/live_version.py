@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
+from lockstep.artifacts.lock import locked
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_replay
 from lockstep.errors import ArtifactError, DamagedError, UnavailableFilesError, VersionNotFoundError
@@ -37,7 +38,6 @@ from lockstep.registry.decisions import DECISION, Decision, Decisions, new_key
 from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import proven_in, write_proven
 from lockstep.store.attempts import AttemptRecord
-from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import CLOCKS_APART
 from lockstep.store.streams import stream_records

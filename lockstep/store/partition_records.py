@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.plain import one_line, to_the_minute
@@ -37,7 +38,6 @@ from lockstep.errors import (
     SupersededError,
 )
 from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
-from lockstep.store.lock import WAIT_SECONDS, Holder, holder, locked
 from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import BlockedError
 from lockstep.store.attempts import StepRecord
-from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 
 _TABLES = "tables"
@@ -45,8 +45,8 @@ class PinnedTables:
         """
         versions = []
         for name, schema in pipeline.tables.items():
-            ledger = ledger_of(store, schema)
-            if not ledger.parts():
+            ledger = ledger_of(store.root, schema)
+            if not ledger.is_begun:
                 raise BlockedError(
                     f"The table {name} of {pipeline.name} has not been delivered as it is declared "
                     f"there; do that first: lockstep tables {pipeline.name} --deliver"
@@ -79,7 +79,7 @@ class PinnedTables:
             NotStoredError: A ledger never had the version that was pinned.
             DamagedError: A ledger is not as written.
         """
-        pinned, store = dict(self.versions), Store(self.root)
+        pinned = dict(self.versions)
         for name in pipeline.tables:
             if name not in pinned:
                 raise BlockedError(
@@ -87,7 +87,7 @@ class PinnedTables:
                     "read; begin with them anew."
                 )
         return {
-            name: _rows(ledger_of(store, schema), pinned[name])
+            name: _rows(ledger_of(self.root, schema), pinned[name])
             for name, schema in pipeline.tables.items()
         }
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.ingest import Ingested, check_decoding, check_readable
 from lockstep.checks.messages import Place
@@ -43,7 +44,6 @@ from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
 from lockstep.rules.row_rules import compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
-from lockstep.store.ledgers import Ledger, conflicts, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
 
@@ -101,7 +101,7 @@ def deliver(
         SuiteError: The suite cannot be made, or names a field that the table does not have.
         LockedError: Another process takes in a delivery of the table.
     """
-    ledger = ledger_of(store, table.schema)
+    ledger = ledger_of(store.root, table.schema)
     records = table_records(declared, ledger)
     with records.step(table.name, STEP, run) as attempt:
         taken = _Taken(declared, table, ledger, attempt, datetime.now(UTC))

@@ -49,5 +49,6 @@ def latest(
             looking = looking[found[looking] >= 0]
     if within is not None:
         oldest = (as_of - np.timedelta64(within)).view(np.int64)
-        found[(found >= 0) & (rows.valid[found] < oldest)] = -1
+        hits = np.flatnonzero(found >= 0)
+        found[hits[rows.valid[found[hits]] < oldest[hits]]] = -1
     return found

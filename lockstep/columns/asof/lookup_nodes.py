@@ -47,6 +47,11 @@ class FromTable(Node):
         """Its columns and what each holds."""
 
     @property
+    @abstractmethod
+    def origins(self) -> Mapping[str, Kind]:
+        """What is told of the rows from which its columns are read, and what each holds."""
+
+    @property
     def stands_for(self) -> tuple[str, ...]:
         """All its columns."""
         return tuple(self.gives)
@@ -186,6 +191,12 @@ class Lookup(FromTable):
         kinds = {f"{self.name}_{field}": table.optional_kind(field) for field in table.values}
         return kinds if table.static else {**kinds, f"{self.name}_age": Kind.FLOAT}
 
+    @cached_property
+    def origins(self) -> Mapping[str, Kind]:
+        """The digest of the row, 0 for none, from when it is valid, and since when known."""
+        kinds = {"digest": Kind.INT, "valid": Kind.TIME, "known": Kind.TIME}
+        return {f"{self.name}.{fact}": kind for fact, kind in kinds.items()}
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Window(FromTable):
@@ -205,6 +216,11 @@ class Window(FromTable):
     def gives(self) -> Mapping[str, Kind]:
         """A column for each reduction."""
         return {f"{self.name}_{how}": self._kind(how) for how in self.how}
+
+    @property
+    def origins(self) -> Mapping[str, Kind]:
+        """The number of rows in it, with a value or without."""
+        return {f"{self.name}.rows": Kind.INT}
 
     def _kind(self, how: str) -> Kind:
         if how == "count":

@@ -57,9 +57,13 @@ class Reader(ABC):
             known_by: When a row has to be known; as of when it is asked for, by default.
         """
         if len(keys[0]) == 1 and known_by is None:
-            return self._of_row(self._group(keys), as_of)
+            return self._of_row(self.group(keys), as_of)
         found = self._of_rows(keys, as_of, known_by)
         return {name: fixed(values) for name, values in found.items()}
+
+    @abstractmethod
+    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """What is told of the rows that are read: `origins` of the node."""
 
     @abstractmethod
     def seen(self, columns: Columns) -> Ints:
@@ -89,7 +93,8 @@ class Reader(ABC):
         bounded = np.maximum(first, starts), np.minimum(stop, ends)
         return np.where(groups < 0, 0, bounded[0]), np.where(groups < 0, 0, bounded[1])
 
-    def _group(self, keys: Sequence[Array]) -> int:
+    def group(self, keys: Sequence[Array]) -> int:
+        """The group of a single row's key; -1 for none."""
         first = keys[0].item(0)
         key = first if len(keys) == 1 else (first, *(array.item(0) for array in keys[1:]))
         return self.rows.by_key.get(key, -1)
@@ -146,6 +151,17 @@ class LookupReader(Reader):
             ages = (as_of.view(np.int64) - self._valid_padded[found]) / _SECOND
             gives[self._age] = np.where(found < 0, np.nan, ages)
         return gives
+
+    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """Digest, valid and known of the row that is read."""
+        if len(keys[0]) == 1:
+            time = 0 if as_of is None else as_of.view(np.int64).item(0)
+            found = np.array([self._row(self.group(keys), time)])
+        else:
+            found = self._found(keys, as_of)  # at -1 stands none
+        return {
+            f"{self.node.name}.{name}": values[found] for name, values in self.rows.origins.items()
+        }
 
     def _of_row(self, group: int, as_of: Times | None) -> Columns:
         time = 0 if as_of is None else as_of.view(np.int64).item(0)
@@ -231,14 +247,32 @@ class WindowReader(Reader):
         found = reductions(self.rows, self.node.of, self.node.how, windows)
         return {name: found[how] for how, name in self._columns}
 
-    def _of_row(self, group: int, as_of: Times | None) -> Columns:
-        if group < 0 or as_of is None:
-            return dict(self._empty)
+    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """The number of rows in the window."""
+        if len(keys[0]) > 1:
+            counts = reductions(self.rows, None, ("count",), self._slices(keys, as_of))["count"]
+        else:
+            group, count = self.group(keys), 0
+            if group >= 0 and as_of is not None:
+                first, stop, time = self._row_slice(group, as_of)
+                count = stop - first
+                if self._known is not None:
+                    count = int(np.count_nonzero(self.rows.known[first:stop] <= time))
+            counts = np.array([count])
+        return {f"{self.node.name}.rows": counts}
+
+    def _row_slice(self, group: int, as_of: Times) -> tuple[int, int, int]:
+        """The rows of a single row's window, and its end."""
         time = as_of.view(np.int64).item(0)
         start, stop = self._starts[group], self._starts[group + 1]
         first = bisect_right(self._valid, time - self._over, start, stop)
         until = min(time, time - (self.rows.delay or 0))
-        stop = bisect_right(self._valid, until, first, stop)
+        return first, bisect_right(self._valid, until, first, stop), time
+
+    def _of_row(self, group: int, as_of: Times | None) -> Columns:
+        if group < 0 or as_of is None:
+            return dict(self._empty)
+        first, stop, time = self._row_slice(group, as_of)
         if self._before is not None:
             first, stop = self._before[first], self._before[stop]
         values = self._present.values[first:stop]

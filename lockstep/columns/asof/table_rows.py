@@ -145,6 +145,30 @@ class TableRows:
         named = keys[0] if len(keys) == 1 else zip(*keys, strict=True)
         return {key: group for group, key in enumerate(named)}
 
+    def places(self, groups: Ints) -> Ints:
+        """The positions of all rows of some groups, each of them once; of -1 there are none."""
+        groups = np.unique(groups[groups >= 0])
+        first, counts = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
+        begins = np.cumsum(counts) - counts
+        found: Ints = np.arange(counts.sum()) + np.repeat(first - begins, counts)
+        return found
+
+    @cached_property
+    def origins(self) -> Columns:
+        """Digest, valid and known of each row, and of none at the end."""
+        none = np.array(["NaT"], dtype=Kind.TIME.dtype)
+        times = {"valid": self.valid, "known": self.known}
+        return {
+            "digest": fixed(np.append(self.digests.view(np.int64), 0)),
+            **{name: fixed(np.append(at.view(none.dtype), none)) for name, at in times.items()},
+        }
+
+    def prepare(self) -> None:
+        """Compute what reading needs, so that no reader waits for it."""
+        _ = self.by_key, self._ranks, self.origins
+        if self.delay is None:
+            _ = self.known_earlier
+
     def stops(self, groups: Ints, bounds: Times) -> Ints:
         """The position after the last row of each group that is valid at or before a time.
 

@@ -65,10 +65,11 @@ class TableSchema:
 
     def is_same_as(self, other: TableSchema) -> bool:
         """Whether both declare the same but for comments."""
-        return self._undocumented == other._undocumented
+        return self.undocumented == other.undocumented
 
     @cached_property
-    def _undocumented(self) -> TableSchema:
+    def undocumented(self) -> TableSchema:
+        """The declaration without its comments."""
         fields = tuple(replace(field, doc="") for field in self.schema)
         return replace(self, schema=Schema(self.schema.name, fields))
 

@@ -30,8 +30,8 @@ TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
 OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 """Paths that need no token: the probes of load balancers, and the page that asks for a token."""
-INSIDE = "/page/"
-"""The beginning of the paths that show the inside of a version."""
+INSIDE = ("/page/", "/tables/")
+"""The beginnings of the paths that show the inside of a version, or add to the tables it reads."""
 
 _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'

@@ -16,6 +16,7 @@ from lockstep.serving.protocols.asgi import Application, Receive, Response, Scop
 from lockstep.serving.protocols.exchange import Endpoint
 from lockstep.serving.protocols.invocations import MLFLOW_VERSION, failure, invocations
 from lockstep.serving.protocols.service import Service, readiness
+from lockstep.serving.protocols.table_posts import post
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -137,6 +138,7 @@ def application(service: Service, lifespan: Any = None) -> Direct:
             Route("/invocations", scoring, methods=["POST"]),
             *(Route(path, Telling(service, tell), methods=["GET"]) for path, tell in asked.items()),
             *(Route(path, endpoint, methods=["GET"]) for path, endpoint in read.items()),
+            Route("/tables/{name}", Endpoint(service, post, failed), methods=["POST"]),
             *inference.routes(service),
         ],
         exception_handlers=handlers,

@@ -72,6 +72,8 @@ class Settings:
         log_folder: Folder of the log, such as `Home.requests("flights")`.
         replayed: The folder that has a file for each replayed segment, such as
             `Home.replayed("flights")`; empty for none.
+        tables: The folder of the pipeline's rows with the ledgers of its tables, such as
+            `Home.data / "flights"`; empty for none.
     """
 
     pipeline: str
@@ -90,6 +92,7 @@ class Settings:
     log: RequestLog | None = None
     log_folder: str = ""
     replayed: str = ""
+    tables: str = ""
 
 
 def demand_servable(settings: Settings) -> None:
@@ -160,6 +163,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
     from lockstep.serving.http.app import application
     from lockstep.serving.http.observed import Observed
     from lockstep.serving.protocols.service import Service
+    from lockstep.serving.versions.served_tables import ServedTables
 
     set_blas_threads()
     log = _log_of(settings)
@@ -172,6 +176,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
         strict=settings.strict,
         cached_rows=settings.cached_rows,
         log=log,
+        tables=ServedTables(Path(settings.tables)) if settings.tables else None,
     )
 
     @asynccontextmanager

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 EXTENSIONS = ("binary_tensor_data", "null_elements")
 """Extensions of the protocol: Triton's binary tensors, and null for a missing element."""
 
+TABLES_HEADER = b"x-lockstep-tables"
+"""The header of a response with the versions of the tables that were read for it."""
 _HEADER_LENGTH = b"inference-header-content-length"
 _encode = msgspec.json.Encoder().encode
 
@@ -334,10 +336,13 @@ def _response(
     if answer.rejected:
         content["rejected"] = reasons(answer.rejected, all_rows=True)
     text = _encode(content)
+    tables = ", ".join(f"{name}={version}" for name, version in answer.tables.items())
+    read = ((TABLES_HEADER, tables.encode()),) if tables else ()
     if not behind:
-        return Response(200, text)
+        return Response(200, text, (*JSON, *read))
     headers = (
         (b"content-type", b"application/octet-stream"),
         (_HEADER_LENGTH, str(len(text)).encode()),
+        *read,
     )
     return Response(200, b"".join([text, *behind]), headers)

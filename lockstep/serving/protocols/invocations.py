@@ -161,6 +161,8 @@ def _content(answer: Answer) -> dict[str, Any]:
     content: dict[str, Any] = {"predictions": answer.told}
     if answer.rejected:
         content["rejected"] = reasons(answer.rejected, all_rows=True)
+    if answer.scored.tables:
+        content["tables"] = answer.tables
     return content
 
 

@@ -183,6 +183,11 @@ def _invocations(
             "predictions": _list(_ref("Prediction")),
             "rejected": _list(_ref("RefusedRow")),
             "trace": _ref("Trace"),
+            "tables": {
+                "type": "object",
+                "description": "The version of each table that look-ups and windows read.",
+                "additionalProperties": _TEXT,
+            },
         },
         "required": ["predictions"],
     }

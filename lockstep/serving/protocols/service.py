@@ -21,6 +21,7 @@ from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.serving.versions.served_versions import Versions
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Service:
             of a request is certain.
         cached_rows: Rows whose outputs a version keeps; 0 for none.
         log: Records requests before they are answered; None for no log.
+        tables: The tables that versions read; None for none.
 
     Attributes:
         metrics: The counters, for Prometheus.
@@ -64,9 +66,10 @@ class Service:
         strict: bool = True,
         cached_rows: int = 0,
         log: Log | None = None,
+        tables: ServedTables | None = None,
     ) -> None:
         self.pipeline, self.limits = pipeline, limits or RequestLimits()
-        self.strict, self.log = strict, log
+        self.strict, self.log, self.tables = strict, log, tables
         self.ids = RequestIds()
         self.metrics, self.traffic = Metrics(pipeline), Traffic()
         self.bodies = Bodies(self.limits)
@@ -75,11 +78,21 @@ class Service:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
         self.versions = Versions(
-            pointer, listing, self.limits, canary=canary, strict=strict, cached_rows=cached_rows
+            pointer,
+            listing,
+            self.limits,
+            canary=canary,
+            strict=strict,
+            cached_rows=cached_rows,
+            tables=tables,
         )
         self.versions.scorers.on_load.append(self.metrics.follow_cache)
         self.shadow = Shadow(
-            self.batches, self.limits.shadow_rows, self._compared, self.metrics.shadow_dropped
+            self.batches,
+            self.limits.shadow_rows,
+            self._compared,
+            self.metrics.shadow_dropped,
+            tables.root if tables is not None else None,
         )
         self._examples = Examples(log.settings if log is not None else None)
         self.is_draining = False
@@ -107,8 +120,10 @@ class Service:
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:
-        """Load and unload versions as the files say now."""
+        """Load and unload versions as the files say now, and read what was delivered."""
         versions = self.versions
+        if self.tables is not None:
+            await self.tables.look()
         await versions.look()
         await versions.look_beside()
         await self.shadow.look(versions.listed, versions.scorer)
@@ -136,6 +151,16 @@ class Service:
             scorer, asked.role = canary, "canary"
         scorer.lease.hold()
         asked.scorer = scorer
+        return scorer
+
+    def claim_live(self, asked: RequestFacts) -> Scorer:
+        """The live version, for a request that is not shared out; it stays loaded, too.
+
+        Raises:
+            NotReadyError: No version serves.
+        """
+        asked.scorer = scorer = self.demand_scorer()
+        scorer.lease.hold()
         return scorer
 
     async def claim_version(self, asked: RequestFacts, version: int) -> Scorer:
@@ -180,8 +205,18 @@ def readiness(service: Service) -> dict[str, Any]:
         "challenger": _challenger(service.shadow.standing),
         "pinned_refused": versions.pins.refusals,
         "registry": versions.registry_trouble,
+        "tables": _tables(scorer),
         "log": _log(service.log),
         "draining": service.is_draining,
+    }
+
+
+def _tables(scorer: Scorer | None) -> dict[str, Any]:
+    """The state of each table that the live version reads."""
+    read = scorer.tables.tables if scorer is not None and scorer.tables is not None else {}
+    return {
+        name: {"version": table.rows.version, "rows": len(table.rows), "trouble": table.trouble}
+        for name, table in read.items()
     }
 
 

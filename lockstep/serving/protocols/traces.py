@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from lockstep.columns.kinds import Array, Columns
@@ -22,8 +23,13 @@ def trace_of(scorer: Scorer, answer: Answer) -> dict[str, Any]:
         The version and its columns as `described` gives them, each with its values, one a scored
         row; for a model also the matrix that its estimator was given.
     """
-    pipeline = scorer.pipeline
-    computed, failed = _computed(pipeline, answer.own) if answer.rows else ({}, {})
+    tables = nullcontext() if scorer.tables is None else scorer.tables.batch(answer.scored.tables)
+    with tables:
+        return _traced(scorer, answer)
+
+
+def _traced(scorer: Scorer, answer: Answer) -> dict[str, Any]:
+    computed, failed = _computed(scorer.pipeline, answer.own) if answer.rows else ({}, {})
     columns = []
     for column in described(scorer):
         name = column["column"]

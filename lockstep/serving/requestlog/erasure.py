@@ -238,12 +238,13 @@ def _block_without(block: Block, header: Header, is_erased: Bools) -> Block:
         ],
         numbers=_numbers_without(block.numbers, header, is_kept),
         texts=[list(compress(texts, is_kept)) for texts in block.texts] if is_kept.any() else [],
+        tables=block.tables,
     )
 
 
 def _numbers_without(numbers: bytes, header: Header, is_kept: Bools) -> bytes:
     parts, offset = [], 0
-    for kind in header.kinds.values():
+    for kind in header.written.values():
         if kind is not Kind.TEXT:
             values = np.frombuffer(numbers, kind.dtype, len(is_kept), offset)
             parts.append(values[is_kept].tobytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress, groupby
@@ -11,7 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
+from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import take_rows
 from lockstep.errors import InputError, ServingError
 from lockstep.serving.requestlog.log_segments import Block, Header
@@ -31,22 +33,33 @@ class BlockLayout:
         texts: Names of the others, in order.
         hashed: The texts that are logged as hashes.
         hashes: Hashes a column's values; None where no column is hashed.
+        readers: The look-ups and windows of whose rows something is logged.
     """
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     hashed: frozenset[str]
     hashes: Hashes | None
+    readers: tuple[FromTable, ...] = ()
 
     @classmethod
-    def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
-        """The layout that a segment's header describes."""
-        kinds = header.kinds
+    def of(
+        cls, header: Header, hashes: Hashes | None, readers: Sequence[FromTable] = ()
+    ) -> BlockLayout:
+        """The layout that a segment's header describes.
+
+        Args:
+            header: The header.
+            hashes: Hashes a column's values; None where no column is hashed.
+            readers: The look-ups and windows of whose rows something is logged.
+        """
+        kinds = header.written
         return cls(
             tuple(name for name, kind in kinds.items() if kind is not Kind.TEXT),
             tuple(name for name, kind in kinds.items() if kind is Kind.TEXT),
             frozenset(name for name, how in header.redacted.items() if how == "hashed"),
             hashes,
+            tuple(readers),
         )
 
     def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
@@ -63,7 +76,11 @@ class BlockLayout:
         latencies = [int((now - asked.started) * 1e6) for asked, _ in members]
         first = members[0][1]
         counts = [len(answer.rows) if isinstance(answer, Answer) else 0 for _, answer in members]
-        columns = first.scored.computed if isinstance(first, Answer) and any(counts) else {}
+        columns: Columns = {}
+        if isinstance(first, Answer) and any(counts):
+            columns = first.scored.computed
+            if self.readers:
+                columns = {**columns, **_origins(first.scored, self.readers)}
         return Block(
             ids=[asked.id for asked, _ in members],
             at=[wall - latency for latency in latencies],
@@ -80,6 +97,7 @@ class BlockLayout:
             if columns
             else b"",
             texts=[self._texts(columns, name) for name in self.texts] if columns else [],
+            tables=first.tables if isinstance(first, Answer) else {},
         )
 
     def _texts(self, columns: Columns, name: str) -> list[str | None]:
@@ -88,6 +106,32 @@ class BlockLayout:
             return self.hashes(columns[name])
         texts: list[str | None] = columns[name].tolist()
         return texts
+
+
+def logged_readers(pipeline: Pipeline, redacted: Collection[str]) -> list[FromTable]:
+    """The look-ups and windows of whose rows something is logged.
+
+    The row that is found tells of the key for which it was asked: where that is redacted, nothing
+    is logged of it.
+
+    Args:
+        pipeline: The pipeline.
+        redacted: The columns that are dropped or hashed.
+    """
+    graph = pipeline.graph
+    return [
+        node
+        for node in graph.columns.values()
+        if isinstance(node, FromTable) and not graph.lineage(node.column) & {*redacted}
+    ]
+
+
+def _origins(scored: Scored, readers: Sequence[FromTable]) -> Columns:
+    """What is logged of the rows that look-ups and windows read."""
+    found: Columns = {}
+    for node in readers:
+        found.update(scored.tables[node.table.name].reader(node).origins(scored.computed))
+    return found
 
 
 def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:
@@ -116,7 +160,7 @@ def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[
         return list(compress(members, marks))
     counts = [len(answer.rows) if isinstance(answer, Answer) else 0 for _, answer in members]
     columns = take_rows(answers[0].scored.computed, np.repeat(np.array(marks), counts))
-    scored = Scored(answers[0].scored.names, columns)
+    scored = Scored(answers[0].scored.names, columns, tables=answers[0].scored.tables)
     return [
         (asked, replace(answer, scored=scored) if isinstance(answer, Answer) else answer)
         for asked, answer in compress(members, marks)

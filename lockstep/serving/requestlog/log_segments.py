@@ -79,6 +79,7 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
         started_at: When the segment was begun, in ISO form.
         format: Version of the file format.
         erased: What was erased from it since, in order.
+        origins: Kinds of what is logged of the rows that look-ups and windows read.
     """
 
     pipeline: str
@@ -91,11 +92,17 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
     started_at: str
     format: int = FORMAT
     erased: tuple[Erased, ...] = ()
+    origins: dict[str, Kind] = {}
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """Kinds of all logged columns, in the order in which they are written."""
+        """Kinds of all logged columns."""
         return {**self.fields, **self.outputs}
+
+    @property
+    def written(self) -> dict[str, Kind]:
+        """Kinds of all that is written of a row, in this order."""
+        return {**self.kinds, **self.origins}
 
 
 class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
@@ -112,6 +119,7 @@ class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
         numbers: The columns of the scored rows except texts, one after the other, each as the
             little-endian bytes of its array; a time is microseconds since 1970.
         texts: The columns of texts.
+        tables: By table that look-ups and windows read, its version.
     """
 
     ids: list[str]
@@ -122,6 +130,7 @@ class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
     rejected: list[tuple[int, int, list[tuple[str, str]]]]
     numbers: bytes
     texts: list[list[str | None]]
+    tables: dict[str, str] = {}
 
 
 class End(msgspec.Struct, frozen=True, tag=2, array_like=True):
@@ -168,6 +177,7 @@ class Requests:
         status: Status of each response.
         rows: Number of scored rows of each.
         rejected: Number of rejected rows of each.
+        tables: By table that look-ups and windows read for each, its version.
     """
 
     ids: list[str]
@@ -176,6 +186,7 @@ class Requests:
     status: Ints
     rows: Ints
     rejected: Ints
+    tables: list[dict[str, str]]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -191,6 +202,7 @@ class LogSegment:
         end: Its end.
         requests: Its requests.
         columns: Fields and outputs of their scored rows, one request's after the other's.
+        origins: Facts about the rows of tables that look-ups and windows read for these rows.
     """
 
     name: str
@@ -198,6 +210,7 @@ class LogSegment:
     end: End
     requests: Requests
     columns: Columns
+    origins: Columns
 
     @property
     def rows(self) -> int:
@@ -350,6 +363,7 @@ def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSeg
         status=_integers(block.status for block in blocks),
         rows=_integers(block.rows for block in blocks),
         rejected=_rejected(blocks),
+        tables=[block.tables for block in blocks for _ in block.ids],
     )
     counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}
     if counts != {end.requests} or len(requests.rows) != end.requests:
@@ -357,7 +371,9 @@ def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSeg
     rows = int(requests.rows.sum())
     if rows != end.rows:
         raise ValueError(f"{counted(rows, 'row')}, and it was sealed with {end.rows}")
-    return LogSegment(name, header, end, requests, _columns(header.kinds, blocks, rows))
+    written = _columns(header.written, blocks, rows)
+    origins = {name: written.pop(name) for name in header.origins}
+    return LogSegment(name, header, end, requests, written, origins)
 
 
 def _integers(parts: Iterable[list[int]]) -> Ints:

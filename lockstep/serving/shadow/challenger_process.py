@@ -2,7 +2,7 @@
 
 A server starts it, with one end of a pair of sockets:
 
-    python -c "from lockstep.serving.shadow.challenger_process import main; main()" HANDLE
+    python -c "from lockstep.serving.shadow.challenger_process import main; main()" HANDLE TABLES
 
 It ends when the other end is closed, which is when the server is gone, however that ended.
 """
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.listing import ListedVersion
@@ -27,6 +28,7 @@ from lockstep.errors import GoneError, LockstepError, RefusedChallengerError
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, compare_rows
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_tables import ServedTables
 
 _PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"
 _LONGEST_SECONDS = 120.0
@@ -49,14 +51,18 @@ class Contract:
 
 
 class ChallengerProcess:
-    """A process with a challenger. Its methods block; call them in a thread of their own."""
+    """A process with a challenger. Its methods block; call them in a thread of their own.
 
-    def __init__(self) -> None:
+    Args:
+        tables: The folder with the ledgers of the tables that it reads; None for none.
+    """
+
+    def __init__(self, tables: Path | None = None) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             handle = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(handle)],
+                [sys.executable, "-c", _PROGRAM, str(handle), str(tables or "")],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(handle,),
             )
@@ -106,23 +112,32 @@ class ChallengerProcess:
             raise GoneError(f"The process of the challenger ended with {status}.") from error
 
 
-def answer(connection: Connection[Any, Any]) -> None:
-    """Answer the server until it is gone."""
+def answer(connection: Connection[Any, Any], tables: ServedTables | None) -> None:
+    """Answer the server until it is gone.
+
+    Args:
+        connection: The connection to it.
+        tables: The tables that challengers read, each as of the moment in which they score.
+    """
     scorer: Scorer | None = None
     with suppress(EOFError, ConnectionError):
         while True:
             asked = connection.recv()
             if isinstance(asked, ListedVersion):
-                scorer, response = _loaded(asked)
+                scorer, response = _loaded(asked, tables)
                 connection.send(response)
             else:
                 assert scorer is not None, "a challenger is loaded before it is asked"
+                for table in scorer.tables.tables.values() if scorer.tables is not None else ():
+                    table.follow()
                 connection.send(_compared(scorer, asked))
 
 
-def _loaded(stored: ListedVersion) -> tuple[Scorer | None, Contract | str]:
+def _loaded(
+    stored: ListedVersion, tables: ServedTables | None
+) -> tuple[Scorer | None, Contract | str]:
     try:
-        scorer = load(stored)
+        scorer = load(stored, tables=tables)
     except LockstepError as error:
         return None, str(error)
     pipeline = scorer.pipeline
@@ -146,4 +161,5 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
     set_blas_threads()
     log_to_stderr()
-    answer(Connection(int(sys.argv[1])))
+    _, handle, tables = sys.argv
+    answer(Connection(int(handle)), ServedTables(Path(tables)) if tables else None)

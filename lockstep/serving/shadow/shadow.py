@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.artifacts.listing import ListedVersion, Listing
@@ -62,6 +63,7 @@ class Shadow:
         most_waiting: Rows that may wait for the challenger; more are dropped, and counted.
         on_compared: Is called with the live version, the challenger's number and compared rows.
         on_dropped: Is called with the challenger's number and the number of dropped rows.
+        tables: The folder with the ledgers of the tables that versions read; None for none.
 
     Attributes:
         standing: The state of the challenger.
@@ -73,8 +75,10 @@ class Shadow:
         most_waiting: int,
         on_compared: Callable[[Scorer, int, ComparedRows], None] | None = None,
         on_dropped: Callable[[int, int], None] | None = None,
+        tables: Path | None = None,
     ) -> None:
         self.standing = Standing()
+        self._tables = tables
         self._batches, self._most_waiting = batches, most_waiting
         self._on_compared, self._on_dropped = on_compared, on_dropped
         self._pair: tuple[Key | None, Scorer | None] = (None, None)
@@ -147,7 +151,7 @@ class Shadow:
         with ThreadPoolExecutor(1, "challenger") as thread:
             while True:
                 begun = loop.time()
-                process = self._process = ChallengerProcess()
+                process = self._process = ChallengerProcess(self._tables)
                 try:
                     contract = await _in(thread, process.load, stored)
                     lacking = unlike_fields(contract.record, live.pipeline.record_schema)

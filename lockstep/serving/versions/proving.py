@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.kinds import Kind
 from lockstep.errors import LockstepError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
+from lockstep.parity.lookup_cases import replay_cases
 from lockstep.parity.replay import ALONE, replay
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_tables import ServedTables, VersionTables
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +54,20 @@ class RefusedVersion:
     reason: str
 
 
-def load(stored: Stored, *, strict: bool = True) -> Scorer:
+def load(stored: Stored, *, strict: bool = True, tables: ServedTables | None = None) -> Scorer:
     """Open a version and prove it.
 
     Args:
         stored: The version.
         strict: Whether a record with an undeclared field is refused.
+        tables: The tables that versions read.
 
     Raises:
         LockstepError: It cannot be used here, for whatever reason.
     """
     try:
-        return prove(stored.open(), strict=strict)
+        loaded = stored.open()
+        return prove(loaded, strict=strict, tables=_tables_of(loaded, tables))
     except LockstepError:
         raise
     except Exception as error:
@@ -66,7 +77,9 @@ def load(stored: Stored, *, strict: bool = True) -> Scorer:
         ) from error
 
 
-def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
+def prove(
+    loaded: LoadedVersion, *, strict: bool = True, tables: VersionTables | None = None
+) -> Scorer:
     """Replay a version's golden records in this process, and make a scorer of it.
 
     The reference predictors have to give every value that they gave at the fit. The compiled ones
@@ -76,6 +89,8 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
     Args:
         loaded: The version.
         strict: Whether a record with an undeclared field is refused.
+        tables: The tables that it reads; None for none. What was made up for look-ups and windows
+            is asked as of rows that were delivered and rows that were posted.
 
     Raises:
         UnprovenError: A column differs, or some of the evidence is lost; the message names it.
@@ -92,9 +107,40 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
         log.error("the reference predictors serve, as the compiled ones differ: %s", parity.summary)
         _demand_replay(loaded)
         compiled = Compiled.none(loaded.pipeline, parity.summary)
-    scorer = Scorer.of(loaded, compiled, strict=strict)
-    scorer.warm()
+    for compared in replay_cases(loaded.pipeline.graph, loaded.golden.cases, _partly_posted):
+        if not compared.ok:
+            raise UnprovenError(
+                f"Version {loaded.version} does not look up what it has to in this process: "
+                f"{compared.summary}"
+            )
+    scorer = Scorer.of(loaded, compiled, strict=strict, tables=tables)
+    golden = {name: LayeredRows(rows) for name, rows in loaded.golden.tables.items()}
+    with nullcontext() if tables is None else tables.batch(golden):
+        scorer.warm()
     return scorer
+
+
+def _partly_posted(node: FromTable, rows: TableRows) -> LayeredReader:
+    """A reader of rows every other of which was added to those before."""
+    places = np.arange(len(rows))
+    added = rows.taken(places[1::2])
+    known = added.known.view(Kind.TIME.dtype)
+    layered = LayeredRows(rows.taken(places[::2])).adding(added.columns, known, rows.version)
+    return layered.reader(node)
+
+
+def _tables_of(loaded: LoadedVersion, tables: ServedTables | None) -> VersionTables | None:
+    if not loaded.pipeline.tables:
+        return None
+    if tables is None:
+        raise UnprovenError(
+            f"Version {loaded.version} reads tables, and this server does not know where they are."
+        )
+    try:
+        return tables.of(loaded.pipeline)
+    except LockstepError:
+        loaded.unload()
+        raise
 
 
 def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:

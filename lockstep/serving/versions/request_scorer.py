@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -29,6 +30,7 @@ from lockstep.serving.versions.request_rows import (
     told_by,
     undeclared,
 )
+from lockstep.serving.versions.served_tables import ReadRows, VersionTables
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
 """Computes rows; returns those at which no function fails, and their columns."""
@@ -44,11 +46,13 @@ class Scored(msgspec.Struct, eq=False):
     Attributes:
         names: Names of the columns of an answer: key, event time and outputs.
         computed: The fields, the outputs, and the columns that these needed.
+        tables: The rows that look-ups and windows read, by table.
     """
 
     names: tuple[str, ...]
     computed: Columns
     _told: list[Told] | None = None
+    tables: ReadRows = {}
 
     @property
     def told(self) -> list[Told]:
@@ -88,6 +92,11 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
         return {name: computed[name][own] for name in self.scored.names}
 
     @property
+    def tables(self) -> dict[str, str]:
+        """The version of each table that look-ups and windows read."""
+        return {name: rows.version for name, rows in self.scored.tables.items()}
+
+    @property
     def told(self) -> list[Told]:
         """The predictions by row, as JSON has them."""
         return self.scored.told[self._own]
@@ -114,6 +123,7 @@ class Scorer:
         strict: Whether a record with an undeclared field is refused.
         cache: Outputs of rows that it scored before; None for no cache.
         lease: Its holders.
+        tables: The tables that its look-ups and windows read; None where it has none.
         wanted: The columns that are computed: the outputs, and those that the rules need.
         names: The columns of an answer: key, event time and outputs.
         header: The header of a response that names this version.
@@ -128,6 +138,7 @@ class Scorer:
     strict: bool = True
     cache: Cache | None = None
     lease: Lease = field(default_factory=Lease, repr=False)
+    tables: VersionTables | None = field(default=None, repr=False)
     wanted: tuple[str, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     header: tuple[bytes, bytes] = field(init=False, repr=False)
@@ -147,21 +158,32 @@ class Scorer:
         object.__setattr__(self, "header", (VERSION_HEADER, str(self.loaded.version).encode()))
 
     @classmethod
-    def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
+    def of(
+        cls,
+        loaded: LoadedVersion,
+        compiled: Compiled,
+        *,
+        strict: bool = True,
+        tables: VersionTables | None = None,
+    ) -> Scorer:
         """The scorer of a version, with the row rules of its suites."""
+        if tables is not None:
+            compiled = replace(compiled, pipeline=tables.bind(compiled.pipeline))
         graph, suites = loaded.pipeline.graph, loaded.suites
         kinds = {name: graph.kind(name) for name in graph.served}
         rules = applicable_rules((suites["features"], suites["outputs"]), kinds)
-        return cls(loaded, compiled, compile_rules(suites["input"]), rules, strict)
+        own = compile_rules(suites["input"])
+        return cls(loaded, compiled, own, rules, strict, tables=tables)
 
     def remembering(self, rows: int) -> Scorer:
-        """The same scorer with a cache.
+        """The same scorer with a cache; without one where outputs depend on tables, too.
 
         Args:
             rows: Number of rows that it keeps; 0 for no cache.
         """
-        graph = self.pipeline.graph
-        return replace(self, cache=Cache.of(graph, rows, self.wanted)) if rows else self
+        if not rows or self.tables is not None:
+            return self
+        return replace(self, cache=Cache.of(self.pipeline.graph, rows, self.wanted))
 
     @property
     def key(self) -> Key:
@@ -187,6 +209,16 @@ class Scorer:
         Returns:
             By request, its answer, or the error instead.
         """
+        if self.tables is None:
+            return self._answers(requests)
+        with self.tables.batch() as rows:
+            answers = self._answers(requests)
+        for answer in answers:
+            if isinstance(answer, Answer):
+                answer.scored.tables = rows
+        return answers
+
+    def _answers(self, requests: Sequence[Sequence[Record]]) -> list[Answer | LockstepError]:
         if len(requests) == 1:
             return [self._alone(requests[0])]
         if self.pipeline.record_schema[self.pipeline.key].is_row_number:
@@ -208,7 +240,8 @@ class Scorer:
         """
         count = len(columns[self.pipeline.key])
         decoded = Decoded(columns, np.arange(count), (), (), count, {})
-        return self._scored(self._by_rules(decoded), self._compute_each)
+        with nullcontext() if self.tables is None else self.tables.batch():
+            return self._scored(self._by_rules(decoded), self._compute_each)
 
     def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
         """One request, without the rows at which a function fails."""

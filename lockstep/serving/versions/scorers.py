@@ -12,6 +12,7 @@ from functools import partial
 from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.proving import Stored, load
 from lockstep.serving.versions.request_scorer import Key, Scorer
+from lockstep.serving.versions.served_tables import ServedTables
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +39,17 @@ class Scorers:
     Args:
         strict: Whether a record with an undeclared field is refused.
         cached_rows: Rows whose outputs each version keeps; 0 for none.
+        tables: The tables that versions read; None for none.
 
     Attributes:
         on_load: Functions that are called with each loaded version.
     """
 
-    def __init__(self, *, strict: bool = True, cached_rows: int = 0) -> None:
+    def __init__(
+        self, *, strict: bool = True, cached_rows: int = 0, tables: ServedTables | None = None
+    ) -> None:
         self.on_load: list[Callable[[Scorer], None]] = []
-        self._strict, self._cached_rows = strict, cached_rows
+        self._strict, self._cached_rows, self._tables = strict, cached_rows, tables
         self._entries: dict[Key, _Entry] = {}
         self._unloaded = 0
         self._turn = asyncio.Lock()
@@ -81,7 +85,7 @@ class Scorers:
     async def _load(self, stored: Stored, lease: Lease) -> Scorer:
         async with self._turn:
             log.info("version %s is being loaded", stored.version)
-            scorer = await asyncio.to_thread(load, stored, strict=self._strict)
+            scorer = await asyncio.to_thread(load, stored, strict=self._strict, tables=self._tables)
         scorer = replace(scorer.remembering(self._cached_rows), lease=lease)
         if not lease.holders:  # nobody waited for it
             scorer.loaded.unload()

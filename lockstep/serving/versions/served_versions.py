@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
 from lockstep.artifacts.live_pointer import LivePointer, read_live
-from lockstep.errors import ArtifactError, LockstepError, UnknownError
+from lockstep.errors import ArtifactError, LockstepError, UndeliveredError, UnknownError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.pins import Pins
@@ -17,6 +17,7 @@ from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of
+from lockstep.serving.versions.served_tables import ServedTables
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Versions:
         limits: Number of pinned versions, and how long a request waits for one.
         strict: Whether a record with an undeclared field is refused.
         cached_rows: Rows whose outputs each version keeps; 0 for none.
+        tables: The tables that versions read; None for none.
 
     Attributes:
         scorers: The versions that are loaded.
@@ -56,8 +58,9 @@ class Versions:
         canary: Canary | None = None,
         strict: bool = True,
         cached_rows: int = 0,
+        tables: ServedTables | None = None,
     ) -> None:
-        self.scorers = Scorers(strict=strict, cached_rows=cached_rows)
+        self.scorers = Scorers(strict=strict, cached_rows=cached_rows, tables=tables)
         self.scorer: Scorer | None = None
         self.refusal: RefusedVersion | None = None
         self.listed: Listing | None = None
@@ -67,6 +70,7 @@ class Versions:
         self._pointer, self._listing = pointer, listing
         self._seen: LivePointer | None = None
         self._again = float("inf")
+        self._awaited: Path | None = None
 
     async def look(self) -> None:
         """Load the live version, if it has changed, and let it serve."""
@@ -76,16 +80,19 @@ class Versions:
             self._refuse(None, error)
             return
         now = asyncio.get_running_loop().time()
-        if wanted is None or (wanted == self._seen and now < self._again):
+        is_awaited = self._awaited is not None and self._awaited.exists()
+        if wanted is None or (wanted == self._seen and now < self._again and not is_awaited):
             return
-        self._seen, self._again = wanted, float("inf")
+        self._seen, self._again, self._awaited = wanted, float("inf"), None
         if self.scorer is not None and key_of(wanted) == self.scorer.key:
             self.refusal = None
             return
         try:
             scorer = await self.scorers.acquire(wanted)
         except LockstepError as error:
-            if isinstance(error, ArtifactError):  # a file may be there again
+            if isinstance(error, UndeliveredError):
+                self._awaited = error.record
+            elif isinstance(error, ArtifactError):  # a file may be there again
                 self._again = now + _AGAIN_SECONDS
             self._refuse(wanted.version, error)
             return

@@ -9,9 +9,11 @@ from assets.orders import ASSETS
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import CHECKS_BY_ASSET, Check, declared_checks, worth_telling
 from lockstep.project.declaration import PipelineAssets
+from lockstep.project.pipelines import pipelines
 from lockstep.project.quality import Quality
 from lockstep.project.sinks import SqlSink
 from lockstep.suites.suites import Suites
+from tests.fixtures.depots import DEPOTS
 
 LACKING = CheckResult.not_judged("Nothing to compare.")
 
@@ -21,9 +23,16 @@ def names(declared: PipelineAssets, asset: str) -> set[str]:
 
 
 @pytest.mark.parametrize("asset", list(CHECKS_BY_ASSET))
-def test_a_pipeline_that_declares_everything_has_every_check(asset: str) -> None:
-    everything = replace(ASSETS, sinks=[SqlSink()])
-    assert declared_checks(everything, asset) == CHECKS_BY_ASSET[asset]
+def test_pipelines_that_declare_everything_have_every_check(asset: str) -> None:
+    everything = (replace(ASSETS, sinks=[SqlSink()]), pipelines(DEPOTS).get("depots"))
+    found = set().union(*(names(declared, asset) for declared in everything))
+    assert found == {check.name for check in CHECKS_BY_ASSET[asset]}
+
+
+def test_a_pipeline_without_look_ups_has_no_check_of_them() -> None:
+    looked_up = {"lookup_reference", "no_future", "lookup_replay", "lookup_hindsight"}
+    for asset in ("training_set", "scored", "requests"):
+        assert not names(ASSETS, asset) & {*looked_up, "table_freshness"}
 
 
 @pytest.mark.parametrize(

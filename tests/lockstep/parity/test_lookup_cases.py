@@ -12,8 +12,8 @@ from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times
 from lockstep.columns.asof import readers
 from lockstep.columns.asof.latest import latest
 from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.graph import Graph
 from lockstep.columns.nodes import Node
-from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.lookup_cases import cases_of, read_cases, replay_cases, write_cases
 from tests.fixtures.looked_up import gauge_of, passed_of, pipeline_of
 from tests.lockstep.columns.asof.drawn import bits
@@ -56,15 +56,14 @@ NODES = [
 ]
 
 
-def bound(*nodes: Any) -> Pipeline:
-    tables = {node.table.name: cases_of(node).rows for node in nodes}
-    return pipeline_of(*nodes).with_tables(tables)
+def graph_of(node: Any) -> Graph:
+    return pipeline_of(node).graph
 
 
 @pytest.mark.parametrize("node", NODES)
 def test_readers_answer_as_a_plain_loop_does(node: Any, tmp_path: Path) -> None:
     cases = {node.name: cases_of(node)}
-    assert all(compared.ok for compared in replay_cases(bound(node), cases))
+    assert all(compared.ok for compared in replay_cases(graph_of(node), cases))
 
     write_cases(tmp_path, cases)
     (again,) = read_cases(tmp_path).values()
@@ -77,7 +76,7 @@ def test_readers_answer_as_a_plain_loop_does(node: Any, tmp_path: Path) -> None:
         np.array_equal(*pair, equal_nan=pair[0].dtype != object)
         for pair in zip(again.keys, made.keys, strict=True)
     )
-    assert all(compared.ok for compared in replay_cases(bound(node), {node.name: again}))
+    assert all(compared.ok for compared in replay_cases(graph_of(node), {node.name: again}))
 
 
 @pytest.mark.parametrize("node", [gauge_of(), passed_of(), crane])
@@ -98,10 +97,10 @@ def test_they_show_what_the_declaration_decides(node: Any) -> None:
             assert str(by_name[before]) != str(by_name[after])
 
 
-def different(pipeline: Pipeline, node: Any) -> set[str]:
-    """The cases in which a pipeline answers otherwise than a node is declared."""
+def different(other: Any, node: Any) -> set[str]:
+    """The cases in which a node answers otherwise than one is declared."""
     found: set[str] = set()
-    for compared in replay_cases(pipeline, {node.name: cases_of(node)}):
+    for compared in replay_cases(graph_of(other), {node.name: cases_of(node)}):
         if compared.first is not None:
             found |= {str(example.key) for example in compared.first.examples}
     return found
@@ -109,13 +108,13 @@ def different(pipeline: Pipeline, node: Any) -> set[str]:
 
 def test_a_row_that_is_found_a_microsecond_too_short_is_told() -> None:
     node = gauge_of(within=timedelta(hours=6))
-    shorter = bound(replace(node, within=timedelta(hours=6) - MICROSECOND))
+    shorter = replace(node, within=timedelta(hours=6) - MICROSECOND)
     assert "as old as may be" in different(shorter, node)
 
 
 def test_a_window_that_begins_a_microsecond_too_early_is_told() -> None:
     node = passed_of(over=timedelta(hours=6))
-    longer = bound(replace(node, over=timedelta(hours=6) + MICROSECOND))
+    longer = replace(node, over=timedelta(hours=6) + MICROSECOND)
     assert "as old as may be" in different(longer, node)
 
 
@@ -125,4 +124,4 @@ def test_a_search_that_ignores_when_rows_are_known_is_told(monkeypatch: Any) -> 
 
     monkeypatch.setattr(readers, "latest", all_known)
     node: Node = gauge_of()
-    assert "a microsecond before it is known" in different(bound(node), node)
+    assert "a microsecond before it is known" in different(node, node)

@@ -14,17 +14,17 @@ from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotStoredError
-from lockstep.parity.lookup_hindsight import ServedLookups
+from lockstep.parity.lookup_hindsight import ServedLookups, look_up_again
 from tests.fixtures.looked_up import (
     GAUGE,
     PASSAGE,
-    computed,
     gauge_of,
     passed_of,
     pipeline_of,
     readings,
     table,
 )
+from tests.lockstep.columns.asof.drawn import bits
 
 THEN = [("north", 0, 0.5), ("north", 2, 2.5), ("north", 5, 5.5), ("south", 1, 9.5)]
 ASKED = readings(("north", 4), ("south", 4), ("west", 4), ("north", 30))
@@ -39,18 +39,22 @@ def tables(rows: list[Any], known: Any = (), version: str = "v") -> dict[str, Ta
     }
 
 
-def served(pipeline: Pipeline = PIPELINE, rows: Columns = ASKED) -> ServedLookups:
+def served(rows: Columns = ASKED, then: list[Any] = THEN) -> ServedLookups:
     """What a server read for readings."""
-    bound = pipeline.with_tables(tables(THEN))
-    found = bound.readers["gauge"].found(rows)  # type: ignore[attr-defined]
-    digests = np.append(bound.readers["gauge"].rows.digests, np.uint64(0))[found]
+    read = PIPELINE.with_tables(tables(then)).readers.values()
+    told = [each.origins(*each.node.asked(rows)) for each in read]
     return ServedLookups(
         keys=rows["reading"],
-        columns=computed(bound, rows),
-        digests={"gauge": digests},
+        fields=rows,
+        origins={name: array for origins in told for name, array in origins.items()},
         versions=[VERSIONS],
-        answered_with=np.zeros(len(found), dtype=np.int64),
+        answered_with=np.zeros(len(rows["reading"]), dtype=np.int64),
     )
+
+
+def replayed(given: ServedLookups, pipeline: Pipeline = PIPELINE, at: Any = None) -> CheckResult:
+    """The result of making the look-ups again by the tables as they were."""
+    return check_lookup_replay(look_up_again(pipeline, given, at or rows_at), pipeline, given)
 
 
 def rows_at(versions: Mapping[str, str]) -> dict[str, TableRows]:
@@ -67,48 +71,53 @@ def causes(result: CheckResult) -> list[tuple[Any, ...]]:
 
 
 def test_the_same_tables_give_what_was_served() -> None:
-    result = check_lookup_replay(PIPELINE, served(), rows_at)
+    result = replayed(served())
     assert result.passed
     assert (result.numbers["rows"], result.numbers["columns"]) == (4, 11)
     assert hindsight(THEN).passed
+    again = look_up_again(PIPELINE, served(), rows_at)
+    bound = PIPELINE.with_tables(tables(THEN))
+    assert bits(again.columns) == bits(
+        {name: bound.evaluate(ASKED)[name] for name in again.columns}
+    )
 
 
 def test_a_rule_that_has_changed_is_told_by_the_replay() -> None:
     other = pipeline_of(gauge_of(within=timedelta(hours=2)), passed_of())
-    result = check_lookup_replay(other, served(), rows_at)
+    result = replayed(served(), other)
     assert (result.is_error, result.column, result.keys) == (True, "gauge_level", ("r1",))
+    assert "reads other rows for 1 of 4 rows than the server did" in result.summary
+    assert result.where.startswith("fixtures/looked_up.py:")
 
 
-def test_another_value_than_the_tables_hold_is_told_by_the_replay_alone() -> None:
+@pytest.mark.parametrize("fact", ["gauge.digest", "gauge.known", "passed.rows"])
+def test_other_rows_than_the_tables_hold_are_told_by_the_replay_alone(fact: str) -> None:
     given = served()
-    columns = {**given.columns, "gauge_level": given.columns["gauge_level"] + 1}
-    wrong = replace(given, columns=columns)
-    assert check_lookup_replay(PIPELINE, wrong, rows_at).is_error
-    assert check_lookup_hindsight(PIPELINE, wrong, rows_at, tables(THEN)).passed
+    told = given.origins[fact].copy()
+    told[1] += 1
+    wrong = replace(given, origins={**given.origins, fact: told})
+    assert replayed(wrong).is_error
+    result = check_lookup_hindsight(PIPELINE, wrong, rows_at, tables(THEN))
+    assert [row["cause"] for row in result.table] == (["gone"] if fact == "gauge.digest" else [])
 
 
 def test_rows_are_replayed_by_the_version_that_answered_each() -> None:
-    one = served()
-    rows = readings(("north", 4), ("north", 4))
-    bound = PIPELINE.with_tables(tables(THEN[:1]))
-    both = {
-        name: np.append(one.columns[name][:1], computed(bound, rows)[name][1:])
-        for name in one.columns
-    }
-    mixed = ServedLookups(
-        both["reading"],
-        both,
-        {},
-        [VERSIONS, {**VERSIONS, "gauge": "older"}],
-        np.array([0, 1]),
+    asked = readings(("north", 4), ("north", 4))
+    new, old = served(asked), served(asked, THEN[:1])
+    mixed = replace(
+        new,
+        origins={
+            name: np.append(array[:1], old.origins[name][1:]) for name, array in new.origins.items()
+        },
+        versions=[{**VERSIONS, "gauge": "older"}, VERSIONS],
+        answered_with=np.array([1, 0]),
     )
 
     def at(versions: Mapping[str, str]) -> dict[str, TableRows]:
         return tables(THEN if versions == VERSIONS else THEN[:1])
 
-    assert check_lookup_replay(PIPELINE, mixed, at).passed
-    turned = replace(mixed, answered_with=np.array([1, 0]))
-    assert not check_lookup_replay(PIPELINE, turned, at).passed
+    assert replayed(mixed, at=at).passed
+    assert not replayed(replace(mixed, answered_with=np.array([0, 1])), at=at).passed
 
 
 def test_a_late_row_is_told() -> None:
@@ -158,13 +167,13 @@ def test_without_the_version_that_answered_look_ups_are_judged_by_their_digests(
     assert causes(result) == [("r1", "gauge", "gone")]
     assert set(result.unjudged) == set(PIPELINE.graph.nodes["passed"].gives)
     with pytest.raises(NotStoredError):
-        check_lookup_replay(PIPELINE, served(), nothing)
+        look_up_again(PIPELINE, served(), nothing)
 
 
 def test_look_ups_by_fields_that_were_not_logged_are_not_judged() -> None:
-    given = replace(served(), redacted={"station": "logged as a hash alone"})
+    given = replace(served(), redacted={"station": "logged as a hash alone"}, origins={})
     for result in (
-        check_lookup_replay(PIPELINE, given, rows_at),
+        replayed(given),
         check_lookup_hindsight(PIPELINE, given, rows_at, tables(THEN)),
     ):
         assert not result.judged

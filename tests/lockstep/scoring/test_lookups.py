@@ -13,9 +13,11 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.comparisons import check_replay
 from lockstep.checks.lookup_checks import check_hits
 from lockstep.checks.specs import SCORED_CHECKS, TRAINING_SET_CHECKS
+from lockstep.columns.asof.layered_rows import LayeredReader
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import to_frame
+from lockstep.errors import UnprovenError
 from lockstep.parity.replay import replay
 from lockstep.parity.selection import LEAST_GOLDEN, choose_golden
 from lockstep.project.declaration import PipelineAssets
@@ -26,6 +28,7 @@ from lockstep.scoring.sides import CHECKOUT, two_sides
 from lockstep.scoring.trace import TracedRow, trace_row
 from lockstep.scoring.work import Work
 from lockstep.serving.versions.proving import prove
+from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.training.candidate import Trained, train
@@ -113,7 +116,20 @@ def test_golden_records_carry_what_they_read_and_replay_without_the_tables(depot
     assert set(golden.cases) == {"climate", "ware", "sales"}
     assert not depots.version.pipeline.readers
     assert check_replay(depots.version).passed
-    assert prove(depots.version).pipeline.tables.keys() == golden.tables.keys()
+
+
+def test_a_server_proves_a_version_without_what_is_delivered(
+    depots: Depots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = ServedTables(depots.store.root).of(depots.version.pipeline)
+    assert prove(depots.version, tables=tables).pipeline.tables.keys() == tables.tables.keys()
+
+    def base_alone(self: LayeredReader, keys: Any, as_of: Any) -> Columns:
+        return self._base.read(keys, as_of)
+
+    monkeypatch.setattr(LayeredReader, "read", base_alone)
+    with pytest.raises(UnprovenError, match="does not look up what it has to"):
+        prove(depots.version, tables=tables)
 
 
 def test_a_table_of_golden_records_that_was_changed_is_told(depots: Depots) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks._recorded import Recorded, results_of
+from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
@@ -21,7 +22,6 @@ from lockstep.project.pipelines import pipelines
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ingest_batch, score, score_batch
 from lockstep.scoring.work import Work
-from lockstep.store.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import stream_records
@@ -186,7 +186,7 @@ def test_both_steps_of_a_batch_hold_the_versions_of_the_tables(
 ) -> None:
     work = work_on(declared, store)
     score(work, version, decoded(version))
-    tables = {table.name: ledger_of(store, table.schema).version for table in declared.tables}
+    tables = {table.name: ledger_of(store.root, table.schema).version for table in declared.tables}
     assert pins(work, "batch") == pins(work, "scored") == tables
 
 
@@ -195,7 +195,7 @@ def heavier(store: Store, declared: PipelineAssets) -> None:
     (table,) = (table for table in declared.tables if table.name == "article")
     rows = [{**row, "weight": 10 * row["weight"]} for row in articles()]
     columns = decode(rows, table.schema.schema).columns
-    ledger_of(store, table.schema).add(columns, datetime.now(UTC))
+    ledger_of(store.root, table.schema).add(columns, datetime.now(UTC))
 
 
 def test_what_is_delivered_between_two_steps_counts_for_the_next_batch(
@@ -223,7 +223,7 @@ def test_a_restated_row_leaves_the_days_before_it_was_received_as_they_were(
     (table,) = (table for table in declared.tables if table.name == "climate")
     warmer = [{**row, "degrees": 35.0} for row in climate(SCORED)]
     columns = decode(warmer, table.schema.schema).columns
-    added = ledger_of(store, table.schema).add(columns, datetime.now(UTC))
+    added = ledger_of(store.root, table.schema).add(columns, datetime.now(UTC))
     assert len(added.restated) == 72
     again = work_on(declared, store)
     found = score(again, version, decoded(version))
@@ -252,7 +252,7 @@ def test_a_ledger_that_is_damaged_after_a_batch_was_ingested_scores_nothing(
     work = work_on(declared, store)
     ingest_batch(work, version, decoded(version))
     (table,) = (table for table in declared.tables if table.name == "sale")
-    ledger = ledger_of(store, table.schema)
+    ledger = ledger_of(store.root, table.schema)
     file = ledger.folder / ledger.parts()[0].file
     file.write_bytes(file.read_bytes()[:-9])
     moved = replace(work, store=Store(store.root / ".." / store.root.name))  # read by nobody yet

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from lockstep.artifacts.ledgers import RECORD
 from lockstep.errors import DeclarationError, NotDeliveredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.project.table_assets import TableAssets
 from lockstep.store import table_deliveries
-from lockstep.store.ledgers import RECORD
 from lockstep.store.parquet import Store
 from lockstep.store.table_deliveries import Delivery, checks_of, deliver, table_records
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -260,10 +261,13 @@ def test_many_late_rows_are_passed_in_few_steps() -> None:
     assert rows.known_earlier[-1] == 0
 
 
-def test_an_empty_table_gives_missing_values_of_the_declared_kinds() -> None:
-    found = reader(a_lookup(), gauge())(
-        {name: np.repeat(array, 2) for name, array in one(5).items()}
-    )
+@pytest.mark.parametrize("within", [None, timedelta(hours=3)])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_an_empty_table_gives_missing_values_of_the_declared_kinds(
+    within: timedelta | None, count: int
+) -> None:
+    asked = {name: np.repeat(array, count) for name, array in one(5).items()}
+    found = reader(a_lookup(within), gauge())(asked)
     assert {name: str(array.dtype) for name, array in found.items()} == {
         "asked_level": "float64",
         "asked_count": "float64",
@@ -271,7 +275,7 @@ def test_an_empty_table_gives_missing_values_of_the_declared_kinds() -> None:
         "asked_note": "object",
         "asked_age": "float64",
     }
-    assert all(pd.isna(array).all() for array in found.values())
+    assert all(len(array) == count and pd.isna(array).all() for array in found.values())
 
 
 @given(st.sampled_from([1.5, np.nan, np.inf, -np.inf, 2.0**63, -(2.0**63), 2.0**53]))

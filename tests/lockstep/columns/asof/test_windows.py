@@ -169,3 +169,15 @@ def test_events_that_are_alike_count_once_and_others_at_the_same_time_all() -> N
     again = TableRows.of(PASSAGE, {name: np.tile(array, 2) for name, array in rows.columns.items()})
     assert len(again) == 3
     assert count_at(again, 2 * HOUR, timedelta(hours=5)) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_windows_over_no_events_are_empty(count: int) -> None:
+    asked = {
+        "station": np.array(["north"] * count, dtype=object),
+        "sensor": np.ones(count),
+        "at": moments([HOUR] * count),
+    }
+    found = reader(a_window(timedelta(hours=5), "level", HOW), passages())(asked)
+    assert found.pop("asked_count").tolist() == [0] * count
+    assert all(len(array) == count and np.isnan(array).all() for array in found.values())

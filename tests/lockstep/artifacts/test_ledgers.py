@@ -1,7 +1,7 @@
 """Ledgers: what is added, from when it is known, and which version of it is read."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,131 +14,28 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from benchmarks._writes import carried_out, demanded, each_write
-from lockstep import Event, EventTime, Key, KnownTime, Table
-from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.decode import decode
+from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
+from lockstep.columns.asof.layered_rows import LayeredRows
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.errors import DamagedError, InputError, NotStoredError
-from lockstep.store.ledgers import RECORD, Ledger, conflicts, ledger_of
-from lockstep.store.parquet import Store
+from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Stock(Table, known_after=timedelta(hours=2)):
-    """Pieces of an article in a depot."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    pieces: float | None
-
-
-class Told(Table):
-    """The same, told at some time."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    told_at: KnownTime
-    pieces: float | None
-
-
-class Place(Table, static=True):
-    """Where an article lies."""
-
-    depot: Key[str]
-    article: Key[int]
-    pieces: float | None
-
-
-class Sale(Event, known_after=timedelta(hours=2)):
-    """A sale."""
-
-    depot: Key[str]
-    article: Key[int]
-    at: EventTime
-    pieces: float | None
-
-
-Row = tuple[Any, ...]
-KINDS = (Stock, Told, Place, Sale)
-
-
-def columns_of(schema: TableSchema, rows: list[Row]) -> Columns:
-    names = schema.schema.names
-    records = [dict(zip(names, row, strict=True)) for row in rows]
-    return decode(records, schema.schema).columns
-
-
-def rows_of(schema: TableSchema, columns: Columns) -> list[Row]:
-    cells = zip(*(columns[name].tolist() for name in schema.schema.names), strict=True)
-    aware = [
-        tuple(cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell for cell in row)
-        for row in cells
-    ]
-    return [tuple(None if cell != cell else cell for cell in row) for row in aware]
-
-
-@dataclass(frozen=True)
-class Held:
-    """A row of the plain list, and when it is known."""
-
-    row: Row
-    known: datetime
-
-
-class Plain:
-    """The ledger as a list: what each delivery leaves, by loops."""
-
-    def __init__(self, schema: TableSchema) -> None:
-        self.schema, self.versions = schema, [[]]
-        names = schema.schema.names
-        self.at, self.told = ((names.index(n) if n else None) for n in (schema.valid, schema.known))
-        self.keys = [names.index(name) for name in schema.keys]
-
-    @property
-    def now(self) -> list[Held]:
-        return self.versions[-1]
-
-    def identity(self, row: Row) -> Row:
-        if self.schema.is_event:
-            return row
-        return tuple(row[i] for i in (*self.keys, self.at, self.told) if i is not None)
-
-    def contradict(self, rows: list[Row]) -> bool:
-        return len({self.identity(row) for row in rows}) < len(set(rows))
-
-    def add(self, rows: list[Row], received: datetime) -> tuple[int, int, int]:
-        """How many rows are new, restated, and repeated."""
-        held, counts = [*self.now], [0, 0, 0]
-        for row in dict.fromkeys(rows):
-            earlier = [one for one in held if self.identity(one.row) == self.identity(row)]
-            if earlier and earlier[-1].row == row:
-                continue
-            held.append(Held(row, self.known(row, len(earlier), received)))
-            counts[1 if earlier else 0] += 1
-        counts[2] = len(rows) - sum(counts)
-        if held != self.now:
-            self.versions.append(held)
-        return tuple(counts)
-
-    def known(self, row: Row, earlier: int, received: datetime) -> datetime:
-        if self.at is None:
-            return received
-        after = self.schema.known_after or timedelta()
-        declared = row[self.at if self.told is None else self.told] + after
-        declared += timedelta(microseconds=earlier)
-        return max(declared, received) if earlier else declared
+def in_order(rows: TableRows) -> Columns:
+    """The rows of a ledger; those of one key and time in the order in which they came."""
+    return dict(rows.columns)
 
 
 class LedgerMachine(RuleBasedStateMachine):
     """A ledger beside a plain list, over deliveries, kills, and a clock that is set back."""
 
     @initialize(kind=st.sampled_from(KINDS))
-    def begin(self, kind: type[Table]) -> None:
+    def begin(self, kind: type[Any]) -> None:
         self.folder = Path(mkdtemp())
         self.ledger = Ledger(self.folder / "ledger", kind.declaration())
         self.plain = Plain(self.ledger.schema)
@@ -185,6 +82,71 @@ class LedgerMachine(RuleBasedStateMachine):
     def deliver(self, data: st.DataObject) -> None:
         self.add(self.rows(data), self.later(data))
 
+    def post_rows(self, rows: list[Row], received: datetime) -> None:
+        """Post rows, which count at once, or none of them."""
+        columns = columns_of(self.plain.schema, rows)
+        added = self.ledger.post(
+            columns, lambda version: in_order(self.ledger.rows(version)), clock=lambda: received
+        )
+        found = (len(added.new), len(added.restated), added.repeated)
+        assert found == self.plain.add(rows, received)
+        self.delivered.append(rows)
+        if added.version != self.versions[-1]:
+            self.versions.append(added.version)
+
+    @precondition(lambda self: self.ledger.is_begun)
+    @rule(data=st.data())
+    def post(self, data: st.DataObject) -> None:
+        rows = self.rows(data)
+        if not self.plain.contradict(rows):
+            self.post_rows(rows, self.later(data))
+
+    @precondition(lambda self: self.ledger.is_begun)
+    @rule(data=st.data(), write=st.integers(1, 8))
+    def kill_a_post(self, data: st.DataObject, write: int) -> None:
+        """What is killed has added all rows or none, and the next post goes through."""
+        rows, received = self.rows(data), self.later(data)
+        if self.plain.contradict(rows):
+            return
+        columns = columns_of(self.plain.schema, rows)
+
+        def work() -> None:
+            held = lambda version: in_order(self.ledger.rows(version))  # noqa: E731
+            self.ledger.post(columns, held, clock=lambda: received)
+
+        ended = carried_out(work, self.folder, write)
+        if not ended.was_killed:
+            demanded(ended)
+        if self.ledger.version == self.versions[-1] and ended.was_killed:
+            self.post_rows(rows, self.later(data))
+            return
+        self.plain.add(rows, received)
+        if self.ledger.version != self.versions[-1]:
+            self.versions.append(self.ledger.version)
+
+    @precondition(lambda self: self.ledger.is_begun)
+    @rule(left=st.integers(1, 300))
+    def cut_off_a_line(self, left: int) -> None:
+        """What a writer leaves that was killed in the middle of a line is no part of the ledger."""
+        if self.ledger.tail.mark() is not None:
+            with self.ledger.tail.path.open("ab") as file:
+                file.write(b'{"received_at":"2020-03-01T00:00:00Z","restated":[0]'[:left])
+
+    @rule(number=st.integers(0, 30))
+    def read_on_from_a_version(self, number: int) -> None:
+        """A version and what is behind it are the present version."""
+        version = self.versions[number % len(self.versions)]
+        behind = self.ledger.since(version)
+        assert behind is not None
+        rows = LayeredRows(self.ledger.rows(version)).adding(
+            behind.columns, behind.known, behind.version
+        )
+        assert behind.version == self.versions[-1]
+        now = self.ledger.rows()
+        merged = rows.merged()
+        assert merged.digests.tolist() == now.digests.tolist()
+        assert merged.known.tolist() == now.known.tolist()
+
     @precondition(lambda self: self.delivered)
     @rule(data=st.data())
     def deliver_again(self, data: st.DataObject) -> None:
@@ -196,10 +158,10 @@ class LedgerMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(self.plain.now)).row
         self.add([(*row[:-1], pieces)], self.later(data))
 
-    @precondition(lambda self: self.plain.now)
+    @precondition(lambda self: any(not part.posted for part in self.ledger.parts()))
     @rule(data=st.data(), back=st.sampled_from([timedelta(), HOUR]))
     def set_the_clock_back(self, data: st.DataObject, back: timedelta) -> None:
-        last = self.ledger.parts()[-1].received_at
+        last = [part for part in self.ledger.parts() if not part.posted][-1].received_at
         with pytest.raises(InputError, match="Set the clock right"):
             self.ledger.add(columns_of(self.plain.schema, []), last - back)
 
@@ -230,6 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if hasattr(self, "ledger"):
             assert self.ledger.version == self.versions[-1]
             self.compare(self.plain.now, None)
+            assert sum(part.rows for part in self.ledger.parts()) == len(self.plain.now)
             recorded = {self.ledger.folder / part.file for part in self.ledger.parts()}
             left = {*self.ledger.folder.glob("parts/*/*.parquet")} - recorded
             assert len(left) <= 1, "a killed writer's part is removed by the next one"
@@ -254,7 +217,7 @@ TestLedger = LedgerMachine.TestCase
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return ledger_of(Store(tmp_path), Stock.declaration())
+    return ledger_of(tmp_path, Stock.declaration())
 
 
 def stock(*rows: Row) -> Columns:
@@ -292,7 +255,7 @@ def test_another_delay_counts_for_the_rows_that_are_there(ledger: Ledger) -> Non
 
 
 def test_tables_that_are_declared_otherwise_have_ledgers_of_their_own(tmp_path: Path) -> None:
-    folders = {ledger_of(Store(tmp_path), kind.declaration()).folder for kind in KINDS}
+    folders = {ledger_of(tmp_path, kind.declaration()).folder for kind in KINDS}
     assert len(folders) == len(KINDS)
 
 
@@ -337,6 +300,100 @@ def test_a_version_that_the_ledger_never_had_is_refused_by_name(ledger: Ledger) 
     ledger.add(stock(row(1.0)), BEGIN)
     with pytest.raises(NotStoredError, match="no version abcdef, which was read from it before"):
         ledger.rows("abcdef")
+
+
+# Postings
+
+
+def post(ledger: Ledger, columns: Columns, at: datetime) -> str:
+    held = lambda version: in_order(ledger.rows(version))  # noqa: E731
+    return ledger.post(columns, held, clock=lambda: at).version
+
+
+def test_postings_get_into_one_part_with_the_next_delivery_and_keep_their_versions(
+    ledger: Ledger,
+) -> None:
+    versions = [ledger.add(stock(row(1.0)), BEGIN).version]
+    for hour in range(1, 4):
+        versions.append(post(ledger, stock(row(1.0, hour)), BEGIN + hour * HOUR))
+    assert [part.file for part in ledger.parts()][1:] == ["tail.jsonl"]
+    versions.append(ledger.add(stock(row(1.0, 4)), BEGIN + 4 * HOUR).version)
+    assert [part.rows for part in ledger.parts()] == [1, 3, 1]
+    assert [len(ledger.rows(version)) for version in versions] == [1, 2, 3, 4, 5]
+    assert [part.version for part in ledger.parts()] == [versions[0], *versions[3:]]
+
+
+def test_a_delivery_that_is_older_than_a_posting_comes_after_it(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    post(ledger, stock(row(1.0, 1)), BEGIN + 2 * HOUR)
+    ledger.add(stock(row(1.0, 2)), BEGIN + HOUR)
+    times = [part.received_at for part in ledger.parts()]
+    assert times == sorted(times)
+    assert len(ledger.rows()) == 3
+
+
+def test_a_large_tail_gets_into_a_part(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 500)
+    ledger.add(stock(row(1.0)), BEGIN)
+    versions = [post(ledger, stock(row(1.0, h)), BEGIN + h * HOUR) for h in range(1, 9)]
+    assert len(ledger.parts()) > 2
+    assert [len(ledger.rows(version)) for version in versions] == list(range(2, 10))
+
+
+def test_a_posting_is_refused_where_nothing_was_delivered(ledger: Ledger) -> None:
+    with pytest.raises(NotStoredError, match="has not been delivered"):
+        post(ledger, stock(row(1.0)), BEGIN)
+
+
+def test_two_processes_post_rows_one_after_the_other(ledger: Ledger) -> None:
+    from benchmarks._writes import start
+
+    ledger.add(stock(row(1.0)), BEGIN)
+    held = lambda version: in_order(ledger.rows(version))  # noqa: E731
+    work = [lambda h=h: ledger.post(stock(row(1.0, h)), held) for h in range(1, 5)]
+    for process in [start(each) for each in work]:
+        demanded(process.end())
+    assert len(ledger.rows()) == 5
+
+
+def test_a_posting_that_is_killed_at_any_write_is_there_whole_or_not_at_all(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
+    kills, before = 0, ledger.version
+    work = lambda: post(ledger, stock(row(2.0, 2)), BEGIN + 2 * HOUR)  # noqa: E731
+    for _ in each_write(work, ledger.folder):
+        kills += 1
+        assert len(ledger.rows()) == (2 if ledger.version == before else 3)
+        if ledger.version != before:
+            break
+    assert kills > 3
+    assert ledger.post(stock(row(2.0, 2)), lambda _: in_order(ledger.rows())).repeated == 1
+
+
+def test_a_posting_on_a_full_disk_leaves_the_tail_as_it_was(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    version = post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
+    before = ledger.tail.path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        ledger.tail.append(stock(row(1.0, 2)), np.zeros(1, np.int64), BEGIN, ledger.tail.read().end)
+    assert ledger.tail.path.read_bytes() == before
+    assert ledger.version == version
+
+
+def test_a_posting_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    post(ledger, stock(row(1.5, 1)), BEGIN + HOUR)
+    tail = ledger.tail.path
+    tail.write_text(tail.read_text().replace("1.5", "2.5"))
+    with pytest.raises(DamagedError, match=r"tail\.jsonl, the rows that were posted last"):
+        ledger.rows()
 
 
 # Damage

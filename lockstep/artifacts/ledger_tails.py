@@ -1,0 +1,270 @@
+"""The tail of a ledger: the rows that were posted since its last part, a line for each posting.
+
+    {"format":1,"after":"5a1c…"}                            the version that it follows upon
+    {"received_at":"…","restated":[0],"columns":{…},"version":"0e77…"}
+
+A posting costs one line, forced to disk, and no other file changes. The *version* after a line is a
+digest of the version before it and of the line's other bytes. A line that was cut off, as its
+writer was killed, is not part of the ledger; the next writer removes it. While a line is written
+its file is locked: it counts for others once it is on disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+
+from lockstep.artifacts.disks import replace_file
+from lockstep.columns.kinds import Array, Columns, Ints, Kind
+from lockstep.errors import DamagedError
+
+TAIL = "tail.jsonl"
+_FORMAT = 1
+_VERSION = b',"version":"'
+_ENDING = len(_VERSION) + 64 + len(b'"}')
+"""Bytes at the end of a line that say its version."""
+
+TailMark: TypeAlias = tuple[int, int, int] | None
+"""The file, size and time of a tail: it changed if they did. None where there is no tail."""
+
+
+class TailEnd(NamedTuple):
+    """Where the whole lines of a tail end.
+
+    Attributes:
+        file: The number of its file: another file takes its place when the rows get into a part.
+        size: Bytes up to there.
+        version: The ledger's version there.
+        received_at: When the rows of the last line were received; None where there is no line.
+    """
+
+    file: int
+    size: int
+    version: str
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Posting:
+    """Rows that were posted together.
+
+    Attributes:
+        received_at: When they were received.
+        restated: By row, how many rows of its key and time came before it.
+        columns: The declared fields.
+        version: The ledger's version with them.
+    """
+
+    received_at: datetime
+    restated: Ints
+    columns: Columns
+    version: str
+
+
+@dataclass(frozen=True)
+class TailRead:
+    """What a tail held when it was read.
+
+    Attributes:
+        mark: Tells whether it changed since.
+        after: The version that it follows upon; None where there is no tail.
+        postings: The postings that were read, in order.
+        end: Where their lines end.
+    """
+
+    mark: TailMark = None
+    after: str | None = None
+    postings: Sequence[Posting] = ()
+    end: TailEnd | None = None
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    after: str
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    received_at: datetime
+    restated: list[int]
+    columns: dict[str, list[Any]]
+    version: str
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The tail of a ledger.
+
+    Attributes:
+        path: Its file.
+        kinds: What each field of the table holds.
+    """
+
+    path: Path
+    kinds: Mapping[str, Kind]
+
+    def mark(self) -> TailMark:
+        """Tells whether the tail changed: it is another one then."""
+        try:
+            return _mark(self.path.stat())
+        except FileNotFoundError:
+            return None
+
+    def read(self, seen: TailEnd | None = None) -> TailRead:
+        """Read the postings, as soon as no process writes one.
+
+        Args:
+            seen: The end up to which they are known: if the tail is still the same file, those
+                behind it are read alone.
+
+        Raises:
+            DamagedError: The tail is not as written.
+        """
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return TailRead()
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            status = os.fstat(file)
+            data = _bytes(file, 0)
+        finally:
+            os.close(file)
+        head, begin = self._head(data)
+        if seen is None or seen.file != status.st_ino or seen.size > len(data):
+            seen = TailEnd(status.st_ino, begin, head.after)
+        return TailRead(_mark(status), head.after, *self._lines(data[seen.size :], seen))
+
+    def read_on(self, end: TailEnd) -> TailRead | None:
+        """The postings behind an end.
+
+        Returns:
+            None where a process is writing, or another file has taken the place of the tail.
+
+        Raises:
+            DamagedError: The tail is not as written.
+        """
+        with suppress(BlockingIOError, FileNotFoundError):
+            file = os.open(self.path, os.O_RDONLY)
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                status = os.fstat(file)
+                if status.st_ino == end.file and status.st_size >= end.size:
+                    found = self._lines(_bytes(file, end.size), end)
+                    return TailRead(_mark(status), None, *found)
+            finally:
+                os.close(file)
+        return None
+
+    def begin(self, after: str) -> None:
+        """Put an empty tail in the place of this one; the lock of the ledger is held.
+
+        Args:
+            after: The version of the ledger's parts.
+        """
+        head = msgspec.json.encode(_Head(_FORMAT, after)) + b"\n"
+        replace_file(self.path, lambda path: Path(path).write_bytes(head))
+
+    def append(self, columns: Columns, restated: Ints, received_at: datetime, end: TailEnd) -> str:
+        """Write a posting, and force it to disk; the lock of the ledger is held.
+
+        Args:
+            columns: The rows.
+            restated: By row, how many rows of its key and time came before it.
+            received_at: When they were received.
+            end: Where the whole lines end; what is behind is of a killed writer.
+
+        Returns:
+            The version with them.
+        """
+        body = msgspec.json.encode(
+            {
+                "received_at": received_at,
+                "restated": restated.tolist(),
+                "columns": {name: _values(columns[name]) for name in self.kinds},
+            }
+        )
+        version = _after(end.version, body)
+        line = body[:-1] + _VERSION + version.encode() + b'"}\n'
+        with self.path.open("ab", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                file.truncate(end.size)
+                left = memoryview(line)
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end.size)
+                raise
+        return version
+
+    def _head(self, data: bytes) -> tuple[_Head, int]:
+        line, ending, _ = data.partition(b"\n")
+        try:
+            head = msgspec.json.decode(line, type=_Head)
+        except msgspec.DecodeError:
+            head = None
+        if not ending or head is None or head.format != _FORMAT:
+            raise self._damage(0)
+        return head, len(line) + 1
+
+    def _lines(self, data: bytes, end: TailEnd) -> tuple[list[Posting], TailEnd]:
+        """The postings of whole lines, and where these end."""
+        postings: list[Posting] = []
+        file, size, version, received_at = end
+        for line in data.split(b"\n")[:-1]:
+            body = line[:-_ENDING] + b"}"
+            try:
+                read = msgspec.json.decode(line, type=_Line)
+                if read.version != _after(version, body):
+                    raise ValueError("its bytes have another digest")
+                columns = {n: _array(read.columns[n], kind) for n, kind in self.kinds.items()}
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damage(size) from error
+            size, version, received_at = size + len(line) + 1, read.version, read.received_at
+            restated = np.array(read.restated, dtype=np.int64)
+            postings.append(Posting(received_at, restated, columns, version))
+        return postings, TailEnd(file, size, version, received_at)
+
+    def _damage(self, offset: int) -> DamagedError:
+        return DamagedError(
+            f"{self.path}, the rows that were posted last, is not as it was written, from byte "
+            f"{offset:,} on. Restore it from a copy; or remove it, and post these rows again."
+        )
+
+
+def _mark(status: os.stat_result) -> TailMark:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _bytes(file: int, offset: int) -> bytes:
+    os.lseek(file, offset, os.SEEK_SET)
+    with os.fdopen(file, "rb", closefd=False) as opened:
+        return opened.read()
+
+
+def _after(version: str, body: bytes) -> str:
+    return hashlib.sha256(version.encode() + body).hexdigest()
+
+
+def _values(array: Array) -> list[Any]:
+    values: list[Any] = (array.view(np.int64) if array.dtype.kind == "M" else array).tolist()
+    if array.dtype.kind == "f" and np.isinf(array).any():  # JSON has no infinity
+        return [str(value) if abs(value) == np.inf else value for value in values]
+    return values
+
+
+def _array(values: list[Any], kind: Kind) -> Array:
+    if kind is Kind.TIME:
+        return np.array(values, dtype=np.int64).view(kind.dtype)
+    return np.array(values, dtype=kind.dtype)

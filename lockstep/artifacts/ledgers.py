@@ -1,0 +1,661 @@
+"""Ledgers: the rows of a table as they came, to which rows are only ever added.
+
+    ledger.json                   the parts that count, in order
+    parts/DAY/NUMBER-DIGEST.parquet
+                                  the rows of a part, by the day on which it was received
+    tail.jsonl                    the rows that were posted since
+    ledger.lock                   held by the process that adds rows
+
+A part never changes. Replacing `ledger.json` is the commit: a part that it does not list does not
+exist. The *version* of a ledger is a digest of its declaration and of all parts and postings up to
+one, so that an older version is the beginning of a newer one, and can be read for as long as the
+ledger is kept. Postings get into a part when there are many, or when a delivery follows: their rows
+keep the versions that they made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from lockstep.artifacts.disks import replace_file
+from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
+from lockstep.artifacts.lock import WAIT_SECONDS, locked
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
+from lockstep.columns.tables import concat, from_arrow, take_rows, to_arrow
+from lockstep.errors import DamagedError, InputError, NotStoredError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+RECORD = "ledger.json"
+_RECEIVED, _RESTATED, _VERSION = "(received_at)", "(restated)", "(version)"
+"""Columns of a part beside the table's fields, whose names no field can have."""
+_MOST_POSTED = 2**20
+"""Bytes of a tail from which on its rows get into a part."""
+_TRIES = 10
+"""How often a ledger is read anew while others add to it."""
+_MICROSECOND = np.timedelta64(1, "us")
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a ledger: the rows that a delivery added.
+
+    Attributes:
+        file: Its file, seen from the ledger's folder.
+        rows: Number of its rows.
+        restated: How many of them take the place of an earlier row.
+        received_at: When they were received.
+        newest: The latest time from which one of them is valid; None for a table without time.
+        sha256: SHA-256 of the file.
+        version: The ledger's version with this part as its last.
+        posted: Whether its rows were posted. Each has the version that its posting made.
+    """
+
+    file: str
+    rows: int
+    restated: int
+    received_at: datetime
+    newest: datetime | None
+    sha256: str
+    version: str
+    posted: bool = False
+
+
+class _Record(msgspec.Struct):
+    """What `ledger.json` holds."""
+
+    format: int
+    table: dict[str, Any]
+    parts: tuple[Part, ...] = ()
+    days: dict[str, datetime] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """What became of the rows of a delivery.
+
+    Attributes:
+        version: The ledger's version with them.
+        new: Positions of the rows that no row was there for.
+        restated: Positions of the rows that take the place of an earlier one.
+        repeated: Number of the rows that the ledger has already.
+    """
+
+    version: str
+    new: Ints
+    restated: Ints
+    repeated: int
+
+
+@dataclass(frozen=True)
+class Increment:
+    """The rows of a ledger behind a version.
+
+    Attributes:
+        columns: The declared fields.
+        known: From when each is known.
+        version: The version with them.
+        mark: Tells whether rows were posted since.
+        end: Where the postings end.
+    """
+
+    columns: Columns
+    known: Times
+    version: str
+    mark: TailMark
+    end: TailEnd | None
+
+
+class _Upto(NamedTuple):
+    """What a version consists of, and what is behind it.
+
+    Attributes:
+        parts: Its parts; of the last one, where that holds postings, those up to the version.
+        postings: Its postings that are in no part.
+        parts_after: The parts with rows behind it, which may begin with the last of `parts`.
+        postings_after: The postings behind it that are in no part.
+    """
+
+    parts: Sequence[Part]
+    postings: Sequence[Posting]
+    parts_after: Sequence[Part]
+    postings_after: Sequence[Posting]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The rows of a table, as they came.
+
+    Attributes:
+        folder: Its folder.
+        schema: The declaration of the table.
+    """
+
+    folder: Path
+    schema: TableSchema
+
+    @property
+    def version(self) -> str:
+        """The version with all parts and postings.
+
+        Raises:
+            DamagedError: The ledger is not as written.
+        """
+        record, tail = self._now()
+        return self._last(record.parts, tail.postings)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether rows were ever delivered, or that there are none."""
+        return self.record.exists()
+
+    @property
+    def record(self) -> Path:
+        """The file that says which parts count."""
+        return self.folder / RECORD
+
+    @property
+    def tail(self) -> Tail:
+        """The rows that were posted since the last part."""
+        return Tail(self.folder / TAIL, self.schema.schema.kinds)
+
+    def parts(self, version: str | None = None) -> tuple[Part, ...]:
+        """The parts that count, in the order in which they were received; the tail is the last.
+
+        Args:
+            version: The version whose parts are wanted, of the last one maybe a beginning; the
+                present one by default.
+
+        Raises:
+            DamagedError: The ledger is not as written.
+            NotStoredError: The ledger never had this version.
+        """
+        record, tail = self._now()
+        parts, postings = record.parts, tail.postings
+        if version is not None:
+            parts, postings, *_ = self._upto(version, record, tail)
+        return (*parts, *([self._as_part(postings)] if postings else []))
+
+    def rows(self, version: str | None = None) -> TableRows:
+        """The rows of a version, each with the time from which it is known.
+
+        That is what the table declares. A restated row is not known before it was received, since
+        nobody could use it before, and counts after the row whose place it takes.
+
+        Args:
+            version: The version; the present one by default.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+            NotStoredError: The ledger never had this version.
+        """
+        record, tail = self._now()
+        version = version or self._last(record.parts, tail.postings)
+        upto = self._upto(version, record, tail)
+        sets = [self._columns(part, until=version) for part in upto.parts]
+        columns, known = self._together([*sets, *map(_posted, upto.postings)])
+        return TableRows.of(self.schema, columns, known, version=version)
+
+    def since(self, version: str, most: int | None = None) -> Increment | None:
+        """The rows behind a version.
+
+        Args:
+            version: The version.
+            most: Number of rows that are read from parts, at most.
+
+        Returns:
+            None where there are more.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+            NotStoredError: The ledger never had this version.
+        """
+        record, tail = self._now()
+        upto = self._upto(version, record, tail)
+        if most is not None and sum(part.rows for part in upto.parts_after) > most:
+            return None
+        sets = [self._columns(part, behind=version) for part in upto.parts_after]
+        columns, known = self._together([*sets, *map(_posted, upto.postings_after)])
+        last = self._last(record.parts, tail.postings)
+        return Increment(columns, known, last, tail.mark, tail.end)
+
+    def rows_of(self, postings: Iterable[Posting]) -> tuple[Columns, Times]:
+        """The rows of postings, and from when each is known."""
+        return self._together([*map(_posted, postings)])
+
+    def add(self, columns: Columns, received_at: datetime, days: Sequence[str] = ()) -> Added:
+        """Add rows that the ledger does not have yet.
+
+        Args:
+            columns: Rows that fit the table's declaration.
+            received_at: When they were received; rows that were posted meanwhile come before them.
+            days: The days that they are all rows of, where the table is delivered by day.
+
+        Raises:
+            InputError: Rows contradict each other, or were not received after the last ones.
+            DamagedError: The ledger is not as written.
+            LockedError: Another process keeps it locked.
+        """
+        self._demand_agreeing(columns)
+        with self._locked():
+            record, tail = self._now()
+            self.demand_later(received_at)
+            if not record.parts:
+                self._keep(record)  # or a part without a record would be of a lost one
+            record = self._sealed(record, tail.postings)
+            self._sweep(record.parts)
+            parts = record.parts
+            if parts and received_at <= parts[-1].received_at:
+                received_at = parts[-1].received_at + timedelta(microseconds=1)
+            held, _ = self._together(list(map(self._columns, parts)))
+            earlier, repeated, added = self._compared(columns, held)
+            if len(added):
+                received = _times(received_at, len(added))
+                facts = {_RECEIVED: received, _RESTATED: earlier[added]}
+                parts = (*parts, self._write(parts, {**take_rows(columns, added), **facts}))
+            if days or len(added):
+                read = {**record.days, **dict.fromkeys(days, received_at.astimezone(UTC))}
+                self._keep(_Record(FORMAT, record.table, parts, read))
+        return self._added(self._version(parts), earlier, repeated, added)
+
+    def post(
+        self,
+        columns: Columns,
+        held: Callable[[str], Columns],
+        *,
+        seen: TailEnd | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wait: float = WAIT_SECONDS,
+    ) -> Added:
+        """Add a few rows, at the cost of a line; they are on disk when it returns.
+
+        Args:
+            columns: Rows that fit the table's declaration.
+            held: Gives all rows of their keys as of a version, those of one key and time in the
+                order in which they were received.
+            seen: An end of the tail, the lines up to which need not be read.
+            clock: Tells the time at which they are received.
+            wait: Seconds to wait for another process that adds rows.
+
+        Raises:
+            InputError: Rows contradict each other, or were not received after the last ones.
+            NotStoredError: Nothing was ever delivered.
+            DamagedError: The ledger is not as written.
+            LockedError: Another process keeps it locked.
+        """
+        self._demand_agreeing(columns)
+        with self._locked(wait):
+            if not self.is_begun:
+                raise NotStoredError(f"The table {self.schema.name} has not been delivered.")
+            record, tail = self._now(seen)
+            if tail.end is not None and tail.end.size > _MOST_POSTED:
+                record, tail = self._now()
+                record = self._sealed(record, tail.postings)
+                tail = self.tail.read()
+            if tail.end is None:
+                self.tail.begin(self._version(record.parts))
+                tail = self.tail.read()
+            assert tail.end is not None, "it was begun"
+            received_at, last = clock(), tail.end.received_at
+            self.demand_later(received_at, last or max(_received(record.parts), default=None))
+            earlier, repeated, added = self._compared(columns, held(tail.end.version))
+            version = tail.end.version
+            if len(added):
+                rows = take_rows(columns, added)
+                version = self.tail.append(rows, earlier[added], received_at, tail.end)
+        return self._added(version, earlier, repeated, added)
+
+    def days(self) -> dict[str, datetime]:
+        """When each day was read last, where the table is delivered by day.
+
+        Raises:
+            DamagedError: `ledger.json` is not as written.
+        """
+        return self._read().days
+
+    def demand_later(self, received_at: datetime, last: datetime | None = None) -> None:
+        """Demand that a time is after that at which the last rows were received.
+
+        Args:
+            received_at: The time.
+            last: When that was; by default, when the last rows were delivered.
+
+        Raises:
+            InputError: It is not: the clock was set back.
+        """
+        if last is None:
+            delivered = [part for part in self._read().parts if not part.posted]
+            last = max(_received(delivered), default=None)
+        if last is not None and received_at <= last:
+            raise InputError(
+                f"The clock says {received_at:%Y-%m-%d %H:%M:%S}, and the last rows of "
+                f"{self.schema.name} were received at {last:%Y-%m-%d %H:%M:%S} UTC. Set the clock "
+                "right; rows are added once it is later than that."
+            )
+
+    def verify(self) -> None:
+        """Compare all parts and postings with their digests.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+        """
+        for part in self._now()[0].parts:
+            self._verified(part)
+
+    @property
+    def _kinds(self) -> dict[str, Kind]:
+        return {**self.schema.schema.kinds, _RECEIVED: Kind.TIME, _RESTATED: Kind.INT}
+
+    def _locked(self, wait: float = WAIT_SECONDS) -> AbstractContextManager[None]:
+        title = f"the ledger of {self.schema.name}"
+        return locked(self.folder / "ledger.lock", title, wait=wait)
+
+    def _now(self, seen: TailEnd | None = None) -> tuple[_Record, TailRead]:
+        """The record, and the tail that follows upon its parts."""
+        for _ in range(_TRIES):
+            record, tail = self._read(), self.tail.read(seen)
+            if tail.after in (None, self._version(record.parts)):
+                return record, tail
+            if tail.after in (self._version(()), *(part.version for part in record.parts)):
+                return record, TailRead(tail.mark)  # all of it is in parts
+        raise self._damage(f"lacks the parts upon which {TAIL} follows")
+
+    def _upto(self, version: str, record: _Record, tail: TailRead) -> _Upto:
+        parts, postings = record.parts, tail.postings
+        for count, posting in enumerate(postings, 1):
+            if posting.version == version:
+                return _Upto(parts, postings[:count], (), postings[count:])
+        versions = [self._version(parts[:count]) for count in range(len(parts) + 1)]
+        if version in versions:
+            count = versions.index(version)
+            return _Upto(parts[:count], (), parts[count:], postings)
+        for place, part in enumerate(parts):
+            if part.posted and version in self._versions(part):
+                return _Upto(parts[: place + 1], (), parts[place:], postings)
+        raise NotStoredError(
+            f"The ledger of {self.schema.name} has no version {version[:12]}, which was read "
+            f"from it before: {self.folder} is another one, or an older copy. Restore it."
+        )
+
+    def _together(self, sets: Sequence[Columns]) -> tuple[Columns, Times]:
+        """The rows of several sets, and from when each is known."""
+        columns = concat(sets, self._kinds)
+        received, restated = columns.pop(_RECEIVED), columns.pop(_RESTATED)
+        return columns, self._known(columns, received, restated)
+
+    def _demand_agreeing(self, columns: Columns) -> None:
+        if len(conflicts(self.schema, columns)):
+            raise InputError(f"{self.schema.name}: rows of one key and time have different values.")
+
+    @staticmethod
+    def _added(version: str, earlier: Ints, repeated: Array, added: Ints) -> Added:
+        return Added(
+            version=version,
+            new=added[earlier[added] == 0],
+            restated=added[earlier[added] > 0],
+            repeated=len(repeated) - len(added),
+        )
+
+    def _known(self, columns: Columns, received: Times, restated: Ints) -> Times:
+        schema = self.schema
+        if schema.valid is None:  # of a static table, the row of a key that came last counts
+            return received
+        declared: Times = columns[schema.known or schema.valid]
+        if schema.known_after is not None:
+            declared = declared + np.timedelta64(schema.known_after)
+        known: Times = declared + restated * _MICROSECOND  # each after the row before it
+        return np.where(restated > 0, np.maximum(known, received), known)
+
+    def _compared(self, columns: Columns, held: Columns) -> tuple[Ints, Array, Ints]:
+        """What rows are beside those that are there.
+
+        Returns:
+            By row, how many rows of its key and time there are, and whether the last is the same;
+            and the positions of the rows to add.
+        """
+        identities, digests = (f(self.schema, columns) for f in (_identities, row_digests))
+        known, rows = (f(self.schema, held) for f in (_identities, row_digests))
+        order = np.argsort(known, kind="stable")  # of one key and time, the last that came is last
+        known, rows = known[order], rows[order]
+        first, stop = (np.searchsorted(known, identities, side) for side in ("left", "right"))
+        is_held = stop > first
+        repeated = np.zeros(len(digests), dtype=bool)
+        repeated[is_held] = rows[stop[is_held] - 1] == digests[is_held]
+        is_first = np.zeros(len(digests), dtype=bool)
+        is_first[np.unique(digests, return_index=True)[1]] = True
+        return stop - first, repeated, np.flatnonzero(is_first & ~repeated)
+
+    def _sealed(self, record: _Record, postings: Sequence[Posting]) -> _Record:
+        """The record with the postings as a part, in whose place an empty tail is put."""
+        if not postings:
+            return record
+        self._sweep(record.parts)
+        versions = [posting.version for posting in postings for _ in posting.restated]
+        rows = concat(map(_posted, postings), self._kinds)
+        part = self._write(record.parts, rows, versions)
+        record = _Record(FORMAT, record.table, (*record.parts, part), record.days)
+        self._keep(record)
+        self.tail.begin(part.version)
+        return record
+
+    def _as_part(self, postings: Sequence[Posting]) -> Part:
+        """What is told of postings as if they were in a part, whose file is the tail."""
+        rows = concat(map(_posted, postings), self._kinds)
+        return self._part(TAIL, rows, postings[-1].version, "", posted=True)
+
+    def _part(
+        self, file: str, rows: Columns, version: str, sha256: str, *, posted: bool = False
+    ) -> Part:
+        valid = None if self.schema.valid is None else _utc(rows[self.schema.valid].max())
+        return Part(
+            file=file,
+            rows=len(rows[_RESTATED]),
+            restated=int(np.count_nonzero(rows[_RESTATED])),
+            received_at=_utc(rows[_RECEIVED][-1]),
+            newest=valid,
+            sha256=sha256,
+            version=version,
+            posted=posted,
+        )
+
+    def _write(self, parts: Sequence[Part], rows: Columns, versions: Sequence[str] = ()) -> Part:
+        """Write a part; of rows that were posted, with the version that each made."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        written = BytesIO()
+        table = to_arrow(rows)
+        if versions:
+            table = table.append_column(_VERSION, pa.array(versions).dictionary_encode())
+        parquet.write_table(table, written, compression="zstd")
+        data = written.getvalue()
+        digest, day = hashlib.sha256(data).hexdigest(), _utc(rows[_RECEIVED][-1]).date()
+        file = f"parts/{day.isoformat()}/{len(parts) + 1:06}-{digest[:12]}.parquet"
+        replace_file(self.folder / file, lambda path: Path(path).write_bytes(data))
+        version = versions[-1] if versions else _after(self._version(parts), digest)
+        return self._part(file, rows, version, digest, posted=bool(versions))
+
+    def _keep(self, record: _Record) -> None:
+        data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+        replace_file(self.record, lambda path: Path(path).write_bytes(data))
+
+    def _sweep(self, parts: Sequence[Part]) -> None:
+        """Remove what a process left that was killed before the commit of its part."""
+        for path in self.folder.glob("parts/*/*"):
+            is_next = path.name.startswith((f"{len(parts) + 1:06}-", ".writing-"))
+            if is_next:  # any other file was part of it once: it is for a person to look at
+                path.unlink()
+
+    def _read(self) -> _Record:
+        path = self.record
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=_Record)
+            if record.format != FORMAT:
+                raise ValueError(f"it has format {record.format}, and this Lockstep reads {FORMAT}")
+            if record.table != _declaration(self.schema):
+                raise ValueError(f"it is of a table that is declared otherwise: {record.table}")
+            version = self._version(())
+            for part in record.parts:
+                version = part.version if part.posted else _after(version, part.sha256)
+                if part.version != version:
+                    raise ValueError(f"{part.file} does not follow upon the part before it")
+        except FileNotFoundError:
+            if not any(self.folder.glob("parts/*/*.parquet")):
+                return _Record(FORMAT, _declaration(self.schema))
+            raise self._damage("is missing, and parts are there") from None
+        except (OSError, ValueError) as error:
+            raise self._damage(f"does not tell which parts count ({error})") from error
+        return record
+
+    def _damage(self, what: str) -> DamagedError:
+        return DamagedError(
+            f"{self.record} {what}. Restore it from a copy; or move {self.folder} away, "
+            f"have {self.schema.name} delivered anew, and train and promote a version of that."
+        )
+
+    def _columns(
+        self, part: Part, *, until: str | None = None, behind: str | None = None
+    ) -> Columns:
+        """The rows of a part; of postings in it, those up to a version or behind it."""
+        table = self._verified(part)
+        if part.posted:
+            versions = _versions(table)
+            if versions[-1] != part.version:
+                raise self._changed(part, f"is not of the version {part.version[:12]}")
+            if until in versions:
+                table = table.slice(0, _behind(versions, until))
+            if behind in versions:
+                table = table.slice(_behind(versions, behind))
+        return from_arrow(table, self._kinds)
+
+    def _versions(self, part: Part) -> list[str]:
+        return _versions(self._verified(part))
+
+    def _verified(self, part: Part) -> pa.Table:
+        """The rows of a part, read from the very bytes that were written."""
+        from pyarrow import parquet
+
+        path = self.folder / part.file
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise self._changed(part, f"cannot be read ({error.strerror})") from error
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            raise self._changed(part, "has been changed or damaged since")
+        return parquet.read_table(BytesIO(data))
+
+    def _changed(self, part: Part, what: str) -> DamagedError:
+        return DamagedError(
+            f"{self.folder / part.file}, the rows of {self.schema.name} that were received at "
+            f"{part.received_at:%Y-%m-%d %H:%M} UTC, {what}. Restore it from a copy."
+        )
+
+    def _last(self, parts: Sequence[Part], postings: Sequence[Posting]) -> str:
+        return postings[-1].version if postings else self._version(parts)
+
+    def _version(self, parts: Sequence[Part]) -> str:
+        return parts[-1].version if parts else _digest(_declaration(self.schema))
+
+
+def ledger_of(root: Path, schema: TableSchema) -> Ledger:
+    """The ledger of a table as it is declared; another declaration has another ledger.
+
+    So a version goes on with the rows that it was declared for, whatever the checkout declares.
+
+    Args:
+        root: The folder of the pipeline's rows.
+        schema: The declaration.
+    """
+    name = f"{schema.name}-{_digest(_declaration(schema))[:8]}"
+    return Ledger(root / "ledgers" / name, schema)
+
+
+def row_digests(schema: TableSchema, columns: Columns) -> Array:
+    """A digest of each row: uint64."""
+    return _mixed(columns, schema.schema.names)
+
+
+def conflicts(schema: TableSchema, columns: Columns) -> Ints:
+    """Positions of rows of one key and time that have different values; events have none."""
+    identities = _identities(schema, columns)
+    _, first = np.unique(row_digests(schema, columns), return_index=True)
+    _, place, counts = np.unique(identities[first], return_inverse=True, return_counts=True)
+    return np.sort(first[counts[place] > 1])
+
+
+def _received(parts: Iterable[Part]) -> list[datetime]:
+    return [part.received_at for part in parts]
+
+
+def _posted(posting: Posting) -> Columns:
+    """The rows of a posting as a part has them."""
+    received = _times(posting.received_at, len(posting.restated))
+    return {**posting.columns, _RECEIVED: received, _RESTATED: posting.restated}
+
+
+def _times(time: datetime, rows: int) -> Times:
+    return np.full(rows, np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us"))
+
+
+def _utc(time: np.datetime64) -> datetime:
+    value: Any = time.item()
+    at: datetime = value.replace(tzinfo=UTC)
+    return at
+
+
+def _versions(table: pa.Table) -> list[str]:
+    versions: list[str] = table.column(_VERSION).to_pylist()
+    return versions
+
+
+def _behind(versions: Sequence[str], version: str) -> int:
+    """The position after the last row of a version."""
+    return len(versions) - versions[::-1].index(version)
+
+
+def _identities(schema: TableSchema, columns: Columns) -> Array:
+    """What two rows have in common of which the later one takes the place of the earlier one."""
+    if schema.is_event:
+        return row_digests(schema, columns)
+    times = (name for name in (schema.valid, schema.known) if name is not None)
+    return _mixed(columns, (*schema.keys, *times))
+
+
+def _mixed(columns: Columns, names: Sequence[str]) -> Array:
+    return mixed([digests_of(columns[name]) for name in names], len(columns[names[0]]))
+
+
+def _declaration(schema: TableSchema) -> dict[str, Any]:
+    """What a ledger's rows depend on; when they are known is computed as they are read."""
+    return {
+        "name": schema.name,
+        "fields": [[field.name, field.declared, field.optional] for field in schema.schema],
+        "keys": list(schema.keys),
+        "valid": schema.valid,
+        "known": schema.known,
+        "is_event": schema.is_event,
+    }
+
+
+def _digest(declaration: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(declaration, sort_keys=True).encode()).hexdigest()
+
+
+def _after(version: str, digest: str) -> str:
+    """The version of a ledger once a part is added to a version."""
+    return hashlib.sha256(f"{version}{digest}".encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""The rows of a table to which a few are added: those of the keys that they touch, over all others.
+
+To order all rows anew for each that is posted would take seconds. So the rows of the touched keys,
+old and new, are a small table of their own, which is asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.table_rows import TableRows, fixed
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.kinds import Array, Columns, Kind, Times
+from lockstep.columns.tables import stacked, take_rows
+
+_LEAST_TOP, _SHARE = 2_000, 200
+_LEAST_ADDED = 32
+"""When rows belong into the base: it takes longer to add to many, and to order all of them."""
+
+
+class LayeredRows:
+    """The rows of a table at one version.
+
+    Attributes:
+        base: The rows at an earlier version, or at this one.
+        top: All rows of the keys that were added to since; None if none was.
+        version: The version.
+        added: Number of rows that were added.
+    """
+
+    def __init__(
+        self, base: TableRows, top: TableRows | None = None, version: str = "", added: int = 0
+    ) -> None:
+        self.base, self.top, self.added = base, top, added
+        self.version = version or base.version
+        self._readers: dict[FromTable, LayeredReader] = {}
+
+    def __len__(self) -> int:
+        return len(self.base) + self.added
+
+    @property
+    def schema(self) -> TableSchema:
+        """The declaration of the table."""
+        return self.base.schema
+
+    @property
+    def is_top_heavy(self) -> bool:
+        """Whether so many rows were added that they belong into the base."""
+        most = max(_LEAST_TOP, len(self.base) // _SHARE)
+        return self.top is not None and len(self.top) > most and self.added >= _LEAST_ADDED
+
+    def reader(self, node: FromTable) -> LayeredReader:
+        """The reader of a look-up or window."""
+        found = self._readers.get(node)
+        if found is None:
+            found = self._readers[node] = LayeredReader(node, self)
+        return found
+
+    def adding(self, columns: Columns, known: Times, version: str) -> LayeredRows:
+        """These rows and further ones.
+
+        Args:
+            columns: The further rows, in canonical form.
+            known: When each became known.
+            version: The version with them.
+        """
+        added = len(known)
+        if not added:
+            return LayeredRows(self.base, self.top, version, self.added)
+        layers = [] if self.top is None else [self.top]
+        fresh = columns
+        if self.top is not None:
+            fresh = take_rows(columns, self.top.index.groups_of(self._keys(columns)) < 0)
+        base = _of_keys(self.base, self._keys(fresh))
+        sets = [*map(_with_known, layers), base, {**columns, "": known}]
+        together = stacked(sets)
+        top = TableRows.of(self.schema, together, together.pop(""), version)
+        return LayeredRows(self.base, top, version, self.added + added)
+
+    def of_keys(self, columns: Columns) -> Columns:
+        """All rows that have the key of one of some rows; those of a key and time as they came."""
+        keys = self._keys(columns)
+        sets = [_of_keys(self.base, keys)]
+        if self.top is not None:
+            of_top = self.top.index.groups_of(keys)
+            others = [array[of_top < 0] for array in keys]
+            sets = [_of_keys(self.top, keys), _of_keys(self.base, others)]
+        return stacked(sets)
+
+    def merged(self) -> TableRows:
+        """All rows in one table."""
+        if self.top is None:
+            return self.base
+        firsts = take_rows(self.top.columns, self.top.starts[:-1])
+        is_base = np.ones(len(self.base), dtype=bool)
+        is_base[self.base.places(self.base.index.groups_of(self._keys(firsts)))] = False
+        below = take_rows(_with_known(self.base), is_base)
+        together = stacked([below, _with_known(self.top)])
+        return TableRows.of(self.schema, together, together.pop(""), self.version)
+
+    def _keys(self, columns: Columns) -> list[Array]:
+        return [columns[name] for name in self.schema.keys]
+
+
+class LayeredReader:
+    """The columns of a look-up or window, each row's from the layer that has its key.
+
+    Attributes:
+        node: The look-up or window.
+    """
+
+    def __init__(self, node: FromTable, rows: LayeredRows) -> None:
+        self.node = node
+        self._base = reader(node, rows.base)
+        self._top = None if rows.top is None else reader(node, rows.top)
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The node's columns of some rows, read-only and in canonical form."""
+        return self.read(*self.node.asked(columns))
+
+    def read(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """The node's columns, read-only and in canonical form, for what its function asks."""
+        top = self._top
+        if top is None:
+            return self._base.read(keys, as_of)
+        if len(keys[0]) == 1:
+            layer = top if top.group(keys) >= 0 else self._base
+            return layer.read(keys, as_of)
+        is_top = top.rows.index.groups_of(keys) >= 0
+        if not is_top.any():
+            return self._base.read(keys, as_of)
+        if is_top.all():
+            return top.read(keys, as_of)
+        return _parted(is_top, top.read(keys, as_of), self._base.read(keys, as_of))
+
+    def origins(self, columns: Columns) -> Columns:
+        """What is told of the rows that are read: `origins` of the node.
+
+        Args:
+            columns: The node's inputs, among other columns.
+        """
+        keys, as_of = self.node.asked(columns)
+        top = self._top
+        if top is None:
+            return self._base.origins(keys, as_of)
+        if len(keys[0]) == 1:
+            layer = top if top.group(keys) >= 0 else self._base
+            return layer.origins(keys, as_of)
+        is_top = top.rows.index.groups_of(keys) >= 0
+        return _parted(is_top, top.origins(keys, as_of), self._base.origins(keys, as_of))
+
+
+def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:
+    return {name: fixed(np.where(is_top, top[name], base[name])) for name in base}
+
+
+def _with_known(rows: TableRows) -> Columns:
+    """The declared fields, and under the name that no field has when each became known."""
+    return {**rows.columns, "": rows.known.view(Kind.TIME.dtype)}
+
+
+def _of_keys(rows: TableRows, keys: Sequence[Array]) -> Columns:
+    return take_rows(_with_known(rows), rows.places(rows.index.groups_of(keys)))

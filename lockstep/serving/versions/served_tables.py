@@ -1,0 +1,274 @@
+"""Served tables: the rows that look-ups and windows of served versions read, in memory.
+
+All versions that read a table share its rows, as of the newest version of its ledger that this
+process knows. Rows that were posted count from the next batch on: each begins with a look at the
+tail of the ledger. Rows that were delivered count once a thread has read them. A batch reads one
+version of a table from its beginning to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, local
+from typing import TypeAlias
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from lockstep.artifacts.ledger_tails import TailEnd, TailMark
+from lockstep.artifacts.ledgers import Added, Increment, Ledger, ledger_of
+from lockstep.columns.asof.layered_rows import LayeredRows
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.kinds import Columns, Kind, Times
+from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import FutureError, LockstepError, UndeliveredError
+
+log = logging.getLogger(__name__)
+
+ReadRows: TypeAlias = Mapping[str, LayeredRows]
+"""The rows that a version reads, by table."""
+
+_MOST_ROWS = 10_000
+"""Delivered rows that are added to those in memory; where there are more, all are ordered anew."""
+
+
+class ServedTable:
+    """The rows of a table, which follow its ledger. Several threads may use it.
+
+    Args:
+        ledger: The ledger of the table.
+
+    Attributes:
+        rows: The rows, as of the newest version that is known.
+        trouble: Why newer rows cannot be read; None if they can.
+
+    Raises:
+        LockstepError: The ledger cannot be read.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.trouble: str | None = None
+        self._tail, self._lock = ledger.tail, Lock()
+        self._seen = self._delivered()
+        base = ledger.rows()
+        base.prepare()
+        self.rows = LayeredRows(base)
+        increment = ledger.since(base.version)
+        assert increment is not None, "it reads all"
+        self._mark: TailMark = increment.mark
+        self._end: TailEnd | None = increment.end
+        self._take(increment)
+
+    def look(self) -> LayeredRows:
+        """The rows, with those that were posted by now."""
+        if self._tail.mark() != self._mark and self._lock.acquire(blocking=False):
+            try:
+                self._read_on()
+            except LockstepError as error:
+                self._tell(error)
+            finally:
+                self._lock.release()
+        return self.rows
+
+    def follow(self) -> None:
+        """Read what was delivered by now, and order all rows anew where many were added."""
+        try:
+            self._follow()
+        except LockstepError as error:
+            self._tell(error)
+        else:
+            self.trouble = None
+
+    def post(self, columns: Columns, wait: float) -> Added:
+        """Add rows to the ledger, from where they are read at once.
+
+        Args:
+            columns: Rows that fit the table's declaration.
+            wait: Seconds to wait for another process that adds rows.
+
+        Raises:
+            LockstepError: They cannot be added; nothing is.
+        """
+
+        def held(version: str) -> Columns:
+            if self.rows.version != version:
+                self._follow()
+            return self.rows.of_keys(columns)
+
+        added = self.ledger.post(columns, held, seen=self._end, wait=wait)
+        if self.rows.version != added.version:
+            with self._lock:
+                self._read_on()
+        return added
+
+    def _read_on(self) -> None:
+        """Add what was posted since, and a few delivered rows; the lock is held."""
+        if self._end is not None:
+            read = self._tail.read_on(self._end)
+            if read is not None:
+                rows = self.rows
+                if read.postings:
+                    columns, known = self.ledger.rows_of(read.postings)
+                    rows = rows.adding(columns, known, read.postings[-1].version)
+                self.rows, self._mark, self._end = rows, read.mark, read.end
+                return
+            mark = self._tail.mark()
+            if mark is not None and mark[0] == self._end.file:
+                return  # a process is writing: its rows count with the next look
+        increment = self.ledger.since(self.rows.version, _MOST_ROWS)
+        if increment is not None:
+            self._take(increment)
+
+    def _take(self, increment: Increment) -> None:
+        self.rows = self.rows.adding(increment.columns, increment.known, increment.version)
+        self._mark, self._end = increment.mark, increment.end
+
+    def _follow(self) -> None:
+        with self._lock:
+            self._read_on()
+            rows, delivered = self.rows, self._delivered()
+        if delivered == self._seen and not rows.is_top_heavy:
+            return
+        behind = self.ledger.since(rows.version)
+        assert behind is not None, "it reads all"
+        if not len(behind.known) and not rows.is_top_heavy:
+            self._seen = delivered
+            return
+        base = rows.adding(behind.columns, behind.known, behind.version).merged()
+        base.prepare()
+        merged = LayeredRows(base)
+        with self._lock:
+            since = self.ledger.since(base.version, _MOST_ROWS)
+            if since is None:
+                return  # so much was delivered meanwhile that the next look begins anew
+            self.rows, self._seen = merged, delivered
+            self._take(since)
+
+    def _delivered(self) -> tuple[int, int]:
+        """Tells whether parts were added: it is another one then."""
+        status = self.ledger.record.stat()
+        return status.st_ino, status.st_mtime_ns
+
+    def _tell(self, error: LockstepError) -> None:
+        if self.trouble is None:
+            log.error("%s goes on as it was: %s", self.ledger.schema.name, error)
+        self.trouble = str(error)
+
+
+class VersionTables:
+    """The tables that a version reads.
+
+    Args:
+        tables: The tables, by name.
+    """
+
+    def __init__(self, tables: Mapping[str, ServedTable]) -> None:
+        self.tables = tables
+        self._batch = local()
+
+    def bind(self, pipeline: Pipeline) -> Pipeline:
+        """A pipeline whose look-ups and windows read what its batch reads."""
+        nodes = pipeline.graph.columns.values()
+        readers = {n.name: _BatchReader(n, self) for n in nodes if isinstance(n, FromTable)}
+        return pipeline.bind(readers)
+
+    @contextmanager
+    def batch(self, rows: ReadRows | None = None) -> Iterator[ReadRows]:
+        """Have this thread read one version of each table meanwhile.
+
+        Args:
+            rows: The rows to read; by default those of now, or of the batch within which it is.
+        """
+        outer: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
+        if rows is not None:
+            self._batch.reads = rows, True
+        elif outer is None:
+            self._batch.reads = {name: t.look() for name, t in self.tables.items()}, False
+        try:
+            yield self._batch.reads[0]
+        finally:
+            self._batch.reads = outer
+
+    def reads(self) -> tuple[ReadRows, bool]:
+        """The rows that the batch of this thread reads, and whether they are given ones."""
+        found: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
+        return found or ({name: table.look() for name, table in self.tables.items()}, False)
+
+
+class ServedTables:
+    """The tables of a pipeline that are in memory.
+
+    Args:
+        root: The folder of the pipeline's rows, such as `Home.data / "flights"`.
+
+    Attributes:
+        root: This folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._lock = root, Lock()
+        self._tables: WeakValueDictionary[tuple[Path, TableSchema], ServedTable]
+        self._tables = WeakValueDictionary()
+
+    def of(self, pipeline: Pipeline) -> VersionTables:
+        """The tables that a version of the pipeline reads; to order their rows takes a while.
+
+        Raises:
+            UndeliveredError: One has never been delivered as the version declares it.
+            LockstepError: A ledger cannot be read.
+        """
+        tables = {}
+        with self._lock:
+            for name, schema in pipeline.tables.items():
+                ledger = ledger_of(self.root, schema)
+                if not ledger.is_begun:
+                    raise UndeliveredError(pipeline.name, name, ledger.record)
+                key = ledger.folder, schema.undocumented
+                table = self._tables.get(key)
+                if table is None:
+                    table = self._tables[key] = ServedTable(ledger)
+                tables[name] = table
+        return VersionTables(tables)
+
+    async def look(self) -> None:
+        """Read what was delivered, in a thread."""
+        for table in list(self._tables.values()):
+            await asyncio.to_thread(table.follow)
+
+
+class _BatchReader:
+    """Reads the columns of a look-up or window as its batch does."""
+
+    def __init__(self, node: FromTable, tables: VersionTables) -> None:
+        self._node, self._tables = node, tables
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        node = self._node
+        keys, as_of = node.asked(columns)
+        rows, are_given = self._tables.reads()
+        if as_of is not None and len(as_of) and not are_given:
+            _demand_come(node, as_of)
+        return rows[node.table.name].reader(node).read(keys, as_of)
+
+
+def _demand_come(node: FromTable, as_of: Times) -> None:
+    """Check that times have come: of a later one not all is known that will be known then.
+
+    Raises:
+        FutureError: One has not.
+    """
+    latest, now = int(as_of.view(np.int64).max()), time.time_ns() // 1_000
+    if latest > now:
+        asked, clock = np.array([latest, now]).view(Kind.TIME.dtype).tolist()
+        raise FutureError(
+            node.name,
+            f"{node.name} asks as of {asked.isoformat()}Z, and the clock says "
+            f"{clock.isoformat()}Z: not all is known yet that will be known by then",
+        )
