@@ -9,7 +9,7 @@ from itertools import chain
 
 import pyperf
 
-from benchmarks.serving.setting import flights, live_version, texts
+from benchmarks.serving.setting import PIPELINE, flights, live_version, texts
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
@@ -19,6 +19,7 @@ from lockstep.serving.protocols.invocations import predictions, records_of
 from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
+from lockstep.serving.versions.served_tables import ServedTables
 
 TOGETHER = (1, 32)
 """How many requests of one record each are computed at once."""
@@ -39,7 +40,8 @@ class Stages:
     def of(cls, home: Home) -> Stages:
         """Those of the version that is live in a home, compiled where it can be."""
         loaded = live_version(home)
-        return cls(Scorer.of(loaded, loaded.compiled))
+        tables = ServedTables(home.data / PIPELINE).of(loaded.pipeline)
+        return cls(Scorer.of(loaded, loaded.compiled, tables=tables))
 
     @cached_property
     def reading(self) -> ReadOptions:
