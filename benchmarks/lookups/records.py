@@ -42,9 +42,8 @@ _TABLES = {"lookup": "weather", "window": "landing"}
 def one_record(folder: Path) -> dict[str, float]:
     """Microseconds of a look-up and of a window for one record, its columns included."""
     pipeline = bound(folder)
-    rows = [
-        take_rows(columns_of(folder, pipeline), slice(row, row + 1)) for row in range(DIFFERENT)
-    ]
+    columns = columns_of(folder, pipeline)
+    rows = [take_rows(columns, slice(row, row + 1)) for row in range(DIFFERENT)]
     calls = {kind: pipeline.bound[node] for kind, node in _NODES.items()}
     return _medians({kind: (call, rows) for kind, call in calls.items()})
 
