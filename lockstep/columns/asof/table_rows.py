@@ -55,7 +55,6 @@ class TableRows:
         columns: The declared fields.
         valid: From when each row is valid, in microseconds since 1970; 0 in a static table.
         known: When each row became known, likewise.
-        digests: The digest of each row's fields: uint64.
         version: The version of the table.
         index: The groups of rows that share a key.
         starts: By group, and for the end: the position of its first row.
@@ -67,7 +66,6 @@ class TableRows:
         schema: TableSchema,
         columns: Columns,
         times: tuple[Ints, Ints],
-        digests: Array,
         version: str,
         index: KeyIndex,
         groups: Ints,
@@ -75,7 +73,6 @@ class TableRows:
         self.schema = schema
         self.columns = columns
         self.valid, self.known = times
-        self.digests = digests
         self.version = version
         self.index = index
         self.starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
@@ -111,29 +108,31 @@ class TableRows:
             if schema.known_after is not None:
                 known = known + np.timedelta64(schema.known_after)
         times = (_microseconds(schema, valid), _microseconds(schema, known))
-        digests = mixed(map(digests_of, columns.values()), rows)
         index, groups = KeyIndex.of([columns[name] for name in schema.keys])
-        order = _order(groups, times, digests, is_event=schema.is_event)
+        order = _order(groups, times, columns, is_event=schema.is_event)
         return cls(
             schema,
             {name: fixed(array[order]) for name, array in columns.items()},
             (fixed(times[0][order]), fixed(times[1][order])),
-            fixed(digests[order]),
             version,
             index,
             groups[order],
         )
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.valid)
 
     def taken(self, places: Ints) -> TableRows:
         """Some of the rows, by their positions in ascending order."""
         columns = {name: fixed(array[places]) for name, array in self.columns.items()}
         index, groups = KeyIndex.of([columns[name] for name in self.schema.keys])
         times = fixed(self.valid[places]), fixed(self.known[places])
-        digests = fixed(self.digests[places])
-        return TableRows(self.schema, columns, times, digests, self.version, index, groups)
+        return TableRows(self.schema, columns, times, self.version, index, groups)
+
+    @cached_property
+    def digests(self) -> Array:
+        """The digest of each row's fields: uint64."""
+        return fixed(_digests(self.columns))
 
     @cached_property
     def by_key(self) -> dict[Any, int]:
@@ -272,7 +271,7 @@ def _checked(schema: TableSchema, columns: Columns) -> Columns:
     return {name: columns[name] for name in schema.schema.names}
 
 
-def _order(groups: Ints, times: tuple[Ints, Ints], digests: Array, *, is_event: bool) -> Ints:
+def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, is_event: bool) -> Ints:
     """The positions of rows by group, valid, known and digest; of rows that are alike, the first.
 
     Few rows share group and valid, and those that are alike share both.
@@ -290,12 +289,17 @@ def _order(groups: Ints, times: tuple[Ints, Ints], digests: Array, *, is_event: 
     if not len(shared):
         return order
     tied = order[shared]
-    tied = tied[np.lexsort((digests[tied], known[tied], valid[tied], groups[tied]))]
-    order[shared] = tied
-    alike = {"digest": digests[tied]}
+    digests = _digests(take_rows(columns, tied))
+    among = np.lexsort((digests, known[tied], valid[tied], groups[tied]))
+    order[shared] = tied = tied[among]
+    alike = {"digest": digests[among]}
     if not is_event:  # a row that is restated to what it was before counts anew
         alike["known"] = known[tied]
     return np.delete(order, shared[pd.DataFrame(alike).duplicated().to_numpy()])
+
+
+def _digests(columns: Columns) -> Array:
+    return mixed(map(digests_of, columns.values()), len(next(iter(columns.values()))))
 
 
 def _microseconds(schema: TableSchema, times: Times) -> Ints:
