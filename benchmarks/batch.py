@@ -130,7 +130,7 @@ def by_pyfunc(live: LoadedVersion, path: Path, folder: Path) -> Path:
     import mlflow
 
     frame = pd.read_parquet(path)
-    names = [name for node in live.pipeline.reading for name in node.gives]
+    names = tuple(name for node in live.pipeline.reading for name in node.gives)
     columns = decode(frame, live.pipeline.record_schema).columns
     frame = frame.assign(**live.pipeline.evaluate(columns, names))
     outputs = mlflow.pyfunc.load_model(str(live.directory.parent)).predict(frame)

@@ -143,9 +143,9 @@ def batches(pipeline: Pipeline, flights: pd.DataFrame, rows: int) -> list[Batch]
     return made
 
 
-def names_looked_up(pipeline: Pipeline) -> list[str]:
+def names_looked_up(pipeline: Pipeline) -> tuple[str, ...]:
     """Names of the columns of look-ups and windows."""
-    return [name for node in pipeline.reading for name in node.gives]
+    return tuple(name for node in pipeline.reading for name in node.gives)
 
 
 def parsed_json(frame: pd.DataFrame) -> Any:

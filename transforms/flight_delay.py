@@ -295,8 +295,9 @@ def time_difference(
     destination_utc_offset: Floats, destination_summer_time: Floats, clock_offset: Ints
 ) -> Floats:
     """Hours by which the destination's clock is ahead of the origin's; negative in the west."""
-    is_summer = clock_offset == _SUMMER_OFFSET
-    return destination_utc_offset + destination_summer_time * is_summer + clock_offset / 60.0
+    summer_time = destination_summer_time * (clock_offset == _SUMMER_OFFSET)
+    difference: Floats = destination_utc_offset + summer_time + clock_offset / 60.0
+    return difference
 
 
 @feature
@@ -470,7 +471,7 @@ _FLAGS = (
     is_freezing_wet,
     is_low_visibility,
 )
-_NUMBERS = (
+_NUMBERS: tuple[Any, ...] = (
     departure_minute,
     departure_sine,
     departure_cosine,

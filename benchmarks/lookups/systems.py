@@ -83,7 +83,7 @@ class _Lockstep(System):
                 (self.landing, "landings.parquet"),
             )
         }
-        self.nodes = request.PIPELINE.graph.columns
+        self.nodes = {node.name: node for node in request.PIPELINE.reading}
         self.readers = {
             node: self._reader(node, schema)
             for node, schema in (("weather", self.weather), ("landings", self.landing))

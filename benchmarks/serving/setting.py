@@ -89,7 +89,7 @@ def setting(different: int = DIFFERENT) -> Iterator[Setting]:
         bodies, given = Path(folder) / "bodies.jsonl", Path(folder) / "given.jsonl"
         pipeline = live_version(home).pipeline
         fields = [field for node in pipeline.reading for field in node.given_fields]
-        names = [field.name for field in fields]
+        names = tuple(field.name for field in fields)
         looked_up = {**columns, **pipeline.evaluate(columns, names)}
         for path, more in ((bodies, []), (given, fields)):
             written = "".join(f"{body}\n" for body in texts(looked_up, more))

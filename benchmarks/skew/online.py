@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def _by(change: Change, model: str = "boosted_late") -> Play:
     def play(site: Site) -> Judged:
         loaded = site.load(1)
         scorer = prove(loaded, tables=site.tables(loaded.pipeline))
-        bound = {model: Altered(scorer.compiled.pipeline.bound[model], change)}
+        plan = cast("Predictor", scorer.compiled.pipeline.bound[model])
+        bound = {model: Altered(plan, change)}
         compiled = replace(scorer.compiled, pipeline=scorer.compiled.pipeline.bind(bound))
         return site.replay(site.answer(replace(scorer, compiled=compiled)))
 
