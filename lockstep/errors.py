@@ -20,7 +20,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   Rows, and what is computed of them
 ├── InputError                    columns, project, store, templates  rows that cannot be read
 │   ├── UnavailableError          columns, project, scoring, store    not to be had now
-│   │   └── NotDeliveredError     project                             not there yet
+│   │   └── NotDeliveredError     project, store                      not there yet
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
 ├── InvalidRecordsError           columns                             rows refused where all count
 ├── FunctionError                 columns                             a column's function fails

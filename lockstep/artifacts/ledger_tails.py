@@ -3,15 +3,15 @@
     {"format":1,"after":"5a1c…"}                            the version that it follows upon
     {"received_at":"…","restated":[0],"columns":{…},"version":"0e77…"}
 
-A posting costs one line, forced to disk, and no other file changes. The *version* after a line is a
-digest of the version before it and of the line's other bytes. A line that was cut off, as its
-writer was killed, is not part of the ledger; the next writer removes it. While a line is written
-its file is locked: it counts for others once it is on disk.
+A posting costs one line, and no other file changes. The *version* after a line is a digest of the
+version before it and of the line's other bytes. A line counts once it has ended, and its end is
+written when all else of it is on disk: so readers wait for nobody, and what they read is there to
+stay. A line that has no end, as its writer was killed, is not part of the ledger; the next writer
+removes it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -120,7 +120,7 @@ class Tail:
             return None
 
     def read(self, seen: TailEnd | None = None) -> TailRead:
-        """Read the postings, as soon as no process writes one.
+        """Read the postings.
 
         Args:
             seen: The end up to which they are known: if the tail is still the same file, those
@@ -130,15 +130,11 @@ class Tail:
             DamagedError: The tail is not as written.
         """
         try:
-            file = os.open(self.path, os.O_RDONLY)
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())  # before more is read than it says
+                data = file.read()
         except FileNotFoundError:
             return TailRead()
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            status = os.fstat(file)
-            data = _bytes(file, 0)
-        finally:
-            os.close(file)
         head, begin = self._head(data)
         if seen is None or seen.file != status.st_ino or seen.size > len(data):
             seen = TailEnd(status.st_ino, begin, head.after)
@@ -148,21 +144,16 @@ class Tail:
         """The postings behind an end.
 
         Returns:
-            None where a process is writing, or another file has taken the place of the tail.
+            None where another file has taken the place of the tail.
 
         Raises:
             DamagedError: The tail is not as written.
         """
-        with suppress(BlockingIOError, FileNotFoundError):
-            file = os.open(self.path, os.O_RDONLY)
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                status = os.fstat(file)
-                if status.st_ino == end.file and status.st_size >= end.size:
-                    found = self._lines(_bytes(file, end.size), end)
-                    return TailRead(_mark(status), None, *found)
-            finally:
-                os.close(file)
+        with suppress(FileNotFoundError), self.path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_ino == end.file and status.st_size >= end.size:
+                file.seek(end.size)
+                return TailRead(_mark(status), None, *self._lines(file.read(), end))
         return None
 
     def begin(self, after: str) -> None:
@@ -175,7 +166,7 @@ class Tail:
         replace_file(self.path, lambda path: Path(path).write_bytes(head))
 
     def append(self, columns: Columns, restated: Ints, received_at: datetime, end: TailEnd) -> str:
-        """Write a posting, and force it to disk; the lock of the ledger is held.
+        """Write a posting, and force it and then its end to disk; the ledger's lock is held.
 
         Args:
             columns: The rows.
@@ -194,15 +185,15 @@ class Tail:
             }
         )
         version = _after(end.version, body)
-        line = body[:-1] + _VERSION + version.encode() + b'"}\n'
+        line = body[:-1] + _VERSION + version.encode() + b'"}'
         with self.path.open("ab", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 file.truncate(end.size)
-                left = memoryview(line)
-                while left:
-                    left = left[file.write(left) :]
-                os.fsync(file.fileno())
+                for part in (line, b"\n"):
+                    left = memoryview(part)
+                    while left:
+                        left = left[file.write(left) :]
+                    os.fsync(file.fileno())
             except OSError:
                 file.truncate(end.size)
                 raise
@@ -245,12 +236,6 @@ class Tail:
 
 def _mark(status: os.stat_result) -> TailMark:
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _bytes(file: int, offset: int) -> bytes:
-    os.lseek(file, offset, os.SEEK_SET)
-    with os.fdopen(file, "rb", closefd=False) as opened:
-        return opened.read()
 
 
 def _after(version: str, body: bytes) -> str:

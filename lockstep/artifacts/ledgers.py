@@ -131,9 +131,9 @@ class _Upto(NamedTuple):
         postings_after: The postings behind it that are in no part.
     """
 
-    parts: Sequence[Part]
+    parts: tuple[Part, ...]
     postings: Sequence[Posting]
-    parts_after: Sequence[Part]
+    parts_after: tuple[Part, ...]
     postings_after: Sequence[Posting]
 
 

@@ -9,10 +9,10 @@ import dagster as dg
 from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import DIGESTS, declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.lookup_tables import table_assets
 from lockstep.dagster.metadata import column_schema, picture, version_link
 from lockstep.dagster.partitions import daily_partitions, request_partitions
 from lockstep.dagster.scoring import scoring_assets
-from lockstep.dagster.tables import table_assets
 from lockstep.dagster.training import training_assets
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home

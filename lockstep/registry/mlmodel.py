@@ -100,10 +100,13 @@ def signature(pipeline: Pipeline) -> ModelSignature:
     kinds = {name: record[name].kind for name in (record.key, record.event_time) if name}
     kinds |= {name: pipeline.graph.kind(name) for name in pipeline.graph.outputs}
     given = [name for node in pipeline.reading for name in node.gives]
-    inputs = [ColSpec(anything, name) for name in record.names]
-    inputs += [ColSpec(anything, name, required=False) for name in given]
     return ModelSignature(
-        inputs=Schema(inputs),
+        inputs=Schema(
+            [
+                *(ColSpec(anything, name) for name in record.names),
+                *(ColSpec(anything, name, required=False) for name in given),
+            ]
+        ),
         outputs=Schema([ColSpec(types[kind], name) for name, kind in kinds.items()]),
     )
 

@@ -57,7 +57,7 @@ _NOTHING = CheckResult.not_judged(
 
 
 @dataclass(frozen=True)
-class Delivery:
+class TableDelivery:
     """What came of a delivery.
 
     Attributes:
@@ -85,7 +85,7 @@ def deliver(
     store: Store,
     run: str,
     days: Sequence[str] = (),
-) -> Delivery:
+) -> TableDelivery:
     """Read what a table's source holds, and add to its ledger what is new, if nothing forbids it.
 
     Args:
@@ -123,10 +123,10 @@ def deliver(
         attempt.keep(STEP, done)
         if not done.blocked_by:
             records.commit(attempt)
-    return Delivery(ledger, done.counts, done.results, done.blocked_by)
+    return TableDelivery(ledger, done.counts, done.results, done.blocked_by)
 
 
-def deliver_all(declared: PipelineAssets, store: Store, run: str) -> dict[str, Delivery]:
+def deliver_all(declared: PipelineAssets, store: Store, run: str) -> dict[str, TableDelivery]:
     """Take in a delivery of each table of a pipeline, by name; see `deliver`."""
     return {table.name: deliver(declared, table, store, run) for table in declared.tables}
 

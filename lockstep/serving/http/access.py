@@ -37,7 +37,7 @@ _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'
 )
 _NOT_HERE = (
-    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is shown only to clients '
+    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is open only to clients '
     b'of this user on this machine, who call it 127.0.0.1 or localhost, and not through a proxy."}'
 )
 _FORWARDED = frozenset(

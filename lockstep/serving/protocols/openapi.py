@@ -23,6 +23,7 @@ from lockstep.errors import (
 )
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.examples import example_of
+from lockstep.serving.protocols.table_posts import JSON_LINES
 from lockstep.serving.protocols.tensors import DATATYPES
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Scorer
@@ -72,6 +73,7 @@ def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
             **_invocations(scorer, record, example),
             **_probes(),
             **_inference(loaded.name, str(loaded.version)),
+            **_tables(scorer),
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -287,6 +289,38 @@ def _inference(model: str, version: str) -> dict[str, Any]:
                     "responses": {"200": _of("InferenceResponse"), **failures},
                 },
             },
+        }
+    return paths
+
+
+def _tables(scorer: Scorer) -> dict[str, Any]:
+    """A path for each table that the version reads."""
+    counts: dict[str, Schema] = {
+        name: {"type": "integer", "minimum": 0} for name in ("new", "restated", "repeated")
+    }
+    added = _object("What became of the rows.", {"table": _TEXT, "version": _TEXT, **counts})
+    refused = _response("Rows do not fit the table, and none is added.", _ref("Error"))
+    failures = {str(int(error.status)): _failure(error, "Error") for error in _FAILURES}
+    paths = {}
+    for name, table in scorer.pipeline.tables.items():
+        row = _object(
+            f"A row of the table {name}.",
+            {field.name: field_schema(field, []) for field in table.schema if not field.optional},
+            **{field.name: field_schema(field, []) for field in table.schema if field.optional},
+        )
+        rows = {"oneOf": [row, _list(row)]}
+        content = {Content.JSON.value: {"schema": rows}, JSON_LINES[0]: {"schema": _TEXT}}
+        paths[f"/tables/{name}"] = {
+            "post": {
+                "operationId": f"post_{name}",
+                "summary": f"Add rows to the table {name}, all of them or none",
+                "requestBody": {"required": True, "content": content},
+                "responses": {
+                    "200": _response("The rows count from now on.", added),
+                    **failures,
+                    str(int(RefusedRowsError.status)): refused,
+                },
+            }
         }
     return paths
 

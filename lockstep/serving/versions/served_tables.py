@@ -64,17 +64,16 @@ class ServedTable:
         assert increment is not None, "it reads all"
         self._mark: TailMark = increment.mark
         self._end: TailEnd | None = increment.end
-        self._take(increment)
+        self._take(self.rows, increment)
 
     def look(self) -> LayeredRows:
         """The rows, with those that were posted by now."""
-        if self._tail.mark() != self._mark and self._lock.acquire(blocking=False):
+        if self._tail.mark() != self._mark:
             try:
-                self._read_on()
+                with self._lock:
+                    self._read_on()
             except LockstepError as error:
                 self._tell(error)
-            finally:
-                self._lock.release()
         return self.rows
 
     def follow(self) -> None:
@@ -119,15 +118,13 @@ class ServedTable:
                     rows = rows.adding(columns, known, read.postings[-1].version)
                 self.rows, self._mark, self._end = rows, read.mark, read.end
                 return
-            mark = self._tail.mark()
-            if mark is not None and mark[0] == self._end.file:
-                return  # a process is writing: its rows count with the next look
         increment = self.ledger.since(self.rows.version, _MOST_ROWS)
         if increment is not None:
-            self._take(increment)
+            self._take(self.rows, increment)
 
-    def _take(self, increment: Increment) -> None:
-        self.rows = self.rows.adding(increment.columns, increment.known, increment.version)
+    def _take(self, rows: LayeredRows, increment: Increment) -> None:
+        """Go on with some rows and those behind them."""
+        self.rows = rows.adding(increment.columns, increment.known, increment.version)
         self._mark, self._end = increment.mark, increment.end
 
     def _follow(self) -> None:
@@ -143,13 +140,12 @@ class ServedTable:
             return
         base = rows.adding(behind.columns, behind.known, behind.version).merged()
         base.prepare()
-        merged = LayeredRows(base)
         with self._lock:
             since = self.ledger.since(base.version, _MOST_ROWS)
             if since is None:
                 return  # so much was delivered meanwhile that the next look begins anew
-            self.rows, self._seen = merged, delivered
-            self._take(since)
+            self._take(LayeredRows(base), since)
+            self._seen = delivered
 
     def _delivered(self) -> tuple[int, int]:
         """Tells whether parts were added: it is another one then."""

@@ -16,7 +16,7 @@ from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.project.table_assets import TableAssets
 from lockstep.store import table_deliveries
 from lockstep.store.parquet import Store
-from lockstep.store.table_deliveries import Delivery, checks_of, deliver, table_records
+from lockstep.store.table_deliveries import TableDelivery, checks_of, deliver, table_records
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write
 
 DAY, NEXT = date(2020, 1, 1), date(2020, 1, 2)
@@ -37,25 +37,25 @@ def upstream(home_path: Path) -> Path:
     return home_path / "upstream"
 
 
-Take = Callable[..., Delivery]
+Take = Callable[..., TableDelivery]
 
 
 @pytest.fixture
 def take(declared: PipelineAssets, store: Store) -> Take:
     """Take in a delivery of a table."""
 
-    def delivered(name: str, *days: str, **changes: Any) -> Delivery:
+    def delivered(name: str, *days: str, **changes: Any) -> TableDelivery:
         (table,) = (table for table in declared.tables if table.name == name)
         return deliver(declared, replace(table, **changes), store, "run", days)
 
     return delivered
 
 
-def results(delivery: Delivery) -> dict[str, str]:
+def results(delivery: TableDelivery) -> dict[str, str]:
     return {name: result.result for name, result in delivery.results.items()}
 
 
-def figures(delivery: Delivery) -> tuple[int, ...]:
+def figures(delivery: TableDelivery) -> tuple[int, ...]:
     return tuple(delivery.counts[name] for name in ("new", "restated", "repeated"))
 
 

@@ -252,3 +252,16 @@ def test_without_a_token_rows_come_from_this_machine_alone(
         told = local.request("POST", "/tables/sale", [json.dumps(sale()).encode()], given)
     assert told.status == 403
     assert versions(depots) == before
+
+
+# What is documented
+
+
+def test_the_document_of_a_version_has_a_path_for_each_table(client: DepotsClient) -> None:
+    document = client.get("/openapi.json").json()
+    posts = {path: of["post"] for path, of in document["paths"].items() if "/tables/" in path}
+    assert set(posts) == {"/tables/climate", "/tables/article", "/tables/sale"}
+    content = posts["/tables/sale"]["requestBody"]["content"]
+    row = content["application/json"]["schema"]["oneOf"][0]
+    assert set(row["required"]) == {"depot", "article", "sold_at"}
+    assert row["properties"]["sold"]["type"] == ["number", "null"]

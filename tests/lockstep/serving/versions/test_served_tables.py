@@ -155,7 +155,7 @@ def test_a_look_that_finds_nothing_new_costs_no_reading(
     table.post(stock(row(1.0, 60)), 10.0)
     rows = table.look()
     monkeypatch.setattr(Ledger, "since", lambda *_: pytest.fail("it reads the ledger"))
-    monkeypatch.setattr("os.open", lambda *_: pytest.fail("it opens a file"))
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("it opens a file"))
     assert table.look() is rows
 
 

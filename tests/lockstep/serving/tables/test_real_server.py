@@ -1,0 +1,181 @@
+"""Real servers of a version that reads tables: asked under load, killed, and in two processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
+from tests.fixtures.depots import SCORED, needs
+from tests.fixtures.servers import Server
+
+from .conftest import Depots
+from .test_answers import NOON, need, versions
+from .test_posts import sale
+
+Start = Callable[..., Server]
+
+KILLS = """
+import os, signal
+from lockstep.artifacts.ledger_tails import Tail
+append = Tail.append
+def killed(self, *arguments):
+    append(self, *arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+Tail.append = killed
+"""
+
+
+def is_ready(answer: httpx.Response) -> bool:
+    return answer.status_code == 200
+
+
+def ask(server: Server, records: Any, client: Any = httpx) -> Any:
+    body = {"dataframe_records": records}
+    answer = client.post(f"{server.url}/invocations", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def post(server: Server, rows: Any) -> Any:
+    answer = httpx.post(f"{server.url}/tables/sale", json=rows)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def forecasts(answered: Any) -> list[float]:
+    return [row["forecast"] for row in answered["predictions"]]
+
+
+def test_every_answer_under_load_is_that_of_the_batch_path_at_the_versions_that_it_names(
+    depots: Depots, start: Start, tmp_path: Path
+) -> None:
+    """While rows are posted and delivered, nothing is refused and no version is left again."""
+    records, answers, done = needs(SCORED)[:8], [[], [], []], Event()
+    server = start(log_folder=str(tmp_path / "log"))
+    server.wait(is_ready)
+
+    def load(own: list[Any]) -> None:
+        with httpx.Client() as client:
+            while not done.is_set():
+                own.append(ask(server, records, client))
+
+    threads = [Thread(target=load, args=(own,)) for own in answers]
+    for thread in threads:
+        thread.start()
+    for number in range(12):
+        record = records[number % len(records)]
+        where = {"depot": record["depot"], "article": record["article"]}
+        sold = {**where, "sold_at": "2020-02-29T20:00:00Z", "sold": 30.0 + number}
+        if number % 4 == 3:
+            delivered = depots.add("sale", [{**sold, "sold": float(n)} for n in range(300)])
+            server.wait(lambda answer, v=delivered: answer.json()["tables"]["sale"]["version"] == v)
+        else:
+            version = post(server, sold)["version"]
+            assert ask(server, records)["tables"]["sale"] == version
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    order = {
+        version: place for place, version in enumerate(dict.fromkeys(_versions_in_order(depots)))
+    }
+    expected: dict[str, list[float]] = {}
+    for own in answers:
+        read = [answer["tables"]["sale"] for answer in own]
+        places = [order[version] for version in read]
+        assert places == sorted(places)
+        for answer, version in zip(own, read, strict=True):
+            if version not in expected:
+                expected[version] = depots.batch(records, answer["tables"])
+            assert forecasts(answer) == expected[version]
+    assert len(expected) > 5
+    server.stop()
+    logged = [
+        read_segment(segment_path(tmp_path / "log", name))
+        for name in segment_names(tmp_path / "log")
+    ]
+    seen = {tables["sale"] for segment in logged for tables in segment.requests.tables}
+    assert seen >= set(expected)
+
+
+def _versions_in_order(depots: Depots) -> list[str]:
+    ledger = depots.ledger("sale")
+    found = []
+    for part in ledger.parts():
+        inside = ledger._versions(part) if part.posted and part.sha256 else []
+        found += [*inside, part.version]
+    return found
+
+
+def test_a_server_that_is_killed_before_it_answers_has_posted_the_row(
+    depots: Depots, start: Start
+) -> None:
+    before = versions(depots)["sale"]
+    server = start(before=KILLS)
+    server.wait(is_ready)
+    with pytest.raises(httpx.TransportError):
+        post(server, sale())
+    server.end()
+    assert versions(depots)["sale"] != before
+
+    server = start()
+    server.wait(is_ready)
+
+    again = post(server, sale())
+    assert (again["new"], again["repeated"]) == (0, 1)
+    assert ask(server, [need()])["tables"]["sale"] == again["version"]
+
+
+def test_a_server_begins_with_a_tail_whose_last_line_was_cut_off(
+    depots: Depots, start: Start
+) -> None:
+    server = start()
+    server.wait(is_ready)
+    version = post(server, sale())["version"]
+    server.end()
+    with depots.ledger("sale").tail.path.open("ab") as file:
+        file.write(b'{"received_at":"2026-')
+
+    server = start()
+    server.wait(is_ready)
+
+    assert ask(server, [need()])["tables"]["sale"] == version
+    later = post(server, sale(1))
+    assert later["new"] == 1
+    assert ask(server, [need()])["tables"]["sale"] == later["version"] == versions(depots)["sale"]
+
+
+def test_what_one_process_takes_the_others_count_with_the_next_request(
+    depots: Depots, start: Start
+) -> None:
+    server = start(workers=2)
+    server.wait(is_ready)
+    time.sleep(1.0)  # the second process may begin later
+    for number in range(20):
+        version = post(server, sale(number))["version"]
+        read = {ask(server, [need()])["tables"]["sale"] for _ in range(6)}  # a connection each
+        assert read == {version}
+    answered = ask(server, [need(at=NOON + timedelta(hours=1))])
+    assert forecasts(answered) == depots.batch(
+        [need(at=NOON + timedelta(hours=1))], answered["tables"]
+    )
+
+
+def test_a_server_becomes_ready_with_the_first_delivery(depots: Depots, start: Start) -> None:
+    folder = depots.ledger("sale").folder
+    folder.rename(folder.with_name("away"))
+    server = start()
+    server.wait(lambda answer: "--deliver" in str(answer.json()["refused"]))
+
+    folder.with_name("away").rename(folder)
+
+    assert server.wait(is_ready).json()["tables"]["sale"]["trouble"] is None
+    assert forecasts(ask(server, [need()])) == depots.batch([need()], versions(depots))
