@@ -42,13 +42,13 @@ class TailEnd(NamedTuple):
     """Where the whole lines of a tail end.
 
     Attributes:
-        file: The number of its file: another file takes its place when the rows get into a part.
+        after: The version that the tail follows upon: another tail follows upon another one.
         size: Bytes up to there.
         version: The ledger's version there.
         received_at: When the rows of the last line were received; None where there is no line.
     """
 
-    file: int
+    after: str
     size: int
     version: str
     received_at: datetime | None = None
@@ -123,8 +123,8 @@ class Tail:
         """Read the postings.
 
         Args:
-            seen: The end up to which they are known: if the tail is still the same file, those
-                behind it are read alone.
+            seen: The end up to which they are known: if it is still the same tail, those behind it
+                are read alone.
 
         Raises:
             DamagedError: The tail is not as written.
@@ -136,22 +136,23 @@ class Tail:
         except FileNotFoundError:
             return TailRead()
         head, begin = self._head(data)
-        if seen is None or seen.file != status.st_ino or seen.size > len(data):
-            seen = TailEnd(status.st_ino, begin, head.after)
+        if seen is None or seen.after != head.after or seen.size > len(data):
+            seen = TailEnd(head.after, begin, head.after)
         return TailRead(_mark(status), head.after, *self._lines(data[seen.size :], seen))
 
     def read_on(self, end: TailEnd) -> TailRead | None:
         """The postings behind an end.
 
         Returns:
-            None where another file has taken the place of the tail.
+            None where another tail has taken its place.
 
         Raises:
             DamagedError: The tail is not as written.
         """
         with suppress(FileNotFoundError), self.path.open("rb") as file:
             status = os.fstat(file.fileno())
-            if status.st_ino == end.file and status.st_size >= end.size:
+            head, _ = self._head(file.readline())
+            if head.after == end.after and status.st_size >= end.size:
                 file.seek(end.size)
                 return TailRead(_mark(status), None, *self._lines(file.read(), end))
         return None
@@ -212,7 +213,7 @@ class Tail:
     def _lines(self, data: bytes, end: TailEnd) -> tuple[list[Posting], TailEnd]:
         """The postings of whole lines, and where these end."""
         postings: list[Posting] = []
-        file, size, version, received_at = end
+        after, size, version, received_at = end
         for line in data.split(b"\n")[:-1]:
             body = line[:-_ENDING] + b"}"
             try:
@@ -225,7 +226,7 @@ class Tail:
             size, version, received_at = size + len(line) + 1, read.version, read.received_at
             restated = np.array(read.restated, dtype=np.int64)
             postings.append(Posting(received_at, restated, columns, version))
-        return postings, TailEnd(file, size, version, received_at)
+        return postings, TailEnd(after, size, version, received_at)
 
     def _damage(self, offset: int) -> DamagedError:
         return DamagedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -35,6 +36,8 @@ from lockstep.serving.protocols.json_bodies import (
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.request_rows import Record, set_aside, undeclared
 from lockstep.serving.versions.served_tables import ServedTable
+
+log = logging.getLogger(__name__)
 
 JSON_LINES = ("application/x-ndjson", "application/jsonl")
 """Content types of JSON lines."""
@@ -81,7 +84,8 @@ def _add(
     columns = _accepted(table.ledger.schema, records)
     try:
         return table.post(columns, seconds)
-    except (LockedError, NotStoredError, DamagedError, InputError) as error:
+    except (LockedError, NotStoredError, DamagedError, InputError, OSError) as error:
+        log.error("no row is added to the table %s: %s", table.ledger.schema.name, error)
         raise NotReadyError(f"No row is added: {error}") from error
 
 

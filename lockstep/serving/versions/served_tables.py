@@ -68,19 +68,19 @@ class ServedTable:
 
     def look(self) -> LayeredRows:
         """The rows, with those that were posted by now."""
-        if self._tail.mark() != self._mark:
-            try:
+        try:
+            if self._tail.mark() != self._mark:
                 with self._lock:
                     self._read_on()
-            except LockstepError as error:
-                self._tell(error)
+        except (LockstepError, OSError) as error:
+            self._tell(error)
         return self.rows
 
     def follow(self) -> None:
         """Read what was delivered by now, and order all rows anew where many were added."""
         try:
             self._follow()
-        except LockstepError as error:
+        except (LockstepError, OSError) as error:
             self._tell(error)
         else:
             self.trouble = None
@@ -94,11 +94,13 @@ class ServedTable:
 
         Raises:
             LockstepError: They cannot be added; nothing is.
+            OSError: The disk fails; nothing is added either.
         """
 
         def held(version: str) -> Columns:
             if self.rows.version != version:
                 self._follow()
+            assert self.rows.version == version, "nobody adds rows meanwhile"
             return self.rows.of_keys(columns)
 
         added = self.ledger.post(columns, held, seen=self._end, wait=wait)
@@ -152,7 +154,7 @@ class ServedTable:
         status = self.ledger.record.stat()
         return status.st_ino, status.st_mtime_ns
 
-    def _tell(self, error: LockstepError) -> None:
+    def _tell(self, error: Exception) -> None:
         if self.trouble is None:
             log.error("%s goes on as it was: %s", self.ledger.schema.name, error)
         self.trouble = str(error)

@@ -265,3 +265,37 @@ def test_the_document_of_a_version_has_a_path_for_each_table(client: DepotsClien
     row = content["application/json"]["schema"]["oneOf"][0]
     assert set(row["required"]) == {"depot", "article", "sold_at"}
     assert row["properties"]["sold"]["type"] == ["number", "null"]
+
+
+# Disks that fail
+
+
+def test_rows_that_a_full_disk_does_not_take_are_refused_and_answers_go_on(
+    depots: Depots, client: DepotsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = versions(depots)
+    with monkeypatch.context() as patch:
+        patch.setattr("lockstep.artifacts.ledger_tails.os.fsync", _full)
+        told = client.post("/tables/sale", sale())
+    assert (told.status, "No space left" in told.json()["message"]) == (503, True)
+    assert versions(depots) == before
+    assert client.ask([need()]).json()["tables"] == before
+    assert client.post("/tables/sale", sale()).json()["new"] == 1
+
+
+def test_a_ledger_that_is_gone_leaves_the_rows_and_is_told(
+    depots: Depots, client: DepotsClient
+) -> None:
+    before = client.ask([need()]).json()
+    folder = depots.ledger("sale").folder
+    folder.rename(folder.with_name("away"))
+
+    client.look()
+
+    assert client.ask([need()]).json() == before
+    assert "No such file" in client.get("/ready").json()["tables"]["sale"]["trouble"]
+    assert client.post("/tables/sale", sale()).status == 503
+
+
+def _full(_: int) -> None:
+    raise OSError(28, "No space left on device")
