@@ -89,15 +89,15 @@ What data says otherwise than a record is told by marks, several of them in one 
 
 ## Table and Event
 
-What [look-ups and windows](look-ups.md) read: a class with the fields of a row. One or more of them are a `Key[...]`, all
-others but the times are values.
+What [look-ups and windows](look-ups.md) read: a class with the fields of a row. One or more of them
+are a `Key[...]`, and all others but the times are values.
 
 | declared | meaning |
 |---|---|
-| `class Weather(Table, known_after=timedelta(hours=1))` | one row is valid for a key at a time; it is known an hour later |
+| `class Weather(Table, known_after=timedelta(hours=1))` | one row a key and time, known later |
 | `class Landing(Event, known_after=...)` | any number of rows share key and time |
 | `EventTime` | from when a row is valid |
-| `KnownTime` | when it became known, in the place of `known_after`; one of the two has to be there |
+| `KnownTime` | when it became known, in the place of `known_after`; one of them is needed |
 | `class Aircraft(Table, static=True)` | rows without times |
 """
 
