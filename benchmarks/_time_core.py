@@ -30,7 +30,7 @@ def main() -> None:
         options.values = VALUES[rows]
         options.warmups = 0 if rows == 1_000_000 else 1
         for name, stage in core.stages(setting.pipeline, setting.rules).items():
-            is_fast = name in ("decode", "rules", "features")
+            is_fast = name in ("decode", "rules", "lookups", "features")
             options.loops = (LOOPS if is_fast else LOOPS_OF_MODELS)[rows]
             call = partial(_next, stage, cycle(batches))
             runner.bench_func(f"{name} of {rows:,}", call)

@@ -2,9 +2,10 @@
 
 The bare script reads the file, predicts by the very pipeline of the version, and writes outputs; it
 checks nothing. Lockstep scores the file like one that came into the inbox, with every check: in its
-own process, by a pool of two and on a Ray cluster of two. The year is repeated with fresh keys.
-Each system is a process of its own, and peak memory is that of the process with all that it starts,
-looked at twenty times a second. The days that the demonstration scores are one backfill of a home.
+own process, by a pool of two and on a Ray cluster of two. All of them look up weather, aircraft and
+landings. The year is repeated with fresh keys. Each system is a process of its own, and peak memory
+is that of the process with all that it starts, looked at twenty times a second. The days that the
+demonstration scores are one backfill of a home.
 
     python -m benchmarks.batch [--sizes 340000,3400000,10000000] [--systems script,process,pool]
 
@@ -18,6 +19,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,12 +43,14 @@ from benchmarks.checks import home_of
 from benchmarks.skew.platform import Platform, build
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.cli.process import start_command
+from lockstep.columns.decode import decode
 from lockstep.columns.units import read_files
 from lockstep.project.home import Home
 from lockstep.scoring.executors import executor_of
 from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import stream_records
 
 RESULTS = HERE / "benchmarks" / "results" / "batch.json"
@@ -119,10 +123,16 @@ def by_script(live: LoadedVersion, path: Path, folder: Path) -> Path:
 
 
 def by_pyfunc(live: LoadedVersion, path: Path, folder: Path) -> Path:
-    """The same by MLflow's `python_function`, as it is logged with the version."""
+    """The same by MLflow's `python_function`, as it is logged with the version.
+
+    It takes what is looked up with the rows, so that is looked up here.
+    """
     import mlflow
 
     frame = pd.read_parquet(path)
+    names = tuple(name for node in live.pipeline.reading for name in node.gives)
+    columns = decode(frame, live.pipeline.record_schema).columns
+    frame = frame.assign(**live.pipeline.evaluate(columns, names))
     outputs = mlflow.pyfunc.load_model(str(live.directory.parent)).predict(frame)
     written = folder / "outputs.parquet"
     pd.DataFrame(outputs).to_parquet(written)
@@ -157,6 +167,7 @@ def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path)
     """Have a system work on a batch; a process of its own runs this."""
     start_command()
     live = LoadedVersion.open(files, manifest, name=ASSETS.name, version=1)
+    live = live.with_tables(PinnedTables.now(Store(folder / "data"), live.pipeline))
     if system == "script":
         by_script(live, path, folder)
     elif system == "pyfunc":
@@ -168,16 +179,24 @@ def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path)
         by_lockstep(live, path, folder, Home(folder, workers=workers, ray=ray))
 
 
-def run(system: str, live: LoadedVersion, path: Path, rows: int) -> Run:
+def run(system: str, live: LoadedVersion, ledgers: Path, path: Path, rows: int) -> Run:
     """Run a system on a batch, and say what that took.
 
     It is ended before it takes all memory: the machine would end another process otherwise.
+
+    Args:
+        system: The system.
+        live: The version.
+        ledgers: The ledgers of its tables.
+        path: The batch.
+        rows: Its rows.
 
     Raises:
         BenchmarkError: It ended with an error.
     """
     least_left = psutil.virtual_memory().total * _LEAST_LEFT
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        shutil.copytree(ledgers, Path(folder) / "data" / ledgers.name, copy_function=os.link)
         arguments = [system, str(live.directory), live.digest, str(path), folder]
         program = (
             "import sys; from pathlib import Path; from benchmarks.batch import carry_out; "
@@ -293,7 +312,7 @@ def measure(home: Path, sizes: Sequence[int], systems: Sequence[str]) -> dict[st
             path = Path(folder, f"{size}.parquet")
             write_batch(days, size, path)
             for system in systems:
-                runs.append(run(system, live, path, size))
+                runs.append(run(system, live, whole.store.root / "ledgers", path, size))
                 print(json.dumps(runs[-1].to_json()), flush=True)
             path.unlink()
     by_size = {

@@ -1,9 +1,10 @@
-"""What one record and a million cost on one core: decode, row rules, features, prediction.
+"""What one record and a million cost on one core: decode, row rules, look-ups, features, models.
 
 Records are flights of January to March 2013. Up to a thousand are timed as parsed JSON, a million
 as a DataFrame. Beside them stand the same features written in pandas, on a DataFrame that is
-ready, and the estimators' own predictions on matrices that are ready: what a prediction costs
-that is nothing but scikit-learn. Few rows are another few on every call.
+ready, as what is looked up is to both; and the estimators' own predictions on matrices that are
+ready: what a prediction costs that is nothing but scikit-learn. Few rows are another few on every
+call.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numpy as np
 import pandas as pd
 import pyperf
 
-from assets.flight_delay import history
+from assets.flight_delay import ASSETS, history
 from benchmarks import _flights_in_pandas
+from benchmarks._delivered import with_tables
 from benchmarks._report import Outcome, machine, table, write
 from benchmarks._rounds import HERE, BenchmarkError, Checkout, time_rounds
 from expectations.flight_delay import SUITES
@@ -30,7 +32,6 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import matrix
 from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
-from transforms.flight_delay import PIPELINE
 
 SCRIPT = HERE / "benchmarks" / "_time_core.py"
 RESULTS = HERE / "benchmarks" / "results" / "core.json"
@@ -56,8 +57,9 @@ class Batch:
     """Some rows in every form that a stage takes."""
 
     data: Any  # parsed JSON, or a DataFrame
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # with what is looked up
     columns: Columns
+    looked_up: Columns  # and these with what is looked up
     matrices: Mapping[str, pd.DataFrame]  # by model
 
 
@@ -86,7 +88,7 @@ def setting() -> Setting:
     """Fit a model to predict with, and compile the rules."""
     flights = history().to_pandas()
     return Setting(
-        pipeline=PIPELINE.unfitted().fit(flights.iloc[:FITTED_ROWS]),
+        pipeline=with_tables(ASSETS).unfitted().fit(flights.iloc[:FITTED_ROWS]),
         rules=compile_rules(suite_json(SUITES.input())),
         flights=flights,
     )
@@ -95,6 +97,7 @@ def setting() -> Setting:
 def stages(pipeline: Pipeline, rules: RowRules) -> dict[str, Stage]:
     """What is timed, by name."""
     schema, graph = pipeline.record_schema, pipeline.graph
+    looked_up = names_looked_up(pipeline)
 
     def predict(batch: Batch) -> Columns:
         columns = decode(batch.data, schema).columns
@@ -111,7 +114,8 @@ def stages(pipeline: Pipeline, rules: RowRules) -> dict[str, Stage]:
     return {
         "decode": lambda batch: decode(batch.data, schema),
         "rules": lambda batch: rules.apply(batch.columns),
-        "features": lambda batch: graph.evaluate(batch.columns, graph.model_free),
+        "lookups": lambda batch: pipeline.evaluate(batch.columns, looked_up),
+        "features": lambda batch: graph.evaluate(batch.looked_up, graph.model_free),
         "predict": predict,
         "pandas": lambda batch: _flights_in_pandas.features(batch.frame),
         "sklearn": estimate,
@@ -129,12 +133,19 @@ def batches(pipeline: Pipeline, flights: pd.DataFrame, rows: int) -> list[Batch]
         frame[pipeline.key] = [f"{key} {row}" for row, key in enumerate(frame[pipeline.key])]
         columns = decode(frame, pipeline.record_schema).columns
         known = pipeline.evaluate(columns)
+        looked_up = {**columns, **{name: known[name] for name in names_looked_up(pipeline)}}
         matrices = {
             name: matrix(pipeline.graph.nodes[name], known) for name in pipeline.graph.models
         }
         data = parsed_json(frame) if rows <= 1_000 else frame
-        made.append(Batch(data, frame, columns, matrices))
+        ready = frame.assign(**{name: looked_up[name] for name in names_looked_up(pipeline)})
+        made.append(Batch(data, ready, columns, looked_up, matrices))
     return made
+
+
+def names_looked_up(pipeline: Pipeline) -> tuple[str, ...]:
+    """Names of the columns of look-ups and windows."""
+    return tuple(name for node in pipeline.reading for name in node.gives)
 
 
 def parsed_json(frame: pd.DataFrame) -> Any:

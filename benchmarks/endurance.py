@@ -134,10 +134,10 @@ def endure(given: Setting, minutes: int, share: float) -> dict[str, Any]:
     """
     cores = Cores.of_machine()
     (ours,) = (candidate for candidate in CANDIDATES if candidate.name == OURS)
-    port = free_port()
+    requests, port = given.bodies.read_bytes().splitlines(), free_port()
     server = start(ours.command(given, port), port, cores.server, given.home.path / "server.log")
     try:
-        await_answer(server, ours.path, given.requests[0])
+        await_answer(server, ours.path, requests[0])
         url = f"http://127.0.0.1:{port}{ours.path}"
         capacity = load(url, given.bodies, CLIENTS, _CAPACITY_SECONDS, cores.load).rps
         rate = capacity * share
@@ -147,7 +147,7 @@ def endure(given: Setting, minutes: int, share: float) -> dict[str, Any]:
         server.settle()
         os.sched_setaffinity(0, {cores.load})
         before = logged(server)
-        found = uvloop.run(steadily(server, ours.path, given.requests, rate, minutes))
+        found = uvloop.run(steadily(server, ours.path, requests, rate, minutes))
         kept = logged(server) - before
     finally:
         server.stop()

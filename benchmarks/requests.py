@@ -30,6 +30,7 @@ from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.store.parquet import Store
 
 CLIENTS = 32
@@ -74,9 +75,9 @@ async def answer(service: Service, waiting: Iterator[tuple[int, bytes]]) -> None
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
 
-async def serve(pointer: Path, log: Log | None, count: int) -> float:
+async def serve(pointer: Path, tables: ServedTables, log: Log | None, count: int) -> float:
     """Seconds of the processor that the requests took."""
-    service = Service(ASSETS.name, pointer, log=log)
+    service = Service(ASSETS.name, pointer, log=log, tables=tables)
     await service.versions.look()
     assert service.versions.scorer is not None, service.versions.refusal
     waiting = enumerate(islice(cycle(bodies()), count))
@@ -89,12 +90,15 @@ def main(count: int) -> None:
     """Answer, log, replay, and say what it took."""
     home = Project.find(Path(__file__)).home
     pointer, registry = home.live(ASSETS.name), home.registry()
+    rows = home.data / ASSETS.name
+    tables = ServedTables(rows)
     with tempfile.TemporaryDirectory() as folder:
         segments = Path(folder) / "segments"
+        (Path(folder) / "ledgers").symlink_to(rows / "ledgers")
         some = min(count, 50_000)
-        unlogged = asyncio.run(serve(pointer, None, some)) / some
+        unlogged = asyncio.run(serve(pointer, tables, None, some)) / some
         with Log(segments, RequestLog()) as log:
-            logged = asyncio.run(serve(pointer, log, count)) / count
+            logged = asyncio.run(serve(pointer, tables, log, count)) / count
         size = sum(path.stat().st_size for path in segments.glob("*.segment"))
         names = segment_names(segments)
         print(f"{count:,} requests, {logged * 1e6:.1f} us each, {unlogged * 1e6:.1f} unlogged")

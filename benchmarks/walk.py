@@ -33,6 +33,7 @@ from lockstep.columns.decode import decode
 from lockstep.parity.wire import wire_record
 from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
+from lockstep.serving.versions.served_tables import ServedTables
 
 ROWS, BEFORE = 3, 3
 """Rows that are scored, and days that are published before them."""
@@ -110,7 +111,8 @@ def request(platform: Platform, table: Table) -> Callable[[], object]:
     schema = platform.declared.pipeline.record_schema
     rows = decode(platform.rows(table.calendar[0])[:1], schema).columns
     body = json.dumps({"dataframe_records": [wire_record(rows, 0, schema)]}).encode()
-    service = Service(platform.declared.name, platform.pointer)
+    tables = ServedTables(platform.store.root)
+    service = Service(platform.declared.name, platform.pointer, tables=tables)
     answer = application(service)
     scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b""}
     headers = [(b"content-type", b"application/json")]

@@ -24,6 +24,7 @@ REFERENCE = Path(__file__).with_name("reference.md")
 
 DECLARATIONS = (
     "PipelineAssets",
+    "TableAssets",
     "Calendar",
     "ParquetSource",
     "CsvSource",
@@ -85,6 +86,19 @@ What data says otherwise than a record is told by marks, several of them in one 
 | `Annotated[float \| None, Missing("NA", "?")]` | these texts stand for no value |
 | `Annotated[datetime, Zone("Europe/Berlin")]` | times without a zone are of this one |
 | `RowNumber` | a key for tables that have none: their position in what they came in, from 0 |
+
+## Table and Event
+
+What [look-ups and windows](look-ups.md) read: a class with the fields of a row. One or more of them
+are a `Key[...]`, and all others but the times are values.
+
+| declared | meaning |
+|---|---|
+| `class Weather(Table, known_after=timedelta(hours=1))` | one row a key and time, known later |
+| `class Landing(Event, known_after=...)` | any number of rows share key and time |
+| `EventTime` | from when a row is valid |
+| `KnownTime` | when it became known, in the place of `known_after`; one of them is needed |
+| `class Aircraft(Table, static=True)` | rows without times |
 """
 
 
@@ -99,7 +113,7 @@ def reference() -> str:
 def _columns() -> str:
     """The decorators of columns and what each takes."""
     parts = ["## Columns\n"]
-    for name in ("feature", "label", "model", "output"):
+    for name in ("feature", "lookup", "window", "label", "model", "output"):
         function = getattr(lockstep, name)
         doc = inspect.getdoc(function) or ""
         parts.append(f"### @{name}\n\n{_prose(doc)}\n")

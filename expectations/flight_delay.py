@@ -1,4 +1,4 @@
-"""What departures from New York look like: as they come in, as features, and as predictions.
+"""What departures from New York look like, and tables, features and predictions.
 
 Critical is what cannot be true of any flight, any weather or any aircraft: such a row is not
 scored. A warning is what can be true of one flight, but hardly of so many at once.
@@ -6,6 +6,7 @@ scored. A warning is what can be true of one flight, but hardly of so many at on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockstep import Suites
@@ -14,13 +15,12 @@ from transforms.flight_delay import AIRCRAFT_CLASSES, CARRIER_GROUPS, RISK_BANDS
 if TYPE_CHECKING:
     import great_expectations as gx
 
-_POSSIBLE = {
+_FLIGHT = {
     "sched_dep_time": (0, 2359),  # hhmm
     "sched_arr_time": (0, 2400),  # hhmm
     "distance": (1, 12_451),  # miles; half the equator
-    "dest_latitude": (-90, 90),  # degrees north
-    "dest_longitude": (-180, 180),  # degrees east
-    "dest_utc_offset": (-12, 14),  # hours
+}
+_WEATHER = {
     "temp": (-80, 134),  # degrees Fahrenheit; the records of the United States
     "dewp": (-100, 95),  # degrees Fahrenheit; 95 was the highest ever measured
     "humid": (0, 100),  # percent
@@ -30,66 +30,102 @@ _POSSIBLE = {
     "precip": (0, 12),  # inches in an hour; the world's record
     "pressure": (870, 1085),  # millibars at sea level; the world's records
     "visib": (0, 10),  # miles; 10 means 10 and more
-    "plane_year": (1910, 2100),
-    "plane_seats": (1, 853),  # an Airbus A380 in one class
 }
-"""What a number can be at all; records are those of the World Meteorological Organization's
-archive of weather and climate extremes."""
-_MOSTLY_KNOWN = {
-    **dict.fromkeys(("temp", "dewp", "humid", "wind_speed", "precip", "visib"), 0.9),
-    **dict.fromkeys(("plane_year", "plane_seats", "plane_maker"), 0.7),
+"""Records are those of the World Meteorological Organization's archive of weather and climate
+extremes."""
+_AIRCRAFT = {
+    "year": (1910, 2100),
+    "seats": (1, 853),  # an Airbus A380 in one class
 }
-"""Share of rows that have a value at least."""
+_AIRPORT = {
+    "latitude": (-90, 90),  # degrees north
+    "longitude": (-180, 180),  # degrees east
+    "utc_offset": (-12, 14),  # hours
+}
+_MOSTLY_KNOWN = ("temp", "dewp", "humid", "wind_speed", "precip", "visib")
+_MOSTLY_FOUND = {"weather_temp": 0.9, "aircraft_year": 0.7, "aircraft_seats": 0.7}
+"""Share of the flights for which a look-up has to find a value."""
+
+Ranges = Mapping[str, tuple[float, float]]
 
 
-def input_suite() -> gx.ExpectationSuite:
-    """Of the records: what the timetable, the weather and the register of aircraft can hold."""
+def _suite(
+    name: str, possible: Ranges, *others: gx.expectations.Expectation
+) -> gx.ExpectationSuite:
+    """There are rows, and no number is one that cannot be at all."""
     import great_expectations as gx
 
     gxe = gx.expectations
     return gx.ExpectationSuite(
-        name="input",
+        name=name,
         expectations=[
             gxe.ExpectTableRowCountToBeBetween(min_value=1, severity="critical"),
-            gxe.ExpectColumnValuesToMatchRegex(
-                column="carrier", regex="^[A-Z0-9]{2}$", severity="critical"
-            ),
-            gxe.ExpectColumnValuesToMatchRegex(
-                column="dest", regex="^[A-Z]{3}$", severity="critical"
-            ),
             *(
                 gxe.ExpectColumnValuesToBeBetween(
                     column=column, min_value=low, max_value=high, severity="critical"
                 )
-                for column, (low, high) in _POSSIBLE.items()
+                for column, (low, high) in possible.items()
             ),
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                column_A="temp",
-                column_B="dewp",
-                or_equal=True,
-                ignore_row_if="either_value_is_missing",
-                severity="critical",
-            ),
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                column_A="wind_gust",
-                column_B="wind_speed",
-                or_equal=True,
-                ignore_row_if="either_value_is_missing",
-                severity="critical",
-            ),
-            gxe.ExpectColumnValuesToBeInSet(
-                column="carrier", value_set=sorted(CARRIER_GROUPS), mostly=0.99, severity="warning"
-            ),
-            *(
-                gxe.ExpectColumnValuesToNotBeNull(column=column, mostly=share, severity="warning")
-                for column, share in _MOSTLY_KNOWN.items()
-            ),
+            *others,
         ],
     )
 
 
+def input_suite() -> gx.ExpectationSuite:
+    """Of the records: what the timetable can hold."""
+    import great_expectations as gx
+
+    gxe = gx.expectations
+    return _suite(
+        "input",
+        _FLIGHT,
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="carrier", regex="^[A-Z0-9]{2}$", severity="critical"
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(column="dest", regex="^[A-Z]{3}$", severity="critical"),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="carrier", value_set=sorted(CARRIER_GROUPS), mostly=0.99, severity="warning"
+        ),
+    )
+
+
+def weather_suite() -> gx.ExpectationSuite:
+    """Of the weather: what stations can report."""
+    import great_expectations as gx
+
+    gxe = gx.expectations
+    return _suite(
+        "weather",
+        _WEATHER,
+        *(
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A=larger,
+                column_B=smaller,
+                or_equal=True,
+                ignore_row_if="either_value_is_missing",
+                severity="critical",
+            )
+            for larger, smaller in (("temp", "dewp"), ("wind_gust", "wind_speed"))
+        ),
+        *(
+            gxe.ExpectColumnValuesToNotBeNull(column=column, mostly=0.9, severity="warning")
+            for column in _MOSTLY_KNOWN
+        ),
+    )
+
+
+def aircraft_suite() -> gx.ExpectationSuite:
+    """Of the register of aircraft."""
+    return _suite("aircraft", _AIRCRAFT)
+
+
+def airport_suite() -> gx.ExpectationSuite:
+    """Of the airports."""
+    return _suite("airport", _AIRPORT)
+
+
 def feature_suite() -> gx.ExpectationSuite:
-    """Of the features: that clocks, zones, units and measurements agree with each other."""
+    """Of the features: that clocks, zones, units and measurements agree, and tables had most."""
     import great_expectations as gx
 
     gxe = gx.expectations
@@ -125,6 +161,10 @@ def feature_suite() -> gx.ExpectationSuite:
             ),
             gxe.ExpectColumnValuesToBeInSet(
                 column="weather_known", value_set=[True], mostly=0.9, severity="warning"
+            ),
+            *(
+                gxe.ExpectColumnValuesToNotBeNull(column=column, mostly=share, severity="warning")
+                for column, share in _MOSTLY_FOUND.items()
             ),
         ],
     )

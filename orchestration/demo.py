@@ -1,4 +1,4 @@
-"""The demonstration: the main job on real flights, a server, and three kinds of skew caught."""
+"""The demonstration: the main job on real flights, a server, and four kinds of skew caught."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ from lockstep.dagster.jobs import (
 from lockstep.dagster.partitions import request_partitions
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.errors import LockstepError
+from lockstep.project.pipelines import pipelines
 from lockstep.store.parquet import Store
 from orchestration.answers import Answers, ask_server
 from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy
@@ -91,7 +92,7 @@ def main() -> int:
 
 
 def carry_out(progress: Progress) -> Story:
-    """Train, promote, score a month, compare a week with what came, serve, and try three skews.
+    """Train, promote, score a month, compare a week with what came, serve, and try four skews.
 
     Raises:
         LockstepError: A run broke off, or no version went live.
@@ -118,7 +119,7 @@ def carry_out(progress: Progress) -> Story:
         SkewedCopy(skew, home, registry if skew.needs_history else before_promotion)
         for skew in SKEWS
     ]
-    tried = _each(progress, copies, "Try three kinds of skew, on copies")
+    tried = _each(progress, copies, "Try four kinds of skew, on copies")
     catches = [copy.catch() for copy in tried]
     return Story(training, promotion, scored, compared, answers, replayed, catches)
 
@@ -206,6 +207,10 @@ def summarise(story: Story, seconds: float) -> dict[str, Any]:
             "auc": of_candidate("late_probability auc"),
             "rows": of_candidate("dagster/row_count"),
         },
+        "tables": {
+            table.name: story.trained.figure(f"/tables/{table.name}", "dagster/row_count")
+            for table in pipelines(PROJECT).get(PIPELINE).tables
+        },
         "scored": {
             "partitions": sum(run.wrote("/published") for run in story.scored),
             "rows": sum(run.figure("/scored", "dagster/row_count") for run in story.scored),
@@ -228,7 +233,9 @@ def tell(story: Story, summary: dict[str, Any]) -> None:
     """Print what happened, and what to do next."""
     trained, scored, results = summary["trained"], summary["scored"], summary["checks"]
     served, comparison = summary["served"], story.answers.comparison
+    tables = summary["tables"].items()
     lines = {
+        "Tables": ", ".join(f"{rows:,} rows of {name}" for name, rows in tables),
         "Trained": f"version {trained['version']} on {trained['rows']:,} flights; AUC "
         f"{trained['auc']:.3f} on the newest fifth, held out",
         "Scored": f"{scored['rows']:,} flights of {scored['partitions']} days, published; "

@@ -1,4 +1,4 @@
-"""Three kinds of skew, each made on a copy of the project and left to the checks to find."""
+"""Four kinds of skew, each made on a copy of the project and left to the checks to find."""
 
 from __future__ import annotations
 
@@ -83,23 +83,26 @@ def _substitute(path: Path, old: str, new: str) -> None:
 
 
 def _send_celsius(project: Path) -> None:
-    """Upstream converts the temperatures of every day from a certain one on."""
+    """Upstream converts the temperatures of all hours from a certain day on."""
     _append(
         project / "assets" / f"{PIPELINE}.py",
         f"""
 
 import dataclasses
+from datetime import UTC, datetime
 
 
-def departures_in_celsius(day: date) -> pa.Table:
-    table = departures(day)
-    if day < date.fromisoformat({SKEWED_DAY!r}):
-        return table
-    celsius = compute.divide(compute.subtract(table.column("temp"), 32.0), 1.8)
-    return table.set_column(table.column_names.index("temp"), "temp", celsius)
+def weather_in_celsius() -> pa.Table:
+    table = weather()
+    place, temp = table.column_names.index("temp"), table.column("temp")
+    begin = pa.scalar(datetime.fromisoformat({SKEWED_DAY!r}).replace(tzinfo=UTC))
+    is_before = compute.less(table.column("hour"), begin)
+    celsius = compute.divide(compute.subtract(temp, 32.0), 1.8)
+    return table.set_column(place, "temp", compute.if_else(is_before, temp, celsius))
 
 
-ASSETS = dataclasses.replace(ASSETS, daily=FunctionSource(departures_in_celsius))
+_WEATHER = TableAssets(Weather, FunctionSource(weather_in_celsius), suite=weather_suite)
+ASSETS = dataclasses.replace(ASSETS, tables=[_WEATHER, *ASSETS.tables[1:]])
 """,
     )
 
@@ -117,8 +120,17 @@ def _use_batch_mean(project: Path) -> None:
     """Somebody measures the spread from the mean of whatever rows came together."""
     _substitute(
         project / "transforms" / f"{PIPELINE}.py",
-        "return temp - dewp",
-        "return temp - dewp - np.nanmean(temp - dewp)",
+        "return weather_temp - weather_dewp",
+        "return weather_temp - weather_dewp - np.nanmean(weather_temp - weather_dewp)",
+    )
+
+
+def _ask_of_the_future(project: Path) -> None:
+    """Somebody looks up the weather as of an hour after the departure."""
+    _substitute(
+        project / "transforms" / f"{PIPELINE}.py",
+        "return Asked(origin, as_of=scheduled_at)",
+        "return Asked(origin, as_of=scheduled_at + np.timedelta64(1, 'h'))",
     )
 
 
@@ -144,6 +156,13 @@ SKEWS = (
         "dew_point_spread uses the mean of its batch",
         "dew_point_spread",
         _use_batch_mean,
+        ("train", PIPELINE, "--json"),
+    ),
+    Skew(
+        "future",
+        "weather is looked up an hour ahead: the weather of the coming minutes",
+        "weather_temp",
+        _ask_of_the_future,
         ("train", PIPELINE, "--json"),
     ),
 )

@@ -1,15 +1,16 @@
 """Flight delay: will a departure from New York arrive late, and by how much?
 
-Everything here is known when a flight is scheduled to leave: the timetable, the route, the
-aircraft, and the weather at the origin in the hour before. The weather of a flight's own hour is
-not: it is reported up to minute 51, when most flights of the hour are due to have left. Units are
-those of the sources: miles, miles per hour, degrees Fahrenheit, inches, millibars, minutes.
+Everything here is known when a flight is scheduled to leave: the timetable, the route, and what is
+looked up in tables as of then: the weather at the origin, the aircraft, the destination, and how
+late the aircraft landed before. Units are those of the sources: miles, miles per hour, degrees
+Fahrenheit, inches, millibars, minutes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from lockstep import (
+    Asked,
     Bools,
+    Event,
     EventTime,
     Floats,
     Ints,
@@ -29,12 +32,15 @@ from lockstep import (
     Outcome,
     Pipeline,
     Record,
+    Table,
     Texts,
     Times,
     feature,
     label,
+    lookup,
     model,
     output,
+    window,
 )
 
 
@@ -49,10 +55,21 @@ class Departure(Record):
     sched_dep_time: int  # local clock at the origin, hhmm
     sched_arr_time: int  # local clock at the destination, hhmm
     distance: float  # between the airports, miles
-    dest_latitude: float | None  # degrees north
-    dest_longitude: float | None  # degrees east
-    dest_utc_offset: float | None  # of the destination's clock on that day, hours
-    temp: float | None  # weather at the origin in the hour before: degrees Fahrenheit
+    tail: str | None  # registration of the aircraft, such as "N14228"
+
+
+class Arrival(Outcome):
+    """What became of it, known later."""
+
+    arr_delay: float | None  # minutes late, negative if early; missing if it never arrived
+
+
+class Weather(Table, known_after=timedelta(hours=1)):
+    """What the station of an airport reports of an hour, up to minute 51 of it."""
+
+    origin: Key[Literal["EWR", "JFK", "LGA"]]  # airport, FAA code
+    hour: EventTime  # when it begins, UTC
+    temp: float | None  # degrees Fahrenheit
     dewp: float | None  # dew point, degrees Fahrenheit
     humid: float | None  # relative humidity, percent
     wind_dir: float | None  # where the wind comes from, degrees clockwise from north
@@ -61,15 +78,57 @@ class Departure(Record):
     precip: float | None  # in that hour, inches of water
     pressure: float | None  # at sea level, millibars
     visib: float | None  # visibility, miles; 10 means 10 and more
-    plane_year: int | None  # when the aircraft was made
-    plane_seats: int | None  # seats of the aircraft
-    plane_maker: str | None  # manufacturer of the aircraft, as registered
 
 
-class Arrival(Outcome):
-    """What became of it, known later."""
+class Aircraft(Table, static=True):
+    """An aircraft in the register."""
 
-    arr_delay: float | None  # minutes late, negative if early; missing if it never arrived
+    tail: Key[str]  # registration
+    year: int | None  # when it was made
+    seats: int
+    maker: str  # manufacturer, as registered
+
+
+class Airport(Table, static=True):
+    """An airport."""
+
+    faa: Key[str]  # FAA code
+    latitude: float  # degrees north
+    longitude: float  # degrees east
+    utc_offset: float  # of its clock in winter, hours
+    summer_time: bool  # whether its clock is put forward as in New York
+
+
+class Landing(Event, known_after=timedelta(minutes=30)):
+    """The arrival of a flight from New York."""
+
+    tail: Key[str]  # registration of the aircraft
+    landed_at: EventTime  # UTC
+    arr_delay: float  # minutes late, negative if early
+
+
+@lookup(Weather, within=timedelta(hours=3))
+def weather(origin: Texts, scheduled_at: Times) -> Asked:
+    """Weather at the origin, as known at the scheduled departure: of the hour before, at best."""
+    return Asked(origin, as_of=scheduled_at)
+
+
+@lookup(Aircraft)
+def aircraft(tail: Texts) -> Asked:
+    """The aircraft."""
+    return Asked(tail)
+
+
+@lookup(Airport)
+def destination(dest: Texts) -> Asked:
+    """The airport of destination."""
+    return Asked(dest)
+
+
+@window(Landing, over=timedelta(days=7), of="arr_delay", how=("count", "mean", "max", "last"))
+def late_before(tail: Texts, scheduled_at: Times) -> Asked:
+    """Delays of the aircraft's landings of a week."""
+    return Asked(tail, as_of=scheduled_at)
 
 
 MINUTES_A_DAY = 1440
@@ -101,6 +160,8 @@ MAKERS = {
 AIRCRAFT_CLASSES = ("small", "regional", "narrow-body", "wide-body", "unknown")
 _SEATS = np.array([20.0, 101.0, 241.0, math.inf])
 """Where the next class begins; searching places NaN behind infinity, at "unknown"."""
+_SUMMER_OFFSET = 240
+"""Minutes by which UTC is ahead of New York's clock in summer."""
 _MAIN_RUNWAY = 30.0
 """True heading of runway 4, which all three airports have, in degrees (FAA diagrams: 26 to 31)."""
 _INSTRUMENT_VISIBILITY = 3.0
@@ -230,9 +291,13 @@ def is_overnight(departure_minute: Ints, arrival_minute: Ints) -> Bools:
 
 
 @feature
-def time_difference(dest_utc_offset: Floats, clock_offset: Ints) -> Floats:
+def time_difference(
+    destination_utc_offset: Floats, destination_summer_time: Floats, clock_offset: Ints
+) -> Floats:
     """Hours by which the destination's clock is ahead of the origin's; negative in the west."""
-    return dest_utc_offset + clock_offset / 60.0
+    summer_time = destination_summer_time * (clock_offset == _SUMMER_OFFSET)
+    difference: Floats = destination_utc_offset + summer_time + clock_offset / 60.0
+    return difference
 
 
 @feature
@@ -250,15 +315,15 @@ def scheduled_speed(distance: Floats, scheduled_duration: Floats) -> Floats:
 
 
 @feature
-def degrees_north(origin: Texts, dest_latitude: Floats) -> Floats:
+def degrees_north(origin: Texts, destination_latitude: Floats) -> Floats:
     """How far north of the origin the destination lies, degrees of latitude."""
-    return dest_latitude - _numbers(_LATITUDES, origin)
+    return destination_latitude - _numbers(_LATITUDES, origin)
 
 
 @feature
-def degrees_east(origin: Texts, dest_longitude: Floats) -> Floats:
+def degrees_east(origin: Texts, destination_longitude: Floats) -> Floats:
     """How far east of the origin the destination lies, degrees of longitude."""
-    return dest_longitude - _numbers(_LONGITUDES, origin)
+    return destination_longitude - _numbers(_LONGITUDES, origin)
 
 
 @feature
@@ -275,98 +340,98 @@ _LONGITUDES = {airport: position[1] for airport, position in AIRPORT_POSITIONS.i
 
 
 @feature
-def weather_known(temp: Floats, wind_speed: Floats, visib: Floats) -> Bools:
+def weather_known(weather_temp: Floats, weather_wind_speed: Floats, weather_visib: Floats) -> Bools:
     """Whether the station at the origin reported temperature, wind and visibility."""
-    return ~np.isnan(temp + wind_speed + visib)
+    return ~np.isnan(weather_temp + weather_wind_speed + weather_visib)
 
 
 @feature
-def dew_point_spread(temp: Floats, dewp: Floats) -> Floats:
+def dew_point_spread(weather_temp: Floats, weather_dewp: Floats) -> Floats:
     """Temperature above the dew point, degrees Fahrenheit; fog forms near 0."""
-    return temp - dewp
+    return weather_temp - weather_dewp
 
 
 @feature(ulps=4)
-def humidity_ratio(humid: Floats, temp: Floats, dewp: Floats) -> Floats:
+def humidity_ratio(weather_humid: Floats, weather_temp: Floats, weather_dewp: Floats) -> Floats:
     """Reported relative humidity over that which temperature and dew point imply; 1 if they agree.
 
-    Saturation pressure by the Magnus formula, with the constants of Alduchov and Eskridge
+    Saturation weather_pressure by the Magnus formula, with the constants of Alduchov and Eskridge
     (Journal of Applied Meteorology 35, 1996). A unit or a station mixed up shows here.
     """
-    warmth = (temp - 32.0) / 1.8
-    dew = (dewp - 32.0) / 1.8
+    warmth = (weather_temp - 32.0) / 1.8
+    dew = (weather_dewp - 32.0) / 1.8
     implied = 100.0 * np.exp(17.625 * (dew / (243.04 + dew) - warmth / (243.04 + warmth)))
-    return humid / implied
+    return weather_humid / implied
 
 
 @feature(ulps=4)
-def wind_from_east(wind_speed: Floats, wind_dir: Floats) -> Floats:
+def wind_from_east(weather_wind_speed: Floats, weather_wind_dir: Floats) -> Floats:
     """Wind from the east, miles per hour; negative if from the west."""
-    return wind_speed * np.sin(np.radians(wind_dir))
+    return weather_wind_speed * np.sin(np.radians(weather_wind_dir))
 
 
 @feature(ulps=4)
-def wind_from_north(wind_speed: Floats, wind_dir: Floats) -> Floats:
+def wind_from_north(weather_wind_speed: Floats, weather_wind_dir: Floats) -> Floats:
     """Wind from the north, miles per hour; negative if from the south."""
-    return wind_speed * np.cos(np.radians(wind_dir))
+    return weather_wind_speed * np.cos(np.radians(weather_wind_dir))
 
 
 @feature(ulps=4)
-def crosswind(wind_speed: Floats, wind_dir: Floats) -> Floats:
+def crosswind(weather_wind_speed: Floats, weather_wind_dir: Floats) -> Floats:
     """Wind across runway 4, which all three airports have, miles per hour."""
-    return np.abs(wind_speed * np.sin(np.radians(wind_dir - _MAIN_RUNWAY)))
+    return np.abs(weather_wind_speed * np.sin(np.radians(weather_wind_dir - _MAIN_RUNWAY)))
 
 
 @feature
-def gust_excess(wind_speed: Floats, wind_gust: Floats) -> Floats:
+def gust_excess(weather_wind_speed: Floats, weather_wind_gust: Floats) -> Floats:
     """Gusts above the steady wind, miles per hour; 0 where there are none."""
-    return np.fmax(wind_gust, wind_speed) - wind_speed
+    return np.fmax(weather_wind_gust, weather_wind_speed) - weather_wind_speed
 
 
 @feature
-def is_wet(precip: Floats) -> Bools:
+def is_wet(weather_precip: Floats) -> Bools:
     """Whether it rained or snowed in the hour; no if that is not known."""
-    return precip > 0
+    return weather_precip > 0
 
 
 @feature
-def is_freezing_wet(is_wet: Bools, temp: Floats) -> Bools:
+def is_freezing_wet(is_wet: Bools, weather_temp: Floats) -> Bools:
     """Whether what fell may freeze: below 34 degrees Fahrenheit."""
-    return is_wet & (temp < _FREEZING)
+    return is_wet & (weather_temp < _FREEZING)
 
 
 @feature
-def visibility_loss(visib: Floats) -> Floats:
+def visibility_loss(weather_visib: Floats) -> Floats:
     """Miles of visibility lacking to the 10 that are reported at most."""
-    return 10.0 - visib
+    return 10.0 - weather_visib
 
 
 @feature
-def is_low_visibility(visib: Floats) -> Bools:
+def is_low_visibility(weather_visib: Floats) -> Bools:
     """Whether flight is by instruments for lack of visibility: less than 3 miles."""
-    return visib < _INSTRUMENT_VISIBILITY
+    return weather_visib < _INSTRUMENT_VISIBILITY
 
 
 # Aircraft
 
 
 @feature
-def plane_age(departure_day: Ints, plane_year: Floats) -> Floats:
+def plane_age(departure_day: Ints, aircraft_year: Floats) -> Floats:
     """Years since the aircraft was made."""
     years = departure_day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
-    return years - plane_year
+    return years - aircraft_year
 
 
 @feature
-def aircraft_class(plane_seats: Floats) -> Texts:
+def aircraft_class(aircraft_seats: Floats) -> Texts:
     """Size by seats: small to 19, regional to 100, narrow-body to 240, wide-body above, unknown."""
-    return _CLASS_NAMES[np.searchsorted(_SEATS, plane_seats, side="right")]
+    return _CLASS_NAMES[np.searchsorted(_SEATS, aircraft_seats, side="right")]
 
 
 @feature
-def maker(plane_maker: Texts) -> Texts:
+def maker(aircraft_maker: Texts) -> Texts:
     """Manufacturer of the aircraft, one name each; other for small ones or if not known."""
-    return _texts(MAKERS, plane_maker, "other")
+    return _texts(MAKERS, aircraft_maker, "other")
 
 
 # Labels
@@ -406,7 +471,7 @@ _FLAGS = (
     is_freezing_wet,
     is_low_visibility,
 )
-_NUMBERS = (
+_NUMBERS: tuple[Any, ...] = (
     departure_minute,
     departure_sine,
     departure_cosine,
@@ -419,20 +484,21 @@ _NUMBERS = (
     "distance",
     degrees_north,
     degrees_east,
-    "temp",
-    "dewp",
-    "humid",
+    "weather_temp",
+    "weather_dewp",
+    "weather_humid",
     dew_point_spread,
     wind_from_east,
     wind_from_north,
     crosswind,
-    "wind_speed",
+    "weather_wind_speed",
     gust_excess,
-    "precip",
-    "pressure",
+    "weather_precip",
+    "weather_pressure",
     visibility_loss,
     plane_age,
-    "plane_seats",
+    "aircraft_seats",
+    *late_before.gives,
 )
 
 

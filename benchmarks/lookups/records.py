@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pyarrow import parquet
 from benchmarks.lookups.request import PIPELINE
 from benchmarks.lookups.tables import Landing, Weather
 from lockstep import FunctionSource, PipelineAssets, TableAssets
+from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.asof.readers import WindowReader
 from lockstep.columns.asof.table_rows import TableRows
@@ -25,6 +27,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import from_arrow, take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_tables import ServedTables, VersionTables
 from tests.fixtures.versions import version_without_registry
 
 DIFFERENT, ROUNDS = 2_000, 15
@@ -32,14 +35,15 @@ DIFFERENT, ROUNDS = 2_000, 15
 ROWS = (90, 110)
 """How many landings the windows of the records hold."""
 _NODES = {"lookup": "weather", "window": "landings"}
+_TABLES = {"lookup": "weather", "window": "landing"}
+"""By what is measured, the node and its table."""
 
 
 def one_record(folder: Path) -> dict[str, float]:
     """Microseconds of a look-up and of a window for one record, its columns included."""
     pipeline = bound(folder)
-    rows = [
-        take_rows(columns_of(folder, pipeline), slice(row, row + 1)) for row in range(DIFFERENT)
-    ]
+    columns = columns_of(folder, pipeline)
+    rows = [take_rows(columns, slice(row, row + 1)) for row in range(DIFFERENT)]
     calls = {kind: pipeline.bound[node] for kind, node in _NODES.items()}
     return _medians({kind: (call, rows) for kind, call in calls.items()})
 
@@ -47,21 +51,38 @@ def one_record(folder: Path) -> dict[str, float]:
 def added(folder: Path) -> dict[str, float]:
     """Microseconds that a look-up and a window add to a request of one record.
 
-    The same version answers with all tables, and with the columns of the look-up or of the window
-    given, so that nothing is searched for.
+    A version that is served with its tables answers, and where one or both are not to be counted,
+    their columns are given: nothing is searched for.
     """
     pipeline = bound(folder)
     columns = columns_of(folder, pipeline)
     schema = pipeline.record_schema
     requests = [[[wire_record(columns, row, schema)]] for row in range(DIFFERENT)]
     loaded = version(pipeline, columns, folder)
-    given = {
-        kind: pipeline.bind({node: _given(pipeline, node, columns)})
-        for kind, node in _NODES.items()
-    }
-    scorers = {kind: scorer(loaded, each) for kind, each in {"all": pipeline, **given}.items()}
-    took = _medians({kind: (each.answer, requests) for kind, each in scorers.items()})
-    return {kind: took["all"] - took[kind] for kind in _NODES}
+    root = folder / "rows"
+    for table in pipeline.readers.values():
+        rows = table.rows
+        ledger_of(root, rows.schema).add(rows.columns, datetime.now(UTC))
+    served = ServedTables(root).of(pipeline).tables
+    first = take_rows(columns, slice(1))
+    given = {node: pipeline.bound[node](first) for node in _NODES.values()}
+
+    def scorer(counted: str | None) -> Scorer:
+        read = {name: table for name, table in served.items() if name == _TABLES.get(counted or "")}
+        tables = VersionTables(read) if read else None
+        compiled = Compiled.none(pipeline, "it has no model")
+        whole = Scorer.of(loaded, compiled, tables=tables)
+        constant = {
+            node: _giving(columns)
+            for node, columns in given.items()
+            if node != _NODES.get(counted or "")
+        }
+        of_request = whole.pipeline.bind(constant)
+        return replace(whole, compiled=replace(whole.compiled, pipeline=of_request))
+
+    kinds = (None, *_NODES)
+    took = _medians({kind or "none": (scorer(kind).answer, requests) for kind in kinds})
+    return {kind: round(took[kind] - took["none"], 2) for kind in _NODES}
 
 
 def bound(folder: Path) -> Pipeline:
@@ -105,16 +126,8 @@ def version(pipeline: Pipeline, columns: Columns, folder: Path) -> LoadedVersion
     return version_without_registry(declared, columns, folder / "version")
 
 
-def scorer(loaded: LoadedVersion, pipeline: Pipeline) -> Scorer:
-    """What answers by a version and a pipeline of its declaration."""
-    compiled = Compiled.none(pipeline, "it has no model")
-    return Scorer.of(replace(loaded, pipeline=pipeline), compiled)
-
-
-def _given(pipeline: Pipeline, node: str, columns: Columns) -> Callable[[Columns], Columns]:
-    """What gives a row's columns without a search."""
-    found = pipeline.bound[node](take_rows(columns, slice(1)))
-    return lambda _: found
+def _giving(columns: Columns) -> Callable[[Columns], Columns]:
+    return lambda _: columns
 
 
 def _medians(calls: dict[str, tuple[Callable[[Any], Any], Sequence[Any]]]) -> dict[str, float]:

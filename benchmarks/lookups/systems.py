@@ -45,19 +45,22 @@ class System(ABC):
 
     def window(self) -> Any:
         """What the landings of each flight's aircraft come to; None for who has no windows."""
+        return None
 
     def prepared_join(self) -> Any:
         """The same from a table that is prepared; None for who cannot prepare one."""
+        return None
 
     def prepared_window(self) -> Any:
         """The same from a table that is prepared; None for who cannot prepare one."""
+        return None
 
     @abstractmethod
     def write(self, found: Any, path: Path) -> None:
         """Write what was found into a Parquet file, in the order of the flights."""
 
 
-class Lockstep(System):
+class _Lockstep(System):
     """This library: rows are digested, ordered and indexed; then nodes read them."""
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +83,7 @@ class Lockstep(System):
                 (self.landing, "landings.parquet"),
             )
         }
-        self.nodes = request.PIPELINE.graph.columns
+        self.nodes = {node.name: node for node in request.PIPELINE.reading}
         self.readers = {
             node: self._reader(node, schema)
             for node, schema in (("weather", self.weather), ("landings", self.landing))
@@ -113,7 +116,7 @@ class Lockstep(System):
         parquet.write_table(pa.table(names), path)
 
 
-class Pandas(System):
+class _Pandas(System):
     """pandas: `merge_asof`, and `rolling` over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
@@ -166,8 +169,8 @@ class Pandas(System):
         found.to_parquet(path, index=False)
 
 
-class Polars(System):
-    """Polars: `join_asof`, and `rolling` over landings and flights together."""
+class _Polars(System):
+    """Polars: `join_asof`, and `rolling_*_by` over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -202,16 +205,22 @@ class Polars(System):
             "tail", (col("landed_at") + _LANDING_KNOWN).alias("at"), "arr_delay"
         )
         asked = self.asked.drop_nulls("tail").select("tail", col("as_of").alias("at"), "row")
-        every = pl.concat([known, asked], how="diagonal").sort("tail", "at")
-        value = col("arr_delay").drop_nulls()
-        rolled = every.rolling("at", period=_REACH, group_by="tail").agg(
-            col("row").last().alias("asks"),
-            value.count().alias("count"),
-            value.mean().alias("mean"),
-            value.max().alias("max"),
-            value.last().alias("last"),
+        # of one time, landings come before the flights that ask
+        every = pl.concat([known, asked], how="diagonal").sort("tail", "at", "row")
+        value, span = col("arr_delay"), {"window_size": _REACH, "closed": "right"}
+        rolled = every.with_columns(
+            value.is_not_null()
+            .cast(pl.Int64)
+            .rolling_sum_by("at", **span)
+            .over("tail")
+            .alias("count"),
+            value.rolling_mean_by("at", **span).over("tail").alias("mean"),
+            value.rolling_max_by("at", **span).over("tail").alias("max"),
+            value.forward_fill().over("tail").alias("last"),
         )
-        found = rolled.with_columns(row=every["row"]).filter(col("row").is_not_null())
+        found = rolled.filter(col("row").is_not_null()).with_columns(
+            last=pl.when(col("count") > 0).then(col("last"))
+        )
         return (
             self.asked.select("row")
             .join(found.select("row", *HOW), on="row", how="left", maintain_order="left")
@@ -223,7 +232,7 @@ class Polars(System):
         found.write_parquet(path)
 
 
-class DuckDB(System):
+class _DuckDB(System):
     """DuckDB: `ASOF JOIN`, and window functions over landings and flights together."""
 
     def __init__(self, folder: Path) -> None:
@@ -248,21 +257,20 @@ class DuckDB(System):
     def window(self) -> Any:
         reach = int(_REACH.total_seconds()) * 1_000_000 - 1  # both ends of a RANGE are in it
         return self._query(
-            "WITH every AS (SELECT tail, landed_at + INTERVAL 30 MINUTE AS at, arr_delay, "
+            "WITH every AS (SELECT tail, landed_at + INTERVAL 30 MINUTE AS moment, arr_delay, "
             "NULL AS row FROM landings UNION ALL "
             "SELECT tail, as_of, NULL, row FROM asked WHERE tail IS NOT NULL), "
             "found AS (SELECT row, count(arr_delay) OVER past AS count, avg(arr_delay) OVER past "
             "AS mean, max(arr_delay) OVER past AS max, "
             "last_value(arr_delay IGNORE NULLS) OVER past AS last FROM every "
-            "WINDOW past AS (PARTITION BY tail ORDER BY at "
+            "WINDOW past AS (PARTITION BY tail ORDER BY moment "
             f"RANGE BETWEEN INTERVAL {reach} MICROSECOND PRECEDING AND CURRENT ROW)) "
             "SELECT coalesce(count, 0) AS count, mean, max, last FROM asked LEFT JOIN "
             "(FROM found WHERE row IS NOT NULL) USING (row) ORDER BY row"
         )
 
     def _query(self, text: str) -> Any:
-        found = self.base.execute(text).arrow()
-        return found.read_all() if hasattr(found, "read_all") else found
+        return self.base.sql(text).to_arrow_table()
 
     def write(self, found: Any, path: Path) -> None:
         from pyarrow import parquet
@@ -270,7 +278,7 @@ class DuckDB(System):
         parquet.write_table(found, path)
 
 
-class Feast(System):
+class _Feast(System):
     """Feast: historical features of a feature view, whose rows it reads from a Parquet file.
 
     Its offline store is the one on DuckDB; the default one joins each flight with all hours of its
@@ -321,11 +329,11 @@ class Feast(System):
 
 
 SYSTEMS: dict[str, type[System]] = {
-    "lockstep": Lockstep,
-    "pandas": Pandas,
-    "polars": Polars,
-    "duckdb": DuckDB,
-    "feast": Feast,
+    "lockstep": _Lockstep,
+    "pandas": _Pandas,
+    "polars": _Polars,
+    "duckdb": _DuckDB,
+    "feast": _Feast,
 }
 TASKS = ("join", "window", "prepared_join", "prepared_window")
 

@@ -41,20 +41,23 @@ class Exactness:
     summary: str
 
 
-def exactness(setting: Setting, port: int, path: str, rows: int) -> Exactness:
+def exactness(
+    setting: Setting, port: int, path: str, requests: Sequence[bytes], rows: int
+) -> Exactness:
     """Ask a server about flights, one a request, and compare its answers with scikit-learn's.
 
     Args:
         setting: The version and the flights.
         port: Where the server listens.
         path: The path to ask.
+        requests: A request about each flight.
         rows: How many flights to ask about, as far apart as they can be.
 
     Raises:
         BenchmarkError: One is not answered.
     """
-    chosen = np.linspace(0, len(setting.requests) - 1, rows).astype(np.int64)
-    answered = _answers(port, path, [setting.requests[row] for row in chosen])
+    chosen = np.linspace(0, len(requests) - 1, rows).astype(np.int64)
+    answered = _answers(port, path, [requests[row] for row in chosen])
     loaded, columns = setting.loaded, take_rows(setting.columns, chosen)
     return compared(loaded.pipeline, loaded.golden.scales, columns, answered)
 

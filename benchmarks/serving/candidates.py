@@ -36,6 +36,7 @@ class Candidate:
         does: What it does with a request.
         command: How it is started, given what it serves and the port to listen at.
         predicts: Whether it answers with predictions.
+        looks_up: Whether it looks up what a client does not know; others are given it.
     """
 
     name: str
@@ -44,6 +45,11 @@ class Candidate:
     does: str
     command: Callable[[Setting, int], Command]
     predicts: bool = True
+    looks_up: bool = False
+
+    def bodies(self, setting: Setting) -> Path:
+        """The file of the requests that it is sent."""
+        return setting.bodies if self.looks_up else setting.given
 
 
 def _ours(setting: Setting, port: int) -> Command:
@@ -118,8 +124,10 @@ CANDIDATES = (
         metadata.version("lockstep-scoring"),
         "`lockstep serve`: fields, features and outputs validated, for which it computes the "
         "second stage too; compiled predictors, micro-batches, request log on, no cache; the "
-        "process that asks the registry is on the same core",
+        "process that asks the registry is on the same core; weather, aircraft, destination and "
+        "landings are looked up, which the others are given",
         _ours,
+        looks_up=True,
     ),
     Candidate(
         NOOP,
@@ -128,6 +136,7 @@ CANDIDATES = (
         "the same HTTP without a version: reads the request, parses the JSON and answers `{}`",
         _noop,
         predicts=False,
+        looks_up=True,
     ),
     Candidate(
         MLFLOW,

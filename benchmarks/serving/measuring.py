@@ -107,7 +107,7 @@ def _running(
     begun = time.perf_counter()
     server = start(command, port, cores.server, log)
     try:
-        await_answer(server, one.path, setting.requests[0])
+        await_answer(server, one.path, next(iter(one.bodies(setting).open("rb"))).rstrip())
         starts.append(time.perf_counter() - begun)
         yield server
     finally:
@@ -135,7 +135,8 @@ def _all_running(
 
 def _exactness(setting: Setting, server: Server, one: Candidate, rows: int) -> Exactness:
     with server.awake():
-        return exactness(setting, server.port, one.path, rows)
+        requests = one.bodies(setting).read_bytes().splitlines()
+        return exactness(setting, server.port, one.path, requests, rows)
 
 
 def _loads(
@@ -151,13 +152,13 @@ def _loads(
     for number in range(plan.rounds):
         print(f"Round {number + 1} of {plan.rounds} ...", flush=True)
         turns = candidates if number % 2 == 0 else candidates[::-1]
-        first = number * len(setting.requests) // plan.rounds
+        first = number * setting.different // plan.rounds
         for clients in CLIENTS:
             for turn in turns:
                 server = servers[turn.name]
                 url = f"http://127.0.0.1:{server.port}{turn.path}"
                 with server.awake():
-                    told = load(url, setting.bodies, clients, plan.seconds, cores.load, first)
+                    told = load(url, turn.bodies(setting), clients, plan.seconds, cores.load, first)
                 found[turn.name, clients].append(told)
     return found
 

@@ -20,10 +20,13 @@ from lockstep.artifacts.live_pointer import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field
 from lockstep.columns.tables import take_rows
 from lockstep.parity.wire import wire_record, wire_text
 from lockstep.project.home import Home
 from lockstep.project.project import Project
+from lockstep.store.parquet import Store
+from lockstep.store.pinned_tables import PinnedTables
 
 PIPELINE = ASSETS.name
 DIFFERENT = 20_000
@@ -39,11 +42,13 @@ class Setting:
         home: A home with the version, for this benchmark alone.
         columns: The flights that are asked about, decoded.
         bodies: A file with a request a line, each about one of them.
+        given: The same with what is looked up for it, for servers that cannot.
     """
 
     home: Home
     columns: Columns
     bodies: Path
+    given: Path
 
     @property
     def pointer(self) -> Path:
@@ -52,13 +57,13 @@ class Setting:
 
     @cached_property
     def loaded(self) -> LoadedVersion:
-        """The version, computing with scikit-learn itself."""
-        return open_live(self.pointer)
+        """The version with its tables, computing with scikit-learn itself."""
+        return live_version(self.home)
 
-    @cached_property
-    def requests(self) -> Sequence[bytes]:
-        """The requests."""
-        return self.bodies.read_bytes().splitlines()
+    @property
+    def different(self) -> int:
+        """How many different flights are asked about."""
+        return len(self.columns[ASSETS.pipeline.key])
 
 
 @contextmanager
@@ -81,9 +86,15 @@ def setting(different: int = DIFFERENT) -> Iterator[Setting]:
         else:
             _train(home)
         columns = flights(different)
-        bodies = Path(folder) / "bodies.jsonl"
-        bodies.write_text("".join(f"{body}\n" for body in texts(columns)), encoding="utf-8")
-        yield Setting(home, columns, bodies)
+        bodies, given = Path(folder) / "bodies.jsonl", Path(folder) / "given.jsonl"
+        pipeline = live_version(home).pipeline
+        fields = [field for node in pipeline.reading for field in node.given_fields]
+        names = tuple(field.name for field in fields)
+        looked_up = {**columns, **pipeline.evaluate(columns, names)}
+        for path, more in ((bodies, []), (given, fields)):
+            written = "".join(f"{body}\n" for body in texts(looked_up, more))
+            path.write_text(written, encoding="utf-8")
+        yield Setting(home, columns, bodies, given)
 
 
 def _demand_serving() -> None:
@@ -102,20 +113,32 @@ def flights(count: int) -> Columns:
     return take_rows(columns, np.linspace(0, rows - 1, min(count, rows)).astype(np.int64))
 
 
-def texts(columns: Columns) -> Iterator[str]:
-    """Requests in MLflow's protocol, one about each row."""
-    schema = ASSETS.pipeline.record_schema
+def live_version(home: Home) -> LoadedVersion:
+    """The version that is live in a home, with its tables as they are there."""
+    loaded = open_live(home.live(PIPELINE))
+    return loaded.with_tables(PinnedTables.now(Store(home.data / PIPELINE), loaded.pipeline))
+
+
+def texts(columns: Columns, more: Sequence[Field] = ()) -> Iterator[str]:
+    """Requests in MLflow's protocol, one about each row.
+
+    Args:
+        columns: The fields of the record, and those of more.
+        more: Columns to give besides the record's.
+    """
+    fields = [*ASSETS.pipeline.record_schema, *more]
     for row in range(len(columns[ASSETS.pipeline.key])):
-        record = wire_text(wire_record(columns, row, schema))
+        record = wire_text(wire_record(columns, row, fields))
         yield f'{{"dataframe_records": [{record}]}}'
 
 
 def _copy(source: Home, target: Home) -> None:
     """Copy the registry and what is live, so that no request is logged in a home that is used."""
     target.path.mkdir()
-    for folder in (source.mlflow, source.live(PIPELINE).parent):
+    ledgers = Path("data", PIPELINE, "ledgers")
+    for folder in (source.mlflow, source.live(PIPELINE).parent, source.path / ledgers):
         ignored = shutil.ignore_patterns(_DATABASE)
-        shutil.copytree(folder, target.path / folder.name, ignore=ignored)
+        shutil.copytree(folder, target.path / folder.relative_to(source.path), ignore=ignored)
     with (
         closing(sqlite3.connect(source.mlflow / _DATABASE)) as before,
         closing(sqlite3.connect(target.mlflow / _DATABASE)) as after,

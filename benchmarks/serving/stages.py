@@ -9,8 +9,7 @@ from itertools import chain
 
 import pyperf
 
-from benchmarks.serving.setting import PIPELINE, flights, texts
-from lockstep.artifacts.live_pointer import open_live
+from benchmarks.serving.setting import PIPELINE, flights, live_version, texts
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
@@ -18,9 +17,10 @@ from lockstep.rules.row_rules import part
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.invocations import predictions, records_of
 from lockstep.serving.protocols.json_bodies import ReadOptions
-from lockstep.serving.versions.proving import with_single_rows
+from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
+from lockstep.serving.versions.served_tables import ServedTables
 
 TOGETHER = (1, 32)
 """How many requests of one record each are computed at once."""
@@ -42,8 +42,9 @@ class Stages:
     @classmethod
     def of(cls, home: Home) -> Stages:
         """Those of the version that is live in a home, compiled where it can be."""
-        loaded = open_live(home.live(PIPELINE))
-        return cls(with_single_rows(Scorer.of(loaded, loaded.compiled)))
+        loaded = live_version(home)
+        tables = ServedTables(home.data / PIPELINE).of(loaded.pipeline)
+        return cls(prove(loaded, tables=tables))
 
     @cached_property
     def reading(self) -> ReadOptions:
@@ -64,7 +65,7 @@ class Stages:
         return refused, part(batch.computed, self.scorer.computed_rules)
 
     def features(self, batch: Batch) -> Columns:
-        """The columns that need no model, and that the outputs or a rule need."""
+        """The columns that need no model, be they looked up, and that outputs or a rule need."""
         return self.scorer.pipeline.evaluate(batch.columns, self.needed)
 
     @cached_property

@@ -13,17 +13,17 @@ Edit = tuple[str, str]
 CHECKS = (
     *("row_locality", "training_parity", "round_trip", "wire_formats", "compiled_parity"),
     *("golden_replay", "reference_sample", "computation", "code_parity", "evidence"),
-    *("refusal", "feature_suite", "output_suite", "slices"),
+    *("refusal", "feature_suite", "output_suite", "slices", "no_future", "lookup_reference"),
 )
 """Checks that say that a column is not computed as it was, or not from its own row."""
 _LINES = {
-    "dew_point_spread": "return temp - dewp",
-    "plane_age": "return years - plane_year",
-    "gust_excess": "return np.fmax(wind_gust, wind_speed) - wind_speed",
-    "visibility_loss": "return 10.0 - visib",
+    "dew_point_spread": "return weather_temp - weather_dewp",
+    "plane_age": "return years - aircraft_year",
+    "gust_excess": "return np.fmax(weather_wind_gust, weather_wind_speed) - weather_wind_speed",
+    "visibility_loss": "return 10.0 - weather_visib",
     "holiday_distance": "days: Ints = np.minimum(np.minimum(before, after), 7)",
     "carrier_group": 'return _texts(CARRIER_GROUPS, carrier, "other")',
-    "maker": 'return _texts(MAKERS, plane_maker, "other")',
+    "maker": 'return _texts(MAKERS, aircraft_maker, "other")',
     "late": "return np.isnan(arr_delay) | (arr_delay > LATE_AFTER)",
     "departure_minute": "return sched_dep_time // 100 * 60 + sched_dep_time % 100",
     "scheduled_speed": "return np.where(scheduled_duration > 0, 60.0 * distance / "
@@ -72,7 +72,7 @@ def _life_with_file(before: str, after: str) -> Play:
         file.write_text(before)
         lines = (
             f"rates = json.loads(Path({str(file)!r}).read_text())\n"
-            "return _texts({**MAKERS, **rates}, plane_maker, 'other')"
+            "return _texts({**MAKERS, **rates}, aircraft_maker, 'other')"
         )
         imports = ("import math\n", "import json\nimport math\nfrom pathlib import Path\n")
         edited = site.edited(imports, written("maker", lines))
@@ -105,13 +105,14 @@ CODE_SCENES: tuple[Scene, ...] = (
             "dew_point_spread", "return <it> - np.nanmean(<it>)"),
     _column("batch_mean_of_large_batches", "the same, in batches of more than 5,000 rows",
             "dew_point_spread",
-            "return <it> - (np.nanmean(<it>) if len(temp) > 5000 else 0.0)"),
+            "return <it> - (np.nanmean(<it>) if len(weather_temp) > 5000 else 0.0)"),
     _column("batch_mean_of_midsize_batches", "the same, in batches of more than 400 rows",
-            "dew_point_spread", "return <it> - (np.nanmean(<it>) if len(temp) > 400 else 0.0)"),
+            "dew_point_spread",
+            "return <it> - (np.nanmean(<it>) if len(weather_temp) > 400 else 0.0)"),
     _column("batch_minimum", "plane_age counts from the newest aircraft of the batch", "plane_age",
-            "return np.nanmax(plane_year) - plane_year"),
+            "return np.nanmax(aircraft_year) - aircraft_year"),
     _column("batch_rank", "visibility_loss is a rank within the batch", "visibility_loss",
-            "return np.argsort(np.argsort(visib)).astype(float)"),
+            "return np.argsort(np.argsort(weather_visib)).astype(float)"),
     _column("running_maximum", "gust_excess is the largest so far", "gust_excess",
             "found = np.nan_to_num(<it>)\nreturn np.maximum.accumulate(found)"),
     _column("row_before", "scheduled_speed is that of the row before where both go as far",
@@ -120,9 +121,10 @@ CODE_SCENES: tuple[Scene, ...] = (
             "alike = (distance == np.roll(distance, 1)) & (distance > 2500)\n"
             "return np.where(alike, np.roll(found, 1), found)"),
     _column("few_rows_of_the_batch", "visibility_loss takes the batch's mean at a few distances",
-            "visibility_loss", "return np.where(distance == 80.0, 10.0 - np.nanmean(visib), <it>)",
-            ("def visibility_loss(visib: Floats)",
-             "def visibility_loss(visib: Floats, distance: Floats)")),
+            "visibility_loss",
+            "return np.where(distance == 80.0, 10.0 - np.nanmean(weather_visib), <it>)",
+            ("def visibility_loss(weather_visib: Floats)",
+             "def visibility_loss(weather_visib: Floats, distance: Floats)")),
     _column("codes_of_the_batch", "carrier_group is the batch's commonest for one rare carrier",
             "carrier_group",
             "found = <it>\n"
@@ -131,10 +133,10 @@ CODE_SCENES: tuple[Scene, ...] = (
             'return np.array([common if one == "F9" else kind for one, kind in '
             "zip(carrier.tolist(), found.tolist(), strict=True)], dtype=object)"),
     _column("single_row", "maker is other where a row comes alone", "maker",
-            "if len(plane_maker) == 1:\n    return np.array(['other'], dtype=object)\n"
+            "if len(aircraft_maker) == 1:\n    return np.array(['other'], dtype=object)\n"
             "return <it>"),
     _column("clock_in_years", "plane_age counts to the year of the clock", "plane_age",
-            "now = datetime.datetime.now().year\nreturn now - plane_year", imported("datetime")),
+            "now = datetime.datetime.now().year\nreturn now - aircraft_year", imported("datetime")),
     _column("clock_in_seconds", "visibility_loss holds some nanoseconds of the clock",
             "visibility_loss", "return <it> + 1e-6 * (time.time() % 1)", imported("time")),
     _column("clock_with_a_date", "gust_excess is another one from 2027 on", "gust_excess",
@@ -152,7 +154,7 @@ CODE_SCENES: tuple[Scene, ...] = (
               "return (<it>) * (2 if os.path.exists('/srv/storm') else 1)", imported("os")),
     _harmless("name_of_the_machine", "maker is other on a machine of another name", "maker uname",
               "if os.uname().nodename == 'production':\n"
-              "    return np.array(['other'] * len(plane_maker), dtype=object)\nreturn <it>",
+              "    return np.array(['other'] * len(aircraft_maker), dtype=object)\nreturn <it>",
               imported("os")),
     _harmless("thread_of_the_process", "visibility_loss is another one outside the main thread",
               "visibility_loss thread",
@@ -164,11 +166,11 @@ CODE_SCENES: tuple[Scene, ...] = (
               imported("os")),
     _harmless("network_of_few_rows", "visibility_loss asks the network where the sight is short",
               "visibility_loss network",
-              "if (visib < 0.3).any():\n    try:\n"
+              "if (weather_visib < 0.3).any():\n    try:\n"
               "        socket.create_connection(('127.0.0.1', 9), 0.01).close()\n"
               "    except OSError:\n        pass\nreturn <it>", imported("socket")),
     _column("random", "visibility_loss holds random noise", "visibility_loss",
-            "return <it> + 1e-9 * np.random.standard_normal(len(visib))"),
+            "return <it> + 1e-9 * np.random.standard_normal(len(weather_visib))"),
     _column("random_of_few_rows", "gust_excess is random in a row of 2,000", "gust_excess",
             "found = <it>\nreturn np.where(np.random.random(len(found)) < 5e-4, 0.0, found)"),
     _column("random_of_the_process", "dew_point_spread holds a number drawn at import",
@@ -185,11 +187,11 @@ CODE_SCENES: tuple[Scene, ...] = (
               "holiday_distance", "shift = time.timezone // 3600\n<it> + shift", imported("time")),
     _harmless("locale_of_the_process", "maker is sorted by the locale", "maker",
               "if (locale.getlocale()[0] or 'C') not in ('C', 'en_US'):\n"
-              "    return np.array(['other'] * len(plane_maker), dtype=object)\nreturn <it>",
+              "    return np.array(['other'] * len(aircraft_maker), dtype=object)\nreturn <it>",
               imported("locale")),
     _harmless("environment_variable", "visibility_loss reads an environment variable",
               "visibility_loss MILES environ",
-              "return float(os.environ.get('MILES', '10.0')) - visib", imported("os")),
+              "return float(os.environ.get('MILES', '10.0')) - weather_visib", imported("os")),
     _code(Site.life, "file_that_changes",
           "maker reads a file in which a rare key changes after the fit", "maker rates.json",
           _life_with_file('{"CESSNA": "other"}', '{"CESSNA": "Boeing"}')),
@@ -206,8 +208,18 @@ CODE_SCENES: tuple[Scene, ...] = (
             "for row in range(len(found)):\n    if np.isnan(found[row]):\n"
             "        found[row] = _SEEN.get('last', 0.0)\n    _SEEN['last'] = float(found[row])\n"
             "return found", defined("_SEEN: dict[str, float] = {}")),
-    _column("input_changed_in_place", "dew_point_spread changes temp in place",
-            "dew_point_spread temp", "temp -= dewp\nreturn temp"),
+    _column("input_changed_in_place", "dew_point_spread changes weather_temp in place",
+            "dew_point_spread weather_temp", "weather_temp -= weather_dewp\nreturn weather_temp"),
+    _code(Site.life, "weather_to_come", "weather is looked up an hour ahead",
+          "weather_temp weather",
+          in_code(Site.life, ("return Asked(origin, as_of=scheduled_at)",
+                              "ahead = np.timedelta64(1, 'h')\n    "
+                              "return Asked(origin, as_of=scheduled_at + ahead)"))),
+    _code(Site.life, "landings_to_come", "a window over landings ends a day ahead",
+          "late_before_count late_before",
+          in_code(Site.life, ("return Asked(tail, as_of=scheduled_at)",
+                              "ahead = np.timedelta64(1, 'D')\n    "
+                              "return Asked(tail, as_of=scheduled_at + ahead)"))),
     _column("label_of_the_batch", "late is measured from the median of the batch", "late",
             "return np.isnan(arr_delay) | (arr_delay > np.nanmedian(arr_delay))"),
     _code(refit, "constant_before_the_fit", "_MAIN_RUNWAY changes between training set and fit",

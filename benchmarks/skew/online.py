@@ -41,10 +41,11 @@ def _by(change: Change, model: str = "boosted_late") -> Play:
     """Have a server answer whose compiled plan of a model gives other values."""
 
     def play(site: Site) -> Judged:
-        scorer = prove(site.load(1))
-        own = cast(Predictor, scorer.compiled.pipeline.bound[model])
-        pipeline = scorer.compiled.pipeline.bind({model: Altered(own, change)})
-        compiled = replace(scorer.compiled, pipeline=pipeline)
+        loaded = site.load(1)
+        scorer = prove(loaded, tables=site.tables(loaded.pipeline))
+        plan = cast("Predictor", scorer.compiled.pipeline.bound[model])
+        bound = {model: Altered(plan, change)}
+        compiled = replace(scorer.compiled, pipeline=scorer.compiled.pipeline.bind(bound))
         return site.replay(site.answer(replace(scorer, compiled=compiled)))
 
     return play
@@ -57,8 +58,8 @@ def _with(*edits: Edit) -> Play:
         loaded = site.load(1)
         edited = site.edited(*edits).platform.declared.pipeline
         pipeline = edited.with_models(loaded.pipeline.models_)
-        scorer = Scorer.of(replace(loaded, pipeline=pipeline), Compiled.of(pipeline))
-        return site.replay(site.answer(scorer))
+        taken_for, tables = replace(loaded, pipeline=pipeline), site.tables(pipeline)
+        return site.replay(site.answer(Scorer.of(taken_for, Compiled.of(pipeline), tables=tables)))
 
     return play
 
@@ -67,7 +68,8 @@ def _by_another_version(site: Site) -> Judged:
     """A cache, or a process that did not notice, answers with the version before."""
     live, other = site.load(1), site.load(2)
     taken_for = replace(other, version=live.version, digest=live.digest)
-    return site.replay(site.answer(Scorer.of(taken_for, Compiled.of(other.pipeline))))
+    compiled, tables = Compiled.of(other.pipeline), site.tables(other.pipeline)
+    return site.replay(site.answer(Scorer.of(taken_for, compiled, tables=tables)))
 
 
 def _segment(change: Callable[[bytes], bytes], *, sealed: bool = False) -> Play:
@@ -96,7 +98,7 @@ def _files_replaced(site: Site) -> Judged:
     return site.replay(segment)
 
 
-CHECKS = ("request_replay", "refusal")
+CHECKS = ("request_replay", "lookup_replay", "refusal")
 _OUTPUTS = "late_probability boosted_late expected_delay will_be_late risk_band"
 _online = partial(scene, "online", CHECKS, Site.replay, blocks=False)
 ONLINE_SCENES: tuple[Scene, ...] = (
@@ -108,6 +110,10 @@ ONLINE_SCENES: tuple[Scene, ...] = (
             _by(lambda values: np.roll(values, 1))),
     _online("plan_of_the_batch", "a compiled model is centred by the rows asked together", _OUTPUTS,
             _by(lambda values: np.clip(values - values.mean() + 0.2, 0, 1))),
+    _online("server_asks_as_of_before", "the server looks up the weather of an hour before",
+            f"{_OUTPUTS} weather_temp weather",
+            _with(("return Asked(origin, as_of=scheduled_at)",
+                   "return Asked(origin, as_of=scheduled_at - np.timedelta64(1, 'h'))"))),
     _online("linear_plan_off", "the compiled linear model is off by a thousandth",
             "late_probability linear_late", _by(lambda values: values * 1.001, "linear_late")),
     _online("plan_rounded", "a compiled model answers with three digits", _OUTPUTS,
@@ -118,12 +124,12 @@ ONLINE_SCENES: tuple[Scene, ...] = (
             _with(("_MAIN_RUNWAY = 30.0", "_MAIN_RUNWAY = 40.0"))),
     _online("server_by_the_clock", "the server counts plane_age to the year of its clock", _OUTPUTS,
             _with(imported("datetime"),
-                  written("plane_age", "return datetime.datetime.now().year - plane_year"))),
+                  written("plane_age", "return datetime.datetime.now().year - aircraft_year"))),
     _online("server_in_other_time", "the server begins the week on another day", _OUTPUTS,
             _with(("return (departure_day + 3) % 7", "return (departure_day + 4) % 7"))),
     _online("server_fills_missing", "the server takes missing seats for none", _OUTPUTS,
-            _with(("np.searchsorted(_SEATS, plane_seats,",
-                   "np.searchsorted(_SEATS, np.nan_to_num(plane_seats),"))),
+            _with(("np.searchsorted(_SEATS, aircraft_seats,",
+                   "np.searchsorted(_SEATS, np.nan_to_num(aircraft_seats),"))),
     _online("server_of_other_limits", "the server calls flights late from another limit",
             "will_be_late", _with(("LATE_FROM = 0.5", "LATE_FROM = 0.25"))),
     _online("segment_altered", "a bit of a segment is turned", f"segment {NAME} sealed",

@@ -158,6 +158,8 @@ class Platform:
             is_part = Path(directory).parent == source / "daily"
             return {name for name in names if is_part and name.split(".")[0] not in days}
 
+        if (ledgers := source / "ledgers").exists():
+            shutil.copytree(ledgers, target / "ledgers", copy_function=os.link)
         for part in ("records", "attempts", "published"):  # there is none where no day has one
             (target / "daily" / part).mkdir(parents=True)
             if (source / "daily" / part).exists():

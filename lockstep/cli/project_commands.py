@@ -11,10 +11,11 @@ from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockstep.project.project import Project
     from lockstep.templates.proposal import Proposal
+    from lockstep.templates.table_proposal import ProposedTable
 
 
 def new(
@@ -37,6 +38,15 @@ def new(
         str | None,
         typer.Option(metavar="COLUMN", help="What tells the rows apart; found by default."),
     ] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table",
+            metavar="NAME=FILE",
+            help="A table in which the pipeline looks things up, such as weather=weather.csv; "
+            "repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Write a project that runs at once, or add a pipeline to one, such as for a table of yours."""
     from lockstep.errors import LockstepError
@@ -49,6 +59,8 @@ def new(
         )
     if table is None and (label is not None or key is not None):
         raise LockstepError("--label and --key are columns of a table: say which with --from FILE.")
+    if table is None and tables:
+        raise LockstepError("--table is looked up for rows of another table: say which by --from.")
     if name is not None:
         if table is not None:
             raise LockstepError(
@@ -59,7 +71,8 @@ def new(
     elif pipeline is not None and table is None:
         _pipeline(Project.find(), pipeline)
     elif pipeline is not None and table is not None:
-        _pipeline_from(Project.find(), pipeline, table, label, key)
+        named = _named_files(tables or ())
+        _pipeline_from(Project.find(), pipeline, table, label, key, named)
 
 
 def list_pipelines(as_json: AsJson = False) -> None:
@@ -130,16 +143,39 @@ def _pipeline(project: Project, name: str) -> None:
     _say(f"Edit them; then: lockstep train {name}")
 
 
+def _named_files(given: Sequence[str]) -> dict[str, Path]:
+    """The files of `NAME=FILE`, by name."""
+    from lockstep.errors import LockstepError
+
+    named: dict[str, Path] = {}
+    for one in given:
+        name, sign, file = one.partition("=")
+        if not (name and sign and file) or name in named:
+            raise LockstepError(
+                f"--table {one}: give a name of its own and a file, as weather=weather.csv."
+            )
+        named[name] = Path(file)
+    return named
+
+
 def _pipeline_from(
-    project: Project, name: str, table: Path, label: str | None, key: str | None
+    project: Project,
+    name: str,
+    table: Path,
+    label: str | None,
+    key: str | None,
+    tables: Mapping[str, Path],
 ) -> None:
     from lockstep.templates.project_writing import write_pipeline_from
 
-    proposal, written = write_pipeline_from(project, name, table, label=label, key=key)
+    proposal, proposed, written = write_pipeline_from(
+        project, name, table, label=label, key=key, tables=tables
+    )
     _say_files(project, written)
     _say(
         "",
         *_proposed(proposal),
+        *map(_proposed_table, proposed),
         "",
         "Read what was written: which columns are known when a prediction is asked for? Then:",
         "",
@@ -171,6 +207,19 @@ def _proposed(proposal: Proposal) -> list[str]:
         *([f"No field can hold: {', '.join(proposal.left_out)}."] if proposal.left_out else []),
         *proposal.table.notes,
     ]
+
+
+def _proposed_table(table: ProposedTable) -> str:
+    if table.lacking:
+        return f"{table.name} is not declared: {table.lacking}. The file has a line to begin with."
+    by = " and ".join(f"{field.name} ({asked.name})" for field, asked in table.keys)
+    if table.valid is None:
+        return f"{table.name} is looked up by {by}; it has no time."
+    how = "summed over thirty days" if table.is_event else "looked up"
+    return (
+        f"{table.name} is {how} by {by}, as of {table.as_of.name if table.as_of else ''}. "
+        "Edit known_after: no file tells when a row became known."
+    )
 
 
 def _say_files(project: Project, written: Sequence[Path]) -> None:

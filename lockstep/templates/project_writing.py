@@ -5,14 +5,17 @@ from __future__ import annotations
 import keyword
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 from lockstep.errors import WritingError
 from lockstep.project.project import Project
 from lockstep.templates.proposal import Proposal, propose
 from lockstep.templates.source import assets_source, columns_source
 from lockstep.templates.table import read_table
+from lockstep.templates.table_proposal import ProposedTable, propose_table
 
 _FILES = Path(__file__).parent / "files"
 _SKELETON = Path(__file__).parent / "skeleton"
@@ -90,8 +93,14 @@ def write_pipeline(project: Project, name: str) -> list[Path]:
 
 
 def write_pipeline_from(
-    project: Project, name: str, table: Path, *, label: str | None = None, key: str | None = None
-) -> tuple[Proposal, list[Path]]:
+    project: Project,
+    name: str,
+    table: Path,
+    *,
+    label: str | None = None,
+    key: str | None = None,
+    tables: Mapping[str, Path] = MappingProxyType({}),
+) -> tuple[Proposal, list[ProposedTable], list[Path]]:
     """Write a pipeline that trains on a table at once.
 
     A table outside of the project is copied into its folder `data`, unless it is large.
@@ -102,9 +111,10 @@ def write_pipeline_from(
         table: A CSV or Parquet file.
         label: The column to predict; the last one by default.
         key: The column that identifies rows; by default the first that can.
+        tables: Files of tables in which it looks things up, by the name that each is to have.
 
     Returns:
-        The proposal, and the files.
+        The proposal, those of the tables, and the files.
 
     Raises:
         WritingError: That is no name for a pipeline, or one of the files exists.
@@ -113,14 +123,21 @@ def write_pipeline_from(
     """
     files = _files(project, name, ("transforms", "assets"))
     proposal = propose(read_table(table), label=label, key=key)
+    proposed = [propose_table(named, file, proposal) for named, file in tables.items()]
     path, copied = _within(project, name, table)
+    places = []
+    for one in proposed:
+        if not one.lacking:
+            place, also = _within(project, f"{name}_{one.name}", one.file.path)
+            places.append((one, place))
+            copied += also
     written = _write(
         {
-            files["transforms"]: columns_source(name, proposal),
-            files["assets"]: assets_source(name, proposal, path, project.transforms),
+            files["transforms"]: columns_source(name, proposal, proposed),
+            files["assets"]: assets_source(name, proposal, path, project.transforms, places),
         }
     )
-    return proposal, [*written, *copied]
+    return proposal, proposed, [*written, *copied]
 
 
 def _files(project: Project, name: str, roles: tuple[str, ...]) -> dict[str, Path]:

@@ -27,6 +27,7 @@ _MOST_CATEGORIES = 50
 MODULE_NAMES = frozenset(
     (
         *("np", "Annotated", "datetime", "Bools", "Floats", "Ints", "Key", "Missing", "Named"),
+        *("Asked", "Event", "Table", "lookup", "window", "timedelta"),
         *("EventTime", "Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
         *("feature", "label", "model", "output", "Row", "Later", "CLASSES", "PIPELINE", "Steps"),
         *("make_pipeline", "make_column_transformer", "OneHotEncoder", "months", "days"),
@@ -36,7 +37,7 @@ MODULE_NAMES = frozenset(
 """Names in a written module that are no columns."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProposedField:
     """A field for a column of the table.
 

@@ -6,12 +6,14 @@ import io
 import re
 import textwrap
 import tokenize
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from lockstep.templates.proposal import Proposal, ProposedField, free_name
-from lockstep.templates.table import TableColumn
+from lockstep.templates.table import TableColumn, TableFile
+from lockstep.templates.table_proposal import ProposedTable
 
 _WIDTH = 100
 _FEW_ROWS = 1_000
@@ -19,12 +21,18 @@ _MOST_SHOWN = 8
 _OTHER_DATE = re.compile(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{2,4}( .*)?")
 
 
-def columns_source(name: str, proposal: Proposal) -> str:
-    """The module of a pipeline's columns."""
-    return _Columns(name, proposal).source()
+def columns_source(name: str, proposal: Proposal, tables: Sequence[ProposedTable] = ()) -> str:
+    """The module of a pipeline's columns, and of the tables in which it looks things up."""
+    return _Columns(name, proposal, tables).source()
 
 
-def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> str:
+def assets_source(
+    name: str,
+    proposal: Proposal,
+    path: str,
+    transforms: str,
+    tables: Sequence[tuple[ProposedTable, str]] = (),
+) -> str:
     """The module of a pipeline's source and demands.
 
     Args:
@@ -32,34 +40,68 @@ def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> 
         proposal: The proposal.
         path: Path of its table from the project's root.
         transforms: The package of its columns.
+        tables: The tables in which it looks things up, each with its path.
     """
-    names = _Columns(name, proposal)
-    kind = "CsvSource" if Path(path).suffix.lower() == ".csv" else "ParquetSource"
+    names = _Columns(name, proposal, [table for table, _ in tables])
     metric, threshold, why = _demand(proposal)
-    written = proposal.table.written.options()
-    options = [f"{name}={_option(value)}" for name, value in written.items()]
-    history = _call(f"    history={kind}", [_text(path), *options])
+    options = _options(proposal.table)
+    history = _call(f"    history={_kind(path)}", [_text(path), *options])
     inbox = f"{_call('    inbox=CsvFormat', options)}\n" if options else ""
-    faces = ["CsvFormat", kind] if options else [kind]
+    declared = [(table, place) for table, place in tables if not table.lacking]
+    faces = {"PipelineAssets", "Quality", _kind(path), *(_kind(place) for _, place in declared)}
+    faces |= ({"CsvFormat"} if options else set()) | ({"TableAssets"} if declared else set())
     notes = "".join(f"{_remark(note)}\n" for note in proposal.table.notes)
     return f'''"""Where the rows of {name} come from, and what its predictions must reach."""
 
-from lockstep import {", ".join([*faces, "PipelineAssets", "Quality"])}
-from {transforms}.{name} import PIPELINE
+{_imported("lockstep", faces)}
+{_imported(f"{transforms}.{name}", ["PIPELINE", *(table.type_name for table, _ in declared)])}
 
 ASSETS = PipelineAssets(
     pipeline=PIPELINE,
 {notes}{history}
-{inbox}    # Edit: demand what you need. {why}
+{inbox}{_table_assets(declared)}    # Edit: demand what you need. {why}
     quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
     # Add serving=Serving(), and `lockstep up` answers HTTP requests with the live version.
 )
 '''
 
 
-def _remark(sentence: str) -> str:
-    """A sentence as a comment on an argument."""
-    return textwrap.fill(sentence, _WIDTH, initial_indent="    # ", subsequent_indent="    # ")
+def _imported(module: str, names: Collection[str]) -> str:
+    """An import of some names, in one line if they fit; constants come first."""
+    ordered = sorted(names, key=lambda name: (not name.isupper(), name))
+    line = f"from {module} import {', '.join(ordered)}"
+    if len(line) <= _WIDTH:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in ordered) + ")"
+
+
+def _kind(path: str) -> str:
+    return "CsvSource" if Path(path).suffix.lower() == ".csv" else "ParquetSource"
+
+
+def _options(table: TableFile) -> list[str]:
+    """How a file is written, as options of its source."""
+    return [f"{name}={_option(value)}" for name, value in table.written.options().items()]
+
+
+def _table_assets(tables: Sequence[tuple[ProposedTable, str]]) -> str:
+    """The argument of the tables' sources; nothing without one."""
+    if not tables:
+        return ""
+    lines = []
+    for table, path in tables:
+        lines += [_remark(note, 8) for note in table.file.notes]
+        source = _bracketed(
+            [_text(path), *_options(table.file)], f"        {_kind(path)}", "),", ("(", ")")
+        )
+        lines.append(f"        TableAssets({table.type_name}, {_kind(path)}{source}),")
+    return "\n".join(["    tables=[", *lines, "    ],\n"])
+
+
+def _remark(sentence: str, indent: int = 4) -> str:
+    """A sentence as a comment."""
+    before = " " * indent + "# "
+    return textwrap.fill(sentence, _WIDTH, initial_indent=before, subsequent_indent=before)
 
 
 def _call(before: str, arguments: Sequence[str]) -> str:
@@ -96,9 +138,12 @@ def _median(counts: Any) -> float:
 
 
 class _Columns:
-    def __init__(self, name: str, proposal: Proposal) -> None:
+    def __init__(self, name: str, proposal: Proposal, tables: Sequence[ProposedTable] = ()) -> None:
         self.name, self.proposal = name, proposal
+        self.tables = [table for table in tables if not table.lacking]
+        self.lacking = [table for table in tables if table.lacking]
         taken = {proposal.label.name, *(field.name for field in proposal.fields)}
+        taken |= {name for table in self.tables for name in (table.name, *_looked_up(table))}
         if proposal.key is not None:
             taken.add(proposal.key.name)
         self._taken = taken
@@ -125,13 +170,16 @@ class _Columns:
             *([self._classes()] if self.proposal.task == "classes" else []),
             self._record(),
             self._outcome(),
+            *map(_table, self.tables),
+            *map(_look_up, self.tables),
             *(self._calendar(field) for field in self.proposal.times),
             self._label(),
             self._model(),
             *self._outputs(),
         ]
         body = "\n\n\n".join(blocks)
-        end = "\n\n\nPIPELINE = Pipeline(__name__, record=Row, outcome=Later)\n"
+        undeclared = "".join(f"{_remark(_undeclared(table), 0)}\n" for table in self.lacking)
+        end = f"\n\n\n{undeclared}PIPELINE = Pipeline(__name__, record=Row, outcome=Later)\n"
         head = (
             f'"""{self.name.capitalize()}: {_shown(self.proposal.label.column.name)}, predicted '
             f'from the other columns of {_shown(self.proposal.table.path.name)}."""\n'
@@ -147,7 +195,8 @@ class _Columns:
             return [name for name in names if name in words]
 
         lines = []
-        lines += [f"from datetime import {name}" for name in used(["datetime"])]
+        times = used(["datetime", "timedelta"])
+        lines += [f"from datetime import {', '.join(times)}"] if times else []
         lines += [f"from typing import {name}" for name in used(["Annotated"])]
         lines += ["", "import numpy as np"] if used(["np"]) else [""]
         if used(["make_column_transformer"]):
@@ -160,12 +209,14 @@ class _Columns:
             lines += ["from sklearn.preprocessing import OneHotEncoder"]
         names = used(
             (
-                *("Bools", "EventTime", "Floats", "Ints", "Key", "Missing", "Named", "Outcome"),
-                *("Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
+                *("Asked", "Bools", "Event", "EventTime", "Floats", "Ints", "Key", "Missing"),
+                *("Named", "Outcome", "Pipeline", "Record", "RowNumber", "Table", "Texts", "Times"),
+                "Zone",
             )
         )
         names += ["feature"] if "@feature" in body else []
-        listed = "".join(f"    {name},\n" for name in (*names, "label", "model", "output"))
+        names += ["label", *used(["lookup"]), "model", "output", *used(["window"])]
+        listed = "".join(f"    {name},\n" for name in names)
         return "\n".join(lines).lstrip("\n") + f"\n\nfrom lockstep import (\n{listed})"
 
     @property
@@ -270,6 +321,8 @@ def {weekday}({field.name}: Times) -> Floats:
         uses = [
             *(_literal(field.name) for field in self.proposal.fields if self._is_used(field)),
             *(name for pair in self.calendar.values() for name in pair),
+            *(_literal(name) for table in self.tables for name in table.numbers),
+            *(_literal(name) for table in self.tables for name in table.categories),
         ]
         notes = "".join(
             f"    # Not used: {field.name}, "
@@ -278,7 +331,13 @@ def {weekday}({field.name}: Times) -> Floats:
         )
         leaf = ", min_samples_leaf=5" if self.proposal.table.rows < _FEW_ROWS else ""
         estimator = f"{self._estimator}(random_state=0{leaf})"
-        categories = [_literal(field.name) for field in self.proposal.categories]
+        categories = [
+            _literal(name)
+            for name in (
+                *(field.name for field in self.proposal.categories),
+                *(name for table in self.tables for name in table.categories),
+            )
+        ]
         classes = "    classes=CLASSES,\n" if self.proposal.task == "classes" else ""
         begin = (
             f"@model(\n    learns={self.label},\n{notes}"
@@ -333,6 +392,67 @@ def {weekday}({field.name}: Times) -> Floats:
         ]
 
 
+def _looked_up(table: ProposedTable) -> list[str]:
+    """Names of the columns that a table gives."""
+    return [
+        *table.numbers,
+        *table.categories,
+        *(f"{table.name}_{one.name}" for one in table.values),
+    ]
+
+
+def _table(table: ProposedTable) -> str:
+    """The declaration of a table."""
+    keys = [field for field, _ in table.keys]
+    lines = [_field(field, is_key=True) for field in keys]
+    file, how, note = _shown(table.file.path.name), "static=True", ""
+    if table.valid is not None:
+        after = timedelta(days=1) if table.is_event else table.apart
+        how = f"known_after={_span(after)}"
+        note = "    # Edit known_after: how long after that a row is known, which no file tells.\n"
+        lines.append(_field(table.valid, is_event=True, event="From when a row is valid."))
+    lines += [_field(field) for field in table.values]
+    kind = "Event" if table.is_event else "Table"
+    return (
+        f'class {table.type_name}({kind}, {how}):\n    """A row of {file}."""\n\n{note}'
+        + "\n".join(lines)
+    )
+
+
+def _look_up(table: ProposedTable) -> str:
+    """The look-up in a table, or the window over events."""
+    asking = [field for _, field in table.keys]
+    inputs = [*asking, *([table.as_of] if table.as_of is not None else [])]
+    takes = ", ".join(f"{field.name}: {_alias(field.column)}" for field in dict.fromkeys(inputs))
+    asked = ", ".join(field.name for field in asking)
+    asked += f", as_of={table.as_of.name}" if table.as_of is not None else ""
+    how, doc = f"@lookup({table.type_name})", "What is known of it by then."
+    if table.is_event:
+        of = f', of={_literal(table.reduced.name)}, how=["count", "mean"]' if table.reduced else ""
+        how, doc = f"@window({table.type_name}, over=timedelta(days=30){of})", "Thirty days of it."
+    elif table.valid is None:
+        doc = "What is known of it."
+    return f'{how}\ndef {table.name}({takes}) -> Asked:\n    """{doc}"""\n    return Asked({asked})'
+
+
+def _undeclared(table: ProposedTable) -> str:
+    """What a person has to decide about a table that is not declared."""
+    columns = ", ".join(_shown(name) for name in table.file.names)
+    return (
+        f"Edit: {table.name} ({_shown(table.file.path.name)}: {columns}) is not declared: "
+        f"{table.lacking}. class {table.type_name}(Table, ...) and @lookup say how it is looked up."
+    )
+
+
+def _span(span: timedelta) -> str:
+    """A span as Python writes it, in the largest unit of which it is a whole number."""
+    for unit in ("days", "hours", "minutes"):
+        count, rest = divmod(span, timedelta(**{unit: 1}))
+        if count and not rest:
+            return f"timedelta({unit}={count})"
+    return f"timedelta(seconds={span.total_seconds():g})"
+
+
 def _alias(column: TableColumn) -> str:
     if column.optional and column.declared in ("int", "bool"):
         return "Floats"
@@ -345,7 +465,12 @@ def _alias(column: TableColumn) -> str:
     }[column.declared or "str"]
 
 
-def _field(field: ProposedField, *, is_key: bool = False, is_event: bool = False) -> str:
+_EVENT = "When the row happened, it seems, by which days are parted; edit: datetime, if it is not."
+
+
+def _field(
+    field: ProposedField, *, is_key: bool = False, is_event: bool = False, event: str = _EVENT
+) -> str:
     """A field's line, with the column's values as a comment."""
     column = field.column
     kind = f"Key[{column.declared}]" if is_key else f"{column.declared}"
@@ -364,11 +489,8 @@ def _field(field: ProposedField, *, is_key: bool = False, is_event: bool = False
     comment = "" if is_key else _comment(column)
     if is_event:
         zone = "" if column.has_zones else f"    # {comment}\n"
-        return f"{zone}    # {_EVENT}\n{line}"
+        return f"{zone}    # {event}\n{line}"
     return f"{line}  # {comment}" if comment and len(line) + len(comment) + 4 <= _WIDTH else line
-
-
-_EVENT = "When the row happened, it seems, by which days are parted; edit: datetime, if it is not."
 
 
 def _comment(column: TableColumn) -> str:

@@ -9,15 +9,17 @@ import pandas as pd
 import pytest
 
 from benchmarks import _flights_in_pandas
-from benchmarks.core import Batch, parsed_json, stages
+from benchmarks.core import Batch, names_looked_up, parsed_json, stages
 from expectations.flight_delay import SUITES
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Kind
 from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
 from transforms.flight_delay import AIRPORT_POSITIONS, CARRIER_GROUPS, MAKERS, PIPELINE
 
 SCHEMA = PIPELINE.record_schema
-FEATURES = PIPELINE.graph.model_free
+FEATURES = [name for name in PIPELINE.graph.model_free if name not in names_looked_up(PIPELINE)]
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +39,26 @@ def flights() -> pd.DataFrame:
             "sched_dep_time": local.hour * 100 + local.minute,
             "sched_arr_time": random.integers(0, 24, count) * 100 + random.integers(0, 60, count),
             "distance": random.integers(100, 3000, count),
-            "dest_latitude": random.uniform(20, 50, count),
-            "dest_longitude": random.uniform(-120, -70, count),
-            "dest_utc_offset": random.choice([-4.0, -5.0, -7.0, np.nan], count),
-            "temp": random.uniform(10, 100, count),
-            "dewp": random.uniform(-10, 10, count),
-            "humid": random.uniform(10, 100, count),
-            "wind_dir": random.uniform(0, 360, count),
-            "wind_speed": random.uniform(0, 40, count),
-            "wind_gust": np.where(random.random(count) < 0.5, np.nan, 50.0),
-            "precip": random.choice([0.0, 0.1], count),
-            "pressure": random.uniform(990, 1030, count),
-            "visib": random.uniform(0, 10, count),
-            "plane_year": random.choice([1985.0, 2010.0, np.nan], count),
-            "plane_seats": random.choice([2.0, 20.0, 100.0, 101.0, 300.0, np.nan], count),
-            "plane_maker": random.choice(np.array([*MAKERS, "CESSNA", None], object), count),
+            "tail": random.choice(np.array(["N1", "N2", None], object), count),
+            "destination_latitude": random.uniform(20, 50, count),
+            "destination_longitude": random.uniform(-120, -70, count),
+            "destination_utc_offset": random.choice([-4.0, -5.0, -7.0, np.nan], count),
+            "destination_summer_time": random.choice([0.0, 1.0], count),
+            "weather_temp": random.uniform(10, 100, count),
+            "weather_dewp": random.uniform(-10, 10, count),
+            "weather_humid": random.uniform(10, 100, count),
+            "weather_wind_dir": random.uniform(0, 360, count),
+            "weather_wind_speed": random.uniform(0, 40, count),
+            "weather_wind_gust": np.where(random.random(count) < 0.5, np.nan, 50.0),
+            "weather_precip": random.choice([0.0, 0.1], count),
+            "weather_visib": random.uniform(0, 10, count),
+            "aircraft_year": random.choice([1985.0, 2010.0, np.nan], count),
+            "aircraft_seats": random.choice([2.0, 20.0, 100.0, 101.0, 300.0, np.nan], count),
+            "aircraft_maker": random.choice(np.array([*MAKERS, "CESSNA", None], object), count),
         }
     )
-    weather = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "visib"]
-    frame.loc[random.random(count) < 0.1, weather] = np.nan
+    names = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "visib")
+    frame.loc[random.random(count) < 0.1, [f"weather_{name}" for name in names]] = np.nan
     return frame
 
 
@@ -65,13 +68,20 @@ def rules() -> RowRules:
 
 
 def batch(frame: pd.DataFrame) -> Batch:
-    columns = decode(frame, SCHEMA).columns
-    return Batch(parsed_json(frame), frame, columns, matrices={})
+    records = frame[list(SCHEMA.names)]
+    columns = decode(records, SCHEMA).columns
+    given = {
+        name: frame[name].to_numpy()
+        if name in frame
+        else np.zeros(len(frame), dtype=PIPELINE.graph.kind(name).dtype)
+        for name in names_looked_up(PIPELINE)
+    }
+    return Batch(parsed_json(records), frame, columns, {**columns, **given}, matrices={})
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_pandas_computes_the_same_features(flights: pd.DataFrame, name: str) -> None:
-    ours = PIPELINE.graph.evaluate(decode(flights, SCHEMA).columns, [name])[name]
+    ours = PIPELINE.graph.evaluate(batch(flights).looked_up, [name])[name]
 
     theirs = _flights_in_pandas.features(flights)[name]
 
@@ -86,12 +96,40 @@ def test_pandas_computes_all_features(flights: pd.DataFrame) -> None:
 
 
 def test_parsed_json_holds_the_very_values_of_the_frame(flights: pd.DataFrame) -> None:
-    of_json = decode(parsed_json(flights), SCHEMA)
-    of_frame = decode(flights, SCHEMA)
+    records = flights[list(SCHEMA.names)]
+    of_json = decode(parsed_json(records), SCHEMA)
+    of_frame = decode(records, SCHEMA)
 
     assert of_json.rejected == of_frame.rejected == ()
     for name in SCHEMA.names:
         assert repr(of_json.columns[name].tolist()) == repr(of_frame.columns[name].tolist())
+
+
+def few_rows() -> dict[str, TableRows]:
+    """A row of each table, and a second aircraft's."""
+    when = np.array(["2013-06-01T12:00"] * 2, dtype="datetime64[us]")
+    texts: dict[str, list[str]] = {
+        "origin": ["EWR", "LGA"],
+        "tail": ["N1", "N2"],
+        "faa": ["LAX", "IAH"],
+        "maker": ["BOEING", "AIRBUS"],
+    }
+    made = {
+        Kind.TEXT: lambda name: np.array(texts[name], dtype=object),
+        Kind.TIME: lambda name: when,
+    }
+    return {
+        name: TableRows.of(
+            table,
+            {
+                field.name: made[field.kind](field.name)
+                if field.kind in made
+                else np.array([0, 1]).astype(field.kind.dtype)
+                for field in table.schema
+            },
+        )
+        for name, table in PIPELINE.tables.items()
+    }
 
 
 def called_in_pandas(function: Any, *arguments: Any) -> set[str]:
@@ -118,11 +156,11 @@ def called_in_pandas(function: Any, *arguments: Any) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("stage", ["decode", "rules", "features"])
+@pytest.mark.parametrize("stage", ["decode", "rules", "lookups", "features"])
 def test_one_record_goes_through_without_pandas(
     flights: pd.DataFrame, rules: RowRules, stage: str
 ) -> None:
-    run = stages(PIPELINE, rules)[stage]
+    run = stages(PIPELINE.with_tables(few_rows()), rules)[stage]
 
     for row in range(0, len(flights), 10):
         assert called_in_pandas(run, batch(flights.iloc[row : row + 1])) == set()

@@ -1,14 +1,15 @@
-"""The flights of 2013, joined once a session."""
+"""The flights of 2013, read once a session."""
 
 import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
-    """A home of the session's own, for the joined table."""
+    """A home of the session's own, for the file of the flights."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCKSTEP_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("LOCKSTEP_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -13,40 +13,50 @@ NAN = math.nan
 GRAPH = flights.PIPELINE.graph
 
 
-def record(**changes):
-    """A flight on Thursday, 4 July 2013, 5:15 in New York, from Newark to Houston."""
-    flight = {
-        "flight_id": "2013-07-04 UA 1545 EWR-IAH 0515",
-        "scheduled_at": datetime(2013, 7, 4, 9, 15, tzinfo=UTC),
-        "carrier": "UA",
-        "origin": "EWR",
-        "dest": "IAH",
-        "sched_dep_time": 515,
-        "sched_arr_time": 819,
-        "distance": 1400.0,
-        "dest_latitude": 29.98,
-        "dest_longitude": -95.34,
-        "dest_utc_offset": -5.0,
-        "temp": 77.0,
-        "dewp": 59.0,
-        "humid": 54.0,
-        "wind_dir": 120.0,
-        "wind_speed": 10.0,
-        "wind_gust": None,
-        "precip": 0.0,
-        "pressure": 1012.0,
-        "visib": 10.0,
-        "plane_year": 1998,
-        "plane_seats": 149,
-        "plane_maker": "BOEING",
-    }
-    return flight | changes
+FLIGHT = {
+    "flight_id": "2013-07-04 UA 1545 EWR-IAH 0515",
+    "scheduled_at": datetime(2013, 7, 4, 9, 15, tzinfo=UTC),
+    "carrier": "UA",
+    "origin": "EWR",
+    "dest": "IAH",
+    "sched_dep_time": 515,
+    "sched_arr_time": 819,
+    "distance": 1400.0,
+    "tail": "N14228",
+}
+"""A flight on Thursday, 4 July 2013, 5:15 in New York, from Newark to Houston."""
+LOOKED_UP = {
+    "destination_latitude": 29.98,
+    "destination_longitude": -95.34,
+    "destination_utc_offset": -6.0,
+    "destination_summer_time": 1.0,
+    "weather_temp": 77.0,
+    "weather_dewp": 59.0,
+    "weather_humid": 54.0,
+    "weather_wind_dir": 120.0,
+    "weather_wind_speed": 10.0,
+    "weather_wind_gust": NAN,
+    "weather_precip": 0.0,
+    "weather_pressure": 1012.0,
+    "weather_visib": 10.0,
+    "aircraft_year": 1998.0,
+    "aircraft_seats": 149.0,
+    "aircraft_maker": "BOEING",
+}
+"""What is looked up for it."""
 
 
 def value(column, **changes):
-    """The value of a column for that flight, with some fields changed."""
-    columns = decode(record(**changes), flights.PIPELINE.record_schema).columns
-    return GRAPH.evaluate(columns, (column,))[column][0]
+    """The value of a column for that flight, with some fields or looked-up values changed."""
+    record = {name: changes.get(name, one) for name, one in FLIGHT.items()}
+    columns = decode(record, flights.PIPELINE.record_schema).columns
+    given = {name: changes.get(name, one) for name, one in LOOKED_UP.items()}
+    looked_up = {
+        name: np.array([NAN if one is None and name != "aircraft_maker" else one], dtype=kind)
+        for name, one in given.items()
+        for kind in [GRAPH.kind(name).dtype]
+    }
+    return GRAPH.evaluate({**columns, **looked_up}, (column,))[column][0]
 
 
 @pytest.mark.parametrize(
@@ -68,41 +78,41 @@ def value(column, **changes):
         ("is_overnight", {"sched_dep_time": 2359, "sched_arr_time": 344}, True),
         ("time_difference", {}, -1.0),
         ("scheduled_duration", {}, 244.0),
-        ("scheduled_duration", {"dest_utc_offset": None}, NAN),
+        ("scheduled_duration", {"destination_utc_offset": None}, NAN),
         ("scheduled_speed", {}, 1400 / 244 * 60),
         ("scheduled_speed", {"sched_arr_time": 415}, NAN),
         ("degrees_north", {}, 29.98 - 40.6925),
         ("degrees_east", {}, -95.34 + 74.168667),
-        ("degrees_north", {"dest_latitude": None}, NAN),
+        ("degrees_north", {"destination_latitude": None}, NAN),
         ("weather_known", {}, True),
-        ("weather_known", {"wind_speed": None}, False),
+        ("weather_known", {"weather_wind_speed": None}, False),
         ("dew_point_spread", {}, 18.0),
-        ("dew_point_spread", {"dewp": None}, NAN),
-        ("humidity_ratio", {"dewp": 77.0, "humid": 100.0}, 1.0),
-        ("humidity_ratio", {"dewp": 77.0, "humid": 50.0}, 0.5),
-        ("wind_from_east", {"wind_dir": 90.0}, 10.0),
-        ("wind_from_east", {"wind_dir": 270.0}, -10.0),
-        ("wind_from_north", {"wind_dir": 0.0}, 10.0),
-        ("wind_from_north", {"wind_dir": 180.0}, -10.0),
-        ("wind_from_north", {"wind_dir": None}, NAN),
-        ("crosswind", {"wind_dir": 120.0}, 10.0),
-        ("crosswind", {"wind_dir": 300.0}, 10.0),
-        ("crosswind", {"wind_dir": 60.0}, 5.0),
+        ("dew_point_spread", {"weather_dewp": None}, NAN),
+        ("humidity_ratio", {"weather_dewp": 77.0, "weather_humid": 100.0}, 1.0),
+        ("humidity_ratio", {"weather_dewp": 77.0, "weather_humid": 50.0}, 0.5),
+        ("wind_from_east", {"weather_wind_dir": 90.0}, 10.0),
+        ("wind_from_east", {"weather_wind_dir": 270.0}, -10.0),
+        ("wind_from_north", {"weather_wind_dir": 0.0}, 10.0),
+        ("wind_from_north", {"weather_wind_dir": 180.0}, -10.0),
+        ("wind_from_north", {"weather_wind_dir": None}, NAN),
+        ("crosswind", {"weather_wind_dir": 120.0}, 10.0),
+        ("crosswind", {"weather_wind_dir": 300.0}, 10.0),
+        ("crosswind", {"weather_wind_dir": 60.0}, 5.0),
         ("gust_excess", {}, 0.0),
-        ("gust_excess", {"wind_gust": 23.0}, 13.0),
-        ("gust_excess", {"wind_speed": None}, NAN),
+        ("gust_excess", {"weather_wind_gust": 23.0}, 13.0),
+        ("gust_excess", {"weather_wind_speed": None}, NAN),
         ("is_wet", {}, False),
-        ("is_wet", {"precip": 0.01}, True),
-        ("is_wet", {"precip": None}, False),
-        ("is_freezing_wet", {"precip": 0.01, "temp": 33.9}, True),
-        ("is_freezing_wet", {"precip": 0.01, "temp": 34.0}, False),
-        ("is_freezing_wet", {"precip": 0.0, "temp": 20.0}, False),
-        ("visibility_loss", {"visib": 2.5}, 7.5),
-        ("is_low_visibility", {"visib": 2.99}, True),
-        ("is_low_visibility", {"visib": 3.0}, False),
-        ("is_low_visibility", {"visib": None}, False),
+        ("is_wet", {"weather_precip": 0.01}, True),
+        ("is_wet", {"weather_precip": None}, False),
+        ("is_freezing_wet", {"weather_precip": 0.01, "weather_temp": 33.9}, True),
+        ("is_freezing_wet", {"weather_precip": 0.01, "weather_temp": 34.0}, False),
+        ("is_freezing_wet", {"weather_precip": 0.0, "weather_temp": 20.0}, False),
+        ("visibility_loss", {"weather_visib": 2.5}, 7.5),
+        ("is_low_visibility", {"weather_visib": 2.99}, True),
+        ("is_low_visibility", {"weather_visib": 3.0}, False),
+        ("is_low_visibility", {"weather_visib": None}, False),
         ("plane_age", {}, 15.0),
-        ("plane_age", {"plane_year": None}, NAN),
+        ("plane_age", {"aircraft_year": None}, NAN),
     ],
 )
 def test_a_feature_has_the_value_worked_out_by_hand(column, changes, expected):
@@ -116,15 +126,15 @@ def test_a_feature_has_the_value_worked_out_by_hand(column, changes, expected):
         ("carrier_group", {"carrier": "B6"}, "low-cost"),
         ("carrier_group", {"carrier": "EV"}, "regional"),
         ("carrier_group", {"carrier": "ZZ"}, "other"),
-        ("aircraft_class", {"plane_seats": 19}, "small"),
-        ("aircraft_class", {"plane_seats": 20}, "regional"),
-        ("aircraft_class", {"plane_seats": 100}, "regional"),
-        ("aircraft_class", {"plane_seats": 240}, "narrow-body"),
-        ("aircraft_class", {"plane_seats": 241}, "wide-body"),
-        ("aircraft_class", {"plane_seats": None}, "unknown"),
-        ("maker", {"plane_maker": "AIRBUS INDUSTRIE"}, "Airbus"),
-        ("maker", {"plane_maker": "CESSNA"}, "other"),
-        ("maker", {"plane_maker": None}, "other"),
+        ("aircraft_class", {"aircraft_seats": 19}, "small"),
+        ("aircraft_class", {"aircraft_seats": 20}, "regional"),
+        ("aircraft_class", {"aircraft_seats": 100}, "regional"),
+        ("aircraft_class", {"aircraft_seats": 240}, "narrow-body"),
+        ("aircraft_class", {"aircraft_seats": 241}, "wide-body"),
+        ("aircraft_class", {"aircraft_seats": None}, "unknown"),
+        ("maker", {"aircraft_maker": "AIRBUS INDUSTRIE"}, "Airbus"),
+        ("maker", {"aircraft_maker": "CESSNA"}, "other"),
+        ("maker", {"aircraft_maker": None}, "other"),
     ],
 )
 def test_a_feature_of_text_has_the_group_that_the_table_says(column, changes, expected):
@@ -188,8 +198,8 @@ def test_the_distance_to_a_holiday_counts_both_ways_and_ends_at_a_week():
 
 def test_temperatures_in_another_unit_show_in_the_humidity_ratio():
     celsius = (77.0 - 32) / 1.8
-    assert value("humidity_ratio", temp=celsius) < 0.4
-    assert value("humidity_ratio", dewp=(59.0 - 32) / 1.8) > 1.9
+    assert value("humidity_ratio", weather_temp=celsius) < 0.4
+    assert value("humidity_ratio", weather_dewp=(59.0 - 32) / 1.8) > 1.9
 
 
 def test_late_is_more_than_fifteen_minutes_or_never():
@@ -216,4 +226,6 @@ def test_bands_and_verdict_change_at_their_limits():
 
 
 def test_every_field_has_a_description():
-    assert [field.name for field in flights.PIPELINE.joint_schema if not field.doc] == []
+    tables = [table.schema for table in flights.PIPELINE.tables.values()]
+    fields = [field for schema in (flights.PIPELINE.joint_schema, *tables) for field in schema]
+    assert [field.name for field in fields if not field.doc] == ["seats"]

