@@ -120,7 +120,8 @@ def suite_result(
     """The check result of a suite.
 
     A critical expectation about the whole batch is an error if it is not met. One about single
-    rows sets these aside, and is an error only if they are too many.
+    rows sets these aside, and is an error only if they are too many; the one that most rows break
+    is told first.
 
     Args:
         result: The result of Great Expectations.
@@ -132,6 +133,7 @@ def suite_result(
     critical = [finding for finding in failed if finding.severity == "critical"]
     blocking = [finding for finding in critical if not finding.row_level]
     aside = [finding for finding in critical if finding.row_level]
+    aside.sort(key=lambda finding: finding.unexpected_count or 0, reverse=True)
     worst = (blocking or aside or failed)[:3]
     all_rows = counted(quarantined.total, "row")
     parts = [
