@@ -18,7 +18,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 ├── WritingError                  templates                           nothing can be written there
 │
 │   Rows, and what is computed of them
-├── InputError                    columns, project, store, templates  rows that cannot be read
+├── InputError                    artifacts, columns, project, store, templates  unreadable rows
 │   ├── UnavailableError          columns, project, scoring, store    not to be had now
 │   │   └── NotDeliveredError     project, store                      not there yet
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
