@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,8 +49,8 @@ def read_by_many(
 ) -> Reads:
     """Have many read while something is replaced again and again.
 
-    Each reader reads at least once before the first replacement, once between it and the last,
-    and once after the last.
+    Each reader reads at least once before the first replacement, once since, and once after the
+    last.
 
     Args:
         read: Reads, and returns what tells the content, in any thread.
@@ -59,7 +59,7 @@ def read_by_many(
         scratch: A folder for marks.
         readers: Number of readers, threads of processes.
         processes: Number of processes.
-        times: How often to replace, at least: it goes on until all have read meanwhile.
+        times: How often to replace.
     """
     ended = scratch / "ended"
     marks = [
@@ -67,12 +67,10 @@ def read_by_many(
         for number in range(processes)
     ]
     crowds = [start(partial(crowd, read, readers // processes, own)) for own in marks]
-    while not all(own.begun.exists() for own in marks):
-        time.sleep(0.01)
-    number = 0
-    while number < times or not all(own.again.exists() for own in marks):
+    _await(own.begun for own in marks)
+    for number in range(times):
         replace(number)
-        number += 1
+    _await(own.again for own in marks)
     ended.touch()
     seen: Counter[str] = Counter()
     for process in crowds:
@@ -135,6 +133,12 @@ def crowd(read: Callable[[], str], count: int, marks: Marks, pause: float = 0.0)
     for thread in threads:
         thread.join()
     return sum(seen, Counter())
+
+
+def _await(marks: Iterable[Path]) -> None:
+    for mark in marks:
+        while not mark.exists():
+            time.sleep(0.01)
 
 
 def _seen(read: Callable[[], str]) -> str:

@@ -17,7 +17,7 @@ from lockstep.columns.plans import Plan, plan_of
 from lockstep.columns.returned import canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
-from lockstep.errors import CycleError, DuplicateNameError, FunctionError, LockstepError
+from lockstep.errors import CycleError, DeclarationError, DuplicateNameError, FunctionError
 
 _MOST_PLANS = 1_000
 """Plans that a graph keeps: requests with wrong fields ask for ever other columns."""
@@ -302,7 +302,7 @@ class Graph:
 def _example(node: Node, known: Columns) -> Mapping[str, Any]:
     try:
         return node.example(known)
-    except LockstepError:
+    except (DeclarationError, FunctionError):
         raise
     except Exception as error:
         raise raised(node, error) from error

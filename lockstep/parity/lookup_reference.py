@@ -26,7 +26,7 @@ _SHUFFLED = 0
 """Seed of the order in which rows are looked at."""
 
 
-class _Row(NamedTuple):
+class _PlainRow(NamedTuple):
     """A row of a table, which orders as look-ups and windows declare."""
 
     valid: int
@@ -99,7 +99,7 @@ def answers(
     return found
 
 
-def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, list[_Row]]:
+def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, list[_PlainRow]]:
     """The rows of some keys, shuffled."""
     schema = rows.schema
     held = zip(*(rows.columns[name].tolist() for name in schema.keys), strict=True)
@@ -112,14 +112,14 @@ def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, list[_Row]]:
         promised = 0 if schema.known_after is None else schema.known_after // _MICROSECOND
         known = [max(time, since + promised) for time, since in zip(known, valid, strict=True)]
     digests = rows.digests[places].tolist()
-    by_key: dict[Any, list[_Row]] = {}
+    by_key: dict[Any, list[_PlainRow]] = {}
     keys = zip(*(rows.columns[name][places].tolist() for name in schema.keys), strict=True)
     for key, *row in zip(keys, valid, known, digests, places.tolist(), strict=True):
-        by_key.setdefault(key, []).append(_Row(*row))
+        by_key.setdefault(key, []).append(_PlainRow(*row))
     return by_key
 
 
-def _counts(node: FromTable, row: _Row, time: int) -> bool:
+def _counts(node: FromTable, row: _PlainRow, time: int) -> bool:
     """Whether a row may be seen at a time, by a window that reaches back to it."""
     if row.valid > time or row.known > time:
         return False
@@ -127,7 +127,7 @@ def _counts(node: FromTable, row: _Row, time: int) -> bool:
 
 
 def _cells(
-    node: FromTable, rows: TableRows, row: _Row | None, time: int | None
+    node: FromTable, rows: TableRows, row: _PlainRow | None, time: int | None
 ) -> Iterator[tuple[str, Any]]:
     """The values of the row that a look-up finds; none where there is none."""
     if row is None:
@@ -141,7 +141,7 @@ def _cells(
         yield f"{node.name}_age", (time - row.valid) / 1e6
 
 
-def _reduced(node: Window, rows: TableRows, seen: Sequence[_Row]) -> Iterator[tuple[str, Any]]:
+def _reduced(node: Window, rows: TableRows, seen: Sequence[_PlainRow]) -> Iterator[tuple[str, Any]]:
     """What the rows of a window come to, in their order; nothing but 0 for a count of none."""
     values: list[Any] = [row.place for row in seen]
     if node.of is not None:

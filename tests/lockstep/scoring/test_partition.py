@@ -13,7 +13,7 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.holdings import count
-from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
+from lockstep.checks.specs import declared_checks
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.errors import BlockedError, LockstepError
@@ -71,7 +71,8 @@ def test_a_pool_of_processes_publishes_what_dagster_does_and_never_loads_it(
 
 def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(live) -> None:
     found = scored_rows(live, rows_of(DAY))
-    assert set(found.results) == {check.name for check in (*BATCH_CHECKS, *SCORED_CHECKS)}
+    declared = [*declared_checks(ASSETS, "batch"), *declared_checks(ASSETS, "scored")]
+    assert set(found.results) == {check.name for check in declared}
 
 
 def test_great_expectations_is_asked_every_expectation_of_the_three_suites(live) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, history
-from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
+from lockstep.checks.specs import declared_checks
 from lockstep.errors import BlockedError, DamagedError, FitError, SuiteError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
@@ -43,8 +43,9 @@ def test_a_sound_history_gives_a_version_that_is_tagged_with_what_every_check_fo
 ) -> None:
     too_much = replace(ASSETS, quality=(Quality("risk", "came_back", "auc", threshold=0.999),))
     found = trained(workplace, too_much)
+    steps = ("history", "training_set", "candidate")
     assert set(found.results) == {
-        check.name for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
+        check.name for step in steps for check in declared_checks(too_much, step)
     }
     assert found.candidate is not None
     number = found.candidate.version.version

@@ -18,7 +18,7 @@ from lockstep.parity.scalar_forms import bits
 from lockstep.rules.row_rules import compile_rules
 from lockstep.serving.requestlog.log_blocks import BlockLayout
 from lockstep.serving.requestlog.log_segments import Header
-from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.proving import with_single_rows
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
@@ -140,7 +140,7 @@ def test_a_record_alone_is_logged_as_by_arrays(
         layout = BlockLayout.of(head, hashes)
         for record in orders[:20]:
             blocks = [
-                layout.blocks([(Asked("r", 1.0), alone(each, record))], now=1.5, wall=10**7)
+                layout.blocks([(RequestFacts("r", 1.0), alone(each, record))], now=1.5, wall=10**7)
                 for each in (scorer, by_arrays)
             ]
             assert blocks[0] == blocks[1]

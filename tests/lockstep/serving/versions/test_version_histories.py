@@ -48,7 +48,7 @@ class Loader:
         self.loads = 0
         self._lock = threading.Lock()
 
-    def load(self, stored: Stored, *, strict: bool = True) -> Scorer:
+    def load(self, stored: Stored, *, strict: bool = True, tables: object = None) -> Scorer:
         with self._lock:
             self.loads += 1
             if stored.version in self.broken:
