@@ -19,6 +19,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,9 @@ class Run:
         rows: Rows of the batch.
         seconds: Wall time, with the start of the process.
         peak_mb: Most memory of the process and all that it started, in MiB.
+        driver_s: Processor time of the process itself.
+        workers_s: Processor time of the processes that it started and waited for; a cluster's are
+            not among them.
         outputs: SHA-256 of the published keys and outputs; None where nothing is published.
         killed: Whether the system ended it, as where memory does not suffice.
     """
@@ -84,6 +88,8 @@ class Run:
     rows: int
     seconds: float
     peak_mb: float
+    driver_s: float
+    workers_s: float
     outputs: str | None
     killed: bool = False
 
@@ -95,6 +101,8 @@ class Run:
             "wall_s": None if self.killed else round(self.seconds, 1),
             "rows_per_s": None if self.killed else round(self.rows / self.seconds),
             "peak_rss_mb": round(self.peak_mb),
+            "driver_cpu_s": None if self.killed else round(self.driver_s, 1),
+            "workers_cpu_s": None if self.killed else round(self.workers_s, 1),
             **({"killed": "memory did not suffice"} if self.killed else {}),
         }
 
@@ -177,6 +185,9 @@ def carry_out(system: str, files: Path, manifest: str, path: Path, folder: Path)
         workers = 1 if system == "process" else WORKERS
         ray = "local" if system == "ray" else None
         by_lockstep(live, path, folder, Home(folder, workers=workers, ray=ray))
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        used = resource.getrusage(who)
+        print(used.ru_utime + used.ru_stime)
 
 
 def run(system: str, live: LoadedVersion, ledgers: Path, path: Path, rows: int) -> Run:
@@ -205,7 +216,11 @@ def run(system: str, live: LoadedVersion, ledgers: Path, path: Path, rows: int) 
         )
         begun, peak = time.perf_counter(), 0.0
         process = subprocess.Popen(
-            [sys.executable, "-c", program, *arguments], cwd=HERE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", program, *arguments],
+            cwd=HERE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         killed = False
         while process.poll() is None:
@@ -216,13 +231,14 @@ def run(system: str, live: LoadedVersion, ledgers: Path, path: Path, rows: int) 
             time.sleep(0.05)
         seconds = time.perf_counter() - begun
         if killed:
-            return Run(system, rows, seconds, peak, None, killed=True)
+            return Run(system, rows, seconds, peak, 0.0, 0.0, None, killed=True)
         if process.returncode:
             last = process.stderr.read().strip()[-500:] if process.stderr else ""
             raise BenchmarkError(f"{system}, {rows:,} rows: status {process.returncode}: {last}")
         published = next(Path(folder).rglob("published/*.parquet"), Path(folder, "outputs.parquet"))
         outputs = outputs_of(published, live) if system != "pyfunc" else None
-    return Run(system, rows, seconds, peak, outputs)
+        driver, workers = map(float, process.stdout.read().split()[-2:] if process.stdout else ())
+    return Run(system, rows, seconds, peak, driver, workers, outputs)
 
 
 def _memory(pid: int) -> float:
