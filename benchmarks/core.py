@@ -22,7 +22,6 @@ import pyperf
 
 from assets.flight_delay import ASSETS, history
 from benchmarks import _flights_in_pandas
-from benchmarks._delivered import with_tables
 from benchmarks._report import Outcome, machine, table, write
 from benchmarks._rounds import HERE, BenchmarkError, Checkout, time_rounds
 from expectations.flight_delay import SUITES
@@ -32,6 +31,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import matrix
 from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
+from lockstep.testing import with_tables
 
 SCRIPT = HERE / "benchmarks" / "_time_core.py"
 RESULTS = HERE / "benchmarks" / "results" / "core.json"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -83,6 +84,27 @@ def assert_suites_hold(declared: PipelineAssets) -> None:
 
 
 @cache
+def with_tables(declared: PipelineAssets) -> Pipeline:
+    """A pipeline with the rows of its tables, as their sources deliver them now.
+
+    No home is written to.
+
+    Raises:
+        AssertionError: A check of a delivery blocks it; the message says why.
+    """
+    from lockstep.store.parquet import Store
+    from lockstep.store.pinned_tables import PinnedTables
+    from lockstep.store.table_deliveries import deliver_all
+
+    with TemporaryDirectory(prefix="lockstep-tables-") as folder:
+        store = Store(Path(folder) / declared.name)
+        for name, delivery in deliver_all(declared, store, "test").items():
+            blocked = "; ".join(delivery.blocked_by.values())
+            assert not blocked, f"{declared.name}, table {name}: {blocked}"
+        return PinnedTables.now(store, declared.pipeline).bind(declared.pipeline)
+
+
+@cache
 def _history(declared: PipelineAssets) -> Columns:
     """All rows of the history, every one of which has to fit its declaration."""
     found = decode_source(declared.history, declared.pipeline.joint_schema)
@@ -96,7 +118,7 @@ def _history(declared: PipelineAssets) -> Columns:
 
 @cache
 def _fitted(declared: PipelineAssets) -> Pipeline:
-    return declared.pipeline.unfitted().fit(_history(declared))
+    return with_tables(declared).unfitted().fit(_history(declared))
 
 
 def _assert_ok(report: ParityReport) -> None:
