@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
 
+from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import to_frame
+from lockstep.columns.tables import is_missing, take_rows, to_frame
 from lockstep.errors import FitError, NotFittedError
 
 MODULES = ["flight_delay", "orders"]
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module", params=MODULES)
-def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+def declared(request: pytest.FixtureRequest) -> Pipeline:
     module = importlib.import_module(f"transforms.{request.param}")
     found = [value for value in vars(module).values() if isinstance(value, Pipeline)]
     assert len(found) == 1, f"transforms.{request.param} defines {len(found)} pipelines"
@@ -33,9 +35,26 @@ def pipeline(request: pytest.FixtureRequest) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def rows(pipeline: Pipeline) -> Columns:
+def rows(declared: Pipeline) -> Columns:
     """Made-up rows, with outcomes."""
-    return made_up(pipeline.joint_schema, ROWS)
+    return made_up(declared.joint_schema, ROWS)
+
+
+@pytest.fixture(scope="module")
+def pipeline(declared: Pipeline, rows: Columns) -> Pipeline:
+    """The pipeline with tables in which each look-up finds a row for each row that has a key."""
+    tables = {}
+    for node in declared.graph.columns.values():
+        if isinstance(node, FromTable):
+            keys, as_of = node.asked(declared.graph.evaluate(rows, node.inputs))
+            columns = made_up(node.table.schema, ROWS)
+            columns |= dict(zip(node.table.keys, keys, strict=True))
+            if node.table.valid is not None and as_of is not None:
+                columns[node.table.valid] = as_of - np.timedelta64(90, "m")
+            is_there = ~np.any([is_missing(array) for array in keys], axis=0)
+            table = TableRows.of(node.table, take_rows(columns, is_there))
+            tables[node.table.name] = table
+    return declared.with_tables(tables)
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,6 @@ def test_rows_in_another_order_than_theirs_are_found_out() -> None:
         GAUGE,
         turned,
         (whole.valid[::-1].copy(), whole.known[::-1].copy()),
-        whole.digests[::-1],
         "v",
         whole.index,
         np.zeros(len(whole), dtype=np.int64),
