@@ -61,7 +61,7 @@ def pipeline(declared: Pipeline, rows: Columns) -> Pipeline:
 def features(pipeline: Pipeline, rows: Columns) -> Columns:
     """The rows with the features that no model is behind, and the labels."""
     graph = pipeline.graph
-    return graph.evaluate(rows, (*graph.model_free, *graph.labels))
+    return pipeline.evaluate(rows, (*graph.model_free, *graph.labels))
 
 
 @pytest.fixture(scope="module")
