@@ -177,7 +177,7 @@ def test_columns_are_read_only(features: Columns) -> None:
 def test_a_second_evaluation_gives_the_same(
     pipeline: Pipeline, rows: Columns, features: Columns
 ) -> None:
-    again = pipeline.graph.evaluate(rows, tuple(features))
+    again = pipeline.evaluate(rows, tuple(features))
 
     assert differing(pipeline, features, again, features) == []
 
@@ -187,7 +187,7 @@ def test_a_row_alone_has_the_same_columns(
 ) -> None:
     for row in range(0, ROWS, 20):
         one = slice(row, row + 1)
-        alone = pipeline.graph.evaluate(take(rows, one), tuple(features))
+        alone = pipeline.evaluate(take(rows, one), tuple(features))
         assert differing(pipeline, take(features, one), alone, features) == []
 
 
@@ -196,7 +196,7 @@ def test_shuffled_rows_have_the_same_columns(
 ) -> None:
     order = np.random.default_rng(1).permutation(ROWS)
 
-    shuffled = pipeline.graph.evaluate(take(rows, order), tuple(features))
+    shuffled = pipeline.evaluate(take(rows, order), tuple(features))
 
     assert differing(pipeline, take(features, order), shuffled, features) == []
 
@@ -204,7 +204,7 @@ def test_shuffled_rows_have_the_same_columns(
 def test_no_rows_have_no_columns_of_the_same_dtypes(
     pipeline: Pipeline, rows: Columns, features: Columns
 ) -> None:
-    empty = pipeline.graph.evaluate(take(rows, slice(0, 0)), tuple(features))
+    empty = pipeline.evaluate(take(rows, slice(0, 0)), tuple(features))
 
     assert {name: (array.shape, array.dtype) for name, array in empty.items()} == {
         name: ((0,), array.dtype) for name, array in features.items()
