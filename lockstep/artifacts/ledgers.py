@@ -33,7 +33,7 @@ from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMa
 from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.tables import concat, from_arrow, take_rows, to_arrow
 from lockstep.errors import DamagedError, InputError, NotStoredError
@@ -637,7 +637,7 @@ def _identities(schema: TableSchema, columns: Columns) -> Array:
 
 
 def _mixed(columns: Columns, names: Sequence[str]) -> Array:
-    return mixed([digests_of(columns[name]) for name in names], len(columns[names[0]]))
+    return digests_of_rows({name: columns[name] for name in names})
 
 
 def _declaration(schema: TableSchema) -> dict[str, Any]:

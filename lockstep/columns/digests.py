@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.kinds import Array, Columns, Floats
 from lockstep.columns.tables import is_missing
 
 KEPT = 32_768
@@ -48,6 +48,11 @@ def mixed(digests: Iterable[Array], rows: int) -> Array:
         mix = (mix ^ (mix >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
         mix ^= of_column
     return mix
+
+
+def digests_of_rows(columns: Columns) -> Array:
+    """A digest of each row's values, in the order of the columns: uint64."""
+    return mixed(map(digests_of, columns.values()), len(next(iter(columns.values()))))
 
 
 class Digests(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lockstep.columns.asof.key_index import KeyIndex
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.plain import listed
 from lockstep.columns.tables import is_missing, take_rows
@@ -132,7 +132,7 @@ class TableRows:
     @cached_property
     def digests(self) -> Array:
         """The digest of each row's fields: uint64."""
-        return fixed(_digests(self.columns))
+        return fixed(digests_of_rows(self.columns))
 
     @cached_property
     def by_key(self) -> dict[Any, int]:
@@ -289,17 +289,13 @@ def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, is_event
     if not len(shared):
         return order
     tied = order[shared]
-    digests = _digests(take_rows(columns, tied))
+    digests = digests_of_rows(take_rows(columns, tied))
     among = np.lexsort((digests, known[tied], valid[tied], groups[tied]))
     order[shared] = tied = tied[among]
     alike = {"digest": digests[among]}
     if not is_event:  # a row that is restated to what it was before counts anew
         alike["known"] = known[tied]
     return np.delete(order, shared[pd.DataFrame(alike).duplicated().to_numpy()])
-
-
-def _digests(columns: Columns) -> Array:
-    return mixed(map(digests_of, columns.values()), len(next(iter(columns.values()))))
 
 
 def _microseconds(schema: TableSchema, times: Times) -> Ints:
