@@ -34,10 +34,8 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
 
     pipeline, expected = loaded.pipeline, loaded.golden.trace
     outputs = pipeline.graph.outputs
-    given = [name for node in pipeline.reading for name in node.gives]  # MLflow has no tables
-    frame = to_frame(
-        {name: expected.columns[name] for name in (*pipeline.record_schema.names, *given)}
-    )
+    given = pipeline.looked_up_schema.names  # MLflow has no tables
+    frame = to_frame({name: expected.columns[name] for name in given})
     try:
         table = pa.Table.from_pandas(_predicted(loaded.directory, frame), preserve_index=False)
         columns: Columns = from_arrow(

@@ -25,7 +25,7 @@ class Need:
 
 
 def _has_profiled_fields(declared: PipelineAssets) -> bool:
-    schema = declared.pipeline.record_schema
+    schema = declared.pipeline.looked_up_schema
     return any(name != schema.key and kind is not Kind.TIME for name, kind in schema.kinds.items())
 
 

@@ -56,7 +56,7 @@ INPUT_SUITE = Check(
 )
 INPUT_DRIFT = Check(
     "input_drift",
-    "No raw column begins to drift: to differ from the training more, and for longer, than the "
+    "No raw column, and none that is looked up, begins to drift: to differ from the training more, and for longer, than the "
     "training's days differ from each other. A column's distance is the largest of its figures: "
     "missing values, level and spread of numbers, shares of values, and values that training never "
     "had. The limits are calibrated at the fit, as those of all statistics; where rows have no "
@@ -75,7 +75,8 @@ _ACCEPT = (
 )
 SUDDEN_SHIFT = Check(
     "sudden_shift",
-    "The values of each raw column are, over all rows, as they were in training and on the days "
+    "The values of each raw column, and of each that is looked up, are, over all rows, as they "
+    "were in training and on the days "
     "before: how many are missing, zero, new, of another form or grid or beyond the range, their "
     "level and spread, and the number of distinct values. A changed unit, a swapped column or a "
     "lost feed shows here first. Findings and limits come from the constraints of the version: see "
@@ -88,7 +89,8 @@ SUDDEN_SHIFT = Check(
 )
 CONSTRAINTS = Check(
     "constraints",
-    "The raw rows keep the constraints that were found in the training rows at the fit: *rules* "
+    "The raw rows, and what is looked up for them, keep the constraints that were found in the "
+    "training rows at the fit: *rules* "
     "(dependencies, look-ups, equalities, orders, implications), the *history* of each entity, the "
     "*identity* of keys and contents, *panels* of entities beside each other, *aggregates* such as "
     "the number of rows of a day, and values of segments. They are found in the data, never by the "

@@ -221,6 +221,12 @@ class Pipeline:
         """Its look-ups and windows."""
         return [node for node in self.graph.columns.values() if isinstance(node, FromTable)]
 
+    @cached_property
+    def looked_up_schema(self) -> Schema:
+        """The fields of the record, and the columns of look-ups and windows after them."""
+        given = tuple(field for node in self.reading for field in node.given_fields)
+        return Schema(self.record_schema.name, (*self.record_schema, *given))
+
     def _bound_without_models(self) -> Bound:
         models = set(self.graph.models)
         return {name: predictor for name, predictor in self.bound.items() if name not in models}

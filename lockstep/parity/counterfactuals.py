@@ -17,7 +17,7 @@ depend on the replaced ones are computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +101,7 @@ class Counterfactuals:
         if (impact := self._without_outputs(values)) is not None:
             return impact
         some = drawn(np.arange(len(rows)))
-        return self._impact(take_rows(values, some), rows[some], against)
+        return self._impact(lambda _: take_rows(values, some), (), rows[some], against)
 
     def _replaced(
         self,
@@ -120,9 +120,11 @@ class Counterfactuals:
             )
         if rows is None or not len(rows):
             rows = np.arange(len(self.raw[self.pipeline.key]))
-        rows = drawn(rows)
-        values = {name: replace(self.raw[name][rows], self.profile.columns[name]) for name in names}
-        return self._impact(values, rows, against)
+
+        def others(now: Columns) -> Columns:
+            return {name: replace(now[name], self.profile.columns[name]) for name in names}
+
+        return self._impact(others, names, drawn(rows), against)
 
     def _without_outputs(self, columns: Iterable[str]) -> Impact | None:
         """The impact if no output can change; None if one can."""
@@ -133,10 +135,18 @@ class Counterfactuals:
             return None
         return Impact(lacking=f"No output comes from {listed(names, _NAMED)}")
 
-    def _impact(self, replaced: Columns, rows: Array, against: str) -> Impact:
+    def _impact(
+        self,
+        others: Callable[[Columns], Columns],
+        names: Sequence[str],
+        rows: Array,
+        against: str,
+    ) -> Impact:
+        """The impact of other values, which come from what the rows have, these columns too."""
         graph, bound = self.pipeline.graph, self.pipeline.bound
         try:
-            now = graph.evaluate(take_rows(self.raw, rows), graph.outputs, bound)
+            now = graph.evaluate(take_rows(self.raw, rows), (*graph.outputs, *names), bound)
+            replaced = others(now)
             kept = {
                 name: values
                 for name, values in now.items()

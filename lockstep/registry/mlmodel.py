@@ -113,13 +113,10 @@ def signature(pipeline: Pipeline) -> ModelSignature:
 
 def input_example(pipeline: Pipeline, columns: Columns) -> pd.DataFrame:
     """The first few rows as a client would send them: times in ISO form, nulls where missing."""
-    fields = [
-        *pipeline.record_schema,
-        *(field for node in pipeline.reading for field in node.given_fields),
-    ]
+    fields = pipeline.looked_up_schema
     rows = min(_EXAMPLE_ROWS, len(columns[pipeline.key]))
     records = [wire_record(columns, row, fields) for row in range(rows)]
-    return pd.DataFrame(records, columns=[field.name for field in fields], dtype=object)
+    return pd.DataFrame(records, columns=fields.names, dtype=object)
 
 
 def requirements(sources: Mapping[str, str]) -> list[str]:

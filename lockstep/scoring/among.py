@@ -107,7 +107,8 @@ def compare(
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
     judged = blocking = WeighedBatch(live.constraints, accept=accept)
     held_back: dict[int, str] = {}
-    tasks = list(_tasks(work, live, attempt, earlier, units))
+    may_fail = int(work.declared.max_quarantined * ingested.total)
+    tasks = list(_tasks(work, live, attempt, earlier, units, may_fail))
     executor = work.executor_for(tasks)
     try:
         alone = [replace(task, earlier=(), before=()) for task in tasks]
@@ -145,6 +146,7 @@ def _tasks(
     attempt: Attempt,
     earlier: Earlier,
     units: Sequence[Mapping[int, int]],
+    may_fail: int,
 ) -> Iterator[DaysTask]:
     """The blocks of days of a batch, each with what it looks back at."""
     day, blocks = day_of(work, live), blocks_of(units, _BLOCK_ROWS, _WHOLE_DAY)
@@ -159,6 +161,7 @@ def _tasks(
             day=day,
             earlier=[batch for batch in earlier.batches if batch.day >= first - DAYS],
             before=before,
+            may_fail=may_fail,
         )
 
 

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.disks import as_private_as_folder
+from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import take_rows
@@ -28,6 +29,7 @@ from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.constraints.statistics import Shown
 from lockstep.constraints.view import View
 from lockstep.scoring.day_rows import DayBlock
+from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.unit import days_of
 
 
@@ -44,6 +46,7 @@ class DaysTask:
         before: The blocks of the days before that it looks back at, by number; of a day in several
             blocks the first one.
         held_back: Days of the batch that are held back.
+        may_fail: Number of rows on which functions may fail, which are not looked at.
     """
 
     block: DayBlock
@@ -53,14 +56,21 @@ class DaysTask:
     earlier: Sequence[PastBatch] = field(default=(), repr=False)
     before: Sequence[int] = ()
     held_back: frozenset[int] = frozenset()
+    may_fail: int = 0
 
     def open(self, live: LoadedVersion) -> OpenedDays:
         """Its rows, in order of time, as constraints see them.
 
         Args:
             live: The version that serves.
+
+        Raises:
+            FailingFunctionError: Functions that look-ups need fail on too many rows.
+            OutsideReadingError: One is refused what it reads.
         """
         columns = self.block.read(self.folder, live.pipeline.record_schema.kinds)
+        with guarding():
+            columns = looked_up_rows(live.pipeline, columns, self.may_fail)
         days = days_of(live, columns, self.day)
         columns, days = _in_time(columns, days, live.pipeline.record_schema.event_time)
         past = list(self.earlier)
@@ -79,7 +89,7 @@ class OpenedDays:
     """The rows of a block.
 
     Attributes:
-        columns: The fields of the record.
+        columns: The fields of the record, and what is looked up for it.
         view: The rows as constraints see them.
     """
 

@@ -23,6 +23,7 @@ from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_company, check_replay, check_sample
+from lockstep.checks.drift_checks import Population
 from lockstep.checks.ingest import QuarantinedValues, check_decoding, check_input_suite
 from lockstep.checks.lookup_checks import (
     check_hits,
@@ -58,7 +59,12 @@ from lockstep.scoring.reduction import (
     score_units,
 )
 from lockstep.scoring.restated import check_rescored, check_restated
-from lockstep.scoring.rows import check_computation, check_conservation, keys_aside
+from lockstep.scoring.rows import (
+    check_computation,
+    check_conservation,
+    keys_aside,
+    looked_up_rows,
+)
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.unit import FailedUnit
@@ -155,7 +161,7 @@ def ingest_batch(
         UnreadableError: The content of a unit cannot be decoded.
     """
     schema = live.pipeline.record_schema
-    demand_known(accept, schema)
+    demand_known(accept, live.pipeline.looked_up_schema)
     units, tables = Units.of(rows), PinnedTables.now(work.store, live.pipeline)
     live = live.with_tables(tables)
     with work.records.step(work.partition, "batch", work.run) as attempt:
@@ -227,15 +233,20 @@ def input_checks(live: LoadedVersion, batch: IngestedUnits, keep: Keep) -> dict[
 
 
 def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
-    """The drift of the accepted rows from the training."""
-    schema = live.pipeline.record_schema
+    """The drift of the accepted rows, and of what is looked up for them, from the training."""
+    schema = live.pipeline.looked_up_schema
     kinds = {name: kind for name, kind in schema.kinds.items() if name != schema.key}
+
+    def population() -> Population:
+        columns = looked_up_rows(live.pipeline, batch.columns, len(batch.columns[schema.key or ""]))
+        return population_of(live.constraints, live, columns, kinds)
+
     return follow(
         batch.records,
         work.partition,
         "batch",
         live,
-        attempted(population_of, live.constraints, live, batch.columns, kinds),
+        attempted(population),
         ask=batch.counterfactuals.mixed,
         aside=batch.quarantined,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -86,10 +86,29 @@ def compute_rows(
     return ComputedRows(computed, parted.kept, failing, broken, fine)
 
 
+def looked_up_rows(pipeline: Pipeline, columns: Columns, most: int) -> Columns:
+    """The fields of rows, and the columns of look-ups and windows.
+
+    Args:
+        pipeline: A fitted pipeline, with its tables.
+        columns: The fields of the rows.
+        most: Number of rows on which functions may fail.
+
+    Returns:
+        The columns of the rows on which no function raises.
+
+    Raises:
+        FailingFunctionError: Functions fail on more rows.
+    """
+    if not pipeline.reading:
+        return columns
+    return evaluate_rows(pipeline, columns, most, pipeline.looked_up_schema.names)[0]
+
+
 def evaluate_rows(
-    pipeline: Pipeline, columns: Columns, most: int
+    pipeline: Pipeline, columns: Columns, most: int, wanted: Sequence[str] | None = None
 ) -> tuple[Columns, tuple[Rejected, ...]]:
-    """Compute all columns of every row on which no function raises.
+    """Compute columns of every row on which no function raises.
 
     Where a function raises, the rows are halved until the failing rows are found, or are too many.
 
@@ -97,32 +116,33 @@ def evaluate_rows(
         pipeline: A fitted pipeline.
         columns: The fields of the rows.
         most: Number of rows on which functions may fail.
+        wanted: The columns; by default all that need no outcome.
 
     Returns:
-        All columns of the computed rows, in order, and the failing rows.
+        The columns of the computed rows, in order, and the failing rows.
 
     Raises:
         FailingFunctionError: Functions fail on more rows.
     """
     failed: dict[int, tuple[Reason, ...]] = {}
-    parts = _parts(pipeline, columns, 0, failed, most)
-    if len(parts) == 1:
-        return parts[0], set_aside(columns, failed, pipeline.record_schema)
-    graph = pipeline.graph
-    computed = concat(parts, {name: graph.kind(name) for name in graph.served})
+    names = tuple(pipeline.graph.served if wanted is None else wanted)
+    parts = _parts(pipeline, columns, names, 0, failed, most)
+    kinds = {name: pipeline.graph.kind(name) for name in names}
+    computed = parts[0] if len(parts) == 1 else concat(parts, kinds)
     return computed, set_aside(columns, failed, pipeline.record_schema)
 
 
 def _parts(
     pipeline: Pipeline,
     columns: Columns,
+    names: tuple[str, ...],
     offset: int,
     failed: dict[int, tuple[Reason, ...]],
     most: int,
 ) -> list[Columns]:
     try:
-        computed = pipeline.evaluate(columns)
-        return [{name: computed[name] for name in pipeline.graph.served}]
+        computed = pipeline.evaluate(columns, names)
+        return [{name: computed[name] for name in names}]
     except FunctionError as error:
         count = len(columns[pipeline.key])
         if count == 0:
@@ -138,8 +158,8 @@ def _parts(
         half = count // 2
         first = take_rows(columns, slice(half))
         second = take_rows(columns, slice(half, count))
-        return _parts(pipeline, first, offset, failed, most) + _parts(
-            pipeline, second, offset + half, failed, most
+        return _parts(pipeline, first, names, offset, failed, most) + _parts(
+            pipeline, second, names, offset + half, failed, most
         )
 
 

@@ -93,7 +93,7 @@ def _ingest(
     work: Work, serving: Live, read: Read, accept: Sequence[str]
 ) -> tuple[Stage, LoadedVersion | None]:
     """The result of `batch_step`, and the version that can go on; None where none can."""
-    demand_known(accept, work.declared.pipeline.record_schema)
+    demand_known(accept, work.declared.pipeline.looked_up_schema)
     # A run that breaks off from here on left a trace.
     work.records.begin(work.partition, work.run, once=work.once)
     with work.records.keeping_reason(work.partition, work.run):

@@ -14,13 +14,17 @@ from benchmarks._recorded import Recorded, results_of
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
+from lockstep.columns.asof.asked_keys import Asked
 from lockstep.columns.decode import decode
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Texts, Times
 from lockstep.columns.units import read_files
-from lockstep.errors import BlockedError, DamagedError, InputError
+from lockstep.errors import BlockedError, DamagedError, FailingFunctionError, InputError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ingest_batch, score, score_batch
+from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
@@ -204,7 +208,7 @@ def test_what_is_delivered_between_two_steps_counts_for_the_next_batch(
     weights = {row["article"]: row["weight"] for row in articles()}
     for times in (1, 10):
         work = work_on(declared, store)
-        ingest_batch(work, version, decoded(version))
+        ingest_batch(work, version, decoded(version), accept=["ware_weight"])
         if times == 1:
             heavier(store, declared)
         scored = score_batch(work, version)
@@ -229,6 +233,51 @@ def test_a_restated_row_leaves_the_days_before_it_was_received_as_they_were(
     found = score(again, version, decoded(version))
     assert found.results["rescored"].passed
     assert (pins(again, "scored") == before, read(again, names)) == (False, rows)
+
+
+# What constraints see
+
+
+def test_values_of_a_table_in_another_unit_break_a_constraint(
+    declared: PipelineAssets, store: Store, version: LoadedVersion
+) -> None:
+    (table,) = (table for table in declared.tables if table.name == "article")
+    pounds = [{**row, "weight": 2.2046 * row["weight"]} for row in articles()]
+    columns = decode(pounds, table.schema.schema).columns
+    ledger_of(store.root, table.schema).add(columns, datetime.now(UTC))
+    found = score(work_on(declared, store), version, decoded(version))
+    result = found.results["constraints"]
+    assert (result.passed, result.column) == (False, "ware_weight")
+    assert "article tells ware_weight" in result.summary
+
+
+def test_what_is_looked_up_drifts_by_its_own_name(
+    declared: PipelineAssets, store: Store, version: LoadedVersion
+) -> None:
+    work = work_on(declared, store)
+    found = score(work, version, decoded(version)).results["input_drift"]
+    assert {row["column"] for row in found.table} >= {"climate_degrees", "sales_sum"}
+
+
+def test_rows_for_which_a_look_up_fails_are_left_out(
+    declared: PipelineAssets, delivered: Store, version: LoadedVersion
+) -> None:
+    def picky(depot: Texts, asked_at: Times) -> Asked:
+        if "west" in depot.tolist():
+            raise ValueError("west")
+        return Asked(depot, as_of=asked_at)
+
+    pipeline = version.pipeline.bind({})
+    nodes = pipeline.graph.columns.values()
+    changed = [replace(node, function=picky) if node.name == "climate" else node for node in nodes]
+    pipeline.graph = Graph(changed, pipeline.record_schema, pipeline.outcome_schema)
+    pipeline = PinnedTables.now(delivered, pipeline).bind(pipeline)
+    columns = decoded(version).columns
+    others = np.flatnonzero(columns["depot"] != "west")
+    seen = looked_up_rows(pipeline, columns, 40)
+    assert seen["need_id"].tolist() == columns["need_id"][others].tolist()
+    with pytest.raises(FailingFunctionError, match="climate"):
+        looked_up_rows(pipeline, columns, 1)
 
 
 # What is refused
