@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from lockstep.artifacts.holdings import count
+from lockstep.artifacts.holdings import Evidence, count
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
@@ -210,7 +210,7 @@ def _fit(
     registry: Registry,
     packages: Sequence[str],
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import Evidence, check_storable
+    from lockstep.artifacts.artifact_writing import check_storable
     from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
@@ -249,7 +249,7 @@ def _fit(
         rows=rows,
         trained_until=window[-1] if window else None,
         faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
-        tables=dict(tables.versions),
+        fitted_to=dict(tables.versions),
     )
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
