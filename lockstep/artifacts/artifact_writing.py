@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -70,12 +71,12 @@ def write_artifact(
         _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
-    _write_json(directory / PROFILE, evidence.profile.to_json())
+    _write_json(directory / PROFILE, asdict(evidence.profile))
     _write(directory / CONSTRAINTS, evidence.constraints.to_bytes())
     if evidence.outputs is not None:
         _write(directory / OUTPUTS, evidence.outputs.to_bytes())
     _write(directory / QUALITY, evidence.weekly.to_bytes())
-    _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
+    _write_json(directory / ENVIRONMENT, asdict(evidence.environment))
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
     outcome, until = pipeline.outcome_schema, evidence.trained_until

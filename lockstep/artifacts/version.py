@@ -132,15 +132,14 @@ class LoadedVersion(Evidence):
         with reading(path := directory / GOLDEN, "golden records"):
             golden = GoldenRecords.from_directory(path)
         with reading(path := directory / PROFILE, "the profile"):
-            stored = json.loads(path.read_bytes())
-            profile = Profile.from_json(stored)
+            profile = msgspec.convert(json.loads(path.read_bytes()), Profile)
         constraints = _constraints(directory / CONSTRAINTS, name)
         has_outputs = OUTPUTS in manifest["files"]
         outputs = _constraints(directory / OUTPUTS, name) if has_outputs else None
         with reading(path := directory / QUALITY, "the figures of weeks"):
             weekly = WeeklyFigures.from_bytes(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
-            environment = Environment.from_json(json.loads(path.read_bytes()))
+            environment = msgspec.json.decode(path.read_bytes(), type=Environment)
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
             carried = carried_digest(json.loads(path.read_bytes()))
         with reading(directory / SOURCE, "the code"):

@@ -14,8 +14,7 @@ from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.asof.windows import HOW, OF_NUMBERS
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
-from lockstep.columns.plain import listed, show
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean, listed, show
 from lockstep.errors import DeclarationError
 
 Role = Literal["feature", "label", "output"]

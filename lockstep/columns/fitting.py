@@ -65,7 +65,7 @@ def fit_models(
             if split not in out_of_fold:
                 out_of_fold[split] = out_of_fold_values(graph, columns, *split, depth, bound)
             known = columns | out_of_fold[split]
-        inputs = graph.evaluate(known, (*model.uses, model.learns), bound)
+        inputs = graph.evaluate(known, (*model.inputs, model.learns), bound)
         try:
             fitted[model.name] = fit(model, inputs)
         except FitError as error:

@@ -53,7 +53,7 @@ class Kind(enum.Enum):
     @property
     def alias(self) -> str:
         """The name by which functions declare this kind in their annotations."""
-        return _ALIAS_NAMES[self]
+        return f"{self.value.capitalize()}s"
 
 
 _DTYPES: dict[Kind, np.dtype[Any]] = {
@@ -70,13 +70,7 @@ _ALIASES: dict[Kind, Any] = {
     Kind.TEXT: Texts,
     Kind.TIME: Times,
 }
-_ALIAS_NAMES = {
-    Kind.FLOAT: "Floats",
-    Kind.INT: "Ints",
-    Kind.BOOL: "Bools",
-    Kind.TEXT: "Texts",
-    Kind.TIME: "Times",
-}
+_BY_DTYPE = {dtype: kind for kind, dtype in _DTYPES.items()}
 
 
 def kind_of_alias(annotation: object) -> Kind | None:
@@ -86,7 +80,7 @@ def kind_of_alias(annotation: object) -> Kind | None:
 
 def kind_of_dtype(dtype: np.dtype[Any]) -> Kind | None:
     """The kind whose canonical dtype this is; None if it is no canonical dtype."""
-    return next((kind for kind, canonical in _DTYPES.items() if canonical == dtype), None)
+    return _BY_DTYPE.get(dtype)
 
 
 _EXAMPLES: dict[Kind, tuple[Any, Any, Any]] = {

@@ -14,10 +14,10 @@ import numpy as np
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
-from lockstep.columns.plain import counted, plain, python_value
+from lockstep.columns.plain import counted, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
 from lockstep.parity.effect import Effect, effects_of
-from lockstep.parity.exactness import BEYOND, Difference, difference
+from lockstep.parity.exactness import Difference, difference
 from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
@@ -41,10 +41,6 @@ class Keys:
     def __str__(self) -> str:
         more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
         return ", ".join(map(str, self.first)) + more
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"count": self.count, "first": plain(list(self.first), longest=200)}
 
 
 @dataclass(frozen=True)
@@ -88,19 +84,6 @@ class ColumnComparison:
         """Whether no row differs."""
         return not self.differing
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "column": self.column,
-            "matrix": self.is_matrix,
-            "rows": self.rows,
-            "differing": self.differing,
-            "largest": self.largest,
-            "ulps": self.ulps if self.ulps != BEYOND else None,
-            "budget": self.budget,
-            "forms": list(self.forms) if self.forms else None,
-        }
-
 
 def _larger(first: Number | None, second: Number | None) -> Number | None:
     known = [value for value in (first, second) if value is not None]
@@ -131,7 +114,6 @@ class Comparison:
         skipped: By column or matrix that need not be compared and was not: why.
         lacking: By column or matrix that had to be compared and could not: why.
         only_expected: Keys that the actual trace lacks.
-        only_actual: Keys that the expected trace lacks; they do no harm.
         repeated: Keys that one of the traces has more than once: their rows can't be matched.
         first: The first divergence in graph order.
         effects: What the differences do to the outputs that differ.
@@ -144,7 +126,6 @@ class Comparison:
     skipped: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
     only_expected: Keys = Keys()
-    only_actual: Keys = Keys()
     repeated: Keys = Keys()
     first: Divergence | None = None
     effects: tuple[Effect, ...] = ()
@@ -214,24 +195,6 @@ class Comparison:
             or f"{_count(self.compared)} in {counted(self.rows, 'row')} agree"
             f"{how_exactly(self.compared)}"
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data of bounded size."""
-        return {
-            "ok": self.ok,
-            "summary": self.summary,
-            "setting": self.setting,
-            "rows": self.rows,
-            "compared": [column.to_json() for column in self.compared],
-            "skipped": dict(self.skipped),
-            "lacking": dict(self.lacking),
-            "only_expected": self.only_expected.to_json(),
-            "only_actual": self.only_actual.to_json(),
-            "repeated": self.repeated.to_json(),
-            "first": self.first.to_json() if self.first is not None else None,
-            "effects": [str(effect) for effect in self.effects],
-            "failure": self.failure,
-        }
 
 
 def _together(first: Comparison, second: Comparison) -> tuple[Effect, ...]:
@@ -335,16 +298,6 @@ class ParityReport:
         ]
         return "; ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data of bounded size."""
-        return {
-            "ok": self.ok,
-            "summary": self.summary,
-            "first": self.first.to_json() if self.first is not None else None,
-            "settings": list(self.settings),
-            "comparisons": [comparison.to_json() for comparison in self.comparisons],
-        }
-
 
 def compare(
     expected: Trace,
@@ -404,7 +357,6 @@ def compare(
         skipped=skipped,
         lacking=lacking,
         only_expected=matched.only_expected,
-        only_actual=matched.only_actual,
         repeated=matched.repeated,
         first=first,
         effects=effects_of(matched.expected.columns, matched.actual.columns, graph.record, others),
@@ -417,7 +369,6 @@ class _Matched(NamedTuple):
     expected: Trace
     actual: Trace
     only_expected: Keys
-    only_actual: Keys
     repeated: Keys
 
 
@@ -489,13 +440,11 @@ def _match(expected: Trace, actual: Trace) -> _Matched:
     repeated = {key for key, count in counts if count > 1}
     row_of = {key: row for row, key in enumerate(actual_keys) if key not in repeated}
     rows = [row for row, key in enumerate(expected_keys) if key in row_of]
-    matched = {expected_keys[row] for row in rows}
-    known = matched | repeated
+    known = {expected_keys[row] for row in rows} | repeated
     return _Matched(
         expected=expected.take(rows),
         actual=actual.take([row_of[expected_keys[row]] for row in rows]),
         only_expected=Keys.of([key for key in expected_keys if key not in known]),
-        only_actual=Keys.of([key for key in actual_keys if key not in known]),
         repeated=Keys.of(sorted(repeated)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lockstep.columns.graph import Graph
@@ -194,7 +194,7 @@ class Divergence:
             "forms": list(self.forms) if self.forms else None,
             "examples": [example.to_json() for example in self.examples],
             "failure": self.failure,
-            "reproducer": self.reproducer.to_json() if self.reproducer else None,
+            "reproducer": asdict(self.reproducer) if self.reproducer else None,
             "summary": self.summary,
         }
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lockstep.columns.decode import Reason
-from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype, picker
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
@@ -39,7 +39,6 @@ _TESTS: Mapping[str, Callable[[Kwargs], Callable[..., Test]]] = {**VALUE_TESTS, 
 
 _EXAMPLES = 5
 """Rows that are kept of those that a rule refuses."""
-_KINDS = {kind.dtype: kind for kind in Kind}
 
 _ACCEPTED = np.zeros(1, dtype=np.bool_)
 _REFUSED = np.ones(1, dtype=np.bool_)
@@ -434,7 +433,7 @@ def _examples(
 
 
 def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
-    kind = _KINDS.get(dtype)
+    kind = kind_of_dtype(dtype)
     if kind is None:
         raise SuiteError(
             f"row rules take canonical columns, and {name!r} is an array of {dtype}: decode the "

