@@ -155,8 +155,9 @@ def _replayed(
         scales=loaded.golden.scales,
         columns=expected.columns,
         version=loaded.version,
+        setting=circumstances.words,
     )
-    return replace(comparison, setting=circumstances.words), readings
+    return comparison, readings
 
 
 def _line_of(loaded: LoadedVersion, stderr: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import add
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,19 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, python_value
-from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
+from lockstep.parity.divergence import (
+    ColumnComparison,
+    Divergence,
+    Example,
+    Origin,
+    place_of,
+    role_of,
+)
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.exactness import Difference, difference
 from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
-Number = TypeVar("Number", int, float)
 _EXAMPLES = 5
 """Rows and keys that a result shows: it is stored and displayed in many places, so few."""
 
@@ -41,53 +47,6 @@ class Keys:
     def __str__(self) -> str:
         more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
         return ", ".join(map(str, self.first)) + more
-
-
-@dataclass(frozen=True)
-class ColumnComparison:
-    """The comparison of a column, or of the matrix given to the estimator of a model.
-
-    Attributes:
-        column: The column.
-        is_matrix: Whether it is the matrix given to the estimator of that column instead.
-        rows: Rows that were compared.
-        differing: Rows that differ by more than the budget.
-        largest: The largest absolute difference of two numbers (seconds for times), if any.
-        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
-            or an infinity faces another value.
-        budget: Ulps that are allowed.
-        forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
-    """
-
-    column: str
-    is_matrix: bool
-    rows: int
-    differing: int
-    largest: float | None
-    ulps: int | None
-    budget: int
-    forms: tuple[str, str] | None
-
-    def __add__(self, other: ColumnComparison) -> ColumnComparison:
-        """The comparison of the rows of both."""
-        return replace(
-            self,
-            rows=self.rows + other.rows,
-            differing=self.differing + other.differing,
-            largest=_larger(self.largest, other.largest),
-            ulps=_larger(self.ulps, other.ulps),
-            forms=self.forms or other.forms,
-        )
-
-    @property
-    def ok(self) -> bool:
-        """Whether no row differs."""
-        return not self.differing
-
-
-def _larger(first: Number | None, second: Number | None) -> Number | None:
-    known = [value for value in (first, second) if value is not None]
-    return max(known, default=None)
 
 
 def how_exactly(compared: Sequence[ColumnComparison]) -> str:
@@ -146,9 +105,10 @@ class Comparison:
         first = self.first or other.first
         if first is not None:
             differing = next(
-                (each.differing for each in compared if each.column == first.column), first.rows
+                (each.differing for each in compared if each.column == first.column),
+                first.differing,
             )
-            first = replace(first, rows=differing, compared=self.rows + other.rows)
+            first = replace(first, differing=differing, rows=self.rows + other.rows)
         return replace(
             self,
             rows=self.rows + other.rows,
@@ -307,6 +267,7 @@ def compare(
     scales: Scales,
     columns: Iterable[str] | None = None,
     version: int | None = None,
+    setting: str = "",
 ) -> Comparison:
     """Compare two traces column by column, in graph order.
 
@@ -324,6 +285,7 @@ def compare(
             so is the matrix of a model among them that only `expected` has. By default, whatever
             both traces have is compared.
         version: The version whose models computed `actual`, for the reproducer to load.
+        setting: How `actual` was computed, where several ways are compared.
 
     Returns:
         The comparison. It is not ok if nothing was compared.
@@ -360,6 +322,7 @@ def compare(
         repeated=matched.repeated,
         first=first,
         effects=effects_of(matched.expected.columns, matched.actual.columns, graph.record, others),
+        setting=setting,
     )
 
 
@@ -474,18 +437,11 @@ def _divergence(
     rows, graph = np.flatnonzero(differing.rows), norm.graph
     inputs = graph.inputs(part.column) if part.column in graph.order else ()
     return Divergence(
-        column=part.column,
-        is_matrix=part.is_matrix,
+        **vars(result),
         place=place_of(graph, part.column, is_matrix=part.is_matrix),
         role=role_of(graph, part.column),
         origin=Origin.of(graph, part.column),
         inputs={name: _agrees(name, matched, norm) for name in inputs},
-        rows=result.differing,
-        compared=result.rows,
-        largest=result.largest,
-        ulps=result.ulps,
-        budget=result.budget,
-        forms=result.forms,
         examples=tuple(_example(part, row, differing, matched, inputs) for row in rows[:_EXAMPLES]),
         sides=_sides(int(rows[0]), matched, graph),
         reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),

@@ -84,7 +84,7 @@ def test_a_single_altered_cell_is_found_and_named(
     row = data.draw(st.integers(0, 11))
     found = compare(few, with_cell(few, column, row), pipeline.graph, scales=Scales())
     assert found.first is not None
-    assert (found.first.column, found.first.is_matrix, found.first.rows) == (column, False, 1)
+    assert (found.first.column, found.first.is_matrix, found.first.differing) == (column, False, 1)
     assert found.first.examples[0].key == few.keys[row]
     assert [one.column for one in found.divergent] == [column]
 
@@ -96,7 +96,7 @@ def test_the_first_divergence_in_graph_order_is_told_with_what_explains_it(
     found = compare(trace, actual, pipeline.graph, scales=Scales())
     first = found.first
     assert first is not None
-    assert (first.column, first.role, first.rows, first.compared) == ("load", "feature", 1, 120)
+    assert (first.column, first.role, first.differing, first.rows) == ("load", "feature", 1, 120)
     assert first.origin is not None
     assert first.origin.function == f"{pipeline.module}.load"
     assert first.origin.file.endswith(f"{pipeline.module}.py")
@@ -183,7 +183,7 @@ def test_a_missing_value_that_faces_a_number_is_beyond_every_budget(
     chance[3] = np.nan
     found = compare(trace, altered(trace, "chance", chance), pipeline.graph, scales=Scales())
     assert found.first is not None
-    assert (found.first.rows, found.first.ulps) == (1, BEYOND)
+    assert (found.first.differing, found.first.ulps) == (1, BEYOND)
 
 
 def test_another_dtype_is_a_divergence_that_says_so(pipeline: Pipeline, trace: Trace) -> None:

@@ -154,7 +154,7 @@ def test_an_altered_golden_value_is_found(pipeline: Pipeline, golden: GoldenReco
     altered = replace(golden.trace, columns={**golden.trace.columns, "load": load})
     found = replay(pipeline, replace(golden, trace=altered))
     assert found.first is not None
-    assert (found.first.column, found.first.rows, found.first.ulps) == ("load", 1, 1)
+    assert (found.first.column, found.first.differing, found.first.ulps) == ("load", 1, 1)
 
 
 def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecords) -> None:
