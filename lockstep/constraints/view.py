@@ -135,15 +135,7 @@ class View:
         share = most / np.maximum(counts, most)
         rows = np.flatnonzero(digests <= (share * 2.0**64)[self.group])
         taken = take_rows(self.columns, rows)
-        return View(
-            taken,
-            self.layout,
-            self.day[rows],
-            self.past,
-            sampled_from=(self, rows),
-            held_back=self.held_back,
-            of_day=self.of_day,
-        )
+        return replace(self, columns=taken, day=self.day[rows], sampled_from=(self, rows), _made={})
 
     @property
     def whole(self) -> View:
@@ -215,7 +207,7 @@ class View:
     def holds(self, name: str, value: str | float | None) -> Array:
         """Which rows hold a value in a field: bool."""
         if isinstance(value, str):  # digests compare faster than texts
-            return np.equal(self.code(name), _digest(value))
+            return np.asarray(self.code(name) == _digest(value))
         return np.asarray(self.columns[name] == value)
 
     @made_once
@@ -500,12 +492,12 @@ class View:
     def _covered(self, days: int) -> Array:
         """Which rows have days before that are known: no gap is longer than a holiday."""
         had = np.union1d([batch.day for batch in self.past], self.days)
-        covered = {}
+        covered = []
         for day in self.days.tolist():
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
-            covered[day] = np.diff(edges).max() <= min(STEPS, days)
-        return np.array([covered[day] for day in self.days.tolist()], dtype=bool)[self.group]
+            covered.append(np.diff(edges).max() <= min(STEPS, days))
+        return np.asarray(np.array(covered, dtype=bool)[self.group])
 
 
 @lru_cache(maxsize=4_096)
