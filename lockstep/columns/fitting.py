@@ -72,7 +72,7 @@ def fit_models(
             origin = origin_of(graph, inputs, model.name, error.__cause__)
             if origin is None:
                 raise
-            raise FitError(f"{origin.said}: {error}") from error.__cause__
+            raise FitError(f"{origin[1]}: {error}") from error.__cause__
     return fitted
 
 
