@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,15 +196,7 @@ def outside_readings(readings: Sequence[Reading]) -> CheckResult:
         f"{more}.",
         column=first.function or None,
         where=first.where,
-        table=[
-            {
-                "what": reading.what,
-                "name": reading.name,
-                "where": reading.where,
-                "function": reading.function,
-            }
-            for reading in readings
-        ],
+        table=list(map(asdict, readings)),
         todo=f"{first.remedy} Then: AGAIN",
     )
 

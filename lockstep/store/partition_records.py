@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,6 @@ import msgspec
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.specs import Check
 from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.errors import (
     BlockedError,
@@ -515,7 +513,7 @@ class Records:
         for attempt in self.newest_first(partition):
             steps = attempt.record.steps
             if attempt.record.run == run and step not in steps and set(after) <= set(steps):
-                _demand_unblocked(attempt, after)
+                attempt.demand_unblocked(after)
                 return attempt
             if origin is None and steps:
                 origin = attempt
@@ -524,7 +522,7 @@ class Records:
                 f"{self.stream}/{after[0]} of {partition} has not been materialized; do that "
                 f"first: {self.again(partition)}"
             )
-        _demand_unblocked(origin, after)
+        origin.demand_unblocked(after)
         return self._begin(partition, run, origin, after)
 
     def _begun(self, partition: str, run: str) -> Attempt | None:
@@ -661,31 +659,3 @@ def _names(folder: Path, suffix: str = "") -> list[str]:
     except FileNotFoundError:
         return []
     return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
-
-
-def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
-    """Check that steps of an attempt are done and nothing blocks them.
-
-    Dagster stops a run at a blocking check, but a person can materialize a later asset alone.
-    """
-    partition = attempt.record.partition
-    for step in steps:
-        done = attempt.record.steps.get(step)
-        if done is None:
-            raise BlockedError(
-                f"{step} of {partition} has not been materialized: attempt {attempt.number} of "
-                f"{to_the_minute(attempt.record.started_at)} broke off before, or goes on; do that "
-                f"first: {attempt.again}"
-            )
-        if done.blocked_by:
-            reasons = "; ".join(f"{name}: {why}" for name, why in done.blocked_by.items())
-            raise BlockedError(f"{step} of {partition} is blocked by {reasons}")
-
-
-def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
-    """Summaries of the results that block the next step, by check."""
-    return {
-        check.name: results[check.name].summary
-        for check in checks
-        if check.blocking and check.name in results and results[check.name].is_error
-    }

@@ -43,9 +43,9 @@ from lockstep.parity.company import in_other_company
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
-from lockstep.store.partition_records import Records, blocking
+from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.store.table_deliveries import deliver_all
