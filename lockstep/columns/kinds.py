@@ -26,14 +26,11 @@ Times = NDArray[np.datetime64]
 """datetime64[us] in UTC; NaT where missing."""
 
 
-def picker(names: Sequence[str]) -> Callable[[Columns], Sequence[Array]]:
-    """The function from columns to those of these names, in order."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if not names:
-        return lambda columns: ()
-    (only,) = names
-    return lambda columns: (columns[only],)
+def picker(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
+    """The function from columns, a record or a row to what they hold at these keys, in order."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda given: [given[key] for key in keys]
 
 
 class Kind(enum.Enum):

@@ -133,7 +133,7 @@ def _held_back(records: Records, partition: str) -> Iterator[Attempt]:
         if name in published:
             continue
         with suppress(DamagedError):
-            last = next(records.newest_first(name), None)
+            last = records.last(name)
             if last is not None and _is_blocked(last) and _is_before(last, until):
                 yield last
 

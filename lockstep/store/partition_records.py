@@ -194,7 +194,7 @@ class Records:
             commit = self.commit_of(partition)
             if commit is not None:
                 return commit.first_at
-            last = next(self.newest_first(partition), None)
+            last = self.last(partition)
             return None if last is None else last.record.started_at
         return None
 
@@ -314,6 +314,14 @@ class Records:
         for number in reversed(self.numbers(partition)):
             yield self.attempt(partition, number)
 
+    def last(self, partition: str) -> Attempt | None:
+        """The last attempt at a partition, committed or not; None without any.
+
+        Raises:
+            DamagedError: Its record is damaged.
+        """
+        return next(self.newest_first(partition), None)
+
     @contextmanager
     def step(
         self, partition: str, step: str, run: str, *, after: Sequence[str] = ()
@@ -430,7 +438,7 @@ class Records:
             yield
         except Exception as error:
             with suppress(DamagedError, OSError):  # what is raised matters more
-                last = next(self.newest_first(partition), None)
+                last = self.last(partition)
                 if last is not None and last.record.run == run:
                     last.keep_reason(one_line(str(error), _LONGEST_REASON))
             raise
@@ -528,7 +536,7 @@ class Records:
     def _begun(self, partition: str, run: str) -> Attempt | None:
         """The last attempt, if the run has begun it and recorded no step yet."""
         try:
-            last = next(self.newest_first(partition), None)
+            last = self.last(partition)
         except DamagedError:
             return None  # another attempt repairs that
         return last if last and last.record.run == run and not last.record.steps else None
