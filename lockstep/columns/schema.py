@@ -131,8 +131,7 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, for storage."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
+        return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schema:
