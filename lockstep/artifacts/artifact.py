@@ -87,17 +87,14 @@ class Artifact:
         for name, file in stored["modules"].items():
             with reading(path := self.directory / file, "the source"):
                 modules[name] = path.read_text(encoding="utf-8")
-        data = {
-            name: (self.directory / path).read_bytes()
-            for name, path in stored.get("data", {}).items()
-        }
+        data = {name: (self.directory / path).read_bytes() for name, path in stored["data"].items()}
         folder = str((self.directory / SOURCE).absolute())
         return Snapshot(stored["module"], modules, tuple(stored["packages"]), data, folder)
 
     @property
     def trusted(self) -> tuple[str, ...]:
         """The entries of `[tool.lockstep]`, `trusted`, by which its models were stored."""
-        return tuple(self.manifest.get("trusted", ()))
+        return tuple(self.manifest["trusted"])
 
     def pipeline(self) -> Pipeline:
         """The pipeline with its fitted models and the code that it was fitted with.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockstep.artifacts.artifact import (
     CONSTRAINTS,
@@ -25,53 +24,13 @@ from lockstep.artifacts.artifact import (
     sha256,
 )
 from lockstep.artifacts.framework import framework_digest, framework_sources
-from lockstep.artifacts.holdings import count
+from lockstep.artifacts.holdings import Evidence, count
 from lockstep.artifacts.modules import is_package
 from lockstep.artifacts.snapshot import Snapshot, running_modules
 from lockstep.artifacts.trusted import Trust, dump_estimator, entries_of
 from lockstep.columns.estimator_fitting import estimator_of
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.parity.environment import Environment
-    from lockstep.parity.golden import GoldenRecords
-    from lockstep.parity.profiles import Profile
-    from lockstep.parity.weekly import WeeklyFigures
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a version carries beside its models and source, to prove it right later.
-
-    Attributes:
-        golden: Golden records, computed by the fitted pipeline.
-        profile: Distributions of the rows of the fit.
-        constraints: Constraints that these rows keep.
-        outputs: Distributions of outputs on rows that models did not see; None where not known.
-        weekly: The quality of predictions on such rows, week by week.
-        suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
-        environment: The environment of the fit.
-        metrics: Its quality, by metric.
-        rows: Number of rows of the fit.
-        trained_until: Event time of the newest of these rows; None where they have none.
-        faster_up_to: By model with a compiled form, the rows up to which that is faster.
-        tables: The versions of the tables that were read.
-    """
-
-    golden: GoldenRecords
-    profile: Profile
-    constraints: ConstraintSet
-    outputs: ConstraintSet | None
-    weekly: WeeklyFigures
-    suites: Mapping[str, Mapping[str, Any]]
-    environment: Environment
-    metrics: Mapping[str, float]
-    rows: int
-    trained_until: datetime | None = None
-    faster_up_to: Mapping[str, int] = field(default_factory=dict)
-    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_artifact(
@@ -112,12 +71,12 @@ def write_artifact(
         _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
-    _write_json(directory / PROFILE, evidence.profile.to_json())
+    _write_json(directory / PROFILE, asdict(evidence.profile))
     _write(directory / CONSTRAINTS, evidence.constraints.to_bytes())
     if evidence.outputs is not None:
         _write(directory / OUTPUTS, evidence.outputs.to_bytes())
     _write(directory / QUALITY, evidence.weekly.to_bytes())
-    _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
+    _write_json(directory / ENVIRONMENT, asdict(evidence.environment))
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
     outcome, until = pipeline.outcome_schema, evidence.trained_until
@@ -143,10 +102,9 @@ def write_artifact(
         "models": models,
         "trusted": sorted(entries),
         "faster_up_to": dict(evidence.faster_up_to),
-        "tables": dict(evidence.tables),
+        "tables": dict(evidence.fitted_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
-        "bound_around": True,  # its registration records the files around it
         "stored": files,  # stays as it is when `files` is brought up to date for a restored file
         "files": files,
     }

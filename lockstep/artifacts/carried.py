@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,15 +48,15 @@ def replay_as_carried(loaded: LoadedVersion) -> Comparison:
             f"version with ({cause}). Restore the file, or train and promote a version anew",
         )
     actual = Trace(columns[pipeline.key], columns, {})
-    comparison = compare(
+    return compare(
         expected,
         actual,
         pipeline.graph,
         scales=loaded.golden.scales,
         columns=outputs,
         version=loaded.version,
+        setting=_SETTING,
     )
-    return replace(comparison, setting=_SETTING)
 
 
 def _predicted(directory: Path, records: pd.DataFrame) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def note_questions() -> None:
         _replace(os, name, lambda function: noting("file", function, lambda path, *_, **__: path))
     for name in _TICKS:
         _replace(time, name, partial(_noting, name))
-    _replace(np.random, "default_rng", partial(_noting_unseeded, "default_rng"))
+    _replace(np.random, "default_rng", _noting_unseeded)
 
 
 def _imported(name: str) -> ModuleType | None:
@@ -279,12 +279,12 @@ def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
     return telling
 
 
-def _noting_unseeded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _noting_unseeded(function: Callable[..., Any]) -> Callable[..., Any]:
     """A maker of generators, which records functions that have the system seed one.
 
     A generator that a module makes shows when it is drawn from (`lockstep.parity.chance`).
     """
-    noted = _noting_system(f"{name}()", function)
+    noted = _noting_system("default_rng()", function)
 
     def making(*args: Any, **options: Any) -> Any:
         is_seeded = any(seed is not None for seed in (*args, *options.values()))

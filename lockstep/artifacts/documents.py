@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,19 @@ T = TypeVar("T")
 
 
 def write_document(path: Path, stored: dict[str, Any]) -> None:
-    """Write a document whole, replacing the one before."""
-    replace_text(path, json.dumps(stored, indent=1) + "\n")
+    """Write a document whole, replacing the one before; it may hold times and directories.
+
+    A directory is named relative to the document where both are in the home.
+    """
+    folder, home = path.parent.resolve(), path.parent.parent.resolve()
+
+    def plain(value: datetime | Path) -> str:
+        if isinstance(value, datetime):
+            return value.isoformat()
+        place = value.resolve()
+        return os.path.relpath(place, folder) if place.is_relative_to(home) else str(place)
+
+    replace_text(path, json.dumps(stored, indent=1, default=plain) + "\n")
 
 
 def read_document(
@@ -63,14 +75,6 @@ def read_document(
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
         raise ArtifactError(f"{path} {failing.format(f'({cause})')}") from error
-
-
-def stored_place(directory: Path, file: Path) -> str:
-    """The path by which a file in a folder of a home names a directory: relative in the home."""
-    place, home = directory.resolve(), file.parent.parent.resolve()
-    if place.is_relative_to(home):
-        return os.path.relpath(place, file.parent.resolve())
-    return str(place)
 
 
 def place_of(stored: str, file: Path) -> Path:

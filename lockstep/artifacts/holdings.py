@@ -8,7 +8,9 @@ digests of the fit, whatever digests it was given since. Whoever relies on a ver
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from lockstep.parity.golden import LEAST_GOLDEN
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.constraints.constraint_set import ConstraintSet
+    from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.profiles import Profile
     from lockstep.parity.weekly import WeeklyFigures
@@ -31,24 +34,41 @@ _WIDEST = 1e12
 """The most that a limit counts, so that any database holds the figures."""
 
 
-class Holding(Protocol):
-    """The evidence of a version that is being written, or that is loaded."""
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a version carries beside its models and source, to prove it right later.
 
-    @property
-    def golden(self) -> GoldenRecords: ...  # noqa: D102 - see `LoadedVersion`
-    @property
-    def profile(self) -> Profile: ...  # noqa: D102
-    @property
-    def outputs(self) -> ConstraintSet | None: ...  # noqa: D102
-    @property
-    def weekly(self) -> WeeklyFigures: ...  # noqa: D102
-    @property
-    def constraints(self) -> ConstraintSet: ...  # noqa: D102
-    @property
-    def suites(self) -> Mapping[str, Mapping[str, Any]]: ...  # noqa: D102
+    Attributes:
+        golden: Golden records, computed by the fitted pipeline.
+        profile: Distributions of the rows of the fit; predictions among them are out-of-fold.
+        constraints: Constraints that these rows keep.
+        outputs: Distributions of outputs on rows that models did not see; None where not known.
+        weekly: The quality of predictions on such rows, week by week.
+        suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
+        environment: The environment of the fit.
+        metrics: Its quality, by metric.
+        rows: Number of rows of the fit.
+        trained_until: Event time of the newest of these rows; None where they have none.
+        faster_up_to: By model with a compiled form, the rows up to which that was faster than
+            scikit-learn at the fit.
+        fitted_to: The versions of the tables that its look-ups and windows read at the fit.
+    """
+
+    golden: GoldenRecords
+    profile: Profile
+    constraints: ConstraintSet
+    outputs: ConstraintSet | None
+    weekly: WeeklyFigures
+    suites: Mapping[str, Mapping[str, Any]]
+    environment: Environment
+    metrics: Mapping[str, float]
+    rows: int
+    trained_until: datetime | None = None
+    faster_up_to: Mapping[str, int] = field(default_factory=dict)
+    fitted_to: Mapping[str, str] = field(default_factory=dict)
 
 
-def count(held: Holding) -> dict[str, int]:
+def count(held: Evidence) -> dict[str, int]:
     """Count a version's evidence, by kind.
 
     Limits are added up: wider ones, which find less, count more.

@@ -13,13 +13,13 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.documents import place_of, read_document, stored_place, write_document
+from lockstep.artifacts.documents import place_of, read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
 
 FORMAT = 1
@@ -81,34 +81,14 @@ class Listing:
     looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     trouble: str | None = None
 
-    @property
-    def proven(self) -> tuple[int, ...]:
-        """Numbers of the versions that have passed the gate, oldest first."""
-        proven = [version.version for version in self.versions.values() if version.proven_at]
-        return tuple(sorted(proven))
-
 
 def write_listing(path: Path, listing: Listing) -> None:
     """Write a listing to its file, such as `Home.listing("flights")`."""
-    stored = {
-        "format": FORMAT,
-        "name": listing.name,
-        "looked_at": listing.looked_at.isoformat(),
-        "trouble": listing.trouble,
-        "challenger": listing.challenger,
-        "lacking": listing.lacking,
-        "versions": [
-            {
-                "version": version.version,
-                "directory": stored_place(version.directory, path),
-                "digest": version.digest,
-                "proven_at": version.proven_at.isoformat() if version.proven_at else None,
-                "trusted": list(version.trusted),
-            }
-            for version in listing.versions.values()
-        ],
-    }
-    write_document(path, stored)
+    versions = [asdict(version) for version in listing.versions.values()]
+    for version in versions:
+        del version["name"]  # it is the listing's
+    stored = asdict(replace(listing, versions={}))
+    write_document(path, {"format": FORMAT, **stored, "versions": versions})
 
 
 def read_listing(path: Path) -> Listing | None:

@@ -10,13 +10,13 @@ process that serves reads the file again to learn that another version went live
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.documents import place_of, read_document, stored_place, write_document
+from lockstep.artifacts.documents import place_of, read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import NotLiveError
 
@@ -59,16 +59,7 @@ class LivePointer:
 
 def write_live(path: Path, pointer: LivePointer) -> None:
     """Write a pointer to its file, such as `Home.live("flights")`."""
-    stored = {
-        "format": FORMAT,
-        "name": pointer.name,
-        "version": pointer.version,
-        "directory": stored_place(pointer.directory, path),
-        "digest": pointer.digest,
-        "since": pointer.since.isoformat(),
-        "decision": pointer.decision,
-    }
-    write_document(path, stored)
+    write_document(path, {"format": FORMAT, **asdict(pointer)})
 
 
 def read_live(path: Path) -> LivePointer | None:

@@ -36,13 +36,13 @@ class Holder:
         pid: Its number.
         since: Since when it holds the lock, in ISO form.
         command: Its command line.
-        host: The name of its machine; empty where an older Lockstep does not tell.
+        host: The name of its machine.
     """
 
     pid: int
     since: str
     command: str
-    host: str = ""
+    host: str
 
     @classmethod
     def here(cls) -> Holder:
@@ -54,7 +54,7 @@ class Holder:
     @property
     def process(self) -> str:
         """The process, for a person."""
-        return f"process {self.pid} on {self.host}" if self.host else f"process {self.pid}"
+        return f"process {self.pid} on {self.host}"
 
     def __str__(self) -> str:
         return f"{self.process} since {self.since} ({self.command})"

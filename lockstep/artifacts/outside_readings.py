@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 What = Literal[
@@ -71,10 +71,6 @@ class Reading:
     def remedy(self) -> str:
         """What to do about it."""
         return _REMEDIES[self.what]
-
-    def to_json(self) -> dict[str, str]:
-        """As plain data."""
-        return asdict(self)
 
     @property
     def by(self) -> str:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,8 +155,9 @@ def _replayed(
         scales=loaded.golden.scales,
         columns=expected.columns,
         version=loaded.version,
+        setting=circumstances.words,
     )
-    return replace(comparison, setting=circumstances.words), readings
+    return comparison, readings
 
 
 def _line_of(loaded: LoadedVersion, stderr: str) -> str:
@@ -218,5 +219,5 @@ def compute(directory: str, digest: str, computed: str, ahead: str, closed: str)
         traces = [pipeline.trace(part, labels=has_outcome, matrices=True) for part in parts]
         columns = GoldenRecords.of(turned, Trace.joined(traces))
         columns.to_directory(Path(computed, _COMPUTED))
-    readings = [reading.to_json() for reading in guard.readings]
+    readings = [asdict(reading) for reading in guard.readings]
     Path(computed, _READINGS).write_text(json.dumps(readings))

@@ -27,6 +27,7 @@ from lockstep.artifacts.artifact import (
     reading,
 )
 from lockstep.artifacts.framework import carried_digest
+from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
@@ -51,8 +52,8 @@ class Tables(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LoadedVersion:
+@dataclass(frozen=True, kw_only=True)
+class LoadedVersion(Evidence):
     """A version with everything that it carries.
 
     Attributes:
@@ -65,25 +66,10 @@ class LoadedVersion:
         source: SHA-256 of that code, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         carried: SHA-256 of the same modules that it carries for MLflow.
-        golden: Golden records.
-        profile: Distributions of the rows of the fit; predictions among them are out-of-fold.
-        constraints: Constraints that these rows keep.
-        outputs: Distributions of outputs on rows that models did not see; None where not known.
-        weekly: The quality of predictions on such rows, week by week.
-        suites: Expectations as plain data, by role.
-        environment: The environment of the fit.
-        metrics: Its quality, by metric.
-        rows: Number of rows of the fit.
         counts: Its evidence as it was stored, counted: see `lockstep.artifacts.holdings`.
-        is_bound_around: Whether the registry must list the files around it; False for versions of
-            an older Lockstep.
         altered: Files that have changed since the fit, though the manifest lists them as they are.
         ulps: Largest allowed difference of each column, in units in the last place.
-        trained_until: Event time of the newest row of the fit; None where it is not known.
-        faster_up_to: By model with a compiled form, the rows up to which that was faster than
-            scikit-learn at the fit.
-        fitted_to: The versions of the tables that its look-ups and windows read at the fit.
-        tables: The tables that they read now; None where nothing is to be read.
+        tables: The tables that its look-ups and windows read now; None where nothing is to be read.
     """
 
     name: str
@@ -95,22 +81,9 @@ class LoadedVersion:
     source: str
     framework: str
     carried: str
-    golden: GoldenRecords
-    profile: Profile
-    constraints: ConstraintSet
-    outputs: ConstraintSet | None
-    weekly: WeeklyFigures
-    suites: Mapping[str, Mapping[str, Any]]
-    environment: Environment
-    metrics: Mapping[str, float]
-    rows: int
     counts: Mapping[str, int]
-    is_bound_around: bool
     altered: tuple[str, ...]
     ulps: Mapping[str, int]
-    trained_until: datetime | None
-    faster_up_to: Mapping[str, int]
-    fitted_to: Mapping[str, str]
     tables: Tables | None = None
 
     @classmethod
@@ -151,7 +124,7 @@ class LoadedVersion:
     @classmethod
     def _read(cls, artifact: Artifact, digest: str, name: str, version: int) -> LoadedVersion:
         directory, manifest = artifact.directory, artifact.manifest
-        until = manifest.get("trained_until")
+        until = manifest["trained_until"]
         suites = {}
         for role in manifest["suites"]:
             with reading(path := directory / SUITES / f"{role}.json", f"the {role} suite"):
@@ -159,15 +132,14 @@ class LoadedVersion:
         with reading(path := directory / GOLDEN, "golden records"):
             golden = GoldenRecords.from_directory(path)
         with reading(path := directory / PROFILE, "the profile"):
-            stored = json.loads(path.read_bytes())
-            profile = Profile.from_json(stored)
+            profile = msgspec.convert(json.loads(path.read_bytes()), Profile)
         constraints = _constraints(directory / CONSTRAINTS, name)
         has_outputs = OUTPUTS in manifest["files"]
         outputs = _constraints(directory / OUTPUTS, name) if has_outputs else None
         with reading(path := directory / QUALITY, "the figures of weeks"):
             weekly = WeeklyFigures.from_bytes(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
-            environment = Environment.from_json(json.loads(path.read_bytes()))
+            environment = msgspec.json.decode(path.read_bytes(), type=Environment)
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
             carried = carried_digest(json.loads(path.read_bytes()))
         with reading(directory / SOURCE, "the code"):
@@ -192,12 +164,11 @@ class LoadedVersion:
             metrics=manifest["metrics"],
             rows=msgspec.convert(manifest["rows"], int),
             counts=msgspec.convert(manifest["counts"], dict[str, int]),
-            is_bound_around=msgspec.convert(manifest.get("bound_around", False), bool),
             altered=_altered(manifest),
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,
-            faster_up_to=msgspec.convert(manifest.get("faster_up_to", {}), dict[str, int]),
-            fitted_to=msgspec.convert(manifest.get("tables", {}), dict[str, str]),
+            faster_up_to=msgspec.convert(manifest["faster_up_to"], dict[str, int]),
+            fitted_to=msgspec.convert(manifest["tables"], dict[str, str]),
         )
 
     @cached_property
@@ -254,9 +225,9 @@ def _check_trusted(artifact: Artifact, trusted: Iterable[str] | None) -> None:
 
 
 def _altered(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Files whose digests in the manifest were changed after the fit; none in old versions."""
+    """Files whose digests in the manifest were changed after the fit."""
     files = manifest["files"]
-    stored = msgspec.convert(manifest.get("stored", files), dict[str, str])
+    stored = msgspec.convert(manifest["stored"], dict[str, str])
     return tuple(name for name, digest in stored.items() if files.get(name) != digest)
 
 

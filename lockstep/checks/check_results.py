@@ -133,7 +133,7 @@ class CheckResult:
             name: float(value) if isinstance(value, str) else value
             for name, value in data["numbers"].items()
         }
-        lists = {name: tuple(data.get(name, ())) for name in ("also", "keys")}  # new since
+        lists = {name: tuple(data[name]) for name in ("also", "keys")}
         return cls(**{**data, "numbers": numbers, **lists})
 
 

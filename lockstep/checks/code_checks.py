@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -159,7 +160,7 @@ def check_environment(
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
         numbers={"facts": len(fitted.facts), "differences": len(differences)},
-        table=[difference.to_json() for difference in differences],
+        table=[asdict(difference) for difference in differences],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lockstep.artifacts.outside_readings import Reading
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.comparison import ColumnComparison, Comparison, ParityReport
-    from lockstep.parity.divergence import Divergence
+    from lockstep.parity.comparison import Comparison, ParityReport
+    from lockstep.parity.divergence import ColumnComparison, Divergence
 
 
 def check_comparison(
@@ -169,7 +169,7 @@ def check_training_parity(
     """
     from lockstep.artifacts.questions import watching
     from lockstep.artifacts.snapshot import unload
-    from lockstep.parity.recomputation import recompute
+    from lockstep.parity.replay import recompute
 
     # The last row first: a function that remembers rows computes other values then.
     turned = take_rows(stored, np.arange(len(next(iter(stored.values()))))[::-1])
@@ -196,15 +196,7 @@ def outside_readings(readings: Sequence[Reading]) -> CheckResult:
         f"{more}.",
         column=first.function or None,
         where=first.where,
-        table=[
-            {
-                "what": reading.what,
-                "name": reading.name,
-                "where": reading.where,
-                "function": reading.function,
-            }
-            for reading in readings
-        ],
+        table=list(map(asdict, readings)),
         todo=f"{first.remedy} Then: AGAIN",
     )
 

@@ -20,7 +20,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted, verb
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
-from lockstep.constraints.findings import Finding, findings_of, with_accepted
+from lockstep.constraints.findings import Finding, findings_of
 from lockstep.constraints.implications import Holds
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
@@ -477,7 +477,7 @@ def _weighed(
     weighed = Weighed(finding, "an error" if is_error else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)
-    if with_accepted([finding], terms.accepted)[0] is not finding:
+    if finding.is_within(terms.accepted):
         return replace(weighed, weight="accepted")
     return weighed
 

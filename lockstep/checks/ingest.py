@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage
-from lockstep.checks.misfits import todo_of
 from lockstep.checks.suite_checks import Keep, Quarantined, suite_result, validated
 from lockstep.columns.aside import Aside, set_aside
 from lockstep.columns.decode import Decoded, Reason
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.malformed import LINE
-from lockstep.columns.plain import all_of, counted, cut, listed, verb
-from lockstep.columns.schema import Schema
+from lockstep.columns.plain import all_of, counted, cut, listed, plain, verb
+from lockstep.columns.schema import Field, Schema
 from lockstep.errors import UnreadableError
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import part
@@ -33,6 +32,8 @@ _NAMED = 3
 """Values that a message names."""
 _LONGEST = 40
 """Characters shown of a value."""
+_TRAINED = "and train and promote a version of that"
+_FORMS = {"float": "a finite number", "str": "text in UTF-8"}
 _IGNORED = (
     "Nothing is held back. Declare the columns, and train and promote a version of that, or have "
     "them left out."
@@ -252,6 +253,48 @@ def _refused(ingested: Ingested) -> str:
         return _MALFORMED
     field = ingested.schema[row.reasons[0].column]
     return todo_of(field, row.record.get(field.alias or field.name))
+
+
+def todo_of(field: Field, value: Any) -> str:
+    """A sentence that says what to do about a refused value.
+
+    Args:
+        field: The declaration of its field.
+        value: The value as delivered; None or NaN where there is none.
+    """
+    name, optional = field.name, " | None" if field.optional else ""
+    if plain(value) is None:
+        return (
+            f"Have {name} delivered in every row; or, if it may be missing, declare it "
+            f"`{field.declared_name} | None`, {_TRAINED}."
+        )
+    if field.choices is not None:
+        return (
+            f"Have {name} corrected; or, if the value is meant to stay, declare it among those "
+            f"of the Literal, {_TRAINED}."
+        )
+    if isinstance(value, str) and field.declared in ("float", "int"):
+        return (
+            f"Have {name} delivered in digits with a decimal point, without units, blanks or "
+            'thousands separators; a text that stands for no value is declared by Missing("..."), '
+            f"{_TRAINED}."
+        )
+    if field.declared == "int":
+        return (
+            f"Have {name} delivered in whole numbers; or, if fractions are meant, declare it "
+            f"`float{optional}`, {_TRAINED}."
+        )
+    if field.declared == "datetime":
+        return (
+            f"Have {name} delivered in ISO 8601 with its zone, such as 2013-04-01T09:30:00Z; or, "
+            f'where only the zone is lacking, declare it by Zone("..."), {_TRAINED}.'
+        )
+    if field.declared == "bool":
+        return f"Have {name} delivered as true or false, or as 1 or 0."
+    return (
+        f"Have {name} delivered as {_FORMS[field.declared]}; or declare it as it is delivered, "
+        f"{_TRAINED}."
+    )
 
 
 def check_input_suite(

@@ -334,10 +334,10 @@ def _is_beyond_chance(truth: Array, predicted: Array, *, is_flag: bool) -> bool:
     return abs(bias) > _STANDARD_ERRORS * error and abs(bias) > _LEAST_BIAS * scale
 
 
-def _deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:
-    """Mean prediction and mean outcome of equal parts of the rows, by rising prediction."""
+def _deciles(truth: Array, predicted: Array) -> list[dict[str, float | int]]:
+    """Mean prediction and mean outcome of ten equal parts of the rows, by rising prediction."""
     order = np.argsort(predicted, kind="stable")
-    rows = [part for part in np.array_split(order, parts) if len(part)]
+    rows = [part for part in np.array_split(order, 10) if len(part)]
     return [
         {
             "part": number,

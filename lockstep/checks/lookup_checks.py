@@ -73,7 +73,7 @@ def check_no_future(
     result = check_comparison(comparison, pipeline.graph, how)
     if early is None or comparison.first is None:
         return result
-    count = f"{comparison.first.rows:,} of {counted(comparison.rows, 'row')}"
+    count = f"{comparison.first.differing:,} of {counted(comparison.rows, 'row')}"
     return replace(
         result,
         summary=f"{early}. `{comparison.first.column}` is another one in {count} without what was "
@@ -145,8 +145,8 @@ def check_lookup_replay(
     if first is not None:
         node = next(node for node in pipeline.reading if first.column in node.origins)
         summary = (
-            f"{node.title} reads other rows for {first.rows:,} of {rows} than the server did, by "
-            f"the same version of the table {node.table.name}: {first.column} of "
+            f"{node.title} reads other rows for {first.differing:,} of {rows} than the server did, "
+            f"by the same version of the table {node.table.name}: {first.column} of "
             f"{examples[0].key} was {plain(examples[0].expected)}, and is "
             f"{plain(examples[0].actual)}."
         )

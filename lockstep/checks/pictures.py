@@ -95,7 +95,7 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
         parts.append(text(left, foot + 12, more, color=PALE))
         foot += _CELL
     last = max((len(row.last(partitions)) for row in shown), default=0)
-    legend, ends = _legend(12, foot + 13)
+    legend, ends = _legend(foot + 13)
     return drawing(max(right + 12 + CHARACTER * last, ends), foot + 30, [*parts, *legend])
 
 
@@ -164,9 +164,9 @@ def _scale(left: float, partitions: Sequence[str]) -> Iterable[str]:
             free = x + CHARACTER * (len(shown) + 1)
 
 
-def _legend(x: float, y: float) -> tuple[list[str], float]:
+def _legend(y: float) -> tuple[list[str], float]:
     """The legend of colours, and its right edge."""
-    parts = []
+    parts, x = [], 12.0
     for shade, color in {**COLORS, "no finding": _NOTHING}.items():
         word = "named with another" if shade.endswith(" beside") else shade
         parts += [rectangle(x, y, 10, 10, color), text(x + 14, y + 9, word, color=PALE)]

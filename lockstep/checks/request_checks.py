@@ -48,7 +48,7 @@ def check_request_replay(
         return departure
     redacted = {name: _REDACTED[how] for name, how in segment.header.redacted.items()}
     given = Trace(row_names(segment, loaded.pipeline.key), segment.columns, {})
-    replayed = replay_answers(
+    comparison, unjudged = replay_answers(
         loaded.pipeline,
         given,
         scales=loaded.golden.scales,
@@ -56,18 +56,17 @@ def check_request_replay(
         version=loaded.version,
         looked_up=looked_up,
     )
-    if replayed.comparison is None:
-        summary = f"No output can be judged: {tell(replayed.unjudged)}."
-        return CheckResult.not_judged(summary, replayed.unjudged)
+    if comparison is None:
+        return CheckResult.not_judged(f"No output can be judged: {tell(unjudged)}.", unjudged)
     how = f"computed anew by the batch path of version {loaded.version}"
-    result = check_comparison(replayed.comparison, loaded.pipeline.graph, how)
+    result = check_comparison(comparison, loaded.pipeline.graph, how)
     if loaded.digest != segment.header.manifest:
         result = _of_other_files(result, segment, loaded)
     return replace(
         result,
-        summary=with_unjudged(result.summary, replayed.unjudged),
-        unjudged=replayed.unjudged,
-        notes={**_record_of(replayed.comparison.first, given, segment, loaded), **result.notes},
+        summary=with_unjudged(result.summary, unjudged),
+        unjudged=unjudged,
+        notes={**_record_of(comparison.first, given, segment, loaded), **result.notes},
         numbers={**result.numbers, "requests": len(segment.requests)},
     )
 

@@ -69,10 +69,6 @@ class VersionDifferences:
         """Whether anything differs."""
         return any(asdict(self).values())
 
-    def to_json(self) -> dict[str, Any]:
-        """The differences as plain data."""
-        return asdict(self)
-
 
 def _diffs(before: LoadedVersion, after: LoadedVersion) -> dict[str, str]:
     from lockstep.parity.code_changes import changed_columns, definitions

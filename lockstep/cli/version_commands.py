@@ -203,7 +203,7 @@ def _show_differences(pipeline: str, before: int, after: int, as_json: bool) -> 
         registry.load(name, before), registry.load(name, after), (digests[0], digests[1])
     )
     if as_json:
-        show_json({"before": before, "after": after, **differences.to_json()})
+        show_json({"before": before, "after": after, **asdict(differences)})
         return
     if not differences.any:
         say(f"Versions {before} and {after} of {name} are the same in code, rows and environment.")

@@ -14,8 +14,7 @@ from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.asof.windows import HOW, OF_NUMBERS
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
-from lockstep.columns.plain import listed, show
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean, listed, show
 from lockstep.errors import DeclarationError
 
 Role = Literal["feature", "label", "output"]
@@ -224,20 +223,13 @@ def _decorate(role: Role, function: Function | None, ulps: int | None) -> Column
 
 
 def _column(role: Role, function: Function, ulps: int | None) -> Column:
+    kind = _annotated_kind(function, "return", _hints(function))
+    return Column(kind=kind, ulps=ulps, **_common(role, function))
+
+
+def _common(role: str, function: Function) -> dict[str, Any]:
+    """What all columns of functions have in common; parameters name the inputs."""
     hints = _hints(function)
-    return Column(
-        name=function.__name__,
-        role=role,
-        function=function,
-        kind=_annotated_kind(function, "return", hints),
-        ulps=ulps,
-        doc=_doc(function),
-        **_inputs(role, function, hints),
-    )
-
-
-def _inputs(role: str, function: Function, hints: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that the parameters of a function name, and their kinds."""
     parameters = inspect.signature(function).parameters.values()
     if not parameters or any(parameter.kind not in _BY_POSITION for parameter in parameters):
         raise DeclarationError(
@@ -246,6 +238,10 @@ def _inputs(role: str, function: Function, hints: dict[str, Any]) -> dict[str, A
         )
     names = tuple(parameter.name for parameter in parameters)
     return {
+        "name": function.__name__,
+        "role": role,
+        "function": function,
+        "doc": _doc(function),
         "inputs": names,
         "input_kinds": tuple(_annotated_kind(function, name, hints) for name in names),
     }
@@ -296,18 +292,6 @@ def _check_reductions(title: str, table: TableSchema, of: str | None, how: Seque
             f"{title}: {listed(numbers)} of {of!r}, which is declared "
             f"{table.schema[of].declared_name}; they are of numbers and flags."
         )
-
-
-def _common(role: str, function: Function) -> dict[str, Any]:
-    """What a look-up and a window have in common."""
-    hints = _hints(function)
-    return {
-        "name": function.__name__,
-        "role": role,
-        "function": function,
-        "doc": _doc(function),
-        **_inputs(role, function, hints),
-    }
 
 
 def _hints(function: Function) -> dict[str, Any]:

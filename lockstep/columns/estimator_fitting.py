@@ -76,7 +76,7 @@ def _unseeded(estimator: Any) -> tuple[str, ...]:
 def _explained(model: Model, columns: Columns, error: Exception) -> str:
     """What an estimator raised, and the columns at fault where scikit-learn names none."""
     text = str(error)
-    texts = [name for name in model.uses if columns[name].dtype == object]
+    texts = [name for name in model.inputs if columns[name].dtype == object]
     if texts and ("convert string to float" in text or isinstance(error, TypeError)):
         return (
             f"{one_line(text)}. Among the columns that it uses, {listed(texts)} holds text: encode "
@@ -84,7 +84,7 @@ def _explained(model: Model, columns: Columns, error: Exception) -> str:
             "out of uses=[...]"
         )
     if "contains NaN" in text:
-        lacking = [name for name in model.uses if is_missing(columns[name]).any()]
+        lacking = [name for name in model.inputs if is_missing(columns[name]).any()]
         return (
             f"values are missing in {listed(lacking)}, and an estimator in it takes none: impute "
             "them in the model (SimpleImputer), or use an estimator that takes them, such as "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,19 +19,6 @@ _SAYS_SO = re.compile(r"\bnan\b|finit|missing", re.IGNORECASE)
 and "contains infinity or a value too large" (`sklearn.utils.validation`), and others like them."""
 
 
-@dataclass(frozen=True)
-class NonFiniteOrigin:
-    """The first column, in graph order, from which a model gets a missing or infinite value.
-
-    Attributes:
-        column: Its name.
-        said: In a sentence: its value in the first such row, and the inputs of that value.
-    """
-
-    column: str
-    said: str
-
-
 def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> FunctionError:
     """Return the error with the origin of a missing or infinite value, if a model failed on one.
 
@@ -47,12 +33,13 @@ def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> Fu
     origin = origin_of(graph, columns, error.column, error.__cause__)
     if origin is None:
         return error
-    return FunctionError(error.column, f"{origin.said}: {error}", origin=origin.column)
+    column, said = origin
+    return FunctionError(error.column, f"{said}: {error}", origin=column)
 
 
 def origin_of(
     graph: Graph, columns: Columns, name: str, cause: BaseException | None
-) -> NonFiniteOrigin | None:
+) -> tuple[str, str] | None:
     """Return the origin of the missing or infinite value on which a model failed; None otherwise.
 
     With one row, such a value is blamed whatever the error says. With many, some of which may lack
@@ -63,6 +50,9 @@ def origin_of(
         columns: The known columns of some rows.
         name: A column that could not be computed.
         cause: The error of its estimator.
+
+    Returns:
+        The column, and in a sentence: its value in the first such row, and the inputs of that.
     """
     node = graph.node(name)
     count = len(next(iter(columns.values()), ()))
@@ -86,7 +76,7 @@ def origin_of(
         key = graph.record.key or ""
         at = f", first at key {columns[key][row]}" if key in columns else ""
         words += f", in {len(rows):,} of {count:,} rows{at}"
-    return NonFiniteOrigin(column, words)
+    return column, words
 
 
 def not_finite(graph: Graph, columns: Columns, name: str) -> str | None:

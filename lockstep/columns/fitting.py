@@ -65,14 +65,14 @@ def fit_models(
             if split not in out_of_fold:
                 out_of_fold[split] = out_of_fold_values(graph, columns, *split, depth, bound)
             known = columns | out_of_fold[split]
-        inputs = graph.evaluate(known, (*model.uses, model.learns), bound)
+        inputs = graph.evaluate(known, (*model.inputs, model.learns), bound)
         try:
             fitted[model.name] = fit(model, inputs)
         except FitError as error:
             origin = origin_of(graph, inputs, model.name, error.__cause__)
             if origin is None:
                 raise
-            raise FitError(f"{origin.said}: {error}") from error.__cause__
+            raise FitError(f"{origin[1]}: {error}") from error.__cause__
     return fitted
 
 

@@ -233,10 +233,6 @@ class Graph:
         Raises:
             KeyError: A wanted column does not exist.
         """
-        needed = self._needed(given, wanted)
-        return [node for node in self.nodes.values() if node in needed]
-
-    def _needed(self, given: Collection[str], wanted: Iterable[str]) -> set[Node]:
         needed: set[Node] = set()
         open_names = [name for name in wanted if name not in given]
         while open_names:
@@ -247,7 +243,7 @@ class Graph:
             if node not in needed:
                 needed.add(node)
                 open_names.extend(column for column in node.inputs if column not in given)
-        return needed
+        return [node for node in self.nodes.values() if node in needed]
 
     # Building
 

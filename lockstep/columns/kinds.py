@@ -26,14 +26,11 @@ Times = NDArray[np.datetime64]
 """datetime64[us] in UTC; NaT where missing."""
 
 
-def picker(names: Sequence[str]) -> Callable[[Columns], Sequence[Array]]:
-    """The function from columns to those of these names, in order."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if not names:
-        return lambda columns: ()
-    (only,) = names
-    return lambda columns: (columns[only],)
+def picker(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
+    """The function from columns, a record or a row to what they hold at these keys, in order."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda given: [given[key] for key in keys]
 
 
 class Kind(enum.Enum):
@@ -53,7 +50,7 @@ class Kind(enum.Enum):
     @property
     def alias(self) -> str:
         """The name by which functions declare this kind in their annotations."""
-        return _ALIAS_NAMES[self]
+        return f"{self.value.capitalize()}s"
 
 
 _DTYPES: dict[Kind, np.dtype[Any]] = {
@@ -70,13 +67,7 @@ _ALIASES: dict[Kind, Any] = {
     Kind.TEXT: Texts,
     Kind.TIME: Times,
 }
-_ALIAS_NAMES = {
-    Kind.FLOAT: "Floats",
-    Kind.INT: "Ints",
-    Kind.BOOL: "Bools",
-    Kind.TEXT: "Texts",
-    Kind.TIME: "Times",
-}
+_BY_DTYPE = {dtype: kind for kind, dtype in _DTYPES.items()}
 
 
 def kind_of_alias(annotation: object) -> Kind | None:
@@ -86,7 +77,7 @@ def kind_of_alias(annotation: object) -> Kind | None:
 
 def kind_of_dtype(dtype: np.dtype[Any]) -> Kind | None:
     """The kind whose canonical dtype this is; None if it is no canonical dtype."""
-    return next((kind for kind, canonical in _DTYPES.items() if canonical == dtype), None)
+    return _BY_DTYPE.get(dtype)
 
 
 _EXAMPLES: dict[Kind, tuple[Any, Any, Any]] = {

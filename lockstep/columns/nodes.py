@@ -206,7 +206,6 @@ class Model(Column):
     """A decorated function that returns an estimator, and the columns that this predicts.
 
     Attributes:
-        uses: Names of the columns in its matrix, in order: its inputs.
         classes: The labels of a multiclass model, in the order of its probabilities; None for
             a binary classifier (the column is the probability of True) and a regressor.
         probabilities: Names of the classes' columns.
@@ -217,11 +216,6 @@ class Model(Column):
     classes: tuple[Any, ...] | None = None
     probabilities: tuple[str, ...] = ()
     folds: int = 5
-
-    @property
-    def uses(self) -> tuple[str, ...]:
-        """Names of the columns in its matrix, in order."""
-        return self.inputs
 
     @property
     def is_direct(self) -> bool:

@@ -28,7 +28,7 @@ from lockstep.columns.plain import counted, listed
 from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import to_frame
+from lockstep.columns.tables import stacked, take_rows, to_frame
 from lockstep.errors import (
     DefinitionError,
     DuplicateNameError,
@@ -60,25 +60,16 @@ class Trace:
         """Some of its rows, by position, in the order given."""
         chosen = np.asarray(rows, dtype=np.int64)
         return Trace(
-            self.keys[chosen],
-            {name: values[chosen] for name, values in self.columns.items()},
-            {name: values[chosen] for name, values in self.matrices.items()},
+            self.keys[chosen], take_rows(self.columns, chosen), take_rows(self.matrices, chosen)
         )
 
     @classmethod
     def joined(cls, traces: Sequence[Trace]) -> Trace:
         """The rows of one or more traces of the same columns, one trace after the other."""
-        first = traces[0]
         return cls(
             np.concatenate([trace.keys for trace in traces]),
-            {
-                name: np.concatenate([trace.columns[name] for trace in traces])
-                for name in first.columns
-            },
-            {
-                name: np.concatenate([trace.matrices[name] for trace in traces])
-                for name in first.matrices
-            },
+            stacked([trace.columns for trace in traces]),
+            stacked([trace.matrices for trace in traces]),
         )
 
 

@@ -8,6 +8,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -152,6 +153,12 @@ def all_of(count: int, noun: str, singular: str, plural: str) -> str:
         plural: What several do, or none.
     """
     return f"The one {noun} {singular}" if count == 1 else f"All {counted(count, noun)} {plural}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name, such as ` Did you mean 'x'?`; or nothing."""
+    close = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def percentage(percent: float) -> str:

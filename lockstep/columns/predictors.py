@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -61,6 +61,7 @@ class ReferencePredictor:
         model: The model, as declared.
         estimator: Its fitted estimator.
         fitting: How it was fitted; None where it was loaded.
+        of_classes: From its probabilities to its columns; None without declared classes.
     """
 
     def __init__(self, model: Model, estimator: Any, fitting: Fitting | None = None) -> None:
@@ -69,6 +70,8 @@ class ReferencePredictor:
         self.fitting = fitting
         self._has_transformers = len(getattr(estimator, "steps", ())) > 1
         self._final = estimator[-1] if self._has_transformers else estimator
+        has_classes = model.classes is not None
+        self.of_classes = ClassColumns(model, self._final.classes_) if has_classes else None
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and its classes' columns of probabilities."""
@@ -100,8 +103,8 @@ class ReferencePredictor:
 
     def _answer(self, given: Any) -> Columns:
         with openmp_threads_for(given.shape[0]):
-            if self.model.classes is not None:
-                return self._classes(given, self.model.classes)
+            if self.of_classes is not None:
+                return self._classes(given, self.of_classes)
             return {self.model.name: self._numbers(given)}
 
     def matrix_names(self) -> list[str] | None:
@@ -126,19 +129,33 @@ class ReferencePredictor:
             raise ValueError(f"the estimator predicted {values.shape} for {rows} rows")
         return values
 
-    def _classes(self, given: Any, declared: tuple[Any, ...]) -> Columns:
-        final = self._final
-        classes = np.asarray(declared, dtype=(self.model.kind or Kind.TEXT).dtype)
-        if given.shape[0]:
-            probabilities = np.asarray(final.predict_proba(given), dtype=np.float64)
-        else:
-            probabilities = np.empty((0, len(classes)))
-        order = [list(final.classes_).index(value) for value in classes]
-        probabilities = probabilities[:, order]
-        columns: Columns = {self.model.name: classes[probabilities.argmax(axis=1)]}
-        for index, name in enumerate(self.model.probabilities):
-            columns[name] = np.ascontiguousarray(probabilities[:, index])
-        return columns
+    def _classes(self, given: Any, columns_of: ClassColumns) -> Columns:
+        if not given.shape[0]:
+            return columns_of(np.empty((0, len(self._final.classes_))))
+        return columns_of(np.asarray(self._final.predict_proba(given), dtype=np.float64))
+
+
+class ClassColumns:
+    """From probabilities to the columns of a multiclass model.
+
+    Args:
+        model: The model, which declares its classes.
+        fitted: The classes in the order of the probabilities.
+    """
+
+    def __init__(self, model: Model, fitted: Iterable[Any]) -> None:
+        self._model = model
+        self._classes = np.asarray(model.classes, dtype=(model.kind or Kind.TEXT).dtype)
+        self._order = [list(fitted).index(value) for value in self._classes]
+
+    def __call__(self, probabilities: Array) -> Columns:
+        """The model's column, and its classes' columns of probabilities."""
+        own = probabilities[:, self._order]
+        named = {
+            name: np.ascontiguousarray(own[:, index])
+            for index, name in enumerate(self._model.probabilities)
+        }
+        return {self._model.name: self._classes[own.argmax(axis=1)], **named}
 
 
 def predicts_classes(estimator: Any) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from lockstep.columns.kinds import Kind
 
 _KINDS = {
@@ -129,36 +131,9 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, for storage."""
-        return {
-            "name": self.name,
-            "fields": [
-                {
-                    "name": field.name,
-                    "declared": field.declared,
-                    "optional": field.optional,
-                    "role": field.role,
-                    "choices": list(field.choices) if field.choices is not None else None,
-                    "doc": field.doc,
-                    "alias": field.alias,
-                    "zone": field.zone,
-                    "is_row_number": field.is_row_number,
-                    "missing": list(field.missing),
-                }
-                for field in self.fields
-            ],
-        }
+        return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schema:
         """The schema that `to_json` wrote."""
-        fields = (
-            Field(
-                **{
-                    **item,
-                    "choices": tuple(item["choices"]) if item["choices"] else None,
-                    "missing": tuple(item.get("missing", ())),
-                }
-            )
-            for item in data["fields"]
-        )
-        return cls(data["name"], tuple(fields))
+        return msgspec.convert(data, cls)

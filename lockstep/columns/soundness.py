@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
-from lockstep.columns.plain import listed
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean, listed
 from lockstep.errors import DeclarationError, LeakageError, UnknownInputError
 
 if TYPE_CHECKING:

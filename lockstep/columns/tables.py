@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NONE = np.array(None, dtype=object)
 
 
-def take_rows(columns: Columns, rows: Array | slice) -> Columns:
+def take_rows(columns: Mapping[str, Array], rows: Array | slice) -> Columns:
     """Some rows of columns: by position, where a mask is true, or a slice, which is not copied."""
     return {name: array[rows] for name, array in columns.items()}
 
@@ -34,7 +34,7 @@ def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
     }
 
 
-def stacked(parts: Sequence[Columns]) -> Columns:
+def stacked(parts: Sequence[Mapping[str, Array]]) -> Columns:
     """The rows of one or more sets of the same columns, one after the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -47,7 +47,7 @@ from lockstep.constraints.statistics import (
 from lockstep.constraints.thresholds import MOST_TERMS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
-from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode
+from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Judged, Limits, decode, encode
 from lockstep.stats.states import Moments, State
 
 FORMAT = 1
@@ -74,7 +74,7 @@ class DayMeasured:
     Attributes:
         day: The day, counted from 1970.
         rows: Number of its rows.
-        looked_at: How many of them statistics are of.
+        looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
         state: The state that statistics are read from.
         widens: Whether a number goes beyond its range in training and on the days before.
     """
@@ -97,35 +97,19 @@ class DayMeasured:
 
 
 @dataclass(frozen=True, eq=False)
-class DayJudged:
+class DayJudged(DayMeasured, Judged):
     """How a day of a batch lies to the constraints.
 
     Attributes:
-        day: The day, counted from 1970.
-        rows: Number of its rows.
-        looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
         values: The value of each statistic.
         sizes: How many independent rows each value has.
-        evidence: How unlikely each is, as a share of the limit that warns.
-        blocks: The same as a share of the limit that blocks.
-        low: The low end of the usual range of each.
-        high: The high end.
-        state: The state that they were read from.
         shown: Which rows show each feature: of the batch, or of a part of the day.
         shown_of: How many of the rows that statistics are of these are.
         is_cut: Whether it has half of the rows that every training day had, or fewer.
     """
 
-    day: int
-    rows: int
-    looked_at: int
     values: Floats
     sizes: Floats
-    evidence: Floats
-    blocks: Floats
-    low: Floats
-    high: Floats
-    state: State
     shown: Shown
     shown_of: int
     is_cut: bool = False
@@ -316,16 +300,10 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for shares in (judged.evidence, judged.blocks):
                 shares[self._volume] = np.maximum(shares[self._volume], 1.0)
         return DayJudged(
-            day=day,
-            rows=measured.rows,
-            looked_at=measured.looked_at,
+            **vars(measured),
+            **vars(judged),
             values=values,
             sizes=sizes,
-            evidence=judged.evidence,
-            blocks=judged.blocks,
-            low=judged.low,
-            high=judged.high,
-            state=state,
             shown=shown,
             shown_of=measured.looked_at if shown_of is None else shown_of,
             is_cut=is_cut,

@@ -27,7 +27,7 @@ from lockstep.constraints.thresholds import (
     NEARLY,
     SAMPLE,
 )
-from lockstep.constraints.view import View
+from lockstep.constraints.view import View, made_once
 from lockstep.stats.limits import BLOCKS
 
 
@@ -63,8 +63,7 @@ class OfDay(_Dependency, frozen=True, tag="of a day"):
     def breaks(self, view: View) -> Array:
         """Which rows differ from most of their group: float64, 0 or 1; NaN where a row is alone."""
         codes, right = view.codes(self.left), view.code(self.right)
-        groups = view.once(("of a day", self.left), lambda: _of_a_day(view, codes))
-        broken = _minority(groups, right)
+        broken = _minority(_of_a_day(view, self.left), right)
         broken[codes == 0] = np.nan
         return broken
 
@@ -92,21 +91,18 @@ class LookUp(_Dependency, frozen=True, tag="look-up"):
         codes, right = view.codes(self.left), view.code(self.right)
         if view.fold is not None:
             return _held_out(codes, right, view.fold)
-        keys = np.frombuffer(self.keys, dtype="<u8")
-        rights = np.frombuffer(self.told, dtype="<u8")
-        if not len(keys):
-            return np.full(len(view), np.nan)
-        at = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
-        known = (keys[at] == codes) & (codes != 0)
-        return np.where(known, rights[at] != right, np.nan)
+        keys, rights = (np.frombuffer(held, dtype="<u8") for held in (self.keys, self.told))
+        return _unlike(keys, rights, codes, right)
 
 
 def _title(name: str) -> str:
     return {"@clock": "time of day", "@weekday": "weekday", "@hour": "hour"}.get(name, name)
 
 
-def _of_a_day(view: View, codes: Array) -> Ints:
+@made_once
+def _of_a_day(view: View, left: tuple[str, ...]) -> Ints:
     """The group of each row: one for each left of each day."""
+    codes = view.codes(left)
     places: Ints = pd.factorize(view.by_day(codes) if len(view.days) > 1 else codes)[0]
     return places
 
@@ -154,12 +150,17 @@ def _held_out(codes: Array, right: Array, fold: Ints) -> Floats:
     broken = np.full(len(codes), np.nan)
     for block in range(BLOCKS):
         own = fold == block
-        keys, rights = _modes(codes[~own], right[~own])
-        if len(keys):
-            at = np.minimum(np.searchsorted(keys, codes[own]), len(keys) - 1)
-            known = (keys[at] == codes[own]) & (codes[own] != 0)
-            broken[own] = np.where(known, rights[at] != right[own], np.nan)
+        broken[own] = _unlike(*_modes(codes[~own], right[~own]), codes[own], right[own])
     return broken
+
+
+def _unlike(keys: Array, rights: Array, codes: Array, right: Array) -> Floats:
+    """Which rows have another right than their left has among the keys; NaN where it has none."""
+    if not len(keys):
+        return np.full(len(codes), np.nan)
+    at = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
+    known = (keys[at] == codes) & (codes != 0)
+    return np.where(known, rights[at] != right, np.nan)
 
 
 def discover(view: View) -> list[OfDay | LookUp]:

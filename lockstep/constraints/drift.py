@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Floats
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet
@@ -26,6 +26,10 @@ from lockstep.stats.limits import ENOUGH_DAYS
 _BEYOND = ("beyond", "far beyond")
 _NAMED = ("level", "spread")
 """Kinds that name a figure and its column; the others describe rows."""
+_RISES = 0.99
+"""Rank correlation with the day (Spearman, 1904) from which on a column counts as growing."""
+_ENOUGH_PARTS = 5
+"""The fewest days, and distinct numbers, that can show growth."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def _growing(constraints: ConstraintSet) -> set[str]:
     return {
         feature.columns[0]
         for place, feature in enumerate(constraints.features)
-        if feature.kind == "level" and grows(days[:, place], numbers)
+        if feature.kind == "level" and _grows(days[:, place], numbers)
     }
 
 
@@ -172,3 +176,19 @@ def _lacking(constraints: ConstraintSet, name: str, places: Sequence[int], value
     if any(values[place] == 1 for place in places):
         return "it has no values"
     return "too few days of the training have values of it"
+
+
+def _grows(numbers: Array, parts: Array) -> bool:
+    """Whether numbers rise from day to day.
+
+    Such a column has no level: every later day lies beyond all days before it.
+
+    Args:
+        numbers: A column of numbers, one a row.
+        parts: int64, the day or block of each row, in order of time; -1 for none.
+    """
+    is_known = np.isfinite(numbers.astype(np.float64, copy=False)) & (parts >= 0)
+    values, days = pd.Series(numbers[is_known]), pd.Series(parts[is_known])
+    if min(days.nunique(), values.nunique()) < _ENOUGH_PARTS:
+        return False
+    return bool(np.corrcoef(values.rank(), days.rank())[0, 1] >= _RISES)

@@ -25,7 +25,7 @@ from lockstep.constraints.thresholds import (
     SAMPLE,
     TELLS,
 )
-from lockstep.constraints.view import View
+from lockstep.constraints.view import View, made_once
 
 
 class Entities(msgspec.Struct, frozen=True):
@@ -126,10 +126,9 @@ def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
     return total
 
 
+@made_once
 def _ranks(rows: View, name: str) -> Floats:
-    return rows.once(
-        ("ranks", name), lambda: np.asarray(pd.Series(rows.columns[name]).rank(pct=True))
-    )
+    return np.asarray(pd.Series(rows.columns[name]).rank(pct=True))
 
 
 def _same(code: Array, other: Array) -> bool:

@@ -8,7 +8,7 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,6 +38,8 @@ _MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", *_VOLU
 _MOVED_BY_ROWS = (*_VOLUME, "lacking", "count", "gap")
 """Kinds that added or lost rows move, of any column."""
 _OF_ROWS = (*_VOLUME, "lacking", "count")
+_MUCH = 2.0
+"""How many times as far as it was accepted a finding may go."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Finding:
     def family(self) -> str:
         """The family of its first statistic."""
         return self.details[0].statistic.feature.family
+
+    def is_within(self, accepted: Mapping[str, float]) -> bool:
+        """Whether it goes about as far as a person accepted: by identity, each with its extent."""
+        return self.identity in accepted and self.share <= _MUCH * max(accepted[self.identity], 1.0)
 
 
 def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[Finding]:
@@ -290,21 +296,3 @@ def _keys(view: View, rows: Array) -> list[str]:
     key = view.layout.key
     values = [] if key is None else view.columns[key][rows].tolist()
     return [cut(str(value), 40) for value in values]
-
-
-def with_accepted(
-    findings: Sequence[Finding], accepted: Mapping[str, float], much: float = 2.0
-) -> list[Finding]:
-    """The findings; those that a person accepted for an earlier batch no longer block.
-
-    Args:
-        findings: The findings of a day.
-        accepted: How far each accepted statistic was then, by identity.
-        much: How many times as far a finding may be now.
-    """
-    kept = []
-    for finding in findings:
-        known = accepted.get(finding.identity)
-        is_known = known is not None and finding.share <= much * max(known, 1.0)
-        kept.append(replace(finding, blocks=False, strict=False) if is_known else finding)
-    return kept

@@ -17,19 +17,16 @@ MOST_DIGITS = 9
 """Digits beyond which a form does not count them: ids may have any number."""
 
 
-def form_of(text: str, *, is_fine: bool) -> str:
-    """The form of a text.
+def forms_of(texts: Iterable[str], *, is_fine: bool) -> list[str]:
+    """The forms of texts, in their order.
 
     Args:
-        text: The text.
+        texts: The texts.
         is_fine: Whether digits are counted; otherwise letters and digits in a row are one run.
     """
-    form = _LOWER.sub("a", _UPPER.sub("A", text))
+    forms = (_LOWER.sub("a", _UPPER.sub("A", text)) for text in texts)
     if is_fine:
-        return _DIGITS.sub(lambda digits: "9" * min(len(digits[0]), MOST_DIGITS), form)
-    return _RUNS.sub(r"\1~", _DIGITS.sub("9", form))
-
-
-def forms_of(texts: Iterable[str], *, is_fine: bool) -> list[str]:
-    """The forms of texts, in their order."""
-    return [form_of(text, is_fine=is_fine) for text in texts]
+        return [
+            _DIGITS.sub(lambda found: "9" * min(len(found[0]), MOST_DIGITS), form) for form in forms
+        ]
+    return [_RUNS.sub(r"\1~", _DIGITS.sub("9", form)) for form in forms]

@@ -11,7 +11,7 @@ from lockstep.columns.digests import held_by, mixed
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.thresholds import BEST, COMMON
-from lockstep.constraints.view import View
+from lockstep.constraints.view import View, made_once
 from lockstep.stats.limits import RECENT
 
 FAMILY = "identity"
@@ -75,10 +75,9 @@ def discover(view: View) -> Identity:
     return Identity({name: columns for name, columns in ways.items() if columns})
 
 
+@made_once
 def _content(view: View, columns: tuple[str, ...]) -> Array:
-    return view.once(
-        ("content", columns), lambda: mixed([view.code(name) for name in columns], len(view))
-    )
+    return mixed([view.code(name) for name in columns], len(view))
 
 
 def _twice(view: View, digests: Array) -> Array:

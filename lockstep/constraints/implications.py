@@ -19,7 +19,7 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.tables import is_missing
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
-from lockstep.constraints.view import View
+from lockstep.constraints.view import View, made_once
 
 _EXPECTED = 15
 """Least number of rows that would break an implication by chance."""
@@ -64,13 +64,11 @@ class Condition(msgspec.Struct, frozen=True):
                 return np.asarray(_key_forms(view, self.column) == self.of)
 
 
+@made_once
 def _key_forms(view: View, name: str) -> Array:
-    def made() -> Array:
-        places, texts = pd.factorize(view.columns[name])
-        forms = forms_of((str(text) for text in texts), is_fine=False)
-        return np.array([*forms, None], dtype=object)[places]
-
-    return view.once(("forms", name), made)
+    places, texts = pd.factorize(view.columns[name])
+    forms = forms_of((str(text) for text in texts), is_fine=False)
+    return np.array([*forms, None], dtype=object)[places]
 
 
 class Implication(msgspec.Struct, frozen=True, tag="implication"):

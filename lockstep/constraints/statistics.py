@@ -23,7 +23,7 @@ from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
-from lockstep.constraints.view import View
+from lockstep.constraints.view import View, made_once
 from lockstep.stats.limits import Trait
 from lockstep.stats.states import Frequent, Moments, Products, State
 
@@ -76,12 +76,9 @@ class Statistic(msgspec.Struct, frozen=True):
         )
 
 
+@made_once
 def days_of(view: View) -> list[tuple[int, Ints]]:
     """The days of a view, each with the positions of its rows in order of time."""
-    return view.once("days of", lambda: _days_of(view))
-
-
-def _days_of(view: View) -> list[tuple[int, Ints]]:
     order = np.lexsort((view.micros, view.group))
     edges = np.searchsorted(view.group[order], np.arange(len(view.days) + 1))
     spans = zip(view.days.tolist(), pairwise(edges.tolist()), strict=True)

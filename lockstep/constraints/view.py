@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,19 @@ from lockstep.stats.limits import STEPS
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities of all rows of the batch, which a sample takes from the whole view."""
 Made = TypeVar("Made")
+Asked = ParamSpec("Asked")
+
+
+def made_once(
+    make: Callable[Concatenate[View, Asked], Made],
+) -> Callable[Concatenate[View, Asked], Made]:
+    """Have what a function makes of a view kept with that, by what the function is asked with."""
+
+    @wraps(make)
+    def kept(view: View, /, *asked: Asked.args, **named: Asked.kwargs) -> Made:
+        return view.once((make.__qualname__, *asked), lambda: make(view, *asked, **named))
+
+    return kept
 
 
 @dataclass(frozen=True)
@@ -122,15 +135,7 @@ class View:
         share = most / np.maximum(counts, most)
         rows = np.flatnonzero(digests <= (share * 2.0**64)[self.group])
         taken = take_rows(self.columns, rows)
-        return View(
-            taken,
-            self.layout,
-            self.day[rows],
-            self.past,
-            sampled_from=(self, rows),
-            held_back=self.held_back,
-            of_day=self.of_day,
-        )
+        return replace(self, columns=taken, day=self.day[rows], sampled_from=(self, rows), _made={})
 
     @property
     def whole(self) -> View:
@@ -150,74 +155,69 @@ class View:
     # --- time ---
 
     @property
+    @made_once
     def days(self) -> Ints:
         """The days of the rows, in order: int64."""
-        return self.once("days", lambda: np.unique(self.day))
+        return np.unique(self.day)
 
     @property
+    @made_once
     def group(self) -> Ints:
         """The place of each row's day among the days: int64."""
-        return self.once("group", lambda: np.searchsorted(self.days, self.day))
+        group: Ints = np.searchsorted(self.days, self.day)
+        return group
 
     @property
+    @made_once
     def local(self) -> Array:
         """Event times by the local clock: datetime64[us]; NaT where there is none."""
-        return self.once("local", self._local)
-
-    def _local(self) -> Array:
         name = self.layout.event_time
         if name is None:
             return np.full(len(self), np.datetime64("NaT", "us"))
         return by_clock(self.columns[name], self.layout.timezone)
 
     @property
+    @made_once
     def micros(self) -> Ints:
         """Event times in microseconds since 1970: int64; positions of rows where there are none."""
-        return self.once("micros", self._micros)
-
-    def _micros(self) -> Ints:
         name = self.layout.event_time
         if name is None:
             return np.arange(len(self), dtype=np.int64)
         return self.columns[name].astype("datetime64[us]").astype(np.int64)
 
     @property
+    @made_once
     def has_peers(self) -> bool:
         """Whether nearly all rows share their moment with others, as in a panel."""
-        return self.once("has peers", self._has_peers)
-
-    def _has_peers(self) -> bool:
         _, group, counts = np.unique(self.micros, return_inverse=True, return_counts=True)
         return bool(np.mean(counts[group] > 1) > SHARED)
 
     # --- values ---
 
+    @made_once
     def missing(self, name: str) -> Array:
         """Which rows have no value of a field: bool."""
-        return self.once(("missing", name), lambda: is_missing(self.columns[name]))
+        return is_missing(self.columns[name])
 
+    @made_once
     def code(self, name: str) -> Array:
         """A digest of each value of a field or part of the calendar: uint64; 0 where missing."""
-        return self.once(("code", name), lambda: self._code(name))
-
-    def _code(self, name: str) -> Array:
         return digests_of(self.calendar(name) if name.startswith("@") else self.columns[name])
 
     def holds(self, name: str, value: str | float | None) -> Array:
         """Which rows hold a value in a field: bool."""
         if isinstance(value, str):  # digests compare faster than texts
-            return np.equal(self.code(name), _digest(value))
+            return np.asarray(self.code(name) == _digest(value))
         return np.asarray(self.columns[name] == value)
 
+    @made_once
     def short_code(self, name: str) -> Array:
         """Half a digest of each value, enough to tell the values of a column apart: uint32."""
-        return self.once(("short", name), lambda: short(self.code(name)))
+        return short(self.code(name))
 
+    @made_once
     def codes(self, names: Entity) -> Array:
         """A digest of each row's thing: uint64; 0 where a part is missing, 1 without columns."""
-        return self.once(("codes", names), lambda: self._codes(names))
-
-    def _codes(self, names: Entity) -> Array:
         if not names:
             return np.ones(len(self), dtype=np.uint64)
         parts = [self.code(name) for name in names]
@@ -231,15 +231,14 @@ class View:
         """Digests of the rows that tell their days apart, too: uint64."""
         return mixed((digests, self.day.astype(np.uint64)), len(self))
 
+    @made_once
     def calendar(self, unit: str) -> Floats:
         """A part of the event time by the local clock: float64; NaN where there is none."""
-        return self.once(("calendar", unit), lambda: _calendar(self.local, unit))
+        return _calendar(self.local, unit)
 
+    @made_once
     def number(self, quantity: Quantity) -> Floats:
         """A quantity of each row: float64; NaN where a row has none."""
-        return self.once(quantity, lambda: self._number(quantity))
-
-    def _number(self, quantity: Quantity) -> Floats:
         if self.whole is not self and quantity.made in _AMONG_ALL:
             return self.own(self.whole.number(quantity))
         name = quantity.fields[0] if quantity.fields else ""
@@ -274,12 +273,13 @@ class View:
             case "mean":
                 return self._window(quantity.entity, name, quantity.window) / quantity.window
 
+    @made_once
     def _moments(self, name: str) -> Array:
         """The times of a field, by the clock that they are written in: datetime64[us]."""
         layout = self.layout.dates.get(name)
         if layout is None:
             return self.columns[name].astype("datetime64[us]")
-        return self.once(("moments", name), lambda: _read(self.columns[name], layout))
+        return _read(self.columns[name], layout)
 
     def _clock(self, name: str) -> Floats:
         if name == self.layout.event_time:
@@ -301,6 +301,7 @@ class View:
             return _hours(self._moments(name) - np.datetime64(0, "us"))
         return _hours(self._moments(name) - self.local.astype("datetime64[D]"))
 
+    @made_once
     def cells(self, entity: Entity, unit: str) -> Cells:
         """The cells of the rows: each is one thing at one moment.
 
@@ -308,9 +309,6 @@ class View:
             entity: The columns that name things; each row is a thing where there are none.
             unit: `hour`, or empty for the event time itself.
         """
-        return self.once(("cells", entity, unit), lambda: self._cells(entity, unit))
-
-    def _cells(self, entity: Entity, unit: str) -> Cells:
         moment = self.day * 24 + self.calendar("@hour") if unit else self.micros
         thing = self.codes(entity) if entity else np.arange(len(self))
         moments, at = np.unique(moment, return_inverse=True)
@@ -351,10 +349,6 @@ class View:
 
     # --- the rows before ---
 
-    def before(self, entity: Entity) -> Before:
-        """Where the row before of the same thing is, for each row."""
-        return self.once(("before", entity), lambda: self._before(entity))
-
     def _before_sampled(self, entity: Entity) -> Before:
         before, positions = self.whole.before(entity), self.positions
         past = []
@@ -364,11 +358,13 @@ class View:
             past.append((number, at[own], places[own]))
         return Before(self.own(before.own), self.own(before.in_past), tuple(past))
 
-    def _before(self, entity: Entity) -> Before:
+    @made_once
+    def before(self, entity: Entity) -> Before:
+        """Where the row before of the same thing is, for each row."""
         if self.whole is not self:
             return self._before_sampled(entity)
         codes = self.codes(entity)
-        in_time = self.once("in time", lambda: np.lexsort((self.micros, self.day)))
+        in_time = self._in_time
         order = in_time[np.argsort(codes[in_time], kind="stable")] if entity else in_time
         own = np.full(len(self), -1)
         same = (codes[order][1:] == codes[order][:-1]) & (codes[order][1:] != 0)
@@ -387,6 +383,13 @@ class View:
                 in_past[open_rows[known]] = True
                 open_rows = open_rows[~known]
         return Before(own, in_past, tuple(past))
+
+    @property
+    @made_once
+    def _in_time(self) -> Ints:
+        """The rows in order of time: positions."""
+        in_time: Ints = np.lexsort((self.micros, self.day))
+        return in_time
 
     def _from_past(self, entity: Entity, read: Callable[[Things], Array], dtype: Any) -> Array:
         """What the past has of the row before, where it is not in the view; 0 elsewhere."""
@@ -452,7 +455,7 @@ class View:
 
     def _window(self, entity: Entity, name: str | None, days: int) -> Floats:
         """Rows of the same thing on the days before, or a sum over them; NaN where not known."""
-        place, first, grid = self.once(("totals", entity, name), lambda: self._totals(entity, name))
+        place, first, grid = self._totals(entity, name)
         codes = self.codes(entity)
         at = self.day - first
         known = (at >= days) & (codes != 0) & self._covered(days)
@@ -461,6 +464,7 @@ class View:
             total += grid[place, np.maximum(at - back, 0)]
         return np.where(known, total, np.nan)
 
+    @made_once
     def _totals(self, entity: Entity, name: str | None) -> tuple[Ints, int, Floats]:
         """The thing of each row, the first day, and sums by thing and day."""
         codes = self.codes(entity)
@@ -488,12 +492,12 @@ class View:
     def _covered(self, days: int) -> Array:
         """Which rows have days before that are known: no gap is longer than a holiday."""
         had = np.union1d([batch.day for batch in self.past], self.days)
-        covered = {}
+        covered = []
         for day in self.days.tolist():
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
-            covered[day] = np.diff(edges).max() <= min(STEPS, days)
-        return np.array([covered[day] for day in self.days.tolist()], dtype=bool)[self.group]
+            covered.append(np.diff(edges).max() <= min(STEPS, days))
+        return np.asarray(np.array(covered, dtype=bool)[self.group])
 
 
 @lru_cache(maxsize=4_096)

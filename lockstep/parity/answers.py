@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
@@ -14,19 +13,6 @@ from lockstep.parity.divergence import raising
 from lockstep.parity.scales import Scales
 
 
-@dataclass(frozen=True)
-class Replayed:
-    """Answers that were replayed.
-
-    Attributes:
-        comparison: The comparison of the outputs that could be compared; None if none could.
-        unjudged: By output that could not be compared: why.
-    """
-
-    comparison: Comparison | None
-    unjudged: Mapping[str, str]
-
-
 def replay_answers(
     pipeline: Pipeline,
     given: Trace,
@@ -35,7 +21,7 @@ def replay_answers(
     redacted: Mapping[str, str],
     version: int | None = None,
     looked_up: Columns | None = None,
-) -> Replayed:
+) -> tuple[Comparison | None, dict[str, str]]:
     """Compute outputs anew from the fields that they were computed from, and compare them.
 
     Args:
@@ -46,6 +32,10 @@ def replay_answers(
             sentence. Outputs that depend on such a field are not compared.
         version: The version whose models the pipeline has, for a reproducer to load.
         looked_up: Columns of look-ups and windows, by the tables with which it was answered.
+
+    Returns:
+        The comparison of the outputs that could be compared, None if none could; and why not, by
+        output that could not be.
     """
     graph = pipeline.graph
     unjudged = {
@@ -55,7 +45,7 @@ def replay_answers(
     }
     judged = tuple(name for name in graph.outputs if name not in unjudged)
     if not judged:
-        return Replayed(None, unjudged)
+        return None, unjudged
     fields = {
         name: given.columns[name]
         for name in pipeline.record_schema.names
@@ -64,10 +54,10 @@ def replay_answers(
     try:
         columns = pipeline.evaluate({**fields, **(looked_up or {})}, judged)
     except FunctionError as error:
-        return Replayed(Comparison(first=raising(graph, error)), unjudged)
+        return Comparison(first=raising(graph, error)), unjudged
     computed = Trace(given.keys, {name: columns[name] for name in (*fields, *judged)}, {})
     compared = compare(given, computed, graph, scales=scales, columns=judged, version=version)
-    return Replayed(compared, unjudged)
+    return compared, unjudged
 
 
 def _lacking(graph: Graph, name: str, redacted: Mapping[str, str], given: Trace) -> str | None:

@@ -11,8 +11,7 @@ change is reported once, when it begins, however long it lasts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 ALLOWANCE = 0.5
 """Share of a limit from which on a sum grows."""
@@ -83,16 +82,6 @@ class Changes:
         """The columns whose reported change goes on, in the order in which they began."""
         begun = [name for name, change in self.columns.items() if change.begun is not None]
         return sorted(begun, key=lambda name: self.columns[name].begun or "")
-
-    def to_json(self) -> dict[str, Any]:
-        """The changes as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Changes:
-        """The changes from what `to_json` gave."""
-        columns = {name: Change(**change) for name, change in data["columns"].items()}
-        return cls(data["version"], columns)
 
 
 def _after(before: Change | None, batch: str, share: float) -> Change | None:

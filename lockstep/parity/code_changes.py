@@ -66,8 +66,7 @@ def column_digests(
     """
     if module not in sources:
         raise SourceError(f"The snapshot has no source of {module}, only of {', '.join(sources)}.")
-    packages = frozenset(name.partition(".")[0] for name in sources)
-    statements = {name: _statements(name, source, packages) for name, source in sources.items()}
+    statements = _all_statements(sources)
     bound = _bound_names(statements)
     digests = {}
     for name in columns:
@@ -87,10 +86,9 @@ def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
     Raises:
         SourceError: A source is not valid Python.
     """
-    packages = frozenset(name.partition(".")[0] for name in sources)
     return {
-        name: _sha256(statement.text for statement in _statements(name, source, packages))
-        for name, source in sources.items()
+        name: _sha256(statement.text for statement in statements)
+        for name, statements in _all_statements(sources).items()
     }
 
 
@@ -106,10 +104,9 @@ def definitions(sources: Mapping[str, str]) -> dict[str, str]:
     Raises:
         SourceError: A source is not valid Python.
     """
-    packages = frozenset(name.partition(".")[0] for name in sources)
     texts: dict[str, list[str]] = defaultdict(list)
-    for module, source in sources.items():
-        for statement in _statements(module, source, packages):
+    for module, statements in _all_statements(sources).items():
+        for statement in statements:
             names = statement.binds
             is_import = isinstance(statement.node, ast.Import | ast.ImportFrom)
             name = next(iter(names)) if len(names) == 1 and not is_import else ""
@@ -219,6 +216,11 @@ def _reached(
             meant = anywhere if name in statement.takes else own or anywhere
             to_see += [other for other in meant if is_used or not other.is_column(columns)]
     return reached
+
+
+def _all_statements(sources: Mapping[str, str]) -> dict[str, list[_Statement]]:
+    packages = frozenset(name.partition(".")[0] for name in sources)
+    return {name: _statements(name, source, packages) for name, source in sources.items()}
 
 
 def _statements(module: str, source: str, packages: frozenset[str]) -> list[_Statement]:

@@ -19,8 +19,8 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.errors import FunctionError
-from lockstep.parity.comparison import ColumnComparison, Comparison, compare
-from lockstep.parity.divergence import raising
+from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.divergence import ColumnComparison, raising
 from lockstep.parity.effect import Effect
 from lockstep.parity.exactness import difference, same_bits
 from lockstep.parity.locality import Subject
@@ -104,13 +104,9 @@ def _explained(subject: Subject, differences: _Differences) -> Comparison:
     compared = tuple(
         ColumnComparison(
             column=name,
-            is_matrix=False,
             rows=count,
             differing=differences.differing[name],
-            largest=None,
-            ulps=None,
             budget=subject.graph.ulps(name),
-            forms=None,
         )
         for name in subject.wanted
     )
@@ -126,7 +122,7 @@ def _explained(subject: Subject, differences: _Differences) -> Comparison:
     subject = replace(subject, scales=differences.scales(*subject.wanted))
     first = compare(expected, actual, subject.graph, scales=subject.scales).first
     assert first is not None, "rows that are kept differ"
-    first = replace(first, rows=differences.differing[first.column], compared=count)
+    first = replace(first, differing=differences.differing[first.column], rows=count)
     by_output = ((name, differences.differing[name]) for name in subject.graph.outputs)
     effects = tuple(Effect(name, count, rows) for name, rows in by_output if rows)
     return subject.reproducing(replace(whole, first=first, effects=effects), first)

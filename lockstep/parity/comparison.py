@@ -7,21 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import add
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
-from lockstep.columns.plain import counted, plain, python_value
-from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
+from lockstep.columns.plain import counted, python_value
+from lockstep.parity.divergence import (
+    ColumnComparison,
+    Divergence,
+    Example,
+    Origin,
+    place_of,
+    role_of,
+)
 from lockstep.parity.effect import Effect, effects_of
-from lockstep.parity.exactness import BEYOND, Difference, difference
+from lockstep.parity.exactness import Difference, difference
 from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
-Number = TypeVar("Number", int, float)
 _EXAMPLES = 5
 """Rows and keys that a result shows: it is stored and displayed in many places, so few."""
 
@@ -41,70 +47,6 @@ class Keys:
     def __str__(self) -> str:
         more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
         return ", ".join(map(str, self.first)) + more
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"count": self.count, "first": plain(list(self.first), longest=200)}
-
-
-@dataclass(frozen=True)
-class ColumnComparison:
-    """The comparison of a column, or of the matrix given to the estimator of a model.
-
-    Attributes:
-        column: The column.
-        is_matrix: Whether it is the matrix given to the estimator of that column instead.
-        rows: Rows that were compared.
-        differing: Rows that differ by more than the budget.
-        largest: The largest absolute difference of two numbers (seconds for times), if any.
-        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
-            or an infinity faces another value.
-        budget: Ulps that are allowed.
-        forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
-    """
-
-    column: str
-    is_matrix: bool
-    rows: int
-    differing: int
-    largest: float | None
-    ulps: int | None
-    budget: int
-    forms: tuple[str, str] | None
-
-    def __add__(self, other: ColumnComparison) -> ColumnComparison:
-        """The comparison of the rows of both."""
-        return replace(
-            self,
-            rows=self.rows + other.rows,
-            differing=self.differing + other.differing,
-            largest=_larger(self.largest, other.largest),
-            ulps=_larger(self.ulps, other.ulps),
-            forms=self.forms or other.forms,
-        )
-
-    @property
-    def ok(self) -> bool:
-        """Whether no row differs."""
-        return not self.differing
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "column": self.column,
-            "matrix": self.is_matrix,
-            "rows": self.rows,
-            "differing": self.differing,
-            "largest": self.largest,
-            "ulps": self.ulps if self.ulps != BEYOND else None,
-            "budget": self.budget,
-            "forms": list(self.forms) if self.forms else None,
-        }
-
-
-def _larger(first: Number | None, second: Number | None) -> Number | None:
-    known = [value for value in (first, second) if value is not None]
-    return max(known, default=None)
 
 
 def how_exactly(compared: Sequence[ColumnComparison]) -> str:
@@ -131,7 +73,6 @@ class Comparison:
         skipped: By column or matrix that need not be compared and was not: why.
         lacking: By column or matrix that had to be compared and could not: why.
         only_expected: Keys that the actual trace lacks.
-        only_actual: Keys that the expected trace lacks; they do no harm.
         repeated: Keys that one of the traces has more than once: their rows can't be matched.
         first: The first divergence in graph order.
         effects: What the differences do to the outputs that differ.
@@ -144,7 +85,6 @@ class Comparison:
     skipped: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
     only_expected: Keys = Keys()
-    only_actual: Keys = Keys()
     repeated: Keys = Keys()
     first: Divergence | None = None
     effects: tuple[Effect, ...] = ()
@@ -165,9 +105,10 @@ class Comparison:
         first = self.first or other.first
         if first is not None:
             differing = next(
-                (each.differing for each in compared if each.column == first.column), first.rows
+                (each.differing for each in compared if each.column == first.column),
+                first.differing,
             )
-            first = replace(first, rows=differing, compared=self.rows + other.rows)
+            first = replace(first, differing=differing, rows=self.rows + other.rows)
         return replace(
             self,
             rows=self.rows + other.rows,
@@ -214,24 +155,6 @@ class Comparison:
             or f"{_count(self.compared)} in {counted(self.rows, 'row')} agree"
             f"{how_exactly(self.compared)}"
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data of bounded size."""
-        return {
-            "ok": self.ok,
-            "summary": self.summary,
-            "setting": self.setting,
-            "rows": self.rows,
-            "compared": [column.to_json() for column in self.compared],
-            "skipped": dict(self.skipped),
-            "lacking": dict(self.lacking),
-            "only_expected": self.only_expected.to_json(),
-            "only_actual": self.only_actual.to_json(),
-            "repeated": self.repeated.to_json(),
-            "first": self.first.to_json() if self.first is not None else None,
-            "effects": [str(effect) for effect in self.effects],
-            "failure": self.failure,
-        }
 
 
 def _together(first: Comparison, second: Comparison) -> tuple[Effect, ...]:
@@ -335,16 +258,6 @@ class ParityReport:
         ]
         return "; ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data of bounded size."""
-        return {
-            "ok": self.ok,
-            "summary": self.summary,
-            "first": self.first.to_json() if self.first is not None else None,
-            "settings": list(self.settings),
-            "comparisons": [comparison.to_json() for comparison in self.comparisons],
-        }
-
 
 def compare(
     expected: Trace,
@@ -354,6 +267,7 @@ def compare(
     scales: Scales,
     columns: Iterable[str] | None = None,
     version: int | None = None,
+    setting: str = "",
 ) -> Comparison:
     """Compare two traces column by column, in graph order.
 
@@ -371,6 +285,7 @@ def compare(
             so is the matrix of a model among them that only `expected` has. By default, whatever
             both traces have is compared.
         version: The version whose models computed `actual`, for the reproducer to load.
+        setting: How `actual` was computed, where several ways are compared.
 
     Returns:
         The comparison. It is not ok if nothing was compared.
@@ -404,10 +319,10 @@ def compare(
         skipped=skipped,
         lacking=lacking,
         only_expected=matched.only_expected,
-        only_actual=matched.only_actual,
         repeated=matched.repeated,
         first=first,
         effects=effects_of(matched.expected.columns, matched.actual.columns, graph.record, others),
+        setting=setting,
     )
 
 
@@ -417,7 +332,6 @@ class _Matched(NamedTuple):
     expected: Trace
     actual: Trace
     only_expected: Keys
-    only_actual: Keys
     repeated: Keys
 
 
@@ -489,13 +403,11 @@ def _match(expected: Trace, actual: Trace) -> _Matched:
     repeated = {key for key, count in counts if count > 1}
     row_of = {key: row for row, key in enumerate(actual_keys) if key not in repeated}
     rows = [row for row, key in enumerate(expected_keys) if key in row_of]
-    matched = {expected_keys[row] for row in rows}
-    known = matched | repeated
+    known = {expected_keys[row] for row in rows} | repeated
     return _Matched(
         expected=expected.take(rows),
         actual=actual.take([row_of[expected_keys[row]] for row in rows]),
         only_expected=Keys.of([key for key in expected_keys if key not in known]),
-        only_actual=Keys.of([key for key in actual_keys if key not in known]),
         repeated=Keys.of(sorted(repeated)),
     )
 
@@ -525,18 +437,11 @@ def _divergence(
     rows, graph = np.flatnonzero(differing.rows), norm.graph
     inputs = graph.inputs(part.column) if part.column in graph.order else ()
     return Divergence(
-        column=part.column,
-        is_matrix=part.is_matrix,
+        **vars(result),
         place=place_of(graph, part.column, is_matrix=part.is_matrix),
         role=role_of(graph, part.column),
         origin=Origin.of(graph, part.column),
         inputs={name: _agrees(name, matched, norm) for name in inputs},
-        rows=result.differing,
-        compared=result.rows,
-        largest=result.largest,
-        ulps=result.ulps,
-        budget=result.budget,
-        forms=result.forms,
         examples=tuple(_example(part, row, differing, matched, inputs) for row in rows[:_EXAMPLES]),
         sides=_sides(int(rows[0]), matched, graph),
         reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),

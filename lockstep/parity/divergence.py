@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import counted, plain, show
@@ -12,6 +12,7 @@ from lockstep.errors import FunctionError
 from lockstep.parity.exactness import BEYOND
 from lockstep.parity.reproducer import Reproducer, public_name
 
+Number = TypeVar("Number", int, float)
 _MOST_NAMES = 4
 """Inputs that a sentence names; it counts more of them."""
 
@@ -103,44 +104,74 @@ def place_of(graph: Graph, column: str, *, is_matrix: bool = False) -> int:
     return 2 * place + (not is_matrix)
 
 
-@dataclass(frozen=True)
-class Divergence:
-    """The first column, in graph order, whose values are not the expected ones.
+@dataclass(frozen=True, kw_only=True)
+class ColumnComparison:
+    """The comparison of a column, or of the matrix given to the estimator of a model.
 
     Attributes:
-        column: Its name.
+        column: The column.
         is_matrix: Whether it is the matrix given to the estimator of that column instead.
-        place: Its place in graph order.
-        role: That of its node, such as `"field"` or `"feature"`; `"column"` if the graph has
-            no such column.
-        origin: Its function; None for a field.
-        inputs: By direct input, whether it agrees in the same rows; None if that is not known.
-        rows: Rows that differ.
-        compared: Rows that were compared.
+        rows: Rows that were compared.
+        differing: Rows that differ by more than the budget.
         largest: The largest absolute difference of two numbers (seconds for times), if any.
         ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
             or an infinity faces another value.
         budget: Ulps that are allowed.
         forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
-        examples: A few of the rows.
+    """
+
+    column: str
+    is_matrix: bool = False
+    rows: int = 0
+    differing: int = 0
+    largest: float | None = None
+    ulps: int | None = None
+    budget: int = 0
+    forms: tuple[str, str] | None = None
+
+    def __add__(self, other: ColumnComparison) -> ColumnComparison:
+        """The comparison of the rows of both."""
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            differing=self.differing + other.differing,
+            largest=_larger(self.largest, other.largest),
+            ulps=_larger(self.ulps, other.ulps),
+            forms=self.forms or other.forms,
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether no row differs."""
+        return not self.differing
+
+
+def _larger(first: Number | None, second: Number | None) -> Number | None:
+    known = [value for value in (first, second) if value is not None]
+    return max(known, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergence(ColumnComparison):
+    """The first column, in graph order, whose values are not the expected ones.
+
+    Attributes:
+        place: Its place in graph order.
+        role: That of its node, such as `"field"` or `"feature"`; `"column"` if the graph has
+            no such column.
+        origin: Its function; None for a field.
+        inputs: By direct input, whether it agrees in the same rows; None if that is not known.
+        examples: A few of the rows that differ.
         sides: Every column of the first example, expected and actual, in graph order.
         failure: What its function does wrong beside its values, such as raising.
         reproducer: One record, and a test that fails as long as the column differs; None where
             none can be written.
     """
 
-    column: str
-    is_matrix: bool
     place: int
     role: str
     origin: Origin | None
     inputs: Mapping[str, bool | None] = field(default_factory=dict)
-    rows: int = 0
-    compared: int = 0
-    largest: float | None = None
-    ulps: int | None = None
-    budget: int = 0
-    forms: tuple[str, str] | None = None
     examples: tuple[Example, ...] = ()
     sides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     failure: str | None = None
@@ -170,7 +201,7 @@ class Divergence:
         if self.failure is not None:
             return self.failure
         forms = f"holds {self.forms[1]} instead of {self.forms[0]} and " if self.forms else ""
-        rows = f"{forms}differs in {self.rows:,} of {counted(self.compared, 'row')}"
+        rows = f"{forms}differs in {self.differing:,} of {counted(self.rows, 'row')}"
         if self.budget and self.ulps is not None and self.ulps != BEYOND:
             return f"{rows}, by up to {self.ulps:,} ulp where {self.budget} are allowed"
         return rows
@@ -186,15 +217,15 @@ class Divergence:
             "line": self.origin.line if self.origin else None,
             "inputs": dict(self.inputs),
             "begins_here": self.begins_here,
-            "rows": self.rows,
-            "compared": self.compared,
+            "rows": self.differing,
+            "compared": self.rows,
             "largest": self.largest,
             "ulps": self.ulps if self.ulps != BEYOND else None,
             "budget": self.budget,
             "forms": list(self.forms) if self.forms else None,
             "examples": [example.to_json() for example in self.examples],
             "failure": self.failure,
-            "reproducer": self.reproducer.to_json() if self.reproducer else None,
+            "reproducer": asdict(self.reproducer) if self.reproducer else None,
             "summary": self.summary,
         }
 
@@ -209,7 +240,6 @@ def failing(graph: Graph, column: str, failure: str) -> Divergence:
     """
     return Divergence(
         column=column,
-        is_matrix=False,
         place=place_of(graph, column),
         role=role_of(graph, column),
         origin=Origin.of(graph, column),

@@ -21,45 +21,8 @@ _LEAST_SHARE = 0.05
 """The least share of the rows of a segment: a single row would count too much in a smaller one."""
 
 
-@dataclass(frozen=True, eq=False)
-class CategoryRows:
-    """The rows with one value of a category.
-
-    Attributes:
-        column: The category.
-        value: Its value.
-        rows: Whether each row has it: bool.
-    """
-
-    column: str
-    value: str
-    rows: Array
-
-    def __str__(self) -> str:
-        return f"{self.column} is {self.value}"
-
-
-@dataclass(frozen=True)
-class Worst:
-    """The segment of the rows in which an output differs most.
-
-    Attributes:
-        segment: Its rows, such as `origin is JFK`.
-        rows: Number of its rows.
-        differing: Number of its rows in which the output differs.
-        moved: The mean change of a number in them; None for decisions.
-    """
-
-    segment: str
-    rows: int
-    differing: int
-    moved: float | None
-
-    def __str__(self) -> str:
-        size = (
-            f"{self.differing:,} of {self.rows:,}" if self.moved is None else brief(self.moved, "+")
-        )
-        return f"most where {self.segment} ({size})"
+Parts = Sequence[tuple[str, Array]]
+"""Segments of some rows: a name, such as `origin is JFK`, and whether each row is of it: bool."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +36,7 @@ class Effect:
         moved: The mean change of a number over all rows; None for decisions (texts, booleans), and
             where it is not known.
         largest: The largest absolute difference of a number; None likewise.
-        worst: The segment in which it differs most; None without segments.
+        worst: The segment in which it differs most, in words; empty without segments.
     """
 
     output: str
@@ -81,7 +44,7 @@ class Effect:
     differing: int
     moved: float | None = None
     largest: float | None = None
-    worst: Worst | None = None
+    worst: str = ""
 
     @classmethod
     def of(
@@ -89,7 +52,7 @@ class Effect:
         output: str,
         before: Array,
         after: Array,
-        among: Sequence[CategoryRows],
+        among: Parts,
         differs: Array | None = None,
     ) -> Effect:
         """Compare the values of an output.
@@ -112,7 +75,7 @@ class Effect:
             differing=int(np.count_nonzero(unlike)),
             moved=None if moves is None else float(moves.mean()) if len(moves) else 0.0,
             largest=None if moves is None else float(np.abs(moves).max(initial=0.0)),
-            worst=_worst(unlike, moves, among) if unlike.any() else None,
+            worst=_worst(unlike, moves, among) if unlike.any() else "",
         )
 
     def __str__(self) -> str:
@@ -121,7 +84,7 @@ class Effect:
         text = f"{self.output} {verb} in {some} of {counted(self.rows, 'row')}"
         if self.differing and self.moved is not None and self.largest is not None:
             text += f", by {brief(self.moved, '+')} on average and up to {brief(self.largest)}"
-        return f"{text}, {self.worst}" if self.worst is not None else text
+        return f"{text}, {self.worst}" if self.worst else text
 
 
 def effects_of(
@@ -141,21 +104,20 @@ def effects_of(
     )
 
 
-def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) -> Worst | None:
+def _worst(unlike: Array, moves: Array | None, among: Parts) -> str:
     """The segment with the largest share of differing rows; of numbers, the one that moves most."""
     much = unlike if moves is None else np.abs(moves)
-    worst = max(among, key=lambda segment: float(much[segment.rows].mean()), default=None)
+    worst = max(among, key=lambda segment: float(much[segment[1]].mean()), default=None)
     if worst is None:
-        return None
-    return Worst(
-        segment=str(worst),
-        rows=int(np.count_nonzero(worst.rows)),
-        differing=int(np.count_nonzero(unlike[worst.rows])),
-        moved=None if moves is None else float(moves[worst.rows].mean()),
-    )
+        return ""
+    name, rows = worst
+    if moves is not None:
+        return f"most where {name} ({brief(float(moves[rows].mean()), '+')})"
+    differing = int(np.count_nonzero(unlike[rows]))
+    return f"most where {name} ({differing:,} of {int(np.count_nonzero(rows)):,})"
 
 
-def _segments(columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
+def _segments(columns: Columns, schema: Schema) -> Iterator[tuple[str, Array]]:
     """The segments of some rows, by every category of their record that has few values."""
     categories = (field for field in schema if field.role == "value" and field.kind in _CATEGORIES)
     for name in (category.name for category in categories if category.name in columns):
@@ -163,4 +125,4 @@ def _segments(columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
         if 1 < len(values) <= _MOST_VALUES:
             counts = np.bincount(places[places >= 0], minlength=len(values))
             for place in np.flatnonzero(counts >= _LEAST_SHARE * len(places)).tolist():
-                yield CategoryRows(name, str(values[place]), places == place)
+                yield f"{name} is {values[place]}", places == place

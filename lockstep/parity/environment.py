@@ -8,14 +8,12 @@ import platform
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 LIBRARIES = (
     "numpy",
@@ -89,10 +87,6 @@ class EnvironmentDifference:
         expected, actual = self.expected or "none", self.actual or "none"
         return f"{self.what} is {actual}, not {expected}: {self.why}"
 
-    def to_json(self) -> dict[str, Any]:
-        """The difference as a dict for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Environment:
@@ -147,15 +141,6 @@ class Environment:
             encoding=locale.getencoding(),
             contents=_contents(distributions),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """The environment as a dict for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Environment:
-        """The environment from what `to_json` gave."""
-        return msgspec.convert(data, cls)
 
     def compare(self, actual: Environment) -> tuple[EnvironmentDifference, ...]:
         """List how `actual` differs from this environment, errors first.

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -60,15 +61,6 @@ class Coverage:
     wanted: int
     covered: int
     open: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Coverage:
-        """The coverage that `to_json` gave."""
-        return cls(**{**data, "open": tuple(data["open"])})
 
 
 @dataclass(frozen=True)
@@ -137,7 +129,7 @@ class GoldenRecords:
         description = {
             "fields": list(self.records),
             "matrices": list(self.trace.matrices),
-            "coverage": [part.to_json() for part in self.coverage],
+            "coverage": [asdict(part) for part in self.coverage],
         }
         _write(directory / _DESCRIPTION, description)
         write_rows(directory / _TABLES, self.tables)
@@ -165,7 +157,7 @@ class GoldenRecords:
                 trace=Trace(
                     keys, columns, {name: matrices[name] for name in description["matrices"]}
                 ),
-                coverage=tuple(Coverage.from_json(part) for part in description["coverage"]),
+                coverage=msgspec.convert(description["coverage"], tuple[Coverage, ...]),
                 tables=tables,
                 cases=cases,
             )

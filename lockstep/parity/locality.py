@@ -131,24 +131,16 @@ class Subject:
         """The first functions that alter an input, read the clock, or draw random numbers."""
         nodes = dict.fromkeys(map(self.graph.node, self.wanted))
         functions = [node for node in nodes if node is not None and node.learns is None]
-        for column in functions:
-            altered = self._altered_input(column)
-            if altered is not None:
-                first = failing(self.graph, column.column, f"alters its input `{altered}` in place")
-                yield Comparison(setting="all together", first=first)
-                break
-        for column in functions:
-            reading = clock_reading(column.function) if column.function is not None else None
-            if reading is not None:
-                first = failing(self.graph, column.column, f"reads the clock (by `{reading}`)")
-                yield Comparison(setting="at another time", first=first)
-                break
-        for column in functions:
-            drawn = self._drawn(column)
-            if drawn is not None:
-                first = failing(self.graph, column.column, f"draws at chance (of `{drawn}`)")
-                yield Comparison(setting=_AGAIN, first=first)
-                break
+        for setting, conduct, find in (
+            ("all together", "alters its input `{}` in place", self._altered_input),
+            ("at another time", "reads the clock (by `{}`)", self._clock),
+            (_AGAIN, "draws at chance (of `{}`)", self._drawn),
+        ):
+            found = ((node.column, name) for node in functions if (name := find(node)) is not None)
+            if (first := next(found, None)) is not None:
+                column, name = first
+                what = failing(self.graph, column, conduct.format(name))
+                yield Comparison(setting=setting, first=what)
 
     def reproducing(self, comparison: Comparison, first: Divergence | None) -> Comparison:
         """The comparison with a reproducer of row-locality, if it shows the first divergence."""
@@ -163,6 +155,9 @@ class Subject:
         self.graph.evaluate(given, (column.column,), self.models)
         unlike = (name for name in inputs if difference(inputs[name], given[name]).cells.any())
         return next(unlike, None)
+
+    def _clock(self, column: Node) -> str | None:
+        return clock_reading(column.function) if column.function is not None else None
 
     def _drawn(self, column: Node) -> str | None:
         inputs = self._inputs(column.column)

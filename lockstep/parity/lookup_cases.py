@@ -7,7 +7,7 @@ which a row begins to count and ceases to, keys that there are not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,14 +121,14 @@ def replay_cases(
         ways = {made_up: whole, f"{made_up}, one at a time": stacked(alone)}
         expected = Trace(case.names, case.answers, {})
         for setting, found in ways.items():
-            compared = compare(
+            yield compare(
                 expected,
                 Trace(case.names, found, {}),
                 graph,
                 scales=Scales(),
                 columns=case.answers,
+                setting=setting,
             )
-            yield replace(compared, setting=setting)
 
 
 def write_cases(directory: Path, cases: Mapping[str, LookupCases]) -> None:

@@ -7,7 +7,6 @@ record's key is looked at, and either counts or does not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from lockstep.columns.asof.table_rows import MISSING, TableRows
 from lockstep.columns.kinds import Array, Columns, Kind, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import stacked, take_rows
-from lockstep.parity.comparison import Comparison, ParityReport, compare
+from lockstep.parity.comparison import ParityReport, compare
 from lockstep.parity.scales import Scales
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,21 +49,21 @@ def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport
         rows = range(len(columns[pipeline.key]))
         alone |= stacked([read(take_rows(columns, slice(row, row + 1))) for row in rows])
         names += read.node.gives
-    wanted = Trace(columns[pipeline.key], expected, {})
+    keys = columns[pipeline.key]
+    scales = Scales.of(Trace(keys, {name: expected[name] for name in names}, {}))
     return ParityReport(
         tuple(
-            replace(_compared(pipeline, wanted, actual, names), setting=setting)
+            compare(
+                Trace(keys, expected, {}),
+                Trace(keys, actual, {}),
+                pipeline.graph,
+                scales=scales,
+                columns=names,
+                setting=setting,
+            )
             for setting, actual in {"in company": columns, "one at a time": alone}.items()
         )
     )
-
-
-def _compared(
-    pipeline: Pipeline, wanted: Trace, actual: Columns, names: Sequence[str]
-) -> Comparison:
-    found = Trace(wanted.keys, actual, {})
-    scales = Scales.of(Trace(wanted.keys, {name: wanted.columns[name] for name in names}, {}))
-    return compare(wanted, found, pipeline.graph, scales=scales, columns=names)
 
 
 def answers(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Floats, Kind
@@ -78,15 +77,6 @@ class Profile:
             elif kind is not Kind.TIME:
                 profiles[name] = _of_categories(columns[name])
         return cls(rows, profiles)
-
-    def to_json(self) -> dict[str, Any]:
-        """The profile as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Profile:
-        """The profile from what `to_json` gave."""
-        return msgspec.convert(data, cls)
 
 
 def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ...]:

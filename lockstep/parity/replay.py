@@ -1,4 +1,4 @@
-"""Replay: golden records, decoded anew and computed again."""
+"""Replay: golden records, decoded anew and computed again; and stored columns, computed again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from pyarrow import csv, parquet
 
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import to_frame
 from lockstep.errors import FunctionError, InputError
 from lockstep.parity.comparison import Comparison, ParityReport, compare
-from lockstep.parity.divergence import raising
+from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.lookup_cases import replay_cases
+from lockstep.parity.scales import Scales
 from lockstep.parity.wire import wire_records, wire_table, wire_text
 
 ALONE = 8
@@ -173,3 +176,43 @@ def _write_files(directory: Path, golden: GoldenRecords, fields: list[Field]) ->
 
 def _decode_file(file: Path, schema: Schema) -> list[Decoded]:
     return [decode_file(file, schema)]
+
+
+def recompute(pipeline: Pipeline, stored: Columns) -> Comparison:
+    """Compute features and labels of all stored rows anew, and compare them with the stored ones.
+
+    Only columns that need no fitted model are compared. A column that only the stored rows or only
+    the pipeline have differs.
+
+    Args:
+        pipeline: The pipeline; it need not be fitted.
+        stored: Fields, features and labels, as they were stored.
+    """
+    graph = pipeline.graph
+    wanted = (*graph.model_free, *graph.labels)
+    fields = pipeline.joint_schema.names
+    unlike = _unlike(graph, (*fields, *wanted), stored)
+    first = min(unlike, key=lambda divergence: divergence.place, default=None)
+    if first is not None:
+        return Comparison(first=first)
+    try:
+        evaluated = pipeline.evaluate({name: stored[name] for name in fields}, wanted)
+    except FunctionError as error:
+        return Comparison(first=raising(graph, error))
+    keys = stored[pipeline.key]
+    expected = Trace(keys, stored, {})
+    computed = Trace(keys, {name: evaluated[name] for name in (*fields, *wanted)}, {})
+    return compare(expected, computed, graph, scales=Scales.of(expected), columns=wanted)
+
+
+def _unlike(graph: Graph, names: tuple[str, ...], stored: Columns) -> Iterator[Divergence]:
+    """Columns that only one side has, and fields that are stored as something else."""
+    for name in names:
+        if name not in stored:
+            yield failing(graph, name, "is not among the stored columns")
+        elif name in graph.fields and stored[name].dtype != graph.kind(name).dtype:
+            held, declared = stored[name].dtype, graph.kind(name).dtype
+            yield failing(graph, name, f"is stored as {held}, and declared as {declared} now")
+    for name in stored:
+        if name not in names:
+            yield failing(graph, name, "is among the stored columns, and computed by no function")

@@ -88,10 +88,6 @@ class Reproducer:
     record: str | None
     test: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"record": self.record, "test": self.test}
-
 
 class _NoLiteralError(Exception):
     """A value that Python source cannot spell."""

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean
 from lockstep.errors import DeclarationError, ProjectError
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress

@@ -17,8 +17,7 @@ from lockstep.columns.estimator_fitting import estimator_of
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
-from lockstep.columns.plain import one_line
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean, one_line
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
 from lockstep.project.keywords import known_keywords

@@ -11,8 +11,7 @@ from typing import Any, cast
 from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import listed, show
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import did_you_mean, listed, show
 from lockstep.errors import DeclarationError
 from lockstep.project.keywords import known_keywords
 from lockstep.project.sources import Source, misread

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.artifact_writing import Evidence, write_artifact
+from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.framework import framework_digest
+from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotFittedError, SnapshotError

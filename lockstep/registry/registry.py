@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.artifact_writing import Evidence
 from lockstep.artifacts.disks import make_folder
+from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion

@@ -18,6 +18,7 @@ import pandas as pd
 from lockstep.columns.digests import KEPT, Digests, digests_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.tables import is_missing, to_frame
+from lockstep.stats.states import Summed
 from lockstep.stats.sums import ExactSum
 
 Figures = Mapping[str, Any]
@@ -113,7 +114,7 @@ class DistinctValues:
 
 
 @dataclass(frozen=True)
-class Presence:
+class Presence(Summed):
     """How many rows there are, and how many of them have no value."""
 
     rows: int
@@ -124,10 +125,6 @@ class Presence:
     def of(cls, array: Array) -> Presence:
         """The numbers of some rows."""
         return cls(len(array), int(is_missing(array).sum()))
-
-    def __add__(self, other: Presence) -> Presence:
-        """The numbers of both parts."""
-        return Presence(self.rows + other.rows, self.missing + other.missing)
 
     def figures(self) -> Sequence[Figures]:
         """The proportion of rows with a value."""
@@ -177,7 +174,7 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Spread(Summed):
     """What the standard deviation of a column of numbers or flags needs.
 
     Attributes:
@@ -197,14 +194,6 @@ class Spread:
         floats = array.astype(np.float64, copy=False)
         return cls(ExactSum.of(floats), ExactSum.of_squares(floats), _infinite(floats))
 
-    def __add__(self, other: Spread) -> Spread:
-        """What both parts have."""
-        return Spread(
-            self.numbers + other.numbers,
-            self.squares + other.squares,
-            self.infinite + other.infinite,
-        )
-
     def figures(self) -> Sequence[Figures]:
         """The standard deviation, with n - 1; NaN of fewer than two numbers."""
         count, total = self.numbers.count, self.numbers.total
@@ -215,7 +204,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class DistinctCount:
+class DistinctCount(Summed):
     """The number of distinct values: exact for some 32,000, and an estimate of more.
 
     Attributes:
@@ -233,10 +222,6 @@ class DistinctCount:
         digests = digests_of(array)
         digests = digests[digests != 0]
         return cls(len(digests), Digests.of(digests))
-
-    def __add__(self, other: DistinctCount) -> DistinctCount:
-        """The distinct values of both parts."""
-        return DistinctCount(self.present + other.present, self.digests + other.digests)
 
     def figures(self) -> Sequence[Figures]:
         """The number, and the proportion of rows with a value; of an estimate its limits, too."""

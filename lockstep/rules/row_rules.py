@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lockstep.columns.decode import Reason
-from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype, picker
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
@@ -39,7 +39,6 @@ _TESTS: Mapping[str, Callable[[Kwargs], Callable[..., Test]]] = {**VALUE_TESTS, 
 
 _EXAMPLES = 5
 """Rows that are kept of those that a rule refuses."""
-_KINDS = {kind.dtype: kind for kind in Kind}
 
 _ACCEPTED = np.zeros(1, dtype=np.bool_)
 _REFUSED = np.ones(1, dtype=np.bool_)
@@ -63,18 +62,6 @@ class Rule:
     columns: tuple[str, ...]
     wording: Wording
     test: Callable[..., Test]
-
-
-class Skipped(NamedTuple):
-    """An expectation that is no row rule, and is checked on whole batches only.
-
-    Attributes:
-        expectation: Its type, and its columns if it has any.
-        why: Why it is no row rule.
-    """
-
-    expectation: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -169,14 +156,12 @@ class RowRules:
     Attributes:
         suite: Name of the suite that they are compiled from.
         rules: The rules, in the order of the suite.
-        skipped: The expectations of the suite that are no row rules.
         columns: Names of the columns that the rules need.
     """
 
-    def __init__(self, suite: str, rules: tuple[Rule, ...], skipped: tuple[Skipped, ...]) -> None:
+    def __init__(self, suite: str, rules: tuple[Rule, ...]) -> None:
         self.suite = suite
         self.rules = rules
-        self.skipped = skipped
         self.columns = tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
         self._pick = picker(self.columns)
         self._position = {name: position for position, name in enumerate(self.columns)}
@@ -274,7 +259,7 @@ class RowRules:
     def about(self, columns: Collection[str]) -> RowRules:
         """The rules that are about some columns, and about no others."""
         own = tuple(rule for rule in self.rules if all(name in columns for name in rule.columns))
-        return RowRules(self.suite, own, self.skipped)
+        return RowRules(self.suite, own)
 
     def _broken(self, columns: Columns, row: int) -> Iterator[tuple[Rule, dict[str, Any]]]:
         """The rules that a row breaks, each with the values of its columns."""
@@ -352,20 +337,16 @@ def compile_rules(suite: Mapping[str, Any]) -> RowRules:
 
     Critical expectations about single rows are compiled: missing, between, in a set, a regular
     expression, a length, a comparison of two columns. Those that let some rows fail (`mostly`),
-    have a row condition, or look at the whole batch are listed as skipped.
+    have a row condition, or look at the whole batch are left out.
 
     Args:
         suite: The suite as `suite_json` gives it.
     """
-    rules, skipped = [], []
+    rules = []
     for expectation in suite["expectations"]:
-        try:
+        with suppress(NoRowTestError):
             rules.append(compile_rule(expectation))
-        except NoRowTestError as error:
-            about = " and ".join(columns_of(expectation["kwargs"]))
-            name = f"{expectation['type']} of {about}" if about else expectation["type"]
-            skipped.append(Skipped(name, str(error)))
-    return RowRules(suite["name"], tuple(rules), tuple(skipped))
+    return RowRules(suite["name"], tuple(rules))
 
 
 def compile_rule(expectation: Mapping[str, Any]) -> Rule:
@@ -398,7 +379,7 @@ def compile_reported(suite: Mapping[str, Any]) -> dict[int, RowRules]:
             compile_rule(expectation)
         except NoRowTestError:
             with suppress(NoRowTestError):
-                reported[place] = RowRules(suite["name"], (_row_level(expectation),), ())
+                reported[place] = RowRules(suite["name"], (_row_level(expectation),))
     return reported
 
 
@@ -434,7 +415,7 @@ def _examples(
 
 
 def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
-    kind = _KINDS.get(dtype)
+    kind = kind_of_dtype(dtype)
     if kind is None:
         raise SuiteError(
             f"row rules take canonical columns, and {name!r} is an array of {dtype}: decode the "

@@ -9,8 +9,10 @@ it. A version that was fitted on other rows begins anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from lockstep.checks.check_results import Attempted, CheckResult, attempted
 from lockstep.checks.drift_checks import Population, check_changes
@@ -75,7 +77,7 @@ def follow(
     changes = before.value.after(partition, shares)
     result = population.check(check_changes, changes, partition, ask=ask, aside=aside, each=each)
     seconds = population.seconds + before.seconds + result.seconds
-    return Followed(replace(result, seconds=seconds), {CHANGES: changes.to_json()})
+    return Followed(replace(result, seconds=seconds), {CHANGES: asdict(changes)})
 
 
 def population_of(
@@ -112,4 +114,4 @@ def changes_before(records: Records, partition: str, step: str, version: str) ->
     stored = done.facts.get(CHANGES) if done is not None else None
     if stored is None or stored["version"] != version:
         return Changes(version)
-    return Changes.from_json(stored)
+    return msgspec.convert(stored, Changes)

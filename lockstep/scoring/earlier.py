@@ -128,12 +128,12 @@ def _held_back(records: Records, partition: str) -> Iterator[Attempt]:
     else:
         names = records.attempted()
         commit = records.commit_of(partition)
-        until = None if commit is None else commit.came_at
+        until = None if commit is None else commit.first_at
     for name in names:
         if name in published:
             continue
         with suppress(DamagedError):
-            last = next(records.newest_first(name), None)
+            last = records.last(name)
             if last is not None and _is_blocked(last) and _is_before(last, until):
                 yield last
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,7 +164,7 @@ def compare_outcomes(
                     "of": published.digest(),
                     "attempt": published.number,
                     "looked_at": at.isoformat(),
-                    CHANGES: watch.changes.to_json(),
+                    CHANGES: asdict(watch.changes),
                 },
             ),
         )

@@ -70,10 +70,10 @@ from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.unit import FailedUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.stats.sums import ExactSum
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.handovers import Handovers
 from lockstep.store.live_version import SINCE, check_live, last_published
-from lockstep.store.partition_records import Records, blocking
+from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.put_back import PUT_BACK
 

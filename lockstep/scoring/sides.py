@@ -7,7 +7,7 @@ which shows what a change of the code does to a record before anything is traine
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class TwoSides:
                 {"column": name, "role": self.roles[name], "first": before, "second": after}
                 for name, (before, after) in self.values.items()
             ],
-            "looked_up": [read.to_json() for read in self.looked_up],
+            "looked_up": [asdict(read) for read in self.looked_up],
         }
 
 

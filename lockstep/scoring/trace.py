@@ -78,7 +78,7 @@ class TracedRow:
                 }
                 for name in self.stored
             ],
-            "looked_up": [read.to_json() for read in self.looked_up],
+            "looked_up": [asdict(read) for read in self.looked_up],
         }
 
 
@@ -121,7 +121,7 @@ class TracedAside:
                 {"column": name, "role": self.roles[name], "stored": None, "computed": value}
                 for name, value in self.columns.items()
             ],
-            "looked_up": [read.to_json() for read in self.looked_up],
+            "looked_up": [asdict(read) for read in self.looked_up],
         }
 
     @property

@@ -7,23 +7,35 @@ quality verification", VLDB 2018): parts of a file, units of a pool and days of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
-from typing import TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 import numpy as np
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 MOST_VALUES = 4_096
 """Values of a column whose counts are kept, the most frequent. A count is then wrong by at most one
 in as many rows (Misra and Gries, "Finding repeated elements", 1982)."""
 
 
+class Summed:
+    """A dataclass of which two parts add up attribute by attribute."""
+
+    def __add__(self, other: Self) -> Self:
+        """The sums of both."""
+        names = [attribute.name for attribute in fields(cast("DataclassInstance", self))]
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
 @dataclass(frozen=True, eq=False)
-class Moments:
+class Moments(Summed):
     """Sums of features by segment.
 
     Attributes:
@@ -68,15 +80,9 @@ class Moments:
         nothing = np.zeros((segments, features))
         return reduce(add, parts, cls(nothing, nothing, nothing))
 
-    def __add__(self, other: Moments) -> Moments:
-        """The sums of both."""
-        return Moments(
-            self.count + other.count, self.total + other.total, self.square + other.square
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class Products:
+class Products(Summed):
     """Sums of products of numbers, in pairs and with the row before.
 
     Attributes:
@@ -112,16 +118,6 @@ class Products:
             (filled * filled).T @ mark,
             filled.T @ filled,
             np.array([products.sum(axis=0) for products in lagged], dtype=np.float64),
-        )
-
-    def __add__(self, other: Products) -> Products:
-        """The sums of both."""
-        return Products(
-            self.count + other.count,
-            self.first + other.first,
-            self.square + other.square,
-            self.both + other.both,
-            self.lagged + other.lagged,
         )
 
     @property

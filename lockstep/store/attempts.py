@@ -32,10 +32,11 @@ from lockstep.artifacts.disks import (
 )
 from lockstep.artifacts.lock import Holder
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.specs import Check
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.plain import one_line
+from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.columns.tables import from_arrow, to_arrow
-from lockstep.errors import DamagedError
+from lockstep.errors import BlockedError, DamagedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,9 +110,8 @@ class StepRecord:
     @classmethod
     def of(cls, written: _WrittenStep) -> StepRecord:
         """The record from the output of `to_json` in its file."""
-        values = {name: getattr(written, name) for name in written.__struct_fields__}
-        others = {name: value for name, value in values.items() if value is not msgspec.UNSET}
-        return cls(**{**others, "results": Results(bytes(written.results))})
+        values = msgspec.structs.asdict(written)
+        return cls(**{**values, "results": Results(bytes(written.results))})
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class AttemptRecord:
         number: Number of the attempt at it, counted from 1.
         run: The run that made it.
         started_at: The time of its beginning, in ISO form.
-        by: The process that began it, and its machine; empty where an older Lockstep did.
+        by: The process that began it, and its machine.
         steps: The record of each step that is done.
     """
 
@@ -159,13 +159,13 @@ class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
     """The record of a step in its file, whose check results are not parsed yet."""
 
     results: msgspec.Raw
-    counts: Any = msgspec.UNSET
-    blocked_by: Any = msgspec.UNSET
-    version: Any = msgspec.UNSET
-    manifest: Any = msgspec.UNSET
-    facts: Any = msgspec.UNSET
-    files: Any = msgspec.UNSET
-    finished_at: Any = msgspec.UNSET
+    counts: Any
+    blocked_by: Any
+    version: Any
+    manifest: Any
+    facts: Any
+    files: Any
+    finished_at: Any
 
 
 class _Written(msgspec.Struct):
@@ -176,8 +176,8 @@ class _Written(msgspec.Struct):
     number: int
     run: str
     started_at: str
+    by: str
     steps: dict[str, _WrittenStep]
-    by: str = ""
 
 
 @dataclass
@@ -455,6 +455,27 @@ class Attempt:
             if sha256(path) != self._digest_of(name):  # a block at a time, however large it is
                 raise self._changed(path)
 
+    def demand_unblocked(self, steps: Iterable[str]) -> None:
+        """Check that steps are done and nothing blocks them.
+
+        Dagster stops a run at a blocking check, but a person can materialize a later asset alone.
+
+        Raises:
+            BlockedError: One is not done, or is blocked.
+        """
+        partition = self.record.partition
+        for step in steps:
+            done = self.record.steps.get(step)
+            if done is None:
+                raise BlockedError(
+                    f"{step} of {partition} has not been materialized: attempt {self.number} of "
+                    f"{to_the_minute(self.record.started_at)} broke off before, or goes on; do "
+                    f"that first: {self.again}"
+                )
+            if done.blocked_by:
+                reasons = "; ".join(f"{name}: {why}" for name, why in done.blocked_by.items())
+                raise BlockedError(f"{step} of {partition} is blocked by {reasons}")
+
     def keep(self, step: str, record: StepRecord) -> StepRecord:
         """Record a step as done, with the files written since the last step."""
         assert step not in self.record.steps, f"{step} is recorded already"
@@ -512,6 +533,15 @@ class Attempt:
             f"{path} is not what attempt {self.number} at {self.record.partition} wrote, and "
             f"has been changed or damaged since; make it anew: {self.again}"
         )
+
+
+def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
+    """Summaries of the results that block the next step, by check."""
+    return {
+        check.name: results[check.name].summary
+        for check in checks
+        if check.blocking and check.name in results and results[check.name].is_error
+    }
 
 
 def part_file(name: str, number: int) -> str:

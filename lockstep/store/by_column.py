@@ -26,7 +26,7 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
     brackets.
     """
     try:
-        attempt = next(records.newest_first(partition), None)
+        attempt = records.last(partition)
     except DamagedError:
         yield Cell("(record)", partition, "failed", "damaged record")
         return

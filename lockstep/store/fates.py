@@ -86,7 +86,7 @@ class Inbox:
         if file is None:
             return None
         try:
-            attempt = next(self.records.newest_first(partition), None)
+            attempt = self.records.last(partition)
             commit = self.records.commit_of(partition)
         except DamagedError as error:
             return self._failed(file, str(error))

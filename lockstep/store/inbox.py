@@ -83,12 +83,10 @@ class Claim:
 
     Attributes:
         partition: Name of its partition, and of the file in `claimed/`.
-        digest: The first digits of the digest of its content.
         is_changed: Whether the file was changed since, and holds another content now.
     """
 
     partition: str
-    digest: str
     is_changed: bool = False
 
 
@@ -177,7 +175,7 @@ def _claim_files(
     readings.forget_others(path.name for path in inbox.iterdir())
     claims = sorted(filter(_holds_rows, claimed.iterdir()), key=_written)
     changed = _changed(claims, of_claimed, for_seconds(seconds, clock))
-    return [Claim(path.name, digest_of_name(path), path in changed) for path in claims]
+    return [Claim(path.name, path in changed) for path in claims]
 
 
 def _written(path: Path) -> tuple[int, str]:

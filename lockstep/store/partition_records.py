@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,6 @@ import msgspec
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.specs import Check
 from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.errors import (
     BlockedError,
@@ -61,20 +59,15 @@ class Commit:
         attempt: Number of the attempt.
         committed_at: Since when it counts, in ISO form.
         record: SHA-256 of the attempt's record.
-        first_at: When an attempt at the partition was first committed, in ISO form; empty where an
-            older Lockstep committed it.
+        first_at: When the partition first counted, however often it was made again since, in ISO
+            form.
     """
 
     partition: str
     attempt: int
     committed_at: str
     record: str
-    first_at: str = ""
-
-    @property
-    def came_at(self) -> str:
-        """When the partition first counted, however often it was made again since."""
-        return self.first_at or self.committed_at
+    first_at: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +164,8 @@ class Records:
                 if written + CLOCKS_APART < oldest:
                     break
             commit = self.commit_of(name) if name != partition else None
-            if commit is not None and (own is None or commit.came_at < own.came_at):
-                insort(earlier, (commit.came_at, name))
+            if commit is not None and (own is None or commit.first_at < own.first_at):
+                insort(earlier, (commit.first_at, name))
                 earlier = earlier[-most:]
         return earlier
 
@@ -200,16 +193,10 @@ class Records:
         with suppress(DamagedError):
             commit = self.commit_of(partition)
             if commit is not None:
-                return commit.came_at
-            last = next(self.newest_first(partition), None)
+                return commit.first_at
+            last = self.last(partition)
             return None if last is None else last.record.started_at
         return None
-
-    def after(self, partition: str) -> list[str]:
-        """The committed days after one; none for files."""
-        if not self.holds_days:
-            return []
-        return [name for name in self.partitions() if name > partition]
 
     def attempted(self) -> list[str]:
         """Partitions with an attempt, in the order of their names."""
@@ -232,7 +219,7 @@ class Records:
         path = self._commit(partition)
         try:
             commit = msgspec.json.decode(path.read_bytes(), type=Commit)
-            for at in filter(None, (commit.committed_at, commit.first_at)):
+            for at in (commit.committed_at, commit.first_at):
                 if datetime.fromisoformat(at).tzinfo is None:
                     raise ValueError(f"{at} is of no time zone")
         except FileNotFoundError:
@@ -261,7 +248,7 @@ class Records:
         Of rows with one key in several partitions, those of the one that came last count.
         """
         commit = self._known_commit(partition)
-        return datetime.fromisoformat(commit.came_at) if commit is not None else None
+        return datetime.fromisoformat(commit.first_at) if commit is not None else None
 
     def for_a_step(self) -> Records:
         """The same records, which open each committed attempt once.
@@ -327,6 +314,14 @@ class Records:
         for number in reversed(self.numbers(partition)):
             yield self.attempt(partition, number)
 
+    def last(self, partition: str) -> Attempt | None:
+        """The last attempt at a partition, committed or not; None without any.
+
+        Raises:
+            DamagedError: Its record is damaged.
+        """
+        return next(self.newest_first(partition), None)
+
     @contextmanager
     def step(
         self, partition: str, step: str, run: str, *, after: Sequence[str] = ()
@@ -380,7 +375,7 @@ class Records:
         if self.exported is not None:
             attempt.verify([f"{self.exported}.parquet"])
         now = self.now()
-        first_at = before.came_at if before is not None else now.isoformat()
+        first_at = before.first_at if before is not None else now.isoformat()
         commit = Commit(partition, attempt.number, now.isoformat(), attempt.digest(), first_at)
         text = json.dumps(asdict(commit), indent=1) + "\n"
         replace_file(self._commit(partition), partial(_write_at, text=text, at=now))
@@ -401,8 +396,7 @@ class Records:
         if self.exported is None:
             return
         partition = attempt.record.partition
-        path, doubled = self.export_path(partition), self._doubled(partition)
-        path = doubled if doubled.is_file() and not path.is_file() else path
+        path = self.export_path(partition)
         made = attempt.files[f"{self.exported}.parquet"]
         if not path.is_file() or sha256(path) != made:
             raise DamagedError(
@@ -444,7 +438,7 @@ class Records:
             yield
         except Exception as error:
             with suppress(DamagedError, OSError):  # what is raised matters more
-                last = next(self.newest_first(partition), None)
+                last = self.last(partition)
                 if last is not None and last.record.run == run:
                     last.keep_reason(one_line(str(error), _LONGEST_REASON))
             raise
@@ -527,7 +521,7 @@ class Records:
         for attempt in self.newest_first(partition):
             steps = attempt.record.steps
             if attempt.record.run == run and step not in steps and set(after) <= set(steps):
-                _demand_unblocked(attempt, after)
+                attempt.demand_unblocked(after)
                 return attempt
             if origin is None and steps:
                 origin = attempt
@@ -536,13 +530,13 @@ class Records:
                 f"{self.stream}/{after[0]} of {partition} has not been materialized; do that "
                 f"first: {self.again(partition)}"
             )
-        _demand_unblocked(origin, after)
+        origin.demand_unblocked(after)
         return self._begin(partition, run, origin, after)
 
     def _begun(self, partition: str, run: str) -> Attempt | None:
         """The last attempt, if the run has begun it and recorded no step yet."""
         try:
-            last = next(self.newest_first(partition), None)
+            last = self.last(partition)
         except DamagedError:
             return None  # another attempt repairs that
         return last if last and last.record.run == run and not last.record.steps else None
@@ -597,8 +591,7 @@ class Records:
         folder = self.root / self.exported
         names = {f"{name}.parquet" for name in _names(folder, ".parquet")}
         known = set(map(_export_name, self.partitions()))
-        doubled = {f"{name}.parquet" for name in known}  # an older Lockstep's names
-        return {name: folder / name for name in sorted(names - known - doubled)}
+        return {name: folder / name for name in sorted(names - known)}
 
     def _known_commit(self, partition: str) -> Commit | None:
         """The commit of a partition; None without one, or where it is damaged."""
@@ -618,12 +611,6 @@ class Records:
             os.utime(target, ns=(committed, committed))  # it is as old, whatever the clock says
 
         replace_file(self.export_path(partition), copy, by=attempt.path(_EXPORTED))
-        self._doubled(partition).unlink(missing_ok=True)
-
-    def _doubled(self, partition: str) -> Path:
-        """Where an older Lockstep exported a partition called `NAME.parquet`."""
-        path = self.export_path(partition)
-        return path.with_name(f"{path.name}.parquet")
 
     def _is_export_older(self, partition: str) -> bool:
         try:
@@ -680,31 +667,3 @@ def _names(folder: Path, suffix: str = "") -> list[str]:
     except FileNotFoundError:
         return []
     return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
-
-
-def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
-    """Check that steps of an attempt are done and nothing blocks them.
-
-    Dagster stops a run at a blocking check, but a person can materialize a later asset alone.
-    """
-    partition = attempt.record.partition
-    for step in steps:
-        done = attempt.record.steps.get(step)
-        if done is None:
-            raise BlockedError(
-                f"{step} of {partition} has not been materialized: attempt {attempt.number} of "
-                f"{to_the_minute(attempt.record.started_at)} broke off before, or goes on; do that "
-                f"first: {attempt.again}"
-            )
-        if done.blocked_by:
-            reasons = "; ".join(f"{name}: {why}" for name, why in done.blocked_by.items())
-            raise BlockedError(f"{step} of {partition} is blocked by {reasons}")
-
-
-def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
-    """Summaries of the results that block the next step, by check."""
-    return {
-        check.name: results[check.name].summary
-        for check in checks
-        if check.blocking and check.name in results and results[check.name].is_error
-    }

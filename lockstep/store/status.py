@@ -49,11 +49,7 @@ def findings(
         NotStoredError: There is no such attempt.
     """
     try:
-        attempt = (
-            next(records.newest_first(partition), None)
-            if number is None
-            else records.attempt(partition, number)
-        )
+        attempt = records.last(partition) if number is None else records.attempt(partition, number)
         if attempt is None:
             return []
         step_findings = [
@@ -77,7 +73,7 @@ def ended(records: Records, partition: str) -> tuple[Attempt, str] | None:
     """
     if records.holder(partition) is not None:
         return None
-    attempt = next(records.newest_first(partition), None)
+    attempt = records.last(partition)
     if attempt is None or not attempt.record.steps:
         return None
     last, done = list(attempt.record.steps.items())[-1]
@@ -133,7 +129,7 @@ def last_attempted(records: Records) -> str | None:
     started: dict[str, str] = {}
     for partition in records.attempted():
         with suppress(DamagedError):  # `damaged` tells it
-            attempt = next(records.newest_first(partition), None)
+            attempt = records.last(partition)
             if attempt is not None:
                 started[attempt.record.started_at] = partition
     return started[max(started)] if started else None

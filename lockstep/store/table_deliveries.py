@@ -43,9 +43,9 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
 from lockstep.rules.row_rules import compile_rules, part
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
-from lockstep.store.partition_records import Records, blocking
+from lockstep.store.partition_records import Records
 
 STEP = "table"
 """The step of a delivery's attempt."""

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lockstep.columns.plain import counted, listed
-from lockstep.columns.spelling import did_you_mean
+from lockstep.columns.plain import counted, did_you_mean, listed
 from lockstep.errors import ProposalError
 from lockstep.templates.table import TableColumn, TableFile
 

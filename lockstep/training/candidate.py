@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from lockstep.artifacts.holdings import count
+from lockstep.artifacts.holdings import Evidence, count
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
@@ -43,9 +43,9 @@ from lockstep.parity.company import in_other_company
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
-from lockstep.store.partition_records import Records, blocking
+from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.store.table_deliveries import deliver_all
@@ -210,7 +210,7 @@ def _fit(
     registry: Registry,
     packages: Sequence[str],
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import Evidence, check_storable
+    from lockstep.artifacts.artifact_writing import check_storable
     from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
@@ -250,7 +250,7 @@ def _fit(
         rows=rows,
         trained_until=window[-1] if window else None,
         faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
-        tables=dict(tables.versions),
+        fitted_to=dict(tables.versions),
     )
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}

@@ -35,9 +35,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import applicable_rules, compile_rules, part
-from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
-from lockstep.store.partition_records import blocking
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -90,13 +89,6 @@ def take(block: Block, places: Sequence[int]) -> Block:
     if isinstance(block, list):
         return [block[place] for place in places]
     return block[:, places]
-
-
-def picker(places: Sequence[int]) -> RowStep:
-    """The function from a row to its values at some places."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: [row[place] for place in places]
 
 
 def numbers(count: int) -> Layout:

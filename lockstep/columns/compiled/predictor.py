@@ -17,7 +17,7 @@ from lockstep.columns.compiled.estimators import (
 )
 from lockstep.columns.compiled.transformers import chain, compile_steps
 from lockstep.columns.compiled.trees import parted
-from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.columns.kinds import Array, Columns, picker
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import ReferencePredictor, predicts_classes
@@ -45,7 +45,7 @@ class CompiledPredictor:
     def __init__(self, reference: ReferencePredictor, kinds: Layout) -> None:
         self.model: Model = reference.model
         self._inputs = picker(reference.model.inputs)
-        self._classes = _order_of_classes(reference)
+        self._of_classes = reference.of_classes
         self._before, self._given, last = _compiled(reference, kinds)
         self._answer = _answer(reference, last)
         self.of_row = _of_row(reference, self._given, last)
@@ -57,15 +57,9 @@ class CompiledPredictor:
             value = self.of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
         answer = self._answer(self._given(list(arrays)))
-        if self._classes is None:
+        if self._of_classes is None:
             return {self.model.name: answer}
-        classes, order = self._classes
-        probabilities = answer[:, order]
-        named = {
-            name: np.ascontiguousarray(probabilities[:, index])
-            for index, name in enumerate(self.model.probabilities)
-        }
-        return {self.model.name: classes[probabilities.argmax(axis=1)], **named}
+        return self._of_classes(answer)
 
     def matrix(self, columns: Columns) -> Array:
         """The two-dimensional array that the final estimator gets, after all its transformers."""
@@ -96,16 +90,6 @@ def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:
 def _of_row(reference: ReferencePredictor, before: Step, last: Estimate) -> RowAnswer | None:
     """The answer for a single row, if it is one number and every step has a form for that."""
     return after_row(before, last.of_row) if reference.model.classes is None else None
-
-
-def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] | None:
-    """The declared classes, and the estimator's index of each; None without declared classes."""
-    declared = reference.model.classes
-    if declared is None:
-        return None
-    classes = np.asarray(declared, dtype=(reference.model.kind or Kind.TEXT).dtype)
-    fitted = list(reference.estimator.classes_)
-    return classes, [fitted.index(value) for value in classes]
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,12 @@ from lockstep.columns.compiled.blocks import (
     columns_of,
     demand_numbers,
     numbers,
-    picker,
     take,
     to_matrix,
 )
 from lockstep.columns.compiled.encodings import Look, composed
 from lockstep.columns.compiled.lookups import compile_encoder
-from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype
+from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype, picker
 from lockstep.errors import NotCompiledError
 
 Compile = Callable[[Any, Layout], Step]

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lockstep.columns.compiled.blocks import picker
 from lockstep.columns.decode import RowDecoder
-from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.kinds import Columns, Kind, picker
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.row_plans import RowPlanSource, column_of
 from lockstep.rules.row_rules import RowRules

@@ -102,12 +102,6 @@ def test_a_file_that_the_manifest_lists_as_it_is_now_was_stored_otherwise(
     assert f"the fit stored another content of {name}" in losses(version)
 
 
-def test_a_version_that_tells_not_what_was_stored_is_taken_as_it_is(files: Files) -> None:
-    files.edit("manifest.json", lambda one: {k: v for k, v in one.items() if k != "stored"})
-    files.edit("suites/input.json", lambda one: {**one, "meta": {"of": "an older Lockstep"}})
-    assert losses(files.open()) == ()
-
-
 @pytest.mark.parametrize(
     ("name", "change"),
     [

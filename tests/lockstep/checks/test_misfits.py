@@ -2,7 +2,7 @@
 
 import pytest
 
-from lockstep.checks.misfits import todo_of
+from lockstep.checks.ingest import todo_of
 from lockstep.columns.schema import Field
 
 

@@ -74,12 +74,3 @@ def test_what_was_not_judged_is_neither_passed_nor_an_error() -> None:
 )
 def test_what_was_judged_has_a_result_in_a_word(passed: bool, severity: str, result: str) -> None:
     assert CheckResult(passed, "", severity).result == result
-
-
-def test_a_result_of_an_older_lockstep_is_read() -> None:
-    old = CheckResult(False, "price jumped.", column="price").to_json()
-    for name in ("also", "where", "keys", "todo"):
-        del old[name]
-    read = CheckResult.from_json(old)
-    assert (read.summary, read.column) == ("price jumped.", "price")
-    assert (read.also, read.where, read.keys, read.todo) == ((), "", (), "")

@@ -45,7 +45,7 @@ def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
         assert process.wait(timeout=30) == 0
 
     assert first is not None
-    assert (first.proven, first.challenger) == ((1,), None)
+    assert (list(first.versions), first.challenger) == ([1], None)
 
 
 def test_in_another_home_it_takes_over_what_is_live(live: Workplace, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_model_names_its_columns_by_themselves_or_by_name() -> None:
 
     made = model(learns="y", uses=[doubled, "x"])(estimator)
 
-    assert (made.uses, made.inputs, made.learns) == (("doubled", "x"), ("doubled", "x"), "y")
+    assert (made.inputs, made.learns) == (("doubled", "x"), "y")
     assert made.kind is Kind.FLOAT
 
 

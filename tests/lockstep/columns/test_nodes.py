@@ -188,7 +188,7 @@ def test_another_version_of_the_table_is_found_where_it_matters_first(fitted: Pi
     ).first
 
     assert found is not None
-    assert (found.column, found.role, found.rows) == ("seats", "lookup", 1)
+    assert (found.column, found.role, found.differing) == ("seats", "lookup", 1)
 
 
 def test_a_refit_keeps_the_table(fitted: Pipeline) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lockstep.constraints.findings import with_accepted
 from tests.lockstep.constraints.tables import changed, joined, only
 
 SOME = slice(0, 70, 7)
@@ -105,25 +104,20 @@ def blocking(shops, rows):
     return shops.first(changed(rows, "weight", SOME, np.nan))
 
 
-def test_an_accepted_finding_does_not_block_as_far_as_it_went(blocking):
-    (kept,) = with_accepted([blocking], blocking.extents)
-    assert (kept.blocks, kept.strict) == (False, False)
-    assert kept.what == blocking.what
+def test_a_finding_is_accepted_as_far_as_it_went(blocking):
+    assert blocking.is_within(blocking.extents)
+    assert not blocking.is_within({})
 
 
-@pytest.mark.parametrize(("much", "blocks"), [(1.9, False), (2.1, True)])
-def test_an_accepted_finding_blocks_where_it_goes_much_farther(blocking, much, blocks):
+@pytest.mark.parametrize(("much", "within"), [(1.9, True), (2.1, False)])
+def test_a_finding_is_not_accepted_where_it_goes_much_farther(blocking, much, within):
     farther = replace(blocking, share=much * blocking.share)
-    (kept,) = with_accepted([farther], blocking.extents)
-    assert kept.blocks == blocks
+    assert farther.is_within(blocking.extents) == within
 
 
-def test_another_finding_blocks_still(shops, rows, blocking):
+def test_another_finding_is_not_accepted(shops, rows, blocking):
     other = shops.first(changed(rows, "note", slice(0, 40), "NULL"))
-    assert [one.blocks for one in with_accepted([blocking, other], blocking.extents)] == [
-        False,
-        True,
-    ]
+    assert not other.is_within(blocking.extents)
 
 
 def test_a_finding_keeps_its_name_on_the_next_day(shops, blocking):

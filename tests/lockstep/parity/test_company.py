@@ -120,7 +120,7 @@ def test_the_rows_that_differ_are_counted_among_all_and_shown_by_key(
     build: Build, voyages: Columns
 ) -> None:
     first = found_of(build, voyages, "return np.where(cargo < 3, np.mean(cargo), cargo)").first
-    assert (first.rows, first.compared) == (3, ROWS)
+    assert (first.differing, first.rows) == (3, ROWS)
     rare = set(voyages["voyage"][voyages["cargo"] < 3])
     assert {example.key for example in first.examples} == rare
     assert f"differs in 3 of {ROWS:,} rows" in first.summary

@@ -3,10 +3,11 @@
 import json
 import platform
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -52,7 +53,7 @@ def test_an_environment_has_no_difference_from_itself(here: Environment) -> None
 
 
 def test_it_comes_back_from_json_as_it_was(here: Environment) -> None:
-    assert Environment.from_json(json.loads(json.dumps(here.to_json()))) == here
+    assert msgspec.json.decode(json.dumps(asdict(here)), type=Environment) == here
 
 
 @pytest.mark.parametrize("library", ["numpy", "pandas", "scikit-learn", "skops"])
@@ -139,7 +140,7 @@ def test_other_files_of_the_same_version_are_an_error(
     monkeypatch.syspath_prepend(str(tmp_path))
     before = Environment.capture(["feeslib", "pytest"])
     assert [*before.contents] == ["feeslib"]  # pytest is one of Lockstep's own requirements
-    assert Environment.from_json(json.loads(json.dumps(before.to_json()))) == before
+    assert msgspec.json.decode(json.dumps(asdict(before)), type=Environment) == before
     (tmp_path / "feeslib.py").write_text("RATE = 3.0\n")
     (difference,) = before.compare(Environment.capture(["feeslib", "pytest"]))
     assert (difference.what, difference.severity) == ("feeslib.files", "error")

@@ -1,6 +1,5 @@
 """Golden records: which rows are chosen, and that files hold them exactly."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -220,10 +219,6 @@ def test_a_damaged_file_is_one_clear_error(
         (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(GoldenError, match=rf"{name} is "):
         GoldenRecords.from_directory(tmp_path)
-
-
-def test_the_coverage_is_plain_data(golden: GoldenRecords) -> None:
-    assert json.loads(json.dumps([one.to_json() for one in golden.coverage]))
 
 
 @pytest.mark.parametrize("model", ["file", "allow_pickle", "self"])

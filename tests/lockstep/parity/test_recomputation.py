@@ -7,7 +7,7 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.parity.recomputation import recompute
+from lockstep.parity.replay import recompute
 
 Build = Callable[..., Pipeline]
 

@@ -1,6 +1,5 @@
 """Golden records, decoded anew and computed again."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -155,7 +154,7 @@ def test_an_altered_golden_value_is_found(pipeline: Pipeline, golden: GoldenReco
     altered = replace(golden.trace, columns={**golden.trace.columns, "load": load})
     found = replay(pipeline, replace(golden, trace=altered))
     assert found.first is not None
-    assert (found.first.column, found.first.rows, found.first.ulps) == ("load", 1, 1)
+    assert (found.first.column, found.first.differing, found.first.ulps) == ("load", 1, 1)
 
 
 def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecords) -> None:
@@ -167,12 +166,3 @@ def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecor
     found = replay(pipeline, empty)
     assert not found.ok
     assert "nothing was compared" in found.summary
-
-
-def test_a_report_is_small_and_strict_json(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> None:
-    found = wire_formats(build(("% 24", "% 12")).with_models(pipeline.models_), golden)
-    data = json.dumps(found.to_json(), allow_nan=False)
-    assert len(data) < 100_000
-    assert json.loads(data)["first"]["column"] == "hour"

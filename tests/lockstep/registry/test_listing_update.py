@@ -39,11 +39,11 @@ def test_a_version_is_listed_once_it_is_proven_or_the_challenger(
 
     registry.set_alias("tumour", "challenger", 1)
     found = list_versions(registry, "tumour")
-    assert (found.challenger, found.versions[1].proven_at, found.proven) == (1, None, ())
+    assert (found.challenger, found.versions[1].proven_at) == (1, None)
 
     write_proven(registry, first, HERE, ENVIRONMENT)
     found = list_versions(registry, "tumour")
-    assert found.proven == (1,)
+    assert found.versions[1].proven_at is not None
     assert found.versions[1].open().digest == first.digest
 
 
@@ -55,7 +55,7 @@ def test_a_proof_that_was_copied_from_another_version_lists_nothing(
     proof = registry.versions("tumour")[0].tags[PROVEN + ENVIRONMENT]
     registry.tag(second, PROVEN + ENVIRONMENT, proof.replace(first.digest, "0" * 64))
 
-    assert list_versions(registry, "tumour").proven == (1,)
+    assert list(list_versions(registry, "tumour").versions) == [1]
 
 
 def test_what_is_written_down_is_read_again_and_moves_with_its_home(

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -181,7 +182,7 @@ class Drifts(RuleBasedStateMachine):
         if before.version != version:
             before = Changes(version)
         expected = before.after(day(number), shares(now))
-        assert Changes.from_json(found.facts["changes"]) == expected
+        assert msgspec.convert(found.facts["changes"], Changes) == expected
         assert (found.result.result == "warned") == bool(expected.beginning(day(number)))
         if published:
             self.published[number], self.lifts[number] = expected, lift

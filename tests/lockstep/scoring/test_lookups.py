@@ -1,7 +1,7 @@
 """A pipeline that looks its columns up, from training to a trace, with registry and MLflow."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -230,7 +230,7 @@ def test_a_trace_shows_the_rows_that_values_come_from(depots: Depots, scored: An
 
     assert isinstance(traced, TracedRow)
     assert traced.agrees
-    climate, ware, sales = (read.to_json() for read in traced.looked_up)
+    climate, ware, sales = (asdict(read) for read in traced.looked_up)
     asked = traced.stored["asked_at"]
     assert climate["rows"] == 1
     assert climate["age"] == traced.stored["climate_age"]

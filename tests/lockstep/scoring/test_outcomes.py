@@ -489,5 +489,7 @@ def test_a_look_keeps_what_is_lastingly_outside_and_starts_from_the_look_at_the_
     records = outcome_records(ASSETS, scored.store)
     facts = records.demand(DAY).record.steps[STEP].facts
     version = facts["changes"]["version"]
-    assert changes_before(records, NEXT, STEP, version) == Changes.from_json(facts["changes"])
+    assert changes_before(records, NEXT, STEP, version) == msgspec.convert(
+        facts["changes"], Changes
+    )
     assert changes_before(records, DAY, STEP, version) == Changes(version)

@@ -145,7 +145,7 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
 def _divergence():
     from lockstep.parity.divergence import Divergence
 
-    return Divergence("price", False, 0, "field", None)
+    return Divergence(column="price", place=0, role="field", origin=None)
 
 
 def test_a_line_to_a_column_further_down_leads_round_the_boxes_between() -> None:

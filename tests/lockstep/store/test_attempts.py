@@ -371,16 +371,6 @@ def test_a_file_that_came_as_parquet_keeps_its_name(records: Records) -> None:
     assert sorted(names) == ["a-1.parquet", "b-2.csv.parquet"]
 
 
-def test_an_export_of_an_older_name_counts_and_is_renamed_by_the_next_run(records: Records) -> None:
-    score(records, 1, partition="a-1.parquet")
-    path = records.export_path("a-1.parquet")
-    path.rename(path.with_name("a-1.parquet.parquet"))
-    assert not [one for one in findings(records, "a-1.parquet") if one.result.is_error]
-    ingest(records, 2, partition=NEXT)
-    assert [one.name for one in (records.root / "published").iterdir()] == ["a-1.parquet"]
-    assert exported(records, "a-1.parquet") == 1
-
-
 def test_editing_what_consumers_read_leaves_the_attempt_as_it_was(records: Records) -> None:
     score(records, 1)
     parquet.write_table(table(9), records.export_path(DAY))

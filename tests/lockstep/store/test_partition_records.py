@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT
+from lockstep.store.attempts import blocking
 from lockstep.store.parquet import file_name
-from lockstep.store.partition_records import Commit, Records, blocking
+from lockstep.store.partition_records import Commit, Records
 
 
 def test_only_errors_of_blocking_checks_block() -> None:

@@ -212,7 +212,7 @@ def test_great_expectations_and_the_row_rules_refuse_the_same_rows(
     for expectation, theirs in zip(demanded, found, strict=True):
         rows = sorted(theirs.result["unexpected_index_list"])
         rules = compile_rules(suite([expectation]))
-        assert rules.skipped == ()
+        assert len(rules.rules) == 1
         assert np.flatnonzero(rules.apply(generated).mask).tolist() == rows, expectation
 
 

@@ -21,8 +21,9 @@ import treelite
 from sklearn.ensemble import RandomForestRegressor
 
 from lockstep.artifacts import round_trip
-from lockstep.artifacts.artifact_writing import Evidence, write_artifact
+from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.closed_files import can_close_files
+from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
