@@ -75,8 +75,6 @@ class LoadedVersion:
         metrics: Its quality, by metric.
         rows: Number of rows of the fit.
         counts: Its evidence as it was stored, counted: see `lockstep.artifacts.holdings`.
-        is_bound_around: Whether the registry must list the files around it; False for versions of
-            an older Lockstep.
         altered: Files that have changed since the fit, though the manifest lists them as they are.
         ulps: Largest allowed difference of each column, in units in the last place.
         trained_until: Event time of the newest row of the fit; None where it is not known.
@@ -105,7 +103,6 @@ class LoadedVersion:
     metrics: Mapping[str, float]
     rows: int
     counts: Mapping[str, int]
-    is_bound_around: bool
     altered: tuple[str, ...]
     ulps: Mapping[str, int]
     trained_until: datetime | None
@@ -192,7 +189,6 @@ class LoadedVersion:
             metrics=manifest["metrics"],
             rows=msgspec.convert(manifest["rows"], int),
             counts=msgspec.convert(manifest["counts"], dict[str, int]),
-            is_bound_around=msgspec.convert(manifest.get("bound_around", False), bool),
             altered=_altered(manifest),
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,

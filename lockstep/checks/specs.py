@@ -290,9 +290,8 @@ EVIDENCE = Check(
     "matrix, a profile of every column. Every file is the one that the fit stored, whatever digest "
     "it was given since. The files by which MLflow serves the version (`MLmodel`, "
     "`python_function.py`, `requirements.txt`, ...) are those that were registered; those on a "
-    "server are compared when they are fetched, and for a version that an older Lockstep "
-    "registered the check says that they were not compared. It decides whether the version goes "
-    "live: an error keeps `@live` where it is.",
+    "server are compared when they are fetched. It decides whether the version goes live: an error "
+    "keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,

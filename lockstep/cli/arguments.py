@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from lockstep.errors import LockstepError
+
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit statuses: a check failed or something broke; wrong use or bad input; Ctrl-C."""
 
 
 def pipeline_names(incomplete: str = "") -> list[str]:
     """Names of the project's pipelines that begin with a text, from its files alone."""
-    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     try:

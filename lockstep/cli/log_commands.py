@@ -9,6 +9,7 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, PipelineName
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from lockstep.columns.schema import Field
@@ -31,11 +32,9 @@ def forget(
     from dataclasses import asdict
 
     from lockstep.cli.console import say, show_json
-    from lockstep.errors import LockstepError
     from lockstep.scoring.request_replay import forget_requests
     from lockstep.serving.requestlog.erasure import LoggedKey, erase_key
     from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
-    from lockstep.store.parquet import Store
 
     declared, home = context.pipeline(pipeline), context.home()
     folder = home.requests(pipeline)
@@ -45,7 +44,7 @@ def forget(
     logged = LoggedKey(field.name, _text(field, key), lambda: keyed_hashes(log_key()))
     erased = erase_key(folder, logged)
     # With them goes what their replays showed of the rows.
-    forget_requests(declared, Store(home.data / declared.name), erased.segments)
+    forget_requests(declared, context.store(declared.name), erased.segments)
     if as_json:
         show_json(asdict(erased))
     else:
@@ -60,7 +59,6 @@ def _text(field: Field, key: str) -> str:
     import numpy as np
 
     from lockstep.columns.converters import RefusedError, cell_parser, converter
-    from lockstep.errors import LockstepError
 
     if field.is_row_number:
         raise LockstepError(

@@ -18,6 +18,7 @@ from lockstep.cli.row_commands import outcomes, score
 from lockstep.cli.server_commands import replay, serve
 from lockstep.cli.table_commands import tables
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
+from lockstep.errors import LockstepError
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -95,7 +96,6 @@ def main() -> None:
     """
     prepare_process()
     from lockstep.artifacts.disks import disk_error  # after the process is prepared
-    from lockstep.errors import LockstepError
 
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))

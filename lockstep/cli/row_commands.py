@@ -15,6 +15,7 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.errors import DamagedError, LockstepError
 
 if TYPE_CHECKING:
     from lockstep.dagster.backfill import PartitionWatch
@@ -48,7 +49,6 @@ def score(
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
     from lockstep.cli.table_commands import demand_delivered
-    from lockstep.errors import LockstepError
 
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
@@ -96,10 +96,9 @@ def _score_each(
     as_json: bool,
 ) -> None:
     """Score partitions of a stream, show what came of them, and end the command if one failed."""
-    from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
 
-    records = stream_records(declared, Store(context.home().data / declared.name), stream)
+    records = stream_records(declared, context.store(declared.name), stream)
     reports = _run_each(
         run,
         partitions,
@@ -122,10 +121,10 @@ def _score_file(
     watch: PartitionWatch,
 ) -> None:
     """Score a file of the inbox, in a run; messages name it as the command did."""
-    from lockstep.dagster.jobs import score_job_name
+    from lockstep.dagster.jobs import job_name
 
     ops = {f"{declared.name}__inbox__batch": {"config": {"accept": accept}}}
-    job = score_job_name(declared.name, "inbox")
+    job = job_name(declared.name, "score_inbox")
     watch.on_partition(partition)
     watch.on_report(context.run(job, partition, ops, watch.on_step, named))
 
@@ -150,9 +149,7 @@ def outcomes(
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
     from lockstep.cli.days import days
-    from lockstep.dagster.jobs import monitor_job_name
-    from lockstep.errors import LockstepError
-    from lockstep.store.parquet import Store
+    from lockstep.dagster.jobs import job_name
     from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
@@ -160,13 +157,13 @@ def outcomes(
         raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
     how = "Say which days: --day DAY, or --from DAY --to DAY."
     partitions = days(declared, day, first, last, missing=how)
-    store = Store(context.home().data / declared.name)
+    store = context.store(declared.name)
     if not stream_records(declared, store, "daily").partitions():
         raise LockstepError(
             f"{declared.name} has published nothing yet in {context.home().path}. Score a "
             f"day first: lockstep score {declared.name} --day {partitions[0]}"
         )
-    job = monitor_job_name(declared.name)
+    job = job_name(declared.name, "monitor")
 
     def run(watch: PartitionWatch) -> None:
         for partition in partitions:
@@ -252,7 +249,6 @@ def _stays(records: Records, partition: str) -> str:
     """The attempt at a partition that stays published, if there is one; empty otherwise."""
     from lockstep.cli.console import near
     from lockstep.columns.plain import to_the_minute
-    from lockstep.errors import DamagedError
 
     try:
         commit = records.commit_of(partition)

@@ -10,6 +10,7 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, PipelineName
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,10 +148,8 @@ def _nothing_left(folder: Path) -> str:
 def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
     """The segments to replay: the named one, or all that are due."""
     from lockstep.columns.plain import listed
-    from lockstep.errors import LockstepError
     from lockstep.scoring.request_replay import open_segments
     from lockstep.serving.requestlog.log_segments import segment_names
-    from lockstep.store.parquet import Store
 
     home = context.home()
     folder = home.requests(declared.name)
@@ -159,7 +158,7 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
             f"{declared.name} logs no requests; declare serving=Serving() in its file in assets/."
         )
     if segment is None:
-        opened, _ = open_segments(declared, Store(home.data / declared.name), folder)
+        opened, _ = open_segments(declared, context.store(declared.name), folder)
         return [*opened]
     if segment not in (names := segment_names(folder)):
         nearest = sorted(names, key=lambda name: -SequenceMatcher(None, segment, name).ratio())
@@ -174,10 +173,10 @@ def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -
     """Replay segments, one after another, and show the content of each."""
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import counted, verb
-    from lockstep.dagster.jobs import replay_job_name
+    from lockstep.dagster.jobs import job_name
     from lockstep.dagster.partitions import request_partitions
 
-    job, partitions = replay_job_name(declared.name), request_partitions(declared.name)
+    job, partitions = job_name(declared.name, "replay"), request_partitions(declared.name)
     if names:
         context.instance().add_dynamic_partitions(partitions.name or "", names)
     reports: list[RunReport] = []

@@ -19,7 +19,7 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.dagster.checked import DaysFailed
-from lockstep.dagster.jobs import BACKFILL_POOL, backfill_job_name, backfill_op, score_job_name
+from lockstep.dagster.jobs import BACKFILL_POOL, backfill_op, job_name
 from lockstep.dagster.partition_events import StepEvents
 from lockstep.dagster.runs import RunReport
 from lockstep.dagster.shown_partitions import ShownPartitions
@@ -84,7 +84,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         score_days(declared, stream, home, registry, shown, days, config.accept, watch)
 
     @dg.job(
-        name=backfill_job_name(declared.name),
+        name=job_name(declared.name, "backfill"),
         description="Score a range of days in one run, the oldest first: a materialization and an "
         "evaluation of each check a day, as in a run of its own, at a fraction of its cost.",
         executor_def=dg.in_process_executor,
@@ -196,7 +196,7 @@ class _Scorer:
 def _report(work: Work, events: list[StepEvents], error: str | None, **facts: Any) -> RunReport:
     return RunReport.of(
         work.run,
-        score_job_name(work.declared.name, work.stream),
+        job_name(work.declared.name, f"score_{work.stream}"),
         work.partition,
         [step.made for step in events],
         [check for step in events for check in step.checks],

@@ -34,10 +34,6 @@ BLOCKING = frozenset(
 """Checks of the training that a version must not have failed to serve."""
 _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TRIP, WIRE_FORMATS))
 """Checks that every version has to have passed: they always have something to compare."""
-_OLDER = (
-    " An older Lockstep registered it, which did not tell the files that MLflow serves it by "
-    "(MLmodel, python_function.py, ...): these were not looked at. Train anew to have them so."
-)
 
 
 def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
@@ -59,7 +55,7 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         *_losses(evidence, loaded),
         *losses(loaded),
         *_cut(loaded),
-        *_untold(wanted, loaded),
+        *_untold(wanted),
     ]
     return CheckResult(
         passed=not problems,
@@ -67,8 +63,7 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         if problems
         else f"{counted(len(evidence.results), 'check')} of its training "
         f"{verb(len(evidence.results), 'was', 'were')} carried out, none that blocks "
-        f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows."
-        f"{'' if loaded.is_bound_around else _OLDER}",
+        f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",
         numbers=evidence.counts,
         table=[{"check": name, "result": result} for name, result in evidence.results.items()],
     )
@@ -106,11 +101,10 @@ def _cut(loaded: LoadedVersion) -> list[str]:
     return problems
 
 
-def _untold(wanted: Version, loaded: LoadedVersion) -> list[str]:
+def _untold(wanted: Version) -> list[str]:
     """A problem with the digests of the files by which MLflow serves the version."""
     try:
-        if loaded.is_bound_around:
-            read_surroundings(wanted)
+        read_surroundings(wanted)
     except EvidenceError as error:
         return [f"it is not known by which files MLflow is to serve it: {error}"]
     return []

@@ -223,23 +223,6 @@ def test_a_version_whose_tag_of_the_files_around_it_is_lost_is_refused(workplace
     assert "version 1 of orders has no tag lockstep.surr" in gate.results["evidence"].summary
 
 
-def test_of_a_version_of_an_older_lockstep_it_is_told_that_files_around_it_were_not_looked_at(
-    workplace,
-) -> None:
-    path, registry = files_of(workplace, 1) / "manifest.json", workplace.registry
-    manifest = json.loads(path.read_bytes())
-    del manifest["bound_around"]
-    path.write_text(json.dumps(manifest))
-    evidence = read_evidence(version_of(workplace, 1))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    registry.tag(version_of(workplace, 1), MANIFEST_TAG, digest)
-    write_evidence(registry, version_of(workplace, 1), evidence)
-    registry._connection.client.delete_model_version_tag("orders", "1", SURROUNDINGS)
-    gate = gate_of(workplace)
-    assert gate.is_open
-    assert "An older Lockstep registered it" in gate.results["evidence"].summary
-
-
 def test_a_version_that_holds_less_than_was_counted_is_refused(workplace) -> None:
     counts = read_evidence(version_of(workplace, 1)).counts
     evidence_of(workplace, counts={**counts, "expectations": counts["expectations"] + 2})

@@ -1,0 +1,41 @@
+"""Settings of declarations: one that is not what it has to be is told in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
+
+
+def demand_setting(is_right: bool, setting: str, given: object, meant: str) -> None:
+    """Check a setting of a declaration.
+
+    Args:
+        is_right: Whether it is what it has to be.
+        setting: Whose it is and its name, such as `Calendar: weekdays`.
+        given: What was given.
+        meant: What to give.
+
+    Raises:
+        DeclarationError: It is not what it has to be.
+    """
+    if not is_right:
+        raise DeclarationError(f"{setting} is {show(given)}; give {meant}.")
+
+
+def is_number(given: object) -> bool:
+    """Whether a setting is a number, whole or not."""
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def is_whole(given: object, least: int) -> bool:
+    """Whether a setting is a whole number, and not below another."""
+    return isinstance(given, int) and not isinstance(given, bool) and given >= least
+
+
+def is_list(given: object, kind: type) -> bool:
+    """Whether a setting is a list, or the like, of things of a kind."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        return False
+    return all(isinstance(item, kind) for item in given)
