@@ -20,7 +20,11 @@ from uuid import uuid4
 
 import numpy as np
 
+from lockstep.artifacts.artifact_writing import Evidence, check_storable
+from lockstep.artifacts.distributions import imported_distributions
 from lockstep.artifacts.holdings import count
+from lockstep.artifacts.round_trip import replay_in_new_process
+from lockstep.artifacts.snapshot import Snapshot
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
@@ -38,11 +42,18 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.tables import is_missing
+from lockstep.constraints.constraint_set import discover
 from lockstep.errors import LockstepError
 from lockstep.parity.company import in_other_company
+from lockstep.parity.environment import Environment
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.replay import wire_formats
+from lockstep.parity.selection import choose_golden
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
+from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
+from lockstep.registry.versions import Version
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records, blocking
@@ -68,10 +79,6 @@ from lockstep.training.training_set import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from lockstep.parity.golden import GoldenRecords
-    from lockstep.registry.registry import Registry
-    from lockstep.registry.versions import Version
 
 
 @dataclass(frozen=True)
@@ -210,14 +217,8 @@ def _fit(
     registry: Registry,
     packages: Sequence[str],
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import Evidence, check_storable
-    from lockstep.artifacts.distributions import imported_distributions
-    from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
-    from lockstep.constraints.constraint_set import discover
-    from lockstep.parity.environment import Environment
-    from lockstep.parity.selection import choose_golden
 
     pipeline = tables.bind(declared.pipeline)
     declared = replace(declared, pipeline=pipeline)
@@ -328,7 +329,6 @@ def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetim
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
-    from lockstep.artifacts.round_trip import replay_in_new_process
 
     loaded = registry.load(version.name, version.version)
     comparison = replay_in_new_process(loaded)
@@ -340,7 +340,6 @@ def _check_compiled(registry: Registry, version: Version) -> CheckResult:
 
 
 def _check_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> CheckResult:
-    from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
     comparison = wire_formats(loaded.pipeline, golden, version=version.version)

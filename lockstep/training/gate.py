@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockstep.artifacts.fingerprint import fingerprint
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import compare_age, scoring_time
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
@@ -16,16 +16,13 @@ from lockstep.checks.comparisons import check_compiled, check_replay
 from lockstep.checks.specs import CHECKS_BY_ASSET, EVIDENCE, others_not_judged, worth_telling
 from lockstep.errors import AliasNotSetError, LockstepError, RegistryError, UnavailableFilesError
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import Proof, is_proven, proven_in, write_proven
+from lockstep.registry.versions import Version
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from lockstep.training.gate_evidence import check_evidence
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.registry.registry import Registry
-    from lockstep.registry.versions import Version
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lockstep.artifacts.holdings import departures, losses
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -21,10 +20,7 @@ from lockstep.columns.plain import counted, listed, verb
 from lockstep.errors import EvidenceError
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.version_tags import TrainingEvidence, read_evidence, read_surroundings
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.registry.versions import Version
+from lockstep.registry.versions import Version
 
 BLOCKING = frozenset(
     check.name
