@@ -301,7 +301,7 @@ def _trace_record(
 
 def named_partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
-    from lockstep.cli.days import to_day
+    from lockstep.cli.arguments import to_day
     from lockstep.store.inbox import find_claimed
 
     if day is not None and file is not None:

@@ -47,7 +47,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
-    from lockstep.cli.days import days
+    from lockstep.cli.arguments import days
     from lockstep.cli.table_commands import demand_delivered
 
     declared = context.pipeline(pipeline)
@@ -148,7 +148,7 @@ def outcomes(
     as_json: AsJson = False,
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
-    from lockstep.cli.days import days
+    from lockstep.cli.arguments import days
     from lockstep.dagster.jobs import job_name
     from lockstep.store.streams import stream_records
 

@@ -33,8 +33,8 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """List the tables that look-ups and windows read, or take in a delivery of each."""
+    from lockstep.cli.arguments import to_day
     from lockstep.cli.console import say, show_json, show_table
-    from lockstep.cli.days import to_day
 
     declared = context.pipeline(pipeline)
     if not declared.tables:

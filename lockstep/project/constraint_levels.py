@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lockstep.columns.setting_checks import demand_setting, is_whole
+from lockstep.columns.setting_checks import demand_setting, is_whole, known_keywords
 from lockstep.columns.spelling import meant
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 
 Level = Literal["off", "warn", "block"]
 LEVELS: tuple[Level, ...] = ("off", "warn", "block")

@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.setting_checks import demand_setting, is_list
+from lockstep.columns.setting_checks import demand_setting, is_list, known_keywords
 from lockstep.columns.spelling import meant
 from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
-from lockstep.project.keywords import known_keywords
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sinks import COORDINATES, IS_CURRENT, Sink

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockstep.columns.setting_checks import demand_setting, is_number, is_whole
+from lockstep.columns.setting_checks import demand_setting, is_number, is_whole, known_keywords
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.canary import Canary
 

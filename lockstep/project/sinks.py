@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.columns.plain import listed
+from lockstep.columns.setting_checks import known_keywords
 from lockstep.errors import DeclarationError, SinkError
-from lockstep.project.keywords import known_keywords
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
 from lockstep.project.sources import declaring_folder, found_database, shown_url
 

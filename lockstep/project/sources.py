@@ -24,6 +24,7 @@ from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
+from lockstep.columns.setting_checks import known_keywords
 from lockstep.columns.units import Units, read_files
 from lockstep.errors import (
     DeclarationError,
@@ -34,7 +35,6 @@ from lockstep.errors import (
     UnavailableError,
     UnreadableError,
 )
-from lockstep.project.keywords import known_keywords
 from lockstep.project.object_stores import StoreAddress, is_address, local_path, remove_abandoned
 from lockstep.project.project import Project
 

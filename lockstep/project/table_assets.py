@@ -12,10 +12,9 @@ from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import listed, show
-from lockstep.columns.setting_checks import demand_setting
+from lockstep.columns.setting_checks import demand_setting, known_keywords
 from lockstep.columns.spelling import did_you_mean
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 from lockstep.project.sources import Source, misread
 from lockstep.suites.suites import SuiteJson, Suites
 
