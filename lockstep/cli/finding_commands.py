@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, Attempt, Day, PipelineName, ScoredFile
+from lockstep.cli.arguments import (
+    FAILED,
+    PIPELINE,
+    AsJson,
+    Attempt,
+    Day,
+    PipelineName,
+    ScoredFile,
+    to_day,
+)
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
@@ -301,7 +310,6 @@ def _trace_record(
 
 def named_partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
-    from lockstep.cli.arguments import to_day
     from lockstep.store.inbox import find_claimed
 
     if day is not None and file is not None:

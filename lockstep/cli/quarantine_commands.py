@@ -11,6 +11,7 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
 from lockstep.cli.finding_commands import named_partition
+from lockstep.cli.row_commands import score_each
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ def retry(
     They stay put back in every later attempt, as long as the source delivers them as it did.
     1 if one is set aside again, or a check is in error.
     """
-    from lockstep.cli.row_commands import score_again
     from lockstep.store.put_back import put_back
     from lockstep.store.streams import stream_records
 
@@ -137,7 +137,8 @@ def retry(
     stream = "daily" if day is not None else "inbox"
     put_back(stream_records(declared, context.store(declared.name), stream), partition, back)
     try:
-        score_again(declared, stream, partition, as_json=as_json)
+        named = None if stream == "daily" else partition
+        score_each(declared, stream, [partition], [], named, as_json=as_json)
     finally:
         before = {found.digest for found in aside} - {found.digest for found in back}
         keys = {_key(declared, found) for found in back}

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
+from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName, days
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.cli.table_commands import demand_delivered
+from lockstep.cli.version_commands import waiting_champion
 from lockstep.errors import DamagedError, LockstepError
 
 if TYPE_CHECKING:
@@ -47,57 +49,51 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
-    from lockstep.cli.arguments import days
-    from lockstep.cli.table_commands import demand_delivered
-
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
-    if file is not None:
-        with _delivered(file) as delivered:
-            named = delivered.named if delivered.path.exists() else None
-            dropped = _drop(declared, delivered, as_json=as_json)
-        file, stream, partitions = delivered.named, "inbox", [dropped]
-        run = partial(_score_file, declared, named, dropped, accept or [])
-    else:
+    if file is None:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
-        stream, partitions = "daily", days(declared, day, first, last, missing=how)
+        partitions = days(declared, day, first, last, missing=how)
         demand_delivered(declared, as_json=as_json)
-        run = partial(context.backfill, declared, partitions, accept or [])
-    again = partial(_again, "score", declared.name, file=file, accept=accept or ())
-    _score_each(declared, stream, partitions, run, again, as_json=as_json)
+        score_each(declared, "daily", partitions, accept or [], as_json=as_json)
+        return
+    with _delivered(file) as delivered:
+        named = delivered.named if delivered.path.exists() else None
+        dropped = _drop(declared, delivered, as_json=as_json)
+    score_each(declared, "inbox", [dropped], accept or [], delivered.named, named, as_json=as_json)
 
 
-def score_again(
-    declared: PipelineAssets, stream: str, partition: str, *, as_json: bool = False
-) -> None:
-    """Score a day, or a file that has come before, and end the command if that fails.
-
-    Raises:
-        typer.Exit: The run failed; with the exit status.
-    """
-    file = None if stream == "daily" else partition  # messages name it as it came
-    run = (
-        partial(context.backfill, declared, [partition], [])
-        if stream == "daily"
-        else partial(_score_file, declared, None, partition, [])
-    )
-    again = partial(_again, "score", declared.name, file=file)
-    _score_each(declared, stream, [partition], run, again, as_json=as_json)
-
-
-def _score_each(
+def score_each(
     declared: PipelineAssets,
     stream: str,
     partitions: list[str],
-    run: Callable[[PartitionWatch], None],
-    again: Callable[[Sequence[str]], str],
+    accept: list[str],
+    file: str | None = None,
+    named: str | None = None,
     *,
     as_json: bool,
 ) -> None:
-    """Score partitions of a stream, show what came of them, and end the command if one failed."""
+    """Score partitions of a stream, show what came of them, and end the command if one failed.
+
+    Args:
+        declared: The pipeline.
+        stream: The stream.
+        partitions: Days that follow each other, or a single file.
+        accept: Findings that are real and meant to stay.
+        file: How the file is named to score it again.
+        named: How messages name it; None where it need not be at hand, since it came before.
+        as_json: Whether to print JSON.
+
+    Raises:
+        typer.Exit: A run failed; with the exit status.
+    """
     from lockstep.store.streams import stream_records
 
+    if stream == "daily":
+        run = partial(context.backfill, declared, partitions, accept)
+    else:
+        run = partial(_score_file, declared, named, partitions[0], accept)
     records = stream_records(declared, context.store(declared.name), stream)
     reports = _run_each(
         run,
@@ -106,7 +102,7 @@ def _score_each(
         steps=3,
         as_json=as_json,
         stays=partial(_stays, records),
-        again=again,
+        again=partial(_again, "score", declared.name, file=file, accept=accept),
     )
     if not as_json:
         _say_who_waits(declared.name)
@@ -132,7 +128,6 @@ def _score_file(
 def _say_who_waits(pipeline: str) -> None:
     """Say so where `@champion` is another version than the live one, which scored."""
     from lockstep.cli.console import say
-    from lockstep.cli.version_commands import waiting_champion
 
     champion = context.registry().alias(pipeline, "champion")
     state = context.live(pipeline).state()
@@ -148,7 +143,6 @@ def outcomes(
     as_json: AsJson = False,
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
-    from lockstep.cli.arguments import days
     from lockstep.dagster.jobs import job_name
     from lockstep.store.streams import stream_records
 

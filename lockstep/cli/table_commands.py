@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, PipelineName
+from lockstep.cli.arguments import AsJson, PipelineName, to_day
 from lockstep.cli.ending import finish, interruption_told
 from lockstep.errors import LockstepError
 
@@ -33,7 +33,6 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """List the tables that look-ups and windows read, or take in a delivery of each."""
-    from lockstep.cli.arguments import to_day
     from lockstep.cli.console import say, show_json, show_table
 
     declared = context.pipeline(pipeline)
