@@ -50,7 +50,6 @@ from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import wire_formats
 from lockstep.parity.selection import choose_golden
 from lockstep.project.declaration import PipelineAssets
-from lockstep.project.quality import Quality
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
 from lockstep.registry.versions import Version
@@ -236,7 +235,7 @@ def _fit(
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     calibrated = calibrate(declared, fitted, columns, evaluation)
-    metrics, window = _metrics(qualities, evaluation), _training_window(declared, columns)
+    metrics, window = _metrics(evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
@@ -264,12 +263,12 @@ def _fit(
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "compiled_parity": carry_out(_check_compiled, registry, version),
-        "quality": carry_out(check_quality, qualities, evaluation),
-        "baseline": carry_out(check_against_baseline, qualities, evaluation),
+        "quality": carry_out(check_quality, evaluation),
+        "baseline": carry_out(check_against_baseline, evaluation),
         "champion_comparison": carry_out(
             _check_against_champion, declared, columns, evaluation, registry, champion
         ),
-        "slices": carry_out(check_slices, qualities, evaluation),
+        "slices": carry_out(check_slices, evaluation),
     }
     results = worth_telling(declared, "candidate", checked)
     left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
@@ -281,14 +280,9 @@ def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Can
     return Candidate(None, rows, {}, {}, results, {})
 
 
-def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
-    return {
-        **{q.title: value for q, value in zip(qualities, evaluation.measured, strict=True)},
-        **{
-            f"{q.title} of a simple baseline": value
-            for q, value in zip(qualities, evaluation.baseline, strict=True)
-        },
-    }
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    simple = {f"{q.title} of a simple baseline": value for q, value in evaluation.baseline.items()}
+    return {**{q.title: value for q, value in evaluation.measured.items()}, **simple}
 
 
 def _check_against_champion(
@@ -298,15 +292,14 @@ def _check_against_champion(
     registry: Registry,
     champion: Version | None,
 ) -> CheckResult:
-    qualities = tuple(declared.quality)
     if champion is None:
-        return check_against_champion(qualities, evaluation, None)
+        return check_against_champion(evaluation, None)
     try:
         loaded = registry.load(declared.name, champion.version)
-        measured = evaluate_champion(loaded.pipeline, columns, qualities, declared.holdout)
+        measured = evaluate_champion(loaded.pipeline, columns, declared.quality, declared.holdout)
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
-    return check_against_champion(qualities, evaluation, measured)
+    return check_against_champion(evaluation, measured)
 
 
 def _fittings(fitted: Pipeline) -> dict[str, Fitting]:
