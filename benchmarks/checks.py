@@ -40,7 +40,7 @@ from benchmarks.skew.platform import Platform, build, score_days
 from lockstep.cli.process import start_command
 from lockstep.columns.decode import decode
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.project.project import Project
 from lockstep.scoring.partition import publish
@@ -142,7 +142,7 @@ def cost_of_run(whole: Platform, project: Project, day: date) -> Cost:
     name, partition = whole.declared.name, day.isoformat()
     instance = open_instance(whole.home)
     begun = time.perf_counter()
-    done = run_job(project, score_job_name(name, "daily"), instance, partition=partition)
+    done = run_job(project, job_name(name, "score_daily"), instance, partition=partition)
     seconds = time.perf_counter() - begun
     if not done.ok:
         raise BenchmarkError(f"{day} is not published: {[one.check for one in done.failed]}")

@@ -33,12 +33,8 @@ from lockstep.columns.plain import cut
 from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import (
-    backfill_job_name,
     backfill_op,
-    monitor_job_name,
-    promote_job_name,
-    replay_job_name,
-    train_job_name,
+    job_name,
 )
 from lockstep.dagster.partitions import request_partitions
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
@@ -99,16 +95,16 @@ def carry_out(progress: Progress) -> Story:
     """
     home = PROJECT.home
     with _step(progress, "Train on January to March and register in MLflow"):
-        training = _demand_success(_run(train_job_name(PIPELINE)))
+        training = _demand_success(_run(job_name(PIPELINE, "train")))
     registry = home.mlflow / "mlflow.db"
     before_promotion = home.path / "demo" / "registry-before-promotion.db"
     before_promotion.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(registry, before_promotion)
     with _step(progress, "Promote: replay the golden records, then go live"):
         home.registry().set_alias(PIPELINE, "champion", training.figure("/candidate", "version"))
-        promotion = _demand_success(_run(promote_job_name(PIPELINE)))
+        promotion = _demand_success(_run(job_name(PIPELINE, "promote")))
     scored = _score_days(progress)
-    compare = monitor_job_name(PIPELINE)
+    compare = job_name(PIPELINE, "monitor")
     days = _each(progress, LAST_WEEK, "Compare the last week with what came of it")
     compared = [_run(compare, day) for day in days]
     with _step(progress, "Ask a server about the last day, a flight a request"):
@@ -160,7 +156,7 @@ def _score_days(progress: Progress) -> list[RunReport]:
 
     whole = run_job(
         PROJECT,
-        backfill_job_name(PIPELINE),
+        job_name(PIPELINE, "backfill"),
         open_instance(PROJECT.home),
         ops={backfill_op(PIPELINE): {"config": {"first": DAYS[0], "last": DAYS[-1]}}},
         resources={"watch": PartitionWatch(on_report=tell)},
@@ -175,7 +171,7 @@ def _replay(segment: str) -> RunReport:
     """Send logged requests through the batch path."""
     partitions = request_partitions(PIPELINE).name or ""
     open_instance(PROJECT.home).add_dynamic_partitions(partitions, [segment])
-    return _run(replay_job_name(PIPELINE), segment)
+    return _run(job_name(PIPELINE, "replay"), segment)
 
 
 def _demand_success(report: RunReport) -> RunReport:

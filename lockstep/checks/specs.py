@@ -56,8 +56,9 @@ INPUT_SUITE = Check(
 )
 INPUT_DRIFT = Check(
     "input_drift",
-    "No raw column, and none that is looked up, begins to drift: to differ from the training more, and for longer, than the "
-    "training's days differ from each other. A column's distance is the largest of its figures: "
+    "No raw column, and none that is looked up, begins to drift: to differ from the training more, "
+    "and for longer, than the training's days differ from each other. A column's distance is the "
+    "largest of its figures: "
     "missing values, level and spread of numbers, shares of values, and values that training never "
     "had. The limits are calibrated at the fit, as those of all statistics; where rows have no "
     "time, blocks of rows stand for days. A lasting change is three batches at the limit, one that "

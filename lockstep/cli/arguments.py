@@ -1,11 +1,17 @@
-"""Arguments and options that several commands share, and their completion in a shell."""
+"""Arguments and options that several commands share, their completion in a shell, and days."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lockstep.errors import LockstepError
+
+if TYPE_CHECKING:
+    from lockstep.project.declaration import PipelineAssets
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit statuses: a check failed or something broke; wrong use or bad input; Ctrl-C."""
@@ -13,7 +19,6 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 def pipeline_names(incomplete: str = "") -> list[str]:
     """Names of the project's pipelines that begin with a text, from its files alone."""
-    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     try:
@@ -52,3 +57,61 @@ Attempt = Annotated[
     int | None,
     typer.Option("--attempt", metavar="N", help="An earlier attempt at that day or file."),
 ]
+
+
+def days(
+    declared: PipelineAssets, day: str | None, first: str | None, last: str | None, *, missing: str
+) -> list[str]:
+    """The days that options name, in ISO form.
+
+    Args:
+        declared: The pipeline, whose calendar has the days.
+        day: A single day.
+        first: The first of several days.
+        last: The last of several days.
+        missing: The message where no day is named.
+
+    Raises:
+        LockstepError: The options do not fit, or name no days of the calendar.
+    """
+    if declared.calendar is None:
+        raise LockstepError(f"{declared.name} has no daily source; score a file with --file.")
+    if day is not None and first is None and last is None:
+        start = end = to_day(day)
+    elif day is None and first is not None and last is not None:
+        start, end = to_day(first), to_day(last)
+    elif day is not None:
+        raise LockstepError("Say either one day, --day DAY, or several, --from DAY --to DAY.")
+    elif (named := first or last) is not None:
+        given, lacking, end_of = ("from", "to", "last") if first else ("to", "from", "first")
+        raise LockstepError(
+            f"--{given} {named} lacks --{lacking} DAY, the {end_of} day. "
+            f"That day alone is --day {named}."
+        )
+    else:
+        raise LockstepError(missing)
+    if end < start:
+        raise LockstepError(f"--from {first} lies after --to {last}.")
+    dates = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
+    known = declared.calendar.days()
+    if day is None:  # a range skips the days that the calendar leaves out
+        dates = [text for text in dates if declared.calendar.has(date.fromisoformat(text))]
+    unknown = sorted(set(dates).difference(known))
+    if unknown:
+        between = f"{known[0]} to {known[-1]}" if known else "none yet"
+        is_left_out = not declared.calendar.has(date.fromisoformat(unknown[0]))
+        why = ", which its calendar leaves out" if is_left_out else ""
+        raise LockstepError(f"{declared.name} has no day {unknown[0]}{why}; it has {between}.")
+    return dates
+
+
+def to_day(text: str) -> date:
+    """A day from its ISO form.
+
+    Raises:
+        LockstepError: The text is no day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise LockstepError(f"{text!r} is not a day such as 2013-04-01.") from None

@@ -169,9 +169,7 @@ def _show_both(
 ) -> None:
     """Print columns with both values, the comparison's summary, and a test of the difference."""
     divergent = {difference.column for difference in comparison.divergent}
-    table = Table(box=None, pad_edge=False)
-    for title in ("column", "role", *titles):
-        table.add_column(title)
+    table = _table("column", "role", *titles)
     for name, (first, second) in values.items():
         other = "same" if first == second else str(second)
         table.add_row(
@@ -190,11 +188,13 @@ def _show_both(
         say(first.reproducer.test)
 
 
+def _table(*titles: str) -> Table:
+    return Table(*titles, box=None, pad_edge=False)
+
+
 def show_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print a table of texts; the keys of the first row are its head."""
-    table = Table(box=None, pad_edge=False)
-    for title in rows[0]:
-        table.add_column(title)
+    table = _table(*rows[0])
     for row in rows:
         table.add_row(*map(Text, row.values()))
     OUT.print(table)
@@ -202,9 +202,7 @@ def show_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def show_aside(row: TracedAside) -> None:
     """Print a row that was set aside: its columns, where they can be computed, and the reasons."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("column", "role", "value"):
-        table.add_column(title)
+    table = _table("column", "role", "value")
     for name, value in row.columns.items():
         table.add_row(*(Text(cell) for cell in (name, row.roles[name], str(value))))
     say(f"{row.row.key}, not scored by version {row.version}")

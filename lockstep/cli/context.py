@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lockstep.errors import LockstepError
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from lockstep.project.project import Project
     from lockstep.registry.registry import Registry
     from lockstep.store.live_version import Live
+    from lockstep.store.parquet import Store
 
 
 def project() -> Project:
@@ -71,6 +74,13 @@ def registry() -> Registry:
     return home().registry()
 
 
+def store(pipeline: str) -> Store:
+    """Where the rows of a pipeline are kept."""
+    from lockstep.store.parquet import Store
+
+    return Store(home().data / pipeline)
+
+
 def dagster() -> str | None:
     """The address of Dagster's UI while `lockstep up` runs for the home; otherwise None."""
     from lockstep.artifacts.lock import is_held
@@ -93,12 +103,12 @@ def deliver(declared: PipelineAssets, days: Sequence[str] = ()) -> RunReport:
         days: Days to read again, of tables that are delivered by day; by default those of which
             rows may be lacking.
     """
-    from lockstep.dagster.jobs import tables_job_name
+    from lockstep.dagster.jobs import job_name
 
     by_day = [table.name for table in declared.tables if table.since is not None]
     config = {"config": {"days": [*days]}}
     ops = {f"{declared.name}__tables__{name}": config for name in by_day if days}
-    return run(tables_job_name(declared.name), ops=ops)
+    return run(job_name(declared.name, "tables"), ops=ops)
 
 
 def backfill(
@@ -109,14 +119,13 @@ def backfill(
     Raises:
         LockstepError: It broke off for a cause that is not of a single day.
     """
-    from lockstep.dagster.jobs import backfill_job_name, backfill_op
+    from lockstep.dagster.jobs import backfill_op, job_name
     from lockstep.dagster.runs import run_job
-    from lockstep.errors import LockstepError
 
     config = {"first": days[0], "last": days[-1], "accept": accept}
     report = run_job(
         project(),
-        backfill_job_name(declared.name),
+        job_name(declared.name, "backfill"),
         instance(),
         ops={backfill_op(declared.name): {"config": config}},
         resources={"watch": watch},

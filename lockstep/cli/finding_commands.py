@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, Attempt, Day, PipelineName, ScoredFile
+from lockstep.cli.arguments import (
+    FAILED,
+    PIPELINE,
+    AsJson,
+    Attempt,
+    Day,
+    PipelineName,
+    ScoredFile,
+    to_day,
+)
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.constraints.constraint_set import ConstraintSet
+    from lockstep.dagster.runs import CheckReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.store.parquet import Store
 
@@ -46,47 +59,39 @@ def checks(
     Of one day or file, show also how many expectations of each suite Great Expectations found met,
     and which are not; or have it write that as pages, and print the path of the first one.
     """
-    from lockstep.cli.console import say, show_checks, show_json, show_table
-    from lockstep.dagster.record import recorded_checks
-    from lockstep.errors import LockstepError
-    from lockstep.store.parquet import Store
+    from lockstep.cli.console import say, show_table
+    from lockstep.dagster.record import recorded_checks, stored_checks
     from lockstep.store.status import RECORD
     from lockstep.store.validations import validations
 
+    which: dict[str, Any] = {"all_partitions": all_partitions, "attempt": attempt}
+    store = context.store(pipeline)
     try:
         declared = context.pipeline(pipeline)
-    except LockstepError:
-        _show_stored(pipeline, day, file, all_partitions, passed, attempt, as_json=as_json)
+    except LockstepError:  # told once its records have been shown
+        if store.root.is_dir():
+            partition = named_partition(pipeline, day, file)
+            stored = stored_checks(pipeline, store, day=partition, **which)
+            _show_checks(stored, passed=passed, as_json=as_json)
         raise
     partition = named_partition(declared.name, day, file)
     if (attempt is not None or docs) and partition is None:
         raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
     if folder is not None and not docs:
         raise LockstepError(f"A folder such as {folder} goes with --docs.")
-    store = Store(context.home().data / declared.name)
     if docs and partition is not None:
         say(str(_write_docs(declared, store, partition, attempt, folder)))
         return
-    reports = recorded_checks(
-        declared,
-        context.recorded(),
-        store,
-        day=partition,
-        all_partitions=all_partitions,
-        attempt=attempt,
-    )
-    if as_json:
-        show_json([check.to_json(context.dagster()) for check in reports])
-    elif reports:
-        show_checks(reports, passed_too=passed, partitions=True, dagster=context.dagster())
-        is_whole = not any(check.check == RECORD for check in reports)
-        if partition is not None and is_whole:
-            held = validations(declared, store, partition, attempt)
-            if held is not None and held.results:
-                show_table(list(held.table()))
-    else:
+    reports = recorded_checks(declared, context.recorded(), store, day=partition, **which)
+    _show_checks(reports, passed=passed, as_json=as_json)
+    if not reports and not as_json:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+    is_whole = reports and not any(check.check == RECORD for check in reports)
+    if partition is not None and is_whole and not as_json:
+        held = validations(declared, store, partition, attempt)
+        if held is not None and held.results:
+            show_table(list(held.table()))
     if any(check.result == "failed" for check in reports):
         raise typer.Exit(FAILED)
 
@@ -131,32 +136,9 @@ def audit(
         raise typer.Exit(FAILED)
 
 
-def _show_stored(
-    pipeline: str,
-    day: str | None,
-    file: Path | None,
-    all_partitions: bool,
-    passed: bool,
-    attempt: int | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Show what the records hold of a pipeline that cannot be imported; the error follows."""
+def _show_checks(reports: Sequence[CheckReport], *, passed: bool, as_json: bool) -> None:
     from lockstep.cli.console import show_checks, show_json
-    from lockstep.dagster.record import stored_checks
-    from lockstep.store.parquet import Store
 
-    home = context.home()
-    if not (home.data / pipeline).is_dir():
-        return
-    partition = named_partition(pipeline, day, file)
-    reports = stored_checks(
-        pipeline,
-        Store(home.data / pipeline),
-        day=partition,
-        all_partitions=all_partitions,
-        attempt=attempt,
-    )
     if as_json:
         show_json([check.to_json(context.dagster()) for check in reports])
     elif reports:
@@ -168,7 +150,6 @@ def _write_docs(
 ) -> Path:
     """Write the Data Docs of a partition; returns the path of their first page."""
     from lockstep.artifacts.disks import at_place
-    from lockstep.errors import LockstepError
     from lockstep.store.parquet import file_name
     from lockstep.store.validations import validations
     from lockstep.suites.data_docs import write_docs
@@ -228,7 +209,6 @@ def trace(
     by a version and by another one.
     """
     from lockstep.cli.console import show_aside, show_json, show_trace
-    from lockstep.errors import LockstepError
     from lockstep.scoring.trace import TracedAside, trace_row
 
     declared = context.pipeline(pipeline)
@@ -309,11 +289,10 @@ def _trace_record(
     from lockstep.checks.pictures import divergence_picture
     from lockstep.cli.console import say, show_json, show_sides
     from lockstep.scoring.sides import read_record, two_sides
-    from lockstep.store.parquet import Store
 
-    row, store = read_record(path, declared.pipeline, key), context.home().data / declared.name
+    row, store = read_record(path, declared.pipeline, key), context.store(declared.name)
     which, other = (int(side) if side.isdigit() else side for side in (version, against))
-    sides = two_sides(declared, context.registry(), row, which, other, Store(store))
+    sides = two_sides(declared, context.registry(), row, which, other, store)
     if picture is not None:
         drawn = divergence_picture(
             declared.pipeline.graph, sides.comparison.first, sides.values, sides.names, sides.key
@@ -331,8 +310,6 @@ def _trace_record(
 
 def named_partition(pipeline: str, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
-    from lockstep.cli.days import to_day
-    from lockstep.errors import LockstepError
     from lockstep.store.inbox import find_claimed
 
     if day is not None and file is not None:
@@ -360,9 +337,8 @@ def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
     """The last published batch, and its statistics, those nearest to their limits first."""
     from lockstep.store.live_version import last_published
-    from lockstep.store.parquet import Store
 
-    record = last_published(declared, Store(context.home().data / declared.name))
+    record = last_published(declared, context.store(declared.name))
     if record is None:
         return None, []
     results = record.steps["batch"].results

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.cli.process import prepare_process
+from lockstep.errors import LockstepError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ def follow(pipeline: str, path: Path, seconds: float, trusted: Iterable[str] = (
     Each time, write the listing of the pipeline's versions, and take over the one that another home
     has let serve.
     """
-    from lockstep.errors import LockstepError
     from lockstep.project.home import Home
     from lockstep.registry.listing_update import update_listing
     from lockstep.store.live_version import Live

@@ -10,14 +10,14 @@ import typer
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
 from lockstep.cli.demo import demo
 from lockstep.cli.finding_commands import audit, checks, constraints, trace
-from lockstep.cli.log_commands import log
 from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.project_commands import list_pipelines, new, up
 from lockstep.cli.quarantine_commands import quarantine
 from lockstep.cli.row_commands import outcomes, score
-from lockstep.cli.server_commands import replay, serve
+from lockstep.cli.server_commands import log, replay, serve
 from lockstep.cli.table_commands import tables
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
+from lockstep.errors import LockstepError
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -95,7 +95,6 @@ def main() -> None:
     """
     prepare_process()
     from lockstep.artifacts.disks import disk_error  # after the process is prepared
-    from lockstep.errors import LockstepError
 
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))

@@ -9,6 +9,7 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson
+from lockstep.errors import ArtifactError, LockstepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,6 @@ def new(
     ] = None,
 ) -> None:
     """Write a project that runs at once, or add a pipeline to one, such as for a table of yours."""
-    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     if (name is None) == (pipeline is None):
@@ -145,8 +145,6 @@ def _pipeline(project: Project, name: str) -> None:
 
 def _named_files(given: Sequence[str]) -> dict[str, Path]:
     """The files of `NAME=FILE`, by name."""
-    from lockstep.errors import LockstepError
-
     named: dict[str, Path] = {}
     for one in given:
         name, sign, file = one.partition("=")
@@ -235,7 +233,6 @@ def _say(*lines: str) -> None:
 def _live(name: str) -> str:
     """Which version of a pipeline is live, by the gate's file alone."""
     from lockstep.artifacts.live_pointer import read_live
-    from lockstep.errors import ArtifactError
 
     try:
         live = read_live(context.home().live(name))

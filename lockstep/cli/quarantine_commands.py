@@ -11,10 +11,11 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
 from lockstep.cli.finding_commands import named_partition
+from lockstep.cli.row_commands import score_each
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets
-    from lockstep.store.parquet import Store
     from lockstep.store.put_back import RowBack
     from lockstep.store.quarantine import AsideRow
 
@@ -77,7 +78,6 @@ def show(
     from dataclasses import asdict
 
     from lockstep.cli.console import show_json
-    from lockstep.errors import LockstepError
 
     declared = context.pipeline(pipeline)
     aside = _aside(declared, named_partition(pipeline, day, file), attempt)
@@ -117,8 +117,6 @@ def retry(
     They stay put back in every later attempt, as long as the source delivers them as it did.
     1 if one is set aside again, or a check is in error.
     """
-    from lockstep.cli.row_commands import score_again
-    from lockstep.errors import LockstepError
     from lockstep.store.put_back import put_back
     from lockstep.store.streams import stream_records
 
@@ -137,9 +135,10 @@ def retry(
     if rows is not None:
         back += _corrected(declared, aside, rows, row)
     stream = "daily" if day is not None else "inbox"
-    put_back(stream_records(declared, _store(declared), stream), partition, back)
+    put_back(stream_records(declared, context.store(declared.name), stream), partition, back)
     try:
-        score_again(declared, stream, partition, as_json=as_json)
+        named = None if stream == "daily" else partition
+        score_each(declared, stream, [partition], [], named, as_json=as_json)
     finally:
         before = {found.digest for found in aside} - {found.digest for found in back}
         keys = {_key(declared, found) for found in back}
@@ -159,12 +158,6 @@ def _key(declared: PipelineAssets, back: RowBack) -> str | None:
     return back.key if back.record is None else str(back.record[declared.pipeline.key])
 
 
-def _store(declared: PipelineAssets) -> Store:
-    from lockstep.store.parquet import Store
-
-    return Store(context.home().data / declared.name)
-
-
 def _aside(
     declared: PipelineAssets, named: str | None, number: int | None
 ) -> Iterator[tuple[str, AsideRow]]:
@@ -173,7 +166,7 @@ def _aside(
     from lockstep.store.streams import stream_records, streams
 
     for stream in streams(declared):
-        records = stream_records(declared, _store(declared), stream.name)
+        records = stream_records(declared, context.store(declared.name), stream.name)
         for partition in records.attempted():
             if named not in (None, partition):
                 continue
@@ -188,7 +181,6 @@ def _aside(
 
 
 def _accepted(aside: list[AsideRow], key: str) -> RowBack:
-    from lockstep.errors import LockstepError
     from lockstep.store.put_back import RowBack
 
     found = _find(aside, key, None)
@@ -204,7 +196,6 @@ def _corrected(
     declared: PipelineAssets, aside: list[AsideRow], path: Path, number: int | None
 ) -> list[RowBack]:
     from lockstep.columns.files import decode_file
-    from lockstep.errors import LockstepError
     from lockstep.parity.wire import wire_records
     from lockstep.store.put_back import RowBack
 
@@ -224,8 +215,6 @@ def _corrected(
 
 def _find(aside: list[AsideRow], key: str, number: int | None) -> AsideRow:
     """The row set aside of a key, or of a number in the delivery."""
-    from lockstep.errors import LockstepError
-
     found = [row for row in aside if (row.key == key if number is None else row.row == number)]
     what = f"with the key {key}" if number is None else f"of the number {number}"
     if not found:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
+from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName, days
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.cli.table_commands import demand_delivered
+from lockstep.cli.version_commands import waiting_champion
+from lockstep.errors import DamagedError, LockstepError
 
 if TYPE_CHECKING:
     from lockstep.dagster.backfill import PartitionWatch
@@ -46,60 +49,52 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
-    from lockstep.cli.days import days
-    from lockstep.cli.table_commands import demand_delivered
-    from lockstep.errors import LockstepError
-
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
-    if file is not None:
-        with _delivered(file) as delivered:
-            named = delivered.named if delivered.path.exists() else None
-            dropped = _drop(declared, delivered, as_json=as_json)
-        file, stream, partitions = delivered.named, "inbox", [dropped]
-        run = partial(_score_file, declared, named, dropped, accept or [])
-    else:
+    if file is None:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
-        stream, partitions = "daily", days(declared, day, first, last, missing=how)
+        partitions = days(declared, day, first, last, missing=how)
         demand_delivered(declared, as_json=as_json)
-        run = partial(context.backfill, declared, partitions, accept or [])
-    again = partial(_again, "score", declared.name, file=file, accept=accept or ())
-    _score_each(declared, stream, partitions, run, again, as_json=as_json)
+        score_each(declared, "daily", partitions, accept or [], as_json=as_json)
+        return
+    with _delivered(file) as delivered:
+        named = delivered.named if delivered.path.exists() else None
+        dropped = _drop(declared, delivered, as_json=as_json)
+    score_each(declared, "inbox", [dropped], accept or [], delivered.named, named, as_json=as_json)
 
 
-def score_again(
-    declared: PipelineAssets, stream: str, partition: str, *, as_json: bool = False
-) -> None:
-    """Score a day, or a file that has come before, and end the command if that fails.
-
-    Raises:
-        typer.Exit: The run failed; with the exit status.
-    """
-    file = None if stream == "daily" else partition  # messages name it as it came
-    run = (
-        partial(context.backfill, declared, [partition], [])
-        if stream == "daily"
-        else partial(_score_file, declared, None, partition, [])
-    )
-    again = partial(_again, "score", declared.name, file=file)
-    _score_each(declared, stream, [partition], run, again, as_json=as_json)
-
-
-def _score_each(
+def score_each(
     declared: PipelineAssets,
     stream: str,
     partitions: list[str],
-    run: Callable[[PartitionWatch], None],
-    again: Callable[[Sequence[str]], str],
+    accept: list[str],
+    file: str | None = None,
+    named: str | None = None,
     *,
     as_json: bool,
 ) -> None:
-    """Score partitions of a stream, show what came of them, and end the command if one failed."""
-    from lockstep.store.parquet import Store
+    """Score partitions of a stream, show what came of them, and end the command if one failed.
+
+    Args:
+        declared: The pipeline.
+        stream: The stream.
+        partitions: Days that follow each other, or a single file.
+        accept: Findings that are real and meant to stay.
+        file: How the file is named to score it again.
+        named: How messages name it; None where it need not be at hand, since it came before.
+        as_json: Whether to print JSON.
+
+    Raises:
+        typer.Exit: A run failed; with the exit status.
+    """
     from lockstep.store.streams import stream_records
 
-    records = stream_records(declared, Store(context.home().data / declared.name), stream)
+    if stream == "daily":
+        run = partial(context.backfill, declared, partitions, accept)
+    else:
+        run = partial(_score_file, declared, named, partitions[0], accept)
+    records = stream_records(declared, context.store(declared.name), stream)
     reports = _run_each(
         run,
         partitions,
@@ -107,7 +102,7 @@ def _score_each(
         steps=3,
         as_json=as_json,
         stays=partial(_stays, records),
-        again=again,
+        again=partial(_again, "score", declared.name, file=file, accept=accept),
     )
     if not as_json:
         _say_who_waits(declared.name)
@@ -122,10 +117,10 @@ def _score_file(
     watch: PartitionWatch,
 ) -> None:
     """Score a file of the inbox, in a run; messages name it as the command did."""
-    from lockstep.dagster.jobs import score_job_name
+    from lockstep.dagster.jobs import job_name
 
     ops = {f"{declared.name}__inbox__batch": {"config": {"accept": accept}}}
-    job = score_job_name(declared.name, "inbox")
+    job = job_name(declared.name, "score_inbox")
     watch.on_partition(partition)
     watch.on_report(context.run(job, partition, ops, watch.on_step, named))
 
@@ -133,7 +128,6 @@ def _score_file(
 def _say_who_waits(pipeline: str) -> None:
     """Say so where `@champion` is another version than the live one, which scored."""
     from lockstep.cli.console import say
-    from lockstep.cli.version_commands import waiting_champion
 
     champion = context.registry().alias(pipeline, "champion")
     state = context.live(pipeline).state()
@@ -149,10 +143,7 @@ def outcomes(
     as_json: AsJson = False,
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
-    from lockstep.cli.days import days
-    from lockstep.dagster.jobs import monitor_job_name
-    from lockstep.errors import LockstepError
-    from lockstep.store.parquet import Store
+    from lockstep.dagster.jobs import job_name
     from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
@@ -160,13 +151,13 @@ def outcomes(
         raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
     how = "Say which days: --day DAY, or --from DAY --to DAY."
     partitions = days(declared, day, first, last, missing=how)
-    store = Store(context.home().data / declared.name)
+    store = context.store(declared.name)
     if not stream_records(declared, store, "daily").partitions():
         raise LockstepError(
             f"{declared.name} has published nothing yet in {context.home().path}. Score a "
             f"day first: lockstep score {declared.name} --day {partitions[0]}"
         )
-    job = monitor_job_name(declared.name)
+    job = job_name(declared.name, "monitor")
 
     def run(watch: PartitionWatch) -> None:
         for partition in partitions:
@@ -252,7 +243,6 @@ def _stays(records: Records, partition: str) -> str:
     """The attempt at a partition that stays published, if there is one; empty otherwise."""
     from lockstep.cli.console import near
     from lockstep.columns.plain import to_the_minute
-    from lockstep.errors import DamagedError
 
     try:
         commit = records.commit_of(partition)

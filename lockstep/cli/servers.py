@@ -20,9 +20,8 @@ from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockedError, LockstepError
-from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.declaration import PipelineAssets
-from lockstep.project.home import Home
+from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
 from lockstep.store.parquet import Store

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, PipelineName
+from lockstep.cli.arguments import AsJson, PipelineName, to_day
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets
@@ -33,8 +34,6 @@ def tables(
 ) -> None:
     """List the tables that look-ups and windows read, or take in a delivery of each."""
     from lockstep.cli.console import say, show_json, show_table
-    from lockstep.cli.days import to_day
-    from lockstep.errors import LockstepError
 
     declared = context.pipeline(pipeline)
     if not declared.tables:

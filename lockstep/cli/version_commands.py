@@ -11,6 +11,7 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, PipelineName
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.errors import EvidenceError, LockstepError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,10 +35,10 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     left = f"a version is registered whole or not at all. Begin anew: lockstep train {pipeline}"
     with interruption_told(lambda: left), Bar(runs=1, steps=3, shown=not as_json) as bar:
         declared = context.pipeline(pipeline)
-        from lockstep.dagster.jobs import train_job_name
+        from lockstep.dagster.jobs import job_name
 
         bar.begin(f"training {declared.name}")
-        report = context.run(train_job_name(declared.name), on_step=bar.step)
+        report = context.run(job_name(declared.name, "train"), on_step=bar.step)
     version = report.figure("/candidate", "version")
     if not as_json:
         if version is not None:
@@ -91,13 +92,12 @@ def challenge(
     """
     from lockstep.cli.console import say, show_checks, show_json
     from lockstep.dagster.runs import CheckReport
-    from lockstep.store.parquet import Store
     from lockstep.training.gate import pass_challenger
 
     declared, registry, home = context.pipeline(pipeline), context.registry(), context.home()
     number = version if version is not None else _newest(declared, registry)
     registry.set_alias(declared.name, "challenger", number)
-    store, pointer = Store(home.data / declared.name), home.live(declared.name)
+    store, pointer = context.store(declared.name), home.live(declared.name)
     left = (
         f"@challenger points to version {number}, which answers nobody before it has passed the "
         f"gate. Go on: lockstep challenge {declared.name} {number}"
@@ -132,8 +132,6 @@ def rollback(
 
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
-    from lockstep.errors import LockstepError
-
     declared = context.pipeline(pipeline)
     state = context.live(declared.name).state()
     known = {version.version for version in context.registry().versions(declared.name)}
@@ -223,7 +221,6 @@ def _show_differences(pipeline: str, before: int, after: int, as_json: bool) -> 
 
 def _training_set(version: Version) -> str | None:
     """SHA-256 of the training set of a version; None where it is not known."""
-    from lockstep.errors import EvidenceError
     from lockstep.registry.version_tags import read_evidence
 
     try:
@@ -240,8 +237,6 @@ def _value(value: object) -> str:
 
 def _newest(declared: PipelineAssets, registry: Registry) -> int:
     """The version that was registered last."""
-    from lockstep.errors import LockstepError
-
     numbers = [version.version for version in registry.versions(declared.name)]
     if not numbers:
         raise LockstepError(
@@ -252,8 +247,6 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
 
 def _before(declared: PipelineAssets, state: LiveState, were: Collection[int]) -> int:
     """The version to go back to, of those that were live."""
-    from lockstep.errors import LockstepError
-
     champion = context.registry().alias(declared.name, "champion")
     live = state.version if state.decided is None else state.decided.version
     if live is not None and champion is not None and champion.version != live:
@@ -281,7 +274,6 @@ def _no_earlier(name: str, state: LiveState, were: Collection[int]) -> str:
 
 def _demand_sound(version: Version, registry: Registry) -> None:
     """Refuse a version that failed a check when it was trained."""
-    from lockstep.errors import EvidenceError, LockstepError
     from lockstep.registry.version_tags import read_evidence
 
     try:
@@ -304,7 +296,7 @@ def _point_champion(
 ) -> None:
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
-    from lockstep.dagster.jobs import WANTED, promote_job_name, promotion
+    from lockstep.dagster.jobs import WANTED, job_name, promotion
 
     left = (
         f"@live moves to version {version} once it has passed the gate, not before. Go on: "
@@ -313,7 +305,7 @@ def _point_champion(
     with interruption_told(lambda: left), Bar(runs=1, steps=1, shown=not as_json) as bar:
         bar.begin(f"proving {declared.name} version {version}")
         report = context.run(
-            promote_job_name(declared.name),
+            job_name(declared.name, "promote"),
             ops=promotion(declared.name, version, back=back),
             on_step=bar.step,
             tags={WANTED: str(version)},

@@ -161,6 +161,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """The same within a sentence, such as ` (did you mean 'x'?)`; or nothing."""
+    hint = did_you_mean(name, known)
+    return f" (did{hint.removeprefix(' Did')})" if hint else ""
+
+
 def percentage(percent: float) -> str:
     """A share such as `1.5 %`; one above 0 never reads `0.0 %`."""
     return "less than 0.1 %" if 0 < percent < 0.05 else f"{percent:.1f} %"

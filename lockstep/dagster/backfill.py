@@ -19,7 +19,7 @@ import dagster as dg
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.dagster.checked import DaysFailed
-from lockstep.dagster.jobs import BACKFILL_POOL, backfill_job_name, backfill_op, score_job_name
+from lockstep.dagster.jobs import BACKFILL_POOL, backfill_op, job_name
 from lockstep.dagster.partition_events import StepEvents
 from lockstep.dagster.runs import RunReport
 from lockstep.dagster.shown_partitions import ShownPartitions
@@ -28,7 +28,7 @@ from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.executors import Executor, executor_of
+from lockstep.scoring.executors import executor_of
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.live_version import KeptLive
@@ -84,7 +84,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         score_days(declared, stream, home, registry, shown, days, config.accept, watch)
 
     @dg.job(
-        name=backfill_job_name(declared.name),
+        name=job_name(declared.name, "backfill"),
         description="Score a range of days in one run, the oldest first: a materialization and an "
         "evaluation of each check a day, as in a run of its own, at a fraction of its cost.",
         executor_def=dg.in_process_executor,
@@ -124,11 +124,15 @@ def score_days(
     shown.catch_up()
     shown.hand_over()
     failed = {}
+    store = Store(home.data / declared.name)
+    live = KeptLive(registry, declared.name, home.live(declared.name))
     with executor_of(home) as executor:
-        scorer = _Scorer(declared, stream, home, registry, shown, accept, executor)
         for day in days:
             watch.on_partition(day)
-            report = scorer.score(day, watch.on_step)
+            work = Work(declared, store, stream.name, day, executor=executor)
+            read = partial(stream.read, home, day)
+            steps = partial(all_steps, work, live, read, accept=accept, on_step=watch.on_step)
+            report = _scored(work, steps, shown)
             watch.on_report(report)
             if not report.ok:
                 failed[day] = report.error or ", ".join(check.check for check in report.failed)
@@ -147,56 +151,32 @@ def _days(declared: PipelineAssets, config: BackfillConfig) -> list[str]:
     return days
 
 
-class _Scorer:
-    """Scores days of a pipeline, and has Dagster show what came of each."""
+def _scored(work: Work, steps: Callable[[], None], shown: ShownPartitions) -> RunReport:
+    """Score a day, and have Dagster show what came of it.
 
-    def __init__(
-        self,
-        declared: PipelineAssets,
-        stream: Stream,
-        home: Home,
-        registry: Registry,
-        shown: ShownPartitions,
-        accept: Sequence[str],
-        executor: Executor,
-    ) -> None:
-        self._declared, self._stream, self._home = declared, stream, home
-        self._store = Store(home.data / declared.name)
-        self._live = KeptLive(registry, declared.name, home.live(declared.name))
-        self._shown, self._accept, self._executor = shown, accept, executor
-
-    def score(self, day: str, on_step: Callable[[str], None]) -> RunReport:
-        """Score a day.
-
-        Raises:
-            LockstepError: Dagster cannot record what came of the day; the next run does.
-        """
-        stream, executor = self._stream.name, self._executor
-        work = Work(self._declared, self._store, stream, day, executor=executor)
-        report = partial(_report, work)
-        try:
-            self._carry_out(work, on_step)
-        except Exception as error:  # noqa: BLE001 - told; the other days go on
-            told = (disk_error(error) if isinstance(error, OSError) else None) or error
-            if isinstance(told, LockstepError):
-                return report([], str(told), is_mistake=True)
-            self._shown.show_fault(day, told)
-            return report([], f"{type(told).__name__}: {told}", is_mistake=False)
-        end = ended(work.records, day)
-        assert end is not None, "without an error, an attempt is published or blocked"
-        return report(self._shown.show(end[0]), None, is_mistake=False)
-
-    def _carry_out(self, work: Work, on_step: Callable[[str], None]) -> None:
-        read = partial(self._stream.read, self._home, work.partition)
+    Raises:
+        LockstepError: Dagster cannot record what came of the day; the next run does.
+    """
+    report = partial(_report, work)
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries' warnings are for developers
-            all_steps(work, self._live, read, accept=self._accept, on_step=on_step)
+            steps()
+    except Exception as error:  # noqa: BLE001 - told; the other days go on
+        told = (disk_error(error) if isinstance(error, OSError) else None) or error
+        if isinstance(told, LockstepError):
+            return report([], str(told), is_mistake=True)
+        shown.show_fault(work.partition, told)
+        return report([], f"{type(told).__name__}: {told}", is_mistake=False)
+    end = ended(work.records, work.partition)
+    assert end is not None, "without an error, an attempt is published or blocked"
+    return report(shown.show(end[0]), None, is_mistake=False)
 
 
 def _report(work: Work, events: list[StepEvents], error: str | None, **facts: Any) -> RunReport:
     return RunReport.of(
         work.run,
-        score_job_name(work.declared.name, work.stream),
+        job_name(work.declared.name, f"score_{work.stream}"),
         work.partition,
         [step.made for step in events],
         [check for step in events for check in step.checks],

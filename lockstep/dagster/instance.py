@@ -23,7 +23,7 @@ from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 
 _FILE = "dagster.yaml"
-_WITHOUT_ORDER = """\
+_SETTINGS = f"""\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
   enabled: false
@@ -38,27 +38,12 @@ run_monitoring:
 concurrency:
   runs:
     max_concurrent_runs: 2
-"""
-"""The settings of older homes, without the limit of one day at a time."""
-_WITHOUT_LEVEL = f"""\
-{_WITHOUT_ORDER}\
     tag_concurrency_limits:
       # Days of a schedule are run in order: each is compared with those before it.
       - key: {ONE_AT_A_TIME}
         value:
           applyLimitPerUniqueValue: true
         limit: 1
-"""
-"""The settings of older homes, without a level of logs."""
-_LOGS = """\
-python_logs:
-  # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
-  python_log_level: INFO
-"""
-_WITHOUT_POOLS = f"{_WITHOUT_LEVEL}{_LOGS}"
-"""The settings of older homes, in which a backfill may take all places."""
-_SETTINGS = f"""\
-{_WITHOUT_LEVEL}\
       # Runs of a backfill leave a place to the daily ones.
       - key: {BACKFILL_TAG}
         limit: 1
@@ -66,8 +51,10 @@ _SETTINGS = f"""\
     # One run at a time holds a pool, such as {BACKFILL_POOL}.
     granularity: run
     default_limit: 1
-{_LOGS}"""
-_OLDER = (_WITHOUT_ORDER, _WITHOUT_LEVEL, _WITHOUT_POOLS)
+python_logs:
+  # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
+  python_log_level: INFO
+"""
 _DEMANDED = {
     ONE_AT_A_TIME: f"does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the "
     "same time",
@@ -100,7 +87,7 @@ def prepare_instance(home: Home) -> Path:
     try:
         home.prepare()
         path.mkdir(parents=True, exist_ok=True)
-        if _read_settings(path) in (None, *_OLDER):
+        if _read_settings(path) is None:
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise _unwritable(path, error) from error

@@ -18,6 +18,7 @@ from lockstep.project.home import Home
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FIRST_ROWS = 5
 _TYPES = {
     Kind.FLOAT: "float64",
     Kind.INT: "int64",
@@ -75,9 +76,9 @@ def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
     return dg.MetadataValue.url(f"{home.addresses.mlflow}/#/models/{name}/versions/{version}")
 
 
-def first_rows(columns: Columns, count: int = 5) -> dg.MarkdownMetadataValue:
+def first_rows(columns: Columns) -> dg.MarkdownMetadataValue:
     """The first rows, a line a column: a page is too narrow for them side by side."""
-    rows = to_frame({name: array[:count] for name, array in columns.items()})
+    rows = to_frame({name: array[:_FIRST_ROWS] for name, array in columns.items()})
     return dg.MetadataValue.md(code_block(rows.T.to_string(header=False)))
 
 

@@ -33,7 +33,6 @@ from lockstep.store.status import ended
 Tags: TypeAlias = Mapping[str, Mapping[str, str]]
 """The last tags of each partition of an asset."""
 _MADE = dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION
-_OURS = "record "
 _DIGITS = 16
 _ROWS = {"batch": "accepted", "scored": "scored", "published": "published"}
 """The count of a step that is its number of rows."""
@@ -81,7 +80,7 @@ class FindingsPicture:
 
 def data_version(record: str) -> str:
     """The data version of a step: the digest of its attempt's record, once the step was in it."""
-    return f"{_OURS}{record[:_DIGITS]}"
+    return f"record {record[:_DIGITS]}"
 
 
 def step_metadata(
@@ -179,10 +178,7 @@ def _of_step(
 
 
 def unreported(pipeline: str, records: Records, instance: dg.DagsterInstance) -> Iterator[Attempt]:
-    """Attempts that have ended, the last ones of their partitions, that Dagster does not show.
-
-    An event by an older Lockstep, which does not tell the attempt, counts as one of the last.
-    """
+    """Attempts that have ended, the last ones of their partitions, that Dagster does not show."""
 
     @cache
     def shown(step: str) -> list[Tags]:
@@ -216,5 +212,4 @@ def _is_shown(records: Records, partition: str, shown: Sequence[Tags]) -> bool:
 
 def _shows(shown: Sequence[Tags], partition: str, record: str) -> bool:
     made, observed = (tags.get(partition, {}).get(DATA_VERSION, "") for tags in shown)
-    is_older = bool(made) and not made.startswith(_OURS)
-    return is_older or data_version(record) in (made, observed)
+    return data_version(record) in (made, observed)

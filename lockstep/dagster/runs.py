@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +21,6 @@ from dagster_shared.error import SerializableErrorInfo
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, TOLD, message_of
-from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.tries import signature
 from lockstep.dagster.workspace import job_origin
 from lockstep.errors import LockstepError
@@ -405,3 +407,34 @@ def _descendants(base: type) -> set[type]:
     for child in type.__subclasses__(base):
         classes |= _descendants(child)
     return classes
+
+
+_MOST_SIGNALS = 4096
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Raise an interrupt at the end, if one arrived within and Dagster forgot it.
+
+    Dagster notes an interrupt and raises it before the next step; it forgets one that arrives after
+    the last step. The interpreter writes every signal to the wakeup descriptor, whoever handles it
+    (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+
+    Raises:
+        KeyboardInterrupt: An interrupt arrived.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        for end in (reading, writing):
+            end.setblocking(False)
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+        writing.close()
+        if signal.SIGINT in reading.recv(_MOST_SIGNALS):
+            raise KeyboardInterrupt

@@ -13,11 +13,8 @@ import dagster as dg
 
 from lockstep.dagster.jobs import (
     PAGES_JOB,
-    audit_job_name,
-    backfill_job_name,
     backfill_op,
-    monitor_job_name,
-    score_job_name,
+    job_name,
 )
 from lockstep.dagster.tries import fail_killed, last_runs, may_try_again, under_way
 from lockstep.project.declaration import Calendar, PipelineAssets
@@ -62,7 +59,7 @@ def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
 
 
 def _audit_weekly(declared: PipelineAssets) -> dg.ScheduleDefinition:
-    job = audit_job_name(declared.name)
+    job = job_name(declared.name, "audit")
 
     @dg.schedule(
         name=job,
@@ -122,7 +119,7 @@ def _may_run(
 
 def _backfilled_now(instance: dg.DagsterInstance, pipeline: str) -> Callable[[str], bool]:
     """Tells whether a backfill that waits or is under way has a day."""
-    jobs = (backfill_job_name(pipeline), score_job_name(pipeline, "daily"))
+    jobs = (job_name(pipeline, "backfill"), job_name(pipeline, "score_daily"))
     fail_killed(instance, jobs)  # of Dagster's own job, runs may be anybody's
     ranges = [_range_of(run, pipeline) for run in under_way(instance, (*jobs, PAGES_JOB))]
     return lambda day: any(first <= day <= last for first, last in filter(None, ranges))
@@ -130,7 +127,7 @@ def _backfilled_now(instance: dg.DagsterInstance, pipeline: str) -> Callable[[st
 
 def _range_of(run: dg.DagsterRun, pipeline: str) -> tuple[str, str] | None:
     """The first and the last day of a backfill; None for a run of another kind."""
-    if run.job_name == backfill_job_name(pipeline):
+    if run.job_name == job_name(pipeline, "backfill"):
         ops: Any = run.run_config["ops"]
         config = ops[backfill_op(pipeline)]["config"]
         return config["first"], config["last"]
@@ -142,7 +139,7 @@ def _range_of(run: dg.DagsterRun, pipeline: str) -> tuple[str, str] | None:
 
 
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
-    job = score_job_name(declared.name, "daily")
+    job = job_name(declared.name, "score_daily")
 
     @dg.schedule(
         name=f"{declared.name}_daily",
@@ -177,7 +174,7 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
 
 
 def _monitor_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
-    job = monitor_job_name(declared.name)
+    job = job_name(declared.name, "monitor")
 
     @dg.schedule(
         name=f"{declared.name}_outcomes",

@@ -15,10 +15,8 @@ from lockstep.checks.markdown import to_markdown
 from lockstep.columns.plain import listed, shown_name
 from lockstep.dagster.jobs import (
     WANTED,
+    job_name,
     job_names,
-    promote_job_name,
-    replay_job_name,
-    score_job_name,
 )
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import AHEAD, one_at_a_time
@@ -105,7 +103,7 @@ def _decision_on(live: LiveState, version: int) -> str | None:
 
 
 def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
-    job = promote_job_name(declared.name)
+    job = job_name(declared.name, "promote")
 
     @_sensor(
         f"{declared.name}_champion",
@@ -151,7 +149,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 
 
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
-    partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
+    partitions, job = inbox_partitions(declared.name), job_name(declared.name, "score_inbox")
     every_job = job_names(declared)
 
     @_sensor(
@@ -253,7 +251,7 @@ def _observation(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
 
 def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions = request_partitions(declared.name)
-    job = replay_job_name(declared.name)
+    job = job_name(declared.name, "replay")
 
     @_sensor(
         f"{declared.name}_requests",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Literal, cast
+from typing import Literal
 
-from lockstep.columns.plain import show
+from lockstep.columns.plain import meant
+from lockstep.columns.setting_checks import demand_setting, is_whole, known_keywords
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 
 Level = Literal["off", "warn", "block"]
 LEVELS: tuple[Level, ...] = ("off", "warn", "block")
@@ -41,36 +40,27 @@ class Constraints:
 
     def __post_init__(self) -> None:
         for setting, level in self._levels():
-            if level not in LEVELS:
-                known = ", ".join(map(repr, LEVELS))
-                raise DeclarationError(
-                    f"Constraints: {setting} is {show(level)}; give one of {known}."
-                )
+            known = f"one of {', '.join(map(repr, LEVELS))}"
+            demand_setting(level in LEVELS, f"Constraints: {setting}", level, known)
         for name in self.families:
             if name not in FAMILIES:
-                close = get_close_matches(str(name), FAMILIES, n=1)
-                meant = f" (did you mean {close[0]!r}?)" if close else ""
                 raise DeclarationError(
-                    f"Constraints: there is no family {name!r}{meant}; there are "
-                    f"{', '.join(FAMILIES)}."
+                    f"Constraints: there is no family {name!r}{meant(str(name), FAMILIES)}; there "
+                    f"are {', '.join(FAMILIES)}."
                 )
-        count = cast(object, self.first_batches)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise DeclarationError(
-                f"Constraints: first_batches is {show(count)}; give a number of batches, such as "
-                "14, or 0 for statistics that block at once."
-            )
+        count, batches = self.first_batches, "a number of batches, such as 14, or 0 for statistics"
+        demand_setting(
+            is_whole(count, 0), "Constraints: first_batches", count, f"{batches} that block at once"
+        )
 
     def _levels(self) -> Iterator[tuple[str, object]]:
         if self.default is not None:
             yield "default", self.default
         for setting in ("families", "columns"):
             given = getattr(self, setting)
-            if not isinstance(given, Mapping):
-                raise DeclarationError(
-                    f"Constraints: {setting} is {show(given)}; give levels by name, such as "
-                    "{'panels': 'warn'}."
-                )
+            by_name = "levels by name, such as {'panels': 'warn'}"
+            is_mapping = isinstance(given, Mapping)
+            demand_setting(is_mapping, f"Constraints: {setting}", given, by_name)
             for name, level in given.items():
                 yield f"{setting}[{name!r}]", level
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import show
+from lockstep.columns.plain import meant
+from lockstep.columns.setting_checks import demand_setting, is_list, known_keywords
 from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
-from lockstep.project.keywords import known_keywords
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sinks import COORDINATES, IS_CURRENT, Sink
@@ -61,7 +60,7 @@ class Calendar:
         except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
             raise DeclarationError(
                 f"Calendar: there is no time zone {self.timezone!r}"
-                f"{_meant(str(self.timezone), available_timezones())}; use a name such as "
+                f"{meant(str(self.timezone), available_timezones())}; use a name such as "
                 "'America/New_York', or leave it out for UTC."
             ) from None
         if self.end is not None and self.end < self.start:
@@ -92,22 +91,18 @@ class Calendar:
         return datetime.combine(after, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
 
     def _check_left_out(self) -> None:
-        given, holidays = cast(object, self.weekdays), cast(object, self.holidays)
-        if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-            raise DeclarationError(
-                f"Calendar: weekdays is {show(given)}; give those that it has, such as "
-                "('Mon', 'Tue', 'Wed', 'Thu', 'Fri')."
-            )
+        given, holidays = self.weekdays, cast(object, self.holidays)
+        some = "those that it has, such as ('Mon', 'Tue', 'Wed', 'Thu', 'Fri')"
+        demand_setting(is_list(given, object) and bool(given), "Calendar: weekdays", given, some)
         for name in given:
             if name not in WEEKDAYS:
                 raise DeclarationError(
                     f"Calendar: weekdays names {name!r}; there are {', '.join(WEEKDAYS)}."
                 )
-        if isinstance(holidays, str) or not isinstance(holidays, Iterable):
-            raise DeclarationError(
-                f"Calendar: holidays is {show(holidays)}; give days, such as [date(2024, 12, 25)]."
-            )
-        object.__setattr__(self, "holidays", tuple(holidays))  # an iterator is read once
+        are_several = isinstance(holidays, Iterable) and not isinstance(holidays, str)
+        days = "days, such as [date(2024, 12, 25)]"
+        demand_setting(are_several, "Calendar: holidays", holidays, days)
+        object.__setattr__(self, "holidays", tuple(self.holidays))  # an iterator is read once
         for day in self.holidays:
             if not _is_day(day):
                 raise DeclarationError(
@@ -188,11 +183,13 @@ class PipelineAssets:
                 raise DeclarationError(
                     f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
                 )
-        if self.on_violation not in get_args(OnViolation):
-            raise DeclarationError(
-                f"{self.name}: on_violation is {self.on_violation!r}; give "
-                f"{' or '.join(map(repr, get_args(OnViolation)))}."
-            )
+        choices = get_args(OnViolation)
+        demand_setting(
+            self.on_violation in choices,
+            f"{self.name}: on_violation",
+            self.on_violation,
+            " or ".join(map(repr, choices)),
+        )
         if self.kept_attempts < 1:
             raise DeclarationError(
                 f"{self.name}: kept_attempts is {self.kept_attempts}, and at least 1 is kept: the "
@@ -216,11 +213,9 @@ class PipelineAssets:
                 self._check_column(setting, name, logged, "is a field or an output")
 
     def _check_kinds(self) -> None:
-        if not isinstance(self.pipeline, Pipeline):
-            raise DeclarationError(
-                f"PipelineAssets: pipeline is {show(self.pipeline)}; give the PIPELINE of its "
-                "module in transforms/."
-            )
+        pipeline, of_module = self.pipeline, "the PIPELINE of its module in transforms/"
+        is_pipeline = isinstance(pipeline, Pipeline)
+        demand_setting(is_pipeline, "PipelineAssets: pipeline", pipeline, of_module)
         kinds: dict[str, tuple[Any, str]] = {
             "suites": (Suites, "Suites(input=..., features=..., outputs=...)"),
             "max_age": (timedelta, "a timedelta, such as timedelta(days=365)"),
@@ -236,22 +231,18 @@ class PipelineAssets:
             kinds["serving"] = Serving, "Serving(), or Serving(log=RequestLog(...))"
         if self.calendar is not None:
             kinds["calendar"] = Calendar, "a Calendar(date(2024, 1, 31))"
-        for name, (kind, meant) in kinds.items():
-            if not isinstance(getattr(self, name), kind):
-                raise DeclarationError(
-                    f"{self.name}: {name} is {show(getattr(self, name))}; give {meant}."
-                )
+        for name, (kind, wanted) in kinds.items():
+            given = getattr(self, name)
+            demand_setting(isinstance(given, kind), f"{self.name}: {name}", given, wanted)
         lists: dict[str, tuple[type, str]] = {
             "quality": (Quality, "[Quality(...)]"),
             "slices": (str, "names of columns, such as ['region']"),
             "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
             "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
         }
-        for name, (kind, meant) in lists.items():
+        for name, (kind, wanted) in lists.items():
             given = getattr(self, name)
-            is_list = isinstance(given, Sequence) and not isinstance(given, str)
-            if not is_list or not all(isinstance(item, kind) for item in given):
-                raise DeclarationError(f"{self.name}: {name} is {show(given)}; give {meant}.")
+            demand_setting(is_list(given, kind), f"{self.name}: {name}", given, wanted)
 
     def _check_sources(self) -> None:
         if self.daily is not None and self.calendar is None:
@@ -265,10 +256,8 @@ class PipelineAssets:
             source = getattr(self, role)
             if source is None and is_daily:
                 continue
-            if not isinstance(source, Source):
-                raise DeclarationError(
-                    f"{self.name}: {role} is {show(source)}; give {_meaning(source)}."
-                )
+            is_source = isinstance(source, Source)
+            demand_setting(is_source, f"{self.name}: {role}", source, _meaning(source))
             wrong = misread(source, is_daily=is_daily)
             if wrong is not None:
                 raise DeclarationError(f"{self.name}: {role} {wrong}")
@@ -302,7 +291,7 @@ class PipelineAssets:
         if name not in known:
             raise DeclarationError(
                 f"{self.name}: {setting} names {name!r}, but no column of that name {what}"
-                f"{_meant(name, known)}."
+                f"{meant(name, known)}."
             )
 
     def suites_json(self) -> dict[str, SuiteJson]:
@@ -346,11 +335,6 @@ def _as_day(day: object) -> str:
     if isinstance(day, date):
         return f"date({day.year}, {day.month}, {day.day})"
     return "date(2024, 1, 31)"
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _meaning(source: object) -> str:

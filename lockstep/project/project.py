@@ -39,6 +39,8 @@ _RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
 _LISTS = ("packages", "trusted")
 _NUMBERS = ("workers",)
+_ATTRIBUTES = {"packages": "others", "home": "home_folder"}
+"""The attributes of settings, where they have other names."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +128,11 @@ class Project:
                     raise ProjectError(f"{where}: {name} is a number from 1 on, not {value!r}.")
             elif not isinstance(value, str) or not value:
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
-        roles = {role: settings.get(role, role) for role in _ROLES}
-        return cls(
-            root=root,
-            name=settings.get("name", root.name),
-            others=tuple(settings.get("packages", ())),
-            home_folder=settings.get("home", ".lockstep"),
-            data=settings.get("data"),
-            inbox=settings.get("inbox"),
-            trusted=tuple(settings.get("trusted", ())),
-            mlflow_tracking_uri=settings.get("mlflow_tracking_uri"),
-            dagster_home=settings.get("dagster_home"),
-            workers=settings.get("workers", 1),
-            ray=settings.get("ray"),
-            **roles,
-        )
+        given: dict[str, Any] = {
+            _ATTRIBUTES.get(name, name): tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+        }
+        return cls(**{"root": root, "name": root.name, **given})
 
     @property
     def packages(self) -> tuple[str, ...]:

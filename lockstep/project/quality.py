@@ -18,9 +18,9 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import did_you_mean, one_line
+from lockstep.columns.setting_checks import known_keywords
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
-from lockstep.project.keywords import known_keywords
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from lockstep.columns.plain import show
+from lockstep.columns.setting_checks import demand_setting, is_number, is_whole, known_keywords
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.canary import Canary
 
@@ -34,29 +32,28 @@ class Serving:
     compat: bool = False
 
     def __post_init__(self) -> None:
-        if self.log is not None and not isinstance(self.log, RequestLog):
-            raise DeclarationError(
-                f"Serving: log is {show(self.log)}; give a RequestLog(...), or None for no log."
-            )
-        rows: Any = self.cached_rows
-        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
-            raise DeclarationError(
-                f"Serving: cached_rows is {show(rows)}; give a number of rows, such as 10_000, or "
-                "0 for no cache."
-            )
-        seconds: Any = self.registry_seconds
-        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if seconds is not None and not (is_number and seconds > 0):
-            raise DeclarationError(
-                f"Serving: registry_seconds is {show(seconds)}; give seconds, such as 5.0, or None."
-            )
-        compat: Any = self.compat
-        if not isinstance(compat, bool):
-            raise DeclarationError(f"Serving: compat is {show(compat)}; give True or False.")
-        if self.canary is not None and not isinstance(self.canary, Canary):
-            raise DeclarationError(
-                f"Serving: canary is {show(self.canary)}; give a Canary(3, share=0.05), or None."
-            )
+        log, seconds = self.log, self.registry_seconds
+        checked = {
+            "log": (
+                log is None or isinstance(log, RequestLog),
+                "a RequestLog(...), or None for no log",
+            ),
+            "cached_rows": (
+                is_whole(self.cached_rows, 0),
+                "a number of rows, such as 10_000, or 0 for no cache",
+            ),
+            "registry_seconds": (
+                seconds is None or (is_number(seconds) and seconds > 0),
+                "seconds, such as 5.0, or None",
+            ),
+            "compat": (isinstance(self.compat, bool), "True or False"),
+            "canary": (
+                self.canary is None or isinstance(self.canary, Canary),
+                "a Canary(3, share=0.05), or None",
+            ),
+        }
+        for name, (is_right, meant) in checked.items():
+            demand_setting(is_right, f"Serving: {name}", getattr(self, name), meant)
         if self.canary is not None and seconds is None:
             raise DeclarationError(
                 "Serving: a canary is found by asking the registry; give registry_seconds, too."

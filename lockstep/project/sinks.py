@@ -15,14 +15,14 @@ from urllib.parse import quote
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.columns.plain import listed
+from lockstep.columns.setting_checks import known_keywords
 from lockstep.errors import DeclarationError, SinkError
-from lockstep.project.keywords import known_keywords
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
-from lockstep.project.sources import declaring_folder, shown_url
+from lockstep.project.sources import declaring_folder, found_database, shown_url
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import URL, Column, Connection, Table
+    from sqlalchemy import Column, Connection, Table
 
 COORDINATES = ("pipeline", "stream", "partition")
 """Columns that a sink puts before the published ones."""
@@ -178,7 +178,10 @@ class SqlSink:
             "partition": published.partition,
         }
         table = self._table(published.schema)
-        with create_engine(self._found(), poolclass=NullPool).begin() as connection:
+        url, file = found_database(self.url, self.folder)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with create_engine(url, poolclass=NullPool).begin() as connection:
             self._prepare(connection, table)
             same = [table.c[name] == value for name, value in constants.items()]
             connection.execute(delete(table).where(*same, table.c.version == published.version))
@@ -191,16 +194,6 @@ class SqlSink:
     def describe(self) -> str:
         """The sink in a line, without the password."""
         return f"SQL table {self.table} on {shown_url(self.url)}"
-
-    def _found(self) -> URL:
-        from sqlalchemy import make_url
-
-        url = make_url(self.url)
-        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-            return url
-        file = self.folder / str(url.database)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return url.set(database=str(file))
 
     def _table(self, columns: pa.Schema) -> Table:
         from sqlalchemy import Boolean, Column, MetaData, Table, Text

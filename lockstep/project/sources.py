@@ -24,6 +24,7 @@ from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
+from lockstep.columns.setting_checks import known_keywords
 from lockstep.columns.units import Units, read_files
 from lockstep.errors import (
     DeclarationError,
@@ -34,7 +35,6 @@ from lockstep.errors import (
     UnavailableError,
     UnreadableError,
 )
-from lockstep.project.keywords import known_keywords
 from lockstep.project.object_stores import StoreAddress, is_address, local_path, remove_abandoned
 from lockstep.project.project import Project
 
@@ -279,7 +279,13 @@ class SqlSource:
         if self.takes_day:
             statement = statement.bindparams(bindparam("day", day, type_=Date))
         try:
-            engine = create_engine(self._found(), poolclass=NullPool)
+            url, file = found_database(self.url, self.folder)
+            if file is not None and not file.is_file():  # SQLite would make an empty one
+                raise UnavailableError(
+                    f"{self.describe()}: there is no file {file}; create the database, or correct "
+                    "the address."
+                )
+            engine = create_engine(url, poolclass=NullPool)
             with engine.connect() as connection:
                 result = connection.execute(statement)
                 names = list(result.keys())
@@ -300,22 +306,17 @@ class SqlSource:
         """The source in a line, without the password."""
         return f"SQL on {shown_url(self.url)}: {one_line(self.query)}"
 
-    def _found(self) -> URL:
-        """The checked URL; SQLite would make an empty database of a file that does not exist."""
-        from sqlalchemy import make_url
 
-        url = make_url(self.url)
-        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-            return url
-        if str(url.database).startswith("file:"):
-            return url
-        file = self.folder / str(url.database)
-        if not file.is_file():
-            raise UnavailableError(
-                f"{self.describe()}: there is no file {file}; create the database, or correct the "
-                "address."
-            )
-        return url.set(database=str(file))
+def found_database(url: str, folder: Path) -> tuple[URL, Path | None]:
+    """A database's URL, and the file of one of SQLite's, whose path starts from a folder."""
+    from sqlalchemy import make_url
+
+    found = make_url(url)
+    is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
+    if not is_file or str(found.database).startswith("file:"):
+        return found, None
+    file = folder / str(found.database)
+    return found.set(database=str(file)), file
 
 
 def shown_url(url: str) -> str:

@@ -12,8 +12,8 @@ from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import did_you_mean, listed, show
+from lockstep.columns.setting_checks import demand_setting, known_keywords
 from lockstep.errors import DeclarationError
-from lockstep.project.keywords import known_keywords
 from lockstep.project.sources import Source, misread
 from lockstep.suites.suites import SuiteJson, Suites
 
@@ -46,27 +46,22 @@ class TableAssets:
                 f"TableAssets: {show(table)} is no table; give the class that declares it, a Table "
                 "or an Event."
             )
-        kinds: dict[str, tuple[type, str]] = {
+        kinds: dict[str, tuple[Any, str]] = {
             "source": (Source, "a CsvSource, ParquetSource, SqlSource or FunctionSource"),
             "since": (date, "the first day, such as date(2024, 1, 31)"),
             "max_age": (timedelta, "a timedelta, such as timedelta(hours=6)"),
+            "suite": (Callable, "a function that returns an ExpectationSuite"),
         }
+        title = f"TableAssets({self.table.__name__})"
         for setting, (kind, meant) in kinds.items():
             value = getattr(self, setting)
             is_meant = isinstance(value, kind) and not isinstance(value, datetime)
-            if not is_meant and (value is not None or setting == "source"):
-                raise DeclarationError(
-                    f"TableAssets({self.table.__name__}): {setting} is {show(value)}; give {meant}."
-                )
-        if self.suite is not None and not callable(self.suite):
-            raise DeclarationError(
-                f"TableAssets({self.table.__name__}): suite is {show(self.suite)}; give a function "
-                "that returns an ExpectationSuite."
-            )
+            is_left_out = value is None and setting != "source"
+            demand_setting(is_meant or is_left_out, f"{title}: {setting}", value, meant)
         wrong = misread(self.source, is_daily=self.since is not None)
         if wrong is not None:
             by_day = "" if self.since is not None else " Or give since=DAY, the first one."
-            raise DeclarationError(f"TableAssets({self.table.__name__}): source {wrong}{by_day}")
+            raise DeclarationError(f"{title}: source {wrong}{by_day}")
 
     @property
     def schema(self) -> TableSchema:

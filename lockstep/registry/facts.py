@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.columns.plain import iso
 from lockstep.errors import ArtifactError, EvidenceError
+from lockstep.registry.decisions import Decisions
+from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import Proof, proofs, read_evidence
-
-if TYPE_CHECKING:
-    from lockstep.registry.decisions import Decisions
-    from lockstep.registry.registry import Registry
-    from lockstep.registry.versions import Version
+from lockstep.registry.versions import Version
 
 
 @dataclass(frozen=True)

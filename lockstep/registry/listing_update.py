@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing, write_listing
 from lockstep.errors import ArtifactError, RegistryError
+from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import proofs
-
-if TYPE_CHECKING:
-    from lockstep.registry.registry import Registry
-    from lockstep.registry.versions import Version
+from lockstep.registry.versions import Version
 
 CHALLENGER = "challenger"
 """The alias of the version whose answers are compared with those of the live version."""

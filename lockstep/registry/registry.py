@@ -175,11 +175,6 @@ class Registry:
                 )
         return self._loaded[key]
 
-    def unload(self, loaded: LoadedVersion) -> None:
-        """Forget a version that was loaded; the next `load` opens it anew."""
-        self._loaded.pop((loaded.name, loaded.version, loaded.digest), None)
-        loaded.unload()
-
     def files(self, version: Version) -> Path:
         """The directory of a version's files: in place if it is local, else fetched once.
 

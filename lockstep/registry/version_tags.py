@@ -247,7 +247,7 @@ def surroundings_tag(model: Path, name: str, digest: str) -> str:
 def check_surroundings(model: Path, version: Version) -> None:
     """Check that the files around a version are those that were registered with it.
 
-    A version whose tag was edited passes; the gate reports that (`read_surroundings`). Added files
+    A version whose tag was edited passes; the gate reports it (`read_surroundings`). Added files
     are ignored: the registered ones say what MLflow runs.
 
     Args:

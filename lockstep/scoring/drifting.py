@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import Attempted, CheckResult, attempted
 from lockstep.checks.drift_checks import Population, check_changes
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.drift import drift
+from lockstep.parity.changes import Changes
+from lockstep.parity.counterfactuals import Impact
+from lockstep.parity.profiles import Profile
 from lockstep.store.partition_records import Records
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.parity.changes import Changes
-    from lockstep.parity.counterfactuals import Impact
 
 CHANGES = "changes"
 """The fact of a step that holds the changes from the training under way after it."""
@@ -84,9 +84,6 @@ def population_of(
     constraints: ConstraintSet, live: LoadedVersion, columns: Columns, kinds: Mapping[str, Kind]
 ) -> Population:
     """Compare rows with those of a version's training."""
-    from lockstep.constraints.drift import drift
-    from lockstep.parity.profiles import Profile
-
     now = Profile.of(columns, kinds)
     return Population(drift(constraints, columns), constraints, live.profile, now)
 
@@ -105,8 +102,6 @@ def changes_before(records: Records, partition: str, step: str, version: str) ->
     Raises:
         DamagedError: The record of the partition before is not what was committed.
     """
-    from lockstep.parity.changes import Changes
-
     before = records.before(partition, 1)
     if not before:
         return Changes(version)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.arrival import (
     Arrival,
     Delivery,
@@ -29,15 +29,18 @@ from lockstep.checks.live_quality import (
 )
 from lockstep.checks.specs import worth_telling
 from lockstep.columns.aside import quarantine_table
+from lockstep.columns.decode import Rejected
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, from_arrow, kinds_of
 from lockstep.errors import DamagedError, NotDeliveredError, UnreadableError
+from lockstep.parity.changes import Changes
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
+from lockstep.registry.registry import Registry
 from lockstep.scoring.drifting import CHANGES, changes_before
 from lockstep.scoring.outcome_attempts import STEP, days_before, outcome_records
 from lockstep.scoring.scorer import load_scorer
@@ -45,12 +48,6 @@ from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.columns.decode import Rejected
-    from lockstep.parity.changes import Changes
-    from lockstep.registry.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -174,8 +171,6 @@ def compare_outcomes(
 
 def _changes_before(records: Records, day: str, scorer: LoadedVersion) -> Changes:
     """The lasting changes at the look before; none where its record is damaged."""
-    from lockstep.parity.changes import Changes
-
     try:
         return changes_before(records, day, STEP, scorer.digest)
     except DamagedError:

@@ -53,7 +53,6 @@ from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
 from lockstep.scoring.reduction import (
     IngestedUnits,
-    ScoredUnits,
     hold_days,
     ingest_units,
     score_units,
@@ -67,8 +66,9 @@ from lockstep.scoring.rows import (
 )
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
-from lockstep.scoring.unit import FailedUnit
+from lockstep.scoring.unit import FailedUnit, ScoredUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
+from lockstep.stats.sampling import Sampling
 from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.handovers import Handovers
@@ -389,11 +389,11 @@ def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
 
 
 def _scored_checks(
-    work: Work, live: LoadedVersion, attempt: Attempt, rows: ScoredUnits, before: Quarantined
+    work: Work, live: LoadedVersion, attempt: Attempt, rows: ScoredUnit, before: Quarantined
 ) -> dict[str, CheckResult]:
     """Results of the checks of all computed rows, with those that are set aside."""
     columns, key, graph = rows.sample.columns, live.pipeline.key, live.pipeline.graph
-    batch = attempt.record.steps["batch"]
+    batch, draw = attempt.record.steps["batch"], Sampling(rows.computed)
     proven = batch.results["live_version"].passed
     quarantined = replace(before, rows=before.rows + rows.aside, left=rows.scored)
     serving = live.fastest(rows.computed)
@@ -418,10 +418,8 @@ def _scored_checks(
             quarantined,
         ),
         **suites,
-        "row_conservation": carry_out(check_conservation, work, attempt, key, rows.draw),
-        "rescored": carry_out(
-            check_rescored, work.records, work.partition, columns, live, rows.draw
-        ),
+        "row_conservation": carry_out(check_conservation, work, attempt, key, draw),
+        "rescored": carry_out(check_rescored, work.records, work.partition, columns, live, draw),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven, units=environments),
     }

@@ -17,11 +17,9 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import Attempted, summed
 from lockstep.checks.ingest import Ingested
 from lockstep.checks.suite_checks import Quarantined
-from lockstep.columns.aside import Aside
 from lockstep.columns.kinds import Ints
 from lockstep.columns.units import Units
 from lockstep.errors import FailingFunctionError, LostWorkerError, UnreadableError
-from lockstep.parity.comparison import Comparison
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import day_of
 from lockstep.scoring.day_rows import forget_days
@@ -44,7 +42,6 @@ from lockstep.scoring.unit import (
 )
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sample, Sampling
-from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, part_file
 from lockstep.store.parts import remove_scratch
 from lockstep.store.put_back import PutBack, read_put_back
@@ -74,40 +71,6 @@ class IngestedUnits:
     days: Sequence[Mapping[int, int]]
     environments: Sequence[str]
     back: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredUnits:
-    """The scored units of a batch, added up.
-
-    Attributes:
-        scored: Number of scored rows.
-        computed: Number of rows that were to be computed.
-        failing: Rows on which a function raises.
-        broken: Computed rows that a row rule refuses.
-        draw: Which rows of the batch are drawn.
-        sample: The drawn ones of the computed rows.
-        counts: What a suite needs of all rows, by the suite's role.
-        company: The comparison with the same rows computed among others.
-        sums: The sum of each output that is a number or a flag.
-        environments: The fingerprints of the environments in which units were scored.
-    """
-
-    scored: int
-    computed: int
-    failing: Aside
-    broken: Aside
-    draw: Sampling
-    sample: Sample
-    counts: Mapping[str, Attempted[SuiteCounts]]
-    company: Attempted[Comparison]
-    sums: Mapping[str, ExactSum]
-    environments: Sequence[str]
-
-    @property
-    def aside(self) -> int:
-        """Number of rows that were set aside."""
-        return len(self.failing) + len(self.broken)
 
 
 def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt) -> IngestedUnits:
@@ -216,7 +179,7 @@ def score_units(
     attempt: Attempt,
     before: Quarantined,
     accepted: Collection[str] = (),
-) -> ScoredUnits | FailedUnit:
+) -> ScoredUnit | FailedUnit:
     """Compute every column of an ingested batch.
 
     Args:
@@ -248,40 +211,22 @@ def score_units(
         )
         for number, first in enumerate(accumulate(sizes[:-1], initial=0))
     ]
-    done: list[ScoredUnit] = []
-    counts: Mapping[str, Attempted[SuiteCounts]] = {}
-    failing, broken = Aside(), Aside()
+    total: ScoredUnit | None = None
     executor = work.executor_for(tasks)
     spare = partial(_without_deadly, executor, live)
+    tried = accumulate(sizes)
     for unit in _by_unit(executor, score_unit, live, tasks, spare):
         if isinstance(unit, FailedUnit):
             return unit
-        failing, broken = failing + unit.failing, broken + unit.broken
+        total = unit if total is None else total + unit
+        so_far, failing = next(tried), total.failing
         if len(failing) > before.room:
             reason = failing.rows[0].reasons[0]
-            error = FailingFunctionError(
-                reason.column, len(failing), sum(sizes[: len(done) + 1]), reason.message
-            )
+            error = FailingFunctionError(reason.column, len(failing), so_far, reason.message)
             return FailedUnit(not_computed(error, before))
-        counts = {
-            role: summed([counts[role], own] if done else [own])
-            for role, own in unit.counts.items()
-        }
-        done.append(replace(unit, counts={}, failing=Aside(), broken=Aside()))
-    for scored in done:
-        attempt.written.update(scored.files)
-    return ScoredUnits(
-        scored=sum(unit.scored for unit in done),
-        computed=rows,
-        failing=failing,
-        broken=broken,
-        draw=draw,
-        sample=Sample.joined([unit.sample for unit in done]),
-        counts=counts,
-        company=summed([unit.company for unit in done]),
-        sums={name: reduce(add, [unit.sums[name] for unit in done]) for name in done[0].sums},
-        environments=sorted({unit.fingerprint for unit in done}),
-    )
+    assert total is not None, "a batch has a unit, if one without rows"
+    attempt.written.update(total.files)
+    return total
 
 
 def _by_unit(

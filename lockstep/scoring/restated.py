@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult, coverage, impact_figures
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.kinds import Array, Columns
@@ -26,15 +27,12 @@ from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, stacked, take_rows
 from lockstep.errors import DamagedError
+from lockstep.parity.comparison import compare
 from lockstep.parity.exactness import difference
 from lockstep.scoring.work import Batch
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-
 
 _EXAMPLES = 5
 """Keys and files that a message names."""
@@ -209,8 +207,6 @@ def check_rescored(
         live: The version that computed them.
         draw: Which rows these are.
     """
-    from lockstep.parity.comparison import compare
-
     pipeline = live.pipeline
     try:
         before = _published(records, partition, "scored", draw, pipeline.key)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import ArtifactError
+from lockstep.registry.registry import Registry
 from lockstep.store.attempts import Attempt
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.registry.registry import Registry
 
 
 def load_scorer(registry: Registry, name: str, attempt: Attempt, step: str) -> LoadedVersion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
@@ -12,7 +13,6 @@ from lockstep.store.partition_records import Records
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockstep.artifacts.version import LoadedVersion
 
 NAME = "side_by_side"
 """Name of the table, beside the attempt's others."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.kinds import Columns
@@ -18,16 +19,13 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import take_rows
 from lockstep.errors import LockstepError
+from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import role_of
 from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.registry import Registry
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.comparison import Comparison
-    from lockstep.registry.registry import Registry
 
 CHECKOUT = "checkout"
 """Names the code of this checkout, among the versions."""
@@ -178,8 +176,6 @@ def two_sides(
         LockstepError: There is no such version, or it cannot be loaded.
         FunctionError: A function fails on the record.
     """
-    from lockstep.parity.comparison import compare
-
     loaded = _with_tables(registry.load(declared.name, version), store)
     first = Side(f"version {loaded.version}", loaded.pipeline, loaded.version)
     second = _other(declared, registry, loaded, against, store)

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
+from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import role_of
 from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.registry.registry import Registry
 from lockstep.scoring.rows import computable
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
@@ -26,10 +29,6 @@ from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.comparison import Comparison
-    from lockstep.registry.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,6 @@ def _traced(
     row: pa.Table,
     key: str,
 ) -> TracedRow:
-    from lockstep.parity.comparison import compare
 
     loaded = _scorer(declared, registry, store, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph

@@ -23,7 +23,7 @@ import numpy as np
 from lockstep.artifacts.fingerprint import computing_fingerprint
 from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, CheckResult, attempted
+from lockstep.checks.check_results import Attempted, CheckResult, attempted, summed
 from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
@@ -194,7 +194,7 @@ class ScoreTask:
 
 @dataclass(frozen=True, eq=False)
 class ScoredUnit:
-    """A scored unit.
+    """A scored unit, or several added up.
 
     Attributes:
         files: SHA-256 of the files that it wrote, by name.
@@ -205,7 +205,7 @@ class ScoredUnit:
         counts: What a suite needs of all its rows, by the suite's role.
         company: The comparison with the same rows computed among others.
         sums: The sum of each output that is a number or a flag.
-        fingerprint: The fingerprint of the environment that it was scored in.
+        environments: The fingerprints of the environments that it was scored in.
     """
 
     files: Mapping[str, str]
@@ -216,7 +216,31 @@ class ScoredUnit:
     counts: Mapping[str, Attempted[SuiteCounts]]
     company: Attempted[Comparison]
     sums: Mapping[str, ExactSum]
-    fingerprint: str
+    environments: frozenset[str]
+
+    def __add__(self, other: ScoredUnit) -> ScoredUnit:
+        """This unit and the one after it."""
+        return ScoredUnit(
+            files={**self.files, **other.files},
+            scored=self.scored + other.scored,
+            failing=self.failing + other.failing,
+            broken=self.broken + other.broken,
+            sample=Sample.joined([self.sample, other.sample]),
+            counts={role: summed([own, other.counts[role]]) for role, own in self.counts.items()},
+            company=summed([self.company, other.company]),
+            sums={name: own + other.sums[name] for name, own in self.sums.items()},
+            environments=self.environments | other.environments,
+        )
+
+    @property
+    def aside(self) -> int:
+        """Number of rows that were set aside."""
+        return len(self.failing) + len(self.broken)
+
+    @property
+    def computed(self) -> int:
+        """Number of rows that were to be computed."""
+        return self.scored + self.aside
 
 
 @dataclass(frozen=True)
@@ -410,7 +434,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
             for name in pipeline.graph.outputs
             if rows.kept[name].dtype.kind in "fib"
         },
-        fingerprint=computing_fingerprint(live),
+        environments=frozenset({computing_fingerprint(live)}),
     )
 
 

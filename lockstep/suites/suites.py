@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.plain import listed, one_line
+from lockstep.columns.plain import did_you_mean, listed, one_line
 from lockstep.errors import SuiteError
 from lockstep.rules.row_rules import columns_of
 
@@ -100,8 +100,7 @@ def _demand_columns(
         for name in columns_of(expectation["kwargs"]):
             if name not in known:
                 code = inspect.unwrap(make).__code__
-                close = get_close_matches(str(name), known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" There are {listed(known)}."
+                hint = did_you_mean(str(name), known) or f" There are {listed(known)}."
                 raise SuiteError(
                     f"{code.co_filename}:{code.co_firstlineno}: the {role} suite "
                     f"({suite['name']}): {expectation['type']} is about {name!r}, and there is no "

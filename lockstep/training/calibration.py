@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +12,14 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.constraints.constraint_set import ConstraintSet, discover
+from lockstep.constraints.view import by_clock
 from lockstep.errors import FitError
+from lockstep.parity.profiles import Profile
+from lockstep.parity.weekly import WeeklyFigures
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.training.holdout import Evaluation, predict_unseen
-
-if TYPE_CHECKING:
-    from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.parity.profiles import Profile
-    from lockstep.parity.weekly import WeeklyFigures
 
 _DECLARED = {
     Kind.FLOAT: "float",
@@ -58,9 +56,6 @@ def calibrate(
         columns: The rows, with features and labels.
         evaluation: Its evaluation on the newest rows.
     """
-    from lockstep.parity.profiles import Profile
-    from lockstep.parity.weekly import WeeklyFigures
-
     graph = fitted.graph
     raw = {name: columns[name] for name in fitted.joint_schema.names}
     kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
@@ -78,8 +73,6 @@ def calibrate(
 
 def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet | None:
     """The constraints on the outputs; None without outputs."""
-    from lockstep.constraints.constraint_set import discover
-
     graph, record = fitted.graph, fitted.record_schema
     if not graph.outputs:
         return None
@@ -93,9 +86,6 @@ def _weekly(
     qualities: Sequence[Quality], fitted: Pipeline, known: Columns, timezone: str
 ) -> WeeklyFigures:
     """The metrics of every seven days in a row."""
-    from lockstep.constraints.view import by_clock
-    from lockstep.parity.weekly import WeeklyFigures
-
     time = fitted.record_schema.event_time
     if time is None or not qualities:
         return WeeklyFigures()

@@ -20,7 +20,11 @@ from uuid import uuid4
 
 import numpy as np
 
+from lockstep.artifacts.artifact_writing import check_storable
+from lockstep.artifacts.distributions import imported_distributions
 from lockstep.artifacts.holdings import Evidence, count
+from lockstep.artifacts.round_trip import replay_in_new_process
+from lockstep.artifacts.snapshot import Snapshot
 from lockstep.checks.check_results import CheckResult, attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
@@ -38,11 +42,17 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.tables import is_missing
+from lockstep.constraints.constraint_set import discover
 from lockstep.errors import LockstepError
 from lockstep.parity.company import in_other_company
+from lockstep.parity.environment import Environment
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.replay import wire_formats
+from lockstep.parity.selection import choose_golden
 from lockstep.project.declaration import PipelineAssets
-from lockstep.project.quality import Quality
+from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
+from lockstep.registry.versions import Version
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -68,10 +78,6 @@ from lockstep.training.training_set import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from lockstep.parity.golden import GoldenRecords
-    from lockstep.registry.registry import Registry
-    from lockstep.registry.versions import Version
 
 
 @dataclass(frozen=True)
@@ -210,14 +216,8 @@ def _fit(
     registry: Registry,
     packages: Sequence[str],
 ) -> Candidate:
-    from lockstep.artifacts.artifact_writing import check_storable
-    from lockstep.artifacts.distributions import imported_distributions
-    from lockstep.artifacts.snapshot import Snapshot
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
-    from lockstep.constraints.constraint_set import discover
-    from lockstep.parity.environment import Environment
-    from lockstep.parity.selection import choose_golden
 
     pipeline = tables.bind(declared.pipeline)
     declared = replace(declared, pipeline=pipeline)
@@ -236,7 +236,7 @@ def _fit(
     golden = choose_golden(fitted, raw)
     seen = {name: columns[name] for name in pipeline.looked_up_schema.names}
     calibrated = calibrate(declared, fitted, columns, evaluation)
-    metrics, window = _metrics(qualities, evaluation), _training_window(declared, columns)
+    metrics, window = _metrics(evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
@@ -264,12 +264,12 @@ def _fit(
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "compiled_parity": carry_out(_check_compiled, registry, version),
-        "quality": carry_out(check_quality, qualities, evaluation),
-        "baseline": carry_out(check_against_baseline, qualities, evaluation),
+        "quality": carry_out(check_quality, evaluation),
+        "baseline": carry_out(check_against_baseline, evaluation),
         "champion_comparison": carry_out(
             _check_against_champion, declared, columns, evaluation, registry, champion
         ),
-        "slices": carry_out(check_slices, qualities, evaluation),
+        "slices": carry_out(check_slices, evaluation),
     }
     results = worth_telling(declared, "candidate", checked)
     left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
@@ -281,14 +281,9 @@ def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Can
     return Candidate(None, rows, {}, {}, results, {})
 
 
-def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
-    return {
-        **{q.title: value for q, value in zip(qualities, evaluation.measured, strict=True)},
-        **{
-            f"{q.title} of a simple baseline": value
-            for q, value in zip(qualities, evaluation.baseline, strict=True)
-        },
-    }
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    simple = {f"{q.title} of a simple baseline": value for q, value in evaluation.baseline.items()}
+    return {**{q.title: value for q, value in evaluation.measured.items()}, **simple}
 
 
 def _check_against_champion(
@@ -298,15 +293,14 @@ def _check_against_champion(
     registry: Registry,
     champion: Version | None,
 ) -> CheckResult:
-    qualities = tuple(declared.quality)
     if champion is None:
-        return check_against_champion(qualities, evaluation, None)
+        return check_against_champion(evaluation, None)
     try:
         loaded = registry.load(declared.name, champion.version)
-        measured = evaluate_champion(loaded.pipeline, columns, qualities, declared.holdout)
+        measured = evaluate_champion(loaded.pipeline, columns, declared.quality, declared.holdout)
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
-    return check_against_champion(qualities, evaluation, measured)
+    return check_against_champion(evaluation, measured)
 
 
 def _fittings(fitted: Pipeline) -> dict[str, Fitting]:
@@ -329,7 +323,6 @@ def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetim
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
-    from lockstep.artifacts.round_trip import replay_in_new_process
 
     loaded = registry.load(version.name, version.version)
     comparison = replay_in_new_process(loaded)
@@ -341,7 +334,6 @@ def _check_compiled(registry: Registry, version: Version) -> CheckResult:
 
 
 def _check_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> CheckResult:
-    from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
     comparison = wire_formats(loaded.pipeline, golden, version=version.version)

@@ -60,9 +60,9 @@ def _sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:]
 
 
-def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+def check_quality(evaluation: Evaluation) -> CheckResult:
     """Check that every metric reaches its threshold on the held-out rows, and could miss it."""
-    if not qualities:
+    if not evaluation.measured:
         return NOTHING_DEMANDED
     table = [
         {
@@ -72,10 +72,11 @@ def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Che
             "met": quality.is_met(value),
             "can be missed": quality.can_be_missed(evaluation.held_out),
         }
-        for quality, value in zip(qualities, evaluation.measured, strict=True)
+        for quality, value in evaluation.measured.items()
     ]
     missed = [row for row in table if not row["met"]]
     empty = [row for row in table if not row["can be missed"]]
+    wrong = {row["prediction"] for row in (*missed, *empty)}
     summary = f"{_measured(missed or table)} on {_count(evaluation)} held-out rows, fitted on "
     summary += f"{evaluation.fitted_on:,}."
     if empty:
@@ -85,40 +86,34 @@ def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Che
         passed=not missed and not empty,
         summary=summary,
         severity="ERROR" if missed else "WARN",
-        column=_column(qualities, table),
-        numbers={
-            quality.title: v for quality, v in zip(qualities, evaluation.measured, strict=True)
-        },
+        column=next(
+            (quality.column for quality in evaluation.measured if quality.title in wrong), None
+        ),
+        numbers={quality.title: value for quality, value in evaluation.measured.items()},
         table=table,
     )
 
 
-def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+def check_against_baseline(evaluation: Evaluation) -> CheckResult:
     """Check that every metric is no worse than a far simpler model's."""
-    if not qualities:
-        return NOTHING_DEMANDED
-    return _check_against("a simple linear model", qualities, evaluation, evaluation.baseline)
+    return _check_against("a simple linear model", evaluation, evaluation.baseline)
 
 
 def check_against_champion(
-    qualities: tuple[Quality, ...], evaluation: Evaluation, champion: tuple[float, ...] | None
+    evaluation: Evaluation, champion: Mapping[Quality, float] | None
 ) -> CheckResult:
     """Check that no metric is worse than the champion's."""
-    if not qualities:
-        return NOTHING_DEMANDED
-    if champion is None:
+    if evaluation.measured and champion is None:
         return CheckResult.not_judged("There is no champion yet to compare with.")
-    return _check_against("the champion", qualities, evaluation, champion)
+    return _check_against("the champion", evaluation, champion or {})
 
 
-def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+def check_slices(evaluation: Evaluation) -> CheckResult:
     """Check that no slice is far worse off than the whole."""
     table, bad = [], []
-    for quality, whole, slices in zip(
-        qualities, evaluation.measured, evaluation.slices, strict=True
-    ):
+    for quality, whole in evaluation.measured.items():
         sign = 1 if METRICS[quality.metric].higher_is_better else -1
-        for row in slices:
+        for row in evaluation.slices[quality]:
             worse = sign * (whole - row[quality.title]) > _WORSE_SLICE * abs(whole)
             entry = {
                 "slice": row["slice"],
@@ -149,9 +144,11 @@ def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Chec
 
 
 def _check_against(
-    whom: str, qualities: tuple[Quality, ...], evaluation: Evaluation, other: tuple[float, ...]
+    whom: str, evaluation: Evaluation, other: Mapping[Quality, float]
 ) -> CheckResult:
-    compared = list(zip(qualities, evaluation.measured, other, strict=True))
+    if not evaluation.measured:
+        return NOTHING_DEMANDED
+    compared = [(quality, value, other[quality]) for quality, value in evaluation.measured.items()]
     unjudged = {
         quality.title: f"{whom} cannot be measured"
         for quality, _, reference in compared
@@ -170,7 +167,7 @@ def _check_against(
         if quality.title not in unjudged
     ]
     worse = [row for row in table if not row["no worse"]]
-    columns = {quality.title: quality.column for quality in qualities}
+    columns = {quality.title: quality.column for quality in evaluation.measured}
     shown = "; ".join(
         f"{row['prediction']} {row['measured']:.3f} against {row['other']:.3f}"
         for row in worse or table
@@ -192,15 +189,6 @@ def _measured(rows: list[dict[str, Any]]) -> str:
         f"{row['prediction']} is {row['measured']:.4g} (demanded: {row['demanded']})"
         for row in rows
     )
-
-
-def _column(qualities: tuple[Quality, ...], table: list[dict[str, Any]]) -> str | None:
-    failing = (
-        quality.column
-        for quality, row in zip(qualities, table, strict=True)
-        if not row["met"] or not row["can be missed"]
-    )
-    return next(failing, None)
 
 
 def _count(evaluation: Evaluation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,16 @@ class Evaluation:
     Attributes:
         held_out: The newest rows with labels and all predictions.
         fitted_on: Number of rows that it was fitted on.
-        measured: Each quality's value on the held-out rows, in the order of the demands.
+        measured: By demand, its value on the held-out rows.
         baseline: The same values of a far simpler model.
-        slices: For each quality, its value by slice, the worst first.
+        slices: By demand, its value by slice, the worst first.
     """
 
     held_out: Columns
     fitted_on: int
-    measured: tuple[float, ...]
-    baseline: tuple[float, ...]
-    slices: tuple[tuple[dict[str, Any], ...], ...]
+    measured: Mapping[Quality, float]
+    baseline: Mapping[Quality, float]
+    slices: Mapping[Quality, Sequence[dict[str, Any]]]
 
 
 def evaluate_holdout(
@@ -63,9 +63,9 @@ def evaluate_holdout(
     return Evaluation(
         held_out=held_out,
         fitted_on=int(np.sum(~newest)),
-        measured=tuple(quality.measure(held_out) for quality in qualities),
-        baseline=tuple(_baseline(fitted, quality, older, held_out) for quality in qualities),
-        slices=tuple(tuple(by_slice(quality, held_out, tuple(slices))) for quality in qualities),
+        measured={quality: quality.measure(held_out) for quality in qualities},
+        baseline={quality: _baseline(fitted, quality, older, held_out) for quality in qualities},
+        slices={quality: by_slice(quality, held_out, tuple(slices)) for quality in qualities},
     )
 
 
@@ -113,7 +113,7 @@ def _later_half(pipeline: Pipeline, columns: Columns, rows: Array) -> Array:
 
 def evaluate_champion(
     champion: Pipeline, columns: Columns, qualities: Sequence[Quality], holdout: float
-) -> tuple[float, ...]:
+) -> dict[Quality, float]:
     """Measure the champion's definition, fitted to the same older rows.
 
     The champion itself may have been fitted on the held-out rows, which would be no comparison. A
@@ -121,15 +121,17 @@ def evaluate_champion(
     """
     raw = {name: columns[name] for name in champion.joint_schema.names if name in columns}
     if set(raw) != set(champion.joint_schema.names):
-        return tuple(float("nan") for _ in qualities)
+        return dict.fromkeys(qualities, float("nan"))
     newest = _newest(champion, raw, holdout)
     fitted = champion.unfitted().fit(take_rows(raw, ~newest))
     known = set(fitted.graph.order)
     held_out = fitted.evaluate(take_rows(raw, newest), fitted.graph.order)
-    return tuple(
-        quality.measure(held_out) if {quality.column, quality.label} <= known else float("nan")
+    return {
+        quality: quality.measure(held_out)
+        if {quality.column, quality.label} <= known
+        else float("nan")
         for quality in qualities
-    )
+    }
 
 
 def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:

@@ -23,7 +23,7 @@ from benchmarks._writes import carried_out
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import backfill_job_name, backfill_op, score_job_name
+from lockstep.dagster.jobs import backfill_op, job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import PROCESS
@@ -33,7 +33,7 @@ from lockstep.store.streams import inbox_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until
 
-JOB = score_job_name("orders", "inbox")
+JOB = job_name("orders", "score_inbox")
 _, INBOX, _ = sensors(ASSETS)
 
 
@@ -196,7 +196,7 @@ def test_a_run_that_is_killed_before_consumers_can_read_what_it_committed_is_tak
 def test_a_backfill_that_was_killed_leaves_its_place_in_the_queue(
     live: Workplace, partition: str
 ) -> None:
-    job = definitions(PROJECT).resolve_job_def(backfill_job_name("orders"))
+    job = definitions(PROJECT).resolve_job_def(job_name("orders", "backfill"))
     config = {backfill_op("orders"): {"config": {"first": "2020-03-01", "last": "2020-03-02"}}}
     run = live.instance.create_run_for_job(
         job, run_config={"ops": config}, status=dg.DagsterRunStatus.STARTED

@@ -43,11 +43,9 @@ def test_each_error_is_drawn_under_its_base_in_the_order_of_the_file() -> None:
 
 def test_no_error_is_defined_elsewhere() -> None:
     known, elsewhere = set(ERRORS), []
-    modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sources()}
-    for path, module in modules.items():
-        for node in ast.walk(module):
-            bases = {ast.unparse(base) for base in getattr(node, "bases", ())}
-            if isinstance(node, ast.ClassDef) and bases & known:
+    for path, nodes in NODES.items():
+        for node in nodes:
+            if isinstance(node, ast.ClassDef) and {*map(ast.unparse, node.bases)} & known:
                 elsewhere.append(f"{path.relative_to(LIBRARY)}: {node.name}")
     assert elsewhere == []
 
@@ -72,12 +70,14 @@ def sources() -> list[Path]:
 def raisers() -> dict[str, set[str]]:
     """The packages that make an error, by its name."""
     found: dict[str, set[str]] = defaultdict(set)
-    for path in sources():
+    for path, nodes in NODES.items():
         package = path.relative_to(LIBRARY).parts[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 found[node.func.id].add(package)
     return found
 
 
+NODES = {path: [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))] for path in sources()}
+"""Every node of each module's syntax, parsed once."""
 RAISERS = raisers()

@@ -11,10 +11,11 @@ import hashlib
 import os
 from functools import cache, partial
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
-from lockstep.serving.page.described import Described, described_version
+from lockstep.serving.page.described import described_version
 from lockstep.serving.protocols.asgi import Headers, Response, Scope
 from lockstep.serving.protocols.exchange import aside
 from lockstep.serving.protocols.service import Service, readiness
@@ -76,7 +77,7 @@ class PageVersion:
     """`/page/version`: the version that serves, as the page shows it."""
 
     def __init__(self) -> None:
-        self._described: tuple[Key, Described] | None = None
+        self._described: tuple[Key, dict[str, Any]] | None = None
 
     async def answer(self, service: Service, scope: Scope, body: bytes) -> Response:
         """The description of the version, which is made once.

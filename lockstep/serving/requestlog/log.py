@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Self
 
+from lockstep.artifacts.disks import make_folder
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
@@ -25,7 +26,6 @@ from lockstep.serving.requestlog.segment_files import (
     SegmentFile,
     demand_room,
     has_room,
-    prepare_folder,
     recover,
     seal_asked,
 )
@@ -263,7 +263,7 @@ class Log:
         try:
             if self.failing is None and has_room(self.folder):
                 return
-            prepare_folder(self.folder)
+            make_folder(self.folder, private=True)
             demand_room(self.folder, f".room-{self._token}")
         except OSError as error:
             self._mark(error)

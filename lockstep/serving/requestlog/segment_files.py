@@ -272,21 +272,13 @@ def alone_in(folder: Path, lock: str) -> Iterator[None]:
         folder: The folder; it is made.
         lock: Name of a file in it that stands for what is done.
     """
-    prepare_folder(folder)
+    make_folder(folder, private=True)
     handle = os.open(folder / lock, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make the folder of a log, or close one to strangers that an older Lockstep left open."""
-    make_folder(folder, private=True)
-    status = folder.stat()
-    if status.st_mode & 0o007 and status.st_uid == os.geteuid():
-        folder.chmod(status.st_mode & ~0o007)
 
 
 def remove_superseded(folder: Path) -> None:

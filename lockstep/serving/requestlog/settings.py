@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
-from lockstep.columns.plain import show
+from lockstep.columns.setting_checks import demand_setting, is_list, is_number, is_whole
 from lockstep.errors import DeclarationError
 
 Flush = Literal["never", "segment", "interval", "always"]
@@ -50,14 +50,11 @@ class RequestLog:
     keep_bytes: int | None = 10 * 2**30
 
     def __post_init__(self) -> None:
-        share: Any = self.share
-        is_number = isinstance(share, int | float) and not isinstance(share, bool)
-        _demand(is_number and 0 < share <= 1, "share", share, _SHARE)
+        share = self.share
+        _demand(is_number(share) and 0 < share <= 1, "share", share, _SHARE)
         for name in ("drop", "hash"):
             given = getattr(self, name)
-            is_list = isinstance(given, Sequence) and not isinstance(given, str)
-            is_names = is_list and all(isinstance(column, str) for column in given)
-            _demand(is_names, name, given, "names of columns, such as ['customer']")
+            _demand(is_list(given, str), name, given, "names of columns, such as ['customer']")
         both = sorted({*self.drop} & {*self.hash})
         if both:
             raise DeclarationError(f"RequestLog: {both[0]!r} is both dropped and hashed; say one.")
@@ -71,9 +68,8 @@ class RequestLog:
             _demand(is_time or is_left_out, name, given, "a timedelta, such as timedelta(days=7)")
         for name in ("segment_bytes", "keep_bytes"):
             given = getattr(self, name)
-            is_size = isinstance(given, int) and not isinstance(given, bool) and given > 0
-            is_left_out = name == "keep_bytes" and given is None
-            _demand(is_size or is_left_out, name, given, "a number of bytes, such as 64 * 2**20")
+            is_size = is_whole(given, 1) or (name == "keep_bytes" and given is None)
+            _demand(is_size, name, given, "a number of bytes, such as 64 * 2**20")
 
     @property
     def redacted(self) -> dict[str, Redaction]:
@@ -87,5 +83,4 @@ _SHARE = "a share above 0 and up to 1; for no log at all, Serving(log=None)"
 
 
 def _demand(is_right: bool, name: str, given: Any, meant: str) -> None:
-    if not is_right:
-        raise DeclarationError(f"RequestLog: {name} is {show(given)}; give {meant}.")
+    demand_setting(is_right, f"RequestLog: {name}", given, meant)

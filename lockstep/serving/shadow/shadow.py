@@ -20,7 +20,7 @@ from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows
 from lockstep.serving.shadow.challenger_process import ChallengerProcess
 from lockstep.serving.versions.asked import RequestFacts
 from lockstep.serving.versions.batching import MicroBatches
-from lockstep.serving.versions.contract import unlike_fields
+from lockstep.serving.versions.canary_version import unlike_fields
 from lockstep.serving.versions.request_scorer import Answer, Key, Scorer
 from lockstep.serving.versions.scorers import key_of
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
-from lockstep.columns.plain import show
-from lockstep.errors import DeclarationError
+from lockstep.columns.setting_checks import demand_setting, is_number, is_whole
 
 
 @dataclass(frozen=True)
@@ -25,18 +24,11 @@ class Canary:
     share: float = 0.05
 
     def __post_init__(self) -> None:
-        version: Any = self.version
-        is_number = isinstance(version, int) and not isinstance(version, bool) and version > 0
-        if version != "challenger" and not is_number:
-            raise DeclarationError(
-                f"Canary: version is {show(version)}; give a version's number, such as 3, or "
-                "'challenger'."
-            )
-        share: Any = self.share
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-            raise DeclarationError(
-                f"Canary: share is {show(share)}; give a share above 0 and up to 1."
-            )
+        is_version = self.version == "challenger" or is_whole(self.version, 1)
+        meant = "a version's number, such as 3, or 'challenger'"
+        demand_setting(is_version, "Canary: version", self.version, meant)
+        is_share = is_number(self.share) and 0 < self.share <= 1
+        demand_setting(is_share, "Canary: share", self.share, "a share above 0 and up to 1")
 
     def takes(self, request_id: str) -> bool:
         """Whether the canary answers the request with an id."""

@@ -21,7 +21,6 @@ from lockstep.parity.wire import wire_record
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules, part
 from lockstep.serving.versions.cache import Cache
-from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.request_rows import (
     Record,
     Told,
@@ -118,6 +117,35 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
     @property
     def _own(self) -> slice:
         return slice(self.first, self.first + len(self.rows))
+
+
+class Lease:
+    """The holders of a version: the requests that it answers, and the roles that it has.
+
+    It belongs to one event loop.
+
+    Args:
+        when_free: Is called when the last holder releases it, which is for good.
+
+    Attributes:
+        holders: Number of holders now.
+    """
+
+    __slots__ = ("_when_free", "holders")
+
+    def __init__(self, when_free: Callable[[], None] | None = None) -> None:
+        self.holders = 0
+        self._when_free = when_free
+
+    def hold(self) -> None:
+        """Add a holder."""
+        self.holders += 1
+
+    def release(self) -> None:
+        """Remove a holder."""
+        self.holders -= 1
+        if not self.holders and self._when_free is not None:
+            self._when_free()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.proving import Stored, load
-from lockstep.serving.versions.request_scorer import Key, Scorer
+from lockstep.serving.versions.request_scorer import Key, Lease, Scorer
 from lockstep.serving.versions.served_tables import ServedTables
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from assets.orders import ASSETS, orders, orders_with_fates
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import locked
 from lockstep.cli.main import app
-from lockstep.project.addresses import Addresses, write_addresses
+from lockstep.project.home import Addresses, write_addresses
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring import unit
 from lockstep.scoring.outcome_attempts import outcome_records

@@ -15,7 +15,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.definitions import definitions
 from lockstep.dagster.event_log import EventLog
-from lockstep.dagster.jobs import backfill_job_name, backfill_op
+from lockstep.dagster.jobs import backfill_op, job_name
 from lockstep.dagster.partition_events import StepEvents, unreported
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.schedules import schedules
@@ -39,7 +39,7 @@ def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[Run
     config = {"first": days[0], "last": days[-1]}
     whole = run_job(
         PROJECT,
-        backfill_job_name("orders"),
+        job_name("orders", "backfill"),
         place.instance,
         ops={backfill_op("orders"): {"config": config}},
         resources={"watch": PartitionWatch(on_report=reports.append)},
@@ -219,12 +219,6 @@ def test_a_run_of_a_day_shows_it_itself(scored: Workplace) -> None:
     assert lacking(scored) == []
 
 
-def test_events_by_an_older_lockstep_are_not_written_again(scored: Workplace) -> None:
-    with closing(index_of(scored)) as database, database:
-        database.execute("UPDATE asset_event_tags SET value = 'made up by Dagster'")
-    assert lacking(scored) == []
-
-
 def test_the_events_of_a_day_are_written_all_or_none(live: Workplace) -> None:
     with closing(index_of(live)) as database, database:
         database.execute(
@@ -297,7 +291,7 @@ def test_the_schedule_leaves_to_a_person_what_a_backfill_found_blocked(live: Wor
 def test_the_schedule_leaves_the_days_of_a_backfill_under_way_to_it(live: Workplace) -> None:
     config = {backfill_op("orders"): {"config": {"first": FIRST, "last": SECOND}}}
     run = live.instance.create_run_for_job(
-        definitions(PROJECT).resolve_job_def(backfill_job_name("orders")),
+        definitions(PROJECT).resolve_job_def(job_name("orders", "backfill")),
         run_config={"ops": config},
         status=dg.DagsterRunStatus.STARTED,
     )

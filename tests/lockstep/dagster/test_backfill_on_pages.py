@@ -22,7 +22,7 @@ from dagster_graphql.client.query import LAUNCH_PARTITION_BACKFILL_MUTATION
 from dagster_graphql.test.utils import execute_dagster_graphql
 
 from lockstep.dagster.definitions import definitions
-from lockstep.dagster.jobs import PAGES_JOB, score_job_name
+from lockstep.dagster.jobs import PAGES_JOB, job_name
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.workspace import job_origin, workspace_file
 from tests.fixtures.orders import PROJECT, Workplace
@@ -65,7 +65,7 @@ def of_assets(days: Sequence[str], steps: Sequence[str] = STEPS) -> dict[str, An
 def of_job(days: Sequence[str]) -> dict[str, Any]:
     """What the page of a job asks for."""
     repository = {"repositoryLocationName": "orders", "repositoryName": "__repository__"}
-    name = f"{score_job_name('orders', 'daily')}_partition_set"
+    name = f"{job_name('orders', 'score_daily')}_partition_set"
     selector = {"partitionSetName": name, "repositorySelector": repository}
     return {"partitionNames": list(days), "selector": selector, "tags": []}
 
@@ -145,7 +145,7 @@ def test_days_that_are_selected_on_the_page_of_the_job_are_one_run_likewise(
 
 def ranged(place: Workplace, *steps: str) -> dg.ExecuteInProcessResult:
     """A run of two days of some steps."""
-    job = definitions(PROJECT).resolve_job_def(score_job_name("orders", "daily"))
+    job = definitions(PROJECT).resolve_job_def(job_name("orders", "score_daily"))
     return job.execute_in_process(
         instance=place.instance,
         raise_on_error=False,
@@ -175,7 +175,7 @@ def test_steps_of_several_days_without_their_batch_are_one_clear_line(live: Work
     [
         (PAGES_JOB, STEPS, [THIRD]),
         (PAGES_JOB, ("published",), [*DAYS]),
-        (score_job_name("orders", "daily"), None, [THIRD]),
+        (job_name("orders", "score_daily"), None, [THIRD]),
     ],
 )
 def test_the_schedule_leaves_the_days_that_were_selected_to_their_run(

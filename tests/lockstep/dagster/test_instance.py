@@ -1,4 +1,4 @@
-"""Dagster's settings in a home: written, brought up to date, and a person's own left alone."""
+"""Dagster's settings in a home: written, and a person's own left alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
 
-FORMER = """\
+OWN = """\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
   enabled: false
@@ -76,15 +76,7 @@ def test_a_new_home_runs_days_one_at_a_time(home: Home) -> None:
     assert lacking_settings(home) == []
 
 
-def test_a_home_with_the_settings_of_an_older_lockstep_does_so_too(home: Home) -> None:
-    written(home, FORMER)
-    assert limits(home) == [ONE_AT_A_TIME, BACKFILL_TAG]
-
-
-def test_runs_log_from_info_on_in_a_new_home_and_in_one_of_an_older_lockstep(home: Home) -> None:
-    older = prepare_instance(home).joinpath("dagster.yaml")
-    before, _, _ = older.read_text().partition("      # Runs of a backfill")
-    older.write_text(before)
+def test_runs_log_from_info_on(home: Home) -> None:
     with open_instance(home) as instance:
         assert isinstance(instance, dg.DagsterInstance)
         assert instance.python_log_level == "INFO"
@@ -135,7 +127,7 @@ def test_backfills_that_came_first_leave_the_daily_runs_their_places(home: Home)
 
 
 def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Home) -> None:
-    changed = FORMER.replace("max_concurrent_runs: 2", "max_concurrent_runs: 5")
+    changed = OWN.replace("max_concurrent_runs: 2", "max_concurrent_runs: 5")
     path = written(home, changed)
     prepare_instance(home)
     assert path.read_text() == changed
@@ -148,7 +140,7 @@ def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Ho
 
 def test_a_level_that_a_person_chose_is_not_said_to_be_lacking(home: Home) -> None:
     limited = f"# {ONE_AT_A_TIME}\n# {BACKFILL_TAG}\n# granularity: run\n"
-    written(home, f"{FORMER}{limited}python_logs:\n  python_log_level: DEBUG\n")
+    written(home, f"{OWN}{limited}python_logs:\n  python_log_level: DEBUG\n")
     assert lacking_settings(home) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockstep.dagster.interrupts import interrupts_kept
+from lockstep.dagster.runs import interrupts_kept
 
 
 @pytest.fixture

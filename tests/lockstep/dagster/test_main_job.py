@@ -6,7 +6,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.jobs import monitor_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from tests.fixtures.orders import PROJECT, SECOND
 
@@ -87,7 +87,7 @@ def test_without_a_live_version_scoring_says_what_to_do(workplace) -> None:
 
 def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
     live.score(DAY)
-    report = run_job(PROJECT, monitor_job_name("orders"), live.instance, partition=DAY)
+    report = run_job(PROJECT, job_name("orders", "monitor"), live.instance, partition=DAY)
     assert report.ok
     assert {one.check for one in report.checks} == {"arrival", "live_quality", "calibration"}
     assert report.figure("/outcomes", "share known") == 1.0

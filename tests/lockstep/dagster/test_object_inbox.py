@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.dagster.definitions import resources
-from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
@@ -62,7 +62,7 @@ class Daemon:
         raise AssertionError(f"{count} partitions were not asked for")
 
     def score(self, partition: str):
-        job = score_job_name("orders", "inbox")
+        job = job_name("orders", "score_inbox")
         return run_job(ORDERS, job, self.place.instance, partition=partition)
 
     def published(self, partition: str) -> list[float]:

@@ -17,7 +17,7 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
 from lockstep.dagster.definitions import definitions, resources
-from lockstep.dagster.jobs import replay_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record
@@ -94,7 +94,7 @@ def tick(live: Workplace) -> list[str]:
 def replay(live: Workplace) -> RunReport:
     """Replay the one segment that there is."""
     (segment,) = tick(live)
-    return run_job(PROJECT, replay_job_name("orders"), live.instance, partition=segment)
+    return run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=segment)
 
 
 def check(report: RunReport, name: str) -> CheckReport:
@@ -306,11 +306,11 @@ def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
 ) -> None:
     answer(live, records[:3])
     (first,) = tick(live)
-    assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=first).ok
+    assert run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=first).ok
     answer(live, records[:3])
     (second,) = tick(live)
     assert second != first
-    assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=second).ok
+    assert run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=second).ok
     assert tick(live) == []
     segment_path(live.home.requests("orders"), first).unlink()
     assert tick(live) == []
@@ -382,7 +382,7 @@ def test_a_changed_segment_whose_replay_ended_without_a_record_is_left_to_a_pers
     path.write_bytes(path.read_bytes()[:-1])
     (asked,) = look(live).run_requests or ()
     live.instance.create_run_for_job(
-        definitions(PROJECT).resolve_job_def(replay_job_name("orders")),
+        definitions(PROJECT).resolve_job_def(job_name("orders", "replay")),
         status=dg.DagsterRunStatus.SUCCESS,
         tags={**asked.tags, "dagster/partition": path.stem},
     )
@@ -395,6 +395,6 @@ def test_a_segment_that_went_before_it_was_replayed_is_not_judged(
     answer(live, records[:3])
     (name,) = tick(live)
     segment_path(live.home.requests("orders"), name).unlink()
-    report = run_job(PROJECT, replay_job_name("orders"), live.instance, partition=name)
+    report = run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=name)
     assert {one.result for one in report.checks} == {"not_judged"}
     assert report.error is None

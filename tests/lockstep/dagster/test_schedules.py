@@ -11,7 +11,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 
 from assets.orders import ASSETS, fates
 from lockstep.dagster.definitions import definitions, resources
-from lockstep.dagster.jobs import monitor_job_name, score_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import MOST_DAYS, ONE_AT_A_TIME, run_requests, schedules
 from lockstep.dagster.tries import OUTSIDE_TAG
@@ -73,7 +73,7 @@ def kill(
 ) -> dg.DagsterRun:
     """Have a run of a day recorded that was killed: it ended, and no step of it failed."""
     return workplace.instance.create_run_for_job(
-        definitions(ORDERS).resolve_job_def(job or score_job_name("orders", "daily")),
+        definitions(ORDERS).resolve_job_def(job or job_name("orders", "score_daily")),
         status=dg.DagsterRunStatus.FAILURE,
         tags={"dagster/partition": day, **(tags or {})},
     )
@@ -147,7 +147,7 @@ def test_only_published_days_are_compared_with_their_outcomes(live) -> None:
     block(live, "2020-03-01")
     live.score("2020-03-02")
     assert tick(MONITOR, live) == ["2020-03-02"]
-    assert run_job(ORDERS, monitor_job_name("orders"), live.instance, partition="2020-03-02").ok
+    assert run_job(ORDERS, job_name("orders", "monitor"), live.instance, partition="2020-03-02").ok
     assert "Every published day" in tick(MONITOR, live)
 
 
@@ -160,7 +160,7 @@ def look(workplace, day: str, known: int, at: datetime) -> None:
     source = FunctionSource(lambda of: fates(of).head(known))
     compare_outcomes(LATE, source, workplace.registry, workplace.store, day, now=at)
     workplace.instance.create_run_for_job(
-        definitions(ORDERS).resolve_job_def(monitor_job_name("orders")),
+        definitions(ORDERS).resolve_job_def(job_name("orders", "monitor")),
         status=dg.DagsterRunStatus.SUCCESS,
         tags={"dagster/partition": day},
     )
@@ -189,7 +189,7 @@ def test_a_day_is_looked_at_a_last_time_after_its_delay_and_then_left(scored) ->
 
 
 def test_each_look_at_a_day_is_a_run_of_its_own(scored) -> None:
-    job = monitor_job_name("orders")
+    job = job_name("orders", "monitor")
     mornings = (morning(3, 3), morning(3, 6))
     found = [
         run_requests(scored.instance, scored.home, job, ["2020-03-01"], at)[0].run_key
@@ -199,7 +199,7 @@ def test_each_look_at_a_day_is_a_run_of_its_own(scored) -> None:
 
 
 def test_a_look_that_failed_from_outside_is_taken_again_after_ones_that_went_well(scored) -> None:
-    job = monitor_job_name("orders")
+    job = job_name("orders", "monitor")
     for _ in range(5):
         look(scored, "2020-03-01", known=12, at=morning(3, 3))
     fail(scored, "2020-03-01", {OUTSIDE_TAG: "OSError"}, job)
@@ -209,11 +209,11 @@ def test_a_look_that_failed_from_outside_is_taken_again_after_ones_that_went_wel
 
 
 def test_a_look_that_failed_is_taken_again_once_the_day_is_published_again(scored) -> None:
-    fail(scored, "2020-03-01", {}, monitor_job_name("orders"))
+    fail(scored, "2020-03-01", {}, job_name("orders", "monitor"))
     assert tick(MONITOR, scored) == ["2020-03-02"]
     assert scored.score("2020-03-01").ok
     assert tick(MONITOR, scored) == ["2020-03-01", "2020-03-02"]
-    fail(scored, "2020-03-01", {}, monitor_job_name("orders"))
+    fail(scored, "2020-03-01", {}, job_name("orders", "monitor"))
     assert tick(MONITOR, scored) == ["2020-03-02"]
 
 

@@ -21,7 +21,7 @@ from pyarrow import parquet
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import WANTED, promote_job_name, score_job_name, train_job_name
+from lockstep.dagster.jobs import WANTED, job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
@@ -109,11 +109,11 @@ class Follower:
         self.cursor = found.cursor
         requests = list(found.run_requests or ())
         for request in requests:
-            record_run(self.instance, promote_job_name("orders"), becomes, request.tags)
+            record_run(self.instance, job_name("orders", "promote"), becomes, request.tags)
         return requests
 
     def promote(self) -> None:
-        assert run_job(ORDERS, promote_job_name("orders"), self.instance).ok
+        assert run_job(ORDERS, job_name("orders", "promote"), self.instance).ok
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def trained_server(
         patch.delenv("DAGSTER_HOME", raising=False)
         with open_instance(ORDERS.home) as instance:
             for _ in range(2):
-                assert run_job(ORDERS, train_job_name("orders"), instance).ok
+                assert run_job(ORDERS, job_name("orders", "train"), instance).ok
             yield mlflow_server, instance
 
 
@@ -135,7 +135,7 @@ def trained_server(
 def follower(trained_server: tuple[MLflow, dg.DagsterInstance]) -> Follower:
     """The sensor before its first tick, nothing wanted and nothing live."""
     server, instance = trained_server
-    for run in instance.get_runs(dg.RunsFilter(job_name=promote_job_name("orders"))):
+    for run in instance.get_runs(dg.RunsFilter(job_name=job_name("orders", "promote"))):
         instance.delete_run(run.run_id)
     for alias in ("champion", "live"):
         server.remove(alias)
@@ -183,7 +183,7 @@ def test_a_gate_that_is_at_work_is_not_asked_again(follower: Follower) -> None:
 def test_a_gate_whose_process_is_gone_is_asked_again(follower: Follower) -> None:
     follower.server.move_champion(1)
     follower.tick(dg.DagsterRunStatus.STARTED)
-    (run,) = follower.instance.get_runs(dg.RunsFilter(job_name=promote_job_name("orders")))
+    (run,) = follower.instance.get_runs(dg.RunsFilter(job_name=job_name("orders", "promote")))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     follower.instance.add_run_tags(run.run_id, {PROCESS: f"{gone.pid} another host"})
@@ -219,7 +219,7 @@ def test_a_version_that_a_command_puts_through_the_gate_is_not_put_through_it_ag
     follower.tick()
     follower.promote()
     assert follower.tick() == []
-    record_run(follower.instance, promote_job_name("orders"), status, {WANTED: "2"})
+    record_run(follower.instance, job_name("orders", "promote"), status, {WANTED: "2"})
     follower.server.move_champion(2)
     assert follower.tick() == []
 
@@ -308,7 +308,7 @@ class Inbox:
     def record(self, partition: str, status: dg.DagsterRunStatus) -> None:
         """Have a run of a partition recorded of which no step failed."""
         tags = {"dagster/partition": partition}
-        job = score_job_name("orders", "inbox")
+        job = job_name("orders", "score_inbox")
         record_run(self.workplace.instance, job, status, tags)
 
     def evaluate(self) -> dg.SensorResult:
@@ -323,7 +323,7 @@ class Inbox:
 
     def score(self, partition: str):
         return run_job(
-            ORDERS, score_job_name("orders", "inbox"), self.workplace.instance, partition=partition
+            ORDERS, job_name("orders", "score_inbox"), self.workplace.instance, partition=partition
         )
 
 

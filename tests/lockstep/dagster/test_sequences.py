@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.store.inbox import claim_copy
@@ -165,5 +165,5 @@ def drop(live: Workplace, file, day: str) -> str:
 
 
 def score_file(live: Workplace, partition: str) -> RunReport:
-    job = score_job_name("orders", "inbox")
+    job = job_name("orders", "score_inbox")
     return run_job(PROJECT, job, live.instance, partition=partition)

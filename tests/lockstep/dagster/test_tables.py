@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import promote_job_name, promotion, score_job_name, train_job_name
+from lockstep.dagster.jobs import job_name, promotion
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
@@ -38,7 +38,7 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(scope="module")
 def trained(instance: dg.DagsterInstance) -> RunReport:
-    return run_job(DEPOTS, train_job_name("depots"), instance)
+    return run_job(DEPOTS, job_name("depots", "train"), instance)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def versions(declared: PipelineAssets, store: Store) -> dict[str, str]:
 
 
 def score(instance: dg.DagsterInstance) -> RunReport:
-    return run_job(DEPOTS, score_job_name("depots", "daily"), instance, partition=DAY)
+    return run_job(DEPOTS, job_name("depots", "score_daily"), instance, partition=DAY)
 
 
 def test_a_training_takes_the_tables_in_and_its_version_holds_theirs(
@@ -74,7 +74,7 @@ def test_a_training_takes_the_tables_in_and_its_version_holds_theirs(
 def test_a_day_takes_the_tables_in_before_its_batch(
     trained: RunReport, instance: dg.DagsterInstance, declared: PipelineAssets, store: Store
 ) -> None:
-    promoted = run_job(DEPOTS, promote_job_name("depots"), instance, ops=promotion("depots", 1))
+    promoted = run_job(DEPOTS, job_name("depots", "promote"), instance, ops=promotion("depots", 1))
     assert promoted.ok, (promoted.error, promoted.failed)
     write(DEPOTS.home.path / "upstream" / "articles.jsonl", [*articles(), NEW])
     report = score(instance)

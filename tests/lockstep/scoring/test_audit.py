@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.dagster.jobs import audit_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.record import recorded_checks
 from lockstep.dagster.runs import run_job
 from lockstep.scoring.audit import Audited, audit, expected_seconds, home_parts
@@ -132,9 +132,9 @@ def test_every_file_of_a_home_that_is_changed_is_found_by_the_audit(scored: Work
 def test_the_audit_is_a_job_whose_check_fails_where_something_is_damaged(
     scored: Workplace,
 ) -> None:
-    assert run_job(PROJECT, audit_job_name("orders"), scored.instance).ok
+    assert run_job(PROJECT, job_name("orders", "audit"), scored.instance).ok
     edit(scored.records("daily").export_path(DAYS[0]))
-    report = run_job(PROJECT, audit_job_name("orders"), scored.instance)
+    report = run_job(PROJECT, job_name("orders", "audit"), scored.instance)
     (failed,) = report.failed
     assert failed.check == "digests"
     assert "made for consumers" in failed.summary

@@ -22,22 +22,27 @@ QUALITIES = (
 
 def evaluation(*baseline: float) -> Evaluation:
     """An evaluation in which the candidate is measured, and the baseline so."""
-    return Evaluation({}, 100, (0.7, 3.0), baseline, ((), ()))
+    measured, of_baseline = (
+        dict(zip(QUALITIES, each, strict=False)) for each in ((0.7, 3.0), baseline)
+    )
+    return Evaluation({}, 100, measured, of_baseline, dict.fromkeys(QUALITIES, ()))
 
 
 def test_a_baseline_that_cannot_be_measured_is_not_beaten() -> None:
-    found = check_against_baseline(QUALITIES, evaluation(nan, nan))
+    found = check_against_baseline(evaluation(nan, nan))
     assert (found.result, set(found.unjudged)) == ("not_judged", {"risk auc", "loss mae"})
 
 
 def test_where_one_prediction_cannot_be_compared_the_others_are() -> None:
-    found = check_against_champion(QUALITIES, evaluation(0.5, 4.0), (nan, 2.0))
+    found = check_against_champion(
+        evaluation(0.5, 4.0), dict(zip(QUALITIES, (nan, 2.0), strict=True))
+    )
     assert (found.result, found.column) == ("warned", "loss")
     assert "Not judged: risk auc (the champion cannot be measured)." in found.summary
 
 
 def test_without_a_champion_nothing_is_compared() -> None:
-    assert check_against_champion(QUALITIES, evaluation(0.5, 4.0), None).result == "not_judged"
+    assert check_against_champion(evaluation(0.5, 4.0), None).result == "not_judged"
 
 
 def held_out(rows: int = 100) -> dict[str, np.ndarray]:
@@ -46,7 +51,7 @@ def held_out(rows: int = 100) -> dict[str, np.ndarray]:
 
 
 def test_demands_that_are_met_and_could_be_missed_pass() -> None:
-    assert check_quality(QUALITIES, replace(evaluation(), held_out=held_out())).passed
+    assert check_quality(replace(evaluation(), held_out=held_out())).passed
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_a_threshold_that_nothing_could_miss_is_noticed(
     metric: str, label: str, threshold: float
 ) -> None:
     empty = Quality("made", label, metric, threshold)
-    measured = replace(evaluation(), held_out=held_out(), measured=(0.7,))
-    found = check_quality((empty,), measured)
+    measured = replace(evaluation(), held_out=held_out(), measured={empty: 0.7})
+    found = check_quality(measured)
     assert (found.result, found.column) == ("warned", "made")
     assert f"No prediction could miss what is demanded of made {metric}" in found.summary

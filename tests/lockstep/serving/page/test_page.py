@@ -132,10 +132,10 @@ def test_it_is_told_how_much_was_replayed_and_how_exactly(
 def test_a_model_that_is_not_compiled_is_told_with_the_reason(loaded: LoadedVersion) -> None:
     scorer = Scorer.of(loaded, Compiled.none(loaded.pipeline, "they differ"))
 
-    models = described_version(scorer, ()).models
+    models = described_version(scorer, ())["models"]
 
-    assert {one.name for one in models} == {"return_probability", "expected_cost"}
-    assert {(one.is_compiled, one.reason) for one in models} == {(False, "they differ")}
+    assert {one["name"] for one in models} == {"return_probability", "expected_cost"}
+    assert {(one["is_compiled"], one["reason"]) for one in models} == {(False, "they differ")}
 
 
 def test_the_columns_are_those_of_a_trace_without_values(

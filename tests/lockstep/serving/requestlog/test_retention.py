@@ -148,12 +148,3 @@ def test_nobody_but_its_owner_reads_the_log(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "torn").stat().st_mode) == 0o700
     (torn,) = (folder / "torn").iterdir()
     assert stat.S_IMODE(torn.stat().st_mode) == 0o600
-
-
-def test_a_folder_that_an_older_release_left_open_is_closed_to_strangers(tmp_path: Path) -> None:
-    folder = tmp_path / "log"
-    folder.mkdir()
-    folder.chmod(0o2775)
-    with Log(folder, RequestLog()):
-        pass
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o2770
