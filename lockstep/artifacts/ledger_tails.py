@@ -115,7 +115,7 @@ class Tail:
     def mark(self) -> TailMark:
         """Tells whether the tail changed: it is another one then."""
         try:
-            return _mark(self.path.stat())
+            return _mark(os.stat(self.path))  # noqa: PTH116 - at half the cost, for each batch
         except FileNotFoundError:
             return None
 

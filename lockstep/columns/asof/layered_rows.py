@@ -109,14 +109,16 @@ class LayeredRows:
 class LayeredReader:
     """The columns of a look-up or window, each row's from the layer that has its key.
 
+    `origins` of the node are among them: who computes an answer has them logged.
+
     Attributes:
         node: The look-up or window.
     """
 
     def __init__(self, node: FromTable, rows: LayeredRows) -> None:
         self.node = node
-        self._base = reader(node, rows.base)
-        self._top = None if rows.top is None else reader(node, rows.top)
+        self._base = reader(node, rows.base, tells_origins=True)
+        self._top = None if rows.top is None else reader(node, rows.top, tells_origins=True)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
@@ -136,22 +138,6 @@ class LayeredReader:
         if is_top.all():
             return top.read(keys, as_of)
         return _parted(is_top, top.read(keys, as_of), self._base.read(keys, as_of))
-
-    def origins(self, columns: Columns) -> Columns:
-        """What is told of the rows that are read: `origins` of the node.
-
-        Args:
-            columns: The node's inputs, among other columns.
-        """
-        keys, as_of = self.node.asked(columns)
-        top = self._top
-        if top is None:
-            return self._base.origins(keys, as_of)
-        if len(keys[0]) == 1:
-            layer = top if top.group(keys) >= 0 else self._base
-            return layer.origins(keys, as_of)
-        is_top = top.rows.index.groups_of(keys) >= 0
-        return _parted(is_top, top.origins(keys, as_of), self._base.origins(keys, as_of))
 
 
 def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:

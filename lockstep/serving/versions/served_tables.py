@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock, local
 from typing import TypeAlias
@@ -160,6 +159,33 @@ class ServedTable:
         self.trouble = str(error)
 
 
+class _Reads(local):
+    """What the batch of each thread reads; None outside of one."""
+
+    now: tuple[ReadRows, bool] | None = None
+
+
+class Batch:
+    """A while in which a thread reads given rows.
+
+    Args:
+        reads: What the thread reads.
+        rows: What it is to read, and whether these are given rows.
+    """
+
+    __slots__ = ("_outer", "_reads", "_rows")
+
+    def __init__(self, reads: _Reads, rows: tuple[ReadRows, bool]) -> None:
+        self._reads, self._rows, self._outer = reads, rows, reads.now
+
+    def __enter__(self) -> ReadRows:
+        self._reads.now = self._rows
+        return self._rows[0]
+
+    def __exit__(self, *_: object) -> None:
+        self._reads.now = self._outer
+
+
 class VersionTables:
     """The tables that a version reads.
 
@@ -169,7 +195,7 @@ class VersionTables:
 
     def __init__(self, tables: Mapping[str, ServedTable]) -> None:
         self.tables = tables
-        self._batch = local()
+        self._batch = _Reads()
 
     def bind(self, pipeline: Pipeline) -> Pipeline:
         """A pipeline whose look-ups and windows read what its batch reads."""
@@ -177,27 +203,17 @@ class VersionTables:
         readers = {n.name: _BatchReader(n, self) for n in nodes if isinstance(n, FromTable)}
         return pipeline.bind(readers)
 
-    @contextmanager
-    def batch(self, rows: ReadRows | None = None) -> Iterator[ReadRows]:
+    def batch(self, rows: ReadRows | None = None) -> Batch:
         """Have this thread read one version of each table meanwhile.
 
         Args:
             rows: The rows to read; by default those of now, or of the batch within which it is.
         """
-        outer: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
-        if rows is not None:
-            self._batch.reads = rows, True
-        elif outer is None:
-            self._batch.reads = {name: t.look() for name, t in self.tables.items()}, False
-        try:
-            yield self._batch.reads[0]
-        finally:
-            self._batch.reads = outer
+        return Batch(self._batch, self.reads() if rows is None else (rows, True))
 
     def reads(self) -> tuple[ReadRows, bool]:
         """The rows that the batch of this thread reads, and whether they are given ones."""
-        found: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
-        return found or ({name: table.look() for name, table in self.tables.items()}, False)
+        return self._batch.now or ({name: t.look() for name, t in self.tables.items()}, False)
 
 
 class ServedTables:
@@ -242,10 +258,15 @@ class ServedTables:
 
 
 class _BatchReader:
-    """Reads the columns of a look-up or window as its batch does."""
+    """Reads the columns of a look-up or window as its batch does.
+
+    Attributes:
+        beside: What it gives beside them, and what each holds.
+    """
 
     def __init__(self, node: FromTable, tables: VersionTables) -> None:
         self._node, self._tables = node, tables
+        self.beside = node.origins
 
     def __call__(self, columns: Columns, /) -> Columns:
         node = self._node
@@ -262,7 +283,8 @@ def _demand_come(node: FromTable, as_of: Times) -> None:
     Raises:
         FutureError: One has not.
     """
-    latest, now = int(as_of.view(np.int64).max()), time.time_ns() // 1_000
+    times, now = as_of.view(np.int64), time.time_ns() // 1_000
+    latest = times.item(0) if len(times) == 1 else int(times.max())
     if latest > now:
         asked, clock = np.array([latest, now]).view(Kind.TIME.dtype).tolist()
         raise FutureError(
