@@ -70,7 +70,7 @@ class LoadedVersion:
         constraints: Constraints that these rows keep.
         outputs: Distributions of outputs on rows that models did not see; None where not known.
         weekly: The quality of predictions on such rows, week by week.
-        suites: Expectations as plain data, by role.
+        suites: Expectations as plain data, by role: those of the pipeline, and of its tables.
         environment: The environment of the fit.
         metrics: Its quality, by metric.
         rows: Number of rows of the fit.
