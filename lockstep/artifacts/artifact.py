@@ -43,6 +43,8 @@ OUTPUTS = "outputs.msgpack"
 QUALITY = "quality.msgpack"
 SOURCE = "source"
 SUITES = "suites"
+OF_TABLE = "table."
+"""Begins the role of the suite of a table, which its name follows."""
 ENVIRONMENT = "environment.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")

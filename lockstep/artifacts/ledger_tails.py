@@ -115,7 +115,7 @@ class Tail:
     def mark(self) -> TailMark:
         """Tells whether the tail changed: it is another one then."""
         try:
-            return _mark(self.path.stat())
+            return _mark(os.stat(self.path))  # noqa: PTH116 - at half the cost, for each batch
         except FileNotFoundError:
             return None
 
@@ -220,7 +220,7 @@ class Tail:
                 read = msgspec.json.decode(line, type=_Line)
                 if read.version != _after(version, body):
                     raise ValueError("its bytes have another digest")
-                columns = {n: _array(read.columns[n], kind) for n, kind in self.kinds.items()}
+                columns = {n: array_of(read.columns[n], kind) for n, kind in self.kinds.items()}
             except (ValueError, KeyError, TypeError) as error:
                 raise self._damage(size) from error
             size, version, received_at = size + len(line) + 1, read.version, read.received_at
@@ -250,7 +250,8 @@ def _values(array: Array) -> list[Any]:
     return values
 
 
-def _array(values: list[Any], kind: Kind) -> Array:
+def array_of(values: list[Any], kind: Kind) -> Array:
+    """A column of values: times as microseconds, a missing number as NaN."""
     if kind is Kind.TIME:
         return np.array(values, dtype=np.int64).view(kind.dtype)
     return np.array(values, dtype=kind.dtype)

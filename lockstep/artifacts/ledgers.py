@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -47,6 +47,8 @@ _RECEIVED, _RESTATED, _VERSION = "(received_at)", "(restated)", "(version)"
 """Columns of a part beside the table's fields, whose names no field can have."""
 _MOST_POSTED = 2**20
 """Bytes of a tail from which on its rows get into a part."""
+_BATCH = 2**16
+"""Rows of a part that are read at a time."""
 _TRIES = 10
 """How often a ledger is read anew while others add to it."""
 _MICROSECOND = np.timedelta64(1, "us")
@@ -210,6 +212,25 @@ class Ledger:
         sets = [self._columns(part, until=version) for part in upto.parts]
         columns, known = self._together([*sets, *map(_posted, upto.postings)])
         return TableRows.of(self.schema, columns, known, version=version)
+
+    def batches(self) -> tuple[str, Iterator[tuple[Columns, Times]]]:
+        """The version with all parts, and their rows, so many at a time; see `rows`.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+        """
+        parts = self._now()[0].parts
+        return self._version(parts), self._batches(parts)
+
+    def _batches(self, parts: Sequence[Part]) -> Iterator[tuple[Columns, Times]]:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        for part in parts:
+            with self._opened(part) as file:
+                for batch in parquet.ParquetFile(file).iter_batches(_BATCH):
+                    table = pa.Table.from_batches([batch])
+                    yield self._together([from_arrow(table, self._kinds)])
 
     def since(self, version: str, most: int | None = None) -> Increment | None:
         """The rows behind a version.
@@ -547,17 +568,23 @@ class Ledger:
         return _versions(self._verified(part))
 
     def _verified(self, part: Part) -> pa.Table:
-        """The rows of a part, read from the very bytes that were written."""
         from pyarrow import parquet
 
-        path = self.folder / part.file
+        with self._opened(part) as file:
+            return parquet.read_table(file)
+
+    def _opened(self, part: Part) -> IO[bytes]:
+        """The file of a part, which has the very bytes that were written."""
         try:
-            data = path.read_bytes()
+            file = (self.folder / part.file).open("rb")
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise self._changed(part, f"cannot be read ({error.strerror})") from error
-        if hashlib.sha256(data).hexdigest() != part.sha256:
+        if digest != part.sha256:
+            file.close()
             raise self._changed(part, "has been changed or damaged since")
-        return parquet.read_table(BytesIO(data))
+        file.seek(0)
+        return file
 
     def _changed(self, part: Part, what: str) -> DamagedError:
         return DamagedError(

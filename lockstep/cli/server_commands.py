@@ -85,6 +85,7 @@ def serve(
         log_folder=str(home.requests(pipeline)),
         replayed=str(home.replayed(pipeline)),
         tables=str(home.data / pipeline),
+        on_disk=tuple(table.name for table in declared.tables if not table.in_memory),
     )
     demand_servable(settings)
     say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")

@@ -224,7 +224,7 @@ class Graph:
             nodes = self.path(given, wanted)
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            plan = self._plans[(given, wanted)] = plan_of(nodes, self._dtypes)
+            plan = self._plans[(given, wanted)] = plan_of(nodes, self._dtypes, given)
         return plan
 
     def path(self, given: Collection[str], wanted: Iterable[str]) -> list[Node]:

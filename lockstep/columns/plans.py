@@ -7,7 +7,7 @@ take as long as computing the row's columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,14 +27,16 @@ It raises `FunctionError` where a node's function raises, or returns no column.
 """
 
 
-def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
+def plan_of(nodes: Sequence[Node], dtypes: Dtypes, given: Collection[str] = ()) -> Plan:
     """The plan of nodes, each after its inputs.
 
     Args:
         nodes: The nodes.
         dtypes: The dtype of each of their columns.
+        given: Names of the columns that are known before.
     """
-    lines = [line for place, node in enumerate(nodes) for line in lines_of(place, node, dtypes)]
+    each = enumerate(nodes)
+    lines = [line for place, node in each for line in lines_of(place, node, dtypes, given)]
     body = "".join(f"        {line}\n" for line in lines)
     names = {**names_of(nodes, dtypes), "raised": raised, "LockstepError": LockstepError}
     plan: Plan = compiled(_FRAME.format(body=body), names)
@@ -78,19 +80,20 @@ def plan(known, bound, rows):
 """
 
 
-def lines_of(place: int, node: Node, dtypes: Dtypes) -> list[str]:
+def lines_of(place: int, node: Node, dtypes: Dtypes, given: Collection[str] = ()) -> list[str]:
     """The source that adds a node's columns to `known`, of which it has arrays of `rows` rows.
 
     Args:
         place: The place of the node among those of the plan.
         node: The node.
         dtypes: The dtype of each column.
+        given: Names of the columns that are known before.
     """
     if node.is_canonical:
-        return [
-            f"node = node_{place}",
-            "for name, value in node.compute(known, bound).items(): known.setdefault(name, value)",
-        ]
+        add = "known.update(node.compute(known, bound))"
+        if not node.gives.keys().isdisjoint(given):
+            add = "known |= {**node.compute(known, bound), **known}"
+        return [f"node = node_{place}", add]
     if not node.is_direct:
         return [
             f"node = node_{place}",

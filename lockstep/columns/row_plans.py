@@ -90,7 +90,7 @@ class RowPlanSource:
         scalar: Collection[str],
         bound: Bound,
     ) -> None:
-        self.computed = tuple(name for node in nodes for name in node.gives)
+        self.computed = tuple(name for node in nodes for name in _given_by(node, bound))
         self._dtypes, self._fields = dtypes, tuple(fields)
         self._places = {name: place for place, name in enumerate((*fields, *self.computed))}
         self._arrays: set[str] = set()
@@ -115,7 +115,7 @@ class RowPlanSource:
                 for name in node.inputs:
                     self._array(name)
                 self._lines += lines_of(place, node, dtypes)
-                self._arrays.update(node.gives)
+                self._arrays.update(_given_by(node, bound))
 
     def plan(self, asked: Sequence[str]) -> RowPlan:
         """The plan.
@@ -177,6 +177,11 @@ class RowPlanSource:
             self._lines.append(f"v{place} = {holder}.item()")
             self._values.add(name)
         return f"v{place}"
+
+
+def _given_by(node: Node, bound: Bound) -> list[str]:
+    """The columns of a node, and what is given beside them by what it computes with."""
+    return [*node.gives, *getattr(bound.get(node.name), "beside", ())]
 
 
 _FRAME = """\

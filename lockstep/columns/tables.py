@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype
+from lockstep.columns.kinds import Array, Columns, Kind, Times, kind_of_dtype
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +37,11 @@ def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
 def stacked(parts: Sequence[Mapping[str, Array]]) -> Columns:
     """The rows of one or more sets of the same columns, one after the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def with_known(columns: Columns, known: Times) -> Columns:
+    """Fields of a table's rows, and under the name that no field has when each became known."""
+    return {**columns, "": known}
 
 
 def is_missing(array: Array) -> Array:

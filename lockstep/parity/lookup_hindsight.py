@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import LookupReader, Reader
+from lockstep.columns.asof.readers import LookupReader, Reader, reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -57,10 +57,12 @@ class ServedLookups:
         for node in pipeline.reading:
             lineage = sorted(pipeline.graph.lineage(node.column))
             lost = next((name for name in lineage if name in self.redacted), None)
-            if lost is None:
+            if lost is not None:
+                unjudged |= dict.fromkeys(node.gives, f"{lost} is {self.redacted[lost]}")
+            elif node.origins.keys() <= self.origins.keys():
                 nodes.append(node)
             else:
-                unjudged |= dict.fromkeys(node.gives, f"{lost} is {self.redacted[lost]}")
+                unjudged |= dict.fromkeys(node.gives, "no answer needed it")
         return nodes, unjudged
 
     def parts(self) -> Iterator[tuple[Mapping[str, str], Ints]]:
@@ -134,8 +136,8 @@ def look_up_again(
         columns = served.inputs(bound, rows)
         part: Columns = {}
         for node in nodes:
-            read, asked = bound.readers[node.name], node.asked(columns)
-            part |= {**read.read(*asked), **read.origins(*asked)}
+            rows_of = bound.readers[node.name].rows
+            part |= reader(node, rows_of, tells_origins=True)(columns)
         found.append(part)
         order.append(rows)
     if not found:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import meant
@@ -295,15 +296,20 @@ class PipelineAssets:
             )
 
     def suites_json(self) -> dict[str, SuiteJson]:
-        """The suites in their plain form, by role: see `Suites.to_json`.
+        """The suites in their plain form, by role: see `Suites.to_json`. Those of tables follow.
 
         Raises:
             SuiteError: A suite cannot be made, or names a column that its rows do not have: the
-                record's fields for the input suite, the served columns for the others.
+                record's fields for the input suite, a table's for its own, the served columns for
+                the others.
         """
         fields, served = self.pipeline.record_schema.names, self.pipeline.graph.served
         known = {"input": fields, "features": served, "outputs": served}
-        return {role: self.suites.to_json(role, names) for role, names in known.items()}
+        judged = [table for table in self.tables if table.suite is not None]
+        return {
+            **{role: self.suites.to_json(role, names) for role, names in known.items()},
+            **{f"{OF_TABLE}{table.name}": table.suite_json() for table in judged},
+        }
 
     @property
     def name(self) -> str:

@@ -31,6 +31,8 @@ class TableAssets:
             rows. A day is read until a delivery came after its end.
         max_age: How old the newest row may be when rows are delivered; by default as old as the
             first look-up or window that finds no row any more lets it be.
+        in_memory: Whether a server keeps all rows in memory; otherwise it reads them from a
+            database on disk, where they need not fit in memory.
     """
 
     table: type[Table] | type[Event]
@@ -38,6 +40,7 @@ class TableAssets:
     suite: Callable[[], Any] | None = None
     since: date | None = None
     max_age: timedelta | None = None
+    in_memory: bool = True
 
     def __post_init__(self) -> None:
         table = cast(object, self.table)
@@ -51,6 +54,7 @@ class TableAssets:
             "since": (date, "the first day, such as date(2024, 1, 31)"),
             "max_age": (timedelta, "a timedelta, such as timedelta(hours=6)"),
             "suite": (Callable, "a function that returns an ExpectationSuite"),
+            "in_memory": (bool, "True or False"),
         }
         title = f"TableAssets({self.table.__name__})"
         for setting, (kind, meant) in kinds.items():

@@ -7,19 +7,43 @@ old and new, are a small table of their own, which is asked first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows, fixed
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times
-from lockstep.columns.tables import stacked, take_rows
+from lockstep.columns.tables import stacked, take_rows, with_known
 
 _LEAST_TOP, _SHARE = 2_000, 200
 _LEAST_ADDED = 32
 """When rows belong into the base: it takes longer to add to many, and to order all of them."""
+
+
+class KeptRows(Protocol):
+    """Rows that are not in memory: those that a micro-batch reaches are fetched."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """The declaration of the table."""
+
+    @property
+    def version(self) -> str:
+        """Their version."""
+
+    def __len__(self) -> int: ...
+
+    def latest(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """Of each key, the row that was valid and known as of a time; several that tie."""
+
+    def between(self, keys: Sequence[Array], after: Times, until: Times) -> Columns:
+        """The rows of keys that are valid after a time and at or before another one."""
+
+    def at(self, columns: Columns) -> Columns:
+        """The rows that have key and time of one of some rows, in the order in which they came."""
 
 
 class LayeredRows:
@@ -27,17 +51,22 @@ class LayeredRows:
 
     Attributes:
         base: The rows at an earlier version, or at this one.
-        top: All rows of the keys that were added to since; None if none was.
+        top: All rows of the keys that were added to since, and over a base that is not in memory
+            the added ones alone; None if none was.
         version: The version.
         added: Number of rows that were added.
     """
 
     def __init__(
-        self, base: TableRows, top: TableRows | None = None, version: str = "", added: int = 0
+        self,
+        base: TableRows | KeptRows,
+        top: TableRows | None = None,
+        version: str = "",
+        added: int = 0,
     ) -> None:
         self.base, self.top, self.added = base, top, added
         self.version = version or base.version
-        self._readers: dict[FromTable, LayeredReader] = {}
+        self._readers: dict[FromTable, LayeredReader | FetchingReader] = {}
 
     def __len__(self) -> int:
         return len(self.base) + self.added
@@ -53,11 +82,15 @@ class LayeredRows:
         most = max(_LEAST_TOP, len(self.base) // _SHARE)
         return self.top is not None and len(self.top) > most and self.added >= _LEAST_ADDED
 
-    def reader(self, node: FromTable) -> LayeredReader:
+    def reader(self, node: FromTable) -> LayeredReader | FetchingReader:
         """The reader of a look-up or window."""
         found = self._readers.get(node)
         if found is None:
-            found = self._readers[node] = LayeredReader(node, self)
+            if isinstance(self.base, TableRows):
+                found = LayeredReader(node, self.base, self.top)
+            else:
+                found = FetchingReader(node, self.base, self.top)
+            self._readers[node] = found
         return found
 
     def adding(self, columns: Columns, known: Times, version: str) -> LayeredRows:
@@ -71,19 +104,24 @@ class LayeredRows:
         added = len(known)
         if not added:
             return LayeredRows(self.base, self.top, version, self.added)
-        layers = [] if self.top is None else [self.top]
-        fresh = columns
+        sets = [with_known(columns, known)]
+        if isinstance(self.base, TableRows):
+            fresh = columns
+            if self.top is not None:
+                fresh = take_rows(columns, self.top.index.groups_of(self._keys(columns)) < 0)
+            sets = [_of_keys(self.base, self._keys(fresh)), *sets]
         if self.top is not None:
-            fresh = take_rows(columns, self.top.index.groups_of(self._keys(columns)) < 0)
-        base = _of_keys(self.base, self._keys(fresh))
-        sets = [*map(_with_known, layers), base, {**columns, "": known}]
+            sets = [_with_known(self.top), *sets]
         together = stacked(sets)
         top = TableRows.of(self.schema, together, together.pop(""), version)
         return LayeredRows(self.base, top, version, self.added + added)
 
     def of_keys(self, columns: Columns) -> Columns:
-        """All rows that have the key of one of some rows; those of a key and time as they came."""
+        """All rows that have key and time of one of some rows, as they came; and others."""
         keys = self._keys(columns)
+        if not isinstance(self.base, TableRows):
+            base = self.base.at(columns)
+            return base if self.top is None else stacked([base, _of_keys(self.top, keys)])
         sets = [_of_keys(self.base, keys)]
         if self.top is not None:
             of_top = self.top.index.groups_of(keys)
@@ -92,7 +130,8 @@ class LayeredRows:
         return stacked(sets)
 
     def merged(self) -> TableRows:
-        """All rows in one table."""
+        """All rows in one table, of a base in memory."""
+        assert isinstance(self.base, TableRows)
         if self.top is None:
             return self.base
         firsts = take_rows(self.top.columns, self.top.starts[:-1])
@@ -109,14 +148,16 @@ class LayeredRows:
 class LayeredReader:
     """The columns of a look-up or window, each row's from the layer that has its key.
 
+    `origins` of the node are among them: who computes an answer has them logged.
+
     Attributes:
         node: The look-up or window.
     """
 
-    def __init__(self, node: FromTable, rows: LayeredRows) -> None:
+    def __init__(self, node: FromTable, base: TableRows, top: TableRows | None) -> None:
         self.node = node
-        self._base = reader(node, rows.base)
-        self._top = None if rows.top is None else reader(node, rows.top)
+        self._base = reader(node, base, tells_origins=True)
+        self._top = None if top is None else reader(node, top, tells_origins=True)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
@@ -137,21 +178,34 @@ class LayeredReader:
             return top.read(keys, as_of)
         return _parted(is_top, top.read(keys, as_of), self._base.read(keys, as_of))
 
-    def origins(self, columns: Columns) -> Columns:
-        """What is told of the rows that are read: `origins` of the node.
 
-        Args:
-            columns: The node's inputs, among other columns.
-        """
-        keys, as_of = self.node.asked(columns)
-        top = self._top
-        if top is None:
-            return self._base.origins(keys, as_of)
-        if len(keys[0]) == 1:
-            layer = top if top.group(keys) >= 0 else self._base
-            return layer.origins(keys, as_of)
-        is_top = top.rows.index.groups_of(keys) >= 0
-        return _parted(is_top, top.origins(keys, as_of), self._base.origins(keys, as_of))
+class FetchingReader:
+    """The columns of a look-up or window, and `origins`, of rows that are fetched each time.
+
+    All rows that decide what is read are fetched, and are read as rows in memory are.
+
+    Attributes:
+        node: The look-up or window.
+    """
+
+    def __init__(self, node: FromTable, base: KeptRows, top: TableRows | None) -> None:
+        self.node, self._base, self._top = node, base, top
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The node's columns of some rows, read-only and in canonical form."""
+        return self.read(*self.node.asked(columns))
+
+    def read(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
+        """The node's columns, read-only and in canonical form, for what its function asks."""
+        if isinstance(self.node, Window):
+            assert as_of is not None, "events have a time"
+            found = self._base.between(keys, as_of - np.timedelta64(self.node.over), as_of)
+        else:
+            found = self._base.latest(keys, as_of)
+        if self._top is not None:
+            found = stacked([found, _of_keys(self._top, keys)])
+        rows = TableRows.of(self.node.table, found, found.pop(""))
+        return reader(self.node, rows, tells_origins=True).read(keys, as_of)
 
 
 def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:
@@ -159,8 +213,7 @@ def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:
 
 
 def _with_known(rows: TableRows) -> Columns:
-    """The declared fields, and under the name that no field has when each became known."""
-    return {**rows.columns, "": rows.known.view(Kind.TIME.dtype)}
+    return with_known(rows.columns, rows.known.view(Kind.TIME.dtype))
 
 
 def _of_keys(rows: TableRows, keys: Sequence[Array]) -> Columns:

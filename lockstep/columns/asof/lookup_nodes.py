@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from lockstep.errors import DeclarationError, FunctionError, InputError
 
 _KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
 """By kind of a table's key, the kinds in which it may be asked for."""
+_Dtypes: TypeAlias = Sequence[np.dtype[Any]]
+_OF_TIMES: _Dtypes = (Kind.TIME.dtype,)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,11 +121,13 @@ class FromTable(Node):
             raise FunctionError(self.column, f"{self.title} {problem}.")
         rows = len(given[0])
         keys = tuple(
-            array if self._is_given(array, given, kinds) else self._key(array, kinds[0], rows)
-            for array, kinds in zip(asked.keys, self._key_kinds, strict=True)
+            [
+                array if _is_given(array, given, dtypes) else self._key(array, dtypes[0], rows)
+                for array, dtypes in zip(asked.keys, self._key_dtypes, strict=True)
+            ]
         )
         as_of = asked.as_of
-        if as_of is not None and not self._is_given(as_of, given, (Kind.TIME,)):
+        if as_of is not None and not _is_given(as_of, given, _OF_TIMES):
             as_of = settled(self, as_of, Kind.TIME.dtype, rows)
         return keys, as_of
 
@@ -131,19 +135,13 @@ class FromTable(Node):
         return self.function(*map(known.__getitem__, self.inputs))
 
     @cached_property
-    def _key_kinds(self) -> tuple[tuple[Kind, ...], ...]:
-        return tuple(_KEY_KINDS[self.table.schema[name].kind] for name in self.table.keys)
+    def _key_dtypes(self) -> list[_Dtypes]:
+        kinds = [_KEY_KINDS[self.table.schema[name].kind] for name in self.table.keys]
+        return [[kind.dtype for kind in of_key] for of_key in kinds]
 
-    @staticmethod
-    def _is_given(array: Any, given: list[Array], kinds: tuple[Kind, ...]) -> bool:
-        """Whether it is one of the inputs, which are canonical already."""
-        return any(array is column for column in given) and any(
-            array.dtype == kind.dtype for kind in kinds
-        )
-
-    def _key(self, array: Any, kind: Kind, rows: int) -> Array:
-        is_float = kind is Kind.INT and getattr(array, "dtype", None) == Kind.FLOAT.dtype
-        return settled(self, array, (Kind.FLOAT if is_float else kind).dtype, rows)
+    def _key(self, array: Any, dtype: np.dtype[Any], rows: int) -> Array:
+        is_float = dtype == Kind.INT.dtype and getattr(array, "dtype", None) == Kind.FLOAT.dtype
+        return settled(self, array, Kind.FLOAT.dtype if is_float else dtype, rows)
 
     def _problem(self, asked: Any) -> str | None:
         """Why it is not what the table can be asked for; None if it is."""
@@ -172,6 +170,14 @@ class FromTable(Node):
             f"asks for {name!r} by an array of {array.dtype}, and the key of the table "
             f"{self.table.name!r} holds {field.kind.alias} (declared {field.declared_name})"
         )
+
+
+def _is_given(array: Any, given: Sequence[Array], dtypes: _Dtypes) -> bool:
+    """Whether it is one of the inputs, which are canonical already, and of such a dtype."""
+    for column in given:  # in a quarter of the time that `any` takes
+        if array is column:
+            return array.dtype in dtypes
+    return False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -30,12 +30,17 @@ class Reader(ABC):
     A single row is read by another way than many, in a few microseconds, and comes to the same
     bits.
 
+    Args:
+        node: The look-up or window.
+        rows: The rows of its table.
+        tells_origins: Whether it gives `origins` of the node, too.
+
     Attributes:
         node: The look-up or window.
         rows: The rows of its table.
     """
 
-    def __init__(self, node: FromTable, rows: TableRows) -> None:
+    def __init__(self, node: FromTable, rows: TableRows, *, tells_origins: bool = False) -> None:
         self.node = node
         self.rows = rows
         self._starts = rows.starts.data
@@ -60,10 +65,6 @@ class Reader(ABC):
             return self._of_row(self.group(keys), as_of)
         found = self._of_rows(keys, as_of, known_by)
         return {name: fixed(values) for name, values in found.items()}
-
-    @abstractmethod
-    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """What is told of the rows that are read: `origins` of the node."""
 
     @abstractmethod
     def seen(self, columns: Columns) -> Ints:
@@ -105,10 +106,13 @@ class LookupReader(Reader):
 
     node: Lookup
 
-    def __init__(self, node: Lookup, rows: TableRows) -> None:
+    def __init__(self, node: Lookup, rows: TableRows, *, tells_origins: bool = False) -> None:
         super().__init__(node, rows)
         table = node.table
         self._columns = [(f"{node.name}_{field}", rows.padded(field)) for field in table.values]
+        if tells_origins:
+            told = rows.origins
+            self._columns += [(f"{node.name}.{name}", values) for name, values in told.items()]
         self._age = None if table.static else f"{node.name}_age"
         self._within = None if node.within is None else node.within // _MICROSECOND
         self._valid_padded = padded(rows.valid)
@@ -152,21 +156,11 @@ class LookupReader(Reader):
             gives[self._age] = np.where(found < 0, np.nan, ages)
         return gives
 
-    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """Digest, valid and known of the row that is read."""
-        if len(keys[0]) == 1:
-            time = 0 if as_of is None else as_of.view(np.int64).item(0)
-            found = np.array([self._row(self.group(keys), time)])
-        else:
-            found = self._found(keys, as_of)  # at -1 stands none
-        return {
-            f"{self.node.name}.{name}": values[found] for name, values in self.rows.origins.items()
-        }
-
     def _of_row(self, group: int, as_of: Times | None) -> Columns:
         time = 0 if as_of is None else as_of.view(np.int64).item(0)
         row = self._row(group, time)
-        gives = {name: values[row : row + 1] for name, values in self._columns}
+        place = slice(row, row + 1)
+        gives = {name: values[place] for name, values in self._columns}
         if self._age is not None:
             age = np.nan if row == len(self._valid) else (time - self._valid[row]) / _SECOND
             gives[self._age] = fixed(np.array([age]))
@@ -197,7 +191,7 @@ class WindowReader(Reader):
 
     node: Window
 
-    def __init__(self, node: Window, rows: TableRows) -> None:
+    def __init__(self, node: Window, rows: TableRows, *, tells_origins: bool = False) -> None:
         super().__init__(node, rows)
         self._over = node.over // _MICROSECOND
         self._columns = [(how, f"{node.name}_{how}") for how in node.how]
@@ -207,6 +201,9 @@ class WindowReader(Reader):
             name: fixed(np.array([MISSING.get(kind, 0)], dtype=kind.dtype))
             for name, kind in node.gives.items()
         }
+        self._rows = next(iter(node.origins)) if tells_origins else None
+        if self._rows is not None:
+            self._empty[self._rows] = fixed(np.zeros(1, dtype=np.int64))
 
     def slices(self, columns: Columns, known_by: Times | None = None) -> Slices:
         """The rows of the table in each row's window.
@@ -245,21 +242,10 @@ class WindowReader(Reader):
     ) -> Columns:
         windows = self._slices(keys, as_of, known_by)
         found = reductions(self.rows, self.node.of, self.node.how, windows)
-        return {name: found[how] for how, name in self._columns}
-
-    def origins(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """The number of rows in the window."""
-        if len(keys[0]) > 1:
-            counts = reductions(self.rows, None, ("count",), self._slices(keys, as_of))["count"]
-        else:
-            group, count = self.group(keys), 0
-            if group >= 0 and as_of is not None:
-                first, stop, time = self._row_slice(group, as_of)
-                count = stop - first
-                if self._known is not None:
-                    count = int(np.count_nonzero(self.rows.known[first:stop] <= time))
-            counts = np.array([count])
-        return {f"{self.node.name}.rows": counts}
+        gives = {name: found[how] for how, name in self._columns}
+        if self._rows is not None:
+            gives[self._rows] = reductions(self.rows, None, ("count",), windows)["count"]
+        return gives
 
     def _row_slice(self, group: int, as_of: Times) -> tuple[int, int, int]:
         """The rows of a single row's window, and its end."""
@@ -273,6 +259,15 @@ class WindowReader(Reader):
         if group < 0 or as_of is None:
             return dict(self._empty)
         first, stop, time = self._row_slice(group, as_of)
+        gives = self._reduced(first, stop, time)
+        if self._rows is not None:
+            rows = stop - first
+            if self._known is not None:
+                rows = int(np.count_nonzero(self.rows.known[first:stop] <= time))
+            gives[self._rows] = fixed(np.array([rows]))
+        return gives
+
+    def _reduced(self, first: int, stop: int, time: int) -> Columns:
         if self._before is not None:
             first, stop = self._before[first], self._before[stop]
         values = self._present.values[first:stop]
@@ -286,17 +281,18 @@ class WindowReader(Reader):
         return {name: fixed(_of_one(how, values, count)) for how, name in self._columns}
 
 
-def reader(node: FromTable, rows: TableRows) -> Reader:
+def reader(node: FromTable, rows: TableRows, *, tells_origins: bool = False) -> Reader:
     """The reader of a node.
 
     Args:
         node: A look-up or window.
         rows: The rows of its table.
+        tells_origins: Whether it gives `origins` of the node, too.
     """
     if isinstance(node, Window):
-        return WindowReader(node, rows)
+        return WindowReader(node, rows, tells_origins=tells_origins)
     assert isinstance(node, Lookup), "there are look-ups and windows"
-    return LookupReader(node, rows)
+    return LookupReader(node, rows, tells_origins=tells_origins)
 
 
 def _of_one(how: str, values: Array, count: int) -> Array:

@@ -74,6 +74,7 @@ class Settings:
             `Home.replayed("flights")`; empty for none.
         tables: The folder of the pipeline's rows with the ledgers of its tables, such as
             `Home.data / "flights"`; empty for none.
+        on_disk: Names of the tables whose rows are not kept in memory.
     """
 
     pipeline: str
@@ -93,6 +94,7 @@ class Settings:
     log_folder: str = ""
     replayed: str = ""
     tables: str = ""
+    on_disk: tuple[str, ...] = ()
 
 
 def demand_servable(settings: Settings) -> None:
@@ -176,7 +178,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
         strict=settings.strict,
         cached_rows=settings.cached_rows,
         log=log,
-        tables=ServedTables(Path(settings.tables)) if settings.tables else None,
+        tables=ServedTables(Path(settings.tables), settings.on_disk) if settings.tables else None,
     )
 
     @asynccontextmanager

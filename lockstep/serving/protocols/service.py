@@ -92,7 +92,7 @@ class Service:
             self.limits.shadow_rows,
             self._compared,
             self.metrics.shadow_dropped,
-            tables.root if tables is not None else None,
+            tables,
         )
         self._examples = Examples(log.settings if log is not None else None)
         self.is_draining = False

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.artifacts.ledgers import Added, conflicts
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import Reason, Rejected, decode
@@ -25,6 +26,7 @@ from lockstep.errors import (
     UnreadableBodyError,
     UnsupportedError,
 )
+from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.serving.protocols.asgi import Headers, Response, Scope
 from lockstep.serving.protocols.exchange import ASKED, aside
 from lockstep.serving.protocols.json_bodies import (
@@ -60,7 +62,9 @@ async def post(service: Service, scope: Scope, body: bytes) -> Response:
         table.ledger.schema.schema, limits.request_rows, longest_text=limits.longest_text
     )
     parse = _parser(scope["headers"])
-    added = await aside(partial(_add, table, parse, body, reading, limits.seconds))
+    suite = scorer.loaded.suites.get(f"{OF_TABLE}{name}")
+    rules = None if suite is None else compile_rules(suite)
+    added = await aside(partial(_add, table, rules, parse, body, reading, limits.seconds))
     content = {
         "table": name,
         "version": added.version,
@@ -73,6 +77,7 @@ async def post(service: Service, scope: Scope, body: bytes) -> Response:
 
 def _add(
     table: ServedTable,
+    rules: RowRules | None,
     parse: Callable[[bytes, ReadOptions], Sequence[Record]],
     body: bytes,
     reading: ReadOptions,
@@ -81,7 +86,7 @@ def _add(
     records = parse(body, reading)
     if len(body) > reading.longest_text:
         reading.demand_short(records)
-    columns = _accepted(table.ledger.schema, records)
+    columns = _accepted(table.ledger.schema, rules, records)
     try:
         return table.post(columns, seconds)
     except (LockedError, NotStoredError, DamagedError, InputError, OSError) as error:
@@ -125,11 +130,12 @@ def _of_lines(body: bytes, reading: ReadOptions) -> Sequence[Record]:
     return records_of_list(values, "rows", reading)
 
 
-def _accepted(table: TableSchema, records: Sequence[Record]) -> Columns:
+def _accepted(table: TableSchema, rules: RowRules | None, records: Sequence[Record]) -> Columns:
     """The rows as columns.
 
     Raises:
-        RefusedRowsError: A row does not fit the table's declaration, or contradicts another.
+        RefusedRowsError: A row does not fit the table's declaration, breaks a row rule of its
+            suite, or contradicts another.
     """
     schema = table.schema
     decoded = decode(records, schema)
@@ -143,6 +149,10 @@ def _accepted(table: TableSchema, records: Sequence[Record]) -> Columns:
         for place in np.flatnonzero(early).tolist():
             why = f"is before {table.valid}: a row that is known before it is valid is a forecast"
             refused[place] = (*refused.get(place, ()), Reason(table.known, "table", why, why))
+    if rules is not None:
+        refusals = rules.apply(decoded.columns)
+        for place in refusals.rows:
+            refused[place] = (*refused.get(place, ()), *refusals.reasons(place))
     rows = decoded.rows.tolist()
     refused = {rows[place]: reasons for place, reasons in refused.items()}
     rejected: Sequence[Rejected] = set_aside(decoded, refused, table.keys[0]).rejected

@@ -16,7 +16,7 @@ from lockstep.artifacts.disks import make_folder
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
-from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, logged_readers, sampled
+from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, logged_origins, sampled
 from lockstep.serving.requestlog.log_segments import OPEN, Header
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.retention import Retained, remove_old
@@ -174,7 +174,7 @@ class Log:
 
     def _begin(self, scorer: Scorer, now: float) -> _Open:
         loaded, redacted = scorer.loaded, self.settings.redacted
-        graph, readers = scorer.pipeline.graph, logged_readers(scorer.pipeline, redacted)
+        graph = scorer.pipeline.graph
 
         def kinds(names: Sequence[str]) -> dict[str, Kind]:
             logged = (name for name in names if redacted.get(name) != "dropped")
@@ -190,12 +190,12 @@ class Log:
             redacted=dict(redacted),
             share=self.settings.share,
             started_at=started.isoformat(),
-            origins={name: kind for node in readers for name, kind in node.origins.items()},
+            origins=logged_origins(scorer, redacted),
         )
         self._number += 1
         name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
         file = SegmentFile(self.folder / name, header)
-        segment = _Open(file, BlockLayout.of(header, self._hashes, readers), now)
+        segment = _Open(file, BlockLayout.of(header, self._hashes), now)
         self._open[scorer.key] = segment
         return segment
 

@@ -13,13 +13,12 @@ from msgspec.structs import replace
 
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import take_rows
 from lockstep.errors import InputError, ServingError
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.redaction import Hashes
 from lockstep.serving.versions.asked import RequestFacts
-from lockstep.serving.versions.request_scorer import Answer, Scored
+from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 
 Answered: TypeAlias = tuple[RequestFacts, Answer | Exception]
 
@@ -33,25 +32,20 @@ class BlockLayout:
         texts: Names of the others, in order.
         hashed: The texts that are logged as hashes.
         hashes: Hashes a column's values; None where no column is hashed.
-        readers: The look-ups and windows of whose rows something is logged.
     """
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     hashed: frozenset[str]
     hashes: Hashes | None
-    readers: tuple[FromTable, ...] = ()
 
     @classmethod
-    def of(
-        cls, header: Header, hashes: Hashes | None, readers: Sequence[FromTable] = ()
-    ) -> BlockLayout:
+    def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
         """The layout that a segment's header describes.
 
         Args:
             header: The header.
             hashes: Hashes a column's values; None where no column is hashed.
-            readers: The look-ups and windows of whose rows something is logged.
         """
         kinds = header.written
         return cls(
@@ -59,7 +53,6 @@ class BlockLayout:
             tuple(name for name, kind in kinds.items() if kind is Kind.TEXT),
             frozenset(name for name, how in header.redacted.items() if how == "hashed"),
             hashes,
-            tuple(readers),
         )
 
     def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
@@ -98,13 +91,11 @@ class BlockLayout:
     def _values(self, scored: Scored) -> tuple[bytes, list[list[str | None]]]:
         """The bytes of the columns that are no texts, and the others."""
         row = scored.single
-        if row is not None and not self.hashed and not self.readers:
+        if row is not None and not self.hashed:
             # Arrays of one value would cost far more.
             numbers, texts = row.rows.pick(self.numbers, row), row.rows.pick(self.texts, row)
             return b"".join([value.tobytes() for value in numbers]), [[text] for text in texts]
         columns = scored.computed
-        if self.readers:
-            columns = {**columns, **_origins(scored, self.readers)}
         return (
             b"".join([columns[name].tobytes() for name in self.numbers]),
             [self._texts(columns, name) for name in self.texts],
@@ -118,30 +109,24 @@ class BlockLayout:
         return texts
 
 
-def logged_readers(pipeline: Pipeline, redacted: Collection[str]) -> list[FromTable]:
-    """The look-ups and windows of whose rows something is logged.
+def logged_origins(scorer: Scorer, redacted: Collection[str]) -> dict[str, Kind]:
+    """What is logged of the rows that look-ups and windows read, and what each holds.
 
     The row that is found tells of the key for which it was asked: where that is redacted, nothing
     is logged of it.
 
     Args:
-        pipeline: The pipeline.
+        scorer: The version.
         redacted: The columns that are dropped or hashed.
     """
+    pipeline = scorer.pipeline
     graph = pipeline.graph
-    return [
-        node
-        for node in graph.columns.values()
+    return {
+        name: kind
+        for node in graph.path(pipeline.record_schema.names, scorer.wanted)
         if isinstance(node, FromTable) and not graph.lineage(node.column) & {*redacted}
-    ]
-
-
-def _origins(scored: Scored, readers: Sequence[FromTable]) -> Columns:
-    """What is logged of the rows that look-ups and windows read."""
-    found: Columns = {}
-    for node in readers:
-        found.update(scored.tables[node.table.name].reader(node).origins(scored.computed))
-    return found
+        for name, kind in node.origins.items()
+    }
 
 
 def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:

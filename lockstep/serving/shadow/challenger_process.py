@@ -54,15 +54,16 @@ class ChallengerProcess:
     """A process with a challenger. Its methods block; call them in a thread of their own.
 
     Args:
-        tables: The folder with the ledgers of the tables that it reads; None for none.
+        tables: The tables that it reads, as the server has them; None for none.
     """
 
-    def __init__(self, tables: Path | None = None) -> None:
+    def __init__(self, tables: ServedTables | None = None) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             handle = theirs.fileno()
+            named = () if tables is None else (str(tables.root), *tables.on_disk)
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(handle), str(tables or "")],
+                [sys.executable, "-c", _PROGRAM, str(handle), *named],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(handle,),
             )
@@ -161,5 +162,5 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
     set_blas_threads()
     log_to_stderr()
-    _, handle, tables = sys.argv
-    answer(Connection(int(handle)), ServedTables(Path(tables)) if tables else None)
+    _, handle, *named = sys.argv
+    answer(Connection(int(handle)), ServedTables(Path(named[0]), named[1:]) if named else None)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.artifacts.listing import ListedVersion, Listing
@@ -23,6 +22,7 @@ from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.canary_version import unlike_fields
 from lockstep.serving.versions.request_scorer import Answer, Key, Scorer
 from lockstep.serving.versions.scorers import key_of
+from lockstep.serving.versions.served_tables import ServedTables
 
 _COMPANY_SECONDS = 0.05
 """How long rows wait for others before they are handed over, which costs as much as some requests
@@ -63,7 +63,7 @@ class Shadow:
         most_waiting: Rows that may wait for the challenger; more are dropped, and counted.
         on_compared: Is called with the live version, the challenger's number and compared rows.
         on_dropped: Is called with the challenger's number and the number of dropped rows.
-        tables: The folder with the ledgers of the tables that versions read; None for none.
+        tables: The tables that versions read; None for none.
 
     Attributes:
         standing: The state of the challenger.
@@ -75,7 +75,7 @@ class Shadow:
         most_waiting: int,
         on_compared: Callable[[Scorer, int, ComparedRows], None] | None = None,
         on_dropped: Callable[[int, int], None] | None = None,
-        tables: Path | None = None,
+        tables: ServedTables | None = None,
     ) -> None:
         self.standing = Standing()
         self._tables = tables

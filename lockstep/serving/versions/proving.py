@@ -12,14 +12,14 @@ import numpy as np
 
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Kind
 from lockstep.errors import LockstepError, SuiteError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
-from lockstep.parity.lookup_cases import replay_cases
+from lockstep.parity.lookup_cases import Reads, replay_cases
 from lockstep.parity.replay import ALONE, replay
 from lockstep.parity.scalar_forms import bits, scalar_forms
 from lockstep.parity.wire import wire_records
@@ -125,7 +125,7 @@ def prove(
     return scorer
 
 
-def _partly_posted(node: FromTable, rows: TableRows) -> LayeredReader:
+def _partly_posted(node: FromTable, rows: TableRows) -> Reads:
     """A reader of rows every other of which was added to those before."""
     places = np.arange(len(rows))
     added = rows.taken(places[1::2])

@@ -1,4 +1,6 @@
-"""Served tables: the rows that look-ups and windows of served versions read, in memory.
+"""Served tables: the rows that look-ups and windows of served versions read.
+
+They are in memory, or where they do not fit there in a database that is built beside the ledger.
 
 All versions that read a table share its rows, as of the newest version of its ledger that this
 process knows. Rows that were posted count from the next batch on: each begins with a look at the
@@ -11,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Lock, local
 from typing import TypeAlias
@@ -20,10 +21,12 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from lockstep.artifacts.ledger_databases import LedgerDatabase, database_of, remove_unread
 from lockstep.artifacts.ledger_tails import TailEnd, TailMark
 from lockstep.artifacts.ledgers import Added, Increment, Ledger, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Columns, Kind, Times
 from lockstep.columns.pipeline import Pipeline
@@ -43,6 +46,7 @@ class ServedTable:
 
     Args:
         ledger: The ledger of the table.
+        in_memory: Whether all its rows are kept in memory.
 
     Attributes:
         rows: The rows, as of the newest version that is known.
@@ -52,13 +56,12 @@ class ServedTable:
         LockstepError: The ledger cannot be read.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, ledger: Ledger, *, in_memory: bool = True) -> None:
+        self.ledger, self._in_memory = ledger, in_memory
         self.trouble: str | None = None
         self._tail, self._lock = ledger.tail, Lock()
         self._seen = self._delivered()
-        base = ledger.rows()
-        base.prepare()
+        base = self._base()
         self.rows = LayeredRows(base)
         increment = ledger.since(base.version)
         assert increment is not None, "it reads all"
@@ -133,21 +136,33 @@ class ServedTable:
         with self._lock:
             self._read_on()
             rows, delivered = self.rows, self._delivered()
+        if isinstance(rows.base, LedgerDatabase):
+            remove_unread(self.ledger, rows.base)
         if delivered == self._seen and not rows.is_top_heavy:
             return
-        behind = self.ledger.since(rows.version)
-        assert behind is not None, "it reads all"
-        if not len(behind.known) and not rows.is_top_heavy:
+        if rows.version == self.ledger.version and not rows.is_top_heavy:
             self._seen = delivered
             return
-        base = rows.adding(behind.columns, behind.known, behind.version).merged()
-        base.prepare()
+        base = self._base(rows)
         with self._lock:
             since = self.ledger.since(base.version, _MOST_ROWS)
             if since is None:
                 return  # so much was delivered meanwhile that the next look begins anew
             self._take(LayeredRows(base), since)
             self._seen = delivered
+
+    def _base(self, rows: LayeredRows | None = None) -> TableRows | LedgerDatabase:
+        """All rows as they are now, some of which are in memory already."""
+        if not self._in_memory:
+            return database_of(self.ledger)
+        if rows is None:
+            base = self.ledger.rows()
+        else:
+            behind = self.ledger.since(rows.version)
+            assert behind is not None, "it reads all"
+            base = rows.adding(behind.columns, behind.known, behind.version).merged()
+        base.prepare()
+        return base
 
     def _delivered(self) -> tuple[int, int]:
         """Tells whether parts were added: it is another one then."""
@@ -160,6 +175,33 @@ class ServedTable:
         self.trouble = str(error)
 
 
+class _Reads(local):
+    """What the batch of each thread reads; None outside of one."""
+
+    now: tuple[ReadRows, bool] | None = None
+
+
+class Batch:
+    """A while in which a thread reads given rows.
+
+    Args:
+        reads: What the thread reads.
+        rows: What it is to read, and whether these are given rows.
+    """
+
+    __slots__ = ("_outer", "_reads", "_rows")
+
+    def __init__(self, reads: _Reads, rows: tuple[ReadRows, bool]) -> None:
+        self._reads, self._rows, self._outer = reads, rows, reads.now
+
+    def __enter__(self) -> ReadRows:
+        self._reads.now = self._rows
+        return self._rows[0]
+
+    def __exit__(self, *_: object) -> None:
+        self._reads.now = self._outer
+
+
 class VersionTables:
     """The tables that a version reads.
 
@@ -169,7 +211,7 @@ class VersionTables:
 
     def __init__(self, tables: Mapping[str, ServedTable]) -> None:
         self.tables = tables
-        self._batch = local()
+        self._batch = _Reads()
 
     def bind(self, pipeline: Pipeline) -> Pipeline:
         """A pipeline whose look-ups and windows read what its batch reads."""
@@ -177,41 +219,33 @@ class VersionTables:
         readers = {n.name: _BatchReader(n, self) for n in nodes if isinstance(n, FromTable)}
         return pipeline.bind(readers)
 
-    @contextmanager
-    def batch(self, rows: ReadRows | None = None) -> Iterator[ReadRows]:
+    def batch(self, rows: ReadRows | None = None) -> Batch:
         """Have this thread read one version of each table meanwhile.
 
         Args:
             rows: The rows to read; by default those of now, or of the batch within which it is.
         """
-        outer: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
-        if rows is not None:
-            self._batch.reads = rows, True
-        elif outer is None:
-            self._batch.reads = {name: t.look() for name, t in self.tables.items()}, False
-        try:
-            yield self._batch.reads[0]
-        finally:
-            self._batch.reads = outer
+        return Batch(self._batch, self.reads() if rows is None else (rows, True))
 
     def reads(self) -> tuple[ReadRows, bool]:
         """The rows that the batch of this thread reads, and whether they are given ones."""
-        found: tuple[ReadRows, bool] | None = getattr(self._batch, "reads", None)
-        return found or ({name: table.look() for name, table in self.tables.items()}, False)
+        return self._batch.now or ({name: t.look() for name, t in self.tables.items()}, False)
 
 
 class ServedTables:
-    """The tables of a pipeline that are in memory.
+    """The tables of a pipeline that are served.
 
     Args:
         root: The folder of the pipeline's rows, such as `Home.data / "flights"`.
+        on_disk: Names of the tables that are not kept in memory.
 
     Attributes:
         root: This folder.
+        on_disk: These names.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root, self._lock = root, Lock()
+    def __init__(self, root: Path, on_disk: Collection[str] = ()) -> None:
+        self.root, self.on_disk, self._lock = root, on_disk, Lock()
         self._tables: WeakValueDictionary[tuple[Path, TableSchema], ServedTable]
         self._tables = WeakValueDictionary()
 
@@ -231,7 +265,9 @@ class ServedTables:
                 key = ledger.folder, schema.undocumented
                 table = self._tables.get(key)
                 if table is None:
-                    table = self._tables[key] = ServedTable(ledger)
+                    table = self._tables[key] = ServedTable(
+                        ledger, in_memory=name not in self.on_disk
+                    )
                 tables[name] = table
         return VersionTables(tables)
 
@@ -242,10 +278,15 @@ class ServedTables:
 
 
 class _BatchReader:
-    """Reads the columns of a look-up or window as its batch does."""
+    """Reads the columns of a look-up or window as its batch does.
+
+    Attributes:
+        beside: What it gives beside them, and what each holds.
+    """
 
     def __init__(self, node: FromTable, tables: VersionTables) -> None:
         self._node, self._tables = node, tables
+        self.beside = node.origins
 
     def __call__(self, columns: Columns, /) -> Columns:
         node = self._node
@@ -262,7 +303,8 @@ def _demand_come(node: FromTable, as_of: Times) -> None:
     Raises:
         FutureError: One has not.
     """
-    latest, now = int(as_of.view(np.int64).max()), time.time_ns() // 1_000
+    times, now = as_of.view(np.int64), time.time_ns() // 1_000
+    latest = times.item(0) if len(times) == 1 else int(times.max())
     if latest > now:
         asked, clock = np.array([latest, now]).view(Kind.TIME.dtype).tolist()
         raise FutureError(

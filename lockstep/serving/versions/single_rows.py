@@ -73,6 +73,8 @@ class SingleRows:
         self.pipeline = pipeline
         graph = pipeline.graph
         self.kinds = {name: graph.kind(name) for name in graph.served}
+        for node in pipeline.reading:
+            self.kinds.update(node.origins)
         self._decode = RowDecoder(pipeline.record_schema)
         fields = self._decode.names
         tested = [name for suite in computed_rules for name in suite.columns]

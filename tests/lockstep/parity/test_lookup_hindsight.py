@@ -10,6 +10,7 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.lookup_checks import check_lookup_hindsight, check_lookup_replay
+from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -42,11 +43,15 @@ def tables(rows: list[Any], known: Any = (), version: str = "v") -> dict[str, Ta
 def served(rows: Columns = ASKED, then: list[Any] = THEN) -> ServedLookups:
     """What a server read for readings."""
     read = PIPELINE.with_tables(tables(then)).readers.values()
-    told = [each.origins(*each.node.asked(rows)) for each in read]
+    told = [reader(each.node, each.rows, tells_origins=True)(rows) for each in read]
     return ServedLookups(
         keys=rows["reading"],
         fields=rows,
-        origins={name: array for origins in told for name, array in origins.items()},
+        origins={
+            name: columns[name]
+            for each, columns in zip(read, told, strict=True)
+            for name in each.node.origins
+        },
         versions=[VERSIONS],
         answered_with=np.zeros(len(rows["reading"]), dtype=np.int64),
     )
@@ -80,6 +85,15 @@ def test_the_same_tables_give_what_was_served() -> None:
     assert bits(again.columns) == bits(
         {name: bound.evaluate(ASKED)[name] for name in again.columns}
     )
+
+
+def test_a_look_up_that_no_answer_needed_is_not_judged() -> None:
+    given = served()
+    origins = {name: array for name, array in given.origins.items() if name != "passed.rows"}
+    result = replayed(replace(given, origins=origins))
+    assert result.passed
+    assert {*result.unjudged.values()} == {"no answer needed it"}
+    assert "passed_count" in result.unjudged
 
 
 def test_a_rule_that_has_changed_is_told_by_the_replay() -> None:

@@ -73,8 +73,8 @@ class Depots:
         return pipeline.evaluate(decoded.columns, ("forecast",))["forecast"].tolist()
 
     def service(self, log: Log | None = None, **settings: Any) -> Service:
-        tables = ServedTables(self.tables)
-        return Service("depots", self.pointer, log=log, tables=tables, **settings)
+        settings = {"tables": ServedTables(self.tables), **settings}
+        return Service("depots", self.pointer, log=log, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,23 @@ def test_a_wrong_row_is_named_and_none_is_added(
     assert versions(depots) == before
 
 
+def test_a_row_that_breaks_a_rule_of_the_suite_is_named_and_none_is_added(
+    depots: Depots, client: DepotsClient
+) -> None:
+    before = versions(depots)
+    rows = [
+        {"depot": "north", "hour": "2020-03-01T09:00:00Z", "degrees": degrees}
+        for degrees in (3.0, 61.0)
+    ]
+    rows[1]["hour"] = "2020-03-01T10:00:00Z"
+    told = client.post("/tables/climate", rows)
+    assert told.status == 422
+    assert [reason[:2] for reason in reasons(told)] == [(1, "degrees")]
+    assert "60" in reasons(told)[0][3]
+    assert versions(depots) == before
+    assert client.post("/tables/climate", rows[:1]).json()["restated"] == 1
+
+
 def test_rows_that_contradict_each_other_are_refused(depots: Depots, client: DepotsClient) -> None:
     rows = [{"article": 3, "weight": weight, "ware": "w"} for weight in (1.0, 2.0)]
     told = client.post("/tables/article", rows)

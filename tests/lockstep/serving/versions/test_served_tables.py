@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from benchmarks._writes import carried_out, demanded
 from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.tables import take_rows
+from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.tables import stacked, take_rows, with_known
 from lockstep.errors import DamagedError, UndeliveredError
 from lockstep.serving.versions import served_tables
 from lockstep.serving.versions.served_tables import ServedTable
@@ -30,7 +31,7 @@ FAR = 10_000 * HOUR
 
 
 class ServedMachine(RuleBasedStateMachine):
-    """Two processes that serve a table, a third that delivers rows, and a plain list."""
+    """Two processes that serve a table, one from disk, a third that delivers, and a plain list."""
 
     @initialize(kind=st.sampled_from(KINDS), data=st.data())
     def begin(self, kind: type[Any], data: st.DataObject) -> None:
@@ -44,7 +45,7 @@ class ServedMachine(RuleBasedStateMachine):
         self.plain = Plain(self.ledger.schema)
         self.ledger.add(columns_of(self.ledger.schema, []), BEGIN)
         self.deliver(data)
-        self.processes = [ServedTable(self.ledger), ServedTable(self.ledger)]
+        self.processes = [ServedTable(self.ledger), ServedTable(self.ledger, in_memory=False)]
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -104,14 +105,14 @@ class ServedMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1))
     def restart(self, number: int) -> None:
-        self.processes[number] = ServedTable(self.ledger)
+        self.processes[number] = ServedTable(self.ledger, in_memory=number == 0)
         assert self.processes[number].rows.version == self.ledger.version
 
     @invariant()
     def reads_what_its_version_holds(self) -> None:
         for process in getattr(self, "processes", ()):
             rows, stored = process.look(), self.ledger.rows(process.rows.version)
-            merged = rows.merged()
+            merged = merged_of(rows)
             assert merged.digests.tolist() == stored.digests.tolist()
             assert merged.known.tolist() == stored.known.tolist()
             assert process.trouble is None
@@ -119,8 +120,21 @@ class ServedMachine(RuleBasedStateMachine):
                 assert sorted(map(repr, held(rows))) == sorted(map(repr, self.plain.now))
 
 
+def merged_of(rows: LayeredRows) -> TableRows:
+    """All rows, also of a base that is on disk: of each key that is drawn."""
+    if isinstance(rows.base, TableRows):
+        return rows.merged()
+    keys = [np.array(["north", "south"] * 2, dtype=object), np.array([1, 1, 2, 2])]
+    bounds = np.array([[-(2**62)] * 4, [2**62] * 4]).view("datetime64[us]")
+    sets = [rows.base.between(keys, *bounds)]
+    if rows.top is not None:
+        sets.append(with_known(rows.top.columns, rows.top.known.view("datetime64[us]")))
+    together = stacked(sets)
+    return TableRows.of(rows.schema, together, together.pop(""))
+
+
 def held(rows: LayeredRows) -> list[Held]:
-    merged = rows.merged()
+    merged = merged_of(rows)
     times = merged.known.view("datetime64[us]").astype(object)
     cells = rows_of(merged.schema, merged.columns)
     return [Held(r, t.replace(tzinfo=UTC)) for r, t in zip(cells, times, strict=True)]
