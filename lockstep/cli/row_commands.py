@@ -47,7 +47,6 @@ def score(
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
-    from lockstep.cli.table_commands import demand_delivered
     from lockstep.errors import LockstepError
 
     declared = context.pipeline(pipeline)
@@ -62,7 +61,6 @@ def score(
     else:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
-        demand_delivered(declared, as_json=as_json)
         run = partial(context.backfill, declared, partitions, accept or [])
     again = partial(_again, "score", declared.name, file=file, accept=accept or ())
     _score_each(declared, stream, partitions, run, again, as_json=as_json)

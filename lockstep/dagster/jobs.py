@@ -93,11 +93,11 @@ def job_names(declared: PipelineAssets) -> list[str]:
 
 def jobs(declared: PipelineAssets) -> list[Job]:
     """The jobs of a pipeline that materialize assets."""
-    name, tables = declared.name, table_keys(declared)
+    name = declared.name
     pipeline_jobs = [
         _job(
             train_job_name(name),
-            [*tables, [name, "history"], [name, "training_set"], [name, "candidate"]],
+            [[name, "history"], [name, "training_set"], [name, "candidate"]],
             "Read the history, compute the training set, fit a candidate and register it.",
         ),
         _job(
@@ -112,7 +112,7 @@ def jobs(declared: PipelineAssets) -> list[Job]:
             "Verify every digest that the home keeps of the pipeline.",
         ),
     ]
-    if tables:
+    if tables := table_keys(declared):
         pipeline_jobs.append(
             _job(tables_job_name(name), tables, "Take in a delivery of each table.")
         )
@@ -137,8 +137,6 @@ def jobs(declared: PipelineAssets) -> list[Job]:
 
 def _score_job(declared: PipelineAssets, stream: Stream) -> Job:
     keys = [[declared.name, stream.name, stage] for stage in ("batch", "scored", "published")]
-    if stream.name == "daily":
-        keys = [*table_keys(declared), *keys]
     return _job(
         score_job_name(declared.name, stream.name),
         keys,
