@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from lockstep.artifacts.disks import replace_text
+from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.plain import cut
@@ -268,13 +269,22 @@ def _warnings(checks: Iterable[CheckReport]) -> list[str]:
     columns: dict[str, Counter[str]] = {}
     for check in checks:
         if check.result == "warned":
-            columns.setdefault(check.check, Counter())[check.column or "?"] += 1
+            columns.setdefault(check.check, Counter())[_column(check)] += 1
     return [
         f"{name} warned {times(counts.total())} ("
         + ", ".join(f"{column} {count}" for column, count in counts.most_common(4))
         + ")"
         for name, counts in columns.items()
     ]
+
+
+def _column(check: CheckReport) -> str:
+    """The column that a finding names, of a table with the table; the asset where it names none."""
+    if check.column is None:
+        return check.asset
+    if Place(check.asset).is_table:
+        return f"{check.asset.rpartition('/')[2]}.{check.column}"
+    return check.column
 
 
 def _tell_catch(catch: Catch) -> None:

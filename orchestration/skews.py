@@ -141,7 +141,7 @@ SKEWS = (
         f"upstream sends temp in Celsius from {SKEWED_DAY} on",
         "temp",
         _send_celsius,
-        ("score", PIPELINE, "--day", SKEWED_DAY, "--json"),
+        ("tables", PIPELINE, "--deliver", "--json"),
         needs_history=True,
     ),
     Skew(

@@ -482,6 +482,16 @@ DIGESTS = Check(
     "make it anew. Then: AGAIN",
 )
 
+TABLE_DELIVERY = Check(
+    "table_delivery",
+    "The last delivery of each table that look-ups and windows read was taken in: each run that "
+    "trains or scores tries that first, once. Where the source cannot be read, or a check of the "
+    "table refuses what it delivered, the table is named, and the rows that were received before "
+    "count. It only warns.",
+    "Look at the checks of the named table, and have its rows corrected upstream, or the source "
+    "put right. Then: lockstep tables PIPELINE --deliver",
+    need=needs.TABLES,
+)
 TABLE = Check(
     "table",
     "The delivery of a table can be read and has every declared field. No key and time has two "
@@ -516,14 +526,15 @@ TABLE_FRESHNESS = Check(
     "table_freshness",
     "The newest row of the table is not older than `max_age` when it is delivered. By default that "
     "is the age from which on the first of the pipeline's look-ups or windows finds nothing. It "
-    "counts by the clock, and at the end of a calendar that has one. In a batch, and in requests, "
+    "counts by the clock; where a calendar has ended, at the end of the last day that was scored. "
+    "The summary names the field that holds the time. In a batch, and in requests, "
     "look-ups find a row about as often as in training: not twice as often none, and for 5 of 100 "
     "rows more.",
     "Ask upstream where the new rows are; then: AGAIN",
     need=needs.TABLES,
 )
 
-HISTORY_CHECKS = (DECODING, INPUT_SUITE)
+HISTORY_CHECKS = (TABLE_DELIVERY, DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY, LOOKUP_REFERENCE, NO_FUTURE)
 CANDIDATE_CHECKS = (
     TRAINING_PARITY,
@@ -548,6 +559,7 @@ CHAMPION_CHECKS = (
 BATCH_CHECKS = (
     LIVE_VERSION,
     LIVE_AGE,
+    TABLE_DELIVERY,
     DECODING,
     INPUT_SUITE,
     INPUT_DRIFT,

@@ -90,6 +90,7 @@ def check_append_only(schema: TableSchema, columns: Columns, restated: Ints) -> 
         f"{counted(len(restated), 'row')} {take} the place of earlier ones from now on, such as "
         f"{listed(names, _EXAMPLES)}; the earlier ones stay, for what was computed with them.",
         severity="WARN",
+        column=schema.valid or schema.keys[0],
         keys=tuple(names[:_EXAMPLES]),
         numbers=figures,
         table=_rows(schema, columns, restated),
@@ -144,22 +145,28 @@ def check_known_after(
     )
 
 
-def check_freshness(newest: datetime | None, at: datetime, max_age: timedelta) -> CheckResult:
+def check_freshness(
+    schema: TableSchema, newest: datetime | None, at: datetime, max_age: timedelta
+) -> CheckResult:
     """Check that the newest row of a table is not too old at a time.
 
     Args:
+        schema: The declaration of the table, which has times.
         newest: From when the newest row is valid; None without any row.
         at: The time.
         max_age: How old it may be.
     """
     if newest is None:
-        return CheckResult(False, "The table has no row yet.", severity="WARN")
+        return CheckResult(
+            False, f"{schema.name} has no row yet.", severity="WARN", column=schema.valid
+        )
     age = max(at - newest, timedelta())
     return CheckResult(
         passed=age <= max_age,
-        summary=f"The newest row is of {newest:%Y-%m-%d %H:%M} UTC, {_shown(age)} before "
-        f"{at:%Y-%m-%d %H:%M} (at most {_shown(max_age)}).",
+        summary=f"The newest {schema.valid} of {schema.name} is {newest:%Y-%m-%d %H:%M} UTC, "
+        f"{_shown(age)} before {at.astimezone(UTC):%Y-%m-%d %H:%M} (at most {_shown(max_age)}).",
         severity="WARN",
+        column=schema.valid,
         numbers={"age in hours": age / timedelta(hours=1)},
     )
 

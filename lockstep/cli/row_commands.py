@@ -15,7 +15,6 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName, days
 from lockstep.cli.ending import finish, interruption_told
-from lockstep.cli.table_commands import demand_delivered
 from lockstep.cli.version_commands import waiting_champion
 from lockstep.errors import DamagedError, LockstepError
 
@@ -55,7 +54,6 @@ def score(
     if file is None:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         partitions = days(declared, day, first, last, missing=how)
-        demand_delivered(declared, as_json=as_json)
         score_each(declared, "daily", partitions, accept or [], as_json=as_json)
         return
     with _delivered(file) as delivered:

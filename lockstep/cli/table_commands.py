@@ -52,25 +52,6 @@ def tables(
         say(f"Take in a delivery of each: lockstep tables {declared.name} --deliver")
 
 
-def demand_delivered(declared: PipelineAssets, *, as_json: bool) -> None:
-    """Take in a delivery of each table, before something reads them; say so where one fails.
-
-    Raises:
-        typer.Exit: One does; with the exit status.
-    """
-    from lockstep.cli.console import say, show_checks
-
-    if not declared.tables:
-        return
-    report = context.deliver(declared)
-    if report.ok:
-        return
-    if not as_json:
-        say("Nothing is scored, since a table could not be taken in.")
-        show_checks(report.checks, dagster=context.dagster())
-    finish([report], {}, as_json)
-
-
 def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> None:
     """Take in a delivery of each table, in a run, and show what came of them.
 

@@ -20,6 +20,7 @@ import dagster as dg
 from lockstep.artifacts.disks import disk_error
 from lockstep.dagster.checked import DaysFailed
 from lockstep.dagster.jobs import BACKFILL_POOL, backfill_op, job_name
+from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.partition_events import StepEvents
 from lockstep.dagster.runs import RunReport
 from lockstep.dagster.shown_partitions import ShownPartitions
@@ -81,6 +82,7 @@ def backfill_job(declared: PipelineAssets) -> dg.JobDefinition:
         sign(context.instance, context.run)
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
         days = _days(declared, config)
+        take_in(declared, home, context.instance, context.run)
         score_days(declared, stream, home, registry, shown, days, config.accept, watch)
 
     @dg.job(

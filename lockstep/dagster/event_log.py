@@ -7,7 +7,7 @@ events of a partition share two connections and become visible with one commit.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from logging import INFO
 from pathlib import Path
@@ -42,7 +42,7 @@ class EventLog:
     """
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-        self._run = run
+        self._instance, self._run = instance, run
         self._storage: EventLogStorage = instance.event_log_storage
         self._sqlite: _OneTransaction | None = None
         if isinstance(self._storage, SqliteEventLogStorage):
@@ -50,20 +50,29 @@ class EventLog:
             self._storage = self._sqlite = _OneTransaction(str(folder))
 
     def write(self, steps: Sequence[StepEvents]) -> None:
-        """Write the events of a partition's steps: in SQLite, all of them or none."""
+        """Write events of assets: in SQLite, all of them or none."""
         with nullcontext() if self._sqlite is None else self._sqlite.begin(self._run.run_id):
-            for step in steps:
-                self._storage.store_event(self._made(step.made))
-                target = self._target(step.made) if step.checks else None
-                for check in step.checks:
-                    aimed = replace(check, target_materialization_data=target)
-                    self._storage.store_event(self._checked(aimed))
+            self._write(steps, self._storage.store_event)
+
+    def report(self, steps: Sequence[StepEvents]) -> None:
+        """Write events of assets one by one, and tell them whoever follows the run."""
+        self._write(steps, self._instance.handle_new_event)
+
+    def _write(
+        self, steps: Sequence[StepEvents], store: Callable[[dg.EventLogEntry], None]
+    ) -> None:
+        for step in steps:
+            store(self._made(step.made))
+            target = self._target(step.made) if step.checks else None
+            for check in step.checks:
+                store(self._checked(replace(check, target_materialization_data=target)))
 
     def _target(self, made: dg.AssetMaterialization | dg.AssetObservation) -> Target | None:
         """The materialization as evaluations of its checks name it; None where nothing was made."""
         if isinstance(made, dg.AssetObservation):
             return None
-        wanted = dg.AssetRecordsFilter(made.asset_key, asset_partitions=[str(made.partition)])
+        partitions = None if made.partition is None else [made.partition]
+        wanted = dg.AssetRecordsFilter(made.asset_key, asset_partitions=partitions)
         records = self._storage.fetch_materializations(wanted, limit=1).records
         return Target(
             storage_id=records[0].storage_id,

@@ -64,10 +64,10 @@ def job_names(declared: PipelineAssets) -> list[str]:
 
 def jobs(declared: PipelineAssets) -> list[Job]:
     """The jobs of a pipeline that materialize assets."""
-    name, tables = declared.name, table_keys(declared)
+    name = declared.name
     described: dict[str, tuple[list[list[str]], str]] = {
         "train": (
-            [*tables, [name, "history"], [name, "training_set"], [name, "candidate"]],
+            [[name, "history"], [name, "training_set"], [name, "candidate"]],
             "Read the history, compute the training set, fit a candidate and register it.",
         ),
         "promote": (
@@ -79,10 +79,10 @@ def jobs(declared: PipelineAssets) -> list[Job]:
     for stream in streams(declared):
         keys = [[name, stream.name, stage] for stage in ("batch", "scored", "published")]
         described[f"score_{stream.name}"] = (
-            [*tables, *keys] if stream.name == "daily" else keys,
+            keys,
             f"Ingest the rows of one {stream.unit}, score them, and publish them if all is well.",
         )
-    if tables:
+    if tables := table_keys(declared):
         described["tables"] = tables, "Take in a delivery of each table."
     if declared.outcomes is not None and declared.calendar is not None:
         what = "Compare one day's predictions with what came of them."

@@ -1,18 +1,25 @@
 """Tables as assets: what look-ups and windows read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
+from lockstep.checks.messages import Place
 from lockstep.columns.plain import counted
 from lockstep.dagster.checked import Made, NothingMade, checked_asset, materialized
+from lockstep.dagster.event_log import EventLog
+from lockstep.dagster.jobs import BACKFILL_TAG
 from lockstep.dagster.metadata import field_schema
+from lockstep.dagster.partition_events import asset_events
+from lockstep.dagster.runs import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.table_assets import TableAssets
 from lockstep.store.parquet import Store
-from lockstep.store.table_deliveries import checks_of, deliver
+from lockstep.store.table_deliveries import TableDelivery, checks_of, deliver, deliver_all
 
 
 class TableConfig(dg.Config):
@@ -48,20 +55,55 @@ def _table(declared: PipelineAssets, table: TableAssets) -> dg.AssetsDefinition:
     ) -> Iterator[Made]:
         store = Store(home.data / declared.name)
         delivery = deliver(declared, table, store, context.run_id, config.days)
-        parts = [] if delivery.blocked_by else delivery.ledger.parts()
-        version = parts[-1].version if parts else ""
-        made = materialized(
-            context,
-            delivery.results,
-            {
-                **delivery.counts,
-                "dagster/row_count": sum(part.rows for part in parts),
-                "version": version,
-                "deliveries": counted(len(parts), "part"),
-                "path": dg.MetadataValue.path(str(delivery.ledger.folder)),
-            },
-            version,
-        )
+        metadata, version = _told(delivery)
+        made = materialized(context, delivery.results, metadata, version)
         yield NothingMade(made) if delivery.blocked_by else made
 
     return table_asset
+
+
+def take_in(
+    declared: PipelineAssets, home: Home, instance: dg.DagsterInstance, run: dg.DagsterRun
+) -> None:
+    """Take in a delivery of each table before a run reads them, and have Dagster show them.
+
+    It is done once a run, and once for all runs of a backfill. What is not taken in stops no run:
+    the rows that were received before count, and all that is found is a warning.
+
+    Args:
+        declared: The pipeline.
+        home: The home.
+        instance: Dagster's instance.
+        run: The run.
+
+    Raises:
+        UnavailableError: The source of a table cannot be read that never delivered anything.
+        LockstepError: A suite cannot be made, or Dagster cannot record what came of a delivery.
+    """
+    store = Store(home.data / declared.name)
+    delivered = deliver_all(declared, store, run.tags.get(BACKFILL_TAG, run.run_id))
+    events = []
+    for table in declared.tables:
+        if (delivery := delivered.get(table.name)) is not None:
+            place = Place("/".join([declared.name, "tables", table.name]))
+            metadata, version = _told(delivery)
+            checks, is_made = checks_of(declared, table), not delivery.blocked_by
+            found = {name: replace(r, severity="WARN") for name, r in delivery.results.items()}
+            events.append(asset_events(place, checks, found, metadata, version, is_made=is_made))
+    if events:
+        with recording_told(instance):
+            EventLog(instance, run).report(events)
+
+
+def _told(delivery: TableDelivery) -> tuple[dict[str, Any], str]:
+    """The metadata of a table, and its version."""
+    parts = [] if delivery.blocked_by else delivery.ledger.parts()
+    version = parts[-1].version if parts else ""
+    metadata = {
+        **delivery.counts,
+        "dagster/row_count": sum(part.rows for part in parts),
+        "version": version,
+        "deliveries": counted(len(parts), "part"),
+        "path": dg.MetadataValue.path(str(delivery.ledger.folder)),
+    }
+    return metadata, version

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
 from lockstep.checks.pictures import Cell, findings_picture
-from lockstep.checks.specs import declared_checks
+from lockstep.checks.specs import Check, declared_checks
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
 from lockstep.dagster.checked import DATA_VERSION, evaluated_and_others, nothing_made
@@ -134,33 +135,47 @@ def events_of(
         )
         metadata = step_metadata(declared, home, partition, step, stage, picture)
         metadata["attempt"] = attempt.number
-        events.append(_of_step(declared, records.stream, partition, step, stage, metadata))
+        place = Place(f"{declared.name}/{records.stream}/{step}", partition)
+        checks, version = declared_checks(declared, step), data_version(stage.record)
+        is_made = not is_empty(stage, step)
+        events.append(
+            asset_events(place, checks, stage.results, metadata, version, is_made=is_made)
+        )
     return events
 
 
-def _of_step(
-    declared: PipelineAssets,
-    stream: str,
-    partition: str,
-    step: str,
-    stage: Stage,
+def asset_events(
+    place: Place,
+    declared: Sequence[Check],
+    found: Mapping[str, CheckResult],
     metadata: Mapping[str, Any],
+    version: str,
+    *,
+    is_made: bool,
 ) -> StepEvents:
-    key = dg.AssetKey([declared.name, stream, step])
-    checks = {check.name: check for check in declared_checks(declared, step)}
-    place = Place(key.to_user_string(), partition)
-    results, others = evaluated_and_others(stage.results, checks.keys(), place)
-    version = data_version(stage.record)
+    """The events of an asset that was not made as one of a run.
+
+    Args:
+        place: The asset and its partition, if it has partitions.
+        declared: Its checks.
+        found: What they found, by name.
+        metadata: Further metadata of what was made.
+        version: What tells this state of the asset from others.
+        is_made: Whether it was made; otherwise it is observed.
+    """
+    key = dg.AssetKey(place.asset.split("/"))
+    checks = {check.name: check for check in declared}
+    results, others = evaluated_and_others(found, checks.keys(), place)
     made: dg.AssetMaterialization | dg.AssetObservation
-    if is_empty(stage, step):
-        made = nothing_made(place, {**metadata, **others}, version)
-    else:
+    if is_made:
         made = dg.AssetMaterialization(
             key,
-            partition=partition,
+            partition=place.partition,
             metadata={**metadata, **others},
             tags={DATA_VERSION: version},
         )
+    else:
+        made = nothing_made(place, {**metadata, **others}, version)
     evaluations = (
         dg.AssetCheckEvaluation(
             asset_key=key,
@@ -170,7 +185,7 @@ def _of_step(
             severity=result.severity,
             description=result.description,
             blocking=checks[str(result.check_name)].blocking,
-            partition=partition,
+            partition=place.partition,
         )
         for result in results
     )

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from dagster._core.remote_origin import RemoteJobOrigin
 
 _PLAN_LOGGER = "dagster._core.execution.plan.active"
+_EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+_OF_ASSETS = (
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.ASSET_OBSERVATION,
+    _EVALUATION,
+)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -263,6 +269,8 @@ def run_job(
         run_id = str(uuid4())
         origin = job_origin(project, job)
         instance.add_event_listener(run_id, _placer(instance, origin))
+        reported: list[dg.DagsterEvent] = []
+        instance.add_event_listener(run_id, _collector(reported))
         if on_step is not None:
             instance.add_event_listener(run_id, _announcer(on_step))
         with interrupts_kept(), recording_told(instance):
@@ -280,7 +288,7 @@ def run_job(
                     **({FILE_TAG: file} if file is not None else {}),
                 },
             )
-    events = result.all_events
+    events = [*reported, *result.all_events]
     made = [asset for asset in map(_asset_of, events) if asset is not None]
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
@@ -292,7 +300,7 @@ def run_job(
         job,
         partition,
         made,
-        result.get_asset_check_evaluations(),
+        [event.asset_check_evaluation_data for event in events if event.event_type is _EVALUATION],
         _message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
@@ -358,6 +366,17 @@ def _announcer(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], N
             on_step(event.step_key.rpartition("__")[2])
 
     return announce
+
+
+def _collector(reported: list[dg.DagsterEvent]) -> Callable[[dg.EventLogEntry], None]:
+    """A listener that collects what a step tells of assets that it does not make."""
+
+    def collect(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type in _OF_ASSETS and event.step_key is None:
+            reported.append(event)
+
+    return collect
 
 
 def _check_partition(

@@ -12,6 +12,7 @@ from lockstep.checks.specs import declared_checks
 from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
 from lockstep.dagster.jobs import table_keys
+from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.metadata import column_lineage, column_schema
 from lockstep.dagster.partition_events import (
     FindingsPicture,
@@ -77,6 +78,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         shown = ShownPartitions(declared, stream, home, context.instance, context.run)
         if _is_range(context):
             days = context.partition_keys
+            take_in(declared, home, context.instance, context.run)
             score_days(declared, stream, home, registry, shown, days, config.accept)
             return  # all that there is to show is shown: Dagster skips the steps after it
         shown.catch_up()
@@ -88,6 +90,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             _told_upstream(stream, home, work.partition) as fate,
             executor_of(home) as executor,
         ):
+            take_in(declared, home, context.instance, context.run)
             stage = batch_step(
                 replace(work, executor=executor),
                 _live(declared, home, registry),

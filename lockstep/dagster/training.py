@@ -9,6 +9,7 @@ from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.jobs import table_keys
+from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.metadata import (
     column_lineage,
     column_schema,
@@ -54,6 +55,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     def history(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
+        take_in(declared, home, context.instance, context.run)
         labelled = ingest_history(declared, Store(home.data / declared.name), context.run_id)
         yield materialized(context, labelled.results, _told(labelled))
 

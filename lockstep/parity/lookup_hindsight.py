@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.readers import LookupReader, Reader, reader
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.kinds import Array, Columns, Ints
+from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import NotStoredError
@@ -27,6 +27,9 @@ from lockstep.parity.scales import Scales
 Tables: TypeAlias = Mapping[str, TableRows]
 Cause: TypeAlias = Literal["late", "restated", "backdated", "gone"]
 CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "gone")
+_FACTS = ("digest", "valid", "known")
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""By which numbers are multiplied whose bits are to be spread over all 64."""
 _NOT_STORED = "the ledger no longer has the version that answered"
 
 
@@ -188,8 +191,8 @@ def in_hindsight(
             now = bound.readers[node.name]
             then = None if before is None else before.readers[node.name]
             if isinstance(now, LookupReader):
-                digests = served.origins[f"{node.name}.digest"][rows].view(np.uint64)
-                found += _of_lookup(now, then, columns, digests, keys)
+                read = (served.origins[f"{node.name}.{fact}"][rows] for fact in _FACTS)
+                found += _of_lookup(now, then, columns, _Read(*read), keys)
             elif then is None:
                 unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
             else:
@@ -197,20 +200,36 @@ def in_hindsight(
     return found, unjudged
 
 
+class _Read(NamedTuple):
+    """What was told of the rows that a look-up read: see `LookupReader.origins`."""
+
+    digests: Array
+    valid: Times
+    known: Times
+
+
 def _of_lookup(
-    now: LookupReader, then: Reader | None, columns: Columns, digests: Array, keys: Array
+    now: LookupReader, then: Reader | None, columns: Columns, read: _Read, keys: Array
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)
+    digests, valid = read.digests.view(np.uint64), read.valid.view(np.int64)
     today = np.zeros(len(digests), dtype=np.uint64)
     today[found >= 0] = rows.digests[found[found >= 0]]
     differing = np.flatnonzero(today != digests)
-    is_gone = (digests[differing] != 0) & ~np.isin(digests[differing], rows.digests)
+    there = _marks(rows.digests, rows.known)
+    was = _marks(digests[differing], read.known[differing].view(np.int64))
+    is_gone = (digests[differing] != 0) & ~np.isin(was, there)
     for place, gone in zip(differing.tolist(), is_gone.tolist(), strict=True):
         if gone:
             yield _hindsight(now, "gone", keys[place])
         elif found[place] >= 0:
             row = int(found[place])
-            cause = _cause(rows, row, then)
+            cause: Cause | None
+            if then is None:
+                is_same = digests[place] != 0 and rows.valid[row] == valid[place]
+                cause = "restated" if is_same else "late"
+            else:
+                cause = _cause(rows, row, then)
             if cause is not None:
                 yield _hindsight(now, cause, keys[place], row)
 
@@ -230,17 +249,22 @@ def _of_window(now: Reader, then: Reader, columns: Columns, keys: Array) -> Iter
             yield _hindsight(now, "gone", keys[place])
 
 
-def _cause(rows: TableRows, place: int, then: Reader | None) -> Cause | None:
+def _marks(digests: Array, known: Ints) -> Array:
+    """Tells rows from others: by what they say, and from when it is known."""
+    marks: Array = digests ^ (known.view(np.uint64) * _ODD)
+    return marks
+
+
+def _cause(rows: TableRows, place: int, then: Reader) -> Cause | None:
     """Why a row was not read; None where it was there, so that the data is not the cause."""
-    if then is None:
-        return "late"
     schema, before = rows.schema, then.rows
     keys = [rows.columns[name][place : place + 1] for name in schema.keys]
     group = int(before.index.groups_of(keys)[0])
     if group < 0:
         return "late"
     held = slice(*before.starts[group : group + 2].tolist())
-    if (before.digests[held] == rows.digests[place]).any():
+    is_same = before.digests[held] == rows.digests[place]
+    if (is_same & (before.known[held] == rows.known[place])).any():
         return None
     valid, since = before.valid[held], rows.valid[place]
     if not schema.is_event and (valid == since).any():

@@ -1,7 +1,7 @@
 """The reference of look-ups and windows: a plain loop over the rows of a table in any order.
 
 It knows no order of rows, no index and no single row that is read in another way: each row of the
-record's key is looked at, and either counts or does not.
+record's key is compared with what is asked for, and either counts or does not.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
 from lockstep.columns.asof.table_rows import MISSING, TableRows
-from lockstep.columns.kinds import Array, Columns, Kind, Times
+from lockstep.columns.digests import digests_of_rows
+from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.parity.comparison import ParityReport, compare
@@ -32,6 +34,14 @@ class _PlainRow(NamedTuple):
     known: int
     digest: int
     place: int
+
+
+class _PlainRows(NamedTuple):
+    """The rows of a key, shuffled: an array for each fact."""
+
+    valid: Ints
+    known: Ints
+    places: Ints
 
 
 def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport:
@@ -84,11 +94,11 @@ def answers(
     by_key = _rows_by_key(rows, set(asked))
     cells: list[dict[str, Any]] = []
     for key, time in zip(asked, times, strict=True):
-        seen = [row for row in by_key.get(key, ()) if time is None or _counts(node, row, time)]
+        seen = _seen(node, rows, by_key[key], time) if key in by_key else []
         if isinstance(node, Window):
-            cells.append(dict(_reduced(node, rows, sorted(seen))))
+            cells.append(dict(_reduced(node, rows, seen)))
         else:
-            cells.append(dict(_cells(node, rows, max(seen, default=None), time)))
+            cells.append(dict(_cells(node, rows, seen[-1] if seen else None, time)))
     found: Columns = {}
     for name, kind in node.gives.items():
         array = np.empty(len(cells), dtype=kind.dtype)
@@ -98,31 +108,47 @@ def answers(
     return found
 
 
-def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, list[_PlainRow]]:
+def _rows_by_key(rows: TableRows, wanted: set[Any]) -> dict[Any, _PlainRows]:
     """The rows of some keys, shuffled."""
     schema = rows.schema
-    held = zip(*(rows.columns[name].tolist() for name in schema.keys), strict=True)
-    places = np.array([place for place, key in enumerate(held) if key in wanted], dtype=np.int64)
+    is_wanted = np.ones(len(rows), dtype=np.bool_)
+    for name, values in zip(schema.keys, zip(*wanted, strict=True), strict=True):
+        array = rows.columns[name]
+        is_wanted &= pd.Series(array, dtype=array.dtype).isin(values).to_numpy()
+    places = np.flatnonzero(is_wanted)
     np.random.default_rng(_SHUFFLED).shuffle(places)
-    known = rows.known[places].tolist()
-    valid = known
-    if schema.valid is not None:
-        valid = rows.columns[schema.valid][places].view(np.int64).tolist()
-        promised = 0 if schema.known_after is None else schema.known_after // _MICROSECOND
-        known = [max(time, since + promised) for time, since in zip(known, valid, strict=True)]
-    digests = rows.digests[places].tolist()
-    by_key: dict[Any, list[_PlainRow]] = {}
+    of_key: dict[Any, list[int]] = {}
     keys = zip(*(rows.columns[name][places].tolist() for name in schema.keys), strict=True)
-    for key, *row in zip(keys, valid, known, digests, places.tolist(), strict=True):
-        by_key.setdefault(key, []).append(_PlainRow(*row))
-    return by_key
+    for key, place in zip(keys, places.tolist(), strict=True):
+        of_key.setdefault(key, []).append(place)
+    return {key: _plain(rows, np.array(of)) for key, of in of_key.items() if key in wanted}
 
 
-def _counts(node: FromTable, row: _PlainRow, time: int) -> bool:
-    """Whether a row may be seen at a time, by a window that reaches back to it."""
-    if row.valid > time or row.known > time:
-        return False
-    return not isinstance(node, Window) or row.valid > time - node.over // _MICROSECOND
+def _plain(rows: TableRows, places: Ints) -> _PlainRows:
+    schema, known = rows.schema, rows.known[places]
+    if schema.valid is None:
+        return _PlainRows(known, known, places)
+    valid = rows.columns[schema.valid][places].view(np.int64)
+    promised = 0 if schema.known_after is None else schema.known_after // _MICROSECOND
+    return _PlainRows(valid, np.maximum(known, valid + promised), places)
+
+
+def _seen(node: FromTable, rows: TableRows, held: _PlainRows, time: int | None) -> list[_PlainRow]:
+    """The rows of a key that may be seen at a time, in their order; of a look-up the last ones."""
+    counts = np.ones(len(held.places), dtype=np.bool_)
+    if time is not None:
+        counts = (held.valid <= time) & (held.known <= time)
+    if isinstance(node, Window) and time is not None:
+        counts &= held.valid > time - node.over // _MICROSECOND
+    elif counts.any():
+        counts &= held.valid == held.valid[counts].max()
+    valid, known, places = (array[counts] for array in held)
+    times = list(zip(valid.tolist(), known.tolist(), strict=True))
+    digests = np.zeros(len(times), dtype=np.uint64)
+    if len({*times}) < len(times):  # digests tell those apart that are of one time
+        digests = digests_of_rows(take_rows(rows.columns, places))
+    facts = zip(times, digests.tolist(), places.tolist(), strict=True)
+    return sorted(_PlainRow(*of, digest, place) for of, digest, place in facts)
 
 
 def _cells(

@@ -76,6 +76,7 @@ from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.put_back import PUT_BACK
+from lockstep.store.table_deliveries import check_deliveries
 
 ENVIRONMENTS = "environments"
 """The fact of a step that holds the fingerprints of the environments that worked on units."""
@@ -185,6 +186,7 @@ def ingest_batch(
         drift = input_drift(work, live, batch)
         checked = {
             **check_version(work, live),
+            "table_delivery": carry_out(check_deliveries, work.declared, work.store),
             **input_checks(live, joined, partial(attempt.write_json, "input_suite")),
             "input_drift": drift.result,
             **constraint_checks(compared, batch, live),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -30,10 +30,12 @@ from lockstep.checks.table_checks import (
 )
 from lockstep.columns.aside import Aside, quarantine_table, set_aside
 from lockstep.columns.decode import Decoded, joined
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import take_rows
 from lockstep.errors import (
     DamagedError,
     InputError,
+    LockedError,
     NotDeliveredError,
     NotStoredError,
     UnavailableError,
@@ -46,6 +48,8 @@ from lockstep.rules.row_rules import compile_rules, part
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.status import RECORD, findings
+from lockstep.store.streams import stream_records
 
 STEP = "table"
 """The step of a delivery's attempt."""
@@ -103,8 +107,9 @@ def deliver(
     """
     ledger = ledger_of(store.root, table.schema)
     records = table_records(declared, ledger)
-    with records.step(table.name, STEP, run) as attempt:
-        taken = _Taken(declared, table, ledger, attempt, datetime.now(UTC))
+    reason = records.keeping_reason(table.name, run)
+    with reason, records.step(table.name, STEP, run) as attempt:
+        taken = _Taken(declared, table, store, ledger, attempt, datetime.now(UTC))
         try:
             _demand_kept(records, ledger)
             done = taken.rows(*_read(declared, table, ledger, days))
@@ -127,8 +132,72 @@ def deliver(
 
 
 def deliver_all(declared: PipelineAssets, store: Store, run: str) -> dict[str, TableDelivery]:
-    """Take in a delivery of each table of a pipeline, by name; see `deliver`."""
-    return {table.name: deliver(declared, table, store, run) for table in declared.tables}
+    """Take in a delivery of each table of a pipeline, before a run reads them.
+
+    Where that is refused, or the source is away, the rows that were received before count, and
+    `check_deliveries` tells it.
+
+    Args:
+        declared: The pipeline.
+        store: Where its rows are kept.
+        run: The run; one that has taken in a table does not do so again.
+
+    Returns:
+        What came of the deliveries that could be read, by table.
+
+    Raises:
+        UnavailableError: The source of a table cannot be read that never delivered anything.
+        SuiteError: A suite cannot be made, or names a field that its table does not have.
+        LockedError: Another process takes in the first delivery of a table.
+    """
+    done = {}
+    for table in declared.tables:
+        ledger = ledger_of(store.root, table.schema)
+        if _has_tried(table_records(declared, ledger), table.name, run):
+            continue
+        try:
+            done[table.name] = deliver(declared, table, store, run)
+        except (UnavailableError, LockedError):
+            if not ledger.is_begun:
+                raise
+    return done
+
+
+def _has_tried(records: Records, name: str, run: str) -> bool:
+    with suppress(DamagedError):  # the next attempt replaces it
+        return any(attempt.record.run == run for attempt in records.newest_first(name))
+    return False
+
+
+def check_deliveries(declared: PipelineAssets, store: Store) -> CheckResult:
+    """Check that the last delivery of each table was taken in.
+
+    Args:
+        declared: The pipeline.
+        store: Where its rows are kept.
+    """
+    tried, lacking = 0, list[tuple[str, CheckResult]]()
+    for table in declared.tables:
+        records = table_records(declared, ledger_of(store.root, table.schema))
+        found = findings(records, table.name, steps=(STEP,))
+        tried += bool(found)
+        refused = (each.result for each in found if each.check == RECORD or each.result.is_error)
+        lacking += [(table.name, result) for result in refused]
+    if not tried:
+        return CheckResult.not_judged("No delivery of a table was ever tried.")
+    if not lacking:
+        return CheckResult(True, f"{counted(tried, 'table')} took in the last delivery.")
+    name, first = lacking[0]
+    summaries = [f"{name}: {result.summary.removesuffix('.')}" for name, result in lacking]
+    return replace(
+        first,
+        passed=False,
+        summary=f"Not taken in: {'; '.join(summaries)}. The rows that were received before count.",
+        severity="WARN",
+        where=f"table {name}" + (f", {first.where}" if first.where else ""),
+        todo="",
+        notes={},
+    )
 
 
 def checks_of(declared: PipelineAssets, table: TableAssets) -> tuple[Check, ...]:
@@ -145,6 +214,7 @@ class _Taken:
     Attributes:
         declared: The pipeline.
         table: The table.
+        store: Where the pipeline's rows are kept.
         ledger: Its ledger.
         attempt: The attempt.
         received_at: When the delivery was received.
@@ -152,6 +222,7 @@ class _Taken:
 
     declared: PipelineAssets
     table: TableAssets
+    store: Store
     ledger: Ledger
     attempt: Attempt
     received_at: datetime
@@ -223,14 +294,26 @@ class _Taken:
         return StepRecord(counts, results, blocking(TABLE_CHECKS, results), facts=facts)
 
     def _freshness(self) -> dict[str, CheckResult]:
-        max_age, at = _max_age(self.declared, self.table), self.received_at
+        max_age, schema = _max_age(self.declared, self.table), self.table.schema
         if max_age is None:
             return {}
         newest = [part.newest for part in self.ledger.parts() if part.newest is not None]
-        if (last := _last_day(self.declared)) is not None:
-            at = min(at, _end_of(self.declared, last))
-        checked = carry_out(check_freshness, max(newest, default=None), at, max_age)
-        return {"table_freshness": checked}
+        at, last = self._asked_at(), max(newest, default=None)
+        return {"table_freshness": carry_out(check_freshness, schema, last, at, max_age)}
+
+    def _asked_at(self) -> datetime:
+        """The time for which rows are asked: now, or the end of the last day that was scored.
+
+        That is where a past stands that is scored again: the calendar has ended by now.
+        """
+        calendar = self.declared.calendar
+        if calendar is None or (end := _last_day(self.declared)) is None:
+            return self.received_at
+        if _end_of(self.declared, end) > self.received_at:
+            return self.received_at
+        scored = stream_records(self.declared, self.store, "daily").attempted()
+        before = (calendar.start - timedelta(days=1)).isoformat()
+        return _end_of(self.declared, date.fromisoformat(scored[-1] if scored else before))
 
 
 def _max_age(declared: PipelineAssets, table: TableAssets) -> timedelta | None:

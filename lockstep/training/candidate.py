@@ -129,13 +129,12 @@ def train(
 
     Raises:
         InputError: The history cannot be had, or is not as declared.
+        BlockedError: A table has never been delivered, and is not now.
         FitError: A model cannot be fitted.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     run = uuid4().hex
-    for name, delivery in deliver_all(declared, store, run).items():
-        if delivery.blocked_by:
-            return Trained({f"{name}/{key}": r for key, r in delivery.results.items()}, None)
+    deliver_all(declared, store, run)
     history = ingest_history(declared, store, run)
     if history.blocked_by:
         return Trained(history.results, None)

@@ -39,6 +39,7 @@ from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import CANDIDATE, training_records
+from lockstep.store.table_deliveries import check_deliveries
 
 LEAST_ROWS = 20
 """Least rows of history: with fewer, the rows held out would be a handful at most."""
@@ -108,7 +109,8 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
         suite = declared.suites_json()["input"]
         rules = RecordRules(declared.pipeline, compile_rules(suite))
         ingested, is_kept = ingest(rows, schema, rules, declared.max_quarantined)
-        results = {
+        checked = {
+            "table_delivery": carry_out(check_deliveries, declared, store),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(
                 check_input_suite,
@@ -118,6 +120,7 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
                 partial(attempt.write_json, "input_suite"),
             ),
         }
+        results = worth_telling(declared, "history", checked)
         wrong = (*ingested.refused.rows, *ingested.broken.rows)
         aside = quarantine_table(wrong, ingested.duplicates.rows)
         attempt.write("history_quarantine", aside)

@@ -41,19 +41,21 @@ class Rows:
         counts: Number of rows of each request, in order.
         fields: Their decoded fields.
         outputs: Their outputs, as they were answered.
+        tables: The versions of the tables that they were answered with.
     """
 
     ids: Sequence[str]
     counts: Sequence[int]
     fields: Columns
     outputs: Columns
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts)
 
     @classmethod
     def together(cls, parts: Sequence[Rows]) -> Rows:
-        """The rows of several batches in one."""
+        """The rows of several batches in one, which were answered with the same tables."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -61,6 +63,7 @@ class Rows:
             [count for part in parts for count in part.counts],
             stacked([part.fields for part in parts]),
             stacked([part.outputs for part in parts]),
+            parts[0].tables,
         )
 
 

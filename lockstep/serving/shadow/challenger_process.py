@@ -16,19 +16,22 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lockstep.artifacts.ledgers import Ledger
 from lockstep.artifacts.listing import ListedVersion
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.schema import Schema
-from lockstep.errors import GoneError, LockstepError, RefusedChallengerError
+from lockstep.errors import GoneError, LockstepError, NotStoredError, RefusedChallengerError
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, compare_rows
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
-from lockstep.serving.versions.served_tables import ServedTables
+from lockstep.serving.versions.served_tables import ServedTable, ServedTables
 
 _PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"
 _LONGEST_SECONDS = 120.0
@@ -118,7 +121,7 @@ def answer(connection: Connection[Any, Any], tables: ServedTables | None) -> Non
 
     Args:
         connection: The connection to it.
-        tables: The tables that challengers read, each as of the moment in which they score.
+        tables: The tables that challengers read.
     """
     scorer: Scorer | None = None
     with suppress(EOFError, ConnectionError):
@@ -129,8 +132,6 @@ def answer(connection: Connection[Any, Any], tables: ServedTables | None) -> Non
                 connection.send(response)
             else:
                 assert scorer is not None, "a challenger is loaded before it is asked"
-                for table in scorer.tables.tables.values() if scorer.tables is not None else ():
-                    table.follow()
                 connection.send(_compared(scorer, asked))
 
 
@@ -147,10 +148,40 @@ def _loaded(
 
 def _compared(scorer: Scorer, rows: Rows) -> ComparedRows:
     try:
-        return compare_rows(scorer, rows)
+        with _as_answered(scorer, rows):
+            return compare_rows(scorer, rows)
     except Exception:
         log.exception("the challenger, version %s, cannot score rows", scorer.loaded.version)
         return ComparedRows(rows=0, refused=0, failed=len(rows), seconds=0.0)
+
+
+def _as_answered(scorer: Scorer, rows: Rows) -> AbstractContextManager[object]:
+    """Have a challenger read the tables as they were when the live version answered rows.
+
+    A table of which it has another ledger, since it declares it otherwise, is read as it is now.
+    """
+    if scorer.tables is None:
+        return nullcontext()
+    read = {
+        name: _read(table, rows.tables.get(name)) for name, table in scorer.tables.tables.items()
+    }
+    return scorer.tables.batch(read)
+
+
+def _read(table: ServedTable, version: str | None) -> LayeredRows:
+    table.follow()
+    rows = table.look()
+    if version in (None, rows.version):
+        return rows
+    try:
+        return _rows_at(table.ledger, version)
+    except NotStoredError:
+        return rows
+
+
+@lru_cache(maxsize=8)
+def _rows_at(ledger: Ledger, version: str) -> LayeredRows:
+    return LayeredRows(ledger.rows(version))
 
 
 def main() -> None:

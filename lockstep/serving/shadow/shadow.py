@@ -137,11 +137,13 @@ class Shadow:
             if self._waiting_rows + rows > self._most_waiting:
                 self._drop(rows)
             elif rows:
-                computed = members[0][1].scored.computed
+                scored = members[0][1].scored
+                computed = scored.computed
+                tables = {name: read.version for name, read in scored.tables.items()}
                 fields = {name: computed[name] for name in live.pipeline.record_schema.names}
                 outputs = {name: computed[name] for name in self._outputs}
                 ids = [request_id for request_id, _ in members]
-                self._waiting.append(Rows(ids, counts, fields, outputs))
+                self._waiting.append(Rows(ids, counts, fields, outputs, tables))
                 self._waiting_rows += rows
                 self._wake.set()
 
@@ -212,9 +214,12 @@ class Shadow:
                 self._count(live, compared)
 
     def _take(self) -> list[Rows]:
+        """The rows that are handed over next, all answered with the same tables."""
         parts = [self._waiting.popleft()]
-        count = len(parts[0])
+        count, tables = len(parts[0]), parts[0].tables
         while self._waiting and count + len(self._waiting[0]) <= _MOST_ROWS:
+            if self._waiting[0].tables != tables:
+                break
             parts.append(self._waiting.popleft())
             count += len(parts[-1])
         self._waiting_rows -= count

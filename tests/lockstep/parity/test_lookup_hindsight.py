@@ -40,9 +40,9 @@ def tables(rows: list[Any], known: Any = (), version: str = "v") -> dict[str, Ta
     }
 
 
-def served(rows: Columns = ASKED, then: list[Any] = THEN) -> ServedLookups:
+def served(rows: Columns = ASKED, then: list[Any] = THEN, known: Any = ()) -> ServedLookups:
     """What a server read for readings."""
-    read = PIPELINE.with_tables(tables(then)).readers.values()
+    read = PIPELINE.with_tables(tables(then, known)).readers.values()
     told = [reader(each.node, each.rows, tells_origins=True)(rows) for each in read]
     return ServedLookups(
         keys=rows["reading"],
@@ -163,6 +163,19 @@ def test_a_row_in_the_place_of_another_is_restated() -> None:
     assert causes(result) == [("r1", "gauge", "restated"), ("r1", "passed", "late")]
 
 
+def test_a_row_that_is_restated_back_to_what_it_was_before_is_restated() -> None:
+    """Of one content, a row came again later: it is another one than was there."""
+    then = [("north", 0, 0.5), ("south", 1, 9.5), ("south", 1, 1.5)]
+    before, now = [1, 2, 2.5], [1, 2, 2.5, 3]
+    result = check_lookup_hindsight(
+        PIPELINE,
+        served(then=then, known=before),
+        lambda _: tables(then, before),
+        tables([*then, then[1]], now, "w"),
+    )
+    assert causes(result) == [("r1", "gauge", "restated")]
+
+
 def test_a_row_that_is_there_no_longer_is_gone() -> None:
     result = hindsight(THEN[:3])
     assert causes(result) == [("r1", "gauge", "gone"), ("r1", "passed", "gone")]
@@ -177,8 +190,9 @@ def test_without_the_version_that_answered_look_ups_are_judged_by_their_digests(
     def nothing(versions: Mapping[str, str]) -> dict[str, TableRows]:
         raise NotStoredError("The ledger of gauge has no version v.")
 
-    result = check_lookup_hindsight(PIPELINE, served(), nothing, tables(THEN[:3]))
-    assert causes(result) == [("r1", "gauge", "gone")]
+    now = [*THEN[:3], ("north", 2, 7.0)]
+    result = check_lookup_hindsight(PIPELINE, served(), nothing, tables(now, (1, 3, 6, 3.5)))
+    assert causes(result) == [("r0", "gauge", "restated"), ("r1", "gauge", "gone")]
     assert set(result.unjudged) == set(PIPELINE.graph.nodes["passed"].gives)
     with pytest.raises(NotStoredError):
         look_up_again(PIPELINE, served(), nothing)

@@ -16,6 +16,7 @@ from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.project.table_assets import TableAssets
 from lockstep.store import table_deliveries
 from lockstep.store.parquet import Store
+from lockstep.store.streams import stream_records
 from lockstep.store.table_deliveries import TableDelivery, checks_of, deliver, table_records
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write
 
@@ -214,9 +215,21 @@ def test_a_table_whose_newest_row_no_lookup_finds_any_more_is_stale(
     write(upstream / f"climate-{DAY}.jsonl", climate(DAY))
     found = take("climate").results["table_freshness"]
     assert found.result == "warned"
-    assert "The newest row is of 2020-01-01 23:00 UTC" in found.summary
+    assert found.column == "hour"
+    assert "The newest hour of climate is 2020-01-01 23:00 UTC" in found.summary
     assert "(at most 6:00:00)" in found.summary
     assert take("climate", max_age=timedelta(days=99)).results["table_freshness"].passed
+
+
+def test_where_a_calendar_has_ended_its_clock_stands_at_the_end_of_the_last_scored_day(
+    take: Take, upstream: Path, declared: PipelineAssets, store: Store
+) -> None:
+    write(upstream / "sales.jsonl", sales())
+    assert take("sale").results["table_freshness"].numbers["age in hours"] == 0
+    stream_records(declared, store, "daily").begin("2020-03-20", "run")
+    found = take("sale").results["table_freshness"]
+    assert found.result == "warned"
+    assert "before 2020-03-21 00:00" in found.summary
 
 
 # Records and declarations

@@ -73,7 +73,8 @@ def tables(draw: st.DrawFn, schema: TableSchema, most: int = 40) -> tuple[Column
     if draw(st.booleans()):
         return columns, None
     late = draw(st.lists(times, min_size=len(rows), max_size=len(rows)))
-    return columns, columns["at"] + np.array(late, dtype="timedelta64[us]")
+    declared = columns["at"] + np.timedelta64(schema.known_after or timedelta())
+    return columns, declared + np.array(late, dtype="timedelta64[us]")
 
 
 def made(values: Sequence[Any], dtype: np.dtype[Any]) -> Array:
