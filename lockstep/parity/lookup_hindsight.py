@@ -192,7 +192,7 @@ def in_hindsight(
             then = None if before is None else before.readers[node.name]
             if isinstance(now, LookupReader):
                 read = (served.origins[f"{node.name}.{fact}"][rows] for fact in _FACTS)
-                found += _of_lookup(now, then, columns, _Read(*read), keys)
+                found += _of_lookup(now, then, columns, _ReadRow(*read), keys)
             elif then is None:
                 unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
             else:
@@ -200,7 +200,7 @@ def in_hindsight(
     return found, unjudged
 
 
-class _Read(NamedTuple):
+class _ReadRow(NamedTuple):
     """What was told of the rows that a look-up read: see `LookupReader.origins`."""
 
     digests: Array
@@ -209,7 +209,7 @@ class _Read(NamedTuple):
 
 
 def _of_lookup(
-    now: LookupReader, then: Reader | None, columns: Columns, read: _Read, keys: Array
+    now: LookupReader, then: Reader | None, columns: Columns, read: _ReadRow, keys: Array
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)
     digests, valid = read.digests.view(np.uint64), read.valid.view(np.int64)
