@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -255,6 +256,46 @@ class Ledger:
         last = self._last(record.parts, tail.postings)
         return Increment(columns, known, last, tail.mark, tail.end)
 
+    def steps(self, versions: Collection[str]) -> list[tuple[str, Columns, Times]]:
+        """The rows of some versions, for which each part is read once.
+
+        Args:
+            versions: The versions; those that the ledger never had are left out.
+
+        Returns:
+            By version, in their order: of the first one all its rows, of the others the rows behind
+            the one before; and from when each is known.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+        """
+        record, tail = self._now()
+        steps: list[tuple[str, Columns, Times]] = []
+        sets: list[Columns] = []
+
+        def end(version: str) -> None:
+            if version in versions:
+                steps.append((version, *self._together(sets)))
+                sets.clear()
+
+        end(self._version(()))
+        for part in record.parts:
+            if len(steps) == len(versions):
+                return steps
+            table = self._verified(part)
+            rows, begin, stop = from_arrow(table, self._kinds), 0, 0
+            for version, same in groupby(_versions(table) if part.posted else [part.version]):
+                stop += len([*same]) if part.posted else part.rows
+                if version in versions:
+                    sets.append(take_rows(rows, slice(begin, stop)))
+                    begin = stop
+                    end(version)
+            sets.append(take_rows(rows, slice(begin, None)))
+        for posting in tail.postings:
+            sets.append(_posted(posting))
+            end(posting.version)
+        return steps
+
     def rows_of(self, postings: Iterable[Posting]) -> tuple[Columns, Times]:
         """The rows of postings, and from when each is known."""
         return self._together([*map(_posted, postings)])
@@ -408,7 +449,11 @@ class Ledger:
         for place, part in enumerate(parts):
             if part.posted and version in self._versions(part):
                 return _Upto(parts[: place + 1], (), parts[place:], postings)
-        raise NotStoredError(
+        raise self.lost(version)
+
+    def lost(self, version: str) -> NotStoredError:
+        """What is said of a version that the ledger does not have."""
+        return NotStoredError(
             f"The ledger of {self.schema.name} has no version {version[:12]}, which was read "
             f"from it before: {self.folder} is another one, or an older copy. Restore it."
         )

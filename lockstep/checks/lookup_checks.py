@@ -20,6 +20,7 @@ from lockstep.columns.tables import is_missing, take_rows
 if TYPE_CHECKING:
     from lockstep.parity.lookup_hindsight import (
         Hindsight,
+        Layered,
         LookedUpAgain,
         ServedLookups,
         Tables,
@@ -175,7 +176,7 @@ def check_lookup_replay(
 def check_lookup_hindsight(
     pipeline: Pipeline,
     served: ServedLookups,
-    rows_at: Callable[[Mapping[str, str]], Tables],
+    rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
 ) -> CheckResult:
     """Check that what is known today gives answered rows what the server read for them.
@@ -188,9 +189,12 @@ def check_lookup_hindsight(
     """
     from lockstep.parity.lookup_hindsight import CAUSES, in_hindsight
 
-    found, unjudged = in_hindsight(pipeline, served, rows_at, today)
+    found, unjudged, lost = in_hindsight(pipeline, served, rows_at, today)
     if {*unjudged} >= {name for node in pipeline.reading for name in node.gives}:
         return CheckResult.not_judged("No look-up can be made again.", unjudged)
+    gone = f"The ledger no longer has the version that answered {counted(lost, 'row')}"
+    if lost == len(served.keys):
+        return CheckResult.not_judged(f"{gone}: all that there are.", unjudged)
     by_cause = {cause: [each for each in found if each.cause == cause] for cause in CAUSES}
     records = dict.fromkeys(each.record for each in found)
     parts = [
@@ -198,7 +202,7 @@ def check_lookup_hindsight(
         for cause, same in by_cause.items()
         if same
     ]
-    total = counted(len(served.keys), "row")
+    total = counted(len(served.keys) - lost, "row")
     summary = (
         f"{len(records):,} of {total} would be looked up otherwise by what is known today, for "
         f"rows of tables that were {', '.join(parts)}."
@@ -207,11 +211,15 @@ def check_lookup_hindsight(
     )
     return CheckResult(
         passed=not found,
-        summary=with_unjudged(summary, unjudged),
+        summary=with_unjudged(f"{summary} {gone}, not judged." if lost else summary, unjudged),
         severity="WARN",
         column=next(iter(pipeline.graph.nodes[found[0].node].gives)) if found else None,
         keys=tuple(records)[:_NAMED],
-        numbers={"rows": len(served.keys), **{name: len(same) for name, same in by_cause.items()}},
+        numbers={
+            "rows": len(served.keys) - lost,
+            **({"rows not judged": lost} if lost else {}),
+            **{name: len(same) for name, same in by_cause.items()},
+        },
         table=[
             {
                 "record": each.record,

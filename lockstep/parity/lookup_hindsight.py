@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import LookupReader, Reader, reader
+from lockstep.columns.asof.readers import LookupReader, Reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -25,9 +26,9 @@ from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
 
 Tables: TypeAlias = Mapping[str, TableRows]
+Layered: TypeAlias = Mapping[str, LayeredRows]
 Cause: TypeAlias = Literal["late", "restated", "backdated", "gone"]
 CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "gone")
-_NOT_STORED = "the ledger no longer has the version that answered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ class Hindsight:
 
 
 def look_up_again(
-    pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Tables]
+    pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Layered]
 ) -> LookedUpAgain:
     """Make the look-ups of answered rows again, by the versions of the tables that answered them.
 
@@ -132,13 +133,15 @@ def look_up_again(
     found: list[Columns] = []
     order: list[Ints] = []
     for versions, rows in served.parts() if nodes else ():
-        bound = pipeline.with_tables(rows_at(versions))
+        bound = _bound(pipeline, rows_at(versions))
         columns = served.inputs(bound, rows)
-        part: Columns = {}
-        for node in nodes:
-            rows_of = bound.readers[node.name].rows
-            part |= reader(node, rows_of, tells_origins=True)(columns)
-        found.append(part)
+        found.append(
+            {
+                name: values
+                for node in nodes
+                for name, values in bound.bound[node.name](columns).items()
+            }
+        )
         order.append(rows)
     if not found:
         return LookedUpAgain({}, {}, unjudged)
@@ -157,12 +160,18 @@ def replay_lookups(pipeline: Pipeline, served: ServedLookups, again: LookedUpAga
     return replace(compared, skipped=again.unjudged)
 
 
+def _bound(pipeline: Pipeline, tables: Layered) -> Pipeline:
+    return pipeline.bind(
+        {node.name: tables[node.table.name].reader(node) for node in pipeline.reading}
+    )
+
+
 def in_hindsight(
     pipeline: Pipeline,
     served: ServedLookups,
-    rows_at: Callable[[Mapping[str, str]], Tables],
+    rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
-) -> tuple[list[Hindsight], dict[str, str]]:
+) -> tuple[list[Hindsight], dict[str, str], int]:
     """Find the rows of tables by which the look-ups of answered rows would be others today.
 
     What differs for another reason is left to `replay_lookups`.
@@ -174,36 +183,38 @@ def in_hindsight(
         today: The rows of all tables as they are now.
 
     Returns:
-        What was found, and by column that could not be judged: why.
+        What was found; by column that could not be judged: why; and the number of rows that are
+        not judged, since a ledger no longer has the version that answered them.
     """
     nodes, unjudged = served.judged(pipeline)
-    bound, found = pipeline.with_tables(today), list[Hindsight]()
+    bound, found, lost = pipeline.with_tables(today), list[Hindsight](), 0
     for versions, rows in served.parts() if nodes else ():
         try:
-            before: Pipeline | None = pipeline.with_tables(rows_at(versions))
+            before = rows_at(versions)
         except NotStoredError:
-            before = None
+            lost += len(rows)
+            continue
         columns, keys = served.inputs(bound, rows), served.keys[rows]
         for node in nodes:
-            now = bound.readers[node.name]
-            then = None if before is None else before.readers[node.name]
+            now, then = bound.readers[node.name], before[node.table.name].reader(node)
+            assert isinstance(then, LayeredReader), "what was read is read again in memory"
             if isinstance(now, LookupReader):
                 digests = served.origins[f"{node.name}.digest"][rows].view(np.uint64)
                 found += _of_lookup(now, then, columns, digests, keys)
-            elif then is None:
-                unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
             else:
                 found += _of_window(now, then, columns, keys)
-    return found, unjudged
+    return found, unjudged, lost
 
 
 def _of_lookup(
-    now: LookupReader, then: Reader | None, columns: Columns, digests: Array, keys: Array
+    now: LookupReader, then: LayeredReader, columns: Columns, digests: Array, keys: Array
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)
     today = np.zeros(len(digests), dtype=np.uint64)
     today[found >= 0] = rows.digests[found[found >= 0]]
     differing = np.flatnonzero(today != digests)
+    if not len(differing):  # to ask for none costs an order of all rows
+        return
     is_gone = (digests[differing] != 0) & ~np.isin(digests[differing], rows.digests)
     for place, gone in zip(differing.tolist(), is_gone.tolist(), strict=True):
         if gone:
@@ -215,14 +226,17 @@ def _of_lookup(
                 yield _hindsight(now, cause, keys[place], row)
 
 
-def _of_window(now: Reader, then: Reader, columns: Columns, keys: Array) -> Iterator[Hindsight]:
-    before, values = then(columns), now(columns)
-    unlike = [difference(before[name], values[name]).rows for name in values]
+def _of_window(
+    now: Reader, before: LayeredReader, columns: Columns, keys: Array
+) -> Iterator[Hindsight]:
+    earlier, values = before(columns), now(columns)
+    unlike = [difference(earlier[name], values[name]).rows for name in values]
     for place in np.flatnonzero(np.any(unlike, axis=0)).tolist():
         record = take_rows(columns, slice(place, place + 1))
+        then = before.layer(before.node.asked(record)[0])
         was, after = then.seen(record), now.seen(record)
         came = after[~np.isin(now.rows.digests[after], then.rows.digests[was])]
-        causes = {_cause(now.rows, row, then): row for row in came.tolist()}
+        causes = {_cause(now.rows, row, before): row for row in came.tolist()}
         for cause, row in causes.items():
             if cause is not None:
                 yield _hindsight(now, cause, keys[place], row)
@@ -230,12 +244,11 @@ def _of_window(now: Reader, then: Reader, columns: Columns, keys: Array) -> Iter
             yield _hindsight(now, "gone", keys[place])
 
 
-def _cause(rows: TableRows, place: int, then: Reader | None) -> Cause | None:
+def _cause(rows: TableRows, place: int, then: LayeredReader) -> Cause | None:
     """Why a row was not read; None where it was there, so that the data is not the cause."""
-    if then is None:
-        return "late"
-    schema, before = rows.schema, then.rows
+    schema = rows.schema
     keys = [rows.columns[name][place : place + 1] for name in schema.keys]
+    before = then.layer(keys).rows
     group = int(before.index.groups_of(keys)[0])
     if group < 0:
         return "late"
