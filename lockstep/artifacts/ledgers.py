@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -123,22 +124,6 @@ class Increment:
     end: TailEnd | None
 
 
-class _Upto(NamedTuple):
-    """What a version consists of, and what is behind it.
-
-    Attributes:
-        parts: Its parts; of the last one, where that holds postings, those up to the version.
-        postings: Its postings that are in no part.
-        parts_after: The parts with rows behind it, which may begin with the last of `parts`.
-        postings_after: The postings behind it that are in no part.
-    """
-
-    parts: tuple[Part, ...]
-    postings: Sequence[Posting]
-    parts_after: tuple[Part, ...]
-    postings_after: Sequence[Posting]
-
-
 @dataclass(frozen=True)
 class Ledger:
     """The rows of a table, as they came.
@@ -176,22 +161,14 @@ class Ledger:
         """The rows that were posted since the last part."""
         return Tail(self.folder / TAIL, self.schema.schema.kinds)
 
-    def parts(self, version: str | None = None) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Part, ...]:
         """The parts that count, in the order in which they were received; the tail is the last.
-
-        Args:
-            version: The version whose parts are wanted, of the last one maybe a beginning; the
-                present one by default.
 
         Raises:
             DamagedError: The ledger is not as written.
-            NotStoredError: The ledger never had this version.
         """
         record, tail = self._now()
-        parts, postings = record.parts, tail.postings
-        if version is not None:
-            parts, postings, *_ = self._upto(version, record, tail)
-        return (*parts, *([self._as_part(postings)] if postings else []))
+        return (*record.parts, *([self._as_part(tail.postings)] if tail.postings else []))
 
     def rows(self, version: str | None = None) -> TableRows:
         """The rows of a version, each with the time from which it is known.
@@ -206,12 +183,10 @@ class Ledger:
             DamagedError: A part is missing, or not as written.
             NotStoredError: The ledger never had this version.
         """
-        record, tail = self._now()
-        version = version or self._last(record.parts, tail.postings)
-        upto = self._upto(version, record, tail)
-        sets = [self._columns(part, until=version) for part in upto.parts]
-        columns, known = self._together([*sets, *map(_posted, upto.postings)])
-        return TableRows.of(self.schema, columns, known, version=version)
+        version = version or self.version
+        for _, columns, known in self.steps([version]):
+            return TableRows.of(self.schema, columns, known, version=version)
+        raise self.lost(version)
 
     def batches(self) -> tuple[str, Iterator[tuple[Columns, Times]]]:
         """The version with all parts, and their rows, so many at a time; see `rows`.
@@ -247,13 +222,53 @@ class Ledger:
             NotStoredError: The ledger never had this version.
         """
         record, tail = self._now()
-        upto = self._upto(version, record, tail)
-        if most is not None and sum(part.rows for part in upto.parts_after) > most:
+        parts, postings = self._since(version, record, tail)
+        if most is not None and sum(part.rows for part in parts) > most:
             return None
-        sets = [self._columns(part, behind=version) for part in upto.parts_after]
-        columns, known = self._together([*sets, *map(_posted, upto.postings_after)])
+        sets = [self._columns(part, behind=version) for part in parts]
+        columns, known = self._together([*sets, *map(_posted, postings)])
         last = self._last(record.parts, tail.postings)
         return Increment(columns, known, last, tail.mark, tail.end)
+
+    def steps(self, versions: Collection[str]) -> list[tuple[str, Columns, Times]]:
+        """The rows of some versions, for which each part is read once.
+
+        Args:
+            versions: The versions; those that the ledger never had are left out.
+
+        Returns:
+            By version, in their order: of the first one all its rows, of the others the rows behind
+            the one before; and from when each is known.
+
+        Raises:
+            DamagedError: A part is missing, or not as written.
+        """
+        record, tail = self._now()
+        steps: list[tuple[str, Columns, Times]] = []
+        sets: list[Columns] = []
+
+        def end(version: str) -> None:
+            if version in versions:
+                steps.append((version, *self._together(sets)))
+                sets.clear()
+
+        end(self._version(()))
+        for part in record.parts:
+            if len(steps) == len(versions):
+                return steps
+            table = self._verified(part)
+            rows, begin, stop = from_arrow(table, self._kinds), 0, 0
+            for version, same in groupby(self._versions(part, table)):
+                stop += len([*same])
+                if version in versions:
+                    sets.append(take_rows(rows, slice(begin, stop)))
+                    begin = stop
+                    end(version)
+            sets.append(take_rows(rows, slice(begin, None)))
+        for posting in tail.postings:
+            sets.append(_posted(posting))
+            end(posting.version)
+        return steps
 
     def rows_of(self, postings: Iterable[Posting]) -> tuple[Columns, Times]:
         """The rows of postings, and from when each is known."""
@@ -396,19 +411,25 @@ class Ledger:
                 return record, TailRead(tail.mark)  # all of it is in parts
         raise self._damage(f"lacks the parts upon which {TAIL} follows")
 
-    def _upto(self, version: str, record: _Record, tail: TailRead) -> _Upto:
+    def _since(
+        self, version: str, record: _Record, tail: TailRead
+    ) -> tuple[Sequence[Part], Sequence[Posting]]:
+        """The parts with rows behind a version, and the postings behind it that are in no part."""
         parts, postings = record.parts, tail.postings
         for count, posting in enumerate(postings, 1):
             if posting.version == version:
-                return _Upto(parts, postings[:count], (), postings[count:])
+                return (), postings[count:]
         versions = [self._version(parts[:count]) for count in range(len(parts) + 1)]
         if version in versions:
-            count = versions.index(version)
-            return _Upto(parts[:count], (), parts[count:], postings)
+            return parts[versions.index(version) :], postings
         for place, part in enumerate(parts):
-            if part.posted and version in self._versions(part):
-                return _Upto(parts[: place + 1], (), parts[place:], postings)
-        raise NotStoredError(
+            if part.posted and version in self._versions(part, self._verified(part)):
+                return parts[place:], postings
+        raise self.lost(version)
+
+    def lost(self, version: str) -> NotStoredError:
+        """What is said of a version that the ledger does not have."""
+        return NotStoredError(
             f"The ledger of {self.schema.name} has no version {version[:12]}, which was read "
             f"from it before: {self.folder} is another one, or an older copy. Restore it."
         )
@@ -549,23 +570,22 @@ class Ledger:
             f"have {self.schema.name} delivered anew, and train and promote a version of that."
         )
 
-    def _columns(
-        self, part: Part, *, until: str | None = None, behind: str | None = None
-    ) -> Columns:
-        """The rows of a part; of postings in it, those up to a version or behind it."""
+    def _columns(self, part: Part, *, behind: str | None = None) -> Columns:
+        """The rows of a part; of postings in it, those behind a version."""
         table = self._verified(part)
-        if part.posted:
-            versions = _versions(table)
-            if versions[-1] != part.version:
-                raise self._changed(part, f"is not of the version {part.version[:12]}")
-            if until in versions:
-                table = table.slice(0, _behind(versions, until))
-            if behind in versions:
-                table = table.slice(_behind(versions, behind))
+        versions = self._versions(part, table)
+        if part.posted and behind in versions:
+            table = table.slice(_behind(versions, behind))
         return from_arrow(table, self._kinds)
 
-    def _versions(self, part: Part) -> list[str]:
-        return _versions(self._verified(part))
+    def _versions(self, part: Part, table: pa.Table) -> list[str]:
+        """The version that each row of a part made, which is the part's unless it was posted."""
+        if not part.posted:
+            return [part.version] * part.rows
+        versions: list[str] = table.column(_VERSION).to_pylist()
+        if versions[-1] != part.version:
+            raise self._changed(part, f"is not of the version {part.version[:12]}")
+        return versions
 
     def _verified(self, part: Part) -> pa.Table:
         from pyarrow import parquet
@@ -643,11 +663,6 @@ def _utc(time: np.datetime64) -> datetime:
     value: Any = time.item()
     at: datetime = value.replace(tzinfo=UTC)
     return at
-
-
-def _versions(table: pa.Table) -> list[str]:
-    versions: list[str] = table.column(_VERSION).to_pylist()
-    return versions
 
 
 def _behind(versions: Sequence[str], version: str) -> int:

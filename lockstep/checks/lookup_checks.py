@@ -20,6 +20,7 @@ from lockstep.columns.tables import is_missing, take_rows
 if TYPE_CHECKING:
     from lockstep.parity.lookup_hindsight import (
         Hindsight,
+        Layered,
         LookedUpAgain,
         ServedLookups,
         Tables,
@@ -175,7 +176,7 @@ def check_lookup_replay(
 def check_lookup_hindsight(
     pipeline: Pipeline,
     served: ServedLookups,
-    rows_at: Callable[[Mapping[str, str]], Tables],
+    rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
 ) -> CheckResult:
     """Check that what is known today gives answered rows what the server read for them.
@@ -211,7 +212,10 @@ def check_lookup_hindsight(
         severity="WARN",
         column=next(iter(pipeline.graph.nodes[found[0].node].gives)) if found else None,
         keys=tuple(records)[:_NAMED],
-        numbers={"rows": len(served.keys), **{name: len(same) for name, same in by_cause.items()}},
+        numbers={
+            "rows": len(served.keys),
+            **{name: len(same) for name, same in by_cause.items()},
+        },
         table=[
             {
                 "record": each.record,

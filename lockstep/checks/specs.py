@@ -459,8 +459,9 @@ LOOKUP_HINDSIGHT = Check(
     "that the server read. Others are counted by their cause. *Late*: a row came after the time "
     "from which it is declared known. *Restated*: it takes the place of the one that was read. "
     "*Backdated*: it came behind rows of its key that are valid after it. *Gone*: the row that was "
-    "read is there no longer. Training reads what is known today: where much differs, a model is "
-    "better in training than it can be in service. It only warns.",
+    "read is there no longer. Rows that were answered with a version which the ledger has lost are "
+    "not judged. Training reads what is known today: where much differs, a model is better in "
+    "training than it can be in service. It only warns.",
     "Ask upstream why the named rows came late, or have the table delivered more often; otherwise "
     "declare the delay that holds (see `known_after`), and train and promote a version of that.",
     need=needs.TABLES,

@@ -12,11 +12,13 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import LookupReader, Reader, reader
+from lockstep.columns.asof.readers import LookupReader, Reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import NotStoredError
 from lockstep.parity.comparison import Comparison, compare
@@ -25,12 +27,12 @@ from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
 
 Tables: TypeAlias = Mapping[str, TableRows]
+Layered: TypeAlias = Mapping[str, LayeredRows]
 Cause: TypeAlias = Literal["late", "restated", "backdated", "gone"]
 CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "gone")
 _FACTS = ("digest", "valid", "known")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """By which numbers are multiplied whose bits are to be spread over all 64."""
-_NOT_STORED = "the ledger no longer has the version that answered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ class Hindsight:
 
 
 def look_up_again(
-    pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Tables]
+    pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Layered]
 ) -> LookedUpAgain:
     """Make the look-ups of answered rows again, by the versions of the tables that answered them.
 
@@ -135,13 +137,15 @@ def look_up_again(
     found: list[Columns] = []
     order: list[Ints] = []
     for versions, rows in served.parts() if nodes else ():
-        bound = pipeline.with_tables(rows_at(versions))
+        bound = _bound(pipeline, rows_at(versions))
         columns = served.inputs(bound, rows)
-        part: Columns = {}
-        for node in nodes:
-            rows_of = bound.readers[node.name].rows
-            part |= reader(node, rows_of, tells_origins=True)(columns)
-        found.append(part)
+        found.append(
+            {
+                name: values
+                for node in nodes
+                for name, values in bound.bound[node.name](columns).items()
+            }
+        )
         order.append(rows)
     if not found:
         return LookedUpAgain({}, {}, unjudged)
@@ -160,10 +164,16 @@ def replay_lookups(pipeline: Pipeline, served: ServedLookups, again: LookedUpAga
     return replace(compared, skipped=again.unjudged)
 
 
+def _bound(pipeline: Pipeline, tables: Layered) -> Pipeline:
+    return pipeline.bind(
+        {node.name: tables[node.table.name].reader(node) for node in pipeline.reading}
+    )
+
+
 def in_hindsight(
     pipeline: Pipeline,
     served: ServedLookups,
-    rows_at: Callable[[Mapping[str, str]], Tables],
+    rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
 ) -> tuple[list[Hindsight], dict[str, str]]:
     """Find the rows of tables by which the look-ups of answered rows would be others today.
@@ -177,24 +187,28 @@ def in_hindsight(
         today: The rows of all tables as they are now.
 
     Returns:
-        What was found, and by column that could not be judged: why.
+        What was found, and by column that could not be judged, of all rows or of some: why. Of a
+        version that a ledger no longer has, look-ups are judged by what was logged of their rows.
     """
     nodes, unjudged = served.judged(pipeline)
-    bound, found = pipeline.with_tables(today), list[Hindsight]()
+    bound, found, lost = pipeline.with_tables(today), list[Hindsight](), 0
     for versions, rows in served.parts() if nodes else ():
         try:
-            before: Pipeline | None = pipeline.with_tables(rows_at(versions))
+            before: Layered | None = rows_at(versions)
         except NotStoredError:
             before = None
+            lost += len(rows)
         columns, keys = served.inputs(bound, rows), served.keys[rows]
         for node in nodes:
             now = bound.readers[node.name]
-            then = None if before is None else before.readers[node.name]
+            then = None if before is None else before[node.table.name].reader(node)
+            assert then is None or isinstance(then, LayeredReader), "it is read again in memory"
             if isinstance(now, LookupReader):
                 read = (served.origins[f"{node.name}.{fact}"][rows] for fact in _FACTS)
                 found += _of_lookup(now, then, columns, _ReadRow(*read), keys)
             elif then is None:
-                unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
+                lacking = f"the ledger no longer has what answered {counted(lost, 'row')}"
+                unjudged |= dict.fromkeys(node.gives, lacking)
             else:
                 found += _of_window(now, then, columns, keys)
     return found, unjudged
@@ -209,13 +223,19 @@ class _ReadRow(NamedTuple):
 
 
 def _of_lookup(
-    now: LookupReader, then: Reader | None, columns: Columns, read: _ReadRow, keys: Array
+    now: LookupReader,
+    then: LayeredReader | None,
+    columns: Columns,
+    read: _ReadRow,
+    keys: Array,
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)
     digests, valid = read.digests.view(np.uint64), read.valid.view(np.int64)
     today = np.zeros(len(digests), dtype=np.uint64)
     today[found >= 0] = rows.digests[found[found >= 0]]
     differing = np.flatnonzero(today != digests)
+    if not len(differing):  # to ask for none costs an order of all rows
+        return
     there = _marks(rows.digests, rows.known)
     was = _marks(digests[differing], read.known[differing].view(np.int64))
     is_gone = (digests[differing] != 0) & ~np.isin(was, there)
@@ -234,14 +254,17 @@ def _of_lookup(
                 yield _hindsight(now, cause, keys[place], row)
 
 
-def _of_window(now: Reader, then: Reader, columns: Columns, keys: Array) -> Iterator[Hindsight]:
-    before, values = then(columns), now(columns)
-    unlike = [difference(before[name], values[name]).rows for name in values]
+def _of_window(
+    now: Reader, before: LayeredReader, columns: Columns, keys: Array
+) -> Iterator[Hindsight]:
+    earlier, values = before(columns), now(columns)
+    unlike = [difference(earlier[name], values[name]).rows for name in values]
     for place in np.flatnonzero(np.any(unlike, axis=0)).tolist():
         record = take_rows(columns, slice(place, place + 1))
+        then = before.layer(before.node.asked(record)[0])
         was, after = then.seen(record), now.seen(record)
         came = after[~np.isin(now.rows.digests[after], then.rows.digests[was])]
-        causes = {_cause(now.rows, row, then): row for row in came.tolist()}
+        causes = {_cause(now.rows, row, before): row for row in came.tolist()}
         for cause, row in causes.items():
             if cause is not None:
                 yield _hindsight(now, cause, keys[place], row)
@@ -255,10 +278,11 @@ def _marks(digests: Array, known: Ints) -> Array:
     return marks
 
 
-def _cause(rows: TableRows, place: int, then: Reader) -> Cause | None:
+def _cause(rows: TableRows, place: int, then: LayeredReader) -> Cause | None:
     """Why a row was not read; None where it was there, so that the data is not the cause."""
-    schema, before = rows.schema, then.rows
+    schema = rows.schema
     keys = [rows.columns[name][place : place + 1] for name in schema.keys]
+    before = then.layer(keys).rows
     group = int(before.index.groups_of(keys)[0])
     if group < 0:
         return "late"

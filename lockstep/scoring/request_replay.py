@@ -29,8 +29,6 @@ from lockstep.checks.request_checks import (
     served_lookups,
 )
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import (
     ArtifactError,
     DamagedError,
@@ -238,7 +236,7 @@ def _lookup_checks(
     from lockstep.parity.lookup_hindsight import look_up_again
 
     pipeline, served = loaded.pipeline, served_lookups(segment, loaded)
-    rows_at = partial(_rows_at, store, pipeline)
+    rows_at = PinnedTables.history(store, pipeline, served.versions)
     again = attempted(look_up_again, pipeline, served, rows_at)
 
     def replayed(looked_up: LookedUpAgain) -> CheckResult:
@@ -258,12 +256,6 @@ def _lookup_checks(
         "lookup_hindsight": carry_out(hindsight),
         "table_freshness": again.check(hits),
     }
-
-
-def _rows_at(
-    store: Store, pipeline: Pipeline, versions: Mapping[str, str]
-) -> Mapping[str, TableRows]:
-    return PinnedTables(store.root, tuple(versions.items())).rows(pipeline)
 
 
 _DAMAGED = (

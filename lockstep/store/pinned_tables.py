@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from lockstep.artifacts.ledgers import Ledger, ledger_of
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import stacked
 from lockstep.errors import BlockedError
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
@@ -64,6 +68,25 @@ class PinnedTables:
         """The facts of a step that reads them; none where there are none."""
         return {_TABLES: dict(self.versions)} if self.versions else {}
 
+    @staticmethod
+    def history(
+        store: Store, pipeline: Pipeline, versions: Sequence[Mapping[str, str]]
+    ) -> Callable[[Mapping[str, str]], Mapping[str, LayeredRows]]:
+        """What gives the rows of a pipeline's tables at any of some versions of theirs.
+
+        Args:
+            store: Where the pipeline's rows are kept.
+            pipeline: The pipeline.
+            versions: The versions by table, in each of their combinations.
+        """
+        histories = {
+            name: TableHistory(ledger_of(store.root, schema), {of.get(name, "") for of in versions})
+            for name, schema in pipeline.tables.items()
+        }
+        return lambda wanted: {
+            name: history.at(wanted.get(name, "")) for name, history in histories.items()
+        }
+
     def bind(self, pipeline: Pipeline) -> Pipeline:
         """A pipeline whose look-ups and windows read the tables; itself if it has none."""
         return pipeline.with_tables(self.rows(pipeline)) if pipeline.tables else pipeline
@@ -90,6 +113,47 @@ class PinnedTables:
             name: _rows(ledger_of(self.root, schema), pinned[name])
             for name, schema in pipeline.tables.items()
         }
+
+
+class TableHistory:
+    """The rows of a table at many versions, for which its ledger is read once.
+
+    Those that lie between two versions are added to the rows at the earlier one.
+
+    Args:
+        ledger: The ledger of the table.
+        versions: The versions.
+    """
+
+    def __init__(self, ledger: Ledger, versions: Collection[str]) -> None:
+        self._ledger, self._steps = ledger, ledger.steps(versions)
+        self._places = {version: place for place, (version, *_) in enumerate(self._steps)}
+        self._bases: list[tuple[int, LayeredRows]] = []
+
+    def at(self, version: str) -> LayeredRows:
+        """The rows at a version.
+
+        Raises:
+            NotStoredError: The ledger never had it.
+        """
+        place = self._places.get(version)
+        if place is None:
+            raise self._ledger.lost(version)
+        first, rows = next((base for base in self._bases if base[0] <= place), (-1, None))
+        steps = self._steps[first + 1 : place + 1]
+        if steps:
+            columns = stacked([columns for _, columns, _ in steps])
+            known = np.concatenate([known for *_, known in steps])
+            if rows is None:
+                rows = LayeredRows(TableRows.of(self._ledger.schema, columns, known, version))
+            else:
+                rows = rows.adding(columns, known, version)
+                if not rows.is_top_heavy:
+                    return rows
+                rows = LayeredRows(rows.merged())
+            self._bases = [(place, rows), *self._bases[:1]]  # versions come nearly in their order
+        assert rows is not None, "there is a base, or a step to make one of"
+        return rows
 
 
 @lru_cache(maxsize=16)

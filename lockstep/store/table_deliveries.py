@@ -334,7 +334,7 @@ def _demand_kept(records: Records, ledger: Ledger) -> None:
     with suppress(DamagedError):  # the attempt's record, which the next one replaces
         last = records.committed(ledger.schema.name)
     if last is not None:
-        ledger.parts(last.record.steps[STEP].facts[_VERSION])
+        ledger.since(last.record.steps[STEP].facts[_VERSION], most=0)
 
 
 def _read(

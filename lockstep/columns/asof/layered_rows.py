@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import FromTable, Window
-from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.readers import Reader, reader
 from lockstep.columns.asof.table_rows import TableRows, fixed
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times
@@ -166,17 +166,19 @@ class LayeredReader:
     def read(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
         """The node's columns, read-only and in canonical form, for what its function asks."""
         top = self._top
-        if top is None:
-            return self._base.read(keys, as_of)
-        if len(keys[0]) == 1:
-            layer = top if top.group(keys) >= 0 else self._base
-            return layer.read(keys, as_of)
+        if top is None or len(keys[0]) == 1:
+            return self.layer(keys).read(keys, as_of)
         is_top = top.rows.index.groups_of(keys) >= 0
         if not is_top.any():
             return self._base.read(keys, as_of)
         if is_top.all():
             return top.read(keys, as_of)
         return _parted(is_top, top.read(keys, as_of), self._base.read(keys, as_of))
+
+    def layer(self, keys: Sequence[Array]) -> Reader:
+        """The reader of all rows of a single row's key."""
+        top = self._top
+        return self._base if top is None or top.group(keys) < 0 else top
 
 
 class FetchingReader:

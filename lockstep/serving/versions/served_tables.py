@@ -181,7 +181,7 @@ class _Reads(local):
     now: tuple[ReadRows, bool] | None = None
 
 
-class ReadingBatch:
+class BatchReads:
     """A while in which a thread reads given rows.
 
     Args:
@@ -219,13 +219,13 @@ class VersionTables:
         readers = {n.name: _BatchReader(n, self) for n in nodes if isinstance(n, FromTable)}
         return pipeline.bind(readers)
 
-    def batch(self, rows: ReadRows | None = None) -> ReadingBatch:
+    def batch(self, rows: ReadRows | None = None) -> BatchReads:
         """Have this thread read one version of each table meanwhile.
 
         Args:
             rows: The rows to read; by default those of now, or of the batch within which it is.
         """
-        return ReadingBatch(self._batch, self.reads() if rows is None else (rows, True))
+        return BatchReads(self._batch, self.reads() if rows is None else (rows, True))
 
     def reads(self) -> tuple[ReadRows, bool]:
         """The rows that the batch of this thread reads, and whether they are given ones."""

@@ -10,6 +10,7 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.lookup_checks import check_lookup_hindsight, check_lookup_replay
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
@@ -62,9 +63,13 @@ def replayed(given: ServedLookups, pipeline: Pipeline = PIPELINE, at: Any = None
     return check_lookup_replay(look_up_again(pipeline, given, at or rows_at), pipeline, given)
 
 
-def rows_at(versions: Mapping[str, str]) -> dict[str, TableRows]:
+def layered(rows: list[Any]) -> dict[str, LayeredRows]:
+    return {name: LayeredRows(table) for name, table in tables(rows).items()}
+
+
+def rows_at(versions: Mapping[str, str]) -> dict[str, LayeredRows]:
     assert versions == VERSIONS
-    return tables(THEN)
+    return layered(THEN)
 
 
 def hindsight(rows: list[Any], known: Any = ()) -> CheckResult:
@@ -127,8 +132,8 @@ def test_rows_are_replayed_by_the_version_that_answered_each() -> None:
         answered_with=np.array([1, 0]),
     )
 
-    def at(versions: Mapping[str, str]) -> dict[str, TableRows]:
-        return tables(THEN if versions == VERSIONS else THEN[:1])
+    def at(versions: Mapping[str, str]) -> dict[str, LayeredRows]:
+        return layered(THEN if versions == VERSIONS else THEN[:1])
 
     assert replayed(mixed, at=at).passed
     assert not replayed(replace(mixed, answered_with=np.array([0, 1])), at=at).passed
@@ -186,14 +191,15 @@ def test_a_row_that_is_not_known_by_then_changes_nothing() -> None:
     assert hindsight([*THEN, ("south", 3.5, 7.5)]).passed
 
 
-def test_without_the_version_that_answered_look_ups_are_judged_by_their_digests() -> None:
-    def nothing(versions: Mapping[str, str]) -> dict[str, TableRows]:
+def test_without_the_version_that_answered_look_ups_are_judged_by_what_was_logged() -> None:
+    def nothing(versions: Mapping[str, str]) -> dict[str, LayeredRows]:
         raise NotStoredError("The ledger of gauge has no version v.")
 
     now = [*THEN[:3], ("north", 2, 7.0)]
     result = check_lookup_hindsight(PIPELINE, served(), nothing, tables(now, (1, 3, 6, 3.5)))
     assert causes(result) == [("r0", "gauge", "restated"), ("r1", "gauge", "gone")]
-    assert set(result.unjudged) == set(PIPELINE.graph.nodes["passed"].gives)
+    lacking = "the ledger no longer has what answered 4 rows"
+    assert result.unjudged == dict.fromkeys(PIPELINE.graph.nodes["passed"].gives, lacking)
     with pytest.raises(NotStoredError):
         look_up_again(PIPELINE, served(), nothing)
 
