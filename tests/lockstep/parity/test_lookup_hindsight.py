@@ -63,8 +63,8 @@ def replayed(given: ServedLookups, pipeline: Pipeline = PIPELINE, at: Any = None
     return check_lookup_replay(look_up_again(pipeline, given, at or rows_at), pipeline, given)
 
 
-def layered(rows: list[Any]) -> dict[str, LayeredRows]:
-    return {name: LayeredRows(table) for name, table in tables(rows).items()}
+def layered(rows: list[Any], known: Any = ()) -> dict[str, LayeredRows]:
+    return {name: LayeredRows(table) for name, table in tables(rows, known).items()}
 
 
 def rows_at(versions: Mapping[str, str]) -> dict[str, LayeredRows]:
@@ -175,7 +175,7 @@ def test_a_row_that_is_restated_back_to_what_it_was_before_is_restated() -> None
     result = check_lookup_hindsight(
         PIPELINE,
         served(then=then, known=before),
-        lambda _: tables(then, before),
+        lambda _: layered(then, before),
         tables([*then, then[1]], now, "w"),
     )
     assert causes(result) == [("r1", "gauge", "restated")]
