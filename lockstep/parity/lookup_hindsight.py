@@ -190,7 +190,7 @@ def in_hindsight(
             then = None if before is None else before.readers[node.name]
             if isinstance(now, LookupReader):
                 read = (served.origins[f"{node.name}.{fact}"][rows] for fact in _FACTS)
-                found += _of_lookup(now, then, columns, _Read(*read), keys)
+                found += _of_lookup(now, then, columns, _FoundBefore(*read), keys)
             elif then is None:
                 unjudged |= dict.fromkeys(node.gives, _NOT_STORED)
             else:
@@ -198,7 +198,7 @@ def in_hindsight(
     return found, unjudged
 
 
-class _Read(NamedTuple):
+class _FoundBefore(NamedTuple):
     """What was told of the rows that a look-up read: see `LookupReader.origins`."""
 
     digests: Array
@@ -207,7 +207,7 @@ class _Read(NamedTuple):
 
 
 def _of_lookup(
-    now: LookupReader, then: Reader | None, columns: Columns, read: _Read, keys: Array
+    now: LookupReader, then: Reader | None, columns: Columns, read: _FoundBefore, keys: Array
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)
     digests, valid = read.digests.view(np.uint64), read.valid.view(np.int64)
