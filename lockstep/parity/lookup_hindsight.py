@@ -205,7 +205,7 @@ def in_hindsight(
             assert then is None or isinstance(then, LayeredReader), "it is read again in memory"
             if isinstance(now, LookupReader):
                 read = (served.origins[f"{node.name}.{fact}"][rows] for fact in _FACTS)
-                found += _of_lookup(now, then, columns, _ReadRow(*read), keys)
+                found += _of_lookup(now, then, columns, _FoundBefore(*read), keys)
             elif then is None:
                 lacking = f"the ledger no longer has what answered {counted(lost, 'row')}"
                 unjudged |= dict.fromkeys(node.gives, lacking)
@@ -214,7 +214,7 @@ def in_hindsight(
     return found, unjudged
 
 
-class _ReadRow(NamedTuple):
+class _FoundBefore(NamedTuple):
     """What was told of the rows that a look-up read: see `LookupReader.origins`."""
 
     digests: Array
@@ -226,7 +226,7 @@ def _of_lookup(
     now: LookupReader,
     then: LayeredReader | None,
     columns: Columns,
-    read: _ReadRow,
+    read: _FoundBefore,
     keys: Array,
 ) -> Iterator[Hindsight]:
     rows, found = now.rows, now.found(columns)

@@ -338,6 +338,8 @@ class TablesMachine(RuleBasedStateMachine):
         shutil.copytree(folder, self.store.root / "ledgers")
         for name, table in self.tables.items():
             table.restore(kept[name])
+        root = self.store.root
+        self.store = Store(root / ".." / root.name)  # as in a process that has read nothing yet
         self.serve()
 
     # What reads them
@@ -460,5 +462,5 @@ def findings(result: CheckResult) -> Found:
     }
 
 
-TablesMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=14, deadline=None)
+TablesMachine.TestCase.settings = settings(max_examples=16, stateful_step_count=14, deadline=None)
 TestTables = TablesMachine.TestCase
