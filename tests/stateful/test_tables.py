@@ -42,7 +42,7 @@ from lockstep.store.table_deliveries import deliver_all
 from lockstep.training.candidate import train
 from tests.fixtures.depots import DEPOTS, SCORED, articles, climate, days, needs, pieces, write
 from tests.fixtures.homes import use_home
-from tests.fixtures.plain_ledger import Held, Plain, Row, rows_of
+from tests.fixtures.plain_ledger import Held, Plain, Row, columns_of, rows_of
 
 BEGIN = SCORED - timedelta(days=12)
 NAMES = ("climate", "article", "sale")
@@ -253,9 +253,10 @@ class TablesMachine(RuleBasedStateMachine):
         place, article = st.sampled_from(PLACES), st.integers(1, 2)
         hours = st.integers(0, 4).map(lambda hours: (self.hour - hours * HOUR).isoformat())
         values = st.sampled_from([1.0, 10.0])
+        weights = st.sampled_from([1.5, 10.0])  # that of an article at the beginning, or another
         fields: dict[str, dict[str, st.SearchStrategy[Any]]] = {
             "climate": {"depot": place, "hour": hours, "degrees": values},
-            "article": {"article": article, "weight": values, "ware": st.just("tool")},
+            "article": {"article": article, "weight": weights, "ware": st.just("tool")},
             "sale": {"depot": place, "article": article, "sold_at": hours, "sold": values},
         }
         rows = data.draw(st.lists(st.fixed_dictionaries(fields[name]), min_size=1, max_size=3))
@@ -298,6 +299,17 @@ class TablesMachine(RuleBasedStateMachine):
         columns = decode(rows, self.tables[name].ledger.schema.schema).columns
         self.served.tables[name].post(columns, 10.0)
         self.tables[name].follow(self.plain_rows(name, rows))
+
+    @rule(data=st.data())
+    def correct_and_take_back(self, data: st.DataObject) -> None:
+        """An article is restated, the server is asked, and what was said before comes again."""
+        article, table = data.draw(st.integers(1, 2)), self.tables["article"]
+        before = [held.row for held in table.now if held.row[0] == article][-1]
+        for row in ((article, before[1] + 1.0, before[2]), before):
+            columns = columns_of(table.ledger.schema, [row])
+            self.served.tables["article"].post(columns, 10.0)
+            table.follow([row])
+            self.ask(data)
 
     @rule(data=st.data(), name=st.sampled_from(NAMES), write=st.integers(1, 14))
     def kill_a_delivery(self, data: st.DataObject, name: str, write: int) -> None:
