@@ -488,10 +488,11 @@ TABLE_DELIVERY = Check(
     "The last delivery of each table that look-ups and windows read was taken in: each run that "
     "trains or scores tries that first, once. Where the source cannot be read, or a check of the "
     "table refuses what it delivered, the table is named, and the rows that were received before "
-    "count. It only warns.",
-    "Look at the checks of the named table, and have its rows corrected upstream, or the source "
-    "put right. Then: lockstep tables PIPELINE --deliver",
+    "count: it only warns. A ledger that no longer holds these rows is an error, and blocks.",
+    "Look at the checks of the named table, and have its rows corrected upstream, the source put "
+    "right, or the ledger restored. Then: lockstep tables PIPELINE --deliver",
     need=needs.TABLES,
+    blocking=True,
 )
 TABLE = Check(
     "table",

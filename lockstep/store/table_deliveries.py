@@ -170,19 +170,20 @@ def _has_tried(records: Records, name: str, run: str) -> bool:
 
 
 def check_deliveries(declared: PipelineAssets, store: Store) -> CheckResult:
-    """Check that the last delivery of each table was taken in.
+    """Check that the last delivery of each table was taken in, and that no ledger lost rows.
 
     Args:
         declared: The pipeline.
         store: Where its rows are kept.
     """
-    tried, lacking = 0, list[tuple[str, CheckResult]]()
+    tried, lacking, lost = 0, list[tuple[str, CheckResult]](), False
     for table in declared.tables:
         records = table_records(declared, ledger_of(store.root, table.schema))
         found = findings(records, table.name, steps=(STEP,))
         tried += bool(found)
-        refused = (each.result for each in found if each.check == RECORD or each.result.is_error)
-        lacking += [(table.name, result) for result in refused]
+        refused = [each for each in found if each.check == RECORD or each.result.is_error]
+        lacking += [(table.name, each.result) for each in refused]
+        lost = lost or any(each.check == APPEND_ONLY.name for each in refused)
     if not tried:
         return CheckResult.not_judged("No delivery of a table was ever tried.")
     if not lacking:
@@ -192,8 +193,9 @@ def check_deliveries(declared: PipelineAssets, store: Store) -> CheckResult:
     return replace(
         first,
         passed=False,
-        summary=f"Not taken in: {'; '.join(summaries)}. The rows that were received before count.",
-        severity="WARN",
+        summary=f"Not taken in: {'; '.join(summaries)}."
+        + ("" if lost else " The rows that were received before count."),
+        severity="ERROR" if lost else "WARN",
         where=f"table {name}" + (f", {first.where}" if first.where else ""),
         todo="",
         notes={},

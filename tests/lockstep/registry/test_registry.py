@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import subprocess
 import sys
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -113,21 +111,6 @@ def test_a_version_is_loaded_once_in_a_process(registry: Registry, tumour: Any) 
     registry.log(tumour.pipeline, **tumour.arguments)
     registry.set_alias("tumour", "live", 1)
     assert registry.load("tumour", 1) is registry.load("tumour", "live")
-
-
-def test_a_version_that_was_unloaded_is_gone_and_can_be_loaded_again(
-    registry: Registry, tumour: Any
-) -> None:
-    registry.log(tumour.pipeline, **tumour.arguments)
-    before = set(sys.modules)
-    loaded = registry.load("tumour", 1)
-    watched = weakref.ref(loaded.pipeline)
-    registry.unload(loaded)
-    del loaded
-    gc.collect()
-    assert watched() is None
-    assert set(sys.modules) == before
-    assert registry.load("tumour", 1).rows == 569
 
 
 def test_files_of_a_local_version_are_read_in_place(registry: Registry, tumour: Any) -> None:

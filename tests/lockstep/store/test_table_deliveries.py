@@ -17,7 +17,13 @@ from lockstep.project.table_assets import TableAssets
 from lockstep.store import table_deliveries
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
-from lockstep.store.table_deliveries import TableDelivery, checks_of, deliver, table_records
+from lockstep.store.table_deliveries import (
+    TableDelivery,
+    check_deliveries,
+    checks_of,
+    deliver,
+    table_records,
+)
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write
 
 DAY, NEXT = date(2020, 1, 1), date(2020, 1, 2)
@@ -187,6 +193,21 @@ def test_a_ledger_that_lost_a_delivery_is_told_before_anything_is_added(
     delivery = take("climate")
     assert list(delivery.blocked_by) == ["append_only"]
     assert "is another one, or an older copy" in delivery.results["append_only"].summary
+
+
+def test_what_a_ledger_has_lost_blocks_whatever_reads_it(
+    take: Take, upstream: Path, declared: PipelineAssets, store: Store
+) -> None:
+    write(upstream / f"climate-{DAY}.jsonl", climate(DAY))
+    ledger = take("climate").ledger
+    copy = (ledger.folder / RECORD).read_bytes()
+    write(upstream / f"climate-{NEXT}.jsonl", climate(NEXT))
+    take("climate")
+    assert check_deliveries(declared, store).passed
+    (ledger.folder / RECORD).write_bytes(copy)
+    take("climate")
+    found = check_deliveries(declared, store)
+    assert (found.is_error, found.where) == (True, "table climate")
 
 
 # Warnings
