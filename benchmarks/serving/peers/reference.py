@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 POINTER = "BENCHMARK_POINTER"
 """The environment variable that names the file which says which version is live."""
 PORT = "BENCHMARK_PORT"
@@ -24,7 +26,7 @@ class Reference:
 
     def predict(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Key, event time and outputs of records as JSON has them, one row a record."""
-        frame = self._pipeline.predict(list(records))
+        frame = self._pipeline.predict(pd.DataFrame(list(records), dtype=object))
         names = [str(name) for name in frame.columns]
         columns = [frame[name].tolist() for name in names]
         rows = zip(*columns, strict=True)
