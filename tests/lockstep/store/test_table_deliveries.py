@@ -181,23 +181,9 @@ def test_a_clock_that_was_set_back_adds_nothing(
     assert "Set the clock right" in delivery.results["table"].summary
 
 
-def test_a_ledger_that_lost_a_delivery_is_told_before_anything_is_added(
-    take: Take, upstream: Path
-) -> None:
-    write(upstream / f"climate-{DAY}.jsonl", climate(DAY))
-    ledger = take("climate").ledger
-    copy = (ledger.folder / RECORD).read_bytes()
-    write(upstream / f"climate-{NEXT}.jsonl", climate(NEXT))
-    take("climate")
-    (ledger.folder / RECORD).write_bytes(copy)
-    delivery = take("climate")
-    assert list(delivery.blocked_by) == ["append_only"]
-    assert "is another one, or an older copy" in delivery.results["append_only"].summary
-
-
-def test_what_a_ledger_has_lost_blocks_whatever_reads_it(
-    take: Take, upstream: Path, declared: PipelineAssets, store: Store
-) -> None:
+@pytest.fixture
+def lost(take: Take, upstream: Path, declared: PipelineAssets, store: Store) -> TableDelivery:
+    """A delivery to a ledger that no longer has the one before."""
     write(upstream / f"climate-{DAY}.jsonl", climate(DAY))
     ledger = take("climate").ledger
     copy = (ledger.folder / RECORD).read_bytes()
@@ -205,7 +191,19 @@ def test_what_a_ledger_has_lost_blocks_whatever_reads_it(
     take("climate")
     assert check_deliveries(declared, store).passed
     (ledger.folder / RECORD).write_bytes(copy)
-    take("climate")
+    return take("climate")
+
+
+def test_a_ledger_that_lost_a_delivery_is_told_before_anything_is_added(
+    lost: TableDelivery,
+) -> None:
+    assert list(lost.blocked_by) == ["append_only"]
+    assert "is another one, or an older copy" in lost.results["append_only"].summary
+
+
+def test_what_a_ledger_has_lost_blocks_whatever_reads_it(
+    lost: TableDelivery, declared: PipelineAssets, store: Store
+) -> None:
     found = check_deliveries(declared, store)
     assert (found.is_error, found.where) == (True, "table climate")
 
