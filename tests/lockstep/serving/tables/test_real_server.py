@@ -110,7 +110,9 @@ def _versions_in_order(depots: Depots) -> list[str]:
     ledger = depots.ledger("sale")
     found = []
     for part in ledger.parts():
-        inside = ledger._versions(part) if part.posted and part.sha256 else []
+        inside: list[str] = []
+        if part.posted and part.sha256:
+            inside = ledger._versions(part, ledger._verified(part))
         found += [*inside, part.version]
     return found
 
