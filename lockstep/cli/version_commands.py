@@ -305,6 +305,7 @@ def _point_champion(
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import WANTED, promote_job_name, promotion
+    from lockstep.store.live_version import served_here
 
     left = (
         f"@live moves to version {version} once it has passed the gate, not before. Go on: "
@@ -324,7 +325,9 @@ def _point_champion(
         serves = f"version {live}" if live is not None else "no version yet"
         say(
             " ".join(
-                filter(None, [f"@champion: version {version}. @live: {serves}.", _here(state)])
+                filter(
+                    None, [f"@champion: version {version}. @live: {serves}.", served_here(state)]
+                )
             )
         )
         show_checks(report.checks, dagster=context.dagster())
@@ -354,6 +357,8 @@ def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
 
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     """Which version is live, since when, and which was before, in a sentence or two."""
+    from lockstep.store.live_version import moved_by_hand, served_here
+
     decided, taken = state.decided, state.taken
     let = decided if decided is not None else taken
     if not facts:
@@ -374,8 +379,8 @@ def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     sentences = [
         f"Version {decided.version} of {name} is live since {_when(since)}, by the gate of "
         f"{decided.site}{_earlier(state)}",
-        _moved(state),
-        _here(state),
+        moved_by_hand(state),
+        served_here(state),
         waiting_champion(name, champion, state),
     ]
     return " ".join(filter(None, sentences))
@@ -386,30 +391,6 @@ def _earlier(state: LiveState) -> str:
     if decided is not None and decided.back_from is not None:
         return f"; it went back from version {decided.back_from}."
     return "." if before is None else f"; before it, version {before} was."
-
-
-def _moved(state: LiveState) -> str:
-    """A sentence if `@live` was moved by hand; otherwise empty."""
-    if state.is_shown:
-        return ""
-    shown = "points nowhere" if state.shown is None else f"is version {state.shown}"
-    return f"@live {shown} in the registry: it was moved by hand, and nothing is scored."
-
-
-def _here(state: LiveState) -> str:
-    """A sentence if this home serves another version than the live one; otherwise empty."""
-    if state.is_taken:
-        return ""
-    if state.is_ahead and state.taken is not None:
-        return (
-            f"This home serves version {state.taken.version}, by a later decision that the "
-            "registry does not hold: it is another one, or an older copy."
-        )
-    serves = "no version" if state.taken is None else f"version {state.taken.version}"
-    return (
-        f"This home serves {serves} yet: the next batch or server takes over what was decided "
-        "last, once its golden records come out here as they were stored."
-    )
 
 
 def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:

@@ -18,10 +18,9 @@ from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated, outcome_records
+from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
 from lockstep.scoring.request_replay import STEP as REQUESTS
-from lockstep.scoring.request_replay import request_records
 from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -33,7 +32,7 @@ from lockstep.store.status import (
     last_attempted,
     unpublished,
 )
-from lockstep.store.streams import stream_records, streams
+from lockstep.store.streams import outcome_records, request_records, stream_records, streams
 
 _MOST_RECORDS = 10_000
 _OWED = ("daily", "outcomes")

@@ -500,6 +500,24 @@ class Records:
             except (LockedError, DamagedError):
                 continue  # the process at work exports it; readers report damage
 
+    def mark(self, partition: str, number: int) -> tuple[object, ...]:
+        """What changes with a partition's attempts, with the record of one, and with the commit.
+
+        Args:
+            partition: The partition.
+            number: Number of the attempt.
+        """
+        root, name = os.fspath(self.root), file_name(partition)
+        attempts = f"{root}/attempts/{name}"
+        files = attempts, f"{attempts}/{number}/{RECORD}", f"{root}/records/{name}.json"
+        return tuple(map(_mark, files))
+
+    def newest(self, most: int) -> list[str]:
+        """The partitions attempted last, as the file system tells, the earliest first."""
+        root = os.fspath(self.root / "attempts")
+        names = [(_mark(f"{root}/{name}") or (0,), name) for name in _names(self.root / "attempts")]
+        return [partition_of(name) for _, name in sorted(names)[-most:]]
+
     def forget(self, partition: str) -> None:
         """Remove the records of a partition.
 
@@ -651,6 +669,15 @@ class Records:
 
     def _lock(self, partition: str) -> Path:
         return self.root / "locks" / f"{file_name(partition)}.lock"
+
+
+def _mark(path: str) -> tuple[int, int, int] | None:
+    """The time, size and inode of a file or folder; None without one."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - a page asks for thousands, and `Path` is slow
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def _remove_attempt(folder: Path) -> None:

@@ -22,7 +22,7 @@ from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring import unit
-from lockstep.scoring.outcome_attempts import outcome_records
+from lockstep.store.streams import outcome_records
 from tests.fixtures.commands import Answer, Lockstep
 from tests.fixtures.orders import EDITED, SECOND, Checkout
 

@@ -1,0 +1,222 @@
+"""Tiles: a partition in a word, by the records of its attempts.
+
+Records are read again only where the file system says that they changed: a page of ten pipelines
+looks at some thousand days, nearly all of which are as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from lockstep.checks.live_quality import QUALITY
+from lockstep.checks.messages import Place
+from lockstep.errors import DamagedError
+from lockstep.overview.findings import OpenFinding
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
+from lockstep.store.status import StepFinding, damaged_record, recorded_findings
+
+TileState = Literal[
+    "published",
+    "not_judged",
+    "warned",
+    "failed",
+    "blocked",
+    "under_way",
+    "broken_off",
+    "damaged",
+    "not_tried",
+]
+_ASIDE = ("quarantined", "duplicates", "held_back")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The state of a partition, by its last attempt.
+
+    Attributes:
+        stream: The stream, such as `"daily"`.
+        partition: The day or file.
+        state: The state: published (with what checks found), or why it is not.
+        page: Path of the page in Dagster's UI that shows it.
+        at: When the last step ended, or else began, in ISO form; empty without an attempt.
+        version: Number of the version that scored it, if any.
+        rows: Rows that came in.
+        quarantined: Rows that were set aside.
+        unjudged: Number of checks that had nothing to judge.
+        findings: Number of checks in error, or that warn.
+        counts: Number of the attempt that counts; None without one.
+    """
+
+    stream: str
+    partition: str
+    state: TileState
+    page: str
+    at: str = ""
+    version: int | None = None
+    rows: int = 0
+    quarantined: int = 0
+    unjudged: int = 0
+    findings: int = 0
+    counts: int | None = None
+
+    @property
+    def word(self) -> str:
+        """The state in words."""
+        return self.state.replace("_", " ")
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that were set aside."""
+        return self.quarantined / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the records tell of a partition.
+
+    Attributes:
+        tile: Its state.
+        findings: Its findings, in the order of the steps.
+        quality: Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
+    """
+
+    tile: Tile
+    findings: tuple[OpenFinding, ...] = ()
+    quality: Mapping[str, tuple[float, float | None, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A partition as it was seen last, while its mark stays."""
+
+    mark: tuple[object, ...]
+    number: int
+    is_open: bool
+    seen: Seen | None = None
+
+
+class History:
+    """The partitions of a stream, as their records tell.
+
+    Args:
+        records: The records of the stream.
+        assets: The asset of each step, in their order.
+        has_partitions: Whether the assets have partitions, such as days.
+    """
+
+    def __init__(
+        self, records: Records, assets: Mapping[str, str], *, has_partitions: bool = True
+    ) -> None:
+        self.records, self._assets, self._has_partitions = records, dict(assets), has_partitions
+        self._known: dict[str, _Known] = {}
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of an attempt."""
+        return tuple(self._assets)
+
+    def place(self, step: str, partition: str) -> Place:
+        """The place of a step's checks."""
+        return Place(self._assets[step], partition if self._has_partitions else None)
+
+    def is_open(self, partition: str) -> bool:
+        """Whether the last attempt at a partition does not count."""
+        return self._look(partition).is_open
+
+    def open(self) -> list[str]:
+        """The partitions whose last attempt does not count, in the order of their names."""
+        every = {*self.records.attempted(), *self.records.partitions()}
+        return [partition for partition in sorted(every) if self.is_open(partition)]
+
+    def seen(self, partition: str) -> Seen:
+        """What the records tell of a partition."""
+        known = self._look(partition)
+        if known.seen is not None:
+            return known.seen
+        seen = self._read(partition)
+        if partition in self._known and seen.tile.state not in ("under_way", "broken_off"):
+            self._known[partition] = _Known(known.mark, known.number, known.is_open, seen)
+        return seen
+
+    def _look(self, partition: str) -> _Known:
+        """Whether the last attempt counts, read again where a file changed."""
+        known = self._known.get(partition)
+        if known is not None and known.mark == self.records.mark(partition, known.number):
+            return known
+        number = max(self.records.numbers(partition), default=0)
+        mark = self.records.mark(partition, number)
+        try:
+            commit = self.records.commit_of(partition)
+        except DamagedError:  # which may be mended without a trace in the mark
+            self._known.pop(partition, None)
+            return _Known(mark, number, is_open=True)
+        counts = commit.attempt if commit is not None else 0
+        self._known[partition] = _Known(mark, number, is_open=counts != number)
+        return self._known[partition]
+
+    def _read(self, partition: str) -> Seen:
+        try:
+            attempt, found = recorded_findings(self.records, partition, self.steps)
+            commit = self.records.commit_of(partition)
+            counts = commit.attempt if commit is not None else None
+            state = self._state(partition, attempt, found, counts)
+        except DamagedError as error:
+            attempt, counts = None, None
+            found = [damaged_record(partition, error, self.steps)]
+            is_at_work = self.records.holder(partition) is not None
+            state = "under_way" if is_at_work else "damaged"
+        findings = tuple(self._findings(partition, found))
+        first = next(iter(sorted(findings, key=lambda each: not each.is_error)), None)
+        page = first.page if first else self.place(self.steps[-1], partition).page("")
+        unjudged = sum(not each.result.judged for each in found)
+        tile = Tile(
+            self.records.stream,
+            partition,
+            state,
+            page,
+            unjudged=unjudged,
+            findings=len(findings),
+            counts=counts,
+        )
+        return Seen(tile, findings) if attempt is None else _with_counts(tile, findings, attempt)
+
+    def _findings(self, partition: str, found: list[StepFinding]) -> Iterator[OpenFinding]:
+        for each in found:
+            if each.result.judged and not each.result.passed:
+                place = self.place(each.step, partition)
+                yield OpenFinding.of(place, each.check, each.result)
+
+    def _state(
+        self,
+        partition: str,
+        attempt: Attempt | None,
+        found: list[StepFinding],
+        counts: int | None,
+    ) -> TileState:
+        if attempt is None:
+            return "not_tried"
+        if counts != attempt.number:
+            if self.records.holder(partition) is not None:
+                return "under_way"
+            is_blocked = any(step.blocked_by for step in attempt.record.steps.values())
+            return "blocked" if is_blocked else "broken_off"
+        results = {each.result.result for each in found}
+        worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
+        return next((state for state in worst if state in results), "published")
+
+
+def _with_counts(tile: Tile, findings: tuple[OpenFinding, ...], attempt: Attempt) -> Seen:
+    """What is seen, with the figures of the attempt."""
+    record, steps = attempt.record, [*attempt.record.steps.values()]
+    quality = steps[-1].facts.get(QUALITY, {}) if steps else {}
+    done = replace(
+        tile,
+        at=steps[-1].finished_at if steps else record.started_at,
+        version=next((step.version for step in reversed(steps) if step.version), None),
+        rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
+        quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
+    )
+    return Seen(done, findings, {figure: tuple(values) for figure, values in quality.items()})
