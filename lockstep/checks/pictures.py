@@ -193,7 +193,25 @@ def divergence_picture(
         sides: Names of the sides.
         key: Key of the record that has these values.
     """
+    marked = " Thick: the first column that differs." if first is not None else ""
+    explanation = f"Red: what differs, as {sides[0]} → {sides[1]}.{marked}"
     column = first.column if first is not None else None
+    return _drawn(graph, column, values, f"Record {cut(key, 60)}", explanation)
+
+
+def column_picture(graph: Graph, column: str) -> str:
+    """Draw the graph around a column, which is marked."""
+    return _drawn(graph, column, {}, f"The columns around {cut(column, 60)}", "")
+
+
+def _drawn(
+    graph: Graph,
+    column: str | None,
+    values: Mapping[str, tuple[Any, Any]],
+    title: str,
+    explanation: str,
+) -> str:
+    """Draw the columns around one, with values by each side; see `divergence_picture`."""
     shown = _around(graph, column)
     layers: dict[int, list[str]] = {}
     for name in graph.order:
@@ -206,16 +224,16 @@ def divergence_picture(
     ]
     hidden = len(graph.order) - sum(map(len, rows))
     more = f" {hidden} other columns are not drawn." if hidden else ""
-    marked = " Thick: the first column that differs." if first is not None else ""
     width = max(_edge(max(map(len, rows), default=0)), _LEAST_WIDTH)
-    explanation = wrap(
-        f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from those "
-        f"above it.{more}",
+    lines_of_text = wrap(
+        f"{explanation} Each column comes from those above it.{more}",
         int((width - _LEFT) / CHARACTER),
     )
-    head = [text(_LEFT, 18, f"Record {cut(key, 60)}", bold=True)]
-    head += [text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(explanation)]
-    top = 40.0 + _LINE * len(explanation)
+    head = [text(_LEFT, 18, title, bold=True)]
+    head += [
+        text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(lines_of_text)
+    ]
+    top = 40.0 + _LINE * len(lines_of_text)
     places = {
         name: (_edge(x), top + y * (_HEIGHT + _GAP_Y))
         for y, row in enumerate(rows)

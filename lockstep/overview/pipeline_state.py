@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
 from threading import Lock
@@ -144,7 +144,7 @@ class PipelineState:
 
     name: str
     error: str | None = None
-    versions: VersionState = VersionState()
+    versions: VersionState = field(default_factory=VersionState)
     streams: tuple[StreamState, ...] = ()
     waiting: int = 0
     findings: tuple[OpenFinding, ...] = ()
@@ -182,6 +182,11 @@ class Watched:
         self.server: Asked[ServerState] | None = None
         if declared.serving is not None:
             self.server = Asked(partial(_server, home, declared.name))
+
+    def find(self, asset: str) -> tuple[History, str] | None:
+        """The records of an asset, and the step that makes it; None if it has none."""
+        found = ((history, history.step_of(asset)) for history in self.histories.values())
+        return next(((history, step) for history, step in found if step is not None), None)
 
     def state(self, registry: Answer[Models], until: float) -> PipelineState:
         """Its state now.

@@ -118,6 +118,10 @@ class History:
         """The steps of an attempt."""
         return tuple(self._assets)
 
+    def step_of(self, asset: str) -> str | None:
+        """The step that makes an asset; None if none does."""
+        return next((step for step, made in self._assets.items() if made == asset), None)
+
     def place(self, step: str, partition: str) -> Place:
         """The place of a step's checks."""
         return Place(self._assets[step], partition if self._has_partitions else None)

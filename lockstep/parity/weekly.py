@@ -91,7 +91,7 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
     def band(
         self, figure: str, within: tuple[float, float] = (-np.inf, np.inf)
     ) -> tuple[float | None, float | None]:
-        """The range of a figure in the weeks of training; None where it has no end, or none is known.
+        """The range of a figure in the weeks of training; None where it has no end or is not known.
 
         Args:
             figure: Its name.
