@@ -1,4 +1,4 @@
-"""The servers of an embedded instance: Dagster's UI and daemon, MLflow's UI, and pipelines' own."""
+"""The servers of a home: the page for all pipelines, Dagster, MLflow, and pipelines' own."""
 
 from __future__ import annotations
 
@@ -48,11 +48,13 @@ class Ports:
         dagster: First port for Dagster's UI.
         mlflow: First port for MLflow's UI.
         servers: First port for the servers of pipelines, one after another.
+        overview: First port for the page for all pipelines.
     """
 
     dagster: int = 3000
     mlflow: int = 5000
     servers: int = 8080
+    overview: int = 4000
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,16 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
     home = project.home
     dagster = _free_port(first.dagster)
     mlflow = _free_port(first.mlflow, {dagster})
+    overview = _free_port(first.overview, {dagster, mlflow})
     ports: dict[str, int] = {}
     for name, declared in sorted(pipelines(project).declared.items()):
         if declared.serving is not None:
-            ports[name] = _free_port(first.servers, {dagster, mlflow, *ports.values()})
-    write_addresses(home.path, Addresses.local(dagster, mlflow, ports))
+            ports[name] = _free_port(first.servers, {dagster, mlflow, overview, *ports.values()})
+    write_addresses(home.path, Addresses.local(dagster, mlflow, ports, overview))
+    page = [sys.executable, "-m", "lockstep.overview.web", str(overview)]
     servers = [
-        _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster)
+        _Server(Program("The page", page, logs / "overview.log"), overview, is_needed=False),
+        _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster),
     ]
     if not home.tracking_uri.startswith("http"):
         program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
@@ -224,6 +229,7 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
 
 def show_pages(project: Project, addresses: Addresses) -> None:
     """Print the addresses of a project's servers and pages, and the checks that are in error."""
+    say(f"Overview: {addresses.overview}  (every pipeline: what is live, what is open, what to do)")
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
     say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
     declared = pipelines(project).declared

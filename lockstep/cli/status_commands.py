@@ -85,8 +85,8 @@ def _lines(state: PipelineState) -> Iterator[str]:
         yield f"           [yellow]{escape(note)}[/]"
     if state.server is not None:
         ready = f"ready, version {state.server.version}"
-        told = ready if state.server.is_ready else f"not ready: {state.server.message}"
-        yield f"  server   {escape(f'{told}  {state.server.address}')}"
+        told = ready if state.server.is_ready else state.server.message
+        yield f"  server   {escape(f'{told}  {state.server.address}'.rstrip())}"
     for stream in state.streams:
         yield from _tiles(stream)
     if state.waiting:
@@ -134,7 +134,7 @@ def _finding(finding: OpenFinding) -> Iterator[str]:
     mark = "[red]FAILED[/]" if finding.is_error else "[yellow]warned[/]"
     where = f" {finding.partition}" if finding.partition is not None else ""
     more = f" (and {len(finding.others)} more)" if finding.others else ""
-    yield f"  {mark}   {escape(finding.asset + where)}  [bold]{finding.check}[/]{more}"
+    yield f"  {mark}   {escape(finding.asset + where)}  [bold]{finding.title}[/]{more}"
     if finding.is_error:
         yield f"           {escape(finding.what)}"
         yield f"           Where: {escape(finding.where)}"

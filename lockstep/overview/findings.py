@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 
 from lockstep.checks.check_results import CheckResult, Result
 from lockstep.checks.messages import Message, Place
+from lockstep.store.status import RECORD
 
-_BY_WEIGHT = ("failed", "warned", "not_judged", "passed")
+_SAYS: dict[Result, str] = {
+    "failed": "failed",
+    "warned": "warns",
+    "not_judged": "is not judged",
+    "passed": "passed",
+}
+_BY_WEIGHT = list(_SAYS)
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,8 @@ class OpenFinding:
         pipeline: Name of the pipeline.
         asset: The asset, such as `flight_delay/daily/batch`.
         partition: The day, file or segment; None where the asset has none.
-        check: Name of the check.
+        check: Name of the check; `RECORD` of what no check finds.
+        title: What happened, in a few words.
         result: `"failed"` or `"warned"`.
         column: The first column that it names, if any.
         key: The key of the first row that it names, if any.
@@ -34,6 +42,7 @@ class OpenFinding:
     asset: str
     partition: str | None
     check: str
+    title: str
     result: Result
     column: str | None
     key: str | None
@@ -44,14 +53,22 @@ class OpenFinding:
     others: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, place: Place, check: str, result: CheckResult) -> OpenFinding:
-        """The finding of a check's result at a place."""
+    def of(cls, place: Place, check: str, result: CheckResult, state: str) -> OpenFinding:
+        """The finding of a check's result.
+
+        Args:
+            place: The asset and partition that it ran on.
+            check: Name of the check, or `RECORD`.
+            result: Its result.
+            state: The state of the partition in words, which is what `RECORD` finds.
+        """
         message = Message.of(check, result, place)
         return cls(
             pipeline=place.pipeline,
             asset=place.asset,
             partition=place.partition,
             check=check,
+            title=state if check == RECORD else f"{check} {_SAYS[result.result]}",
             result=result.result,
             column=result.column,
             key=next(iter(result.keys), None),

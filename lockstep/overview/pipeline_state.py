@@ -230,14 +230,16 @@ class Watched:
         for name in self.histories:
             if name not in ("gate", "daily", "inbox", "outcomes"):
                 yield from self._last(name)
+        tiles = {each.name: each.tiles for each in shown}
         for name in ("daily", "outcomes"):
             if name in self.histories:
-                yield from map(self.histories[name].seen, self.histories[name].open())
+                history, damaged = self.histories[name], _damaged(tiles.get(name, ()))
+                yield from map(history.seen, sorted({*history.open(), *damaged}))
                 yield from self._last(name, is_open=False)
-        files = [tile.partition for each in shown if each.name == "inbox" for tile in each.tiles]
-        inbox = self.histories["inbox"]
-        for partition in files:
-            if inbox.is_open(partition) and self._inbox.file(partition) is not None:
+        inbox, damaged = self.histories["inbox"], _damaged(tiles["inbox"])
+        for partition in (tile.partition for tile in tiles["inbox"]):
+            is_open = inbox.is_open(partition) or partition in damaged
+            if is_open and self._inbox.file(partition) is not None:
                 yield inbox.seen(partition)
         yield from self._last("inbox", is_open=False)
 
@@ -245,8 +247,9 @@ class Watched:
         """What is seen of the partition attempted last, also if its last attempt does not count."""
         history = self.histories[name]
         for partition in history.records.newest(1):
-            if is_open or not history.is_open(partition):
-                yield history.seen(partition)
+            seen = history.seen(partition)
+            if is_open or not (history.is_open(partition) or seen.tile.state == "damaged"):
+                yield seen
 
     def _quality(self) -> tuple[Series, ...]:
         if "outcomes" not in self.histories:
@@ -314,6 +317,10 @@ class Overview:
         return {name: registry.model(name) for name in self.watched}
 
 
+def _damaged(tiles: Sequence[Tile]) -> set[str]:
+    return {tile.partition for tile in tiles if tile.state == "damaged"}
+
+
 def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
     """The last days of a calendar; of one that has ended, those up to the last one attempted."""
     days = calendar.days()
@@ -354,7 +361,7 @@ def _server(home: Home, name: str) -> ServerState:
     """Ask the server of a pipeline whether it is ready."""
     address = home.addresses.servers.get(name, "")
     if not address or not is_held(home.served):
-        return _no_server("It is not started: lockstep up")
+        return _no_server("Not started: `lockstep up`")
     try:
         with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
             told = json.load(response)

@@ -65,12 +65,16 @@ class Tile:
     @property
     def word(self) -> str:
         """The state in words."""
-        return self.state.replace("_", " ")
+        return _words(self.state)
 
     @property
     def share(self) -> float:
         """Share of the rows that were set aside."""
         return self.quarantined / self.rows if self.rows else 0.0
+
+
+def _words(state: TileState) -> str:
+    return state.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class History:
             found = [damaged_record(partition, error, self.steps)]
             is_at_work = self.records.holder(partition) is not None
             state = "under_way" if is_at_work else "damaged"
-        findings = tuple(self._findings(partition, found))
+        findings = tuple(self._findings(partition, found, state))
         first = next(iter(sorted(findings, key=lambda each: not each.is_error)), None)
         page = first.page if first else self.place(self.steps[-1], partition).page("")
         unjudged = sum(not each.result.judged for each in found)
@@ -187,11 +191,13 @@ class History:
         )
         return Seen(tile, findings) if attempt is None else _with_counts(tile, findings, attempt)
 
-    def _findings(self, partition: str, found: list[StepFinding]) -> Iterator[OpenFinding]:
+    def _findings(
+        self, partition: str, found: list[StepFinding], state: TileState
+    ) -> Iterator[OpenFinding]:
         for each in found:
             if each.result.judged and not each.result.passed:
                 place = self.place(each.step, partition)
-                yield OpenFinding.of(place, each.check, each.result)
+                yield OpenFinding.of(place, each.check, each.result, _words(state))
 
     def _state(
         self,

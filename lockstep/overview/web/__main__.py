@@ -16,7 +16,7 @@ def main() -> None:
     overview = Overview(Project.find())
     overview.states(0.0)  # so that the first page finds the records read, and the registry asked
     uvicorn.run(
-        application(overview),  # type: ignore[arg-type]
+        application(overview),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         access_log=False,

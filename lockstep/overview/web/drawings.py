@@ -17,7 +17,7 @@ _MARGIN = 0.08
 
 
 def quality_chart(series: Series) -> Markup:
-    """A figure over time as a line, its range in training as a band, the demand as a dashed line."""
+    """A figure over time as a line, its range in training as a band, the demand dashed."""
     figures = series.figures
     ends = [end for each in figures for end in (each.value, each.low, each.high)]
     known = [end for end in (*ends, series.threshold) if end is not None]
@@ -84,5 +84,5 @@ def _axes(figures: tuple[Figure, ...], scale: _Scale, known: list[float]) -> Ite
     foot = _HEIGHT - 5
     yield f"<text x='{_LEFT:g}' y='{foot:g}'>{escape(cut(figures[0].day, 10))}</text>"
     if len(figures) > 1:
-        right = _WIDTH - _RIGHT
-        yield f"<text x='{right:g}' y='{foot:g}' class='end'>{escape(cut(figures[-1].day, 10))}</text>"
+        last = escape(cut(figures[-1].day, 10))
+        yield f"<text x='{_WIDTH - _RIGHT:g}' y='{foot:g}' class='end'>{last}</text>"

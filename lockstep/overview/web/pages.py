@@ -52,6 +52,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+_END = re.compile(r"(?<=[a-z0-9)%`])\. (?=[A-Z])")
 _CODE = re.compile(r"`([^`]+)`")
 _PICTURE = re.compile(r"!\[([^][]*)\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
 _MEANINGS = {check.name: check.meaning for check in CHECKS}
@@ -137,6 +138,7 @@ class Pages:
             "minute": to_the_minute,
             "code": _with_code,
             "counted": counted,
+            "sentences": _first_and_rest,
             "chart": quality_chart,
             "finding_path": finding_path,
             "quarantine_path": quarantine_path,
@@ -300,6 +302,12 @@ def _with_code(text: str) -> Markup:
         for at, part in enumerate(parts)
     )
     return Markup("").join(shown)
+
+
+def _first_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence of a text, which names the finding, and the others."""
+    end = _END.search(text)
+    return (text[: end.start() + 1], text[end.end() :]) if end is not None else (text, "")
 
 
 def _pairs(record: Mapping[str, Any]) -> list[tuple[str, str]]:
