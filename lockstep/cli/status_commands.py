@@ -12,7 +12,7 @@ from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, pipeline_names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockstep.overview.findings import OpenFinding
+    from lockstep.overview.open_findings import OpenFinding
     from lockstep.overview.pipeline_state import PipelineState, StreamState
     from lockstep.overview.tiles import TileState
     from lockstep.overview.version_state import VersionState

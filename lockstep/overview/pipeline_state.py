@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.lock import is_held
-from lockstep.overview.asked import Answer, Asked
-from lockstep.overview.findings import OpenFinding, joined
-from lockstep.overview.tiles import History, Seen, Tile
+from lockstep.overview.background import LastAnswer, Question
+from lockstep.overview.open_findings import OpenFinding, joined
+from lockstep.overview.tiles import Seen, StreamHistory, Tile
 from lockstep.overview.version_state import Models, VersionState, version_state
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -179,16 +179,16 @@ class Watched:
         self.declared, self._home = declared, home
         self.histories = _histories(declared, Store(home.data / declared.name))
         self._inbox = inbox_of(declared, home)
-        self.server: Asked[ServerState] | None = None
+        self.server: Question[ServerState] | None = None
         if declared.serving is not None:
-            self.server = Asked(partial(_server, home, declared.name))
+            self.server = Question(partial(_server, home, declared.name))
 
-    def find(self, asset: str) -> tuple[History, str] | None:
+    def find(self, asset: str) -> tuple[StreamHistory, str] | None:
         """The records of an asset, and the step that makes it; None if it has none."""
         found = ((history, history.step_of(asset)) for history in self.histories.values())
         return next(((history, step) for history, step in found if step is not None), None)
 
-    def state(self, registry: Answer[Models], until: float) -> PipelineState:
+    def state(self, registry: LastAnswer[Models], until: float) -> PipelineState:
         """Its state now.
 
         Args:
@@ -286,7 +286,7 @@ class Overview:
         self.watched = {name: Watched(known.declared[name], self.home) for name in known.declared}
         self._broken = known.broken
         self._lock = Lock()
-        self._registry: Asked[Models] = Asked(self._models)
+        self._registry: Question[Models] = Question(self._models)
 
     def states(self, wait: float, only: str | None = None) -> list[PipelineState]:
         """The state of every pipeline, in the order of their names.
@@ -330,28 +330,30 @@ def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
     return sorted({*days[-SHOWN:], *attempted[-1:]})[-SHOWN:]
 
 
-def _histories(declared: PipelineAssets, store: Store) -> dict[str, History]:
+def _histories(declared: PipelineAssets, store: Store) -> dict[str, StreamHistory]:
     """The records of a pipeline: of its streams, and of all that is made for them."""
     name = declared.name
     training = {step: f"{name}/{step}" for step in ("history", "training_set", CANDIDATE)}
     gate = {CHAMPION: f"{name}/{CHAMPION}"}
     found = {
-        "training": History(training_records(declared, store), training, has_partitions=False),
-        "gate": History(gate_records(declared, store), gate, has_partitions=False),
+        "training": StreamHistory(
+            training_records(declared, store), training, has_partitions=False
+        ),
+        "gate": StreamHistory(gate_records(declared, store), gate, has_partitions=False),
     }
     for table in declared.tables:
         records = table_records(declared, ledger_of(store.root, table.schema))
         asset = {TABLE: f"{name}/tables/{table.name}"}
-        found[f"tables/{table.name}"] = History(records, asset, has_partitions=False)
+        found[f"tables/{table.name}"] = StreamHistory(records, asset, has_partitions=False)
     for stream in streams(declared):
         assets = {step: f"{name}/{stream.name}/{step}" for step in STEPS}
-        found[stream.name] = History(stream_records(declared, store, stream.name), assets)
+        found[stream.name] = StreamHistory(stream_records(declared, store, stream.name), assets)
     if declared.outcomes is not None:
-        found["outcomes"] = History(
+        found["outcomes"] = StreamHistory(
             outcome_records(declared, store), {"outcomes": f"{name}/outcomes"}
         )
     if declared.request_log is not None:
-        found["requests"] = History(
+        found["requests"] = StreamHistory(
             request_records(declared, store), {"requests": f"{name}/requests"}
         )
     return found

@@ -13,7 +13,7 @@ from typing import Literal
 from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Place
 from lockstep.errors import DamagedError
-from lockstep.overview.findings import OpenFinding
+from lockstep.overview.open_findings import OpenFinding
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 from lockstep.store.status import StepFinding, damaged_record, recorded_findings
@@ -102,7 +102,7 @@ class _Known:
     seen: Seen | None = None
 
 
-class History:
+class StreamHistory:
     """The partitions of a stream, as their records tell.
 
     Args:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.errors import ArtifactError
-from lockstep.overview.asked import Answer
-from lockstep.overview.findings import OpenFinding
+from lockstep.overview.background import LastAnswer
+from lockstep.overview.open_findings import OpenFinding
 from lockstep.overview.tiles import Seen
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
@@ -49,7 +49,7 @@ Models = dict[str, RegisteredModel | None]
 
 
 def version_state(
-    name: str, home: Home, registry: Answer[Models], gate: Seen | None
+    name: str, home: Home, registry: LastAnswer[Models], gate: Seen | None
 ) -> tuple[VersionState, tuple[OpenFinding, ...]]:
     """The versions of a pipeline, and the findings of the gate about the wanted one.
 

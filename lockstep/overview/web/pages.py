@@ -20,10 +20,10 @@ from lockstep.checks.messages import Message, Place
 from lockstep.checks.pictures import column_picture, findings_picture
 from lockstep.checks.specs import CHECKS
 from lockstep.columns.plain import counted, plain, to_the_minute
-from lockstep.errors import DamagedError, LockstepError
-from lockstep.overview.findings import OpenFinding
+from lockstep.errors import DamagedError, LockstepError, NotStoredError
+from lockstep.overview.open_findings import OpenFinding
 from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.tiles import History, Tile
+from lockstep.overview.tiles import StreamHistory, Tile
 from lockstep.overview.web.drawings import quality_chart
 from lockstep.serving.http.access import Local
 from lockstep.store.attempts import Attempt
@@ -56,10 +56,6 @@ _END = re.compile(r"(?<=[a-z0-9)%`])\. (?=[A-Z])")
 _CODE = re.compile(r"`([^`]+)`")
 _PICTURE = re.compile(r"!\[([^][]*)\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
 _MEANINGS = {check.name: check.meaning for check in CHECKS}
-
-
-class NotFoundError(LockstepError):
-    """Nothing is known of what a page is asked for."""
 
 
 def application(overview: Overview) -> Local:
@@ -95,7 +91,7 @@ def application(overview: Overview) -> Local:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _CheckAsked:
     """The check that a page is about.
 
     Attributes:
@@ -107,7 +103,7 @@ class _Asked:
     """
 
     watched: Watched
-    history: History
+    history: StreamHistory
     partition: str
     step: str
     check: str
@@ -189,13 +185,13 @@ class Pages:
         name, stream = request.path_params["pipeline"], request.path_params["stream"]
         watched = self._watched(name)
         if stream not in ("daily", "inbox") or stream not in watched.histories:
-            raise NotFoundError(f"{name} has no stream {stream}.")
+            raise NotStoredError(f"{name} has no stream {stream}.")
         records = watched.histories[stream].records
         partition = request.query_params.get("partition", "")
         attempts = records.newest_first(partition) if partition in records.attempted() else ()
         attempt = next((each for each in attempts if "batch" in each.record.steps), None)
         if attempt is None:
-            raise NotFoundError(f"No attempt at {partition} of {name} set rows aside.")
+            raise NotStoredError(f"No attempt at {partition} of {name} set rows aside.")
         first, shown = _number(request, "from") or 0, _number(request, "row")
         rows = [*islice(all_aside(attempt), first, first + _ROWS + 1)]
         place = Place(f"{name}/{stream}/batch", partition)
@@ -209,24 +205,24 @@ class Pages:
             back=lambda row: _put_back(place, row),
         )
 
-    def _asked(self, request: Request) -> _Asked:
+    def _asked(self, request: Request) -> _CheckAsked:
         asset, query = request.path_params["asset"], request.query_params
         watched = self._watched(asset.partition("/")[0])
         found = watched.find(asset)
         if found is None:
-            raise NotFoundError(f"Nothing is recorded of {asset}.")
+            raise NotStoredError(f"Nothing is recorded of {asset}.")
         history, step = found
         partition = query.get("partition") or next(iter(history.records.newest(1)), "")
         if partition not in {*history.records.attempted(), *history.records.partitions()}:
-            raise NotFoundError(f"There was no attempt at {partition} of {asset}.")
-        return _Asked(watched, history, partition, step, query.get("check", RECORD))
+            raise NotStoredError(f"There was no attempt at {partition} of {asset}.")
+        return _CheckAsked(watched, history, partition, step, query.get("check", RECORD))
 
     def _watched(self, name: str) -> Watched:
         if name not in self._overview.watched:
-            raise NotFoundError(f"There is no pipeline {name}.")
+            raise NotStoredError(f"There is no pipeline {name}.")
         return self._overview.watched[name]
 
-    def _columns(self, asked: _Asked) -> Markup | None:
+    def _columns(self, asked: _CheckAsked) -> Markup | None:
         """The columns by days or files, of a stream of rows to score."""
         records, graph = asked.history.records, asked.watched.declared.pipeline.graph
         if records.stream not in ("daily", "inbox"):
@@ -265,7 +261,7 @@ def quarantine_path(tile: Tile, pipeline: str) -> str:
     return f"/quarantine/{quote(pipeline)}/{quote(tile.stream)}?{query}"
 
 
-def _result(asked: _Asked) -> tuple[CheckResult, Attempt | None]:
+def _result(asked: _CheckAsked) -> tuple[CheckResult, Attempt | None]:
     """The result of a check in the last attempt, or that of the records themselves."""
     try:
         attempt, found = recorded_findings(

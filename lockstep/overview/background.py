@@ -15,7 +15,7 @@ _PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class LastAnswer(Generic[T]):
     """The last answer.
 
     Attributes:
@@ -29,7 +29,7 @@ class Answer(Generic[T]):
     trouble: str | None = None
 
 
-class Asked(Generic[T]):
+class Question(Generic[T]):
     """A question that is asked anew at every look, one at a time.
 
     Args:
@@ -38,7 +38,7 @@ class Asked(Generic[T]):
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask = ask
-        self._last: Answer[T] = Answer(trouble="it has not answered yet")
+        self._last: LastAnswer[T] = LastAnswer(trouble="it has not answered yet")
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._is_asking = False
@@ -52,7 +52,7 @@ class Asked(Generic[T]):
                 self._done.clear()
                 threading.Thread(target=self._carry_out, daemon=True).start()
 
-    def answer(self, until: float) -> Answer[T]:
+    def answer(self, until: float) -> LastAnswer[T]:
         """The answer, or the last one if none comes in time.
 
         Args:
@@ -62,13 +62,15 @@ class Asked(Generic[T]):
         waited = time.monotonic() - self._since
         if is_new or self._last.at is None or waited < _PATIENCE:
             return self._last
-        return Answer(self._last.value, self._last.at, f"no answer for {waited:.0f} seconds")
+        return LastAnswer(self._last.value, self._last.at, f"no answer for {waited:.0f} seconds")
 
     def _carry_out(self) -> None:
         try:
-            self._last = Answer(self._ask(), datetime.now(UTC))
+            self._last = LastAnswer(self._ask(), datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - whatever it is, the page tells it and goes on
-            self._last = Answer(self._last.value, self._last.at, str(error) or type(error).__name__)
+            self._last = LastAnswer(
+                self._last.value, self._last.at, str(error) or type(error).__name__
+            )
         with self._lock:
             self._is_asking = False
         self._done.set()
