@@ -196,6 +196,8 @@ class Watched:
             until: The time until which to wait for its server, by the monotonic clock.
         """
         name = self.declared.name
+        for history in self.histories.values():
+            history.look()
         gate = next(self._last("gate"), None)
         versions, of_gate = version_state(name, self._home, registry, gate)
         of_streams = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
@@ -214,11 +216,11 @@ class Watched:
     def _stream(self, name: str, unit: str) -> StreamState:
         history, calendar = self.histories[name], self.declared.calendar
         if name == "daily" and calendar is not None:
-            wanted = last_days(calendar, history.records.attempted())
+            wanted = last_days(calendar, history.partitions)
         else:
-            wanted = history.records.newest(SHOWN)
+            wanted = history.newest(SHOWN)
             new = {path.name for path in files_in(self._inbox.folder / "claimed")} - {*wanted}
-            untried = new - {*history.records.attempted()} if new else new
+            untried = new - {*history.partitions} if new else new
             wanted = [*wanted, *sorted(untried)][-SHOWN:]
         return StreamState(name, unit, tuple(history.seen(each).tile for each in wanted))
 
@@ -246,7 +248,7 @@ class Watched:
     def _last(self, name: str, *, is_open: bool = True) -> Iterator[Seen]:
         """What is seen of the partition attempted last, also if its last attempt does not count."""
         history = self.histories[name]
-        for partition in history.records.newest(1):
+        for partition in history.newest(1):
             seen = history.seen(partition)
             if is_open or not (history.is_open(partition) or seen.tile.state == "damaged"):
                 yield seen
@@ -255,7 +257,8 @@ class Watched:
         if "outcomes" not in self.histories:
             return ()
         history = self.histories["outcomes"]
-        of_days = {day: history.seen(day).quality for day in history.records.partitions()[-_LOOKS:]}
+        days = history.partitions[-_LOOKS:]
+        of_days = {day: history.seen(day, anew=False).quality for day in days}
         demanded = {quality.title: quality for quality in self.declared.quality}
         found: dict[str, list[Figure]] = {}
         for day, quality in of_days.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from typing import Literal
 
 from lockstep.checks.live_quality import QUALITY
@@ -15,7 +16,7 @@ from lockstep.checks.messages import Place
 from lockstep.errors import DamagedError
 from lockstep.overview.open_findings import OpenFinding
 from lockstep.store.attempts import Attempt
-from lockstep.store.partition_records import Records
+from lockstep.store.partition_records import Mark, Records, mark_of
 from lockstep.store.status import StepFinding, damaged_record, recorded_findings
 
 TileState = Literal[
@@ -96,7 +97,7 @@ class Seen:
 class _Known:
     """A partition as it was seen last, while its mark stays."""
 
-    mark: tuple[object, ...]
+    mark: tuple[Mark, ...]
     number: int
     is_open: bool
     seen: Seen | None = None
@@ -116,11 +117,19 @@ class StreamHistory:
     ) -> None:
         self.records, self._assets, self._has_partitions = records, dict(assets), has_partitions
         self._known: dict[str, _Known] = {}
+        self._listed: tuple[Mark, Mark] | None = None
+        self._folders: dict[str, str] = {}
+        self._marks: dict[str, Mark] = {}
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps of an attempt."""
         return tuple(self._assets)
+
+    @property
+    def partitions(self) -> list[str]:
+        """All partitions at the last look, in the order of their names."""
+        return list(self._folders)
 
     def step_of(self, asset: str) -> str | None:
         """The step that makes an asset; None if none does."""
@@ -130,27 +139,53 @@ class StreamHistory:
         """The place of a step's checks."""
         return Place(self._assets[step], partition if self._has_partitions else None)
 
+    def look(self) -> None:
+        """Look which partitions there are, and which of them were attempted since the last look."""
+        listed = self.records.folders()
+        if listed != self._listed:
+            names = sorted({*self.records.attempted(), *self.records.partitions()})
+            self._folders = {name: self.records.folder(name) for name in names}
+            self._marks.clear()  # a commit changed: each is looked at again
+            self._listed = listed
+        for name, folder in self._folders.items():
+            mark = mark_of(folder)
+            if self._marks.get(name) != mark:
+                self._observe(name)
+                self._marks[name] = mark
+
+    def newest(self, most: int) -> list[str]:
+        """The partitions attempted last, the earliest first."""
+        return nlargest(most, self._marks, key=lambda name: self._marks[name][0])[::-1]
+
     def is_open(self, partition: str) -> bool:
         """Whether the last attempt at a partition does not count."""
-        return self._look(partition).is_open
+        known = self._known.get(partition)
+        return known is None or known.is_open
 
     def open(self) -> list[str]:
         """The partitions whose last attempt does not count, in the order of their names."""
-        every = {*self.records.attempted(), *self.records.partitions()}
-        return [partition for partition in sorted(every) if self.is_open(partition)]
+        return [partition for partition in self._folders if self.is_open(partition)]
 
-    def seen(self, partition: str) -> Seen:
-        """What the records tell of a partition."""
-        known = self._look(partition)
-        if known.seen is not None:
+    def seen(self, partition: str, *, anew: bool = True) -> Seen:
+        """What the records tell of a partition.
+
+        Args:
+            partition: The partition.
+            anew: Whether to look if they were edited, and not only attempted again.
+        """
+        known = self._observe(partition) if anew else self._known.get(partition)
+        if known is not None and known.seen is not None:
             return known.seen
         seen = self._read(partition)
-        if partition in self._known and seen.tile.state not in ("under_way", "broken_off"):
-            self._known[partition] = _Known(known.mark, known.number, known.is_open, seen)
+        if known is not None and seen.tile.state not in ("under_way", "broken_off", "damaged"):
+            self._known[partition] = replace(known, seen=seen)
         return seen
 
-    def _look(self, partition: str) -> _Known:
-        """Whether the last attempt counts, read again where a file changed."""
+    def _observe(self, partition: str) -> _Known | None:
+        """Whether the last attempt counts, read again where a file changed; None if that is lost.
+
+        A commit that is damaged may be mended without a trace in the mark.
+        """
         known = self._known.get(partition)
         if known is not None and known.mark == self.records.mark(partition, known.number):
             return known
@@ -158,9 +193,9 @@ class StreamHistory:
         mark = self.records.mark(partition, number)
         try:
             commit = self.records.commit_of(partition)
-        except DamagedError:  # which may be mended without a trace in the mark
+        except DamagedError:
             self._known.pop(partition, None)
-            return _Known(mark, number, is_open=True)
+            return None
         counts = commit.attempt if commit is not None else 0
         self._known[partition] = _Known(mark, number, is_open=counts != number)
         return self._known[partition]

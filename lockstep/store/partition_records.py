@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -44,6 +45,7 @@ CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""
 _EXPORTED = ".exported"
 """The file of an attempt that becomes the export: what a kill leaves goes with the attempt."""
+Mark: TypeAlias = tuple[int, int, int]
 _TICK = timedelta(milliseconds=1)
 """By how much a commit is later than the one before it, at least."""
 _LONGEST_REASON = 2_000
@@ -500,23 +502,24 @@ class Records:
             except (LockedError, DamagedError):
                 continue  # the process at work exports it; readers report damage
 
-    def mark(self, partition: str, number: int) -> tuple[object, ...]:
+    def mark(self, partition: str, number: int) -> tuple[Mark, ...]:
         """What changes with a partition's attempts, with the record of one, and with the commit.
 
         Args:
             partition: The partition.
             number: Number of the attempt.
         """
-        root, name = os.fspath(self.root), file_name(partition)
-        attempts = f"{root}/attempts/{name}"
-        files = attempts, f"{attempts}/{number}/{RECORD}", f"{root}/records/{name}.json"
-        return tuple(map(_mark, files))
+        folder = self.folder(partition)
+        commit = f"{self.root}/records/{file_name(partition)}.json"
+        return mark_of(folder), mark_of(f"{folder}/{number}/{RECORD}"), mark_of(commit)
 
-    def newest(self, most: int) -> list[str]:
-        """The partitions attempted last, as the file system tells, the earliest first."""
-        root = os.fspath(self.root / "attempts")
-        names = [(_mark(f"{root}/{name}") or (0,), name) for name in _names(self.root / "attempts")]
-        return [partition_of(name) for _, name in sorted(names)[-most:]]
+    def folder(self, partition: str) -> str:
+        """The folder of a partition's attempts, which changes when one is begun."""
+        return f"{self.root}/attempts/{file_name(partition)}"
+
+    def folders(self) -> tuple[Mark, Mark]:
+        """What changes when a partition is attempted for the first time, and at every commit."""
+        return mark_of(f"{self.root}/attempts"), mark_of(f"{self.root}/records")
 
     def forget(self, partition: str) -> None:
         """Remove the records of a partition.
@@ -671,12 +674,12 @@ class Records:
         return self.root / "locks" / f"{file_name(partition)}.lock"
 
 
-def _mark(path: str) -> tuple[int, int, int] | None:
-    """The time, size and inode of a file or folder; None without one."""
+def mark_of(path: str) -> Mark:
+    """The time, size and inode of a file or folder; zeros without one."""
     try:
         state = os.stat(path)  # noqa: PTH116 - a page asks for thousands, and `Path` is slow
     except OSError:
-        return None
+        return 0, 0, 0
     return state.st_mtime_ns, state.st_size, state.st_ino
 
 

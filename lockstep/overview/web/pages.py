@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
 from shlex import quote as quoted
@@ -23,7 +24,7 @@ from lockstep.columns.plain import counted, plain, to_the_minute
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
 from lockstep.overview.open_findings import OpenFinding
 from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.tiles import StreamHistory, Tile
+from lockstep.overview.tiles import StreamHistory, Tile, TileState
 from lockstep.overview.web.drawings import quality_chart
 from lockstep.serving.http.access import Local
 from lockstep.store.attempts import Attempt
@@ -51,6 +52,17 @@ _HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+}
+SIGNS: dict[TileState, str] = {
+    "published": "✓",
+    "not_judged": "?",
+    "warned": "!",
+    "failed": "✕",
+    "blocked": "■",
+    "broken_off": "⚡",
+    "damaged": "☠",
+    "under_way": "…",
+    "not_tried": "–",
 }
 _END = re.compile(r"(?<=[a-z0-9)%`])\. (?=[A-Z])")
 _CODE = re.compile(r"`([^`]+)`")
@@ -139,6 +151,7 @@ class Pages:
             "finding_path": finding_path,
             "quarantine_path": quarantine_path,
             "pairs": _pairs,
+            "tile": tile_link,
         }
 
     def overview(self, _: Request) -> Response:
@@ -212,8 +225,9 @@ class Pages:
         if found is None:
             raise NotStoredError(f"Nothing is recorded of {asset}.")
         history, step = found
-        partition = query.get("partition") or next(iter(history.records.newest(1)), "")
-        if partition not in {*history.records.attempted(), *history.records.partitions()}:
+        history.look()
+        partition = query.get("partition") or next(iter(history.newest(1)), "")
+        if partition not in history.partitions:
             raise NotStoredError(f"There was no attempt at {partition} of {asset}.")
         return _CheckAsked(watched, history, partition, step, query.get("check", RECORD))
 
@@ -241,7 +255,7 @@ class Pages:
         shared = {
             "project": self._overview.project.name,
             "addresses": home.addresses,
-            "home": home.path,
+            "signs": SIGNS,
             "now": datetime.now(UTC),
         }
         html = self._templates.get_template(template).render(**shared, **values)
@@ -253,6 +267,33 @@ def finding_path(finding: OpenFinding, partition: str | None = None) -> str:
     wanted = {"check": finding.check, "partition": partition or finding.partition}
     query = urlencode({name: value for name, value in wanted.items() if value is not None})
     return f"/finding/{quote(finding.asset)}?{query}"
+
+
+@lru_cache(maxsize=8_192)
+def tile_link(tile: Tile, dagster: str, label: str) -> Markup:
+    """A tile that leads to its page in Dagster; a page has hundreds, most of them as before."""
+    told = [
+        f"{tile.partition}: {tile.word}",
+        counted(tile.rows, "row") if tile.rows else "",
+        f"{counted(tile.quarantined, 'row')} set aside" if tile.quarantined else "",
+        f"version {tile.version}" if tile.version is not None else "",
+        f"{counted(tile.unjudged, 'check')} not judged" if tile.unjudged else "",
+    ]
+    share = f"{tile.share:.0%}" if tile.share >= 0.01 else "<1%"
+    aside = Markup("<span class='aside'>{}</span>").format(share) if tile.quarantined else ""
+    return Markup(
+        "<a class='tile {}' href='{}' title='{}'><span class='hidden'>{}</span>"
+        "<span class='day' aria-hidden='true'>{}</span>"
+        "<span class='sign' aria-hidden='true'>{}</span>{}</a>"
+    ).format(
+        tile.state,
+        f"{dagster}{tile.page}",
+        ", ".join(filter(None, told)),
+        told[0],
+        label,
+        SIGNS[tile.state],
+        aside,
+    )
 
 
 def quarantine_path(tile: Tile, pipeline: str) -> str:
