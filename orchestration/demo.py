@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from lockstep.artifacts.disks import replace_text
+from lockstep.checks.reports import CheckReport
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.plain import cut
@@ -41,7 +42,7 @@ from lockstep.dagster.jobs import (
     train_job_name,
 )
 from lockstep.dagster.partitions import request_partitions
-from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.dagster.runs import RunReport, run_job
 from lockstep.errors import LockstepError
 from lockstep.project.pipelines import pipelines
 from lockstep.store.parquet import Store

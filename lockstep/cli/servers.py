@@ -6,13 +6,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.artifacts.lock import locked
-from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
@@ -21,11 +20,9 @@ from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockedError, LockstepError
 from lockstep.project.addresses import Addresses, write_addresses
-from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
@@ -228,12 +225,11 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
 
 
 def show_pages(project: Project, addresses: Addresses) -> None:
-    """Print the addresses of a project's servers and pages, and the checks that are in error."""
+    """Print the addresses of a project's servers and pages, that of all pipelines first."""
     say(f"Overview: {addresses.overview}  (every pipeline: what is live, what is open, what to do)")
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
     say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
-    declared = pipelines(project).declared
-    names = sorted(declared)
+    names = sorted(pipelines(project).declared)
     for name in names[:_MOST_SHOWN]:
         say(f"{name}")
         selection = quote(f'key:"{name}/*"', safe="")
@@ -247,25 +243,5 @@ def show_pages(project: Project, addresses: Addresses) -> None:
             form = "a form in the browser; for programs: /docs"
             state = form if is_live else "503 until a version is live"
             say(f"  server  {addresses.servers[name]}  ({state})")
-        for line in _failed_checks(declared[name], project.home, addresses):
-            say(f"  failed  {line}")
     if len(names) > _MOST_SHOWN:
         say(f"... and {counted(len(names) - _MOST_SHOWN, 'more pipeline')}")
-
-
-def _failed_checks(declared: PipelineAssets, home: Home, addresses: Addresses) -> Iterator[str]:
-    """The checks that are in error, each with its page."""
-    from lockstep.dagster.instance import find_instance
-    from lockstep.dagster.record import recorded_checks
-
-    try:
-        reports = recorded_checks(declared, find_instance(home), Store(home.data / declared.name))
-    except LockstepError as error:
-        yield str(error)
-        return
-    failed = [check for check in reports if check.result == "failed"]
-    for check in failed[:_MOST_SHOWN]:
-        place = Place(check.asset, check.partition)
-        yield f"{check.check} of {place}: {addresses.dagster}{check.page}"
-    if len(failed) > _MOST_SHOWN:
-        yield f"... and {len(failed) - _MOST_SHOWN} more: lockstep checks {declared.name}"

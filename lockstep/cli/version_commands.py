@@ -89,8 +89,8 @@ def challenge(
     Servers have it score, in the shadow, the requests to the live version. Once it passes the gate,
     it may also answer as a canary, or requests that ask for it by number.
     """
+    from lockstep.checks.reports import CheckReport
     from lockstep.cli.console import say, show_checks, show_json
-    from lockstep.dagster.runs import CheckReport
     from lockstep.store.parquet import Store
     from lockstep.training.gate import pass_challenger
 

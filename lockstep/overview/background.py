@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_PATIENCE = 5.0
-"""Seconds after which an open question is trouble."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +19,12 @@ class LastAnswer(Generic[T]):
     Attributes:
         value: What was answered last; None if nothing yet.
         at: When, in UTC; None likewise.
-        trouble: Why there is no newer one; None where the last question was answered.
+        trouble: Why the last question was not answered; None if it was.
     """
 
     value: T | None = None
     at: datetime | None = None
-    trouble: str | None = None
+    trouble: str | None = "it has not answered yet"
 
 
 class Question(Generic[T]):
@@ -38,19 +36,14 @@ class Question(Generic[T]):
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask = ask
-        self._last: LastAnswer[T] = LastAnswer(trouble="it has not answered yet")
-        self._done = threading.Event()
-        self._lock = threading.Lock()
-        self._is_asking = False
-        self._since = 0.0
+        self._last: LastAnswer[T] = LastAnswer()
+        self._asking: threading.Thread | None = None
 
     def begin(self) -> None:
         """Ask, unless the last question is still open."""
-        with self._lock:
-            if not self._is_asking:
-                self._is_asking, self._since = True, time.monotonic()
-                self._done.clear()
-                threading.Thread(target=self._carry_out, daemon=True).start()
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._carry_out, daemon=True)
+            self._asking.start()
 
     def answer(self, until: float) -> LastAnswer[T]:
         """The answer, or the last one if none comes in time.
@@ -58,19 +51,12 @@ class Question(Generic[T]):
         Args:
             until: The time until which to wait, by the monotonic clock.
         """
-        is_new = self._done.wait(max(until - time.monotonic(), 0))
-        waited = time.monotonic() - self._since
-        if is_new or self._last.at is None or waited < _PATIENCE:
-            return self._last
-        return LastAnswer(self._last.value, self._last.at, f"no answer for {waited:.0f} seconds")
+        if self._asking is not None:
+            self._asking.join(max(until - time.monotonic(), 0))
+        return self._last
 
     def _carry_out(self) -> None:
         try:
-            self._last = LastAnswer(self._ask(), datetime.now(UTC))
+            self._last = LastAnswer(self._ask(), datetime.now(UTC), None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the page tells it and goes on
-            self._last = LastAnswer(
-                self._last.value, self._last.at, str(error) or type(error).__name__
-            )
-        with self._lock:
-            self._is_asking = False
-        self._done.set()
+            self._last = replace(self._last, trouble=str(error) or type(error).__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
@@ -14,15 +14,14 @@ from urllib.request import urlopen
 
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.lock import is_held
+from lockstep.checks.reports import CheckReport
 from lockstep.overview.background import LastAnswer, Question
-from lockstep.overview.open_findings import OpenFinding, joined
-from lockstep.overview.tiles import Seen, StreamHistory, Tile
+from lockstep.overview.tiles import StreamHistory, Tile
 from lockstep.overview.version_state import Models, VersionState, version_state
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.project.quality import METRICS
 from lockstep.store.inbox import files_in
 from lockstep.store.parquet import Store
 from lockstep.store.status import STEPS
@@ -56,39 +55,13 @@ class StreamState:
         name: Name of the stream, such as `"daily"`.
         unit: What a partition is: a day or a file.
         tiles: The last partitions, the earliest first.
+        waiting: Number of files that lie in the inbox and were not taken yet.
     """
 
     name: str
     unit: str
     tiles: tuple[Tile, ...]
-
-    @property
-    def missed(self) -> tuple[str, ...]:
-        """The partitions that nobody tried."""
-        return tuple(tile.partition for tile in self.tiles if tile.state == "not_tried")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the predictions on live rows, over the seven days up to a day.
-
-    Attributes:
-        day: The day.
-        value: The figure.
-        low: The lower end of its range in the weeks of training; None without one.
-        high: The upper end; likewise.
-    """
-
-    day: str
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether it is within its range."""
-        above = self.low is None or self.value >= self.low
-        return above and (self.high is None or self.value <= self.high)
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,15 +72,14 @@ class Series:
         title: What it is of, such as `late_probability auc`.
         rule: The demand on it, such as `at least 0.6`; empty without one.
         threshold: The value that is demanded; None likewise.
-        is_least: Whether that is the least one.
-        figures: The figures, the earliest first.
+        figures: By day, its value over the seven days up to it, and the lower and upper end of its
+            range in the weeks of training; None without one.
     """
 
     title: str
     rule: str
     threshold: float | None
-    is_least: bool
-    figures: tuple[Figure, ...]
+    figures: Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True)
@@ -121,10 +93,10 @@ class ServerState:
         message: What is wrong with it, or what to do; empty if nothing.
     """
 
-    address: str
-    is_ready: bool
-    version: int | None
-    message: str
+    address: str = ""
+    is_ready: bool = False
+    version: int | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +108,7 @@ class PipelineState:
         error: Why it cannot be imported; None if it can. Nothing else is known then.
         versions: The wanted version and the live one.
         streams: The last days and files.
-        waiting: Number of files that lie in the inbox and were not taken yet.
-        findings: What is open, the errors first.
+        findings: The checks in error and those that warn, of all that is open.
         quality: Its predictions on live rows over time.
         server: Its server; None without one.
     """
@@ -146,25 +117,28 @@ class PipelineState:
     error: str | None = None
     versions: VersionState = field(default_factory=VersionState)
     streams: tuple[StreamState, ...] = ()
-    waiting: int = 0
-    findings: tuple[OpenFinding, ...] = ()
+    findings: tuple[CheckReport, ...] = ()
     quality: tuple[Series, ...] = ()
     server: ServerState | None = None
 
     @property
-    def errors(self) -> tuple[OpenFinding, ...]:
-        """The findings in error."""
-        return tuple(each for each in self.findings if each.is_error)
-
-    @property
-    def warnings(self) -> tuple[OpenFinding, ...]:
-        """The findings that warn."""
-        return tuple(each for each in self.findings if not each.is_error)
-
-    @property
     def is_failed(self) -> bool:
         """Whether a person has to do something."""
-        return self.error is not None or bool(self.errors) or bool(self.versions.refused)
+        return bool(self.error or self.versions.refused or self.together("failed"))
+
+    def together(self, result: str) -> list[tuple[CheckReport, list[str]]]:
+        """The findings of a result, those of one check and column as one.
+
+        Returns:
+            The finding in the last partition, and the other partitions, the last ones first.
+        """
+        same: dict[tuple[str, str, str | None], list[CheckReport]] = {}
+        for each in self.findings:
+            if each.result == result:
+                same.setdefault((each.asset, each.check, each.column), []).append(each)
+        return [
+            (group[-1], [each.partition or "" for each in group[-2::-1]]) for group in same.values()
+        ]
 
 
 class Watched:
@@ -198,80 +172,62 @@ class Watched:
         name = self.declared.name
         for history in self.histories.values():
             history.look()
-        gate = next(self._last("gate"), None)
-        versions, of_gate = version_state(name, self._home, registry, gate)
-        of_streams = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
-        findings = [*of_gate, *(each for seen in self._open(of_streams) for each in seen.findings)]
+        history = self.histories["gate"]
+        gate = next(map(history.tile, history.newest(1)), None)
+        versions = version_state(name, self._home, registry, gate)
+        is_judged = gate is not None and versions.wanted in (None, gate.version)
+        shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
+        tiles = [*([gate] if gate is not None and is_judged else []), *self._open(shown)]
         server = self.server.answer(until) if self.server is not None else None
         return PipelineState(
             name=name,
             versions=versions,
-            streams=of_streams,
-            waiting=len(files_in(self._inbox.folder)),
-            findings=joined(findings),
+            streams=shown,
+            findings=tuple(finding for tile in tiles for finding in tile.findings),
             quality=self._quality(),
-            server=None if server is None else server.value or _no_server(server.trouble or ""),
+            server=server.value or ServerState(message=server.trouble or "") if server else None,
         )
 
     def _stream(self, name: str, unit: str) -> StreamState:
-        history, calendar = self.histories[name], self.declared.calendar
+        history, calendar, waiting = self.histories[name], self.declared.calendar, 0
         if name == "daily" and calendar is not None:
             wanted = last_days(calendar, history.partitions)
         else:
-            wanted = history.newest(SHOWN)
-            new = {path.name for path in files_in(self._inbox.folder / "claimed")} - {*wanted}
-            untried = new - {*history.partitions} if new else new
-            wanted = [*wanted, *sorted(untried)][-SHOWN:]
-        return StreamState(name, unit, tuple(history.seen(each).tile for each in wanted))
+            taken = {path.name for path in files_in(self._inbox.folder / "claimed")}
+            untried = sorted(taken - {*history.partitions})
+            wanted = [*history.newest(SHOWN), *untried][-SHOWN:]
+            waiting = len(files_in(self._inbox.folder))
+        return StreamState(name, unit, tuple(history.tile(each) for each in wanted), waiting)
 
-    def _open(self, shown: Sequence[StreamState]) -> Iterator[Seen]:
-        """What is seen of the partitions that wait for a person, and of the last one attempted.
+    def _open(self, shown: Sequence[StreamState]) -> Iterator[Tile]:
+        """The partitions that wait for a person, and the last one attempted.
 
         Each day has to go through. The file of a partition may be taken away, which ends it.
         """
-        for name in self.histories:
-            if name not in ("gate", "daily", "inbox", "outcomes"):
-                yield from self._last(name)
-        tiles = {each.name: each.tiles for each in shown}
-        for name in ("daily", "outcomes"):
-            if name in self.histories:
-                history, damaged = self.histories[name], _damaged(tiles.get(name, ()))
-                yield from map(history.seen, sorted({*history.open(), *damaged}))
-                yield from self._last(name, is_open=False)
-        inbox, damaged = self.histories["inbox"], _damaged(tiles["inbox"])
-        for partition in (tile.partition for tile in tiles["inbox"]):
-            is_open = inbox.is_open(partition) or partition in damaged
-            if is_open and self._inbox.file(partition) is not None:
-                yield inbox.seen(partition)
-        yield from self._last("inbox", is_open=False)
-
-    def _last(self, name: str, *, is_open: bool = True) -> Iterator[Seen]:
-        """What is seen of the partition attempted last, also if its last attempt does not count."""
-        history = self.histories[name]
-        for partition in history.newest(1):
-            seen = history.seen(partition)
-            if is_open or not (history.is_open(partition) or seen.tile.state == "damaged"):
-                yield seen
+        tiles = (tile for each in shown for tile in each.tiles)
+        damaged = {tile.partition for tile in tiles if tile.state == "damaged"}
+        for name, history in self.histories.items():
+            wanted = {*history.open(), *damaged & {*history.partitions}, *history.newest(1)}
+            if name == "inbox":
+                last = history.newest(SHOWN)
+                wanted = {each for each in wanted & {*last} if self._inbox.file(each) is not None}
+            elif name not in ("daily", "outcomes"):
+                wanted = {*history.newest(1)}
+            if name != "gate":  # which judges versions: see `version_state`
+                yield from map(history.tile, sorted(wanted))
 
     def _quality(self) -> tuple[Series, ...]:
         if "outcomes" not in self.histories:
             return ()
         history = self.histories["outcomes"]
-        days = history.partitions[-_LOOKS:]
-        of_days = {day: history.seen(day, anew=False).quality for day in days}
-        demanded = {quality.title: quality for quality in self.declared.quality}
-        found: dict[str, list[Figure]] = {}
-        for day, quality in of_days.items():
-            for title, (value, low, high) in quality.items():
-                found.setdefault(title, []).append(Figure(day, value, low, high))
+        found: dict[str, dict[str, Sequence[float | None]]] = {}
+        for day in history.partitions[-_LOOKS:]:
+            for title, values in history.tile(day, anew=False).quality.items():
+                found.setdefault(title, {})[day] = values
+        rules = {each.title: each.rule for each in self.declared.quality}
+        least = {each.title: each.threshold for each in self.declared.quality}
         return tuple(
-            Series(
-                title=title,
-                rule=demanded[title].rule if title in demanded else "",
-                threshold=demanded[title].threshold if title in demanded else None,
-                is_least=title in demanded and METRICS[demanded[title].metric].higher_is_better,
-                figures=tuple(figures),
-            )
+            Series(title, rules.get(title, ""), least.get(title), figures)
             for title, figures in found.items()
         )
 
@@ -320,10 +276,6 @@ class Overview:
         return {name: registry.model(name) for name in self.watched}
 
 
-def _damaged(tiles: Sequence[Tile]) -> set[str]:
-    return {tile.partition for tile in tiles if tile.state == "damaged"}
-
-
 def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
     """The last days of a calendar; of one that has ended, those up to the last one attempted."""
     days = calendar.days()
@@ -366,18 +318,14 @@ def _server(home: Home, name: str) -> ServerState:
     """Ask the server of a pipeline whether it is ready."""
     address = home.addresses.servers.get(name, "")
     if not address or not is_held(home.served):
-        return _no_server("Not started: `lockstep up`")
+        return ServerState(message="Not started: `lockstep up`")
     try:
         with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
             told = json.load(response)
     except HTTPError as error:
         told = json.load(error) if error.code == 503 else {"refused": str(error)}
     except (OSError, HTTPException, ValueError) as error:
-        return ServerState(address, False, None, f"It does not answer: {error}")
-    ready = bool(told.get("ready"))
-    message = "" if ready else told.get("refused") or "No version is live yet."
-    return ServerState(address, ready, told.get("version"), str(message))
-
-
-def _no_server(message: str) -> ServerState:
-    return ServerState("", False, None, message)
+        return ServerState(address, message=f"It does not answer: {error}")
+    if told.get("ready"):
+        return ServerState(address, True, told.get("version"))
+    return ServerState(address, message=str(told.get("refused") or "No version is live yet."))

@@ -6,15 +6,15 @@ looks at some thousand days, nearly all of which are as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import Literal
 
 from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Place
+from lockstep.checks.reports import CheckReport
 from lockstep.errors import DamagedError
-from lockstep.overview.open_findings import OpenFinding
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Mark, Records, mark_of
 from lockstep.store.status import StepFinding, damaged_record, recorded_findings
@@ -42,13 +42,14 @@ class Tile:
         partition: The day or file.
         state: The state: published (with what checks found), or why it is not.
         page: Path of the page in Dagster's UI that shows it.
-        at: When the last step ended, or else began, in ISO form; empty without an attempt.
+        at: When the last step ended, in ISO form; empty where none did.
         version: Number of the version that scored it, if any.
         rows: Rows that came in.
         quarantined: Rows that were set aside.
         unjudged: Number of checks that had nothing to judge.
-        findings: Number of checks in error, or that warn.
+        findings: The checks in error or that warn, in the order of the steps.
         counts: Number of the attempt that counts; None without one.
+        quality: Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
     """
 
     stream: str
@@ -60,37 +61,9 @@ class Tile:
     rows: int = 0
     quarantined: int = 0
     unjudged: int = 0
-    findings: int = 0
+    findings: tuple[CheckReport, ...] = ()
     counts: int | None = None
-
-    @property
-    def word(self) -> str:
-        """The state in words."""
-        return _words(self.state)
-
-    @property
-    def share(self) -> float:
-        """Share of the rows that were set aside."""
-        return self.quarantined / self.rows if self.rows else 0.0
-
-
-def _words(state: TileState) -> str:
-    return state.replace("_", " ")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the records tell of a partition.
-
-    Attributes:
-        tile: Its state.
-        findings: Its findings, in the order of the steps.
-        quality: Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
-    """
-
-    tile: Tile
-    findings: tuple[OpenFinding, ...] = ()
-    quality: Mapping[str, tuple[float, float | None, float | None]] = field(default_factory=dict)
+    quality: Mapping[str, Sequence[float | None]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -100,7 +73,7 @@ class _Known:
     mark: tuple[Mark, ...]
     number: int
     is_open: bool
-    seen: Seen | None = None
+    tile: Tile | None = None
 
 
 class StreamHistory:
@@ -137,7 +110,10 @@ class StreamHistory:
 
     def place(self, step: str, partition: str) -> Place:
         """The place of a step's checks."""
-        return Place(self._assets[step], partition if self._has_partitions else None)
+        return Place(self._assets[step], self._named(partition))
+
+    def _named(self, partition: str) -> str | None:
+        return partition if self._has_partitions else None
 
     def look(self) -> None:
         """Look which partitions there are, and which of them were attempted since the last look."""
@@ -166,20 +142,20 @@ class StreamHistory:
         """The partitions whose last attempt does not count, in the order of their names."""
         return [partition for partition in self._folders if self.is_open(partition)]
 
-    def seen(self, partition: str, *, anew: bool = True) -> Seen:
-        """What the records tell of a partition.
+    def tile(self, partition: str, *, anew: bool = True) -> Tile:
+        """The state of a partition.
 
         Args:
             partition: The partition.
             anew: Whether to look if they were edited, and not only attempted again.
         """
         known = self._observe(partition) if anew else self._known.get(partition)
-        if known is not None and known.seen is not None:
-            return known.seen
-        seen = self._read(partition)
-        if known is not None and seen.tile.state not in ("under_way", "broken_off", "damaged"):
-            self._known[partition] = replace(known, seen=seen)
-        return seen
+        if known is not None and known.tile is not None:
+            return known.tile
+        tile = self._read(partition)
+        if known is not None and tile.state not in ("under_way", "broken_off", "damaged"):
+            self._known[partition] = replace(known, tile=tile)
+        return tile
 
     def _observe(self, partition: str) -> _Known | None:
         """Whether the last attempt counts, read again where a file changed; None if that is lost.
@@ -200,68 +176,53 @@ class StreamHistory:
         self._known[partition] = _Known(mark, number, is_open=counts != number)
         return self._known[partition]
 
-    def _read(self, partition: str) -> Seen:
+    def _read(self, partition: str) -> Tile:
+        attempt, counts, is_damaged, named = None, None, False, self._named(partition)
         try:
             attempt, found = recorded_findings(self.records, partition, self.steps)
             commit = self.records.commit_of(partition)
             counts = commit.attempt if commit is not None else None
-            state = self._state(partition, attempt, found, counts)
         except DamagedError as error:
-            attempt, counts = None, None
-            found = [damaged_record(partition, error, self.steps)]
-            is_at_work = self.records.holder(partition) is not None
-            state = "under_way" if is_at_work else "damaged"
-        findings = tuple(self._findings(partition, found, state))
-        first = next(iter(sorted(findings, key=lambda each: not each.is_error)), None)
-        page = first.page if first else self.place(self.steps[-1], partition).page("")
-        unjudged = sum(not each.result.judged for each in found)
-        tile = Tile(
-            self.records.stream,
-            partition,
-            state,
-            page,
-            unjudged=unjudged,
-            findings=len(findings),
-            counts=counts,
+            found, is_damaged = [damaged_record(partition, error, self.steps)], True
+        findings = tuple(
+            CheckReport.found(self._assets[each.step], each.check, named, each.result)
+            for each in found
+            if each.result.judged and not each.result.passed
         )
-        return Seen(tile, findings) if attempt is None else _with_counts(tile, findings, attempt)
-
-    def _findings(
-        self, partition: str, found: list[StepFinding], state: TileState
-    ) -> Iterator[OpenFinding]:
-        for each in found:
-            if each.result.judged and not each.result.passed:
-                place = self.place(each.step, partition)
-                yield OpenFinding.of(place, each.check, each.result, _words(state))
+        first = min(findings, key=lambda each: each.result != "failed", default=None)
+        steps = [*attempt.record.steps.values()] if attempt is not None else []
+        return Tile(
+            stream=self.records.stream,
+            partition=partition,
+            state=self._state(partition, attempt, counts, is_damaged, found),
+            page=first.page if first else self.place(self.steps[-1], partition).page(""),
+            at=max((step.finished_at for step in steps), default=""),
+            version=next((step.version for step in reversed(steps) if step.version), None),
+            rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
+            quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
+            unjudged=sum(not each.result.judged for each in found),
+            findings=findings,
+            counts=counts,
+            quality=steps[-1].facts.get(QUALITY, {}) if steps else {},
+        )
 
     def _state(
         self,
         partition: str,
         attempt: Attempt | None,
-        found: list[StepFinding],
         counts: int | None,
+        is_damaged: bool,
+        found: list[StepFinding],
     ) -> TileState:
-        if attempt is None:
+        if attempt is None and not is_damaged:
             return "not_tried"
-        if counts != attempt.number:
+        if is_damaged or attempt is None or counts != attempt.number:
             if self.records.holder(partition) is not None:
                 return "under_way"
+            if is_damaged or attempt is None:
+                return "damaged"
             is_blocked = any(step.blocked_by for step in attempt.record.steps.values())
             return "blocked" if is_blocked else "broken_off"
         results = {each.result.result for each in found}
         worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
         return next((state for state in worst if state in results), "published")
-
-
-def _with_counts(tile: Tile, findings: tuple[OpenFinding, ...], attempt: Attempt) -> Seen:
-    """What is seen, with the figures of the attempt."""
-    record, steps = attempt.record, [*attempt.record.steps.values()]
-    quality = steps[-1].facts.get(QUALITY, {}) if steps else {}
-    done = replace(
-        tile,
-        at=steps[-1].finished_at if steps else record.started_at,
-        version=next((step.version for step in reversed(steps) if step.version), None),
-        rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
-        quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
-    )
-    return Seen(done, findings, {figure: tuple(values) for figure, values in quality.items()})

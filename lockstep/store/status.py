@@ -49,19 +49,14 @@ def findings(
         NotStoredError: There is no such attempt.
     """
     try:
-        attempt = (
-            next(records.newest_first(partition), None)
-            if number is None
-            else records.attempt(partition, number)
-        )
-        if attempt is None:
-            return []
-        step_findings = results_of(attempt, steps)
-        lacking = None if number is not None else _unfinished(records, attempt, steps)
+        if number is None:
+            _, found = recorded_findings(records, partition, steps)
+        else:
+            found = _results(records.attempt(partition, number), steps)
         verify(records, partition)
     except DamagedError as error:
         return [damaged_record(partition, error, steps)]
-    return [*step_findings, *([lacking] if lacking is not None else [])]
+    return found
 
 
 def recorded_findings(
@@ -87,15 +82,10 @@ def recorded_findings(
         attempt = records.attempt(partition, numbers[-1])
         lacking = _unfinished(records, attempt, steps)
     assert attempt is not None, "a commit has an attempt"
-    return attempt, [*results_of(attempt, steps), *([lacking] if lacking is not None else [])]
+    return attempt, [*_results(attempt, steps), *([lacking] if lacking is not None else [])]
 
 
-def results_of(attempt: Attempt, steps: Sequence[str] = STEPS) -> list[StepFinding]:
-    """The check results of an attempt, in the order of its steps.
-
-    Raises:
-        DamagedError: They cannot be read.
-    """
+def _results(attempt: Attempt, steps: Sequence[str]) -> list[StepFinding]:
     return [
         StepFinding(step, name, result)
         for step in steps
