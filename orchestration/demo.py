@@ -295,11 +295,11 @@ def _next_steps() -> Sequence[tuple[str, str]]:
     published = Store(PROJECT.home.data / PIPELINE).read("daily/published", day)
     key = published.column(0)[0].as_py()
     return (
-        ("Look around", "make up"),
         ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
         ("One flight", f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"),
         ("Your own table", "README.md, “A pipeline of your own”"),
         ("Kept in", str(PROJECT.home.path)),
+        ("Look around", f"make up, then {PROJECT.home.addresses.overview}"),
     )
 
 
