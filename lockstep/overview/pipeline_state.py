@@ -287,30 +287,24 @@ def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
 
 def _histories(declared: PipelineAssets, store: Store) -> dict[str, StreamHistory]:
     """The records of a pipeline: of its streams, and of all that is made for them."""
-    name = declared.name
+    name, whole = declared.name, partial(StreamHistory, has_partitions=False)
     training = {step: f"{name}/{step}" for step in ("history", "training_set", CANDIDATE)}
-    gate = {CHAMPION: f"{name}/{CHAMPION}"}
     found = {
-        "training": StreamHistory(
-            training_records(declared, store), training, has_partitions=False
-        ),
-        "gate": StreamHistory(gate_records(declared, store), gate, has_partitions=False),
+        "training": whole(training_records(declared, store), training),
+        "gate": whole(gate_records(declared, store), {CHAMPION: f"{name}/{CHAMPION}"}),
     }
     for table in declared.tables:
         records = table_records(declared, ledger_of(store.root, table.schema))
-        asset = {TABLE: f"{name}/tables/{table.name}"}
-        found[f"tables/{table.name}"] = StreamHistory(records, asset, has_partitions=False)
+        found[f"tables/{table.name}"] = whole(records, {TABLE: f"{name}/tables/{table.name}"})
     for stream in streams(declared):
         assets = {step: f"{name}/{stream.name}/{step}" for step in STEPS}
         found[stream.name] = StreamHistory(stream_records(declared, store, stream.name), assets)
     if declared.outcomes is not None:
-        found["outcomes"] = StreamHistory(
-            outcome_records(declared, store), {"outcomes": f"{name}/outcomes"}
-        )
+        assets = {"outcomes": f"{name}/outcomes"}
+        found["outcomes"] = StreamHistory(outcome_records(declared, store), assets)
     if declared.request_log is not None:
-        found["requests"] = StreamHistory(
-            request_records(declared, store), {"requests": f"{name}/requests"}
-        )
+        assets = {"requests": f"{name}/requests"}
+        found["requests"] = StreamHistory(request_records(declared, store), assets)
     return found
 
 

@@ -217,12 +217,12 @@ class StreamHistory:
         if attempt is None and not is_damaged:
             return "not_tried"
         if is_damaged or attempt is None or counts != attempt.number:
+            steps = attempt.record.steps.values() if attempt is not None else ()
+            if any(step.blocked_by for step in steps):
+                return "blocked"
             if self.records.holder(partition) is not None:
                 return "under_way"
-            if is_damaged or attempt is None:
-                return "damaged"
-            is_blocked = any(step.blocked_by for step in attempt.record.steps.values())
-            return "blocked" if is_blocked else "broken_off"
+            return "damaged" if is_damaged else "broken_off"
         results = {each.result.result for each in found}
         worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
         return next((state for state in worst if state in results), "published")

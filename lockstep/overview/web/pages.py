@@ -30,7 +30,6 @@ from lockstep.store.quarantine import AsideRow, all_aside
 from lockstep.store.status import RECORD, StepFinding, damaged_record, recorded_findings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -57,11 +56,6 @@ _MEANINGS = {check.name: check.meaning for check in CHECKS}
 
 def application(overview: Overview) -> Local:
     """The application, which answers this user's browsers on this machine alone."""
-    return Local(routes(overview), whole=True)
-
-
-def routes(overview: Overview) -> Starlette:
-    """The application, which answers whoever asks."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.responses import PlainTextResponse
@@ -73,16 +67,18 @@ def routes(overview: Overview) -> Starlette:
         status = error.status_code if isinstance(error, HTTPException) else 404
         return PlainTextResponse(str(error), status, headers=_HEADERS)
 
-    return Starlette(
-        routes=[
-            Route("/", pages.overview),
-            Route("/status.json", pages.state),
-            Route("/overview.css", pages.style),
-            Route("/finding/{asset:path}", pages.finding),
-            Route("/quarantine/{pipeline}/{stream}", pages.quarantine),
-        ],
+    routes = {
+        "/": pages.overview,
+        "/status.json": pages.state,
+        "/overview.css": pages.style,
+        "/finding/{asset:path}": pages.finding,
+        "/quarantine/{pipeline}/{stream}": pages.quarantine,
+    }
+    found = Starlette(
+        routes=[Route(path, answer) for path, answer in routes.items()],
         exception_handlers={HTTPException: failed, LockstepError: failed},
     )
+    return Local(found, whole=True)
 
 
 class Pages:
@@ -126,9 +122,9 @@ class Pages:
         if found is None:
             raise NotStoredError(f"Nothing is recorded of {asset}.")
         history, step = found
-        history.look()
-        partition = query.get("partition") or next(iter(history.newest(1)), "")
-        if partition not in history.partitions:
+        known = {*history.records.attempted(), *history.records.partitions()}
+        partition = query.get("partition") or max(known, default="")
+        if partition not in known:
             raise NotStoredError(f"There was no attempt at {partition} of {asset}.")
         place, check = history.place(step, partition), query.get("check", RECORD)
         try:

@@ -104,7 +104,7 @@ class Attempts(RuleBasedStateMachine):
     @invariant()
     def a_process_at_work_is_seen(self) -> None:
         for day in DAYS:
-            if self.last[day] in ("blocked", "broken_off"):
+            if self.last[day] == "broken_off" or self.is_commit_damaged[day]:
                 with self.records.locked(day):
                     assert self.page.tile(day).state == "under_way"
 
