@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
@@ -15,6 +16,7 @@ from urllib.request import urlopen
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.lock import is_held
 from lockstep.checks.reports import CheckReport
+from lockstep.errors import DamagedError
 from lockstep.overview.background import LastAnswer, Question
 from lockstep.overview.tiles import StreamHistory, Tile
 from lockstep.overview.version_state import Models, VersionState, version_state
@@ -22,6 +24,7 @@ from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
+from lockstep.store.handovers import Handovers
 from lockstep.store.inbox import files_in
 from lockstep.store.parquet import Store
 from lockstep.store.status import STEPS
@@ -178,12 +181,13 @@ class Watched:
         is_judged = gate is not None and versions.wanted in (None, gate.version)
         shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
         tiles = [*([gate] if gate is not None and is_judged else []), *self._open(shown)]
+        findings = (finding for tile in tiles for finding in tile.findings)
         server = self.server.answer(until) if self.server is not None else None
         return PipelineState(
             name=name,
             versions=versions,
             streams=shown,
-            findings=tuple(finding for tile in tiles for finding in tile.findings),
+            findings=(*findings, *self._not_handed_over(shown)),
             quality=self._quality(),
             server=server.value or ServerState(message=server.trouble or "") if server else None,
         )
@@ -215,6 +219,17 @@ class Watched:
                 wanted = {*history.newest(1)}
             if name != "gate":  # which judges versions: see `version_state`
                 yield from map(history.tile, sorted(wanted))
+
+    def _not_handed_over(self, shown: Sequence[StreamState]) -> Iterator[CheckReport]:
+        """What a sink lacks of the days and files that are shown."""
+        for stream in shown if self.declared.sinks else ():
+            asset = f"{self.declared.name}/{stream.name}/published"
+            handovers = Handovers.of(self.declared, self.histories[stream.name].records)
+            for tile in stream.tiles:
+                with suppress(DamagedError):  # its tile says so
+                    if handovers.left(tile.partition):
+                        for check, result in handovers.results(tile.partition).items():
+                            yield CheckReport.found(asset, check, tile.partition, result)
 
     def _quality(self) -> tuple[Series, ...]:
         if "outcomes" not in self.histories:

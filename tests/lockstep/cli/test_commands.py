@@ -30,7 +30,7 @@ DAY = "2020-03-01"
 GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
-    *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),
+    *("score", "outcomes", "replay", "status", "checks", "audit", "trace", "constraints"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
@@ -64,6 +64,7 @@ def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) ->
     "command",
     [
         ("list",),
+        ("status",),
         ("checks", "orders"),
         ("checks", "orders", "--all"),
         ("trace", "orders", "--day", DAY, "--key", "x"),
@@ -106,6 +107,7 @@ def test_every_command_with_results_can_print_them_as_json(
         ("score", "nothing", "--day", DAY),
         ("replay", "nothing"),
         ("serve", "nothing"),
+        ("status", "nothing"),
         ("checks", "nothing"),
         ("audit", "nothing"),
         ("trace", "nothing", "--day", DAY, "--key", "x"),

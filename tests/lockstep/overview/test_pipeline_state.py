@@ -4,16 +4,19 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
 
 from lockstep.checks.reports import CheckReport
-from lockstep.overview.background import Question
-from lockstep.overview.pipeline_state import Overview, PipelineState, last_days
+from lockstep.overview.background import LastAnswer, Question
+from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.declaration import Calendar
+from lockstep.project.sinks import ParquetSink
 from lockstep.store.streams import CHAMPION, gate_records
 from lockstep.training.gate import pass_gate
 from tests.fixtures.orders import PROJECT, SECOND
@@ -72,6 +75,14 @@ def test_what_the_gate_found_is_recorded_and_counts_where_it_let_the_version_ser
     (attempt,) = records.newest_first(CHAMPION)
     assert attempt.record.steps[CHAMPION].results["golden_replay"].passed
     assert records.partitions() == [CHAMPION]
+
+
+def test_days_that_a_sink_lacks_are_open(scored, tmp_path: Path) -> None:
+    declared = replace(scored.declared, sinks=[ParquetSink(str(tmp_path / "elsewhere"))])
+    state = Watched(declared, scored.home).state(LastAnswer(), time.monotonic())
+    ((finding, others),) = state.together("failed")
+    assert (finding.check, finding.asset) == ("sinks", "orders/daily/published")
+    assert (finding.partition, others) == ("2020-03-02", ["2020-03-01"])
 
 
 @contextmanager
