@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-faults: $(STAMP) ## kill runs, workers and the daemon at random, and compa
 
 bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows
 	@$(BIN)/python -m benchmarks.checks
+
+bench-overview: $(STAMP) ## time the page of ten pipelines with a year of days, by a home of the demonstration
+	@$(BIN)/python -m benchmarks.overview $${LOCKSTEP_HOME:-.lockstep}
 
 bench-walk: $(STAMP) ## count the files and functions that three scored rows pass
 	@$(BIN)/python -m benchmarks.walk

@@ -50,7 +50,7 @@ LockstepError                     cli, dagster, project, scoring, serving
 │   └── FetchError                registry                            files did not all arrive
 │
 │   Partitions, and the disk that they are on
-├── NotStoredError                artifacts, scoring, store                      not written yet
+├── NotStoredError                artifacts, overview, scoring, store            not written yet
 ├── DamagedError                  artifacts, store                    files unlike their record
 ├── LockedError                   artifacts                           somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back

@@ -28,6 +28,7 @@ from rich.text import Text
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Place
+from lockstep.checks.reports import CheckReport
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.plain import cut
@@ -38,7 +39,7 @@ from lockstep.dagster.jobs import (
     job_name,
 )
 from lockstep.dagster.partitions import request_partitions
-from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.dagster.runs import RunReport, run_job
 from lockstep.errors import LockstepError
 from lockstep.project.pipelines import pipelines
 from lockstep.store.parquet import Store
@@ -300,11 +301,11 @@ def _next_steps() -> Sequence[tuple[str, str]]:
     published = Store(PROJECT.home.data / PIPELINE).read("daily/published", day)
     key = published.column(0)[0].as_py()
     return (
-        ("Look around", "make up"),
         ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
         ("One flight", f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"),
         ("Your own table", "README.md, “A pipeline of your own”"),
         ("Kept in", str(PROJECT.home.path)),
+        ("Look around", f"make up, then {PROJECT.home.addresses.overview}"),
     )
 
 

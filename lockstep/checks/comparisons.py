@@ -91,7 +91,9 @@ def _notes(first: Divergence, graph: Graph) -> dict[str, str]:
     notes = {}
     if first.examples:
         key = first.examples[0].key
-        drawn = divergence_picture(graph, first, first.sides, ("expected", "actual"), str(key))
+        drawn = divergence_picture(
+            graph, first.column, first.sides, ("expected", "actual"), str(key)
+        )
         notes["the columns around it"] = in_markdown(drawn, f"{first.column} in the graph")
     if first.reproducer is not None and first.reproducer.record is not None:
         record = json.dumps(json.loads(first.reproducer.record), ensure_ascii=False, indent=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lockstep.parity.changes import Changes
     from lockstep.parity.weekly import WeeklyFigures, Worse
 
+QUALITY = "quality"
+"""Fact of a look at outcomes: the figures of the last days; see `Watch.to_json`."""
 WINDOW_DAYS = 7
 """Days whose rows are measured together: a whole week, since days of the week differ."""
 LEAST_ROWS = 30
@@ -107,12 +109,14 @@ class Watch:
         changes: The figures that are lastingly outside the training's, after the day.
         day: The day.
         ranges: By metric, the least and largest value that it can have.
+        measured: The figures of the last days.
     """
 
     weekly: WeeklyFigures
     changes: Changes
     day: str
     ranges: Mapping[str, tuple[float, float]]
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -136,7 +140,7 @@ class Watch:
         ranges = {quality.title: METRICS[quality.metric].span for quality in qualities}
         rows = max(map(len, recent.values()), default=0) if recent is not None else 0
         shares = weekly.shares(measured) if 2 * rows >= weekly.rows else {}
-        return cls(weekly, before.after(day, shares), day, ranges)
+        return cls(weekly, before.after(day, shares), day, ranges, measured)
 
     def begins(self, figure: str) -> bool:
         """Whether a lasting change of a figure begins on the day."""
@@ -152,7 +156,18 @@ class Watch:
 
     def usual(self, figure: str) -> str:
         """The range of a figure in the weeks of training, in words; empty where it is not known."""
-        return self.weekly.usual(figure, self.ranges.get(figure, (-np.inf, np.inf)))
+        return self.weekly.usual(figure, self._range(figure))
+
+    def to_json(self) -> dict[str, list[float | None]]:
+        """By figure that is defined, its value and the ends of its range in training."""
+        return {
+            figure: [value, *self.weekly.band(figure, self._range(figure))]
+            for figure, value in self.measured.items()
+            if np.isfinite(value)
+        }
+
+    def _range(self, figure: str) -> tuple[float, float]:
+        return self.ranges.get(figure, (-np.inf, np.inf))
 
 
 def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:

@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.sax.saxutils import escape
 
 from lockstep.checks.svg import CHARACTER, PALE, PAPER, drawing, rectangle, text
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import cut, show
-
-if TYPE_CHECKING:
-    from lockstep.parity.divergence import Divergence
 
 COLORS = {
     "failed": "#c0392b",
@@ -176,10 +173,10 @@ def _legend(y: float) -> tuple[list[str], float]:
 
 def divergence_picture(
     graph: Graph,
-    first: Divergence | None,
-    values: Mapping[str, tuple[Any, Any]],
-    sides: tuple[str, str],
-    key: str,
+    column: str | None,
+    values: Mapping[str, tuple[Any, Any]] | None = None,
+    sides: tuple[str, str] = ("", ""),
+    key: str = "",
 ) -> str:
     """Draw the graph around the first divergent column, with both sides' values.
 
@@ -188,12 +185,11 @@ def divergence_picture(
 
     Args:
         graph: The graph of the second side.
-        first: The first divergence; None where there is none.
-        values: By column, its value by each side.
+        column: The first divergent column; None where there is none.
+        values: By column, its value by each side; None where no record was compared.
         sides: Names of the sides.
         key: Key of the record that has these values.
     """
-    column = first.column if first is not None else None
     shown = _around(graph, column)
     layers: dict[int, list[str]] = {}
     for name in graph.order:
@@ -206,14 +202,15 @@ def divergence_picture(
     ]
     hidden = len(graph.order) - sum(map(len, rows))
     more = f" {hidden} other columns are not drawn." if hidden else ""
-    marked = " Thick: the first column that differs." if first is not None else ""
+    marked = " Thick: the first column that differs." if column is not None else ""
+    differs = f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} "
     width = max(_edge(max(map(len, rows), default=0)), _LEAST_WIDTH)
     explanation = wrap(
-        f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from those "
-        f"above it.{more}",
+        f"{differs if values is not None else ''}Each column comes from those above it.{more}",
         int((width - _LEFT) / CHARACTER),
     )
-    head = [text(_LEFT, 18, f"Record {cut(key, 60)}", bold=True)]
+    title = f"Record {cut(key, 60)}" if values is not None else f"Around {cut(column or '', 60)}"
+    head = [text(_LEFT, 18, title, bold=True)]
     head += [text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(explanation)]
     top = 40.0 + _LINE * len(explanation)
     places = {
@@ -227,7 +224,10 @@ def divergence_picture(
         for source in graph.inputs(name)
         if source in places
     ]
-    boxes = [_box(place, name, values.get(name), name == column) for name, place in places.items()]
+    boxes = [
+        _box(place, name, (values or {}).get(name), name == column)
+        for name, place in places.items()
+    ]
     return drawing(width, top + len(rows) * (_HEIGHT + _GAP_Y), [*head, *lines, *boxes])
 
 

@@ -23,7 +23,8 @@ from rich.text import Text
 from lockstep.columns.plain import counted, cut, listed, plain
 
 if TYPE_CHECKING:
-    from lockstep.dagster.runs import CheckReport, RunReport
+    from lockstep.checks.reports import CheckReport
+    from lockstep.dagster.runs import RunReport
     from lockstep.parity.comparison import Comparison
     from lockstep.parity.looked_up import LookedUp
     from lockstep.scoring.sides import TwoSides

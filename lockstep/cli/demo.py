@@ -42,7 +42,7 @@ def demo() -> None:
         caught = shown.skew()
     say(
         f"\nWhat next?\n\n  cd {folder}\n  lockstep checks wine    # every finding\n"
-        "  lockstep up             # all of it in a browser\n\n"
+        "  lockstep up             # all of it in a browser: http://127.0.0.1:4000\n\n"
         f"Everything is in {folder} (what was written: .lockstep/ there); delete it when you are "
         "done. Your own: lockstep new NAME"
     )

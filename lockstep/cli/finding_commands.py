@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.checks.reports import CheckReport
     from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.dagster.runs import CheckReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.store.parquet import Store
 
@@ -294,9 +294,10 @@ def _trace_record(
     which, other = (int(side) if side.isdigit() else side for side in (version, against))
     sides = two_sides(declared, context.registry(), row, which, other, store)
     if picture is not None:
-        drawn = divergence_picture(
-            declared.pipeline.graph, sides.comparison.first, sides.values, sides.names, sides.key
-        )
+        first = sides.comparison.first
+        column = None if first is None else first.column
+        graph = declared.pipeline.graph
+        drawn = divergence_picture(graph, column, sides.values, sides.names, sides.key)
         picture.write_text(drawn, encoding="utf-8")
     if as_json:
         show_json(sides.to_json())

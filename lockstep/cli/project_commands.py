@@ -109,15 +109,22 @@ def up(
     server_port: Annotated[
         int, typer.Option(help="First port to try for the pipelines' HTTP servers.")
     ] = 8080,
+    overview_port: Annotated[
+        int, typer.Option(help="First port to try for the page for all pipelines.")
+    ] = 4000,
 ) -> None:
-    """Start Dagster, MLflow and the HTTP servers of pipelines on 127.0.0.1; Ctrl-C stops them all.
+    """Start a page for all pipelines, Dagster, MLflow and HTTP servers on 127.0.0.1.
+
+    Ctrl-C stops them all.
 
     A pipeline has a server if it declares `serving=Serving()`. What stops by itself is started
     again.
     """
     from lockstep.cli.servers import Ports, run_servers
 
-    raise typer.Exit(run_servers(context.project(), Ports(port, mlflow_port, server_port)))
+    raise typer.Exit(
+        run_servers(context.project(), Ports(port, mlflow_port, server_port, overview_port))
+    )
 
 
 def _project(folder: Path) -> None:

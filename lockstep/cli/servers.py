@@ -1,4 +1,4 @@
-"""The servers of an embedded instance: Dagster's UI and daemon, MLflow's UI, and pipelines' own."""
+"""The servers of a home: the page for all pipelines, Dagster, MLflow, and pipelines' own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.artifacts.lock import locked
-from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
@@ -20,11 +19,9 @@ from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockedError, LockstepError
-from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
@@ -47,11 +44,13 @@ class Ports:
         dagster: First port for Dagster's UI.
         mlflow: First port for MLflow's UI.
         servers: First port for the servers of pipelines, one after another.
+        overview: First port for the page for all pipelines.
     """
 
     dagster: int = 3000
     mlflow: int = 5000
     servers: int = 8080
+    overview: int = 4000
 
 
 @dataclass(frozen=True)
@@ -129,13 +128,16 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
     home = project.home
     dagster = _free_port(first.dagster)
     mlflow = _free_port(first.mlflow, {dagster})
+    overview = _free_port(first.overview, {dagster, mlflow})
     ports: dict[str, int] = {}
     for name, declared in sorted(pipelines(project).declared.items()):
         if declared.serving is not None:
-            ports[name] = _free_port(first.servers, {dagster, mlflow, *ports.values()})
-    write_addresses(home.path, Addresses.local(dagster, mlflow, ports))
+            ports[name] = _free_port(first.servers, {dagster, mlflow, overview, *ports.values()})
+    write_addresses(home.path, Addresses.local(dagster, mlflow, ports, overview))
+    page = [sys.executable, "-m", "lockstep.overview.web", str(overview)]
     servers = [
-        _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster)
+        _Server(Program("The page", page, logs / "overview.log"), overview, is_needed=False),
+        _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster),
     ]
     if not home.tracking_uri.startswith("http"):
         program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
@@ -222,11 +224,11 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
 
 
 def show_pages(project: Project, addresses: Addresses) -> None:
-    """Print the addresses of a project's servers and pages, and the checks that are in error."""
+    """Print the addresses of a project's servers and pages, that of all pipelines first."""
+    say(f"Overview: {addresses.overview}  (every pipeline: what is live, what is open, what to do)")
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
     say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
-    declared = pipelines(project).declared
-    names = sorted(declared)
+    names = sorted(pipelines(project).declared)
     for name in names[:_MOST_SHOWN]:
         say(f"{name}")
         selection = quote(f'key:"{name}/*"', safe="")
@@ -240,25 +242,5 @@ def show_pages(project: Project, addresses: Addresses) -> None:
             form = "a form in the browser; for programs: /docs"
             state = form if is_live else "503 until a version is live"
             say(f"  server  {addresses.servers[name]}  ({state})")
-        for line in _failed_checks(declared[name], project.home, addresses):
-            say(f"  failed  {line}")
     if len(names) > _MOST_SHOWN:
         say(f"... and {counted(len(names) - _MOST_SHOWN, 'more pipeline')}")
-
-
-def _failed_checks(declared: PipelineAssets, home: Home, addresses: Addresses) -> Iterator[str]:
-    """The checks that are in error, each with its page."""
-    from lockstep.dagster.instance import find_instance
-    from lockstep.dagster.record import recorded_checks
-
-    try:
-        reports = recorded_checks(declared, find_instance(home), Store(home.data / declared.name))
-    except LockstepError as error:
-        yield str(error)
-        return
-    failed = [check for check in reports if check.result == "failed"]
-    for check in failed[:_MOST_SHOWN]:
-        place = Place(check.asset, check.partition)
-        yield f"{check.check} of {place}: {addresses.dagster}{check.page}"
-    if len(failed) > _MOST_SHOWN:
-        yield f"... and {len(failed) - _MOST_SHOWN} more: lockstep checks {declared.name}"

@@ -90,8 +90,8 @@ def challenge(
     Servers have it score, in the shadow, the requests to the live version. Once it passes the gate,
     it may also answer as a canary, or requests that ask for it by number.
     """
+    from lockstep.checks.reports import CheckReport
     from lockstep.cli.console import say, show_checks, show_json
-    from lockstep.dagster.runs import CheckReport
     from lockstep.training.gate import pass_challenger
 
     declared, registry, home = context.pipeline(pipeline), context.registry(), context.home()
@@ -297,6 +297,7 @@ def _point_champion(
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import WANTED, job_name, promotion
+    from lockstep.store.live_version import served_here
 
     left = (
         f"@live moves to version {version} once it has passed the gate, not before. Go on: "
@@ -316,7 +317,9 @@ def _point_champion(
         serves = f"version {live}" if live is not None else "no version yet"
         say(
             " ".join(
-                filter(None, [f"@champion: version {version}. @live: {serves}.", _here(state)])
+                filter(
+                    None, [f"@champion: version {version}. @live: {serves}.", served_here(state)]
+                )
             )
         )
         show_checks(report.checks, dagster=context.dagster())
@@ -346,6 +349,8 @@ def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
 
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     """Which version is live, since when, and which was before, in a sentence or two."""
+    from lockstep.store.live_version import moved_by_hand, served_here
+
     decided, taken = state.decided, state.taken
     let = decided if decided is not None else taken
     if not facts:
@@ -366,8 +371,8 @@ def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     sentences = [
         f"Version {decided.version} of {name} is live since {_when(since)}, by the gate of "
         f"{decided.site}{_earlier(state)}",
-        _moved(state),
-        _here(state),
+        moved_by_hand(state),
+        served_here(state),
         waiting_champion(name, champion, state),
     ]
     return " ".join(filter(None, sentences))
@@ -378,30 +383,6 @@ def _earlier(state: LiveState) -> str:
     if decided is not None and decided.back_from is not None:
         return f"; it went back from version {decided.back_from}."
     return "." if before is None else f"; before it, version {before} was."
-
-
-def _moved(state: LiveState) -> str:
-    """A sentence if `@live` was moved by hand; otherwise empty."""
-    if state.is_shown:
-        return ""
-    shown = "points nowhere" if state.shown is None else f"is version {state.shown}"
-    return f"@live {shown} in the registry: it was moved by hand, and nothing is scored."
-
-
-def _here(state: LiveState) -> str:
-    """A sentence if this home serves another version than the live one; otherwise empty."""
-    if state.is_taken:
-        return ""
-    if state.is_ahead and state.taken is not None:
-        return (
-            f"This home serves version {state.taken.version}, by a later decision that the "
-            "registry does not hold: it is another one, or an older copy."
-        )
-    serves = "no version" if state.taken is None else f"version {state.taken.version}"
-    return (
-        f"This home serves {serves} yet: the next batch or server takes over what was decided "
-        "last, once its golden records come out here as they were stored."
-    )
 
 
 def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:

@@ -14,14 +14,14 @@ import dagster as dg
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
+from lockstep.checks.reports import CheckReport
 from lockstep.dagster.assets import pipeline_assets
-from lockstep.dagster.runs import CheckReport
+from lockstep.dagster.runs import other_reports, report_of
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated, outcome_records
+from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
 from lockstep.scoring.request_replay import STEP as REQUESTS
-from lockstep.scoring.request_replay import request_records
 from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -33,7 +33,7 @@ from lockstep.store.status import (
     last_attempted,
     unpublished,
 )
-from lockstep.store.streams import stream_records, streams
+from lockstep.store.streams import outcome_records, request_records, stream_records, streams
 
 _MOST_RECORDS = 10_000
 _OWED = ("daily", "outcomes")
@@ -249,7 +249,7 @@ def _evaluations(
     ):
         evaluation = record.evaluation
         if record.event is not None and isinstance(evaluation, dg.AssetCheckEvaluation):
-            yield record.event.timestamp, CheckReport.of(evaluation)  # and not merely planned
+            yield record.event.timestamp, report_of(evaluation)  # and not merely planned
 
 
 def _other_findings(
@@ -259,5 +259,5 @@ def _other_findings(
     wanted = dg.AssetRecordsFilter(key, asset_partitions=None if partition is None else [partition])
     for record in instance.fetch_materializations(wanted, limit=most).records:
         if record.asset_materialization is not None:
-            for report in CheckReport.others(record.asset_materialization):
+            for report in other_reports(record.asset_materialization):
                 yield record.timestamp, report

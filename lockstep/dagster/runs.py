@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,7 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.messages import Message, Place
+from lockstep.checks.reports import CheckReport
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, TOLD, message_of
 from lockstep.dagster.tries import signature
 from lockstep.dagster.workspace import job_origin
@@ -39,90 +38,41 @@ _OF_ASSETS = (
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-@dataclass(frozen=True)
-class CheckReport:
-    """The result of a check.
+def report_of(evaluation: dg.AssetCheckEvaluation) -> CheckReport:
+    """The report of Dagster's evaluation of a check."""
+    failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
+    column = evaluation.metadata.get("column")
+    message = message_of(evaluation.metadata)
+    return CheckReport(
+        asset=evaluation.asset_key.to_user_string(),
+        check=evaluation.check_name,
+        partition=evaluation.partition,
+        result="passed" if evaluation.passed else failed,
+        column=str(column.value) if column is not None else None,
+        summary=message.what if message is not None else evaluation.description or "",
+        where=None if message is None else message.where,
+        todo=None if message is None else message.todo,
+    )
 
-    Attributes:
-        asset: The asset, such as `flight_delay/daily/batch`.
-        check: The check's name.
-        partition: The partition, if it has one.
-        result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
-        column: The first column that it names, if any.
-        summary: The finding in a line.
-        where: The place in the data or the code; None if it passed or was not judged.
-        todo: What to do about it; None likewise.
-    """
 
-    asset: str
-    check: str
-    partition: str | None
-    result: str
-    column: str | None
-    summary: str
-    where: str | None = None
-    todo: str | None = None
-
-    @property
-    def page(self) -> str:
-        """Path of the page in Dagster's UI that shows it."""
-        return Place(self.asset, self.partition).page(self.check)
-
-    @classmethod
-    def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
-        """The report of Dagster's evaluation of a check."""
-        failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
-        column = evaluation.metadata.get("column")
-        message = message_of(evaluation.metadata)
-        return cls(
-            asset=evaluation.asset_key.to_user_string(),
-            check=evaluation.check_name,
-            partition=evaluation.partition,
-            result="passed" if evaluation.passed else failed,
-            column=str(column.value) if column is not None else None,
-            summary=message.what if message is not None else evaluation.description or "",
-            where=None if message is None else message.where,
-            todo=None if message is None else message.todo,
+def other_reports(made: dg.AssetMaterialization | dg.AssetObservation) -> list[CheckReport]:
+    """Reports of the checks without an evaluation, such as those not judged."""
+    table = made.metadata.get(OTHER_FINDINGS)
+    if not isinstance(table, dg.TableMetadataValue):
+        return []
+    return [
+        CheckReport(
+            asset=made.asset_key.to_user_string(),
+            check=str(row["check"]),
+            partition=made.partition,
+            result=str(row["result"]).replace(" ", "_"),
+            column=None if row["column"] is None else str(row["column"]),
+            summary=str(row["finding"]),
+            where=_text(row.get("where")),
+            todo=_text(row.get("what to do")),
         )
-
-    @classmethod
-    def found(
-        cls, asset: str, check: str, partition: str | None, result: CheckResult
-    ) -> CheckReport:
-        """The report of a recorded check result."""
-        report = cls(asset, check, partition, result.result, result.column, result.summary)
-        if result.result not in ("failed", "warned"):
-            return report
-        message = Message.of(check, result, Place(asset, partition))
-        return replace(report, where=message.where, todo=message.todo)
-
-    def to_json(self, dagster: str | None = None) -> dict[str, Any]:
-        """The report as plain data.
-
-        Args:
-            dagster: The address of Dagster's UI, if it runs.
-        """
-        return {**asdict(self), "page": f"{dagster or ''}{self.page}"}
-
-    @classmethod
-    def others(cls, made: dg.AssetMaterialization | dg.AssetObservation) -> list[CheckReport]:
-        """Reports of the checks without an evaluation, such as those not judged."""
-        table = made.metadata.get(OTHER_FINDINGS)
-        if not isinstance(table, dg.TableMetadataValue):
-            return []
-        return [
-            cls(
-                asset=made.asset_key.to_user_string(),
-                check=str(row["check"]),
-                partition=made.partition,
-                result=str(row["result"]).replace(" ", "_"),
-                column=None if row["column"] is None else str(row["column"]),
-                summary=str(row["finding"]),
-                where=_text(row.get("where")),
-                todo=_text(row.get("what to do")),
-            )
-            for row in (record.data for record in table.records)
-        ]
+        for row in (record.data for record in table.records)
+    ]
 
 
 @dataclass(frozen=True)
@@ -175,8 +125,8 @@ class RunReport:
                 for asset in made
             },
             checks=(
-                *(CheckReport.of(evaluation) for evaluation in evaluations),
-                *(other for asset in made for other in CheckReport.others(asset)),
+                *(report_of(evaluation) for evaluation in evaluations),
+                *(other for asset in made for other in other_reports(asset)),
             ),
             error=error,
             is_mistake=is_mistake,

@@ -88,20 +88,33 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
             if np.isfinite(values[place])
         }
 
-    def usual(self, figure: str, within: tuple[float, float] = (-np.inf, np.inf)) -> str:
-        """The range of a figure in the weeks of training, in words; empty where it is not known.
+    def band(
+        self, figure: str, within: tuple[float, float] = (-np.inf, np.inf)
+    ) -> tuple[float | None, float | None]:
+        """The range of a figure in the weeks of training; None where it has no end or is not known.
 
         Args:
             figure: Its name.
             within: The least and largest value that it can have.
         """
         if self.limits is None or figure not in self.names:
-            return ""
+            return None, None
         place = self.names.index(figure)
-        level = self.limits.level
-        low, high = np.clip([level.low[place], level.high[place]], *within)
-        ways = {"lower": f"at least {low:.3g}", "higher": f"at most {high:.3g}"}
-        return ways.get(self.worse[place], f"{low:.3g} to {high:.3g}")
+        level, way = self.limits.level, self.worse[place]
+        low, high = map(float, np.clip([level.low[place], level.high[place]], *within))
+        return (None if way == "higher" else low), (None if way == "lower" else high)
+
+    def usual(self, figure: str, within: tuple[float, float] = (-np.inf, np.inf)) -> str:
+        """The range of a figure in the weeks of training, in words; see `band`."""
+        match self.band(figure, within):
+            case None, None:
+                return ""
+            case low, None:
+                return f"at least {low:.3g}"
+            case None, high:
+                return f"at most {high:.3g}"
+            case low, high:
+                return f"{low:.3g} to {high:.3g}"
 
     def to_bytes(self) -> bytes:
         """As MessagePack."""

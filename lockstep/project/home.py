@@ -150,21 +150,28 @@ class Addresses:
         dagster: Dagster's UI.
         mlflow: MLflow's UI.
         servers: The servers of pipelines, by pipeline.
+        overview: The page for all pipelines.
     """
 
     dagster: str
     mlflow: str
     servers: Mapping[str, str] = field(default_factory=dict)
+    overview: str = f"http://{_HOST}:4000"
 
     @classmethod
     def local(
-        cls, dagster: int = 3000, mlflow: int = 5000, servers: Mapping[str, int] | None = None
+        cls,
+        dagster: int = 3000,
+        mlflow: int = 5000,
+        servers: Mapping[str, int] | None = None,
+        overview: int = 4000,
     ) -> Addresses:
         """Pages served on this machine, by their ports."""
         return cls(
             f"http://{_HOST}:{dagster}",
             f"http://{_HOST}:{mlflow}",
             {name: f"http://{_HOST}:{port}" for name, port in (servers or {}).items()},
+            f"http://{_HOST}:{overview}",
         )
 
 

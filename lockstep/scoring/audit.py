@@ -23,15 +23,20 @@ from lockstep.project.home import Home
 from lockstep.project.table_assets import TableAssets
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
-from lockstep.scoring.outcome_attempts import outcome_records
-from lockstep.scoring.request_replay import request_records
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of
-from lockstep.store.streams import stream_records, streams, training_records
+from lockstep.store.streams import (
+    gate_records,
+    outcome_records,
+    request_records,
+    stream_records,
+    streams,
+    training_records,
+)
 from lockstep.store.table_deliveries import table_records
 
 _FIRST_PACE = 100e6
@@ -119,7 +124,7 @@ def home_parts(declared: PipelineAssets, home: Home, registry: Registry) -> list
     store = Store(home.data / declared.name)
     kept = [stream_records(declared, store, stream.name) for stream in streams(declared)]
     kept += [outcome_records(declared, store), request_records(declared, store)]
-    kept.append(training_records(declared, store))
+    kept += [training_records(declared, store), gate_records(declared, store)]
     folder = home.requests(declared.name)
     return [
         *(unit for records in kept for unit in _of_records(records)),

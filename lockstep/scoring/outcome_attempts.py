@@ -11,29 +11,18 @@ from datetime import date, datetime, timedelta
 
 from lockstep.checks.arrival import Arrival
 from lockstep.checks.live_quality import WINDOW_DAYS
-from lockstep.checks.messages import Place
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.partition_records import Records
-from lockstep.store.streams import stream_records
+from lockstep.store.streams import outcome_records, stream_records
 
 STEP = "outcomes"
 """The only step of a look, and the name of the file of compared rows."""
 OUTDATED = "it was published again since it was compared"
 """Why a look at rows that are no longer published does not count."""
-
-
-def outcome_records(declared: PipelineAssets, store: Store) -> Records:
-    """The looks at each day's outcomes, an attempt each."""
-    return Records(
-        root=store.root / "outcomes",
-        again=lambda day: Place(f"{declared.name}/outcomes", day).again,
-        kept=declared.kept_attempts,
-    )
 
 
 def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str]:

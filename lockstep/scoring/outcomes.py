@@ -21,6 +21,7 @@ from lockstep.checks.arrival import (
 )
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.live_quality import (
+    QUALITY,
     Watch,
     check_calibration,
     check_live_quality,
@@ -42,12 +43,12 @@ from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
 from lockstep.registry.registry import Registry
 from lockstep.scoring.drifting import CHANGES, changes_before
-from lockstep.scoring.outcome_attempts import STEP, days_before, outcome_records
+from lockstep.scoring.outcome_attempts import STEP, days_before
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import stream_records
+from lockstep.store.streams import outcome_records, stream_records
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ def compare_outcomes(
                     "attempt": published.number,
                     "looked_at": at.isoformat(),
                     CHANGES: asdict(watch.changes),
+                    QUALITY: watch.to_json(),
                 },
             ),
         )

@@ -6,7 +6,6 @@ results are stored.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from lockstep.store.attempts import Attempt, StepRecord, sha256
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
+from lockstep.store.streams import request_records
 
 if TYPE_CHECKING:
     from lockstep.parity.lookup_hindsight import LookedUpAgain
@@ -82,15 +82,6 @@ class ReplayedSegment:
     figures: Mapping[str, float]
     results: Mapping[str, CheckResult]
     version: int | None
-
-
-def request_records(declared: PipelineAssets, store: Store) -> Records:
-    """The records of the segments of a pipeline's request log."""
-    return Records(
-        root=store.root / "requests",
-        again=lambda name: shlex.join(["lockstep", "replay", declared.name, "--segment", name]),
-        kept=declared.kept_attempts,
-    )
 
 
 def replay_segment(

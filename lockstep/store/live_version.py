@@ -381,6 +381,30 @@ def _is_to_take(state: LiveState) -> bool:
     )
 
 
+def moved_by_hand(state: LiveState) -> str:
+    """A sentence if `@live` was moved by hand; otherwise empty."""
+    if state.is_shown:
+        return ""
+    shown = "points nowhere" if state.shown is None else f"is version {state.shown}"
+    return f"@live {shown} in the registry: it was moved by hand, and nothing is scored."
+
+
+def served_here(state: LiveState) -> str:
+    """A sentence if this home serves another version than the live one; otherwise empty."""
+    if state.is_taken:
+        return ""
+    if state.is_ahead and state.taken is not None:
+        return (
+            f"This home serves version {state.taken.version}, by a later decision that the "
+            "registry does not hold: it is another one, or an older copy."
+        )
+    serves = "no version" if state.taken is None else f"version {state.taken.version}"
+    return (
+        f"This home serves {serves} yet: the next batch or server takes over what was decided "
+        "last, once its golden records come out here as they were stored."
+    )
+
+
 def check_live(
     live: LoadedVersion, state: LiveState | None, last: AttemptRecord | None
 ) -> CheckResult:

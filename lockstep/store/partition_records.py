@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -42,6 +43,7 @@ CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""
 _EXPORTED = ".exported"
 """The file of an attempt that becomes the export: what a kill leaves goes with the attempt."""
+Mark: TypeAlias = tuple[int, int, int]
 _TICK = timedelta(milliseconds=1)
 """By how much a commit is later than the one before it, at least."""
 _LONGEST_REASON = 2_000
@@ -494,6 +496,25 @@ class Records:
             except (LockedError, DamagedError):
                 continue  # the process at work exports it; readers report damage
 
+    def mark(self, partition: str, number: int) -> tuple[Mark, ...]:
+        """What changes with a partition's attempts, with the record of one, and with the commit.
+
+        Args:
+            partition: The partition.
+            number: Number of the attempt.
+        """
+        folder = self.folder(partition)
+        commit = f"{self.root}/records/{file_name(partition)}.json"
+        return mark_of(folder), mark_of(f"{folder}/{number}/{RECORD}"), mark_of(commit)
+
+    def folder(self, partition: str) -> str:
+        """The folder of a partition's attempts, which changes when one is begun."""
+        return f"{self.root}/attempts/{file_name(partition)}"
+
+    def folders(self) -> tuple[Mark, Mark]:
+        """What changes when a partition is attempted for the first time, and at every commit."""
+        return mark_of(f"{self.root}/attempts"), mark_of(f"{self.root}/records")
+
     def forget(self, partition: str) -> None:
         """Remove the records of a partition.
 
@@ -638,6 +659,15 @@ class Records:
 
     def _lock(self, partition: str) -> Path:
         return self.root / "locks" / f"{file_name(partition)}.lock"
+
+
+def mark_of(path: str) -> Mark:
+    """The time, size and inode of a file or folder; zeros without one."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - a page asks for thousands, and `Path` is slow
+    except OSError:
+        return 0, 0, 0
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def _remove_attempt(folder: Path) -> None:

@@ -49,20 +49,56 @@ def findings(
         NotStoredError: There is no such attempt.
     """
     try:
-        attempt = records.last(partition) if number is None else records.attempt(partition, number)
-        if attempt is None:
-            return []
-        step_findings = [
-            StepFinding(step, name, result)
-            for step in steps
-            if step in attempt.record.steps
-            for name, result in attempt.record.steps[step].results.items()
-        ]
-        lacking = None if number is not None else _unfinished(records, attempt, steps)
+        if number is None:
+            _, found = recorded_findings(records, partition, steps)
+        else:
+            found = _results(records.attempt(partition, number), steps)
         verify(records, partition)
     except DamagedError as error:
-        return [StepFinding(steps[-1], RECORD, _damaged(partition, str(error)))]
-    return [*step_findings, *([lacking] if lacking is not None else [])]
+        return [damaged_record(partition, error, steps)]
+    return found
+
+
+def recorded_findings(
+    records: Records, partition: str, steps: Sequence[str] = STEPS
+) -> tuple[Attempt | None, list[StepFinding]]:
+    """The last attempt at a partition, and what its record tells; no other file is read.
+
+    Args:
+        records: The records of its stream.
+        partition: The day or file.
+        steps: The steps of an attempt, in order.
+
+    Raises:
+        DamagedError: A record is damaged or lost, or not as committed.
+    """
+    commit, numbers = records.commit_of(partition), records.numbers(partition)
+    committed = records.committed(partition)
+    if not numbers:
+        return None, []
+    if commit is not None and commit.attempt == numbers[-1]:
+        attempt, lacking = committed, None
+    else:
+        attempt = records.attempt(partition, numbers[-1])
+        lacking = _unfinished(records, attempt, steps)
+    assert attempt is not None, "a commit has an attempt"
+    return attempt, [*_results(attempt, steps), *([lacking] if lacking is not None else [])]
+
+
+def _results(attempt: Attempt, steps: Sequence[str]) -> list[StepFinding]:
+    return [
+        StepFinding(step, name, result)
+        for step in steps
+        if step in attempt.record.steps
+        for name, result in attempt.record.steps[step].results.items()
+    ]
+
+
+def damaged_record(
+    partition: str, error: DamagedError, steps: Sequence[str] = STEPS
+) -> StepFinding:
+    """The finding that the records of a partition are damaged."""
+    return StepFinding(steps[-1], RECORD, _damaged(partition, str(error)))
 
 
 def ended(records: Records, partition: str) -> tuple[Attempt, str] | None:

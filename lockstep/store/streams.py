@@ -20,6 +20,8 @@ from lockstep.store.partition_records import Records
 
 CANDIDATE = "candidate"
 """The partition of a training's records, whose attempts go step by step."""
+CHAMPION = "champion"
+"""The partition of the gate's records, and the only step of its attempts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +97,26 @@ def _daily_stream(source: Source) -> Stream:
 def training_records(declared: PipelineAssets, store: Store) -> Records:
     """The attempts at a candidate, each with its history, training set and version."""
     return Records(store.root / "training", lambda _: f"lockstep train {declared.name}")
+
+
+def gate_records(declared: PipelineAssets, store: Store) -> Records:
+    """What the gate found of the wanted version, an attempt each time; one that passes counts."""
+    return Records(store.root / "gate", lambda _: f"lockstep promote {declared.name}")
+
+
+def outcome_records(declared: PipelineAssets, store: Store) -> Records:
+    """The looks at each day's outcomes, an attempt each."""
+    return Records(
+        root=store.root / "outcomes",
+        again=lambda day: Place(f"{declared.name}/outcomes", day).again,
+        kept=declared.kept_attempts,
+    )
+
+
+def request_records(declared: PipelineAssets, store: Store) -> Records:
+    """The records of the segments of a pipeline's request log."""
+    return Records(
+        root=store.root / "requests",
+        again=lambda name: Place(f"{declared.name}/requests", name).again,
+        kept=declared.kept_attempts,
+    )

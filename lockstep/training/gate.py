@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.holdings import departures, losses
@@ -50,9 +51,10 @@ from lockstep.registry.version_tags import (
     write_proven,
 )
 from lockstep.registry.versions import Version
+from lockstep.store.attempts import StepRecord
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
-from lockstep.store.streams import stream_records
+from lockstep.store.streams import CHAMPION, gate_records, stream_records
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def pass_gate(
             registry.set_alias(declared.name, "champion", wanted)
         before = live.finish()
         gate, loaded = _judged(declared, registry, store, "champion", before.version)
+        _record(declared, store, gate)
         if loaded is None or not gate.is_open:
             return gate
         write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
@@ -157,7 +160,20 @@ def go_back(
         registry.set_alias(declared.name, "champion", version)
         live.finish()
         state = live.move(loaded, back=True)
-    return Gate(wanted, state.version, _proven_before(declared, wanted, proof))
+    gate = Gate(wanted, state.version, _proven_before(declared, wanted, proof))
+    _record(declared, store, gate)
+    return gate
+
+
+def _record(declared: PipelineAssets, store: Store, gate: Gate) -> None:
+    """Record what the gate found, by which everybody sees why a wanted version does not serve."""
+    records = gate_records(declared, store)
+    errors = {name: each.summary for name, each in gate.results.items() if each.is_error}
+    with records.step(CHAMPION, CHAMPION, str(uuid4())) as attempt:
+        done = StepRecord(results=gate.results, blocked_by=errors, version=gate.wanted.version)
+        attempt.keep(CHAMPION, done)
+        if gate.is_open:
+            records.commit(attempt)
 
 
 def _proven_before(

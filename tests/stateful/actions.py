@@ -18,7 +18,7 @@ def materialize(asset: str, partition: str | None = None) -> None:
 
     from lockstep.dagster.definitions import built
     from lockstep.dagster.instance import open_instance
-    from lockstep.dagster.runs import CheckReport
+    from lockstep.dagster.runs import report_of
     from lockstep.project.project import Project
 
     project = Project.find()
@@ -29,7 +29,7 @@ def materialize(asset: str, partition: str | None = None) -> None:
         partition_key=partition,
         raise_on_error=False,
     )
-    checks = [asdict(CheckReport.of(one)) for one in result.get_asset_check_evaluations()]
+    checks = [asdict(report_of(one)) for one in result.get_asset_check_evaluations()]
     print(json.dumps({"runs": [{"checks": checks}]}))
     sys.exit(0 if result.success else 1)
 

@@ -88,14 +88,16 @@ class Local:
 
     Args:
         application: The application.
+        whole: Whether all of it is shown to this user alone.
     """
 
-    def __init__(self, application: Application) -> None:
-        self._application = application
+    def __init__(self, application: Application, *, whole: bool = False) -> None:
+        self._application, self._whole = application, whole
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and _asks_inside(scope) and not _is_at_home(scope):
+        is_inside = scope["type"] == "http" and (self._whole or _asks_inside(scope))
+        if is_inside and not _is_at_home(scope):
             await respond(send, Response(403, _NOT_HERE))
             return
         await self._application(scope, receive, send)

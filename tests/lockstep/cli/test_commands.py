@@ -22,7 +22,7 @@ from lockstep.cli.main import app
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.scoring import unit
-from lockstep.scoring.outcome_attempts import outcome_records
+from lockstep.store.streams import outcome_records
 from tests.fixtures.commands import Answer, Lockstep
 from tests.fixtures.orders import EDITED, SECOND, Checkout
 
@@ -30,7 +30,7 @@ DAY = "2020-03-01"
 GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
-    *("score", "outcomes", "replay", "checks", "audit", "trace", "constraints"),
+    *("score", "outcomes", "replay", "status", "checks", "audit", "trace", "constraints"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
@@ -64,6 +64,7 @@ def test_so_do_those_of_a_group(lockstep: Lockstep, group: str, command: str) ->
     "command",
     [
         ("list",),
+        ("status",),
         ("checks", "orders"),
         ("checks", "orders", "--all"),
         ("trace", "orders", "--day", DAY, "--key", "x"),
@@ -106,6 +107,7 @@ def test_every_command_with_results_can_print_them_as_json(
         ("score", "nothing", "--day", DAY),
         ("replay", "nothing"),
         ("serve", "nothing"),
+        ("status", "nothing"),
         ("checks", "nothing"),
         ("audit", "nothing"),
         ("trace", "nothing", "--day", DAY, "--key", "x"),
@@ -961,11 +963,11 @@ def test_checks_tell_the_page_of_one_that_failed(
     assert failed["where"].startswith("the alias @live of orders and the tags")
 
 
-def test_up_tells_the_pages_of_checks_that_failed(
+def test_up_tells_the_page_for_all_pipelines_first(
     lockstep: Lockstep, blocked_while_up: Answer
 ) -> None:
     shown = lockstep("up").out.splitlines()
-    assert f"  failed  live_version of orders/daily/batch {DAY}: {PAGE}" in shown
+    assert shown[1].startswith("Overview: http://127.0.0.1:4000 ")
 
 
 # What was found of a pipeline that cannot be imported

@@ -7,8 +7,9 @@ from io import StringIO
 
 import pytest
 
+from lockstep.checks.reports import CheckReport
 from lockstep.cli import console
-from lockstep.dagster.runs import CheckReport, RunReport
+from lockstep.dagster.runs import RunReport
 
 DAY = "2020-03-01"
 

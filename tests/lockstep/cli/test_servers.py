@@ -31,8 +31,8 @@ from tests.fixtures.orders import PROJECT, Checkout, Workplace, copy_home
 from tests.fixtures.waiting import wait_until
 
 SECONDS = 120
-PROGRAMS = 3
-"""Dagster, MLflow and the server of `orders`."""
+PROGRAMS = 4
+"""The page for all pipelines, Dagster, MLflow and the server of `orders`."""
 
 
 @contextmanager
@@ -48,6 +48,8 @@ def started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
             "15000",
             "--server-port",
             "18080",
+            "--overview-port",
+            "14000",
         ],
         cwd=checkout.folder / "transforms",
         env=checkout.environment(PYTHONUNBUFFERED="1", COLUMNS="300"),
@@ -124,7 +126,8 @@ def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live(
 def test_up_serves_all_on_this_machine_only(running: Running) -> None:
     addresses = re.findall(r"http://(\S+):(\d+)", running.said)
     assert {host for host, _ in addresses} == {"127.0.0.1"}
-    assert len(set(addresses)) == 3
+    assert len(set(addresses)) == 4
+    assert addresses[0][1].startswith("14")  # the page for all pipelines comes first
     for host, port in set(addresses):
         assert requests.get(f"http://{host}:{port}", timeout=30).ok
         assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses

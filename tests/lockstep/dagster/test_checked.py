@@ -8,9 +8,10 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
+from lockstep.checks.reports import CheckReport
 from lockstep.checks.specs import INPUT_DRIFT, SUDDEN_SHIFT
 from lockstep.dagster.checked import checked_asset, materialized, table_metadata, to_result
-from lockstep.dagster.runs import CheckReport
+from lockstep.dagster.runs import other_reports
 from lockstep.errors import LockstepError
 
 KEY = ["orders", "daily", "batch"]
@@ -52,7 +53,7 @@ def test_what_was_judged_is_an_evaluation_and_what_was_not_is_none(instance) -> 
 
 def test_what_was_not_judged_is_told_on_the_materialization(instance) -> None:
     result = run(batch(input_drift=PASSED, sudden_shift=LACKING), instance)
-    assert CheckReport.others(made(result)) == [
+    assert other_reports(made(result)) == [
         CheckReport(
             *("orders/daily/batch", "sudden_shift", "2020-03-01"),
             *("not_judged", None, "There are 3 earlier batches."),
@@ -63,13 +64,13 @@ def test_what_was_not_judged_is_told_on_the_materialization(instance) -> None:
 def test_what_is_not_declared_on_the_asset_is_told_all_the_same(instance) -> None:
     failed = CheckResult(False, "Of another kind.", column="price")
     result = run(batch(input_drift=PASSED, sudden_shift=PASSED, feature_suite=failed), instance)
-    (other,) = CheckReport.others(made(result))
+    (other,) = other_reports(made(result))
     assert (other.check, other.result, other.column) == ("feature_suite", "failed", "price")
 
 
 def test_an_asset_whose_checks_were_all_judged_tells_no_more(instance) -> None:
     result = run(batch(input_drift=PASSED, sudden_shift=PASSED), instance)
-    assert CheckReport.others(made(result)) == []
+    assert other_reports(made(result)) == []
 
 
 def test_its_checks_alone_cannot_be_carried_out(instance) -> None:

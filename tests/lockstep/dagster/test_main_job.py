@@ -6,8 +6,9 @@ import pandas as pd
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
+from lockstep.checks.reports import CheckReport
 from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.dagster.runs import RunReport, run_job
 from tests.fixtures.orders import PROJECT, SECOND
 
 DAY = "2020-03-01"

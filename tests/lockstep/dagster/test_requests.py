@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record
 from lockstep.serving.http.app import application

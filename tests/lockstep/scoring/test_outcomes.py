@@ -18,9 +18,10 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.scoring.drifting import changes_before
-from lockstep.scoring.outcome_attempts import STEP, open_days, outcome_records
+from lockstep.scoring.outcome_attempts import STEP, open_days
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
 from lockstep.store.status import findings
+from lockstep.store.streams import outcome_records
 from lockstep.training.training_set import compute_training_set
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
     declared = edited_orders(HEAVIER)
     found = computed(live, tmp_path, declared, against="checkout")
     drawn = divergence_picture(
-        declared.pipeline.graph, found.comparison.first, found.values, found.names, found.key
+        declared.pipeline.graph, found.comparison.first.column, found.values, found.names, found.key
     )
     assert drawn.count("stroke-width='2.5'") == 1
     assert ">True → False<" in drawn
@@ -136,23 +135,16 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
     ]
     graph = Graph(nodes, ASSETS.pipeline.record_schema, None)
     values = dict.fromkeys(graph.order, (1.0, 1.0))
-    first = replace(_divergence(), column="price")
-    drawn = divergence_picture(graph, first, values, ("a", "b"), "one")
+    drawn = divergence_picture(graph, "price", values, ("a", "b"), "one")
     assert drawn.count("<g>") == 24
     assert "other columns are not drawn" in drawn
-
-
-def _divergence():
-    from lockstep.parity.divergence import Divergence
-
-    return Divergence(column="price", place=0, role="field", origin=None)
 
 
 def test_a_line_to_a_column_further_down_leads_round_the_boxes_between() -> None:
     graph = ASSETS.pipeline.graph
     output = graph.outputs[0]
     values = dict.fromkeys(graph.order, (1.0, 1.0))
-    drawn = divergence_picture(graph, replace(_divergence(), column=output), values, ("a", "b"), "")
+    drawn = divergence_picture(graph, output, values, ("a", "b"), "")
     boxes = [
         tuple(map(float, one))
         for one in re.findall(r"<rect x='([\d.]+)' y='([\d.]+)' width='190'", drawn)
@@ -173,7 +165,7 @@ def test_a_line_to_a_column_further_down_leads_round_the_boxes_between() -> None
 def test_a_caption_is_as_wide_as_its_picture() -> None:
     graph = ASSETS.pipeline.graph
     sides = ("version 1", "this checkout with the models of version 1, and with its own suites")
-    drawn = divergence_picture(graph, replace(_divergence(), column="weight"), {}, sides, "one")
+    drawn = divergence_picture(graph, "weight", {}, sides, "one")
     width = float(re.findall(r"width='([\d.]+)'", drawn)[0])
     lines = re.findall(r">([^<]*)</text>", drawn)
     assert any("above it" in line for line in lines)

@@ -265,7 +265,7 @@ def test_another_version_of_a_table_is_found_where_it_is_read(fitted: Pipeline) 
     assert first.origin is not None
     assert first.origin.function.endswith("gauge")
     values = {name: (before.columns[name][0], after.columns[name][0]) for name in before.columns}
-    drawn = divergence_picture(fitted.graph, first, values, ("before", "after"), "0")
+    drawn = divergence_picture(fitted.graph, first.column, values, ("before", "after"), "0")
     assert ">gauge_level<" in drawn
     assert ">above<" in drawn
 

@@ -1,0 +1,61 @@
+"""Reports of checks: a result with its place, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.messages import Message, Place
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The result of a check.
+
+    Attributes:
+        asset: The asset, such as `flight_delay/daily/batch`.
+        check: The check's name.
+        partition: The partition, if it has one.
+        result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
+        column: The first column that it names, if any.
+        summary: The finding in a line.
+        where: The place in the data or the code; None if it passed or was not judged.
+        todo: What to do about it; None likewise.
+        key: Key of the first row that it names, if any.
+    """
+
+    asset: str
+    check: str
+    partition: str | None
+    result: str
+    column: str | None
+    summary: str
+    where: str | None = None
+    todo: str | None = None
+    key: str | None = None
+
+    @property
+    def page(self) -> str:
+        """Path of the page in Dagster's UI that shows it."""
+        return Place(self.asset, self.partition).page(self.check)
+
+    @classmethod
+    def found(
+        cls, asset: str, check: str, partition: str | None, result: CheckResult
+    ) -> CheckReport:
+        """The report of a recorded check result."""
+        report = cls(asset, check, partition, result.result, result.column, result.summary)
+        if result.result not in ("failed", "warned"):
+            return report
+        message = Message.of(check, result, Place(asset, partition))
+        key = next(iter(result.keys), None)
+        return replace(report, where=message.where, todo=message.todo, key=key)
+
+    def to_json(self, dagster: str | None = None) -> dict[str, Any]:
+        """The report as plain data.
+
+        Args:
+            dagster: The address of Dagster's UI, if it runs.
+        """
+        return {**asdict(self), "page": f"{dagster or ''}{self.page}"}

@@ -1,0 +1,62 @@
+"""What is asked outside of the records, in the background: a page never waits for it long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LastAnswer(Generic[T]):
+    """The last answer.
+
+    Attributes:
+        value: What was answered last; None if nothing yet.
+        at: When, in UTC; None likewise.
+        trouble: Why the last question was not answered; None if it was.
+    """
+
+    value: T | None = None
+    at: datetime | None = None
+    trouble: str | None = "it has not answered yet"
+
+
+class Question(Generic[T]):
+    """A question that is asked anew at every look, one at a time.
+
+    Args:
+        ask: Asks it, however long that takes.
+    """
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._last: LastAnswer[T] = LastAnswer()
+        self._asking: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Ask, unless the last question is still open."""
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._carry_out, daemon=True)
+            self._asking.start()
+
+    def answer(self, until: float) -> LastAnswer[T]:
+        """The answer, or the last one if none comes in time.
+
+        Args:
+            until: The time until which to wait, by the monotonic clock.
+        """
+        if self._asking is not None:
+            self._asking.join(max(until - time.monotonic(), 0))
+        return self._last
+
+    def _carry_out(self) -> None:
+        try:
+            self._last = LastAnswer(self._ask(), datetime.now(UTC), None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page tells it and goes on
+            self._last = replace(self._last, trouble=str(error) or type(error).__name__)

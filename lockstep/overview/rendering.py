@@ -1,0 +1,51 @@
+"""Templates of the page and of the terminal, and the filters that they share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from lockstep.columns.plain import counted, to_the_minute
+
+_END = re.compile(r"(?<=[a-z0-9)%`])\. (?=[A-Z])")
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def templates(**options: Any) -> Environment:
+    """The templates.
+
+    Args:
+        options: Options of Jinja's environment.
+    """
+    environment = Environment(
+        loader=PackageLoader("lockstep.overview.web"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        **options,
+    )
+    environment.filters |= {
+        "code": with_code,
+        "counted": counted,
+        "minute": to_the_minute,
+        "sentences": first_and_rest,
+    }
+    return environment
+
+
+def with_code(text: str) -> Markup:
+    """A text as HTML, whose words between backticks are code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(_CODE.split(text))
+    ]
+    return Markup("").join(parts)
+
+
+def first_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence of a text, which names the finding, and the others."""
+    end = _END.search(text)
+    return (text[: end.start() + 1], text[end.end() :]) if end is not None else (text, "")

@@ -1,0 +1,228 @@
+"""Tiles: a partition in a word, by the records of its attempts.
+
+Records are read again only where the file system says that they changed: a page of ten pipelines
+looks at some thousand days, nearly all of which are as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import nlargest
+from typing import Literal
+
+from lockstep.checks.live_quality import QUALITY
+from lockstep.checks.messages import Place
+from lockstep.checks.reports import CheckReport
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Mark, Records, mark_of
+from lockstep.store.status import StepFinding, damaged_record, recorded_findings
+
+TileState = Literal[
+    "published",
+    "not_judged",
+    "warned",
+    "failed",
+    "blocked",
+    "under_way",
+    "broken_off",
+    "damaged",
+    "not_tried",
+]
+_ASIDE = ("quarantined", "duplicates", "held_back")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The state of a partition, by its last attempt.
+
+    Attributes:
+        stream: The stream, such as `"daily"`.
+        partition: The day or file.
+        state: The state: published (with what checks found), or why it is not.
+        page: Path of the page in Dagster's UI that shows it.
+        at: When the last step ended, in ISO form; empty where none did.
+        version: Number of the version that scored it, if any.
+        rows: Rows that came in.
+        quarantined: Rows that were set aside.
+        unjudged: Number of checks that had nothing to judge.
+        findings: The checks in error or that warn, in the order of the steps.
+        counts: Number of the attempt that counts; None without one.
+        quality: Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
+    """
+
+    stream: str
+    partition: str
+    state: TileState
+    page: str
+    at: str = ""
+    version: int | None = None
+    rows: int = 0
+    quarantined: int = 0
+    unjudged: int = 0
+    findings: tuple[CheckReport, ...] = ()
+    counts: int | None = None
+    quality: Mapping[str, Sequence[float | None]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A partition as it was seen last, while its mark stays."""
+
+    mark: tuple[Mark, ...]
+    number: int
+    is_open: bool
+    tile: Tile | None = None
+
+
+class StreamHistory:
+    """The partitions of a stream, as their records tell.
+
+    Args:
+        records: The records of the stream.
+        assets: The asset of each step, in their order.
+        has_partitions: Whether the assets have partitions, such as days.
+    """
+
+    def __init__(
+        self, records: Records, assets: Mapping[str, str], *, has_partitions: bool = True
+    ) -> None:
+        self.records, self._assets, self._has_partitions = records, dict(assets), has_partitions
+        self._known: dict[str, _Known] = {}
+        self._listed: tuple[Mark, Mark] | None = None
+        self._folders: dict[str, str] = {}
+        self._marks: dict[str, Mark] = {}
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of an attempt."""
+        return tuple(self._assets)
+
+    @property
+    def partitions(self) -> list[str]:
+        """All partitions at the last look, in the order of their names."""
+        return list(self._folders)
+
+    def step_of(self, asset: str) -> str | None:
+        """The step that makes an asset; None if none does."""
+        return next((step for step, made in self._assets.items() if made == asset), None)
+
+    def place(self, step: str, partition: str) -> Place:
+        """The place of a step's checks."""
+        return Place(self._assets[step], self._named(partition))
+
+    def _named(self, partition: str) -> str | None:
+        return partition if self._has_partitions else None
+
+    def look(self) -> None:
+        """Look which partitions there are, and which of them were attempted since the last look."""
+        listed = self.records.folders()
+        if listed != self._listed:
+            names = sorted({*self.records.attempted(), *self.records.partitions()})
+            self._folders = {name: self.records.folder(name) for name in names}
+            self._marks.clear()  # a commit changed: each is looked at again
+            self._listed = listed
+        for name, folder in self._folders.items():
+            mark = mark_of(folder)
+            if self._marks.get(name) != mark:
+                self._observe(name)
+                self._marks[name] = mark
+
+    def newest(self, most: int) -> list[str]:
+        """The partitions attempted last, the earliest first."""
+        return nlargest(most, self._marks, key=lambda name: self._marks[name][0])[::-1]
+
+    def is_open(self, partition: str) -> bool:
+        """Whether the last attempt at a partition does not count."""
+        known = self._known.get(partition)
+        return known is None or known.is_open
+
+    def open(self) -> list[str]:
+        """The partitions whose last attempt does not count, in the order of their names."""
+        return [partition for partition in self._folders if self.is_open(partition)]
+
+    def tile(self, partition: str, *, anew: bool = True) -> Tile:
+        """The state of a partition.
+
+        Args:
+            partition: The partition.
+            anew: Whether to look if they were edited, and not only attempted again.
+        """
+        known = self._observe(partition) if anew else self._known.get(partition)
+        if known is not None and known.tile is not None:
+            return known.tile
+        tile = self._read(partition)
+        if known is not None and tile.state not in ("under_way", "broken_off", "damaged"):
+            self._known[partition] = replace(known, tile=tile)
+        return tile
+
+    def _observe(self, partition: str) -> _Known | None:
+        """Whether the last attempt counts, read again where a file changed; None if that is lost.
+
+        A commit that is damaged may be mended without a trace in the mark.
+        """
+        known = self._known.get(partition)
+        if known is not None and known.mark == self.records.mark(partition, known.number):
+            return known
+        number = max(self.records.numbers(partition), default=0)
+        mark = self.records.mark(partition, number)
+        try:
+            commit = self.records.commit_of(partition)
+        except DamagedError:
+            self._known.pop(partition, None)
+            return None
+        counts = commit.attempt if commit is not None else 0
+        self._known[partition] = _Known(mark, number, is_open=counts != number)
+        return self._known[partition]
+
+    def _read(self, partition: str) -> Tile:
+        attempt, counts, is_damaged, named = None, None, False, self._named(partition)
+        try:
+            attempt, found = recorded_findings(self.records, partition, self.steps)
+            commit = self.records.commit_of(partition)
+            counts = commit.attempt if commit is not None else None
+        except DamagedError as error:
+            found, is_damaged = [damaged_record(partition, error, self.steps)], True
+        findings = tuple(
+            CheckReport.found(self._assets[each.step], each.check, named, each.result)
+            for each in found
+            if each.result.judged and not each.result.passed
+        )
+        first = min(findings, key=lambda each: each.result != "failed", default=None)
+        steps = [*attempt.record.steps.values()] if attempt is not None else []
+        return Tile(
+            stream=self.records.stream,
+            partition=partition,
+            state=self._state(partition, attempt, counts, is_damaged, found),
+            page=first.page if first else self.place(self.steps[-1], partition).page(""),
+            at=max((step.finished_at for step in steps), default=""),
+            version=next((step.version for step in reversed(steps) if step.version), None),
+            rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
+            quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
+            unjudged=sum(not each.result.judged for each in found),
+            findings=findings,
+            counts=counts,
+            quality=steps[-1].facts.get(QUALITY, {}) if steps else {},
+        )
+
+    def _state(
+        self,
+        partition: str,
+        attempt: Attempt | None,
+        counts: int | None,
+        is_damaged: bool,
+        found: list[StepFinding],
+    ) -> TileState:
+        if attempt is None and not is_damaged:
+            return "not_tried"
+        if is_damaged or attempt is None or counts != attempt.number:
+            steps = attempt.record.steps.values() if attempt is not None else ()
+            if any(step.blocked_by for step in steps):
+                return "blocked"
+            if self.records.holder(partition) is not None:
+                return "under_way"
+            return "damaged" if is_damaged else "broken_off"
+        results = {each.result.result for each in found}
+        worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
+        return next((state for state in worst if state in results), "published")

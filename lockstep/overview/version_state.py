@@ -1,0 +1,97 @@
+"""The wanted version of a pipeline and the live one, and why they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from lockstep.artifacts.live_pointer import LivePointer, read_live
+from lockstep.errors import ArtifactError
+from lockstep.overview.background import LastAnswer
+from lockstep.overview.tiles import Tile
+from lockstep.project.home import Home
+from lockstep.registry.decisions import Decisions
+from lockstep.registry.versions import RegisteredModel
+from lockstep.store.live_version import LiveState, moved_by_hand, served_here
+
+Models = dict[str, RegisteredModel | None]
+"""What the registry holds of each pipeline."""
+_RECENT = timedelta(minutes=1)
+"""Age of an answer that is told with the time at which it came."""
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """The wanted version and the live one.
+
+    Attributes:
+        wanted: The version that `@champion` points to; None without one, or where nobody says.
+        live: The version that serves in this home; None without one.
+        since: Since when it is live; None likewise.
+        by: Who let it serve, in which home on which machine; empty where nobody says.
+        refused: Why the wanted version is not live; empty if it is.
+        notes: Where registry and home depart from one another, in sentences.
+    """
+
+    wanted: int | None = None
+    live: int | None = None
+    since: datetime | None = None
+    by: str = ""
+    refused: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def version_state(
+    name: str, home: Home, registry: LastAnswer[Models], gate: Tile | None
+) -> VersionState:
+    """The versions of a pipeline.
+
+    Args:
+        name: Name of the pipeline.
+        home: The home, with the file that names the live version.
+        registry: What the registry answered last.
+        gate: What the gate found last; None if it never judged a version.
+    """
+    taken, notes = _taken(name, home)
+    if registry.trouble is not None or registry.at is None:
+        notes.append(
+            f"The registry at {home.tracking_uri} does not tell which version is wanted: "
+            f"{registry.trouble}"
+        )
+    if registry.at is not None and datetime.now(UTC) - registry.at > _RECENT:
+        notes.append(f"Versions are as of {registry.at:%Y-%m-%d %H:%M} UTC.")
+    model = (registry.value or {}).get(name) or RegisteredModel({}, {})
+    decisions, wanted = Decisions.of(name, model.tags), model.aliases.get("champion")
+    state = LiveState(decisions, taken, model.aliases.get("live"))
+    if registry.value is not None and (taken is not None or state.decided is not None):
+        told = (decisions.damage, moved_by_hand(state), served_here(state))
+        notes += [sentence for sentence in told if sentence]
+    decision = next((each for each in decisions.log if taken and each.key == taken.decision), None)
+    return VersionState(
+        wanted=wanted,
+        live=taken.version if taken is not None else None,
+        since=taken.since if taken is not None else None,
+        by=str(decision.site) if decision is not None else "",
+        refused=_refused(name, wanted, taken, gate),
+        notes=tuple(notes),
+    )
+
+
+def _taken(name: str, home: Home) -> tuple[LivePointer | None, list[str]]:
+    try:
+        return read_live(home.live(name)), []
+    except ArtifactError as error:
+        return None, [str(error)]
+
+
+def _refused(name: str, wanted: int | None, taken: LivePointer | None, gate: Tile | None) -> str:
+    """Why the wanted version is not live; empty if it is."""
+    if gate is not None and gate.state == "blocked" and wanted in (None, gate.version):
+        errors = [each.check for each in gate.findings if each.result == "failed"]
+        return f"The gate refused version {gate.version}: {', '.join(errors)}."
+    if wanted is None or (taken is not None and wanted == taken.version):
+        return ""
+    return (
+        f"Version {wanted} is wanted, and the gate has not let it serve here: `lockstep promote "
+        f"{name} {wanted}`"
+    )

@@ -1,0 +1,1 @@
+"""The page for all pipelines: a program of its own, beside Dagster and MLflow."""

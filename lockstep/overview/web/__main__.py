@@ -1,0 +1,29 @@
+"""The program of the page: `python -m lockstep.overview.web PORT`, in a project's folder."""
+
+from __future__ import annotations
+
+import sys
+
+from lockstep.overview.pipeline_state import Overview
+from lockstep.overview.web.pages import application
+from lockstep.project.project import Project
+
+
+def main() -> None:
+    """Serve the page on this machine until the process is told to stop."""
+    import uvicorn
+
+    overview = Overview(Project.find())
+    overview.states(0.0)  # so that the first page finds the records read, and the registry asked
+    uvicorn.run(
+        application(overview),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The pages: of all pipelines, of a finding, and of the rows that a partition set aside."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from itertools import islice
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.messages import Message, Place
+from lockstep.checks.pictures import divergence_picture, findings_picture
+from lockstep.checks.specs import CHECKS
+from lockstep.columns.graph import Graph
+from lockstep.columns.plain import plain
+from lockstep.errors import DamagedError, LockstepError, NotStoredError
+from lockstep.overview.pipeline_state import Overview, Watched
+from lockstep.overview.rendering import templates
+from lockstep.serving.http.access import Local
+from lockstep.store.by_column import PARTITIONS, last_partitions
+from lockstep.store.by_column import findings as by_column
+from lockstep.store.partition_records import Records
+from lockstep.store.quarantine import AsideRow, all_aside
+from lockstep.store.status import RECORD, StepFinding, damaged_record, recorded_findings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+WAIT_SECONDS = 0.04
+"""How long a page waits for the registry and the servers; then it shows what they told last."""
+_ROWS = 100
+"""Rows of a quarantine on a page."""
+_LATER = 7
+"""Days after that of a finding which are shown beside it, and not only those before."""
+_TILES = 8_192
+"""Tiles whose HTML is kept: a page has hundreds, most of them as before."""
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+_PICTURE = re.compile(r"!\[[^][]*\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
+_MEANINGS = {check.name: check.meaning for check in CHECKS}
+
+
+def application(overview: Overview) -> Local:
+    """The application, which answers this user's browsers on this machine alone."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    pages = Pages(overview)
+
+    def failed(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return PlainTextResponse(str(error), status, headers=_HEADERS)
+
+    routes = {
+        "/": pages.overview,
+        "/status.json": pages.state,
+        "/overview.css": pages.style,
+        "/finding/{asset:path}": pages.finding,
+        "/quarantine/{pipeline}/{stream}": pages.quarantine,
+    }
+    found = Starlette(
+        routes=[Route(path, answer) for path, answer in routes.items()],
+        exception_handlers={HTTPException: failed, LockstepError: failed},
+    )
+    return Local(found, whole=True)
+
+
+class Pages:
+    """The pages of a project, which are functions of a request each.
+
+    Args:
+        overview: The state of its pipelines.
+    """
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+        self._templates = templates(autoescape=True)
+        tiles: Any = self._templates.get_template("tile.html").module
+        self._tile = lru_cache(_TILES)(tiles.link)
+
+    def overview(self, _: Request) -> Response:
+        """`/`: the state of all pipelines, those first for which a person has to do something."""
+        states = self._overview.states(WAIT_SECONDS)
+        states.sort(key=lambda state: (not state.is_failed, not state.findings))
+        return self._page("overview.html", states=states, tile=self._tile)
+
+    def state(self, _: Request) -> Response:
+        """`/status.json`: the same as data."""
+        from starlette.responses import JSONResponse
+
+        states = [plain(asdict(state)) for state in self._overview.states(WAIT_SECONDS)]
+        return JSONResponse(states, headers=_HEADERS)
+
+    def style(self, _: Request) -> Response:
+        """`/overview.css`: the style sheet."""
+        from starlette.responses import Response
+
+        text = (files("lockstep.overview.web") / "overview.css").read_text(encoding="utf-8")
+        return Response(text, media_type="text/css", headers=_HEADERS)
+
+    def finding(self, request: Request) -> Response:
+        """`/finding/ASSET?check=NAME&partition=NAME`: what a check found, and all around it."""
+        asset, query = request.path_params["asset"], request.query_params
+        watched = self._watched(asset.partition("/")[0])
+        found = watched.find(asset)
+        if found is None:
+            raise NotStoredError(f"Nothing is recorded of {asset}.")
+        history, step = found
+        known = {*history.records.attempted(), *history.records.partitions()}
+        partition = query.get("partition") or max(known, default="")
+        if partition not in known:
+            raise NotStoredError(f"There was no attempt at {partition} of {asset}.")
+        place, check = history.place(step, partition), query.get("check", RECORD)
+        try:
+            attempt, findings = recorded_findings(history.records, partition, history.steps)
+        except DamagedError as error:
+            attempt, findings = None, [damaged_record(partition, error, history.steps)]
+        result = _result(findings, step, check)
+        notes = {title: _PICTURE.fullmatch(note) for title, note in result.notes.items()}
+        pictures = {title: match[1] for title, match in notes.items() if match is not None}
+        graph = watched.declared.pipeline.graph
+        has_graph = not pictures and result.column is not None and result.column in graph
+        return self._page(
+            "finding.html",
+            check=check,
+            place=place,
+            result=result,
+            message=Message.of(check, result, place),
+            attempt=attempt,
+            meaning=_MEANINGS.get(check, ""),
+            pictures=pictures,
+            texts={title: result.notes[title] for title, match in notes.items() if match is None},
+            graph=Markup(divergence_picture(graph, result.column)) if has_graph else None,
+            columns=_columns(history.records, partition, graph),
+            page=place.page(check),
+        )
+
+    def quarantine(self, request: Request) -> Response:
+        """`/quarantine/PIPELINE/STREAM?partition=NAME`: the rows that were set aside.
+
+        With `row=NUMBER`, that row's values, too; with `from=NUMBER`, the rows from there on.
+        """
+        name, stream = request.path_params["pipeline"], request.path_params["stream"]
+        watched, partition = self._watched(name), request.query_params.get("partition", "")
+        if stream not in ("daily", "inbox") or stream not in watched.histories:
+            raise NotStoredError(f"{name} has no stream {stream}.")
+        records = watched.histories[stream].records
+        attempts = records.newest_first(partition) if partition in records.attempted() else ()
+        attempt = next((each for each in attempts if "batch" in each.record.steps), None)
+        if attempt is None:
+            raise NotStoredError(f"No attempt at {partition} of {name} set rows aside.")
+        first, shown = _number(request, "from") or 0, _number(request, "row")
+        rows = [*islice(all_aside(attempt), first, first + _ROWS + 1)]
+        place = Place(f"{name}/{stream}/batch", partition)
+        return self._page(
+            "quarantine.html",
+            place=place,
+            attempt=attempt,
+            rows=[(at, row, _put_back(place, row)) for at, row in enumerate(rows[:_ROWS], first)],
+            shown=shown,
+            next=first + _ROWS if len(rows) > _ROWS else None,
+        )
+
+    def _watched(self, name: str) -> Watched:
+        if name not in self._overview.watched:
+            raise NotStoredError(f"There is no pipeline {name}.")
+        return self._overview.watched[name]
+
+    def _page(self, template: str, **values: Any) -> Response:
+        from starlette.responses import HTMLResponse
+
+        html = self._templates.get_template(template).render(
+            project=self._overview.project.name,
+            addresses=self._overview.home.addresses,
+            now=datetime.now(UTC),
+            **values,
+        )
+        return HTMLResponse(html, headers=_HEADERS)
+
+
+def _result(findings: list[StepFinding], step: str, check: str) -> CheckResult:
+    """The result of a check in the last attempt."""
+    results = [each for each in findings if each.check == check]
+    results.sort(key=lambda each: each.step != step)
+    nothing = CheckResult(True, "The last attempt has no such finding.")
+    return results[0].result if results else nothing
+
+
+def _columns(records: Records, partition: str, graph: Graph) -> Markup | None:
+    """The columns by days or files, of a stream of rows to score."""
+    if records.stream not in ("daily", "inbox"):
+        return None
+    shown = last_partitions(records, partition)
+    if records.holds_days and partition in (days := records.attempted()):
+        shown = days[: days.index(partition) + 1 + _LATER][-PARTITIONS:]
+    cells = [cell for name in shown for cell in by_column(records, name, graph)]
+    return Markup(findings_picture(cells, shown))
+
+
+def _put_back(place: Place, row: AsideRow) -> str:
+    """The command that puts a row back: accepted as it is, or corrected in a file."""
+    is_sure = row.fate != "duplicate" and row.key is not None
+    how = f"--key {quote(row.key or '')}" if is_sure else f"--rows FILE --row {row.row}"
+    return f"lockstep quarantine retry {place.pipeline} {place.option} {how}"
+
+
+def _number(request: Request, name: str) -> int | None:
+    given = request.query_params.get(name, "")
+    return int(given) if given.isascii() and given.isdecimal() else None

@@ -1,0 +1,159 @@
+"""The pages, by an HTTP client: what they say, and what they never show."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from lockstep.overview.pipeline_state import Overview
+from lockstep.overview.web.pages import application
+from lockstep.project.project import Project
+from tests.fixtures.commands import Lockstep
+from tests.fixtures.orders import PROJECT, Checkout
+from tests.fixtures.servers import serving
+from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, HOSTILE
+
+
+@pytest.fixture
+def client(troubled) -> Iterator[httpx.Client]:
+    """A client of the pages of a home in trouble."""
+    overview = Overview(PROJECT)
+    overview.states(60)  # the registry has answered
+    with ExitStack() as stack:
+        port = stack.enter_context(serving(application(overview)))
+        yield stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
+
+
+def test_the_first_page_says_what_failed_where_and_what_to_type(client: httpx.Client) -> None:
+    page = client.get("/").text
+    assert "Somebody has to act on" in page
+    assert "decoding failed" in page
+    assert '<code class="column">price</code>' in page
+    assert f"<code>lockstep score orders --day {BLOCKED}</code>" in page
+    for day, meaning in (
+        (BLOCKED, "blocked by a check"),
+        (DAMAGED, "its record is damaged"),
+        (BROKEN, "broke off"),
+    ):
+        assert f"{day}: {meaning}" in page
+    assert "risk auc" in page
+    assert "<svg" in page
+
+
+def test_the_first_page_shows_nothing_of_the_rows_that_were_set_aside(client: httpx.Client) -> None:
+    page = client.get("/").text
+    assert f"/quarantine/orders/daily?partition={ASIDE}" in page
+    assert "onerror" not in page
+
+
+def test_a_tile_leads_to_that_day_in_dagster(client: httpx.Client) -> None:
+    page = client.get("/").text
+    assert (
+        f"http://127.0.0.1:3000/assets/orders/daily/batch?view=partitions&amp;partition={BLOCKED}"
+        in page
+    )
+
+
+def test_all_links_of_the_first_page_to_others_of_it_answer(client: httpx.Client) -> None:
+    links = set(re.findall(r'href="(/[^"]*)"', client.get("/").text))
+    assert any(link.startswith("/finding/") for link in links)
+    for link in links:
+        assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+
+
+def test_a_finding_has_its_column_by_day_and_in_the_graph(client: httpx.Client) -> None:
+    asked = {"check": "decoding", "partition": BLOCKED}
+    page = client.get("/finding/orders/daily/batch", params=asked).text
+    assert "Columns by day" in page
+    assert page.count("stroke-width='2.5'") == 1  # the column in the graph
+    assert f"{BLOCKED}: decoding" in page
+
+
+def test_a_damaged_record_has_a_page(client: httpx.Client) -> None:
+    asked = {"check": "record", "partition": DAMAGED}
+    page = client.get("/finding/orders/daily/published", params=asked)
+    assert page.status_code == 200
+    assert "changed after it was published" in page.text
+
+
+def test_rows_set_aside_are_listed_with_the_command_that_puts_them_back(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/quarantine/orders/daily", params={"partition": ASIDE}).text
+    assert f"lockstep quarantine retry orders --day {ASIDE} --key {ASIDE}-0001" in page
+    assert "items: missing" in page
+    assert "Show its 8 fields as delivered" in page
+    assert "<th>weight</th>" not in page
+
+
+def test_the_values_of_a_row_are_shown_where_they_are_asked_for(client: httpx.Client) -> None:
+    asked = {"partition": ASIDE, "row": "0"}
+    page = client.get("/quarantine/orders/daily", params=asked).text
+    assert page.count("<th>weight</th>") == 1
+    assert HOSTILE not in page
+    assert "&lt;img src=x" in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/finding/nothing/daily/batch",
+        "/finding/orders/nothing",
+        "/finding/orders/daily/batch?partition=2019-01-01",
+        "/quarantine/orders/outcomes?partition=2020-03-01",
+        "/quarantine/orders/daily?partition=../../../etc",
+        "/nothing",
+    ],
+)
+def test_what_is_not_there_is_404(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_every_answer_has_a_strict_policy(client: httpx.Client) -> None:
+    for path in ("/", "/overview.css", "/status.json", "/nothing"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
+        assert "script-src" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert "<script" not in client.get("/").text
+
+
+def test_other_names_of_this_machine_and_proxies_are_refused(client: httpx.Client) -> None:
+    for headers in ({"host": "evil.example"}, {"x-forwarded-for": "10.0.0.7"}):
+        assert client.get("/", headers=headers).status_code == 403
+
+
+def test_the_terminal_and_json_say_the_same(troubled, lockstep: Lockstep) -> None:
+    told = lockstep("status", "orders")
+    assert told.status == 1
+    assert "FAILED   orders/daily/batch 2020-03-03  decoding" in told.out
+    assert f"`lockstep score orders --day {BLOCKED}`" in told.out
+    (state,) = json.loads(lockstep("status", "--json").out)
+    assert state["name"] == "orders"
+    tiles = {tile["partition"]: tile for tile in state["streams"][0]["tiles"]}
+    assert tiles[BLOCKED]["state"] == "blocked"
+    assert tiles[BLOCKED]["findings"][0]["check"] == "decoding"
+
+
+def test_nothing_is_open_where_all_went_through(scored, lockstep: Lockstep) -> None:
+    told = lockstep("status")
+    assert (told.status, "FAILED" in told.out) == (0, False)
+    assert "1 is live since" in told.out
+
+
+def test_a_pipeline_that_cannot_be_imported_is_told_and_the_others_are_shown(
+    troubled, lockstep: Lockstep, checkout: Checkout
+) -> None:
+    (checkout.folder / "assets" / "broken.py").write_text("import nothing_of_this_name\n")
+    lockstep.go_to(checkout.folder, troubled.home.path)
+    states = Overview(Project.find(checkout.folder)).states(60)
+    assert [(state.name, state.error is None) for state in states] == [
+        ("broken", False),
+        ("orders", True),
+    ]
+    told = lockstep("status")
+    assert "Pipeline broken cannot be imported" in told.out
+    assert "version  1 is live" in told.out

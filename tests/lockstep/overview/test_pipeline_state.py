@@ -1,0 +1,167 @@
+"""The state of pipelines: from records alone, whatever does not answer."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from lockstep.checks.reports import CheckReport
+from lockstep.overview.background import LastAnswer, Question
+from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
+from lockstep.project.declaration import Calendar
+from lockstep.project.home import Addresses, write_addresses
+from lockstep.project.sinks import ParquetSink
+from lockstep.store.streams import CHAMPION, gate_records
+from lockstep.training.gate import pass_gate
+from tests.fixtures.orders import PROJECT, SECOND
+from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, WARNED
+
+HEAVY = ("return weight > 5", "return weight > 6")
+
+
+def state_of(wait: float = 60.0) -> PipelineState:
+    (state,) = Overview(PROJECT).states(wait)
+    return state
+
+
+@pytest.mark.usefixtures("troubled")
+def test_days_that_went_wrong_are_tiles_and_findings() -> None:
+    state = state_of()
+    daily = next(stream for stream in state.streams if stream.name == "daily")
+    states = {tile.partition: tile.state for tile in daily.tiles}
+    assert states[BLOCKED] == "blocked"
+    assert states[DAMAGED] == "damaged"
+    assert states[BROKEN] == "broken_off"
+    aside = next(tile for tile in daily.tiles if tile.partition == ASIDE)
+    assert (aside.rows, aside.quarantined) == (120, 3)
+    failed = {(each.partition, each.check): each for each, _ in state.together("failed")}
+    assert {(BLOCKED, "decoding"), (DAMAGED, "record"), (BROKEN, "record")} <= {*failed}
+    assert failed[BLOCKED, "decoding"].column == "price"
+    assert f"--day {BLOCKED}" in (failed[BLOCKED, "decoding"].todo or "")
+    assert state.is_failed
+
+
+@pytest.mark.usefixtures("troubled")
+def test_quality_has_its_figures_by_day() -> None:
+    series = {each.title: each for each in state_of().quality}
+    assert series["risk auc"].rule == "at least 0.6"
+    (value, _, _) = series["risk auc"].figures[WARNED]
+    assert value is not None
+    assert 0.5 < value <= 1
+
+
+def test_a_version_that_the_gate_refused_is_told_with_the_check(
+    two_versions, edited_orders
+) -> None:
+    declared, pointer = edited_orders(HEAVY), two_versions.home.live("orders")
+    two_versions.registry.set_alias("orders", "champion", SECOND)
+    pass_gate(declared, two_versions.registry, two_versions.store, pointer)
+    versions = state_of().versions
+    assert (versions.wanted, versions.live) == (SECOND, 1)
+    assert versions.refused == f"The gate refused version {SECOND}: code_parity."
+    assert "code_parity" in {each.check for each, _ in state_of().together("failed")}
+    two_versions.registry.set_alias("orders", "champion", 1)
+    assert (state_of().versions.refused, state_of().together("failed")) == ("", [])
+
+
+def test_what_the_gate_found_is_recorded_and_counts_where_it_let_the_version_serve(live) -> None:
+    records = gate_records(live.declared, live.store)
+    (attempt,) = records.newest_first(CHAMPION)
+    assert attempt.record.steps[CHAMPION].results["golden_replay"].passed
+    assert records.partitions() == [CHAMPION]
+
+
+def test_days_that_a_sink_lacks_are_open(scored, tmp_path: Path) -> None:
+    declared = replace(scored.declared, sinks=[ParquetSink(str(tmp_path / "elsewhere"))])
+    state = Watched(declared, scored.home).state(LastAnswer(), time.monotonic())
+    ((finding, others),) = state.together("failed")
+    assert (finding.check, finding.asset) == ("sinks", "orders/daily/published")
+    assert (finding.partition, others) == ("2020-03-02", ["2020-03-01"])
+
+
+@contextmanager
+def silence() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.usefixtures("troubled")
+def test_a_registry_that_does_not_answer_is_told_and_all_else_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with silence() as port:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+        overview = Overview(PROJECT)
+        begun = time.monotonic()
+        (state,) = overview.states(0.1)
+        assert time.monotonic() - begun < 10  # a machine may be busy; the registry waits minutes
+    (note,) = state.versions.notes
+    assert "does not tell which version is wanted" in note
+    assert (state.versions.live, state.versions.wanted) == (1, None)
+    assert state.together("failed")
+
+
+def test_a_server_that_does_not_answer_holds_nothing_up(live, monkeypatch) -> None:
+    monkeypatch.setattr("lockstep.overview.pipeline_state.is_held", lambda _: True)
+    with silence() as port:
+        write_addresses(live.home.path, Addresses.local(servers={"orders": port}))
+        server = state_of(20.0).server
+    assert server is not None
+    assert not server.is_ready
+    assert server.message.startswith("It does not answer")
+
+
+def test_a_question_gives_its_last_answer_while_the_next_one_is_open() -> None:
+    answers, go_on = iter((1, 2)), Event()
+    go_on.set()
+
+    def ask() -> int:
+        assert go_on.wait(60)
+        return next(answers)
+
+    question = Question(ask)
+    assert question.answer(0).trouble == "it has not answered yet"
+    question.begin()
+    assert question.answer(time.monotonic() + 60).value == 1
+    go_on.clear()
+    question.begin()
+    assert question.answer(time.monotonic() + 0.01).value == 1
+    go_on.set()
+    assert question.answer(time.monotonic() + 60).value == 2
+    question.begin()
+    failed = question.answer(time.monotonic() + 60)
+    assert (failed.value, failed.trouble) == (2, "StopIteration")
+
+
+def test_days_of_a_calendar_that_goes_on_are_the_last_thirty() -> None:
+    today = date.today()  # noqa: DTZ011 - as near as the test needs it
+    days = last_days(Calendar(today - timedelta(days=100)), [])
+    assert len(days) == 30
+    assert days[-1] >= (today - timedelta(days=2)).isoformat()
+
+
+def test_days_of_a_calendar_that_has_ended_are_those_up_to_the_last_one_tried() -> None:
+    calendar = Calendar(date(2020, 1, 1), date(2020, 12, 31))
+    assert last_days(calendar, []) == []
+    assert last_days(calendar, ["2020-01-02"]) == ["2020-01-01", "2020-01-02"]
+    days = last_days(calendar, ["2020-03-01", "2020-04-30"])
+    assert (len(days), days[0], days[-1]) == (30, "2020-04-01", "2020-04-30")
+
+
+def test_findings_of_one_check_and_column_are_told_once() -> None:
+    def found(day: str, column: str) -> CheckReport:
+        return CheckReport("orders/daily/batch", "constraints", day, "failed", column, "It broke.")
+
+    days = ("2020-03-01", "2020-03-02", "2020-03-03")
+    findings = (*(found(day, "price") for day in days), found(days[0], "items"))
+    state = PipelineState("orders", findings=findings)
+    (price, others), (items, none) = state.together("failed")
+    assert (price.partition, others) == (days[2], [days[1], days[0]])
+    assert (items.column, none) == ("items", [])

@@ -1,0 +1,133 @@
+"""Tiles: what a page says of a partition follows the records, whatever happened to them."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from lockstep.checks.check_results import CheckResult
+from lockstep.overview.tiles import StreamHistory, TileState
+from lockstep.store.attempts import RECORD, StepRecord
+from lockstep.store.partition_records import Records
+from lockstep.store.status import STEPS
+
+DAYS = ("2024-01-01", "2024-01-02")
+FAILED = CheckResult(False, "It is wrong.", column="price", keys=("a", "b"))
+RESULTS = {
+    "published": CheckResult(True, "All is well."),
+    "not_judged": CheckResult.not_judged("There was nothing to compare."),
+    "warned": CheckResult(False, "It is unusual.", "WARN"),
+    "failed": FAILED,
+}
+
+
+def history_of(records: Records) -> StreamHistory:
+    history = StreamHistory(records, {step: f"orders/daily/{step}" for step in STEPS})
+    history.look()
+    return history
+
+
+class Attempts(RuleBasedStateMachine):
+    """A page that looks after every step at what processes do to two days."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        again = "lockstep score orders --day {}".format
+        self.records = Records(self.folder / "daily", again)
+        self.page = history_of(self.records)
+        self.last: dict[str, TileState] = dict.fromkeys(DAYS, "not_tried")
+        self.is_commit_damaged = dict.fromkeys(DAYS, False)
+        self.run = 0
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def carry_out(self, day: str, steps: int, check: CheckResult, **last: object) -> None:
+        """A run carries out so many steps of a day."""
+        self.run += 1
+        self.records.begin(day, str(self.run))
+        for at, step in enumerate(STEPS[:steps]):
+            more = last if at == steps - 1 else {}
+            counts = {"rows_in": 100, "quarantined": 2} if step == "batch" else {}
+            with self.records.step(day, step, str(self.run), after=STEPS[:at]) as attempt:
+                attempt.keep(step, StepRecord(counts, {"check": check}, version=7, **more))
+
+    @rule(day=st.sampled_from(DAYS), state=st.sampled_from([*RESULTS]))
+    def score(self, day: str, state: TileState) -> None:
+        """A run goes through."""
+        self.carry_out(day, len(STEPS), RESULTS[state])
+        self.records.commit(next(self.records.newest_first(day)))
+        self.last[day], self.is_commit_damaged[day] = state, False
+
+    @rule(day=st.sampled_from(DAYS), steps=st.integers(1, 2))
+    def block(self, day: str, steps: int) -> None:
+        """A check blocks a run."""
+        self.carry_out(day, steps, FAILED, blocked_by={"check": FAILED.summary})
+        self.last[day] = "blocked"
+
+    @rule(day=st.sampled_from(DAYS), steps=st.integers(0, 3))
+    def kill(self, day: str, steps: int) -> None:
+        """A run is killed after so many steps, or before it commits."""
+        self.carry_out(day, steps, RESULTS["published"])
+        self.last[day] = "broken_off"
+
+    @rule(day=st.sampled_from(DAYS))
+    def damage(self, day: str) -> None:
+        """The record of the last attempt is cut off."""
+        numbers = self.records.numbers(day)
+        if numbers:
+            record = self.folder / "daily" / "attempts" / day / str(numbers[-1]) / RECORD
+            record.write_text(record.read_text()[:-5])
+            commit = self.records.commit_of(day)
+            self.is_commit_damaged[day] |= commit is not None and commit.attempt == numbers[-1]
+            self.last[day] = "damaged"
+
+    @invariant()
+    def the_page_says_what_happened(self) -> None:
+        self.page.look()
+        for day in DAYS:
+            expected = "damaged" if self.is_commit_damaged[day] else self.last[day]
+            tile = self.page.tile(day)
+            assert tile.state == expected
+            assert tile == history_of(self.records).tile(day)
+            is_open = expected in ("blocked", "broken_off") or (
+                expected == "damaged" and self.last[day] != "damaged"
+            )
+            if expected != "damaged":
+                assert (day in self.page.open()) == is_open
+
+    @invariant()
+    def a_process_at_work_is_seen(self) -> None:
+        for day in DAYS:
+            if self.last[day] == "broken_off" or self.is_commit_damaged[day]:
+                with self.records.locked(day):
+                    assert self.page.tile(day).state == "under_way"
+
+
+Attempts.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestAttempts = Attempts.TestCase
+
+
+def test_a_tile_has_the_figures_of_the_attempt(tmp_path: Path) -> None:
+    records = Records(tmp_path / "daily", "lockstep score orders --day {}".format)
+    with records.step("2024-01-01", "batch", "one") as attempt:
+        counts = {"rows_in": 100, "quarantined": 2, "duplicates": 1}
+        attempt.keep("batch", StepRecord(counts, {"input_suite": FAILED}, {"input_suite": "!"}, 7))
+    tile = history_of(records).tile("2024-01-01")
+    assert (tile.state, tile.rows, tile.quarantined, tile.version) == ("blocked", 100, 3, 7)
+    (finding,) = tile.findings
+    assert (finding.column, finding.key, finding.partition) == ("price", "a", "2024-01-01")
+    assert "lockstep score orders --day 2024-01-01" in (finding.todo or "")
+    assert tile.page == "/assets/orders/daily/batch?view=partitions&partition=2024-01-01"
+
+
+def test_every_state_has_a_sign_and_a_meaning() -> None:
+    from lockstep.overview.rendering import templates
+
+    tiles = templates(autoescape=True).get_template("tile.html").module
+    assert {*tiles.signs} == {*tiles.meanings} == {*get_args(TileState)}
