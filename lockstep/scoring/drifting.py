@@ -16,6 +16,7 @@ from lockstep.checks.check_results import Attempted, CheckResult, attempted
 from lockstep.checks.drift_checks import Population, check_changes
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.parity.changes import CHANGES
 from lockstep.store.partition_records import Records
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.changes import Changes
     from lockstep.parity.counterfactuals import Impact
-
-CHANGES = "changes"
-"""The fact of a step that holds the changes from the training under way after it."""
 
 
 @dataclass(frozen=True)
