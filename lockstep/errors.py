@@ -3,7 +3,7 @@
 Beside each are the packages that raise it, or the status of the response. The command line prints
 any of them in a line and ends with status 2.
 
-LockstepError                     cli, dagster, project, scoring, serving
+LockstepError                     cli, dagster, overview, project, scoring, serving
 │
 │   What is declared
 ├── DefinitionError               columns                             a module that is no pipeline

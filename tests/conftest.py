@@ -42,6 +42,7 @@ pytest_plugins = [
     "tests.fixtures.orders",
     "tests.fixtures.commands",  # which imports the one before
     "tests.fixtures.outside",
+    "tests.fixtures.receivers",
     "tests.fixtures.tumours",
 ]
 

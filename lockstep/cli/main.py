@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from lockstep.cli.alert_commands import alerts
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
 from lockstep.cli.demo import demo
 from lockstep.cli.finding_commands import audit, checks, constraints, trace
@@ -47,6 +48,7 @@ app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(audit)
 app.command(rich_help_panel="Findings")(trace)
 app.command(rich_help_panel="Findings")(constraints)
+app.add_typer(alerts, name="alerts", rich_help_panel="Findings")
 app.command(rich_help_panel="The project")(demo)
 app.command(rich_help_panel="The project")(new)
 app.command("list", rich_help_panel="The project")(list_pipelines)

@@ -80,7 +80,7 @@ def run_servers(project: Project, first: Ports) -> int:
     """
     home = project.home
     prepare_instance(home)
-    for lacking in lacking_settings(home):
+    for lacking in (*lacking_settings(home), *project.alerts.lacking().values()):
         say(lacking)
     try:
         with locked(home.served, "the home", wait=0):

@@ -21,7 +21,7 @@ from lockstep.dagster.assets import pipeline_assets  # noqa: E402
 from lockstep.dagster.backfill import PartitionWatch, backfill_job  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
-from lockstep.dagster.sensors import sensors  # noqa: E402
+from lockstep.dagster.sensors import alert_sensor, sensors  # noqa: E402
 from lockstep.project.declaration import PipelineAssets  # noqa: E402
 from lockstep.project.home import Home  # noqa: E402
 from lockstep.project.pipelines import Broken, pipelines  # noqa: E402
@@ -66,6 +66,7 @@ def _built(project: Project) -> Built:
             broken[name] = _not_built(name, error)
     shared = dg.Definitions(
         assets=[_broken_asset(pipeline) for pipeline in broken.values()],
+        sensors=[alert_sensor(project)],
         resources=resources(project),
         executor=dg.in_process_executor,
     )

@@ -1,4 +1,4 @@
-"""Sensors of `@champion`, of files in the inbox, and of segments of logged requests."""
+"""Sensors of `@champion`, of files in the inbox, of segments of logged requests, and of events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from lockstep.alerts.telling import tell
 from lockstep.checks.markdown import to_markdown
-from lockstep.columns.plain import listed, shown_name
+from lockstep.columns.plain import counted, listed, shown_name
 from lockstep.dagster.jobs import (
     WANTED,
     job_name,
@@ -21,10 +22,13 @@ from lockstep.dagster.jobs import (
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import AHEAD, one_at_a_time
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
-from lockstep.errors import InputError, LockedError
+from lockstep.errors import InputError, LockedError, LockstepError
+from lockstep.overview.events import open_events
+from lockstep.overview.pipeline_state import Overview
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress
+from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
@@ -49,6 +53,32 @@ def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
     if declared.request_log is not None:
         pipeline_sensors.append(_requests_sensor(declared))
     return pipeline_sensors
+
+
+def alert_sensor(project: Project) -> dg.SensorDefinition:
+    """The sensor that tells what begins and what is over in a project."""
+    receivers = project.alerts.receivers
+    is_on = dg.DefaultSensorStatus.RUNNING if receivers else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="lockstep_alerts",
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=is_on,
+        description="Tell the receivers in [tool.lockstep.alerts] when an event begins, such as a "
+        "blocked day, and when it is over. A tick fails as long as a receiver refuses.",
+    )
+    def events_changed(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        events, looked = open_events(Overview(project)), datetime.now(UTC)
+        told = tell(project, events, looked)
+        sent = [f"told {name}: {title}" for at, name, title in told.sent if at == looked]
+        unknown = [f"not known now: {subject} ({why})" for subject, why in events.unknown.items()]
+        for line in (*sent, *unknown, *project.alerts.lacking().values()):
+            context.log.info(line)
+        if told.refusals:
+            raise LockstepError(" ".join(told.refusals))
+        return dg.SkipReason(". ".join([*sent, f"{counted(len(events.open), 'event')} open"]))
+
+    return events_changed
 
 
 def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) -> str | None:

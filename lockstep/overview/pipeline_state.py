@@ -258,9 +258,14 @@ class Overview:
         known = pipelines(project)
         self.project, self.home = project, project.home
         self.watched = {name: Watched(known.declared[name], self.home) for name in known.declared}
-        self._broken = known.broken
-        self._lock = Lock()
+        self.broken = known.broken
+        self.lock = Lock()
         self._registry: Question[Models] = Question(self._models)
+
+    def models(self, wait: float) -> LastAnswer[Models]:
+        """What the registry holds; see `states`."""
+        self._registry.begin()
+        return self._registry.answer(time.monotonic() + wait)
 
     def states(self, wait: float, only: str | None = None) -> list[PipelineState]:
         """The state of every pipeline, in the order of their names.
@@ -270,7 +275,7 @@ class Overview:
                 the last time holds.
             only: Name of the only pipeline that is wanted; all by default.
         """
-        names = [name for name in sorted((*self.watched, *self._broken)) if only in (None, name)]
+        names = [name for name in sorted((*self.watched, *self.broken)) if only in (None, name)]
         watched = [self.watched[name] for name in names if name in self.watched]
         self._registry.begin()
         for each in watched:
@@ -278,11 +283,11 @@ class Overview:
                 each.server.begin()
         until = time.monotonic() + wait
         registry = self._registry.answer(until)
-        with self._lock:
+        with self.lock:
             return [
                 self.watched[name].state(registry, until)
                 if name in self.watched
-                else PipelineState(name, self._broken[name].error)
+                else PipelineState(name, self.broken[name].error)
                 for name in names
             ]
 

@@ -30,6 +30,8 @@ TileState = Literal[
     "damaged",
     "not_tried",
 ]
+PUBLISHED: tuple[TileState, ...] = ("published", "not_judged", "warned", "failed")
+"""The states of what consumers read as the last attempt made it."""
 _ASIDE = ("quarantined", "duplicates", "held_back")
 
 

@@ -12,7 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import msgspec
+
+CHANGES = "changes"
+"""The fact of a recorded step that holds the changes under way after it."""
 ALLOWANCE = 0.5
 """Share of a limit from which on a sum grows."""
 PATIENCE = 3
@@ -82,6 +87,14 @@ class Changes:
         """The columns whose reported change goes on, in the order in which they began."""
         begun = [name for name, change in self.columns.items() if change.begun is not None]
         return sorted(begun, key=lambda name: self.columns[name].begun or "")
+
+    @classmethod
+    def lasting_after(cls, facts: Mapping[str, Any]) -> dict[str, Change]:
+        """The reported changes that go on after a step with these facts."""
+        if CHANGES not in facts:
+            return {}
+        changes = msgspec.convert(facts[CHANGES], cls)
+        return {name: changes.columns[name] for name in changes.lasting}
 
 
 def _after(before: Change | None, batch: str, share: float) -> Change | None:

@@ -14,6 +14,8 @@ packages = ["measures"]     # further packages of the project's own, which its c
 trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
 workers = 2                 # processes for units of a large batch; LOCKSTEP_WORKERS overrides it
 ray = "ray://head:10001"    # or a Ray cluster ("local": of this machine); LOCKSTEP_RAY overrides it
+
+[tool.lockstep.alerts]      # who is told when a day is blocked, and the like: see docs/alerts.md
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lockstep.columns.plain import did_you_mean
 from lockstep.errors import DeclarationError, ProjectError
+from lockstep.project.alerting import Alerting
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.packages import enter
@@ -68,6 +71,7 @@ class Project:
             `LOCKSTEP_WORKERS` says another.
         ray: The Ray cluster that works on them instead, unless `LOCKSTEP_RAY` names another; None
             without one.
+        alerts: Who is told when something begins that a person has to look at.
     """
 
     root: Path
@@ -84,6 +88,7 @@ class Project:
     dagster_home: str | None = None
     workers: int = 1
     ray: str | None = None
+    alerts: Alerting = field(default_factory=Alerting, hash=False)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -112,7 +117,7 @@ class Project:
         Raises:
             ProjectError: It has an unknown name, or a value of the wrong kind.
         """
-        known = ("name", "home", *_SHARED, *_ROLES, *_LISTS, *_NUMBERS)
+        known = ("name", "home", *_SHARED, *_ROLES, *_LISTS, *_NUMBERS, "alerts")
         where = f"{root / FILE}, [tool.lockstep]"
         for name, value in settings.items():
             if name not in known:
@@ -126,12 +131,13 @@ class Project:
             elif name in _NUMBERS:
                 if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                     raise ProjectError(f"{where}: {name} is a number from 1 on, not {value!r}.")
-            elif not isinstance(value, str) or not value:
+            elif name != "alerts" and (not isinstance(value, str) or not value):
                 raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
         given: dict[str, Any] = {
             _ATTRIBUTES.get(name, name): tuple(value) if isinstance(value, list) else value
             for name, value in settings.items()
         }
+        given["alerts"] = Alerting.read(settings.get("alerts", {}), f"{where[:-1]}.alerts]")
         return cls(**{"root": root, "name": root.name, **given})
 
     @property

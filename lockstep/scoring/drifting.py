@@ -21,13 +21,10 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.constraints.drift import drift
-from lockstep.parity.changes import Changes
+from lockstep.parity.changes import CHANGES, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.profiles import Profile
 from lockstep.store.partition_records import Records
-
-CHANGES = "changes"
-"""The fact of a step that holds the changes from the training under way after it."""
 
 
 @dataclass(frozen=True)

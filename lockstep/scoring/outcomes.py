@@ -37,12 +37,12 @@ from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, from_arrow, kinds_of
 from lockstep.errors import DamagedError, NotDeliveredError, UnreadableError
-from lockstep.parity.changes import Changes
+from lockstep.parity.changes import CHANGES, Changes
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
 from lockstep.registry.registry import Registry
-from lockstep.scoring.drifting import CHANGES, changes_before
+from lockstep.scoring.drifting import changes_before
 from lockstep.scoring.outcome_attempts import STEP, days_before
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import StepRecord

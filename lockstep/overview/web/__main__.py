@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.web.pages import application
+from lockstep.overview.web.pages import with_metrics
 from lockstep.project.project import Project
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     overview = Overview(Project.find())
     overview.states(0.0)  # so that the first page finds the records read, and the registry asked
     uvicorn.run(
-        application(overview),
+        with_metrics(overview),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         access_log=False,

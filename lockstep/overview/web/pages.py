@@ -20,9 +20,12 @@ from lockstep.checks.specs import CHECKS
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import plain
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
+from lockstep.overview.batch_metrics import batch_metrics
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.overview.rendering import templates
+from lockstep.overview.told import Told
 from lockstep.serving.http.access import Local
+from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.store.by_column import PARTITIONS, last_partitions
 from lockstep.store.by_column import findings as by_column
 from lockstep.store.partition_records import Records
@@ -30,6 +33,7 @@ from lockstep.store.quarantine import AsideRow, all_aside
 from lockstep.store.status import RECORD, StepFinding, damaged_record, recorded_findings
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -52,6 +56,18 @@ _HEADERS = {
 }
 _PICTURE = re.compile(r"!\[[^][]*\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
 _MEANINGS = {check.name: check.meaning for check in CHECKS}
+
+
+def with_metrics(overview: Overview) -> Starlette:
+    """The pages, and metrics for any user of this machine, as Prometheus is one."""
+    from starlette.applications import Starlette
+    from starlette.responses import Response
+    from starlette.routing import Mount, Route
+
+    def metrics(_: Request) -> Response:
+        return Response(batch_metrics(overview), media_type=CONTENT_TYPE.decode())
+
+    return Starlette(routes=[Route("/metrics", metrics), Mount("/", application(overview))])
 
 
 def application(overview: Overview) -> Local:
@@ -98,7 +114,8 @@ class Pages:
         """`/`: the state of all pipelines, those first for which a person has to do something."""
         states = self._overview.states(WAIT_SECONDS)
         states.sort(key=lambda state: (not state.is_failed, not state.findings))
-        return self._page("overview.html", states=states, tile=self._tile)
+        refusals = Told.read(self._overview.home).refusals
+        return self._page("overview.html", states=states, tile=self._tile, refusals=refusals)
 
     def state(self, _: Request) -> Response:
         """`/status.json`: the same as data."""

@@ -1,0 +1,1 @@
+"""Alerts: one message when an event begins, and one when it is over."""

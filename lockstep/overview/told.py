@@ -1,0 +1,84 @@
+"""What each receiver was told: the file `alerts.json` of a home.
+
+What goes on and was not told begins; what was told and goes on no longer is over.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from lockstep.artifacts.disks import replace_text
+from lockstep.columns.plain import counted
+from lockstep.overview.events import Events, OpenEvent
+from lockstep.project.home import Home
+
+_FILE = "alerts.json"
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """What a receiver was told.
+
+    Attributes:
+        told: By id, the events that it was told, and not yet that they are over.
+        refused: By id, why it refused the next message about an event; the last one is last.
+    """
+
+    told: dict[str, OpenEvent] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def waiting(self, events: Events) -> dict[str, OpenEvent]:
+        """The events to tell, by id: what is over, what began, and then what was refused."""
+        over = {name: event for name, event in self.told.items() if events.is_over(name)}
+        begun = {name: event for name, event in events.open.items() if name not in self.told}
+        every = {**over, **begun}
+        again = {name: every.pop(name) for name in self.refused if name in every}
+        return {**every, **again}
+
+    def after(self, event: OpenEvent, why: str | None) -> Recipient:
+        """What it was told once the next message about an event was sent, or refused."""
+        told, refused = dict(self.told), dict(self.refused)
+        refused.pop(event.id, None)
+        if why is not None:
+            refused[event.id] = why
+        elif told.pop(event.id, None) is None:
+            told[event.id] = event
+        return Recipient(told, refused)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The file of what was told.
+
+    Attributes:
+        receivers: What each receiver was told.
+        sent: The last messages: a time, the receiver and a title.
+    """
+
+    receivers: dict[str, Recipient] = field(default_factory=dict)
+    sent: tuple[tuple[datetime, str, str], ...] = ()
+
+    @classmethod
+    def read(cls, home: Home) -> Told:
+        """Read it; a file that is missing or damaged says nothing: what goes on is told anew."""
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            return msgspec.json.decode((home.path / _FILE).read_bytes(), type=cls)
+        return cls()
+
+    def write(self, home: Home) -> None:
+        """Replace the file."""
+        text = msgspec.json.format(msgspec.json.encode(self), indent=1).decode()
+        replace_text(home.path / _FILE, text)
+
+    @property
+    def refusals(self) -> list[str]:
+        """The receivers that refuse messages, each with the last reason, in a sentence."""
+        return [
+            f"{name} refuses {counted(len(one.refused), 'message')}: {[*one.refused.values()][-1]}."
+            for name, one in self.receivers.items()
+            if one.refused
+        ]
