@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,14 +14,14 @@ import pytest
 
 from assets.orders import ASSETS, fates, orders_with_fates
 from lockstep.artifacts.lock import locked
-from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.overview.events import Events, open_events
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.parity.changes import CHANGES, Change, Changes
-from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.project.home import Addresses, write_addresses
 from lockstep.project.pipelines import Broken
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
@@ -232,7 +232,7 @@ def publish(records: Records, day: str, lasting: dict[str, Change], step: str = 
         with records.step(day, name, f"run of {day}", after=STEPS[:number]) as attempt:
             if name == "published":
                 attempt.write_columns("published", {})
-            facts = {CHANGES: Changes("digest", lasting).to_json()} if name == step else {}
+            facts = {CHANGES: asdict(Changes("digest", lasting))} if name == step else {}
             attempt.keep(name, StepRecord(facts=facts))
     records.commit(attempt)
 
@@ -292,7 +292,7 @@ def test_bias_that_lasts_is_an_event(scored: Workplace) -> None:
     compare(scored, ASSETS)
     records = Records(scored.store.root / "outcomes", lambda day: "")
     look = records.demand(DAY).record.steps["outcomes"]
-    changes = Changes("digest", {"bias of risk": change(DAY, DAY)}).to_json()
+    changes = asdict(Changes("digest", {"bias of risk": change(DAY, DAY)}))
     with records.step(DAY, "outcomes", "another run") as attempt:
         attempt.write_columns("outcomes", {})
         attempt.keep("outcomes", replace(look, facts={**look.facts, CHANGES: changes}))
@@ -347,7 +347,7 @@ def test_a_blocked_file_is_an_event_until_somebody_takes_it_away(
     os.utime(inbox / "grams.csv", (old, old))
     (claim,) = claim_files(inbox)
     live.instance.add_dynamic_partitions("orders_inbox", [claim.partition])
-    job = score_job_name("orders", "inbox")
+    job = job_name("orders", "score_inbox")
     assert not run_job(PROJECT, job, live.instance, partition=claim.partition).ok
     (event,) = of(live).open.values()
     assert event.id == f"orders blocked inbox/{claim.partition}"
