@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from lockstep.columns.plain import counted, to_the_minute
 
-_END = re.compile(r"(?<=[a-z0-9)%`])\. (?=[A-Z])")
+_END = re.compile(r"(?<=[a-z0-9)%`])(?<!e\.g)\. (?=[A-Z0-9])")
 _CODE = re.compile(r"`([^`]+)`")
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from lockstep.overview.pipeline_state import Overview
+from lockstep.overview.rendering import first_and_rest
 from lockstep.overview.web.pages import application
 from lockstep.project.project import Project
 from tests.fixtures.commands import Lockstep
@@ -157,3 +158,8 @@ def test_a_pipeline_that_cannot_be_imported_is_told_and_the_others_are_shown(
     told = lockstep("status")
     assert "Pipeline broken cannot be imported" in told.out
     assert "version  1 is live" in told.out
+
+
+def test_the_first_sentence_of_a_finding_does_not_end_at_its_examples() -> None:
+    first, rest = first_and_rest("17 of 26 rows (67.0 %) fail; e.g. EWR (13.9). 17 are set aside.")
+    assert (first, rest) == ("17 of 26 rows (67.0 %) fail; e.g. EWR (13.9).", "17 are set aside.")
