@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from lockstep.cli.servers import Ports
 from lockstep.overview.batch_metrics import GAUGES
@@ -83,38 +86,81 @@ def test_prometheus_takes_what_the_dashboard_asks(tmp_path: Path) -> None:
 
 CASES = {
     "a blocked day": (
-        {'lockstep_events_open{pipeline="orders",kind="blocked"}': "1x40"},
+        {'lockstep_events_open{pipeline="orders",kind="blocked"}': "1x150"},
         "LockstepEventOpen",
         {"pipeline": "orders", "kind": "blocked", "severity": "critical"},
     ),
     "drift": (
-        {'lockstep_events_open{pipeline="orders",kind="drift"}': "1x40"},
+        {'lockstep_events_open{pipeline="orders",kind="drift"}': "1x150"},
         "LockstepPopulationChanged",
         {"pipeline": "orders", "kind": "drift", "severity": "warning"},
     ),
+    "a record that stays damaged": (
+        {'lockstep_events_unknown{pipeline="orders"}': "1x150"},
+        "LockstepUnknown",
+        {"pipeline": "orders", "severity": "warning"},
+    ),
     "a page that is down": (
-        {'up{job="lockstep-batches",instance="a"}': "0x40"},
+        {'up{job="lockstep-batches",instance="a"}': "0x150"},
         "LockstepPageDown",
         {"job": "lockstep-batches", "instance": "a", "severity": "critical"},
     ),
+    "a server that is down": (
+        {'up{job="lockstep-servers",instance="a"}': "0x150"},
+        "LockstepServerDown",
+        {"job": "lockstep-servers", "instance": "a", "severity": "critical"},
+    ),
+    "a server without a version": (
+        {'lockstep_version{pipeline="orders",instance="a"}': "0x150"},
+        "LockstepServerNotReady",
+        {"pipeline": "orders", "instance": "a", "severity": "critical"},
+    ),
+    "a server that refuses the live version": (
+        {'lockstep_version_refused{pipeline="orders",instance="a"}': "1x150"},
+        "LockstepVersionRefusedByServer",
+        {"pipeline": "orders", "instance": "a", "severity": "critical"},
+    ),
     "a server with another version": (
         {
-            'lockstep_version{pipeline="orders",instance="a"}': "1x40",
-            'lockstep_version{pipeline="orders",instance="b"}': "2x40",
-            'lockstep_live_version{pipeline="orders",instance="page"}': "2x40",
+            'lockstep_version{pipeline="orders",instance="a"}': "1x150",
+            'lockstep_version{pipeline="orders",instance="b"}': "2x150",
+            'lockstep_live_version{pipeline="orders",instance="page"}': "2x150",
         },
         "LockstepOtherVersionServed",
         {"pipeline": "orders", "instance": "a", "severity": "warning"},
     ),
     "failing requests": (
         {
-            'lockstep_requests_total{pipeline="orders",status="200"}': "0+60x40",
-            'lockstep_requests_total{pipeline="orders",status="500"}': "0+6x40",
+            'lockstep_requests_total{pipeline="orders",status="200"}': "0+60x150",
+            'lockstep_requests_total{pipeline="orders",status="500"}': "0+6x150",
         },
         "LockstepServerErrors",
         {"pipeline": "orders", "severity": "critical"},
     ),
+    "slow requests": (
+        {
+            'lockstep_request_seconds_bucket{pipeline="orders",le="0.5"}': "0+57x150",
+            'lockstep_request_seconds_bucket{pipeline="orders",le="1"}': "0+60x150",
+            'lockstep_request_seconds_bucket{pipeline="orders",le="+Inf"}': "0+60x150",
+        },
+        "LockstepServerSlow",
+        {"pipeline": "orders", "severity": "warning"},
+    ),
+    "a full disk": (
+        {'lockstep_request_log_failing{pipeline="orders",instance="a"}': "1x150"},
+        "LockstepRequestLogFailing",
+        {"pipeline": "orders", "instance": "a", "severity": "critical"},
+    ),
+    "a registry that cannot be read": (
+        {'lockstep_registry_failing{pipeline="orders",instance="a"}': "1x150"},
+        "LockstepRegistryFailing",
+        {"pipeline": "orders", "instance": "a", "severity": "warning"},
+    ),
 }
+
+
+def test_each_alert_has_a_case() -> None:
+    assert [rule["alert"] for rule in RULES] == [name for _, name, _ in CASES.values()]
 
 
 @needs_promtool
@@ -131,14 +177,14 @@ def test_an_alert_fires_in_its_case_and_the_others_are_silent(case: str, tmp_pat
                 "promql_expr_test": [
                     {
                         "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
-                        "eval_time": "20m",
+                        "eval_time": "150m",
                         "exp_samples": [
                             {"labels": f'{{alertname="{name}"}}', "value": 1},
                         ],
                     },
                     {
                         "expr": f'ALERTS{{alertname="{name}",alertstate="firing"}}',
-                        "eval_time": "20m",
+                        "eval_time": "150m",
                         "exp_samples": [
                             {
                                 "labels": _labels(alertname=name, alertstate="firing", **labels),
@@ -161,12 +207,9 @@ def _labels(**labels: str) -> str:
 
 
 def test_grafana_knows_every_setting_of_the_dashboard() -> None:
-    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
-    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
-    plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
-    plugins.register_default_plugins()
-    read = models.Dashboard.from_json(DASHBOARD)
-    assert _lost(DASHBOARD, json.loads(encoder.JSONEncoder().encode(read))) == []
+    register_default_plugins()
+    read = Dashboard.from_json(DASHBOARD)
+    assert _lost(DASHBOARD, json.loads(JSONEncoder().encode(read))) == []
 
 
 def _lost(given: Any, read: Any, path: str = "") -> list[str]:
