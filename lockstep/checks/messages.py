@@ -99,13 +99,20 @@ class Place:
         verb = {"outcomes": "outcomes", "requests": "replay"}.get(kind, "score")
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
-    def page(self, check: str) -> str:
+    def page(self, check: str, run: str | None = None) -> str:
         """Path of the page in Dagster's UI that shows a check's result here.
 
         A check's own page begins with its latest execution, whatever the partition; so the page of
-        a result in a partition is the partition's. A finding of no check, such as a damaged record,
-        has the page of all the asset's checks.
+        a result in a partition is that of the run, with the events of the check alone, or the
+        partition's. A finding of no check, such as a damaged record, has the page of all the
+        asset's checks.
+
+        Args:
+            check: Name of the check; empty for none.
+            run: The run that carried it out, if known.
         """
+        if self.partition is not None and run is not None and check in REMEDIES:
+            return f"/runs/{quote(run, safe='')}?logs={check}"
         asset = "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
         if self.partition is not None:
             return f"{asset}?view=partitions&partition={quote(self.partition, safe='')}"

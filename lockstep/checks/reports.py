@@ -23,6 +23,7 @@ class CheckReport:
         where: The place in the data or the code; None if it passed or was not judged.
         todo: What to do about it; None likewise.
         key: Key of the first row that it names, if any.
+        run: The run that carried it out, if known.
     """
 
     asset: str
@@ -34,18 +35,25 @@ class CheckReport:
     where: str | None = None
     todo: str | None = None
     key: str | None = None
+    run: str | None = None
 
     @property
     def page(self) -> str:
         """Path of the page in Dagster's UI that shows it."""
-        return Place(self.asset, self.partition).page(self.check)
+        return Place(self.asset, self.partition).page(self.check, self.run)
 
     @classmethod
     def found(
-        cls, asset: str, check: str, partition: str | None, result: CheckResult
+        cls,
+        asset: str,
+        check: str,
+        partition: str | None,
+        result: CheckResult,
+        run: str | None = None,
     ) -> CheckReport:
-        """The report of a recorded check result."""
-        report = cls(asset, check, partition, result.result, result.column, result.summary)
+        """The report of a recorded check result, of a run if it is known."""
+        column = result.column
+        report = cls(asset, check, partition, result.result, column, result.summary, run=run)
         if result.result not in ("failed", "warned"):
             return report
         message = Message.of(check, result, Place(asset, partition))

@@ -186,8 +186,9 @@ class StreamHistory:
             counts = commit.attempt if commit is not None else None
         except DamagedError as error:
             found, is_damaged = [damaged_record(partition, error, self.steps)], True
+        run = attempt.record.run if attempt is not None else None
         findings = tuple(
-            CheckReport.found(self._assets[each.step], each.check, named, each.result)
+            CheckReport.found(self._assets[each.step], each.check, named, each.result, run)
             for each in found
             if each.result.judged and not each.result.passed
         )

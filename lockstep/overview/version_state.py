@@ -31,6 +31,7 @@ class VersionState:
         by: Who let it serve, in which home on which machine; empty where nobody says.
         refused: Why the wanted version is not live; empty if it is.
         notes: Where registry and home depart from one another, in sentences.
+        as_of: When the registry told this, if that is a while ago; None if it is of now.
     """
 
     wanted: int | None = None
@@ -39,6 +40,7 @@ class VersionState:
     by: str = ""
     refused: str = ""
     notes: tuple[str, ...] = ()
+    as_of: datetime | None = None
 
 
 def version_state(
@@ -58,12 +60,12 @@ def version_state(
             f"The registry at {home.tracking_uri} does not tell which version is wanted: "
             f"{registry.trouble}"
         )
-    if registry.at is not None and datetime.now(UTC) - registry.at > _RECENT:
-        notes.append(f"Versions are as of {registry.at:%Y-%m-%d %H:%M} UTC.")
-    model = (registry.value or {}).get(name) or RegisteredModel({}, {})
+    is_known = registry.at is not None and (taken is None or registry.at >= taken.since)
+    models = registry.value if is_known and registry.value is not None else {}
+    model = models.get(name) or RegisteredModel({}, {})
     decisions, wanted = Decisions.of(name, model.tags), model.aliases.get("champion")
     state = LiveState(decisions, taken, model.aliases.get("live"))
-    if registry.value is not None and (taken is not None or state.decided is not None):
+    if is_known and (taken is not None or state.decided is not None):
         told = (decisions.damage, moved_by_hand(state), served_here(state))
         notes += [sentence for sentence in told if sentence]
     decision = next((each for each in decisions.log if taken and each.key == taken.decision), None)
@@ -74,6 +76,7 @@ def version_state(
         by=str(decision.site) if decision is not None else "",
         refused=_refused(name, wanted, taken, gate),
         notes=tuple(notes),
+        as_of=registry.at if registry.at and datetime.now(UTC) - registry.at > _RECENT else None,
     )
 
 

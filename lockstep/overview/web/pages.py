@@ -165,7 +165,7 @@ class Pages:
             texts={title: result.notes[title] for title, match in notes.items() if match is None},
             graph=Markup(divergence_picture(graph, result.column)) if has_graph else None,
             columns=_columns(history.records, partition, graph),
-            page=place.page(check),
+            page=place.page(check, attempt.record.run if attempt is not None else None),
         )
 
     def quarantine(self, request: Request) -> Response:

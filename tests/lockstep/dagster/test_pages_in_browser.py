@@ -152,6 +152,10 @@ def test_a_failed_day_fetches_nothing_fits_and_is_not_green(
         browser.until("document.body.innerText.includes('did not materialize this asset')")
         browser.until("document.body.innerText.includes('Failed (1)')")
         browser.until("document.body.innerText.includes('Materialized (2)')")
+        (attempt,) = live.records().newest_first(REFUSED)
+        page = Place("orders/daily/batch", REFUSED).page("decoding", attempt.record.run)
+        browser.open(url + page)
+        browser.until("document.body.innerText.includes('decoding failed for materialization')")
 
         browser.open(url + next(one.page for one in failed.checks if one.check == "constraints"))
         browser.until("document.body.innerText.includes('checks that did not pass')")

@@ -50,12 +50,10 @@ def test_the_first_page_shows_nothing_of_the_rows_that_were_set_aside(client: ht
     assert "onerror" not in page
 
 
-def test_a_tile_leads_to_that_day_in_dagster(client: httpx.Client) -> None:
+def test_a_tile_leads_to_the_failed_check_in_the_run_of_that_day(troubled, client) -> None:
+    (attempt,) = troubled.records().newest_first(BLOCKED)
     page = client.get("/").text
-    assert (
-        f"http://127.0.0.1:3000/assets/orders/daily/batch?view=partitions&amp;partition={BLOCKED}"
-        in page
-    )
+    assert f'http://127.0.0.1:3000/runs/{attempt.record.run}?logs=decoding"' in page
 
 
 def test_all_links_of_the_first_page_to_others_of_it_answer(client: httpx.Client) -> None:

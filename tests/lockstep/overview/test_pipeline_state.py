@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -14,9 +14,11 @@ import pytest
 from lockstep.checks.reports import CheckReport
 from lockstep.overview.background import LastAnswer, Question
 from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
+from lockstep.overview.version_state import version_state
 from lockstep.project.declaration import Calendar
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.project.sinks import ParquetSink
+from lockstep.registry.versions import RegisteredModel
 from lockstep.store.streams import CHAMPION, gate_records
 from lockstep.training.gate import pass_gate
 from tests.fixtures.orders import PROJECT, SECOND
@@ -75,6 +77,15 @@ def test_what_the_gate_found_is_recorded_and_counts_where_it_let_the_version_ser
     (attempt,) = records.newest_first(CHAMPION)
     assert attempt.record.steps[CHAMPION].results["golden_replay"].passed
     assert records.partitions() == [CHAMPION]
+
+
+def test_a_registry_that_told_before_the_live_version_went_live_contradicts_nothing(live) -> None:
+    model = live.registry.model("orders")
+    before = LastAnswer({"orders": RegisteredModel({}, {})}, datetime(2020, 1, 1, tzinfo=UTC), None)
+    now = LastAnswer({"orders": model}, datetime.now(UTC), None)
+    old, new = (version_state("orders", live.home, told, None) for told in (before, now))
+    assert (old.live, old.wanted, old.notes, old.as_of) == (1, None, (), before.at)
+    assert (new.live, new.wanted, new.notes, new.as_of) == (1, 1, (), None)
 
 
 def test_days_that_a_sink_lacks_are_open(scored, tmp_path: Path) -> None:

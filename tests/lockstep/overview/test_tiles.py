@@ -123,7 +123,7 @@ def test_a_tile_has_the_figures_of_the_attempt(tmp_path: Path) -> None:
     (finding,) = tile.findings
     assert (finding.column, finding.key, finding.partition) == ("price", "a", "2024-01-01")
     assert "lockstep score orders --day 2024-01-01" in (finding.todo or "")
-    assert tile.page == "/assets/orders/daily/batch?view=partitions&partition=2024-01-01"
+    assert tile.page == "/runs/one?logs=input_suite"
 
 
 def test_every_state_has_a_sign_and_a_meaning() -> None:
