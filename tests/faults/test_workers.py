@@ -20,7 +20,7 @@ from benchmarks._writes import Interrupting, carried_out, demanded, each_write
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.units import read_files
 from lockstep.scoring.executors import TRIES, Executor, Pool
-from lockstep.scoring.partition import score
+from tests.fixtures.scored import score
 from tests.fixtures.waiting import wait_until
 
 
