@@ -126,6 +126,14 @@ def test_a_tile_has_the_figures_of_the_attempt(tmp_path: Path) -> None:
     assert tile.page == "/assets/orders/daily/batch?view=partitions&partition=2024-01-01"
 
 
+def test_the_partition_attempted_last_is_the_newest(tmp_path: Path) -> None:
+    records = Records(tmp_path / "daily", "lockstep score orders --day {}".format)
+    assert history_of(records).newest(1) == []
+    for day in reversed(DAYS):
+        records.begin(day, "run")
+    assert history_of(records).newest(1) == [DAYS[0]]
+
+
 def test_every_state_has_a_sign_and_a_meaning() -> None:
     from lockstep.overview.rendering import templates
 
