@@ -474,5 +474,5 @@ def findings(result: CheckResult) -> Found:
     }
 
 
-TablesMachine.TestCase.settings = settings(max_examples=16, stateful_step_count=14, deadline=None)
+TablesMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=14, deadline=None)
 TestTables = TablesMachine.TestCase

@@ -109,7 +109,7 @@ class Attempts(RuleBasedStateMachine):
                     assert self.page.tile(day).state == "under_way"
 
 
-Attempts.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+Attempts.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
 TestAttempts = Attempts.TestCase
 
 
