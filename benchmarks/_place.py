@@ -15,10 +15,11 @@ from benchmarks._recorded import Recorded, Values
 from benchmarks._rounds import BenchmarkError
 from benchmarks._writes import carried_out, demanded
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.units import read_files
+from lockstep.columns.decode import Decoded
+from lockstep.columns.units import Units, read_files
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
-from lockstep.scoring.partition import score
+from lockstep.scoring.partition import ingest_batch, publish, score_batch
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -83,10 +84,7 @@ class Place:
         live = self.version()
         schema = live.pipeline.record_schema
         rows = read_files([file], schema, rows=UNIT_ROWS)
-        found = score(self.work(executor), live, rows, accept=schema.names)
-        if found.published is None:
-            scored = found.scored.blocked_by if found.scored is not None else {}
-            raise BenchmarkError(f"{file.name} is not published: {found.batch.blocked_by} {scored}")
+        score_rows(self.work(executor), live, rows)
 
     def score_by_pool(
         self, file: Path, interrupting: Callable[[Executor], Executor] = lambda pool: pool
@@ -109,6 +107,20 @@ class Place:
             return alone.recorded()
 
         return Delivery(file, demanded(carried_out(work)).value)
+
+
+def score_rows(work: Work, live: LoadedVersion, rows: Decoded | Units) -> None:
+    """Score a partition with every check, and publish it; findings of any field are accepted.
+
+    Raises:
+        BenchmarkError: A check blocks it.
+    """
+    stage = ingest_batch(work, live, rows, accept=live.pipeline.record_schema.names)
+    if not stage.blocked_by:
+        stage = score_batch(work, live)
+    if stage.blocked_by:
+        raise BenchmarkError(f"{work.partition} is not published: {stage.blocked_by}")
+    publish(work)
 
 
 def digest_of(values: Values) -> str:

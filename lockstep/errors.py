@@ -258,15 +258,9 @@ class ArtifactError(LockstepError):
 
 
 class FormatError(ArtifactError):
-    """The files of a version are of another format than this Lockstep reads.
-
-    Attributes:
-        path: The manifest.
-        format: Its format.
-    """
+    """The files of a version are of another format than this Lockstep reads."""
 
     def __init__(self, path: Path, format: object, readable: int, pipeline: str | None) -> None:
-        self.path, self.format = path, format
         is_older = isinstance(format, int) and format < readable
         again = f": lockstep train {pipeline}" if pipeline else ""
         super().__init__(
@@ -321,14 +315,9 @@ class UndeliveredError(ArtifactError):
 
 
 class NotLiveError(ArtifactError):
-    """No version of a pipeline is live yet.
-
-    Attributes:
-        path: The file that would name it.
-    """
+    """No version of a pipeline is live yet."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         super().__init__(
             f"No version of {path.stem} is live: there is no {path}. Train one and promote it: "
             f"lockstep train {path.stem}, then lockstep promote {path.stem}."
@@ -356,11 +345,7 @@ class RegistryError(LockstepError):
 
 
 class RegistryUnreachableError(RegistryError):
-    """The registry does not answer, after a few attempts.
-
-    Attributes:
-        uri: Its address.
-    """
+    """The registry does not answer, after a few attempts."""
 
     def __init__(self, uri: str, cause: object) -> None:
         super().__init__(
@@ -371,21 +356,13 @@ class RegistryUnreachableError(RegistryError):
             else f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
             "running and that this address is right, then try again."
         )
-        self.uri = uri
 
 
 class VersionNotFoundError(RegistryError):
-    """The registry has no such version.
-
-    Attributes:
-        name: Name of the model.
-        version: The version that was asked for.
-        existing: The versions that there are, oldest first.
-    """
+    """The registry has no such version."""
 
     def __init__(self, name: str, version: object, existing: Iterable[int]) -> None:
-        self.name, self.version, self.existing = name, version, tuple(existing)
-        numbers = ", ".join(map(str, self.existing))
+        numbers = ", ".join(map(str, existing))
         super().__init__(
             f"The registry has no version {version} of {name}; "
             + (
@@ -397,17 +374,10 @@ class VersionNotFoundError(RegistryError):
 
 
 class AliasNotSetError(RegistryError):
-    """An alias of a model points to no version.
-
-    Attributes:
-        name: Name of the model.
-        alias: The alias, without the `@`.
-        existing: The versions that there are, oldest first.
-    """
+    """An alias of a model points to no version."""
 
     def __init__(self, name: str, alias: str, existing: Iterable[int]) -> None:
-        self.name, self.alias, self.existing = name, alias, tuple(existing)
-        numbers = ", ".join(map(str, self.existing))
+        numbers = ", ".join(map(str, existing))
         super().__init__(
             f"{name} has no @{alias}. "
             + (
@@ -419,15 +389,9 @@ class AliasNotSetError(RegistryError):
 
 
 class FetchError(RegistryError):
-    """The files of a version did not all arrive; none was kept.
-
-    Attributes:
-        name: Name of the model.
-        version: The version.
-    """
+    """The files of a version did not all arrive; none was kept."""
 
     def __init__(self, name: str, version: int, cause: object) -> None:
-        self.name, self.version = name, version
         reason = " ".join(str(cause).split())
         super().__init__(
             f"The files of version {version} of {name} did not all arrive, and nothing of them "

@@ -17,7 +17,7 @@ from tests.fixtures.homes import use_home
 start_command()
 keep_scripts_and_engines()
 # How fast a machine is, is no property; and each run draws other examples than the one before.
-settings.register_profile("lockstep", deadline=None, max_examples=50)
+settings.register_profile("lockstep", deadline=None, max_examples=30)
 settings.load_profile("lockstep")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As the registry sets it, whichever test is the first to import MLflow.
@@ -43,6 +43,7 @@ pytest_plugins = [
     "tests.fixtures.commands",  # which imports the one before
     "tests.fixtures.outside",
     "tests.fixtures.receivers",
+    "tests.fixtures.sites",
     "tests.fixtures.tumours",
 ]
 

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from lockstep.artifacts.disks import replace_text
 from lockstep.columns.plain import one_line
 from lockstep.errors import ArtifactError, UnavailableFilesError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def write_document(path: Path, stored: dict[str, Any]) -> None:
@@ -36,18 +41,13 @@ def write_document(path: Path, stored: dict[str, Any]) -> None:
 
 
 def read_document(
-    path: Path,
-    parse: Callable[[dict[str, Any]], T],
-    *,
-    version: int,
-    purpose: str,
-    failing: str,
+    path: Path, kind: type[T], *, version: int, purpose: str, failing: str
 ) -> T | None:
-    """The parsed content of a document; None if there is no document.
+    """The content of a document; None if there is no document.
 
     Args:
-        path: Its file.
-        parse: From the stored object to the content.
+        path: Its file, which has the name of the pipeline that it is of.
+        kind: A dataclass of what it holds.
         version: The expected number of its format.
         purpose: Its purpose for messages, such as `"which names the live version"`.
         failing: What a damaged document fails to do, and what to do; `{}` stands for the damage.
@@ -56,13 +56,20 @@ def read_document(
         ArtifactError: It is damaged, or of another format.
         UnavailableFilesError: It cannot be read now.
     """
+
+    def place(_: type, value: str) -> Path:
+        return Path(os.path.normpath(path.parent.resolve() / value))
+
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(stored, dict):
             raise ValueError("it holds no object of JSON")
         if stored["format"] != version:
             raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {version}")
-        return parse(stored)
+        if stored["name"] != path.stem:
+            raise ValueError(f"it is that of {stored['name']}")
+        held = {each.name: stored[each.name] for each in fields(kind)}
+        return msgspec.convert(held, kind, dec_hook=place, str_keys=True)
     except FileNotFoundError:
         return None
     except IsADirectoryError as error:
@@ -72,11 +79,6 @@ def read_document(
             f"{path}, {purpose}, cannot be read now ({error.strerror}). "
             "Try again when its disk or network drive answers."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
         raise ArtifactError(f"{path} {failing.format(f'({cause})')}") from error
-
-
-def place_of(stored: str, file: Path) -> Path:
-    """The folder that a file of a home names."""
-    return Path(os.path.normpath(file.parent.resolve() / stored))

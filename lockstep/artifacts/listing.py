@@ -1,9 +1,9 @@
 """The versions that a server may use beside the live one; they open without a registry.
 
-    {"format": 1, "name": "flights", "looked_at": "2026-01-31T08:15:00+00:00", "trouble": null,
-     "challenger": 4, "lacking": {"2": "…"}, "versions": [
-       {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", "proven_at": "…"},
-       {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", "proven_at": null}]}
+    {"format": 2, "name": "flights", "looked_at": "2026-01-31T08:15:00+00:00", "trouble": null,
+     "challenger": 4, "lacking": {"2": "…"}, "versions": {
+       "3": {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", …},
+       "4": {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", …}}}
 
 A process that reads the registry writes it (`lockstep.registry.listing_update`), and one that
 serves reads it. Neither waits for the other, and the last listing holds while the registry does not
@@ -13,16 +13,14 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from lockstep.artifacts.documents import place_of, read_document, write_document
+from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,7 @@ class Listing:
 
 def write_listing(path: Path, listing: Listing) -> None:
     """Write a listing to its file, such as `Home.listing("flights")`."""
-    versions = [asdict(version) for version in listing.versions.values()]
-    for version in versions:
-        del version["name"]  # it is the listing's
-    stored = asdict(replace(listing, versions={}))
-    write_document(path, {"format": FORMAT, **stored, "versions": versions})
+    write_document(path, {"format": FORMAT, **asdict(listing)})
 
 
 def read_listing(path: Path) -> Listing | None:
@@ -100,34 +94,9 @@ def read_listing(path: Path) -> Listing | None:
     """
     return read_document(
         path,
-        partial(_listing, path),
+        Listing,
         version=FORMAT,
         purpose="which lists the versions that may be used",
         failing="does not list which versions may be used {}. Remove it: the process that asks the "
         "registry writes it anew.",
-    )
-
-
-def _listing(path: Path, stored: dict[str, Any]) -> Listing:
-    name = str(stored["name"])
-    versions = [_version(path, name, item) for item in stored["versions"]]
-    return Listing(
-        name=name,
-        versions={version.version: version for version in versions},
-        challenger=stored["challenger"],
-        lacking={int(number): str(why) for number, why in stored["lacking"].items()},
-        looked_at=datetime.fromisoformat(stored["looked_at"]),
-        trouble=stored["trouble"],
-    )
-
-
-def _version(path: Path, name: str, stored: dict[str, Any]) -> ListedVersion:
-    proven_at = stored["proven_at"]
-    return ListedVersion(
-        name=name,
-        version=int(stored["version"]),
-        directory=place_of(stored["directory"], path),
-        digest=str(stored["digest"]),
-        proven_at=datetime.fromisoformat(proven_at) if proven_at is not None else None,
-        trusted=tuple(stored.get("trusted", ())),
     )

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from lockstep.artifacts.documents import place_of, read_document, write_document
+from msgspec import Meta
+
+from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import NotLiveError
 
@@ -40,7 +41,7 @@ class LivePointer:
     version: int
     directory: Path
     digest: str
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    since: Annotated[datetime, Meta(tz=True)] = field(default_factory=lambda: datetime.now(UTC))
     decision: str = ""
 
     @classmethod
@@ -71,7 +72,7 @@ def read_live(path: Path) -> LivePointer | None:
     """
     return read_document(
         path,
-        partial(_pointer, path),
+        LivePointer,
         version=FORMAT,
         purpose="which names the live version",
         failing="does not tell which version is live {}. Promote a version, which writes it anew.",
@@ -89,19 +90,3 @@ def open_live(path: Path) -> LoadedVersion:
     if pointer is None:
         raise NotLiveError(path)
     return pointer.open()
-
-
-def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
-    name, since = str(stored["name"]), datetime.fromisoformat(stored["since"])
-    if name != path.stem:
-        raise ValueError(f"it is that of {name}")
-    if since.tzinfo is None:
-        raise ValueError(f"since {since} is of no time zone")
-    return LivePointer(
-        name=name,
-        version=int(stored["version"]),
-        directory=place_of(stored["directory"], path),
-        digest=str(stored["digest"]),
-        since=since,
-        decision=str(stored["decision"]),
-    )

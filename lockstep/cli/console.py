@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lockstep.parity.comparison import Comparison
     from lockstep.parity.looked_up import LookedUp
     from lockstep.scoring.sides import TwoSides
-    from lockstep.scoring.trace import TracedAside, TracedRow
+    from lockstep.scoring.trace import TracedRow
 
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800
@@ -142,10 +142,24 @@ def show_errors(reports: Sequence[RunReport]) -> None:
 
 def show_trace(row: TracedRow) -> None:
     """Print a row, a line a column; where the stored and the new value differ, both."""
+    if row.comparison is None:
+        _show_aside(row)
+        return
     values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
     _show_both(("stored", "computed now"), values, row.roles, row.comparison)
     _show_looked_up(row.looked_up)
+
+
+def _show_aside(row: TracedRow) -> None:
+    """Print a row that was set aside: its columns, where they can be computed, and the reasons."""
+    say(f"{row.key}, not scored by version {row.version}")
+    columns = row.computed.items()
+    show_table(
+        [{"column": name, "role": row.roles[name], "value": str(value)} for name, value in columns]
+    )
+    _show_looked_up(row.looked_up)
+    say(row.summary)
 
 
 def show_sides(record: TwoSides) -> None:
@@ -199,17 +213,6 @@ def show_table(rows: Sequence[Mapping[str, str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row.values()))
     OUT.print(table)
-
-
-def show_aside(row: TracedAside) -> None:
-    """Print a row that was set aside: its columns, where they can be computed, and the reasons."""
-    table = _table("column", "role", "value")
-    for name, value in row.columns.items():
-        table.add_row(*(Text(cell) for cell in (name, row.roles[name], str(value))))
-    say(f"{row.row.key}, not scored by version {row.version}")
-    OUT.print(table)
-    _show_looked_up(row.looked_up)
-    say(row.summary)
 
 
 def near(path: str) -> str:

@@ -208,8 +208,8 @@ def trace(
     Of a row that was set aside, show why; 1 then, too. Of a record in a file, show every column
     by a version and by another one.
     """
-    from lockstep.cli.console import show_aside, show_json, show_trace
-    from lockstep.scoring.trace import TracedAside, trace_row
+    from lockstep.cli.console import show_json, show_trace
+    from lockstep.scoring.trace import trace_row
 
     declared = context.pipeline(pipeline)
     if record is not None:
@@ -225,8 +225,6 @@ def trace(
     row = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
     if as_json:
         show_json(row.to_json())
-    elif isinstance(row, TracedAside):
-        show_aside(row)
     else:
         show_trace(row)
     if not row.agrees:

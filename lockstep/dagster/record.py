@@ -18,6 +18,7 @@ from lockstep.checks.reports import CheckReport
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import other_reports, report_of
 from lockstep.errors import DamagedError
+from lockstep.overview.tiles import StreamHistory
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
@@ -25,14 +26,7 @@ from lockstep.scoring.request_replay import STEP as REQUESTS
 from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.status import (
-    RECORD,
-    STEPS,
-    damaged,
-    findings,
-    last_attempted,
-    unpublished,
-)
+from lockstep.store.status import RECORD, STEPS, damaged, findings
 from lockstep.store.streams import outcome_records, request_records, stream_records, streams
 
 _MOST_RECORDS = 10_000
@@ -225,8 +219,11 @@ def _of_records(
     reports: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
     steps = tuple(assets)
     if partition is None and not all_partitions:
-        waiting = unpublished(records) if records.stream in _OWED else []
-        wanted = list(filter(None, dict.fromkeys([*waiting, last_attempted(records)])))
+        history = StreamHistory(records, assets)
+        history.look()
+        waiting = history.open() if records.stream in _OWED else []
+        idle = [name for name in waiting if records.holder(name) is None]
+        wanted = list(dict.fromkeys([*idle, *history.newest(1)]))
     else:
         wanted = [name for name in records.attempted() if partition in (None, name)]
     found = {name: findings(records, name, attempt, steps) for name in wanted}

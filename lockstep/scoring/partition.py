@@ -5,16 +5,15 @@
     publish        let consumers read it, if nothing blocks it
 
 The rows are worked on in units, by an executor: `lockstep.scoring.unit`. What comes back from each
-adds up to what the checks of the whole partition look at.
-`score` carries out all three, as one attempt. Each step reads from the attempt what the step before
-wrote, so that they can also run one at a time, as Dagster's assets. They need a live version, a
-store and rows only: a process of a pool does without registry and orchestrator.
+adds up to what the checks of the whole partition look at. Each step reads from the attempt what the
+step before wrote, so that they can also run one at a time, as Dagster's assets. They need a live
+version, a store and rows only: a process of a pool does without registry and orchestrator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -84,60 +83,6 @@ _TOO_FEW_TO_PREDICT = (
     "Training has too few rows to fit models to a part of them: what they predict of others is not "
     "known."
 )
-
-
-@dataclass(frozen=True)
-class ScoredPartition:
-    """The steps of a scored partition: plain data, to send between processes.
-
-    Attributes:
-        partition: The day or file.
-        version: Number of the live version.
-        batch: Its rows, ingested.
-        scored: Its rows, scored; None where a check of the batch blocks it.
-        published: The published rows; None where a check blocks them.
-    """
-
-    partition: str
-    version: int
-    batch: Stage
-    scored: Stage | None = None
-    published: Stage | None = None
-
-    @property
-    def results(self) -> dict[str, CheckResult]:
-        """All check results by name."""
-        return {**self.batch.results, **(self.scored.results if self.scored else {})}
-
-
-def score(
-    work: Work,
-    live: LoadedVersion,
-    rows: Decoded | Units,
-    *,
-    accept: Sequence[str] = (),
-) -> ScoredPartition:
-    """Score a partition and publish it, unless a check blocks it.
-
-    Args:
-        work: The partition. Published rows of it are replaced, if nothing blocks.
-        live: The version that serves.
-        rows: Its rows, decoded as the version's record type declares them; or units of them.
-        accept: Findings that are real and meant to stay, by name, or all findings of a field.
-
-    Raises:
-        LockstepError: `accept` names neither a finding nor a field of the record.
-        LockedError: Another process keeps the partition locked.
-        SupersededError: Another run published the partition meanwhile.
-        UnreadableError: The content of a unit cannot be decoded.
-    """
-    batch = ingest_batch(work, live, rows, accept=accept)
-    if batch.blocked_by:
-        return ScoredPartition(work.partition, live.version, batch)
-    scored = score_batch(work, live)
-    if scored.blocked_by:
-        return ScoredPartition(work.partition, live.version, batch, scored)
-    return ScoredPartition(work.partition, live.version, batch, scored, publish(work))
 
 
 def ingest_batch(

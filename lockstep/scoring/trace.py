@@ -33,32 +33,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TracedRow:
-    """A scored row, and the same row computed again by the version that scored it.
+    """A row computed again by the version that scored it, or set it aside.
 
     Attributes:
         key: The row's key.
         attempt: Number of the attempt at its partition.
-        version: Number of the version.
-        stored: Every column as stored, in graph order.
-        computed: Every column as computed now.
+        version: Number of the version; None where none served.
+        stored: Every column as stored, in graph order; nothing of a row that was set aside.
+        computed: Every column as computed now; the delivered fields alone of a row that was set
+            aside before it was computed.
         roles: Role of each column.
-        comparison: The comparison of the two.
+        comparison: The comparison of the two; None of a row that was set aside.
+        aside: The row as it was set aside, with its reasons; None of one that was scored.
         looked_up: The rows of tables that it was computed with.
     """
 
-    key: str
+    key: str | None
     attempt: int
-    version: int
-    stored: dict[str, Any]
-    computed: dict[str, Any]
-    roles: dict[str, str]
-    comparison: Comparison
+    version: int | None
+    stored: Mapping[str, Any]
+    computed: Mapping[str, Any]
+    roles: Mapping[str, str]
+    comparison: Comparison | None = None
+    aside: AsideRow | None = None
     looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
-        """Whether every column is the same now."""
-        return self.comparison.ok
+        """Whether it was scored, and every column is the same now."""
+        return self.comparison is not None and self.comparison.ok
+
+    @property
+    def summary(self) -> str:
+        """A line that says how it differs, or why it was not published."""
+        if self.aside is None:
+            return self.comparison.summary if self.comparison is not None else ""
+        if self.aside.fate == "blocked":
+            return f"It was not scored, since a check blocks its batch: {self.aside.reasons}"
+        when = "before it was computed" if self.aside.step == "batch" else "after it was computed"
+        return f"It was set aside {when}, as {self.aside.fate}: {self.aside.reasons}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -67,69 +80,19 @@ class TracedRow:
             "attempt": self.attempt,
             "version": self.version,
             "agrees": self.agrees,
-            "finding": self.comparison.summary,
+            "finding": self.summary,
+            **({"set_aside": asdict(self.aside)} if self.aside is not None else {}),
             "columns": [
                 {
                     "column": name,
                     "role": self.roles[name],
-                    "stored": self.stored[name],
+                    "stored": self.stored.get(name),
                     "computed": self.computed[name],
                 }
-                for name in self.stored
+                for name in self.stored or self.computed
             ],
             "looked_up": [asdict(read) for read in self.looked_up],
         }
-
-
-@dataclass(frozen=True)
-class TracedAside:
-    """A row that was set aside.
-
-    Attributes:
-        row: The row, with its reasons.
-        attempt: Number of the attempt at its partition.
-        version: Number of the version that served.
-        columns: Every column that can be computed now; the delivered fields alone, where the row
-            was set aside before it was computed.
-        roles: Role of each of these columns.
-        looked_up: The rows of tables that these are computed with.
-    """
-
-    row: AsideRow
-    attempt: int
-    version: int | None
-    columns: Mapping[str, Any]
-    roles: Mapping[str, str]
-    looked_up: tuple[LookedUp, ...] = ()
-
-    @property
-    def agrees(self) -> bool:
-        """Always false: there are no stored columns that could agree."""
-        return False
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "key": self.row.key,
-            "attempt": self.attempt,
-            "version": self.version,
-            "agrees": self.agrees,
-            "finding": self.summary,
-            "set_aside": asdict(self.row),
-            "columns": [
-                {"column": name, "role": self.roles[name], "stored": None, "computed": value}
-                for name, value in self.columns.items()
-            ],
-            "looked_up": [asdict(read) for read in self.looked_up],
-        }
-
-    @property
-    def summary(self) -> str:
-        """A line that says why the row was not published."""
-        if self.row.fate == "blocked":
-            return f"It was not scored, since a check blocks its batch: {self.row.reasons}"
-        when = "before it was computed" if self.row.step == "batch" else "after it was computed"
-        return f"It was set aside {when}, as {self.row.fate}: {self.row.reasons}"
 
 
 def trace_row(
@@ -139,7 +102,7 @@ def trace_row(
     partition: str,
     key: str,
     number: int | None = None,
-) -> TracedRow | TracedAside:
+) -> TracedRow:
     """Find a row, and compute it again with the version that scored it or set it aside.
 
     Args:
@@ -182,7 +145,6 @@ def _traced(
     row: pa.Table,
     key: str,
 ) -> TracedRow:
-
     loaded = _scorer(declared, registry, store, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
@@ -221,7 +183,7 @@ def _traced_aside(
     store: Store,
     attempt: Attempt,
     aside: AsideRow,
-) -> TracedAside:
+) -> TracedRow:
     version = attempt.record.steps[aside.step].version
     columns: Mapping[str, Any] = aside.record
     read: tuple[LookedUp, ...] = ()
@@ -231,7 +193,16 @@ def _traced_aside(
         computed = _computed(scorer.pipeline, attempt, aside)
         columns, read = _values(computed), looked_up(scorer.pipeline, computed)
     roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
-    return TracedAside(aside, attempt.number, version, columns, roles, read)
+    return TracedRow(
+        key=aside.key,
+        attempt=attempt.number,
+        version=version,
+        stored={},
+        computed=columns,
+        roles=roles,
+        aside=aside,
+        looked_up=read,
+    )
 
 
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Columns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from lockstep.checks.check_results import CheckResult
@@ -137,38 +136,6 @@ def damaged(records: Records, steps: Sequence[str] = STEPS) -> dict[str, StepFin
 
 def _damaged(partition: str, why: str) -> CheckResult:
     return CheckResult(False, why, where=f"the files of {partition}")
-
-
-def unpublished(records: Records) -> list[str]:
-    """Partitions whose last attempt is not committed, and that no process works on now.
-
-    Each waits for a person: a check blocks it, or it broke off.
-    """
-    return [
-        partition
-        for partition in records.attempted()
-        if not _is_committed(records, partition) and records.holder(partition) is None
-    ]
-
-
-def _is_committed(records: Records, partition: str) -> bool:
-    numbers = records.numbers(partition)
-    try:
-        commit = records.commit_of(partition)
-    except DamagedError:
-        return False
-    return not numbers or (commit is not None and commit.attempt == numbers[-1])
-
-
-def last_attempted(records: Records) -> str | None:
-    """The partition of the last attempt; None without any."""
-    started: dict[str, str] = {}
-    for partition in records.attempted():
-        with suppress(DamagedError):  # `damaged` tells it
-            attempt = records.last(partition)
-            if attempt is not None:
-                started[attempt.record.started_at] = partition
-    return started[max(started)] if started else None
 
 
 def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> StepFinding | None:

@@ -23,13 +23,17 @@ _ROWS_A_CLASS = 5
 """Least rows of a class, so that it is likely to be among the rows that are fitted."""
 _MOST_CATEGORIES = 50
 
+FACE = (
+    *("Asked", "Bools", "Event", "EventTime", "Floats", "Ints", "Key", "Missing", "Named"),
+    *("Outcome", "Pipeline", "Record", "RowNumber", "Table", "Texts", "Times", "Zone"),
+    *("feature", "label", "lookup", "model", "output", "window"),
+)
+"""Names of Lockstep's that a written module may import."""
 MODULE_NAMES = frozenset(
     (
-        *("np", "Annotated", "datetime", "Bools", "Floats", "Ints", "Key", "Missing", "Named"),
-        *("Asked", "Event", "Table", "lookup", "window", "timedelta"),
-        *("EventTime", "Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
-        *("feature", "label", "model", "output", "Row", "Later", "CLASSES", "PIPELINE", "Steps"),
-        *("make_pipeline", "make_column_transformer", "OneHotEncoder", "months", "days"),
+        *FACE,
+        *("np", "Annotated", "datetime", "timedelta", "Row", "Later", "CLASSES", "PIPELINE"),
+        *("Steps", "make_pipeline", "make_column_transformer", "OneHotEncoder", "months", "days"),
         *("str", "int"),
     )
 )

@@ -11,9 +11,6 @@ from lockstep.columns.decode import decode
 from lockstep.project.sinks import ParquetSink, SqlSink
 from lockstep.store.parquet import Store
 from tests.fixtures.versions import version_without_registry
-from tests.stateful.conftest import site, sites
-
-__all__ = ["site", "sites"]
 
 
 @pytest.fixture(scope="session")

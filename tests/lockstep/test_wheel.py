@@ -115,7 +115,12 @@ def test_the_wheel_holds_the_library_its_templates_and_its_page_alone(wheel: Pat
         "lockstep",
         "lockstep_scoring",
     }
-    for folder in ("templates/files", "serving/page/web"):
+    for folder in (
+        "templates/files",
+        "templates/proposed",
+        "serving/page/web",
+        "serving/protocols",
+    ):
         for file in (CHECKOUT / "lockstep" / folder).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 assert str(file.relative_to(CHECKOUT)) in names

@@ -76,9 +76,14 @@ class Site:
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
 
+    def copied(self, folder: Path, terminal: Terminal) -> Site:
+        """The prepared site in another folder, with a terminal there."""
+        shutil.copytree(self.folder.with_name("prepared"), folder / "prepared")
+        return replace(self, folder=folder / "site", terminal=terminal)
+
     def anew(self) -> Site:
         """The site as it was when it was prepared."""
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.folder.with_name("prepared"), self.folder)
         return replace(
             self, ledger=deepcopy(self.ledger), edition="plain", dropped={}, left={}, whole={}

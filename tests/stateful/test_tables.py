@@ -28,7 +28,6 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import UnavailableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
-from lockstep.scoring.partition import score
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.scoring.work import Work
 from lockstep.serving.requestlog.log import Log
@@ -43,6 +42,7 @@ from lockstep.training.candidate import train
 from tests.fixtures.depots import DEPOTS, SCORED, articles, climate, days, needs, pieces, write
 from tests.fixtures.homes import use_home
 from tests.fixtures.plain_ledger import Held, Plain, Row, columns_of, rows_of
+from tests.fixtures.scored import score
 
 BEGIN = SCORED - timedelta(days=12)
 NAMES = ("climate", "article", "sale")
@@ -474,5 +474,5 @@ def findings(result: CheckResult) -> Found:
     }
 
 
-TablesMachine.TestCase.settings = settings(max_examples=16, stateful_step_count=14, deadline=None)
+TablesMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=14, deadline=None)
 TestTables = TablesMachine.TestCase

@@ -1,10 +1,16 @@
-"""OpenAPI: the document of a version, made from its pipeline's own declaration."""
+"""OpenAPI: the document of a version, made from its pipeline's own declaration.
+
+What is the same for all versions is in `openapi.json` beside this file.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
+from importlib.resources import files
 from typing import Any
+
+import msgspec
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Field
@@ -30,6 +36,8 @@ from lockstep.serving.versions.request_scorer import Scorer
 
 Schema = dict[str, Any]
 
+_MODEL = "/v2/models/{name}"
+"""How the paths of the model begin."""
 _TYPES = {"float": "number", "int": "integer", "bool": "boolean", "str": "string"}
 _KINDS: dict[Kind, Schema] = {
     Kind.FLOAT: {"type": ["number", "null"]},
@@ -44,6 +52,7 @@ _FAILURES = (
     SlowError,
     TooLargeError,
     UnsupportedError,
+    UnknownError,
     BusyError,
     ComputingError,
     NotReadyError,
@@ -61,6 +70,9 @@ def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
     example = example_of(scorer, hidden)
     loaded, pipeline = scorer.loaded, scorer.pipeline
     record = pipeline.record_schema.name
+    fixed = msgspec.json.decode((files(__package__) / "openapi.json").read_bytes())
+    components = fixed["components"]
+    _add_model(fixed["paths"], components["parameters"], scorer)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,21 +83,19 @@ def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
         "security": [{}, {"token": []}],
         "paths": {
             **_invocations(scorer, record, example),
-            **_probes(),
-            **_inference(loaded.name, str(loaded.version)),
+            **fixed["paths"],
             **_tables(scorer),
         },
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            **components,
             "schemas": {
                 record: {
                     **record_schema(scorer),
                     **({} if example is None else {"example": example[0]}),
                 },
                 "Prediction": prediction_schema(scorer),
-                **_ERRORS,
-                **_TENSORS,
-                **_TRACES,
+                "Datatype": {"enum": [*DATATYPES]},
+                **components["schemas"],
             },
         },
     }
@@ -194,9 +204,7 @@ def _invocations(
         "required": ["predictions"],
     }
     refused = RefusedRowsError.status if scorer.strict else RefusedRowsError.compat_status
-    failures = {
-        str(int(error.status)): _failure(error, "Error") for error in (*_FAILURES, UnknownError)
-    }
+    failures = _failures("Error")
     failures[str(int(refused or 400))] = _response(
         f"Rows or the body are refused. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
     )
@@ -206,7 +214,10 @@ def _invocations(
             "post": {
                 "operationId": "invocations",
                 "summary": "Score records, by MLflow's protocol",
-                "parameters": [_ON_INVALID, _EXPLAIN, _VERSION],
+                "parameters": [
+                    {"$ref": f"#/components/parameters/{name}"}
+                    for name in ("on_invalid", "explain", "version")
+                ],
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -230,67 +241,20 @@ def _body(name: str, rows: Schema, scorer: Scorer) -> Schema:
     }
 
 
-def _probes() -> dict[str, Any]:
-    nothing = {"200": {"description": "It is."}, "503": {"description": "It is not."}}
-    content = {"application/json": {"schema": {"type": "object"}}}
-    return {
-        "/ping": _get("ping", "Whether requests are answered", nothing),
-        "/health": _get("health", "Whether requests are answered", nothing),
-        "/ready": _get(
-            "ready",
-            "Which version serves, and why another one does not",
-            {status: {**response, "content": content} for status, response in nothing.items()},
-        ),
-        "/version": _get(
-            "version",
-            "The version of MLflow whose protocol this is",
-            {"200": {"description": "Its number."}},
-        ),
-    }
-
-
-def _inference(model: str, version: str) -> dict[str, Any]:
-    failures = {str(int(error.status)): _failure(error, "InferenceError") for error in _FAILURES}
-    failures["404"] = _failure(UnknownError, "InferenceError")
-    unknown = {status: failures[status] for status in ("404", "503")}
-    alive = _response("It is.", {"type": "object"})
-    paths = {
-        "/v2": _get("serverMetadata", "What the server is", {"200": _of("ServerMetadata")}),
-        "/v2/health/live": _get("serverLive", "Whether the server is there", {"200": alive}),
-        "/v2/health/ready": _get(
-            "serverReady",
-            "Whether requests are answered",
-            {"200": alive, "503": _response("It is not.", {"type": "object"})},
-        ),
-    }
-    name, number = _in_path("name", model), _in_path("version", version)
-    for suffix, named in (("", [name]), ("/versions/{version}", [name, number])):
-        path, mark = f"/v2/models/{{name}}{suffix}", "OfVersion" if suffix else ""
-        paths |= {
-            path: _get(
-                f"modelMetadata{mark}",
-                "What the model takes and gives",
-                {"200": _of("ModelMetadata"), **unknown},
-                named,
-            ),
-            f"{path}/ready": _get(
-                f"modelReady{mark}", "Whether the model answers", {"200": alive, **unknown}, named
-            ),
-            f"{path}/infer": {
-                "parameters": named,
-                "post": {
-                    "operationId": f"infer{mark}",
-                    "summary": "Score rows, by the Open Inference Protocol v2",
-                    "parameters": [_ON_INVALID],
-                    "requestBody": {
-                        "required": True,
-                        "content": {"application/json": {"schema": _ref("InferenceRequest")}},
-                    },
-                    "responses": {"200": _of("InferenceResponse"), **failures},
-                },
-            },
-        }
-    return paths
+def _add_model(paths: dict[str, Any], parameters: dict[str, Any], scorer: Scorer) -> None:
+    """Fill in the paths of the model, and add those of a version by its number."""
+    loaded, failures = scorer.loaded, _failures("InferenceError")
+    parameters["name"] = _in_path("name", loaded.name)
+    parameters["number"] = _in_path("version", str(loaded.version))
+    for path, item in [*paths.items()]:
+        if path.startswith(_MODEL):
+            (verb,) = item.keys() - {"parameters"}
+            told = failures if verb == "post" else {name: failures[name] for name in ("404", "503")}
+            item[verb]["responses"] |= told
+            of_version = {**item[verb], "operationId": f"{item[verb]['operationId']}OfVersion"}
+            named = [*item["parameters"], {"$ref": "#/components/parameters/number"}]
+            by_number = path.replace(_MODEL, f"{_MODEL}/versions/{{version}}")
+            paths[by_number] = {"parameters": named, verb: of_version}
 
 
 def _tables(scorer: Scorer) -> dict[str, Any]:
@@ -300,7 +264,6 @@ def _tables(scorer: Scorer) -> dict[str, Any]:
     }
     added = _object("What became of the rows.", {"table": _TEXT, "version": _TEXT, **counts})
     refused = _response("Rows do not fit the table, and none is added.", _ref("Error"))
-    failures = {str(int(error.status)): _failure(error, "Error") for error in _FAILURES}
     paths = {}
     for name, table in scorer.pipeline.tables.items():
         row = _object(
@@ -317,7 +280,7 @@ def _tables(scorer: Scorer) -> dict[str, Any]:
                 "requestBody": {"required": True, "content": content},
                 "responses": {
                     "200": _response("The rows count from now on.", added),
-                    **failures,
+                    **_failures("Error"),
                     str(int(RefusedRowsError.status)): refused,
                 },
             }
@@ -329,13 +292,6 @@ def _in_path(name: str, value: str) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": {"enum": [value]}}
 
 
-def _get(
-    name: str, summary: str, responses: Mapping[str, Any], parameters: list[Any] | None = None
-) -> dict[str, Any]:
-    get = {"operationId": name, "summary": summary, "responses": responses}
-    return {"get": get, **({"parameters": parameters} if parameters else {})}
-
-
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -344,33 +300,14 @@ def _response(description: str, schema: Schema) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _of(name: str) -> dict[str, Any]:
-    return _response(str(_TENSORS[name]["description"]), _ref(name))
+def _failures(schema: str) -> dict[str, Any]:
+    """The responses to requests that are not answered, by status."""
+    return {
+        str(int(error.status)): _response(inspect.getdoc(error) or "", _ref(schema))
+        for error in _FAILURES
+    }
 
 
-def _failure(error: type[Exception], schema: str) -> dict[str, Any]:
-    return _response(inspect.getdoc(error) or "", _ref(schema))
-
-
-_ON_INVALID: Schema = {
-    "name": "on_invalid",
-    "in": "query",
-    "description": "What becomes of valid rows beside invalid ones: `refuse` scores none of them.",
-    "schema": {"enum": ["refuse", "quarantine"], "default": "refuse"},
-}
-_EXPLAIN: Schema = {
-    "name": "explain",
-    "in": "query",
-    "description": "Shows how rows were scored: `trace` gives every column of a few rows.",
-    "schema": {"enum": ["trace"]},
-}
-_VERSION: Schema = {
-    "name": "version",
-    "in": "query",
-    "description": "Number of the version that is to answer, if it has passed the gate; "
-    "by default it is whichever serves.",
-    "schema": {"type": "integer", "minimum": 1},
-}
 _TEXT: Schema = {"type": "string"}
 
 
@@ -385,108 +322,3 @@ def _object(description: str, required: Mapping[str, Schema], **optional: Schema
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
-
-
-_ERRORS: dict[str, Schema] = {
-    "Reason": _object(
-        "Why a row is refused.",
-        {"column": {"type": ["string", "null"]}, "rule": _TEXT, "message": _TEXT},
-    ),
-    "RefusedRow": _object(
-        "A row that is refused, with every reason.",
-        {"row": {"type": "integer", "minimum": 0}, "reasons": _list(_ref("Reason"))},
-    ),
-    "Error": _object(
-        "Why a request is not answered.",
-        {"error_code": _TEXT, "message": _TEXT},
-        rows=_list(_ref("RefusedRow")),
-    ),
-    "InferenceError": _object(
-        "Why a request is not answered.", {"error": _TEXT}, rows=_list(_ref("RefusedRow"))
-    ),
-}
-_DESCRIBED = {
-    "name": _TEXT,
-    "datatype": {"enum": list(DATATYPES)},
-    "shape": _list({"type": "integer"}),
-}
-_VALUE: Schema = {"type": ["number", "string", "boolean", "null"]}
-_DATA: Schema = {
-    "type": "array",
-    "items": {"type": ["number", "string", "boolean", "null", "array"]},
-}
-_PARAMETERS: Schema = {
-    "type": "object",
-    "additionalProperties": {"type": ["string", "number", "boolean"]},
-}
-_TENSORS: dict[str, Schema] = {
-    "ServerMetadata": _object(
-        "What the server is.", {"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)}
-    ),
-    "ModelMetadata": _object(
-        "What the model takes and gives.",
-        {
-            "name": _TEXT,
-            "versions": _list(_TEXT),
-            "platform": _TEXT,
-            "inputs": _list(_object("A column.", _DESCRIBED)),
-            "outputs": _list(_object("A column.", _DESCRIBED)),
-        },
-    ),
-    "InferenceRequest": _object(
-        "Rows by their columns.",
-        {
-            "inputs": _list(
-                _object("A column.", {**_DESCRIBED, "data": _DATA}, parameters=_PARAMETERS)
-            )
-        },
-        id=_TEXT,
-        parameters=_PARAMETERS,
-        outputs=_list(_object("An output.", {"name": _TEXT}, parameters=_PARAMETERS)),
-    ),
-    "InferenceResponse": _object(
-        "The outputs of the scored rows.",
-        {
-            "model_name": _TEXT,
-            "model_version": _TEXT,
-            "outputs": _list(
-                _object("A column.", {**_DESCRIBED, "data": _DATA}, parameters=_PARAMETERS)
-            ),
-        },
-        id=_TEXT,
-        rejected=_list(_ref("RefusedRow")),
-    ),
-}
-_TRACES: dict[str, Schema] = {
-    "Trace": _object(
-        "Every column of the scored rows, in graph order.",
-        {"version": {"type": "integer"}, "columns": _list(_ref("TracedColumn"))},
-    ),
-    "TracedColumn": _object(
-        "A column: what it is, where it comes from, and its values, one a scored row.",
-        {
-            "column": _TEXT,
-            "role": {"enum": ["field", "feature", "lookup", "window", "model", "output"]},
-            "depth": {"type": "integer", "minimum": 0, "description": "Steps from the fields."},
-            "inputs": {**_list(_TEXT), "description": "Columns that it is computed from."},
-            "doc": _TEXT,
-            "source": {"type": ["string", "null"], "description": "File and line of its function."},
-            "ulps": {
-                "type": "integer",
-                "minimum": 0,
-                "description": "Units in the last place by which two computations may differ.",
-            },
-        },
-        values={**_list(_VALUE), "description": "Infinities are texts."},
-        failed={**_TEXT, "description": "Why it has no values; no output needs it."},
-        predictor={"enum": ["compiled", "reference"], "description": "What computes a model."},
-        steps={**_list(_TEXT), "description": "Types of its transformers and of its estimator."},
-        matrix=_object(
-            "What a model's estimator was given, after its transformers.",
-            {
-                "columns": {"type": ["array", "null"], "items": _TEXT},
-                "rows": _list(_list(_VALUE)),
-            },
-        ),
-    ),
-}

@@ -171,7 +171,7 @@ class Telling(RuleBasedStateMachine):
 
 
 TestTelling = Telling.TestCase
-TestTelling.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestTelling.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert rows.version == (version or self.versions[-1])
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
 TestLedger = LedgerMachine.TestCase
 
 

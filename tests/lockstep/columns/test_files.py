@@ -284,7 +284,7 @@ def test_a_file_that_ends_within_a_row_is_told_to_be_cut_off(tmp_path: Path) -> 
     assert "the file is cut off" in refusal(csv, tmp_path, HEADER + ROW + "a,1.5")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(content=st.binary(max_size=60) | st.text(',"\n\rkwx1é', max_size=60).map(str.encode))
 @example(content=b'"')
 def test_any_bytes_as_csv_are_read_or_refused(

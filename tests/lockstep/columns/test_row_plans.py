@@ -82,7 +82,7 @@ def row_of(values: dict[str, Any]) -> Columns:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(graphs(), st.fixed_dictionaries({name: VALUES[kind] for name, kind in FIELDS.items()}))
 def test_a_row_by_scalars_is_the_row_by_arrays_bit_for_bit(
     graph: tuple[list[Node], dict[str, Kind]], values: dict[str, Any]

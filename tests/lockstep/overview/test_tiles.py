@@ -109,7 +109,7 @@ class Attempts(RuleBasedStateMachine):
                     assert self.page.tile(day).state == "under_way"
 
 
-Attempts.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+Attempts.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
 TestAttempts = Attempts.TestCase
 
 
@@ -124,6 +124,14 @@ def test_a_tile_has_the_figures_of_the_attempt(tmp_path: Path) -> None:
     assert (finding.column, finding.key, finding.partition) == ("price", "a", "2024-01-01")
     assert "lockstep score orders --day 2024-01-01" in (finding.todo or "")
     assert tile.page == "/runs/one?logs=input_suite"
+
+
+def test_the_partition_attempted_last_is_the_newest(tmp_path: Path) -> None:
+    records = Records(tmp_path / "daily", "lockstep score orders --day {}".format)
+    assert history_of(records).newest(1) == []
+    for day in reversed(DAYS):
+        records.begin(day, "run")
+    assert history_of(records).newest(1) == [DAYS[0]]
 
 
 def test_every_state_has_a_sign_and_a_meaning() -> None:

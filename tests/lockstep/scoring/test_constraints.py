@@ -21,9 +21,9 @@ from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring import among
 from lockstep.scoring.earlier import earlier_batches
-from lockstep.scoring.partition import ScoredPartition, score
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
+from tests.fixtures.scored import ScoredPartition, score
 
 FIRST = date(2020, 3, 1)
 

@@ -11,11 +11,11 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.tables import to_arrow
-from lockstep.scoring.partition import score
 from lockstep.scoring.restated import published_elsewhere
 from lockstep.scoring.work import Work
 from lockstep.store.attempts import StepRecord, write_part
 from lockstep.store.partition_records import Records
+from tests.fixtures.scored import score
 
 ROWS = orders_with_fates(pd.Timestamp("2020-03-01").date()).drop(columns=["returned", "cost"])
 

@@ -23,9 +23,8 @@ from lockstep.parity.selection import LEAST_GOLDEN, choose_golden
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.registry.registry import Registry
-from lockstep.scoring.partition import score
 from lockstep.scoring.sides import CHECKOUT, two_sides
-from lockstep.scoring.trace import TracedRow, trace_row
+from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Work
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.served_tables import ServedTables
@@ -36,6 +35,7 @@ from lockstep.training.gate import pass_gate
 from lockstep.training.training_set import compute_training_set, ingest_history
 from tests.fixtures.depots import DEPOTS, FIRST, SCORED, days, deliver_everything, needs, pieces
 from tests.fixtures.homes import use_home
+from tests.fixtures.scored import score
 
 DAY = SCORED.isoformat()
 
@@ -228,7 +228,6 @@ def test_a_trace_shows_the_rows_that_values_come_from(depots: Depots, scored: An
     key = next(row["need_id"] for row in rows if row["sales_count"] > 1)
     traced = trace_row(depots.declared, depots.home, depots.registry, DAY, key)
 
-    assert isinstance(traced, TracedRow)
     assert traced.agrees
     climate, ware, sales = (asdict(read) for read in traced.looked_up)
     asked = traced.stored["asked_at"]

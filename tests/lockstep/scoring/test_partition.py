@@ -18,16 +18,11 @@ from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.errors import BlockedError, LockstepError
 from lockstep.parity.profiles import Profile
-from lockstep.scoring.partition import (
-    ScoredPartition,
-    Work,
-    ingest_batch,
-    score,
-    score_batch,
-)
+from lockstep.scoring.partition import Work, ingest_batch, score_batch
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from tests.fixtures.pool import score_day
+from tests.fixtures.scored import ScoredPartition, score
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 

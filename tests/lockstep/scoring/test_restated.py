@@ -10,10 +10,10 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
-from lockstep.scoring.partition import ScoredPartition, score
 from lockstep.scoring.side_by_side import side_by_side as two_versions
 from lockstep.scoring.work import Work
 from lockstep.store.attempts import StepRecord
+from tests.fixtures.scored import ScoredPartition, score
 
 DAY = "2020-03-01"
 ROWS = orders_with_fates(pd.Timestamp(DAY).date()).drop(columns=["returned", "cost"])

@@ -23,7 +23,7 @@ from lockstep.errors import BlockedError, DamagedError, FailingFunctionError, In
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
-from lockstep.scoring.partition import ingest_batch, score, score_batch
+from lockstep.scoring.partition import ingest_batch, score_batch
 from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
@@ -45,6 +45,7 @@ from tests.fixtures.depots import (
     write,
 )
 from tests.fixtures.homes import use_home
+from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 
 DAY = SCORED.isoformat()

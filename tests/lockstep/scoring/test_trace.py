@@ -10,9 +10,9 @@ import pytest
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.errors import LockstepError, NotStoredError
-from lockstep.scoring.partition import score
-from lockstep.scoring.trace import TracedAside, TracedRow, trace_row
+from lockstep.scoring.trace import TracedRow, trace_row
 from lockstep.scoring.work import Work
+from tests.fixtures.scored import score
 
 DAY = "2020-03-01"
 KEY = f"{DAY}-0007"
@@ -37,7 +37,7 @@ def orders(**seventh: object) -> pd.DataFrame:
     return frame
 
 
-def traced(live, frame: pd.DataFrame, key: str = KEY) -> TracedRow | TracedAside:
+def traced(live, frame: pd.DataFrame, key: str = KEY) -> TracedRow:
     """Score a day's orders, none of which may be dear, and trace one of them."""
     version = live.registry.load("orders", "live")
     version = replace(version, suites={**version.suites, "features": CHEAP})
@@ -48,7 +48,7 @@ def traced(live, frame: pd.DataFrame, key: str = KEY) -> TracedRow | TracedAside
 
 def test_a_scored_row_agrees_with_itself(live) -> None:
     found = traced(live, orders())
-    assert isinstance(found, TracedRow)
+    assert found.aside is None
     assert found.agrees
 
 
@@ -63,47 +63,47 @@ def test_a_row_that_was_never_computed_has_its_reasons_and_its_fields_as_they_ca
     live, seventh: dict[str, object], reason: str
 ) -> None:
     found = traced(live, orders(**seventh))
-    assert isinstance(found, TracedAside)
-    assert found.row.step == "batch"
+    assert found.aside is not None
+    assert found.aside.step == "batch"
     assert reason in found.summary
-    assert {name: found.columns[name] for name in seventh} == seventh
-    assert "risk" not in found.columns
+    assert {name: found.computed[name] for name in seventh} == seventh
+    assert "risk" not in found.computed
 
 
 def test_a_row_that_was_set_aside_by_what_was_computed_of_it_shows_all_of_that(live) -> None:
     found = traced(live, orders(price=3000.0, items=1))
-    assert isinstance(found, TracedAside)
+    assert found.aside is not None
     assert found.summary == (
         "It was set aside after it was computed, as quarantined: price_per_item: 3000 is above 400"
     )
-    assert (found.columns["price_per_item"], found.version) == (3000.0, 1)
-    assert tuple(found.columns) == live.registry.load("orders", 1).pipeline.graph.served
+    assert (found.computed["price_per_item"], found.version) == (3000.0, 1)
+    assert tuple(found.computed) == live.registry.load("orders", 1).pipeline.graph.served
 
 
 def test_a_row_on_which_a_function_fails_has_the_columns_that_do_not_need_it(fussy) -> None:
     found = traced(fussy, orders(country="XX"))
-    assert isinstance(found, TracedAside)
+    assert found.aside is not None
     assert "KeyError" in found.summary
-    assert found.columns["country"] == "XX"
-    assert "price_per_item" in found.columns
-    assert "risk" not in found.columns
+    assert found.computed["country"] == "XX"
+    assert "price_per_item" in found.computed
+    assert "risk" not in found.computed
 
 
 def test_the_first_of_two_rows_of_one_key_is_the_one_that_is_scored(live) -> None:
     frame = orders()
     found = traced(live, pd.concat([frame, frame.iloc[[7]]], ignore_index=True))
-    assert isinstance(found, TracedRow)
+    assert found.aside is None
 
 
 def test_rows_of_a_day_that_was_blocked_before_it_was_scored_are_found(live) -> None:
     frame = orders()
     frame["items"] = np.where(np.arange(120) < 20, 0, frame["items"])
     refused, accepted = (traced(live, frame, key) for key in (KEY, f"{DAY}-0100"))
-    assert isinstance(refused, TracedAside)
-    assert isinstance(accepted, TracedAside)
+    assert refused.aside is not None
+    assert accepted.aside is not None
     assert "as quarantined: items: 0 is not between 1 and 100" in refused.summary
     assert "not scored, since a check blocks its batch: input_suite: " in accepted.summary
-    assert "risk" in accepted.columns
+    assert "risk" in accepted.computed
     with pytest.raises(NotStoredError, match=f"has not scored {DAY}"):
         traced(live, frame, "x")
 

@@ -35,12 +35,12 @@ from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring import executors, reduction
 from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
-from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from tests.fixtures.pool import always_ending, ending_once
+from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 from tests.fixtures.waiting import wait_until
 

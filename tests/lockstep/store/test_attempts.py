@@ -15,7 +15,7 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
 from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
 from lockstep.store.partition_records import Records
-from lockstep.store.status import findings, last_attempted
+from lockstep.store.status import findings
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 
@@ -452,13 +452,6 @@ def test_an_export_that_is_missing_or_edited_is_told(records: Records) -> None:
     assert "is not what attempt 1 at 2020-03-01 made for consumers" in said(records)[0]
     records.export_path(DAY).unlink()
     assert "is not what attempt 1 at 2020-03-01 made for consumers" in said(records)[0]
-
-
-def test_the_partition_attempted_last_is_the_last_one(records: Records) -> None:
-    assert last_attempted(records) is None
-    ingest(records, 1, partition=NEXT)
-    ingest(records, 1, partition=DAY)
-    assert last_attempted(records) == DAY
 
 
 def test_a_run_goes_on_with_the_attempt_that_it_began(records: Records) -> None:

@@ -26,12 +26,12 @@ from lockstep.project.pipelines import pipeline
 from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import MANIFEST_TAG
-from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import Trained, train
 from lockstep.training.gate import pass_gate
 from tests.fixtures.homes import use_home
+from tests.fixtures.scored import score
 
 KINDS = Path(__file__).parents[2] / "projects" / "kinds"
 COLUMNS = '''

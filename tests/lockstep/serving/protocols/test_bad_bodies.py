@@ -49,7 +49,7 @@ SPECIAL = st.sampled_from(
 )
 
 many = settings(
-    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 
 

@@ -17,7 +17,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.pipeline import Trace
 from lockstep.parity.comparison import compare
-from lockstep.scoring.trace import TracedRow, trace_row
+from lockstep.scoring.trace import trace_row
 from lockstep.serving.protocols.traces import trace_of
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
@@ -74,7 +74,6 @@ def test_it_is_the_trace_that_the_batch_path_makes_of_the_records(
 def test_it_shows_of_a_scored_row_what_the_command_shows(scored: Workplace) -> None:
     day, key = "2020-03-01", "2020-03-01-0007"
     row = trace_row(ASSETS, scored.home, scored.registry, day, key)
-    assert isinstance(row, TracedRow)
     frame = orders_of(day)
     with client_of(prove(open_live(scored.home.live("orders")))) as client:
         columns = traced(client, [record for record in frame if record["order_id"] == key])

@@ -140,7 +140,7 @@ def held(rows: LayeredRows) -> list[Held]:
     return [Held(r, t.replace(tzinfo=UTC)) for r, t in zip(cells, times, strict=True)]
 
 
-ServedMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+ServedMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
 TestServedTables = ServedMachine.TestCase
 
 

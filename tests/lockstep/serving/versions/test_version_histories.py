@@ -309,7 +309,7 @@ def test_no_request_is_lost_and_none_is_answered_by_a_version_without_proof(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
