@@ -144,7 +144,7 @@ def show_trace(row: TracedRow) -> None:
     """Print a row, a line a column; where the stored and the new value differ, both."""
     values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
-    _show_both(("stored", "computed now"), values, row.roles, row.comparison)
+    _show_both(("stored", "computed now"), values, row.graph.roles, row.comparison)
     _show_looked_up(row.looked_up)
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.graph import Graph
+from lockstep.columns.html import table, titled
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.divergence import role_of
 from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.record_form import record_form
 from lockstep.scoring.rows import computable
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
@@ -41,8 +43,8 @@ class TracedRow:
         version: Number of the version.
         stored: Every column as stored, in graph order.
         computed: Every column as computed now.
-        roles: Role of each column.
         comparison: The comparison of the two.
+        graph: The graph of the version.
         looked_up: The rows of tables that it was computed with.
     """
 
@@ -51,14 +53,20 @@ class TracedRow:
     version: int
     stored: dict[str, Any]
     computed: dict[str, Any]
-    roles: dict[str, str]
     comparison: Comparison
+    graph: Graph = field(repr=False)
     looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
         """Whether every column is the same now."""
         return self.comparison.ok
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: its values, the first that differs marked, and the graph."""
+        values = {name: (stored, self.computed[name]) for name, stored in self.stored.items()}
+        sides = ("stored", "computed now")
+        return record_form(self.key, sides, values, self.comparison, self.graph)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -71,7 +79,7 @@ class TracedRow:
             "columns": [
                 {
                     "column": name,
-                    "role": self.roles[name],
+                    "role": self.graph.roles[name],
                     "stored": self.stored[name],
                     "computed": self.computed[name],
                 }
@@ -106,6 +114,12 @@ class TracedAside:
     def agrees(self) -> bool:
         """Always false: there are no stored columns that could agree."""
         return False
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: why it was set aside, and what can be computed."""
+        rows = [(name, self.roles[name], value) for name, value in self.columns.items()]
+        rows.insert(0, ("column", "role", "computed now"))
+        return titled(self.row.key or f"row {self.row.row}", [self.summary], table(rows))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -194,7 +208,6 @@ def _traced(
         version=loaded.version,
         stored=_values(stored),
         computed=_values(computed.columns),
-        roles={name: role_of(declared.pipeline.graph, name) for name in graph.served},
         comparison=compare(
             expected,
             computed,
@@ -203,6 +216,7 @@ def _traced(
             columns=graph.served,
             version=loaded.version,
         ),
+        graph=graph,
         looked_up=looked_up(pipeline, computed.columns),
     )
 
@@ -230,8 +244,9 @@ def _traced_aside(
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns, read = _values(computed), looked_up(scorer.pipeline, computed)
-    roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
-    return TracedAside(aside, attempt.number, version, columns, roles, read)
+    roles = declared.pipeline.graph.roles
+    known = {name: roles.get(name, "column") for name in columns}
+    return TracedAside(aside, attempt.number, version, columns, known, read)
 
 
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Columns:
