@@ -50,7 +50,7 @@ KEPT = {  # what is only read by its program, by how it begins, and why
     "pytest": "test_wheel.py carries it out in the project that is written",
     "lockstep up": "it runs until Ctrl-C: test_servers.py starts it",
     "lockstep serve": "it runs until Ctrl-C: test_server_commands.py starts it",
-    "lockstep log forget": "it needs a log that a server wrote: test_server_commands.py carries it out",
+    "lockstep log forget": "it needs a server's log: test_server_commands.py carries it out",
     "make": "it trains on all flights, or measures, for minutes",
     "python -m benchmarks": "it measures for minutes",
     "curl": "it needs a server at that very port, and a record in place of {...}",
@@ -146,6 +146,7 @@ def test_a_command_runs(
     assert answer.status == (1 if words == ["alerts", "test"] else 0), answer  # nobody listens
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's, of its own hints, at import
 @pytest.mark.parametrize("command", READ)
 def test_a_command_is_read_by_its_program(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, *words = shlex.split(command)
