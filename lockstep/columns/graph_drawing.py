@@ -13,11 +13,7 @@ _LANES = (("field",), ("lookup", "window"), ("feature", "label"), ("model",), ("
 
 
 def graph_drawing(graph: Graph) -> str:
-    """Draw a graph as SVG, in the colour of the text around it.
-
-    Fields stand on the left, outputs on the right. A dashed line leads from a label to the model
-    that learns it.
-    """
+    """Draw a graph as SVG; a dashed line leads from a label to the model that learns it."""
     places: dict[str, tuple[float, float]] = {}
     parts, right = [], 0
     for roles in _LANES:

@@ -16,15 +16,7 @@ def record_form(
     comparison: Comparison,
     graph: Graph,
 ) -> str:
-    """The values of a record by two sides, the first that differs marked, and the graph around it.
-
-    Args:
-        key: The record's key.
-        sides: Names of the sides.
-        values: By column, its value by each side.
-        comparison: The comparison of the sides.
-        graph: The graph of the second side.
-    """
+    """A record by two sides, as `TwoSides` has it: values, the first that differs, the graph."""
     column = comparison.first.column if comparison.first is not None else None
     rows = [("column", "role", *sides)]
     rows += [(name, graph.roles.get(name, ""), *both) for name, both in values.items()]

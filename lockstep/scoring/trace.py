@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.graph import Graph
-from lockstep.columns.html import table, titled
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, plain
@@ -114,12 +113,6 @@ class TracedAside:
     def agrees(self) -> bool:
         """Always false: there are no stored columns that could agree."""
         return False
-
-    def _repr_html_(self) -> str:
-        """A notebook's form of it: why it was set aside, and what can be computed."""
-        rows = [(name, self.roles[name], value) for name, value in self.columns.items()]
-        rows.insert(0, ("column", "role", "computed now"))
-        return titled(self.row.key or f"row {self.row.row}", [self.summary], table(rows))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -244,9 +237,8 @@ def _traced_aside(
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns, read = _values(computed), looked_up(scorer.pipeline, computed)
-    roles = declared.pipeline.graph.roles
-    known = {name: roles.get(name, "column") for name in columns}
-    return TracedAside(aside, attempt.number, version, columns, known, read)
+    roles = {name: declared.pipeline.graph.roles.get(name, "column") for name in columns}
+    return TracedAside(aside, attempt.number, version, columns, roles, read)
 
 
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Columns:

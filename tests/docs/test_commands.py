@@ -5,6 +5,7 @@ demonstration, which takes minutes, are carried out in the projects `orders` and
 """
 
 import argparse
+import ast
 import re
 import runpy
 import shlex
@@ -144,6 +145,21 @@ def test_a_command_runs(
         Path("customers.csv").write_text("\n".join(("id,age,visits,left", *lines)))
     answer = lockstep(*words)
     assert answer.status == (1 if words == ["alerts", "test"] else 0), answer  # nobody listens
+
+
+def test_the_notebook_shows_each_of_its_objects(lockstep: Lockstep, places: Places) -> None:
+    lockstep.go_to(*places.projects["orders"])
+    blocks = re.findall(r"```python\n(.*?)```", PAGES["running.md"], re.DOTALL)
+    (notebook,) = (each for each in blocks if "trace_row" in each)
+    notebook = notebook.replace('"wine"', '"orders"').replace('"KEY"', repr(places.key))
+    names: dict[str, Any] = {}
+    shown = []
+    for line in ast.parse(notebook).body:
+        if isinstance(line, ast.Expr) and not ast.unparse(line).startswith("project."):
+            shown.append(eval(ast.unparse(line), names)._repr_html_())
+        else:
+            exec(ast.unparse(line), names)
+    assert ["<svg" in html for html in shown] == [True, True, False, True]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's, of its own hints, at import
