@@ -15,25 +15,25 @@ _LANES = (("field",), ("lookup", "window"), ("feature", "label"), ("model",), ("
 def graph_drawing(graph: Graph) -> str:
     """Draw a graph as SVG; a dashed line leads from a label to the model that learns it."""
     places: dict[str, tuple[float, float]] = {}
-    parts, right = [], 0
+    boxes, lines, right = [], [], 0
     for roles in _LANES:
         y = 0
         for role in roles:
             names = [name for name, known in graph.roles.items() if known == role]
             if names:
-                parts.append(text(right, y + _HEAD - 8, f"{role}s", color=_INK, bold=True))
+                boxes.append(text(right, y + _HEAD - 8, f"{role}s", color=_INK, bold=True))
             for at, name in enumerate(names):
                 places[name] = (right, y + _HEAD + at * _STEP)
-                parts.append(_box(graph, name, *places[name]))
+                boxes.append(_box(graph, name, *places[name]))
             y += _HEAD + len(names) * _STEP if names else 0
         right += _WIDTH + _GAP if y else 0
     for node in graph.nodes.values():
         for source, name in product((*node.inputs, *filter(None, [node.learns])), node.gives):
             if source in places and name in places:
                 dash = "4 3" if source == node.learns else "none"
-                parts.append(_line(places[source], places[name], dash))
+                lines.append(_line(places[source], places[name], dash))
     bottom = max((y for _, y in places.values()), default=0) + _STEP
-    return drawing(right, bottom, parts, "none")
+    return drawing(right, bottom, [*lines, *boxes], "none")
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], dash: str) -> str:
@@ -42,7 +42,7 @@ def _line(start: tuple[float, float], end: tuple[float, float], dash: str) -> st
     is_below, bend = end[0] <= start[0], _GAP / 2
     x2 = end[0] + _WIDTH * is_below
     path = f"M{x1} {y1}C{x1 + bend} {y1} {x2 + (bend if is_below else -bend)} {y2} {x2} {y2}"
-    return f"<path d='{path}' fill='none' stroke='{_INK}' opacity='.2' stroke-dasharray='{dash}'/>"
+    return f"<path d='{path}' fill='none' stroke='{_INK}' opacity='.13' stroke-dasharray='{dash}'/>"
 
 
 def _box(graph: Graph, name: str, x: float, y: float) -> str:
