@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ format: $(STAMP) ## format the code and apply the safe fixes
 docs: $(STAMP) ## write docs/reference.md and docs/checks.md from the code
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/checks.py
+
+site: $(STAMP) ## build the documents as a site in build/site, and check its links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'The documents are in build/site/index.html.'
 
 bench-requests: $(STAMP) ## a million requests through the server and its log, and from there through the batch path
 	@$(BIN)/python -m benchmarks.requests
@@ -110,5 +114,5 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Installing into $(VENV) with $$($$python --version): a few minutes, once."; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear $(VENV)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[demo,dev,kubernetes,postgres]'
+		--constraint constraints.txt --editable '.[demo,dev,docs,kubernetes,postgres]'
 	@touch $@

@@ -23,10 +23,33 @@ A check that fails is in *error* or a *warning*. An error of a *blocking* check 
 after it: no version is fitted to such rows, no partition with such rows is published. No version
 goes live with any check of the gate (`champion`) in error. A warning never blocks.
 
-A failure is told in three lines, in Dagster and in `lockstep checks PIPELINE`: what was found;
-where (the column, the function by file and line, keys of a few rows); and what to do, which is what
-this page says, filled in for the partition. While `lockstep up` runs, a link to the check's page in
-Dagster follows.
+## How to read a failed check
+
+A failure is told in three lines, on the [page for all pipelines](overview.md), in Dagster, in
+alerts and in `lockstep checks PIPELINE`:
+
+```text
+FAILED  flight_delay/training_set  row_locality
+        column `dew_point_spread` (transforms/flight_delay.py:348) differs in 80,789 of 80,789
+        rows; first at key 2013-01-01 UA 1545 EWR-IAH 0515: expected -2.907618611444624, got 0.0;
+        its inputs weather_temp, weather_dewp agree; when computed among other rows, ...
+        Where: column dew_point_spread; transforms/flight_delay.py:348; keys 2013-01-01 UA 1545 ...
+        What to do: Rewrite the named feature so that it reads its own row only. ...
+```
+
+1. **What was found.** The first line names asset and check: below, each check says what it looks
+   at. In the sentence, the column comes first: of all that differ, the one that differs first in
+   the graph. Others come from it. *Its inputs agree*: the fault is in its own function, or in what
+   that runs with. An input that differs, too, was given so: look at its source.
+2. **Where.** The column, its function by file and line, and keys of a few rows. A key goes into
+   `lockstep trace PIPELINE --day DAY --key KEY`, which shows every column of that row, as stored
+   and computed anew.
+3. **What to do.** What this page says below, with the names filled in, and the command to type.
+   While `lockstep up` runs, a link to the check's page in Dagster follows.
+
+The [tutorial](tutorial.md) goes through four failures from the alarm to the repair.
+
+## What stands beside it
 
 What a finding does to decisions stands beside it: outputs that flip, how far scores move, and the
 segment of the rows where most. Two computations of the same rows are compared as they are. Of a
@@ -54,6 +77,8 @@ shows it as skipped, or as *execution failed* where another check has stopped th
 lacking is told with the asset, under *other findings*. Where only some columns could be judged, the
 check lists the others with the reason. A check that could never be judged for a pipeline is not
 declared on its assets.
+
+## All checks
 """
 
 

@@ -30,6 +30,8 @@ from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.graph_drawing import graph_drawing
+from lockstep.columns.html import table, titled
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import listed, show
 from lockstep.constraints import constraint_set
@@ -203,6 +205,12 @@ class LoadedVersion(Evidence):
         compiled = replace(known, pipeline=known.pipeline.with_tables(rows))
         bound.__dict__["compiled"] = compiled
         return bound
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: what it was fitted on, what it reaches, and its graph."""
+        facts = {"version": self.version, "rows": self.rows, "trained until": self.trained_until}
+        told = table([*facts.items(), *self.metrics.items()])
+        return titled(repr(self.pipeline)[1:-1], (), told, graph_drawing(self.pipeline.graph))
 
     def unload(self) -> None:
         """Forget the modules of its code, when nothing computes with the version any more.

@@ -20,7 +20,8 @@ from typing import (
 )
 
 from lockstep.artifacts.disks import is_of_disk
-from lockstep.checks.markdown import code_block
+from lockstep.checks.markdown import PICTURE, code_block
+from lockstep.columns.html import table, titled
 from lockstep.columns.plain import cut, listed, plain
 from lockstep.errors import LockstepError
 
@@ -112,6 +113,15 @@ class CheckResult:
     def is_error(self) -> bool:
         """Whether the check failed badly enough to block."""
         return self.judged and not self.passed and self.severity == "ERROR"
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: the finding, its pictures and the first rows of its details."""
+        drawn = filter(None, map(PICTURE.fullmatch, self.notes.values()))
+        pictures = (f"<img alt='' src='{match[1]}'>" for match in drawn)
+        titles = [*self.table[0]] if self.table else []
+        rows = [titles, *([*row.values()] for row in self.table[:10])]
+        differs = [(1, titles.index("actual"))] if "actual" in titles else ()
+        return titled(self.result, [self.summary], *pictures, table(rows, differs))
 
     def to_json(self) -> dict[str, Any]:
         """The result as strict JSON, with a table's first rows and the beginning of long texts.

@@ -13,11 +13,11 @@ import numpy as np
 from lockstep.checks.check_results import CheckResult, coverage, impact_figures, tell, with_unjudged
 from lockstep.checks.markdown import code_block
 from lockstep.checks.pictures import divergence_picture
-from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import all_of, counted
+from lockstep.columns.svg import in_markdown
 from lockstep.columns.tables import take_rows
 from lockstep.errors import OutsideReadingError
 from lockstep.parity.comparison import how_exactly

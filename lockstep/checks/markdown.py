@@ -26,7 +26,8 @@ _MARKUP = re.compile(
 _BLOCK = re.compile(r"#+|[-+*]+|\d+[.)]|>.*")
 """Words that begin a heading, a list, a line or a quotation at the beginning of a paragraph."""
 _FENCED = re.compile(r"`{3,}(\w*)\n(.*?)\n?`*", re.DOTALL)
-_PICTURE = re.compile(r"!\[[^][]*\]\(data:image/(?:png|svg\+xml);base64,[\w+/=]*\)", re.ASCII)
+PICTURE = re.compile(r"!\[[^][]*\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
+"""A picture that needs no other file; the group is its address."""
 
 
 def to_markdown(text: str) -> str:
@@ -46,7 +47,7 @@ def code_block(code: str, language: str = "") -> str:
 
 def note_markdown(note: str) -> str:
     """Markdown of a note of a check result: a block of code, a picture, or else a text."""
-    if _PICTURE.fullmatch(note):
+    if PICTURE.fullmatch(note):
         return note
     block = _FENCED.fullmatch(note)
     return to_markdown(note) if block is None else code_block(block[2], block[1])

@@ -12,9 +12,9 @@ from textwrap import wrap
 from typing import Any
 from xml.sax.saxutils import escape
 
-from lockstep.checks.svg import CHARACTER, PALE, PAPER, drawing, rectangle, text
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import cut, show
+from lockstep.columns.svg import CHARACTER, PALE, PAPER, drawing, rectangle, text
 
 COLORS = {
     "failed": "#c0392b",

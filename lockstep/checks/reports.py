@@ -7,6 +7,7 @@ from typing import Any
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
+from lockstep.columns.html import titled
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class CheckReport:
         message = Message.of(check, result, Place(asset, partition))
         key = next(iter(result.keys), None)
         return replace(report, where=message.where, todo=message.todo, key=key)
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: what was found, where, and what to do."""
+        told = (self.summary, f"Where: {self.where}", f"What to do: {self.todo}")
+        lines = told if self.where is not None else told[:1]
+        return titled(f"{self.check} {self.result}: {Place(self.asset, self.partition)}", lines)
 
     def to_json(self, dagster: str | None = None) -> dict[str, Any]:
         """The report as plain data.

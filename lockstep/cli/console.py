@@ -147,16 +147,19 @@ def show_trace(row: TracedRow) -> None:
         return
     values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
-    _show_both(("stored", "computed now"), values, row.roles, row.comparison)
+    _show_both(("stored", "computed now"), values, row.graph.roles, row.comparison)
     _show_looked_up(row.looked_up)
 
 
 def _show_aside(row: TracedRow) -> None:
     """Print a row that was set aside: its columns, where they can be computed, and the reasons."""
     say(f"{row.key}, not scored by version {row.version}")
-    columns = row.computed.items()
+    roles = row.graph.roles
     show_table(
-        [{"column": name, "role": row.roles[name], "value": str(value)} for name, value in columns]
+        [
+            {"column": name, "role": roles.get(name, "column"), "value": str(value)}
+            for name, value in row.computed.items()
+        ]
     )
     _show_looked_up(row.looked_up)
     say(row.summary)

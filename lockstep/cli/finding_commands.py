@@ -294,8 +294,7 @@ def _trace_record(
     if picture is not None:
         first = sides.comparison.first
         column = None if first is None else first.column
-        graph = declared.pipeline.graph
-        drawn = divergence_picture(graph, column, sides.values, sides.names, sides.key)
+        drawn = divergence_picture(sides.graph, column, sides.values, sides.names, sides.key)
         picture.write_text(drawn, encoding="utf-8")
     if as_json:
         show_json(sides.to_json())

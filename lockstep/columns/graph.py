@@ -90,6 +90,11 @@ class Graph:
         return tuple(name for node in nodes for name in node.gives)
 
     @cached_property
+    def roles(self) -> Mapping[str, str]:
+        """By column, in graph order, the role of its node."""
+        return {name: node.role for node in self.nodes.values() for name in node.gives}
+
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Columns of features, look-ups and windows, in graph order."""
         return self._names("feature", "lookup", "window")

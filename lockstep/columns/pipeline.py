@@ -7,7 +7,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
@@ -22,6 +22,8 @@ from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import Data, decode
 from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
+from lockstep.columns.graph_drawing import graph_drawing
+from lockstep.columns.html import table, titled
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Model, Node
 from lockstep.columns.plain import counted, listed
@@ -50,18 +52,26 @@ class Trace:
         columns: All columns, in graph order.
         matrices: By model (or other node that keeps one): the two-dimensional array that its final
             estimator got, after its transformers. Empty for a trace without matrices.
+        roles: By column whose values a notebook shows: its role.
     """
 
     keys: Array
     columns: Columns
     matrices: Mapping[str, Array]
+    roles: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def take(self, rows: Sequence[int] | Array) -> Trace:
         """Some of its rows, by position, in the order given."""
         chosen = np.asarray(rows, dtype=np.int64)
-        return Trace(
-            self.keys[chosen], take_rows(self.columns, chosen), take_rows(self.matrices, chosen)
-        )
+        columns, matrices = take_rows(self.columns, chosen), take_rows(self.matrices, chosen)
+        return Trace(self.keys[chosen], columns, matrices, self.roles)
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: the first rows, a line for each column."""
+        rows = [["column", "role", *map(str, self.keys[:5])]]
+        for name in filter(self.columns.__contains__, self.roles):
+            rows.append([name, self.roles[name], *self.columns[name][:5]])
+        return titled(f"Trace of {counted(len(self.keys), 'row')}", (), table(rows))
 
     @classmethod
     def joined(cls, traces: Sequence[Trace]) -> Trace:
@@ -70,6 +80,7 @@ class Trace:
             np.concatenate([trace.keys for trace in traces]),
             stacked([trace.columns for trace in traces]),
             stacked([trace.matrices for trace in traces]),
+            traces[0].roles,
         )
 
 
@@ -109,6 +120,10 @@ class Pipeline:
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
         return f"<Pipeline {self.name}: {counted(len(self.graph.columns), 'column')}, {state}>"
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: its graph."""
+        return titled(repr(self)[1:-1], (), graph_drawing(self.graph))
 
     @property
     def key(self) -> str:
@@ -311,7 +326,7 @@ class Pipeline:
             inside = node.inside(evaluated, bound) if node.column in evaluated else None
             if inside is not None:
                 insides[name] = inside
-        return Trace(columns[self.key], columns, insides)
+        return Trace(columns[self.key], columns, insides, self.graph.roles)
 
     def _columns(self, data: Data | Columns, schema: Schema) -> Columns:
         """Columns as they are, if they are canonical; anything else decoded, every row of it."""

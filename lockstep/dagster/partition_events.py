@@ -17,8 +17,8 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
 from lockstep.checks.pictures import Cell, findings_picture
 from lockstep.checks.specs import Check, declared_checks
-from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
+from lockstep.columns.svg import in_markdown
 from lockstep.dagster.checked import DATA_VERSION, evaluated_and_others, nothing_made
 from lockstep.dagster.metadata import version_link
 from lockstep.errors import DamagedError

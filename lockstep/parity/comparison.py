@@ -21,7 +21,6 @@ from lockstep.parity.divergence import (
     Example,
     Origin,
     place_of,
-    role_of,
 )
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.exactness import Difference, difference
@@ -439,7 +438,7 @@ def _divergence(
     return Divergence(
         **vars(result),
         place=place_of(graph, part.column, is_matrix=part.is_matrix),
-        role=role_of(graph, part.column),
+        role=graph.roles.get(part.column, "column"),
         origin=Origin.of(graph, part.column),
         inputs={name: _agrees(name, matched, norm) for name in inputs},
         examples=tuple(_example(part, row, differing, matched, inputs) for row in rows[:_EXAMPLES]),

@@ -53,12 +53,6 @@ class Origin:
         return f"{self.file}:{self.line}"
 
 
-def role_of(graph: Graph, column: str) -> str:
-    """The role of a column; `"column"` if the graph has no such column."""
-    node = graph.node(column)
-    return node.role if node is not None else "column"
-
-
 @dataclass(frozen=True)
 class Example:
     """A row at which a column differs.
@@ -241,7 +235,7 @@ def failing(graph: Graph, column: str, failure: str) -> Divergence:
     return Divergence(
         column=column,
         place=place_of(graph, column),
-        role=role_of(graph, column),
+        role=graph.roles.get(column, "column"),
         origin=Origin.of(graph, column),
         failure=failure,
     )

@@ -7,23 +7,24 @@ which shows what a change of the code does to a record before anything is traine
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import take_rows
 from lockstep.errors import LockstepError
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.divergence import role_of
 from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.registry import Registry
+from lockstep.scoring.record_form import record_form
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 
@@ -60,6 +61,7 @@ class TwoSides:
         roles: Role of each column.
         comparison: The comparison of the second side with the first.
         outputs: The outputs that differ.
+        graph: The graph of the second side.
         looked_up: The rows of tables that the first side reads.
     """
 
@@ -69,12 +71,18 @@ class TwoSides:
     roles: Mapping[str, str]
     comparison: Comparison
     outputs: tuple[str, ...]
+    graph: Graph = field(repr=False)
     looked_up: tuple[LookedUp, ...] = ()
 
     @property
     def agrees(self) -> bool:
         """Whether the second side has the same value in every column of the first."""
         return self.comparison.ok
+
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: its values, the first that differs marked, and the graph."""
+        told = (self.key, self.comparison.summary)
+        return record_form(told, self.names, self.values, self.comparison, self.graph)
 
     @property
     def impact(self) -> str:
@@ -199,9 +207,10 @@ def two_sides(
         key=str(record[first.pipeline.key][0]),
         names=(first.name, second.name),
         values=values,
-        roles={name: role_of(graph if name in graph else other, name) for name in names},
+        roles={**other.roles, **graph.roles},
         comparison=comparison,
         outputs=tuple(name for name in graph.outputs if name in divergent),
+        graph=other,
         looked_up=looked_up(first.pipeline, before.columns),
     )
 

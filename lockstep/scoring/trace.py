@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.divergence import role_of
 from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.record_form import record_form
 from lockstep.scoring.rows import computable
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
@@ -42,7 +43,7 @@ class TracedRow:
         stored: Every column as stored, in graph order; nothing of a row that was set aside.
         computed: Every column as computed now; the delivered fields alone of a row that was set
             aside before it was computed.
-        roles: Role of each column.
+        graph: The graph of the version.
         comparison: The comparison of the two; None of a row that was set aside.
         aside: The row as it was set aside, with its reasons; None of one that was scored.
         looked_up: The rows of tables that it was computed with.
@@ -53,7 +54,7 @@ class TracedRow:
     version: int | None
     stored: Mapping[str, Any]
     computed: Mapping[str, Any]
-    roles: Mapping[str, str]
+    graph: Graph = field(repr=False)
     comparison: Comparison | None = None
     aside: AsideRow | None = None
     looked_up: tuple[LookedUp, ...] = ()
@@ -73,6 +74,12 @@ class TracedRow:
         when = "before it was computed" if self.aside.step == "batch" else "after it was computed"
         return f"It was set aside {when}, as {self.aside.fate}: {self.aside.reasons}"
 
+    def _repr_html_(self) -> str:
+        """A notebook's form of it: its values, the first that differs marked, and the graph."""
+        values = {name: (self.stored.get(name), value) for name, value in self.computed.items()}
+        told = (self.key or "without a key", self.summary)
+        return record_form(told, ("stored", "computed now"), values, self.comparison, self.graph)
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
@@ -85,7 +92,7 @@ class TracedRow:
             "columns": [
                 {
                     "column": name,
-                    "role": self.roles[name],
+                    "role": self.graph.roles.get(name, "column"),
                     "stored": self.stored.get(name),
                     "computed": self.computed[name],
                 }
@@ -156,7 +163,6 @@ def _traced(
         version=loaded.version,
         stored=_values(stored),
         computed=_values(computed.columns),
-        roles={name: role_of(declared.pipeline.graph, name) for name in graph.served},
         comparison=compare(
             expected,
             computed,
@@ -165,6 +171,7 @@ def _traced(
             columns=graph.served,
             version=loaded.version,
         ),
+        graph=graph,
         looked_up=looked_up(pipeline, computed.columns),
     )
 
@@ -192,14 +199,13 @@ def _traced_aside(
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns, read = _values(computed), looked_up(scorer.pipeline, computed)
-    roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
     return TracedRow(
         key=aside.key,
         attempt=attempt.number,
         version=version,
         stored={},
         computed=columns,
-        roles=roles,
+        graph=declared.pipeline.graph,
         aside=aside,
         looked_up=read,
     )

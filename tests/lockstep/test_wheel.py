@@ -139,11 +139,13 @@ def test_the_demonstration_catches_a_skew_by_name(demonstrated: tuple[str, Path]
     assert "Nothing was registered." in said
 
 
-def test_the_commands_of_its_readme_are_those_that_it_ran(demonstrated: tuple[str, Path]) -> None:
+def test_the_commands_of_its_readme_and_of_ours_are_those_that_it_ran(
+    demonstrated: tuple[str, Path],
+) -> None:
     said, project = demonstrated
-    readme = (project / "README.md").read_text()
-    commands = re.findall(r"^    (lockstep .+)$", readme, re.MULTILINE)
-    assert len(commands) == 3
+    readme = (project / "README.md").read_text() + (CHECKOUT / "README.md").read_text()
+    commands = re.findall(r"^(?: {4})?(lockstep (?:train|promote|score) .+)$", readme, re.MULTILINE)
+    assert len(commands) == 6
     assert all(f"$ {command}\n" in said for command in commands)
 
 

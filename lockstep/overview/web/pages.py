@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.markdown import PICTURE
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.pictures import divergence_picture, findings_picture
 from lockstep.checks.specs import CHECKS
@@ -54,7 +54,6 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
-_PICTURE = re.compile(r"!\[[^][]*\]\((data:image/(?:png|svg\+xml);base64,[\w+/=]*)\)", re.ASCII)
 _MEANINGS = {check.name: check.meaning for check in CHECKS}
 
 
@@ -149,7 +148,7 @@ class Pages:
         except DamagedError as error:
             attempt, findings = None, [damaged_record(partition, error, history.steps)]
         result = _result(findings, step, check)
-        notes = {title: _PICTURE.fullmatch(note) for title, note in result.notes.items()}
+        notes = {title: PICTURE.fullmatch(note) for title, note in result.notes.items()}
         pictures = {title: match[1] for title, match in notes.items() if match is not None}
         graph = watched.declared.pipeline.graph
         has_graph = not pictures and result.column is not None and result.column in graph

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from lockstep.checks.markdown import code_block, note_markdown, to_markdown
-from lockstep.checks.svg import in_markdown
+from lockstep.columns.svg import in_markdown
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 ADDRESS = re.compile(r"(https?://|www(?=\.))([-.\w]+)|[-.\w+]+@[-\w]+(\.[-\w]+)+", re.IGNORECASE)

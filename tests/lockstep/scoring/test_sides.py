@@ -9,7 +9,7 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_picture
-from lockstep.checks.svg import CHARACTER
+from lockstep.columns.svg import CHARACTER
 from lockstep.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
 from tests.fixtures.orders import PROJECT
@@ -204,3 +204,13 @@ def test_of_many_columns_those_with_findings_are_drawn_first() -> None:
     assert drawn.index(">c1999<") < drawn.index(">c0<")
     assert "1960 other columns: passed at worst" in drawn
     assert len(drawn) < 10_000
+
+
+def test_a_notebook_marks_the_first_value_that_differs_and_draws_the_columns_around_it(
+    live, tmp_path: Path, edited_orders
+) -> None:
+    html = computed(live, tmp_path, edited_orders(HEAVIER), against="checkout")._repr_html_()
+    (row,) = re.findall(r"<tr>((?:(?!</tr>).)*background(?:(?!</tr>).)*)</tr>", html)
+    assert re.findall(r">([^<]+)</td>", row) == ["is_heavy", "feature", "True", "False"]
+    assert re.search(r"<td style='[^']*background[^']*'>False</td>$", row)
+    assert "stroke-width='2.5'" in html

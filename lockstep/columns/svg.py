@@ -37,13 +37,13 @@ def rectangle(x: float, y: float, width: float, height: float, fill: str, more: 
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{fill}'{more}/>"
 
 
-def drawing(width: float, height: float, parts: Iterable[str]) -> str:
-    """A whole drawing."""
+def drawing(width: float, height: float, parts: Iterable[str], paper: str = PAPER) -> str:
+    """A whole drawing, on paper of a colour."""
     body = "\n".join(parts)
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "
         f"viewBox='0 0 {width:g} {height:g}' {_FONT}>\n"
-        f"<rect width='100%' height='100%' fill='{PAPER}'/>\n{body}\n</svg>\n"
+        f"<rect width='100%' height='100%' fill='{paper}'/>\n{body}\n</svg>\n"
     )
 
 
