@@ -76,9 +76,13 @@ class TracedRow:
 
     def _repr_html_(self) -> str:
         """A notebook's form of it: its values, the first that differs marked, and the graph."""
-        values = {name: (self.stored.get(name), value) for name, value in self.computed.items()}
+        before, sides = (
+            self.stored or self.computed,
+            ("stored" if self.stored else "", "computed now"),
+        )
+        values = {name: (before[name], value) for name, value in self.computed.items()}
         told = (self.key or "without a key", self.summary)
-        return record_form(told, ("stored", "computed now"), values, self.comparison, self.graph)
+        return record_form(told, sides, values, self.comparison, self.graph)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

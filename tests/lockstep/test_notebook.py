@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from assets.orders import ASSETS
 from lockstep.checks.check_results import CheckResult
+from lockstep.checks.pictures import COLORS
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.html import table, titled
 from lockstep.columns.svg import drawing, in_markdown, text
 from lockstep.scoring.trace import TracedRow, trace_row
+from lockstep.store.quarantine import AsideRow
 from tests.fixtures.orders import PROJECT
 
 GRAPH = ASSETS.pipeline.graph
@@ -79,9 +81,17 @@ def test_a_scored_row_shows_what_is_stored_beside_what_is_computed_now(scored) -
     table_of_day = scored.store.read("daily/published", "2020-03-01")
     key = table_of_day.column("order_id")[0].as_py()
     row = trace_row(ASSETS, PROJECT.home, scored.registry, "2020-03-01", key)
-    assert isinstance(row, TracedRow)
     texts = Read(row._repr_html_()).texts
-    assert {key, "stored", "computed now", row.comparison.summary, *row.stored} <= {*texts}
+    assert {key, "stored", "computed now", row.summary, *row.stored} <= {*texts}
+
+
+def test_a_row_that_was_set_aside_says_why_and_nothing_of_it_differs() -> None:
+    aside = AsideRow("one", "batch", "quarantined", "price is negative", {"price": -1.0})
+    row = TracedRow("one", 1, None, {}, {"price": -1.0}, GRAPH, aside=aside)
+    html = row._repr_html_()
+    assert row.summary in Read(html).texts
+    assert "background" not in html
+    assert COLORS["failed"] not in html
 
 
 def test_a_finding_shows_its_message_its_picture_and_the_first_value_that_differs() -> None:

@@ -78,7 +78,8 @@ def test_it_shows_of_a_scored_row_what_the_command_shows(scored: Workplace) -> N
     with client_of(prove(open_live(scored.home.live("orders")))) as client:
         columns = traced(client, [record for record in frame if record["order_id"] == key])
 
-    assert {name: one["role"] for name, one in columns.items()} == dict(row.roles)
+    roles = {name: row.graph.roles[name] for name in row.stored}
+    assert {name: one["role"] for name, one in columns.items()} == roles
     for name, one in columns.items():
         if one["ulps"] == 0:
             assert one["values"] == [row.computed[name]], name
