@@ -23,6 +23,7 @@ import numpy as np
 from lockstep.artifacts.live_pointer import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
+from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.wire import wire_record, wire_text
@@ -160,7 +161,8 @@ def _compared(
         name: np.array([one[name] for one in predictions], dtype=kind.dtype)
         for name, kind in kinds.items()
     }
-    published = Store(home.data / PIPELINE).read_columns("daily/published", kinds, day)
+    stored = Store(home.data / PIPELINE).read("daily/published", day)
+    published = from_arrow(stored, kinds)
     return compare(
         Trace(published[key], published, {}),
         Trace(answered[key], answered, {}),

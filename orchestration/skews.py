@@ -250,5 +250,5 @@ class SkewedCopy:
 
     def _has_published(self) -> bool:
         """Whether skewed rows were published, or a version that would do so went live."""
-        published = Store(self.home.data / PIPELINE).has("daily/published", SKEWED_DAY)
+        published = Store(self.home.data / PIPELINE).path("daily/published", SKEWED_DAY).exists()
         return published or read_live(self.home.live(PIPELINE)) != self._live_before

@@ -90,18 +90,18 @@ class Counterfactuals:
         names = list(columns)
         return self._replaced(names, rows, f"typical values of {listed(names, _NAMED)}", typical)
 
-    def otherwise(self, values: Columns, rows: Array, against: str) -> Impact:
-        """Replace the values of columns by given ones.
+    def as_they_were(self, values: Columns, rows: Array) -> Impact:
+        """Replace the values of columns by those that they had before.
 
         Args:
-            values: By column, its other values in the rows in question.
+            values: By column, its values before in the rows in question.
             rows: Positions of these rows.
-            against: A name for these values.
         """
         if (impact := self._without_outputs(values)) is not None:
             return impact
         some = drawn(np.arange(len(rows)))
-        return self._impact(lambda _: take_rows(values, some), (), rows[some], against)
+        were = "the values as they were"
+        return self._impact(lambda _: take_rows(values, some), (), rows[some], were)
 
     def _replaced(
         self,

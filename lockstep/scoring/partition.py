@@ -65,7 +65,7 @@ from lockstep.scoring.rows import (
 )
 from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
 from lockstep.scoring.side_by_side import side_by_side
-from lockstep.scoring.unit import FailedUnit, ScoredUnit
+from lockstep.scoring.unit import ScoredUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.stats.sampling import Sampling
 from lockstep.stats.sums import ExactSum
@@ -231,9 +231,9 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         before = _quarantined(work, attempt)
         accepted = attempt.record.steps["batch"].facts.get(PUT_BACK, {}).get("accepted", ())
         joined = score_units(work, live, attempt, before, accepted)
-        if isinstance(joined, FailedUnit):
+        if isinstance(joined, CheckResult):
             attempt.written.clear()  # parts of other units, which say nothing by themselves
-            checked = {COMPUTATION.name: joined.result}
+            checked = {COMPUTATION.name: joined}
             attempt.keep("scored", failed_step(work, "scored", checked, live))
             return Stage.of(attempt, "scored")
         compared = side_by_side(work.records, attempt, live)

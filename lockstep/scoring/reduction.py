@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, summed
+from lockstep.checks.check_results import Attempted, CheckResult, summed
 from lockstep.checks.ingest import Ingested
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.kinds import Ints
@@ -27,7 +27,6 @@ from lockstep.scoring.executors import Executor, Result, Task
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
-    FailedUnit,
     HoldTask,
     IngestTask,
     LoseTask,
@@ -179,7 +178,7 @@ def score_units(
     attempt: Attempt,
     before: Quarantined,
     accepted: Collection[str] = (),
-) -> ScoredUnit | FailedUnit:
+) -> ScoredUnit | CheckResult:
     """Compute every column of an ingested batch.
 
     Args:
@@ -190,7 +189,7 @@ def score_units(
         accepted: Keys of the rows that no rule refuses.
 
     Returns:
-        The scored units; a unit that cannot be scored, where there is one.
+        The scored units; where one cannot be scored, the result of `computation`.
 
     Raises:
         DamagedError: The ingested rows are not those recorded.
@@ -216,14 +215,14 @@ def score_units(
     spare = partial(_without_deadly, executor, live)
     tried = accumulate(sizes)
     for unit in _by_unit(executor, score_unit, live, tasks, spare):
-        if isinstance(unit, FailedUnit):
+        if isinstance(unit, CheckResult):
             return unit
         total = unit if total is None else total + unit
         so_far, failing = next(tried), total.failing
         if len(failing) > before.room:
             reason = failing.rows[0].reasons[0]
             error = FailingFunctionError(reason.column, len(failing), so_far, reason.message)
-            return FailedUnit(not_computed(error, before))
+            return not_computed(error, before)
     assert total is not None, "a batch has a unit, if one without rows"
     attempt.written.update(total.files)
     return total

@@ -136,9 +136,7 @@ def check_restated(
     impact = None
     if columns:
         were = {name: again.before[name][rows] for name in columns}
-        impact = batch.counterfactuals.otherwise(
-            were, again.places[rows], "the values as they were"
-        )
+        impact = batch.counterfactuals.as_they_were(were, again.places[rows])
     return CheckResult(
         passed=not named,
         summary=summary if impact is None else f"{summary} {impact}.",

@@ -243,17 +243,6 @@ class ScoredUnit:
         return self.scored + self.aside
 
 
-@dataclass(frozen=True)
-class FailedUnit:
-    """A unit that cannot be scored: code is refused what it reads, or fails on too many rows.
-
-    Attributes:
-        result: The result of `computation`.
-    """
-
-    result: CheckResult
-
-
 def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     """Read a unit, part its rows, and write them: those that go on, and those set aside.
 
@@ -375,12 +364,16 @@ def _without(
     return LostRows(number, dict(files), Aside.of(lost).bounded(), days), left
 
 
-def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
+def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult:
     """Compute every column of an ingested unit, and write the rows.
 
     Args:
         live: The version that serves.
         task: The unit.
+
+    Returns:
+        The scored unit; or the result of `computation`, where code is refused what it reads, or
+        fails on too many rows.
 
     Raises:
         DamagedError: Its ingested rows are not those recorded.
@@ -391,14 +384,14 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | FailedUnit:
     places = np.delete(np.arange(len(came[key])), sorted(task.deadly))
     raw = take_rows(came, places) if task.deadly else came
     serving = live.fastest(task.rows)
-    failed: FailedUnit | None = None
+    failed: CheckResult | None = None
     with suppress(OutsideReadingError), guarding() as guard:
         try:
             rows = compute_rows(serving, raw, task.before.room, row_rules(live), task.accepted)
         except FailingFunctionError as error:
-            failed = FailedUnit(not_computed(error, task.before))
+            failed = not_computed(error, task.before)
     if guard.readings:
-        return FailedUnit(outside_readings(guard.readings))
+        return outside_readings(guard.readings)
     if failed is not None:
         return failed
     computed = np.delete(np.arange(len(raw[key])), [row.row for row in rows.failing])

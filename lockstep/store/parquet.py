@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.tables import from_arrow
 from lockstep.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -45,10 +42,6 @@ class Store:
         """Path of a partition of an asset."""
         return self.root / name / f"{file_name(partition)}.parquet"
 
-    def has(self, name: str, partition: str) -> bool:
-        """Whether a partition of an asset has been written."""
-        return self.path(name, partition).exists()
-
     def read(self, name: str, partition: str) -> pa.Table:
         """Read the table of a partition of an asset.
 
@@ -63,11 +56,3 @@ class Store:
                 f"There is no {name} of {partition} yet: materialize it first ({path})."
             )
         return parquet.ParquetFile(path).read()
-
-    def read_columns(self, name: str, kinds: Mapping[str, Kind], partition: str) -> Columns:
-        """Read the columns of a partition of an asset.
-
-        Raises:
-            NotStoredError: It has not been written.
-        """
-        return from_arrow(self.read(name, partition), kinds)

@@ -161,7 +161,7 @@ def nodes() -> Iterator[Any]:
         cluster.shutdown()
 
 
-def test_a_worker_and_a_node_of_a_cluster_are_killed_in_mid_batch(
+def test_a_worker_and_then_a_node_of_a_cluster_are_killed_in_mid_batch(
     place: Place, deliveries: Sequence[Delivery], tmp_path: Path, nodes
 ) -> None:
     from lockstep.scoring.cluster import RayCluster
@@ -170,11 +170,13 @@ def test_a_worker_and_a_node_of_a_cluster_are_killed_in_mid_batch(
         (node,) = (node for node in nodes.worker_nodes if node.node_id == node_id)
         nodes.remove_node(node, allow_graceful=False)
 
+    first, second = deliveries
     killed, held = tmp_path / "killed", tmp_path / "held"
     with closing(RayCluster(nodes.address)) as cluster:
-        mortal = Interrupting(NodeKilled(cluster, held, kill), place.store.root, 8, killed)
-        place.score(deliveries[0].file, mortal)
-    assert killed.exists()
-    assert held.exists()
-    assert place.recorded() == deliveries[0].wanted
+        place.score(first.file, Interrupting(cluster, place.store.root, 8, killed))
+        assert killed.exists()
+        assert place.recorded() == first.wanted
+        place.score(second.file, NodeKilled(cluster, held, kill))
+        assert held.exists()
+        assert place.recorded() == second.wanted
     assert len(nodes.worker_nodes) == 1

@@ -21,6 +21,7 @@ from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.scorers import Scorers
 from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.serving.versions.served_versions import Versions
 
@@ -77,16 +78,9 @@ class Service:
         if log is not None:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
-        self.versions = Versions(
-            pointer,
-            listing,
-            self.limits,
-            canary=canary,
-            strict=strict,
-            cached_rows=cached_rows,
-            tables=tables,
-        )
-        self.versions.scorers.on_load.append(self.metrics.follow_cache)
+        scorers = Scorers(strict=strict, cached_rows=cached_rows, tables=tables)
+        scorers.on_load.append(self.metrics.follow_cache)
+        self.versions = Versions(pointer, scorers, listing, self.limits, canary)
         self.shadow = Shadow(
             self.batches,
             self.limits.shadow_rows,

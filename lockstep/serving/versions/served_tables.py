@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, local
 from typing import TypeAlias
@@ -181,27 +182,6 @@ class _Reads(local):
     now: tuple[ReadRows, bool] | None = None
 
 
-class BatchReads:
-    """A while in which a thread reads given rows.
-
-    Args:
-        reads: What the thread reads.
-        rows: What it is to read, and whether these are given rows.
-    """
-
-    __slots__ = ("_outer", "_reads", "_rows")
-
-    def __init__(self, reads: _Reads, rows: tuple[ReadRows, bool]) -> None:
-        self._reads, self._rows, self._outer = reads, rows, reads.now
-
-    def __enter__(self) -> ReadRows:
-        self._reads.now = self._rows
-        return self._rows[0]
-
-    def __exit__(self, *_: object) -> None:
-        self._reads.now = self._outer
-
-
 class VersionTables:
     """The tables that a version reads.
 
@@ -219,13 +199,19 @@ class VersionTables:
         readers = {n.name: _BatchReader(n, self) for n in nodes if isinstance(n, FromTable)}
         return pipeline.bind(readers)
 
-    def batch(self, rows: ReadRows | None = None) -> BatchReads:
-        """Have this thread read one version of each table meanwhile.
+    @contextmanager
+    def batch(self, rows: ReadRows | None = None) -> Iterator[ReadRows]:
+        """Have this thread read one version of each table meanwhile, and give these rows.
 
         Args:
             rows: The rows to read; by default those of now, or of the batch within which it is.
         """
-        return BatchReads(self._batch, self.reads() if rows is None else (rows, True))
+        outer = self._batch.now
+        self._batch.now = now = self.reads() if rows is None else (rows, True)
+        try:
+            yield now[0]
+        finally:
+            self._batch.now = outer
 
     def reads(self) -> tuple[ReadRows, bool]:
         """The rows that the batch of this thread reads, and whether they are given ones."""

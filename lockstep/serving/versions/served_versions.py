@@ -17,7 +17,6 @@ from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of
-from lockstep.serving.versions.served_tables import ServedTables
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +32,10 @@ class Versions:
 
     Args:
         pointer: The gate's file, such as `Home.live("flights")`.
-        canary: The version that answers a share of the requests; None for none.
+        scorers: Loads the versions.
         listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
         limits: Number of pinned versions, and how long a request waits for one.
-        strict: Whether a record with an undeclared field is refused.
-        cached_rows: Rows whose outputs each version keeps; 0 for none.
-        tables: The tables that versions read; None for none.
+        canary: The version that answers a share of the requests; None for none.
 
     Attributes:
         scorers: The versions that are loaded.
@@ -52,15 +49,12 @@ class Versions:
     def __init__(
         self,
         pointer: Path,
+        scorers: Scorers,
         listing: Path | None = None,
         limits: RequestLimits | None = None,
-        *,
         canary: Canary | None = None,
-        strict: bool = True,
-        cached_rows: int = 0,
-        tables: ServedTables | None = None,
     ) -> None:
-        self.scorers = Scorers(strict=strict, cached_rows=cached_rows, tables=tables)
+        self.scorers = scorers
         self.scorer: Scorer | None = None
         self.refusal: RefusedVersion | None = None
         self.listed: Listing | None = None

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.columns.kinds import Kind
-from lockstep.columns.tables import to_arrow
+from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import NotStoredError
 from lockstep.store.parquet import Store, partition_of
 
@@ -32,7 +32,7 @@ def test_columns_come_back_as_they_were(tmp_path: Path) -> None:
     store, columns = Store(tmp_path), some_columns()
     path = store.path("daily/batch", "2013-04-01")
     replace_file(path, lambda file: parquet.write_table(to_arrow(columns), file))
-    found = store.read_columns("daily/batch", KINDS, "2013-04-01")
+    found = from_arrow(store.read("daily/batch", "2013-04-01"), KINDS)
     for name, array in columns.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)

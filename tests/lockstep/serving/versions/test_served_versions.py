@@ -12,6 +12,7 @@ from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
 from lockstep.serving.protocols.service import Service
+from lockstep.serving.versions.scorers import Scorers
 from lockstep.serving.versions.served_versions import Versions
 
 Records = list[dict[str, Any]]
@@ -35,7 +36,7 @@ def pointer(tmp_path: Path) -> Path:
 
 
 def versions_at(pointer: Path) -> Versions:
-    return Versions(pointer)
+    return Versions(pointer, Scorers())
 
 
 def number_of(versions: Versions) -> int | None:
@@ -62,7 +63,7 @@ def test_nothing_serves_before_a_version_is_live(
 def test_a_version_begins_without_the_rows_that_another_one_scored(
     pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer, orders: Records
 ) -> None:
-    versions = Versions(pointer, cached_rows=10)
+    versions = Versions(pointer, Scorers(cached_rows=10))
     kept: list[int] = []
 
     async def go() -> None:
