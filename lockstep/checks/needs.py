@@ -25,13 +25,14 @@ class Need:
 
 
 def _has_profiled_fields(declared: PipelineAssets) -> bool:
-    schema = declared.pipeline.looked_up_schema
+    schema = declared.pipeline.watched_schema
     return any(name != schema.key and kind is not Kind.TIME for name, kind in schema.kinds.items())
 
 
 def _has_profiled_outputs(declared: PipelineAssets) -> bool:
     graph = declared.pipeline.graph
-    return any(graph.kind(name) is not Kind.TIME for name in graph.outputs)
+    told = (name for name in graph.outputs if name not in graph.personal)
+    return any(graph.kind(name) is not Kind.TIME for name in told)
 
 
 def _predicts_numbers(declared: PipelineAssets) -> bool:

@@ -232,15 +232,15 @@ def _fit(
     fitted = pipeline.unfitted().fit(columns)
     check_storable(fitted, source, registry.trusted)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
-    golden = choose_golden(fitted, raw)
-    seen = {name: columns[name] for name in pipeline.looked_up_schema.names}
+    golden = choose_golden(fitted, pipeline.joint_schema.without_personal(raw))
+    seen = {name: columns[name] for name in pipeline.watched_schema.names}
     calibrated = calibrate(declared, fitted, columns, evaluation)
     metrics, window = _metrics(evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
         profile=calibrated.profile,
-        constraints=discover(seen, pipeline.looked_up_schema, declared.timezone),
+        constraints=discover(seen, pipeline.watched_schema, declared.timezone),
         outputs=calibrated.outputs,
         weekly=calibrated.weekly,
         suites=declared.suites_json(),
