@@ -266,9 +266,9 @@ def _fit(
         "quality": carry_out(check_quality, evaluation),
         "baseline": carry_out(check_against_baseline, evaluation),
         "champion_comparison": carry_out(
-            _check_against_champion, declared, columns, evaluation, registry, champion
+            _check_against_champion, declared, columns, evaluation, registry, champion, tables
         ),
-        "slices": carry_out(check_slices, evaluation),
+        "slices": carry_out(check_slices, evaluation, declared.slices),
     }
     results = worth_telling(declared, "candidate", checked)
     left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
@@ -291,12 +291,13 @@ def _check_against_champion(
     evaluation: Evaluation,
     registry: Registry,
     champion: Version | None,
+    tables: PinnedTables,
 ) -> CheckResult:
     if champion is None:
         return check_against_champion(evaluation, None)
     try:
-        loaded = registry.load(declared.name, champion.version)
-        measured = evaluate_champion(loaded.pipeline, columns, declared.quality, declared.holdout)
+        pipeline = tables.bind(registry.load(declared.name, champion.version).pipeline)
+        measured = evaluate_champion(pipeline, columns, declared.quality, declared.holdout)
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
     return check_against_champion(evaluation, measured)
