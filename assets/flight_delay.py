@@ -21,6 +21,7 @@ from pyarrow import compute, csv, parquet
 from expectations.flight_delay import SUITES, aircraft_suite, airport_suite, weather_suite
 from lockstep import (
     Calendar,
+    Canary,
     Event,
     FunctionSource,
     PipelineAssets,
@@ -189,6 +190,7 @@ ASSETS = PipelineAssets(
     ),
     calendar=Calendar(FIRST_SCORED, LAST, timezone="America/New_York"),
     quality=(Quality("late_probability", "late", "auc", threshold=0.6),),
-    slices=("carrier", "origin"),
-    serving=Serving(),
+    slices={"carrier": 0.1, "origin": 0.05},  # of the AUC
+    serving=Serving(canary=Canary("challenger", share=0.05)),
+    by_hand={"data 5": "No field tells of a person: flights, weather, aircraft and airports."},
 )

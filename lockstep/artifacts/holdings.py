@@ -169,7 +169,7 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [role for role in ROLES if role not in loaded.suites]
     if lacking:
         yield f"it has no suite of {listed(lacking)}"
-    valued = {field.name for field in loaded.pipeline.looked_up_schema if field.role == "value"}
+    valued = {field.name for field in loaded.pipeline.watched_schema if field.role == "value"}
     if {*loaded.constraints.layout.fields} != valued:
         yield (
             "its constraints are of other fields than its records and look-ups have: they are "

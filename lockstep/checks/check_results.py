@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from operator import add
@@ -22,7 +22,7 @@ from typing import (
 from lockstep.artifacts.disks import is_of_disk
 from lockstep.checks.markdown import PICTURE, code_block
 from lockstep.columns.html import table, titled
-from lockstep.columns.plain import cut, listed, plain
+from lockstep.columns.plain import PERSONAL, cut, listed, plain
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
@@ -164,6 +164,12 @@ def with_unjudged(summary: str, unjudged: Mapping[str, str], *, briefly: bool = 
         return summary
     named = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
     return f"{summary} Not judged: {named}."
+
+
+def untold(table: Iterable[Mapping[str, Any]], personal: Set[str]) -> list[Mapping[str, Any]]:
+    """A table of changes, without the values before and now of personal columns."""
+    hidden = {"before": PERSONAL, "now": PERSONAL}
+    return [{**row, **hidden} if row["column"] in personal else row for row in table]
 
 
 def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:

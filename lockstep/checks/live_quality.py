@@ -18,7 +18,7 @@ from lockstep.checks.check_results import (
 )
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import counted, show
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import is_missing
 from lockstep.errors import DeclarationError
 from lockstep.project.quality import METRICS, Quality
@@ -271,17 +271,17 @@ def _measure(quality: Quality, columns: Columns) -> float:
 
 def _lacks(quality: Quality, columns: Columns) -> str:
     """What rows lack to measure a demand; empty if they lack nothing."""
-    truth, predicted = quality.known(columns)
+    truth, _ = quality.known(columns)
     if not len(truth):
         return "no outcome is known yet"
     if len(truth) == 1:
-        return f"{quality.label} of the only row is {truth[0]}, predicted: {show(predicted[0])}"
+        return f"{quality.label} of a single row is known"
     if len(truth) < LEAST_ROWS:
         return f"{len(truth)} outcomes are known, and it takes {LEAST_ROWS}"
     metric = METRICS[quality.metric]
     fewest = max(metric.least, 1 if metric.measures == "amounts" else 2)
     if len(np.unique(truth)) < fewest:
-        return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
+        return f"{quality.label} is the same in all rows whose outcome is known"
     return ""
 
 

@@ -18,6 +18,7 @@ _WHOLE = {
     **dict.fromkeys(("history", "training_set", "candidate"), "train"),
     "champion": "promote",
     "audit": "audit",
+    "examination": "scorecard --run",
 }
 """The commands that make assets without partitions."""
 

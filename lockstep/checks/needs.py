@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lockstep.columns.kinds import Kind
@@ -25,13 +25,14 @@ class Need:
 
 
 def _has_profiled_fields(declared: PipelineAssets) -> bool:
-    schema = declared.pipeline.looked_up_schema
+    schema = declared.pipeline.watched_schema
     return any(name != schema.key and kind is not Kind.TIME for name, kind in schema.kinds.items())
 
 
 def _has_profiled_outputs(declared: PipelineAssets) -> bool:
     graph = declared.pipeline.graph
-    return any(graph.kind(name) is not Kind.TIME for name in graph.outputs)
+    told = (name for name in graph.outputs if name not in graph.personal)
+    return any(graph.kind(name) is not Kind.TIME for name in told)
 
 
 def _predicts_numbers(declared: PipelineAssets) -> bool:
@@ -56,12 +57,29 @@ OUTPUT_SUITE = Need("an output suite", lambda declared: declared.suites.expects(
 QUALITY = Need("demands on its quality", lambda declared: bool(declared.quality))
 SINKS = Need("sinks", lambda declared: bool(declared.sinks))
 MODELS = Need("models", lambda declared: bool(declared.pipeline.graph.models))
+AGEING = Need(
+    "an event time, and demands on its quality",
+    lambda declared: bool(EVENT_TIME.is_met(declared) and QUALITY.is_met(declared)),
+)
 SLICES = Need(
     "demands on its quality, and slices",
     lambda declared: bool(declared.quality) and bool(declared.slices),
+)
+LIMITS = Need(
+    "limits of slices, as slices={'region': 0.05}",
+    lambda declared: bool(declared.quality) and isinstance(declared.slices, Mapping),
 )
 TABLES = Need("look-ups or windows", lambda declared: bool(declared.pipeline.tables))
 KNOWN_ROWS = Need(
     "an event time, and look-ups or windows of tables that have times", _reads_known_rows
 )
+PERSONAL = Need(
+    "what tells of a person, as Annotated[str, Personal]",
+    lambda declared: bool(declared.pipeline.graph.personal),
+)
+CANARY = Need(
+    "a canary", lambda declared: bool(declared.serving is not None and declared.serving.canary)
+)
+OUTCOMES = Need("outcomes", lambda declared: declared.outcomes is not None)
+REQUESTS = Need("a server with a log", lambda declared: declared.request_log is not None)
 NUMBERS = Need("a demand on a prediction that is a number", _predicts_numbers)

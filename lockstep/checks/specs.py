@@ -280,7 +280,8 @@ CHAMPION_COMPARISON = Check(
 )
 SLICES = Check(
     "slices",
-    "No slice of the held-out rows (such as one carrier) is far worse off than the whole.",
+    "No slice of the held-out rows (such as one carrier) is far worse off than the whole: by more "
+    "than the limit that `slices` declares for its column, or else by a tenth of the metric.",
     "Look at the rows of the named slice; it may need features or rows of its own.",
     need=needs.SLICES,
 )
@@ -442,6 +443,7 @@ REQUEST_REPLAY = Check(
     "again. What differs between the two is the compiled predictor, the environment of the "
     "server, or something outside the code: a file, an environment variable, the time. When that "
     "is put right: AGAIN",
+    need=needs.REQUESTS,
 )
 LOOKUP_REPLAY = Check(
     "lookup_replay",
@@ -472,6 +474,48 @@ REQUEST_DRIFT = Check(
     "failure tells how people use the server, and is no fault of it.",
     "Look at who sends such requests. If the drift lasts and quality falls, train on such rows.",
     need=needs.FIELDS,
+)
+
+REFIT = Check(
+    "refit",
+    "Another fit to the very rows of the training gives the golden records the values that the "
+    "version gives them: training can be repeated.",
+    "Give every estimator a seed; one that depends on threads, time or the order of a set cannot "
+    "be fitted twice. Then train anew, and: AGAIN",
+    need=needs.MODELS,
+)
+FEATURE_VALUE = Check(
+    "feature_value",
+    "Each feature is worth something: a demand is worse on held-out rows where its values are "
+    "shuffled. Those that tell the same stand in for each other.",
+    "Leave out what is worth nothing, one at a time, and train anew.",
+    need=needs.QUALITY,
+)
+FEATURE_COST = Check(
+    "feature_cost",
+    "What each column takes, in time and memory: no feature takes longer than all models together.",
+    "Make the named feature cheaper, or leave it out if it is worth little; train anew.",
+)
+TUNING = Check(
+    "tuning",
+    "No number that an estimator is made with, other than by default, does better on held-out rows "
+    "at half or twice its value, by more than parts of these rows differ.",
+    "Set the better value, or search among several on rows before these, and train anew.",
+    need=needs.QUALITY,
+)
+STALENESS_EFFECT = Check(
+    "staleness_effect",
+    "Fits to older windows of the training rows, measured on the held-out ones, tell what the age "
+    "of a version costs. None that is no older than `max_age` misses a demand.",
+    "Train more often, and declare the age at which quality still holds: `max_age`.",
+    need=needs.AGEING,
+)
+REGRESSION = Check(
+    "regression",
+    "Against the version before, both measured here and now: no demand is worse after a fit to the "
+    "same rows, and neither a fit nor answers to one record and to a thousand take half as long "
+    "again, or half as much memory again.",
+    "Compare the columns and estimators of the two versions; promote it only if it is worth that.",
 )
 
 DIGESTS = Check(
@@ -595,6 +639,14 @@ REQUEST_CHECKS = (
     REQUEST_DRIFT,
 )
 AUDIT_CHECKS = (DIGESTS,)
+EXAMINATION_CHECKS = (
+    REFIT,
+    FEATURE_VALUE,
+    FEATURE_COST,
+    TUNING,
+    STALENESS_EFFECT,
+    REGRESSION,
+)
 TABLE_CHECKS = (TABLE, APPEND_ONLY, KNOWN_AFTER, TABLE_FRESHNESS)
 CHECKS_BY_ASSET = {
     "table": TABLE_CHECKS,
@@ -608,6 +660,7 @@ CHECKS_BY_ASSET = {
     "outcomes": OUTCOME_CHECKS,
     "requests": REQUEST_CHECKS,
     "audit": AUDIT_CHECKS,
+    "examination": EXAMINATION_CHECKS,
 }
 CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""

@@ -11,7 +11,7 @@ import numpy as np
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Ints
-from lockstep.columns.plain import counted, listed, percentage, plain, verb
+from lockstep.columns.plain import PERSONAL, counted, listed, percentage, plain, verb
 
 _EXAMPLES = 5
 _LISTED = 20
@@ -181,7 +181,10 @@ def row_names(schema: TableSchema, columns: Columns, places: Ints) -> list[str]:
 
 def _rows(schema: TableSchema, columns: Columns, places: Ints) -> list[dict[str, object]]:
     return [
-        {name: plain(columns[name][place]) for name in schema.schema.names}
+        {
+            field.name: PERSONAL if field.personal else plain(columns[field.name][place])
+            for field in schema.schema
+        }
         for place in places[:_LISTED].tolist()
     ]
 

@@ -16,7 +16,7 @@ from lockstep.cli.project_commands import list_pipelines, new, up
 from lockstep.cli.quarantine_commands import quarantine
 from lockstep.cli.row_commands import outcomes, score
 from lockstep.cli.server_commands import log, replay, serve
-from lockstep.cli.status_commands import status
+from lockstep.cli.status_commands import scorecard, status
 from lockstep.cli.table_commands import tables
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
 from lockstep.errors import LockstepError
@@ -44,6 +44,7 @@ app.command(rich_help_panel="Rows")(replay)
 app.add_typer(quarantine, name="quarantine", rich_help_panel="Rows")
 app.add_typer(log, name="log", rich_help_panel="Rows")
 app.command(rich_help_panel="Findings")(status)
+app.command(rich_help_panel="Findings")(scorecard)
 app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(audit)
 app.command(rich_help_panel="Findings")(trace)

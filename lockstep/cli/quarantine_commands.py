@@ -177,7 +177,8 @@ def _aside(
             )
             attempt = next((one for one in attempts if "batch" in one.record.steps), None)
             if attempt is not None:
-                yield from ((partition, row) for row in all_aside(attempt))
+                schema = declared.pipeline.record_schema
+                yield from ((partition, row) for row in all_aside(attempt, schema))
 
 
 def _accepted(aside: list[AsideRow], key: str) -> RowBack:

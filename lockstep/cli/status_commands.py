@@ -1,4 +1,4 @@
-"""The command that shows the state of all pipelines."""
+"""Commands that show the state of all pipelines, and how one is tested."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, pipeline_names
+from lockstep.cli.arguments import FAILED, PIPELINE, AsJson, PipelineName, pipeline_names
 
 _SECONDS = 20.0
 """How long to wait for the registry and the servers."""
@@ -30,11 +30,8 @@ def status(
     """
     from dataclasses import asdict
 
-    from rich.markup import escape
-
-    from lockstep.cli.console import OUT, show_json
+    from lockstep.cli.console import show_json
     from lockstep.overview.pipeline_state import Overview
-    from lockstep.overview.rendering import templates
 
     if pipeline is not None:
         context.all_pipelines().get(pipeline)
@@ -42,8 +39,45 @@ def status(
     if as_json:
         show_json([asdict(state) for state in states])
     else:
-        shown = templates(finalize=lambda value: escape(str(value)), autoescape=False)
-        text = shown.get_template("status.txt").render(states=states)
-        OUT.print(text, soft_wrap=True)
+        _show("status.txt", states=states)
     if any(state.is_failed for state in states):
         raise typer.Exit(FAILED)
+
+
+def scorecard(
+    pipeline: PipelineName,
+    run: Annotated[
+        bool, typer.Option("--run", help="First examine the version that was trained last.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which tests of the ML Test Score (Breck et al. 2017) a pipeline has, and its score.
+
+    A test counts as automated once its check was carried out for this pipeline. Some take several
+    fits, and a stopwatch: they are carried out with --run, once for each version.
+    """
+    from dataclasses import asdict
+
+    from lockstep.cli.console import show_json
+    from lockstep.overview.scorecard import Scorecard
+
+    declared, store = context.pipeline(pipeline), context.store(pipeline)
+    if run:
+        from lockstep.training.examination import examine
+
+        examine(declared, store, context.registry())
+    card = Scorecard.of(declared, store)
+    if as_json:
+        show_json(asdict(card))
+    else:
+        _show("scorecard.txt", card=card)
+
+
+def _show(template: str, **values: object) -> None:
+    from rich.markup import escape
+
+    from lockstep.cli.console import OUT
+    from lockstep.overview.rendering import templates
+
+    shown = templates(finalize=lambda value: escape(str(value)), autoescape=False)
+    OUT.print(shown.get_template(template).render(values), soft_wrap=True)

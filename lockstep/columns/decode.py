@@ -566,7 +566,7 @@ def _split(
     rows = came.positions.copy()
     total = len(rows)
     bad_rows = sorted(set().union(*(reasons for _, reasons in casts.values())))
-    rejected = _rejected(bad_rows, casts, came, schema.key) if bad_rows else ()
+    rejected = _rejected(bad_rows, casts, came, schema) if bad_rows else ()
     unfit: Columns = {}
     if bad_rows:
         kept = np.delete(np.arange(total), bad_rows)
@@ -579,15 +579,16 @@ def _split(
 
 
 def _rejected(
-    rows: list[int], casts: Mapping[str, Cast], came: _AsTheyCame, key: str | None
+    rows: list[int], casts: Mapping[str, Cast], came: _AsTheyCame, schema: Schema
 ) -> tuple[Rejected, ...]:
     by_row: dict[int, list[Reason]] = {row: [] for row in rows}
     for name, (_, reasons) in casts.items():
         for row, refusal in reasons.items():
-            by_row[row].append(Reason(name, TYPE, str(refusal), refusal.words))
+            told = refusal.words if name in schema.personal else str(refusal)
+            by_row[row].append(Reason(name, TYPE, told, refusal.words))
     keys: list[str | None] = [None] * len(rows)
-    if key is not None:
-        array, unreadable = casts[key]
+    if schema.key is not None:
+        array, unreadable = casts[schema.key]
         keys = [str(array[row]) if row not in unreadable else None for row in rows]
     return tuple(
         Rejected(int(came.positions[row]), name, tuple(by_row[row]), record)

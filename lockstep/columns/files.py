@@ -145,10 +145,8 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     """
     data = _parse(text, source)
     if not isinstance(data, dict | list):
-        raise UnreadableError(
-            f"{source}: expected an object or an array of objects, not {show(text)}.",
-            where=source,
-        )
+        what = f"{source}: expected an object or an array of objects, not {show(text)}."
+        raise _untold(UnreadableError(what, where=source), schema)
     return decode(data, schema, source=source)
 
 
@@ -445,12 +443,22 @@ def decode_csv(part: TextRows, schema: Schema, written: CsvFormat) -> Decoded:
     Raises:
         UnreadableError: It cannot be decoded.
     """
-    cells = _cells(part, written)
+    try:
+        cells = _cells(part, written)
+    except UnreadableError as error:
+        raise _untold(error, schema) from None
     positions = cells.positions + part.first
     decoded = decode_cells(
         cells.table, schema, source=str(part.path), written=written, positions=positions
     )
-    return among(decoded, [replace(line, row=line.row + part.first) for line in cells.malformed])
+    malformed = [replace(line, row=line.row + part.first) for line in cells.malformed]
+    return among(decoded, malformed, schema)
+
+
+def _untold(error: UnreadableError, schema: Schema) -> UnreadableError:
+    """The error; without what the text holds where that tells of persons."""
+    hidden = UnreadableError(f"{error.where} cannot be read.", where=error.where, todo=error.todo)
+    return hidden if schema.personal else error
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -535,19 +543,20 @@ def decode_json_lines(part: TextRows, schema: Schema) -> Decoded:
         try:
             records.append(_parse_object(line, source))
             positions.append(row)
-        except UnreadableError as error:
+        except UnreadableError as raised:
+            error = _untold(raised, schema)
             text = line.decode(errors="replace").rstrip("\r\n")
             why = error.what.removeprefix(source).lstrip(": ").rstrip(".")
             malformed.append(Malformed(row, number, why, text))
             refused = refused or error
             if (records or part.is_part) and not line.endswith(b"\n"):  # the file is cut off
-                raise
+                raise error from None
     if refused is not None and not records and not part.is_part:
         raise refused
     decoded = decode(
         records, schema, source=str(part.path), positions=np.array(positions, dtype=np.int64)
     )
-    return among(decoded, malformed)
+    return among(decoded, malformed, schema)
 
 
 def _parse_object(line: bytes, source: str) -> dict[str, Any]:

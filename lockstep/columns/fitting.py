@@ -69,6 +69,9 @@ def fit_models(
         try:
             fitted[model.name] = fit(model, inputs)
         except FitError as error:
+            if not graph.personal.isdisjoint(model.inputs):
+                kind = type(error.__cause__ or error).__name__
+                raise FitError(f"{model.title} fails on personal values: {kind}.") from None
             origin = origin_of(graph, inputs, model.name, error.__cause__)
             if origin is None:
                 raise

@@ -15,9 +15,15 @@ from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
 from lockstep.columns.plans import Plan, plan_of
 from lockstep.columns.returned import canonical, raised, writes_to_input
-from lockstep.columns.schema import Schema
+from lockstep.columns.schema import Field, Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
-from lockstep.errors import CycleError, DeclarationError, DuplicateNameError, FunctionError
+from lockstep.errors import (
+    CycleError,
+    DeclarationError,
+    DuplicateNameError,
+    FunctionError,
+    FutureError,
+)
 
 _MOST_PLANS = 1_000
 """Plans that a graph keeps: requests with wrong fields ask for ever other columns."""
@@ -125,6 +131,17 @@ class Graph:
         """Features that no model is behind: computable before anything is fitted."""
         return tuple(name for name in self.features if not self.models_behind(name))
 
+    @cached_property
+    def personal(self) -> frozenset[str]:
+        """Columns that are declared to tell of a person, and what functions compute of them."""
+        personal = {*self.fields.personal}
+        for node in self.nodes.values():
+            read: tuple[Field, ...] = getattr(node, "given_fields", ())  # of a table
+            personal |= {field.name for field in read if field.personal}
+            if node.learns is None and not personal.isdisjoint(node.inputs):
+                personal.update(node.gives)
+        return frozenset(personal)
+
     def node(self, name: str) -> Node | None:
         """The node that gives this column; None if there is no such column.
 
@@ -220,6 +237,11 @@ class Graph:
             try:
                 plan(known, bound, rows)
             except FunctionError as error:  # `known` now holds all that was computed before
+                hides = not self.personal.isdisjoint((error.column, *self.inputs(error.column)))
+                if hides and not isinstance(error, FutureError):  # its text may show a value
+                    kind = type(error.__cause__ or error).__name__
+                    what = f"{self._givers[error.column].title} fails on a personal value: {kind}"
+                    raise FunctionError(error.column, what) from None
                 raise traced_to_origin(self, known, error) from error.__cause__
         return known
 

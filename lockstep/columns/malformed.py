@@ -14,6 +14,7 @@ import numpy as np
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted, show
+from lockstep.columns.schema import Schema
 
 LINE = "line"
 """The rule that a malformed line breaks; its reason names no column."""
@@ -49,18 +50,18 @@ class Malformed:
     def __str__(self) -> str:
         return f"line {self.line} {self.why}"
 
-    def rejected(self) -> Rejected:
-        """The row to set aside."""
+    def rejected(self, schema: Schema) -> Rejected:
+        """The row to set aside; its reason shows nothing of a row that tells of a person."""
         refusal = f"line {self.line} is malformed"
-        reason = Reason("", LINE, str(self), refusal)
+        reason = Reason("", LINE, refusal if schema.personal else str(self), refusal)
         return Rejected(self.row, None, (reason,), {"line": self.line, "text": self.text})
 
 
-def among(decoded: Decoded, malformed: list[Malformed]) -> Decoded:
+def among(decoded: Decoded, malformed: list[Malformed], schema: Schema) -> Decoded:
     """The decoded rows of a text, with the malformed lines between them."""
     if not malformed:
         return decoded
-    rejected = (*decoded.rejected, *(line.rejected() for line in malformed))
+    rejected = (*decoded.rejected, *(line.rejected(schema) for line in malformed))
     return replace(
         decoded,
         rejected=tuple(sorted(rejected, key=lambda row: row.row)),

@@ -32,6 +32,7 @@ from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import stacked, take_rows, to_frame
 from lockstep.errors import (
+    DeclarationError,
     DefinitionError,
     DuplicateNameError,
     InputError,
@@ -116,6 +117,12 @@ class Pipeline:
         self.graph = Graph(_nodes_of(module), self.record_schema, self.outcome_schema)
         self.bound: Bound = {}
         _check_tables(self.reading)
+        for node in self.reading:
+            if not self.graph.personal.isdisjoint(node.inputs):
+                raise DeclarationError(
+                    f"{node.title} is asked by what is Personal, and rows of tables are named by "
+                    "their keys wherever they are shown: ask by a key that tells of nobody."
+                )
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
@@ -233,6 +240,13 @@ class Pipeline:
         given = tuple(field for node in self.reading for field in node.given_fields)
         return Schema(self.record_schema.name, (*self.record_schema, *given))
 
+    @cached_property
+    def watched_schema(self) -> Schema:
+        """`looked_up_schema` without personal columns: what is learnt of rows is kept and shown."""
+        looked_up, personal = self.looked_up_schema, self.graph.personal
+        fields = tuple(field for field in looked_up if field.name not in personal)
+        return Schema(looked_up.name, fields)
+
     def _bound_without_models(self) -> Bound:
         models = set(self.graph.models)
         return {name: predictor for name, predictor in self.bound.items() if name not in models}
@@ -326,7 +340,9 @@ class Pipeline:
             inside = node.inside(evaluated, bound) if node.column in evaluated else None
             if inside is not None:
                 insides[name] = inside
-        return Trace(columns[self.key], columns, insides, self.graph.roles)
+        shown = self.graph.roles.keys() - self.graph.personal
+        roles = {name: role for name, role in self.graph.roles.items() if name in shown}
+        return Trace(columns[self.key], columns, insides, roles)
 
     def _columns(self, data: Data | Columns, schema: Schema) -> Columns:
         """Columns as they are, if they are canonical; anything else decoded, every row of it."""

@@ -17,6 +17,9 @@ import pandas as pd
 
 from lockstep.columns.kinds import Floats
 
+PERSONAL = "(personal)"
+"""What is shown in the place of a personal value."""
+
 
 def python_value(value: Any) -> Any:
     """A cell of an array as Python's own type: times as `datetime` in UTC, NaT as None."""

@@ -72,6 +72,14 @@ class Zone:
     name: str
 
 
+class Personal:
+    """Marks a field that tells of a person, as in `Annotated[str, Personal]`.
+
+    Its values, and what functions compute of them, are kept out of logs, golden records, findings
+    and pages. What a model predicts of them is not personal.
+    """
+
+
 _ROLES = {_KEY: "key", _EVENT_TIME: "event_time", _KNOWN_TIME: "known_time"}
 """By mark, the role of a field."""
 _SCALARS: dict[type, str] = {kind: kind.__name__ for kind in (float, int, bool, str, datetime)}
@@ -287,6 +295,11 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
             f"{owner.__name__}.{name}: a key is str or int and never missing, not "
             f"{declared}{' | None' if optional else ''}."
         )
+    if Personal in marks and role != "value":
+        raise DeclarationError(
+            f"{owner.__name__}.{name} is Personal, and a {role.replace('_', ' ')}, which findings, "
+            "logs and pages show: name rows by something else."
+        )
     return Field(
         name,
         declared,
@@ -298,6 +311,7 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
         zone=_zone(f"{owner.__name__}.{name}", declared, marks),
         is_row_number=_ROW_NUMBER in marks,
         missing=_missing(f"{owner.__name__}.{name}", optional, marks),
+        personal=Personal in marks,
     )
 
 

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from lockstep.columns.kinds import Kind
+from lockstep.columns.kinds import Columns, Kind, example_array
 
 _KINDS = {
     "float": Kind.FLOAT,
@@ -35,6 +36,7 @@ class Field:
         zone: Zone of times that come without one; None where each has its own.
         is_row_number: Whether it is the row's position where data has no such column.
         missing: Texts that stand for no value.
+        personal: Whether it tells of a person.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Field:
     zone: str | None = None
     is_row_number: bool = False
     missing: tuple[str, ...] = ()
+    personal: bool = False
 
     @cached_property
     def kind(self) -> Kind:
@@ -54,6 +57,11 @@ class Field:
         if self.optional and self.declared in ("int", "bool"):
             return Kind.FLOAT
         return _KINDS[self.declared]
+
+    @property
+    def stand_in(self) -> Any:
+        """A value that takes the place of a personal one: missing, or else any that fits."""
+        return example_array(self.kind, optional=self.optional, choices=self.choices)[-1]
 
     @property
     def declared_name(self) -> str:
@@ -104,6 +112,11 @@ class Schema:
         return tuple(field.name for field in self.fields if field.role == role)
 
     @cached_property
+    def personal(self) -> frozenset[str]:
+        """Names of the fields that tell of a person."""
+        return frozenset(field.name for field in self.fields if field.personal)
+
+    @cached_property
     def key(self) -> str | None:
         """Name of the field that names a row; None for an outcome."""
         return next(iter(self.marked("key")), None)
@@ -122,6 +135,13 @@ class Schema:
     def kinds(self) -> dict[str, Kind]:
         """What each field's array holds."""
         return {field.name: field.kind for field in self.fields}
+
+    def without_personal(self, columns: Columns) -> Columns:
+        """Columns with stand-ins in the place of personal values."""
+        return {
+            name: np.full_like(array, self[name].stand_in) if name in self.personal else array
+            for name, array in columns.items()
+        }
 
     def joined(self, other: Schema | None) -> Schema:
         """This schema with the fields of another after its own."""

@@ -1,6 +1,6 @@
 """Training as assets, one for each step of `lockstep.training.candidate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import dagster as dg
@@ -57,19 +57,21 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         take_in(declared, home, context.instance, context.run)
         labelled = ingest_history(declared, Store(home.data / declared.name), context.run_id)
-        yield materialized(context, labelled.results, _told(labelled))
+        yield materialized(context, labelled.results, _told(labelled, pipeline.graph.personal))
 
     return history
 
 
-def _told(read: LabelledHistory) -> dict[str, Any]:
+def _told(read: LabelledHistory, personal: Set[str]) -> dict[str, Any]:
     if read.ingested is None:
         return {}
     return {
         **read.ingested.counts,
         "dagster/row_count": read.ingested.accepted,
         "path": dg.MetadataValue.path(str(read.path)),
-        "first rows": first_rows(read.columns),
+        "first rows": first_rows(
+            {name: array for name, array in read.columns.items() if name not in personal}
+        ),
     }
 
 

@@ -154,7 +154,7 @@ class Watched:
 
     def __init__(self, declared: PipelineAssets, home: Home) -> None:
         self.declared, self._home = declared, home
-        self.histories = _histories(declared, Store(home.data / declared.name))
+        self.histories = histories_of(declared, Store(home.data / declared.name))
         self._inbox = inbox_of(declared, home)
         self.server: Question[ServerState] | None = None
         if declared.serving is not None:
@@ -305,7 +305,7 @@ def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
     return sorted({*days[-SHOWN:], *attempted[-1:]})[-SHOWN:]
 
 
-def _histories(declared: PipelineAssets, store: Store) -> dict[str, StreamHistory]:
+def histories_of(declared: PipelineAssets, store: Store) -> dict[str, StreamHistory]:
     """The records of a pipeline: of its streams, and of all that is made for them."""
     name, whole = declared.name, partial(StreamHistory, has_partitions=False)
     training = {step: f"{name}/{step}" for step in ("history", "training_set", CANDIDATE)}

@@ -14,7 +14,7 @@ import numpy as np
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
-from lockstep.columns.plain import counted, python_value
+from lockstep.columns.plain import PERSONAL, counted, python_value
 from lockstep.parity.divergence import (
     ColumnComparison,
     Divergence,
@@ -441,7 +441,7 @@ def _divergence(
         role=graph.roles.get(part.column, "column"),
         origin=Origin.of(graph, part.column),
         inputs={name: _agrees(name, matched, norm) for name in inputs},
-        examples=tuple(_example(part, row, differing, matched, inputs) for row in rows[:_EXAMPLES]),
+        examples=tuple(_example(part, row, differing, matched, graph) for row in rows[:_EXAMPLES]),
         sides=_sides(int(rows[0]), matched, graph),
         reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),
     )
@@ -451,7 +451,7 @@ def _sides(row: int, matched: _Matched, graph: Graph) -> dict[str, tuple[Any, An
     """Every column that both traces have, at one row."""
     expected, actual = matched.expected.columns, matched.actual.columns
     return {
-        name: (python_value(expected[name][row]), python_value(actual[name][row]))
+        name: (_told(graph, name, expected[name][row]), _told(graph, name, actual[name][row]))
         for name in graph.order
         if name in expected and name in actual
     }
@@ -465,21 +465,27 @@ def _agrees(column: str, matched: _Matched, norm: _Norm) -> bool | None:
 
 
 def _example(
-    part: _Part, row: int, differing: Difference, matched: _Matched, inputs: Sequence[str]
+    part: _Part, row: int, differing: Difference, matched: _Matched, graph: Graph
 ) -> Example:
+    inputs = graph.inputs(part.column)
     expected, actual = part.of(matched.expected)[row], part.of(matched.actual)[row]
     position = None
     if part.is_matrix and expected.shape == actual.shape:
         position = int(differing.cells[row].argmax())
         expected, actual = expected[position], actual[position]
-    columns = matched.expected.columns
+    columns, sources = matched.expected.columns, inputs if part.is_matrix else ()
     return Example(
         key=python_value(matched.expected.keys[row]),
-        expected=python_value(expected),
-        actual=python_value(actual),
+        expected=_told(graph, part.column, expected, *sources),
+        actual=_told(graph, part.column, actual, *sources),
         position=position,
-        inputs={name: python_value(columns[name][row]) for name in inputs if name in columns},
+        inputs={name: _told(graph, name, columns[name][row]) for name in inputs if name in columns},
     )
+
+
+def _told(graph: Graph, name: str, value: Any, *sources: str) -> Any:
+    """A value of a column, and of what it is made of; what stands for it where that is personal."""
+    return python_value(value) if graph.personal.isdisjoint((name, *sources)) else PERSONAL
 
 
 def _count(compared: Sequence[ColumnComparison]) -> str:

@@ -119,7 +119,8 @@ def _worst(unlike: Array, moves: Array | None, among: Parts) -> str:
 
 def _segments(columns: Columns, schema: Schema) -> Iterator[tuple[str, Array]]:
     """The segments of some rows, by every category of their record that has few values."""
-    categories = (field for field in schema if field.role == "value" and field.kind in _CATEGORIES)
+    told = (field for field in schema if field.role == "value" and not field.personal)
+    categories = (field for field in told if field.kind in _CATEGORIES)
     for name in (category.name for category in categories if category.name in columns):
         places, values = pd.factorize(columns[name])
         if 1 < len(values) <= _MOST_VALUES:

@@ -120,7 +120,7 @@ def value_reproducer(
 
     Returns:
         The reproducer; None if no module holds the pipeline, an input is lacking, a value has no
-        literal, or the column is read from a table.
+        literal, the column is read from a table, or a value is personal.
     """
     if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
@@ -160,11 +160,17 @@ def public_name(module: str) -> str:
 
 def _inputs(graph: Graph, column: str, rows: Columns) -> dict[str, Any]:
     names = graph.inputs(column)
-    return {"INPUTS": {name: rows[name] for name in names} if set(names) <= set(rows) else None}
+    is_told = set(names) <= set(rows) and graph.personal.isdisjoint((column, *names))
+    return {"INPUTS": {name: rows[name] for name in names} if is_told else None}
 
 
 def _record(graph: Graph, rows: Columns) -> str | None:
-    """The first row as JSON text, with a known outcome; None if it lacks a field or is long."""
+    """The first row as JSON text, with a known outcome; None if it lacks a field or is long.
+
+    None too where it tells of a person.
+    """
+    if graph.fields.personal:
+        return None
     for schema in (graph.record.joined(graph.outcome), graph.record):
         if set(schema.names) <= set(rows):
             text = wire_text(wire_record(rows, 0, schema))

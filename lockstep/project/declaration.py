@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -13,7 +13,7 @@ from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import meant
-from lockstep.columns.setting_checks import demand_setting, is_list, known_keywords
+from lockstep.columns.setting_checks import demand_setting, is_list, is_number, known_keywords
 from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
 from lockstep.project.quality import Quality
@@ -130,7 +130,8 @@ class PipelineAssets:
         inbox: How CSV files are written that are dropped into its inbox.
         calendar: The days of `daily`; required with a `daily` source.
         quality: Demands on predictions, measured on held-out rows and on live ones.
-        slices: Text columns whose values part the rows for the quality by slice.
+        slices: Text columns whose values part the rows for the quality by slice; or, by column,
+            by how much a slice's metric may be worse than that of all rows.
         holdout: Share of the newest history rows on which a fit to the older ones is evaluated.
         max_quarantined: Largest share of a batch, or of the history, that all steps together may
             quarantine, and that may repeat a key; more blocks it. One row is always allowed,
@@ -145,6 +146,8 @@ class PipelineAssets:
         sinks: Where published predictions are written besides the home, such as
             `[ParquetSink("predictions")]`.
         tables: The tables that its look-ups and windows read, each with its source.
+        by_hand: By test of the ML Test Score that people do, such as `model 1`: where its results
+            are. See `lockstep scorecard`.
     """
 
     pipeline: Pipeline
@@ -156,7 +159,7 @@ class PipelineAssets:
     min_known: float = 0.9
     calendar: Calendar | None = None
     quality: Sequence[Quality] = ()
-    slices: Sequence[str] = ()
+    slices: Sequence[str] | Mapping[str, float] = ()
     holdout: float = 0.2
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
@@ -167,6 +170,7 @@ class PipelineAssets:
     inbox: CsvFormat = USUAL
     sinks: Sequence[Sink] = ()
     tables: Sequence[TableAssets] = ()
+    by_hand: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -207,8 +211,11 @@ class PipelineAssets:
             fields = self.pipeline.record_schema.names
             self._check_column("constraints", name, fields, "is a field of the record")
         self._check_sinks()
-        if self.request_log is not None:
+        if self.serving is not None and self.request_log is not None:
             logged = (*self.pipeline.record_schema.names, *graph.outputs)
+            hidden = graph.personal.intersection(logged).difference(self.request_log.redacted)
+            log = replace(self.request_log, drop=(*self.request_log.drop, *sorted(hidden)))
+            object.__setattr__(self, "serving", replace(self.serving, log=log))
             for name, how in self.request_log.redacted.items():
                 setting = f"RequestLog({'drop' if how == 'dropped' else 'hash'}=...)"
                 self._check_column(setting, name, logged, "is a field or an output")
@@ -227,6 +234,7 @@ class PipelineAssets:
             "constraints": (Constraints, "Constraints(default='warn')"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
             "inbox": (CsvFormat, "CsvFormat(separator=';', decimal=',')"),
+            "by_hand": (Mapping, "by test, where its results are: {'model 1': 'REVIEWS.md'}"),
         }
         if self.serving is not None:
             kinds["serving"] = Serving, "Serving(), or Serving(log=RequestLog(...))"
@@ -237,13 +245,16 @@ class PipelineAssets:
             demand_setting(isinstance(given, kind), f"{self.name}: {name}", given, wanted)
         lists: dict[str, tuple[type, str]] = {
             "quality": (Quality, "[Quality(...)]"),
-            "slices": (str, "names of columns, such as ['region']"),
             "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
             "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
         }
         for name, (kind, wanted) in lists.items():
             given = getattr(self, name)
             demand_setting(is_list(given, kind), f"{self.name}: {name}", given, wanted)
+        slices, wanted = self.slices, "names of columns, such as ['region'] or {'region': 0.05}"
+        if isinstance(slices, Mapping) and all(map(is_number, slices.values())):
+            slices = [*slices]
+        demand_setting(is_list(slices, str), f"{self.name}: slices", self.slices, wanted)
 
     def _check_sources(self) -> None:
         if self.daily is not None and self.calendar is None:
@@ -307,7 +318,10 @@ class PipelineAssets:
         known = {"input": fields, "features": served, "outputs": served}
         judged = [table for table in self.tables if table.suite is not None]
         return {
-            **{role: self.suites.to_json(role, names) for role, names in known.items()},
+            **{
+                role: self.suites.to_json(role, names, self.pipeline.graph.personal)
+                for role, names in known.items()
+            },
             **{f"{OF_TABLE}{table.name}": table.suite_json() for table in judged},
         }
 

@@ -84,7 +84,7 @@ class TableAssets:
             SuiteError: It cannot be made, or names a field that the table does not have.
         """
         suites = Suites() if self.suite is None else Suites(input=self.suite)
-        return suites.to_json("input", self.schema.schema.names)
+        return suites.to_json("input", self.schema.schema.names, self.schema.schema.personal)
 
 
 def reach(pipeline: Pipeline, table: str) -> timedelta | None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype, picker
+from lockstep.columns.plain import PERSONAL
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
@@ -56,12 +57,14 @@ class Rule:
         columns: The column that it is about, or the two that it compares.
         wording: The rule in words.
         test: From the kinds of the columns to the test; raises `NoRowTestError` if there is none.
+        is_told: Whether its reasons show the values that it refuses; not where these are personal.
     """
 
     expectation: str
     columns: tuple[str, ...]
     wording: Wording
     test: Callable[..., Test]
+    is_told: bool = True
 
 
 @dataclass(frozen=True)
@@ -392,7 +395,8 @@ def _row_level(expectation: Mapping[str, Any]) -> Rule:
         raise NoRowTestError("it has a row condition")
     if name not in _TESTS:
         raise NoRowTestError("there is no row rule for its type")
-    return Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
+    test, is_told = _TESTS[name](kwargs), PERSONAL not in (expectation.get("meta") or {})
+    return Rule(name, columns_of(kwargs), row_wording(name, kwargs), test, is_told)
 
 
 def columns_of(kwargs: Kwargs) -> tuple[str, ...]:
@@ -460,6 +464,8 @@ def _passes(test: Test, values: list[Any]) -> bool:
 def _reason(rule: Rule, values: list[Any]) -> Reason:
     refusal = rule.wording.refusal
     match values:
+        case _ if not rule.is_told:
+            message = refusal
         case [None]:
             message = refusal
         case [value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from lockstep.checks.arrival import (
     compare_delivery,
     due,
 )
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import CheckResult, carry_out, untold
 from lockstep.checks.live_quality import (
     QUALITY,
     Watch,
@@ -115,7 +115,8 @@ def compare_outcomes(
     predicted = published.read_columns("scored", {name: graph.kind(name) for name in graph.served})
     arrived = _read(source, served, day, is_due=at >= due(declared, day))
     with records.step(day, STEP, run) as attempt:
-        delivery = _delivery(arrived, _earlier(records, day, served), predicted[key], key)
+        before, personal = _earlier(records, day, served), served.graph.personal
+        delivery = _delivery(arrived, before, predicted[key], key, personal)
         columns = graph.evaluate(join_outcomes(served, predicted, delivery.outcomes), graph.labels)
         arrival = Arrival.of(declared, day, len(predicted[key]), len(columns[key]), at)
         demanded = demands(declared.quality, graph)
@@ -245,12 +246,15 @@ def _earlier(records: Records, day: str, pipeline: Pipeline) -> _Read:
     return _Read(from_arrow(table, kinds))
 
 
-def _delivery(arrived: _Read, earlier: _Read, published: Array, key: str) -> Delivery:
+def _delivery(
+    arrived: _Read, earlier: _Read, published: Array, key: str, personal: Set[str]
+) -> Delivery:
     delivery = compare_delivery(arrived.columns, earlier.columns, published, key)
     if arrived.fault is not None:
         return replace(delivery, withdrawn=(), fault=arrived.fault)
     notes = [read.note for read in (arrived, earlier) if read.note is not None]
-    return replace(delivery, refused=arrived.refused, notes=notes)
+    changed = untold(delivery.changed, personal)
+    return replace(delivery, refused=arrived.refused, notes=notes, changed=changed)
 
 
 def outcome_schema(pipeline: Pipeline) -> Schema:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult, coverage, impact_figures
+from lockstep.checks.check_results import CheckResult, coverage, impact_figures, untold
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
@@ -152,7 +152,9 @@ def check_restated(
             "withdrawn": len(again.gone),
             **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=[_example(again, name, rows, key) for name, rows in changed.items()],
+        table=untold(
+            (_example(again, name, rows, key) for name, rows in changed.items()), schema.personal
+        ),
         todo=_WITHDRAWN if len(again.gone) and not columns else "",
     )
 
@@ -236,7 +238,10 @@ def check_rescored(
         f"other columns than by version {scored.version}"
         f"{f', the first of them {next(iter(other))}' if other else ''}.",
         numbers={"rows": int(same.sum()), "rows with other columns": len(rows)},
-        table=[_example(alike, name, rows, pipeline.key) for name, rows in other.items()],
+        table=untold(
+            (_example(alike, name, rows, pipeline.key) for name, rows in other.items()),
+            graph.personal,
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import plain
+from lockstep.columns.plain import PERSONAL, plain
 from lockstep.columns.tables import take_rows
 from lockstep.errors import LockstepError
 from lockstep.parity.comparison import Comparison, compare
@@ -201,7 +201,10 @@ def two_sides(
         version=second.version,
     )
     names = dict.fromkeys((*graph.served, *other.served))
-    values = {name: (_value(before.columns, name), _value(after.columns, name)) for name in names}
+    values = {
+        name: (_value(before.columns, name, graph), _value(after.columns, name, graph))
+        for name in names
+    }
     divergent = {column.column for column in comparison.divergent}
     return TwoSides(
         key=str(record[first.pipeline.key][0]),
@@ -259,5 +262,7 @@ def _fields(record: Columns, side: Side) -> Columns:
     return {name: record[name] for name in names}
 
 
-def _value(columns: Columns, name: str) -> Any:
+def _value(columns: Columns, name: str, graph: Graph) -> Any:
+    if name in graph.personal:
+        return PERSONAL
     return plain(columns[name][0]) if name in columns else None

@@ -10,7 +10,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.plain import counted, plain
+from lockstep.columns.plain import PERSONAL, counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.comparison import Comparison, compare
@@ -135,9 +135,10 @@ def trace_row(
     keys = _texts(table, declared.pipeline.key) if table is not None else []
     if table is not None and key in keys:
         return _traced(declared, registry, store, attempt, table.slice(keys.index(key), 1), key)
-    aside = find_aside(attempt, key)
+    schema = declared.pipeline.record_schema
+    aside = find_aside(attempt, schema, key)
     if aside is None and not is_scored:
-        aside = find_blocked(attempt, declared.pipeline.key, key)
+        aside = find_blocked(attempt, schema, key)
     if aside is not None:
         return _traced_aside(declared, registry, store, attempt, aside)
     if not is_scored:
@@ -165,8 +166,8 @@ def _traced(
         key=key,
         attempt=attempt.number,
         version=loaded.version,
-        stored=_values(stored),
-        computed=_values(computed.columns),
+        stored=_values(stored, graph),
+        computed=_values(computed.columns, graph),
         comparison=compare(
             expected,
             computed,
@@ -202,7 +203,8 @@ def _traced_aside(
     if is_ingested and version is not None:
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
-        columns, read = _values(computed), looked_up(scorer.pipeline, computed)
+        columns = _values(computed, scorer.pipeline.graph)
+        read = looked_up(scorer.pipeline, computed)
     return TracedRow(
         key=aside.key,
         attempt=attempt.number,
@@ -250,5 +252,8 @@ def _candidates(records: Records, partition: str, number: int | None) -> Iterabl
     return [committed] if committed is not None else records.newest_first(partition)
 
 
-def _values(columns: Columns) -> dict[str, Any]:
-    return {name: plain(array[0]) for name, array in columns.items()}
+def _values(columns: Columns, graph: Graph) -> dict[str, Any]:
+    return {
+        name: PERSONAL if name in graph.personal else plain(array[0])
+        for name, array in columns.items()
+    }

@@ -176,6 +176,7 @@ class Handovers:
 
 
 def _reason(error: Exception) -> str:
-    """Why a sink failed, in a line; of a database, what its driver says, without the statement."""
+    """Why a sink failed, in a line; of a database, without the statement and details of rows."""
     cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}: {one_line(str(cause))}"
+    text, _, _ = str(cause).partition("\nDETAIL")
+    return f"{type(cause).__name__}: {one_line(text)}"

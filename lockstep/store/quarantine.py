@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockstep.columns.aside import record_digest
-from lockstep.columns.plain import plain
+from lockstep.columns.plain import PERSONAL, plain
+from lockstep.columns.schema import Schema
 from lockstep.store.attempts import Attempt
 
 _STEPS = ("batch", "scored")
@@ -25,7 +26,8 @@ class AsideRow:
         fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
             a check blocked the whole partition.
         reasons: Why it was set aside, in a text.
-        record: Its values as delivered.
+        record: Its values as delivered, without those that are personal.
+        digest: SHA-256 of all its values as delivered; empty of a blocked one.
         row: Its position in the input, from 0, or among the accepted rows; None of a blocked one.
     """
 
@@ -34,16 +36,16 @@ class AsideRow:
     fate: str
     reasons: str
     record: Mapping[str, Any]
+    digest: str = ""
     row: int | None = None
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of its values as delivered."""
-        return record_digest(self.record)
 
-
-def all_aside(attempt: Attempt) -> Iterator[AsideRow]:
+def all_aside(attempt: Attempt, schema: Schema) -> Iterator[AsideRow]:
     """The rows that an attempt set aside, in the order of its steps.
+
+    Args:
+        attempt: The attempt.
+        schema: The declaration of the rows.
 
     Raises:
         DamagedError: A file of the attempt is not as written.
@@ -53,24 +55,32 @@ def all_aside(attempt: Attempt) -> Iterator[AsideRow]:
         for part in attempt.parts(name) if f"{name}.parquet" in attempt.files else ():
             for row in part.to_pylist():
                 record = json.loads(row["record"])
-                yield AsideRow(row["key"], step, row["fate"], row["reasons"], record, row["row"])
+                why = row["key"], step, row["fate"], row["reasons"]
+                yield AsideRow(*why, _shown(record, schema), record_digest(record), row["row"])
 
 
-def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
-    """Find the row of a key that an attempt set aside; None without one.
+def _shown(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The values of a row that people may see; of a line that is no row, nothing is known."""
+    hidden = {name for field in schema if field.personal for name in (field.name, field.alias)}
+    hidden |= {"text"} if hidden and {*record} == {"line", "text"} else set()
+    return {name: PERSONAL if name in hidden else value for name, value in record.items()}
+
+
+def find_aside(attempt: Attempt, schema: Schema, key: str) -> AsideRow | None:
+    """Find the row of a key that an attempt set aside, as `all_aside`; None without one.
 
     Raises:
         DamagedError: A file of the attempt is not as written.
     """
-    return next((row for row in all_aside(attempt) if row.key == key), None)
+    return next((row for row in all_aside(attempt, schema) if row.key == key), None)
 
 
-def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
+def find_blocked(attempt: Attempt, schema: Schema, key: str) -> AsideRow | None:
     """Find the row of a key that an attempt did not score, since a check blocks it.
 
     Args:
         attempt: The attempt.
-        name: Name of the key's column.
+        schema: The declaration of the rows.
         key: The key.
 
     Raises:
@@ -81,5 +91,6 @@ def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
         return None
     reasons = "; ".join(f"{check}: {why}" for check, why in done.blocked_by.items())
     parts = (part.to_pylist() for part in attempt.parts("batch"))
-    rows = (row for part in parts for row in part if str(row[name]) == key)
-    return next((AsideRow(key, step, "blocked", reasons, plain(row)) for row in rows), None)
+    rows = (row for part in parts for row in part if str(row[schema.key]) == key)
+    found = (_shown(plain(row), schema) for row in rows)
+    return next((AsideRow(key, step, "blocked", reasons, row) for row in found), None)

@@ -22,6 +22,8 @@ CANDIDATE = "candidate"
 """The partition of a training's records, whose attempts go step by step."""
 CHAMPION = "champion"
 """The partition of the gate's records, and the only step of its attempts."""
+EXAMINATION = "examination"
+"""The partition of the records of examinations, and the only step of their attempts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,12 @@ def training_records(declared: PipelineAssets, store: Store) -> Records:
 def gate_records(declared: PipelineAssets, store: Store) -> Records:
     """What the gate found of the wanted version, an attempt each time; one that passes counts."""
     return Records(store.root / "gate", lambda _: f"lockstep promote {declared.name}")
+
+
+def examination_records(declared: PipelineAssets, store: Store) -> Records:
+    """The examinations of versions, an attempt each; the last one counts."""
+    again = Place(f"{declared.name}/{EXAMINATION}").again
+    return Records(store.root / EXAMINATION, lambda _: again)
 
 
 def outcome_records(declared: PipelineAssets, store: Store) -> Records:

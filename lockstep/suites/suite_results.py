@@ -180,8 +180,10 @@ class ExpectationResult:
 
     def _examples(self) -> Iterator[str]:
         for key, row in zip(self.failing_keys, self.failing_rows, strict=True):
-            values = [row[name] for name in self.columns]
-            shown_values = f" ({', '.join(map(quoted, values))})" if values != [None] else ""
+            values = [row[name] for name in self.columns if name in row]
+            shown_values = (
+                f" ({', '.join(map(quoted, values))})" if values not in ([], [None]) else ""
+            )
             yield f"{shown(key)}{shown_values}"
 
 

@@ -7,13 +7,13 @@ import json
 import re
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.plain import did_you_mean, listed, one_line
+from lockstep.columns.plain import PERSONAL, did_you_mean, listed, one_line
 from lockstep.errors import SuiteError
 from lockstep.rules.row_rules import columns_of
 
@@ -59,12 +59,15 @@ class Suites:
         """Whether there is a suite; see `to_json` for the role."""
         return getattr(self, role) is not _nothing
 
-    def to_json(self, role: str, known: Iterable[str] | None = None) -> SuiteJson:
+    def to_json(
+        self, role: str, known: Iterable[str] | None = None, personal: Set[str] = frozenset()
+    ) -> SuiteJson:
         """A suite in its plain form.
 
         Args:
             role: `"input"`, `"features"` or `"outputs"`.
             known: The columns that it may be about; None for any.
+            personal: Those whose values no result shows.
 
         Raises:
             SuiteError: It cannot be made or stored, or is about another column; the message names
@@ -72,6 +75,9 @@ class Suites:
         """
         make: Callable[[], gx.ExpectationSuite] = getattr(self, role)
         suite = suite_json(_made(make, role))
+        for expectation in suite["expectations"]:
+            if not personal.isdisjoint(columns_of(expectation["kwargs"])):
+                expectation["meta"] = {**(expectation.get("meta") or {}), PERSONAL: True}
         if known is not None:
             _demand_columns(suite, tuple(known), make, role)
         return suite

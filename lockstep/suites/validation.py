@@ -14,7 +14,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import cut, plain
+from lockstep.columns.plain import PERSONAL, cut, plain
 from lockstep.errors import SuiteError
 from lockstep.rules.column_states import DistinctValues
 from lockstep.rules.row_rules import columns_of, compile_rule
@@ -22,7 +22,14 @@ from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.rules.wording import shown
 from lockstep.suites.evaluation import ROW_COUNT, ResultFormat, evaluate, judge
-from lockstep.suites.suite_results import ESTIMATED, EXPECTED, LOOKED_AT, ROW_RULE, SuiteResult
+from lockstep.suites.suite_results import (
+    ESTIMATED,
+    EXPECTED,
+    LOOKED_AT,
+    ROW_RULE,
+    ExpectationResult,
+    SuiteResult,
+)
 from lockstep.suites.suites import suite_json
 
 if TYPE_CHECKING:
@@ -34,6 +41,8 @@ _EXAMPLES = 5
 """Failing rows that a result names."""
 _LONGEST = 200
 """Characters of a text, and members of a list, that a result keeps."""
+_OF_ROWS = ("_count", "_percent", "_index_list", "_column_names")
+"""How the names of what a result tells of rows end, beside their values."""
 _NEXT_MEMBER = re.compile(r"(\$\w+__\d+) (?=\$)")
 """The gap between members of a set in Great Expectations' sentences."""
 
@@ -219,17 +228,24 @@ def _noted(expectation: dict[str, Any], result: ExpectationValidationResult) -> 
 
 
 def _make_plain(result: ExpectationValidationResult, columns: Columns, key: str) -> None:
-    """Make a result JSON of bounded size that names rows by their key, not by position."""
-    content = result.result
+    """Make a result JSON of bounded size that names rows by their key, not by position.
+
+    One about a personal column tells keys and numbers of rows alone.
+    """
+    content, hides = result.result, PERSONAL in (result.expectation_config.meta or {})
     if rows := content.get("partial_unexpected_index_list"):
-        about = columns_of(result.expectation_config.kwargs)
+        about = () if hides else columns_of(result.expectation_config.kwargs)
         content["unexpected_index_column_names"] = [key]
         content["partial_unexpected_index_list"] = [
             {name: _cell(columns[name], row) for name in (*about, key)} for row in rows
         ]
     result.success = bool(result.success)
-    result.result = _plain(content)
+    result.result = _plain(
+        {name: held for name, held in content.items() if not hides or name.endswith(_OF_ROWS)}
+    )
     result.exception_info = _plain(result.exception_info)
+    if hides and ExpectationResult(result.to_json_dict()).error is not None:
+        result.exception_info = {"raised_exception": True, "exception_message": PERSONAL}
 
 
 def _together(suite: str, results: Sequence[ExpectationValidationResult]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def calibrate(
     """
     graph = fitted.graph
     raw = {name: columns[name] for name in fitted.joint_schema.names}
-    kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
+    told = (name for name in graph.served if name != fitted.key and name not in graph.personal)
+    kinds = {name: graph.kind(name) for name in told}
     try:
         known = predict_unseen(declared.pipeline, columns, evaluation, declared.holdout)
     except FitError:  # too few rows to fit to a part: outputs are not judged
@@ -74,10 +75,11 @@ def calibrate(
 def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet | None:
     """The constraints on the outputs; None without outputs."""
     graph, record = fitted.graph, fitted.record_schema
-    if not graph.outputs:
+    told = [name for name in graph.outputs if name not in graph.personal]
+    if not told:
         return None
     named = [field for field in record if field.role != "value"]
-    outputs = [Field(name, _DECLARED[graph.kind(name)]) for name in graph.outputs]
+    outputs = [Field(name, _DECLARED[graph.kind(name)]) for name in told]
     schema = Schema(f"outputs of {record.name}", (*named, *outputs))
     return discover(known, schema, timezone, population=True)
 

@@ -232,15 +232,15 @@ def _fit(
     fitted = pipeline.unfitted().fit(columns)
     check_storable(fitted, source, registry.trusted)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
-    golden = choose_golden(fitted, raw)
-    seen = {name: columns[name] for name in pipeline.looked_up_schema.names}
+    golden = choose_golden(fitted, pipeline.joint_schema.without_personal(raw))
+    seen = {name: columns[name] for name in pipeline.watched_schema.names}
     calibrated = calibrate(declared, fitted, columns, evaluation)
     metrics, window = _metrics(evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
         profile=calibrated.profile,
-        constraints=discover(seen, pipeline.looked_up_schema, declared.timezone),
+        constraints=discover(seen, pipeline.watched_schema, declared.timezone),
         outputs=calibrated.outputs,
         weekly=calibrated.weekly,
         suites=declared.suites_json(),
@@ -266,9 +266,9 @@ def _fit(
         "quality": carry_out(check_quality, evaluation),
         "baseline": carry_out(check_against_baseline, evaluation),
         "champion_comparison": carry_out(
-            _check_against_champion, declared, columns, evaluation, registry, champion
+            _check_against_champion, declared, columns, evaluation, registry, champion, tables
         ),
-        "slices": carry_out(check_slices, evaluation),
+        "slices": carry_out(check_slices, evaluation, declared.slices),
     }
     results = worth_telling(declared, "candidate", checked)
     left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
@@ -291,12 +291,13 @@ def _check_against_champion(
     evaluation: Evaluation,
     registry: Registry,
     champion: Version | None,
+    tables: PinnedTables,
 ) -> CheckResult:
     if champion is None:
         return check_against_champion(evaluation, None)
     try:
-        loaded = registry.load(declared.name, champion.version)
-        measured = evaluate_champion(loaded.pipeline, columns, declared.quality, declared.holdout)
+        pipeline = tables.bind(registry.load(declared.name, champion.version).pipeline)
+        measured = evaluate_champion(pipeline, columns, declared.quality, declared.holdout)
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
     return check_against_champion(evaluation, measured)

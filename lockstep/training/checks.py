@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from lockstep.project.quality import METRICS, Quality
 from lockstep.training.holdout import Evaluation
 
 _WORSE_SLICE = 0.1
-"""How much worse than the whole a slice may be, as a share of the whole's metric."""
+"""By what share of the whole's metric a slice may be worse, where no limit is declared."""
 
 
 def check_fit(fittings: Mapping[str, Fitting]) -> CheckResult:
@@ -108,19 +108,24 @@ def check_against_champion(
     return _check_against("the champion", evaluation, champion or {})
 
 
-def check_slices(evaluation: Evaluation) -> CheckResult:
-    """Check that no slice is far worse off than the whole."""
+def check_slices(
+    evaluation: Evaluation, slices: Collection[str] | Mapping[str, float] = ()
+) -> CheckResult:
+    """Check that no slice is far worse off than the whole, or than the limit of its column."""
+    limits = slices if isinstance(slices, Mapping) else {}
     table, bad = [], []
     for quality, whole in evaluation.measured.items():
         sign = 1 if METRICS[quality.metric].higher_is_better else -1
         for row in evaluation.slices[quality]:
-            worse = sign * (whole - row[quality.title]) > _WORSE_SLICE * abs(whole)
+            limit = limits.get(row["slice"].partition(" = ")[0], _WORSE_SLICE * abs(whole))
+            worse = sign * (whole - row[quality.title]) > limit
             entry = {
                 "slice": row["slice"],
                 "rows": row["rows"],
                 "prediction": quality.title,
                 "measured": row[quality.title],
                 "whole": whole,
+                "limit": limit,
                 "far worse": worse,
             }
             table.append(entry)
@@ -128,18 +133,25 @@ def check_slices(evaluation: Evaluation) -> CheckResult:
                 bad.append(entry)
     if not table:
         return CheckResult.not_judged("No slices are declared, or none has 200 held-out rows.")
+    measured = [entry["slice"].partition(" = ")[0] for entry in table]
+    unjudged = dict.fromkeys({*slices} - {*measured}, "none of its values has 200 held-out rows")
     named = "; ".join(
         f"{row['slice']}: {row['prediction']} {row['measured']:.3f} against {row['whole']:.3f}"
-        for row in bad[:3]
+        for row in bad[:3] or table[:1]
     )
     return CheckResult(
         passed=not bad,
         summary=f"{len(bad)} of {len(table)} slices are far worse off than the whole: {named}."
         if bad
-        else f"None of {len(table)} slices is far worse off than the whole.",
+        else f"None of {len(table)} slices is far worse off than the whole; the worst: {named}.",
         severity="WARN",
         column=str(bad[0]["slice"]).split(" = ")[0] if bad else None,
+        numbers={
+            "slices": len(table),
+            **({"slices with a limit": sum(map(measured.count, limits))} if limits else {}),
+        },
         table=sorted(table, key=lambda row: not row["far worse"]),
+        unjudged=unjudged,
     )
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import pandas as pd
+
 from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.holdings import departures, losses
 from lockstep.artifacts.version import LoadedVersion
@@ -310,7 +312,10 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         else f"{counted(len(evidence.results), 'check')} of its training "
         f"{verb(len(evidence.results), 'was', 'were')} carried out, none that blocks "
         f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",
-        numbers=evidence.counts,
+        numbers={
+            **evidence.counts,
+            "personal columns kept out": len(loaded.pipeline.graph.personal),
+        },
         table=[{"check": name, "result": result} for name, result in evidence.results.items()],
     )
 
@@ -340,8 +345,12 @@ def _cut(loaded: LoadedVersion) -> list[str]:
     may_be_fewer = any(isinstance(node, Window) for node in loaded.pipeline.reading)
     if len(loaded.golden) < least and not may_be_fewer:  # windows may reach over too many rows
         problems.append(f"it holds {len(loaded.golden)} golden rows, and a fit stores {least}")
-    profiled = (n for n in graph.served if n != key and graph.kind(n) is not Kind.TIME)
-    lacking = [name for name in profiled if name not in loaded.profile.columns]
+    fields = loaded.golden.records
+    held = [n for n in fields if n in graph.personal and len(pd.unique(fields[n])) > 1]
+    if held:
+        problems.append(f"its golden records hold personal values of {listed(held)}")
+    others = {key, *graph.personal, *loaded.profile.columns}
+    lacking = [n for n in graph.served if graph.kind(n) is not Kind.TIME and n not in others]
     if lacking:
         problems.append(f"its profile lacks {listed(lacking)}")
     return problems

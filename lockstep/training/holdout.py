@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,13 @@ from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import FunctionError
 from lockstep.project.quality import METRICS, Measured, Quality, by_slice
+
+_SHUFFLED_ROWS, _SHUFFLES = 1_000, 3
+"""Held-out rows whose features are shuffled, and how often each feature is."""
+_SECONDS = 5.0
+"""After so long no further feature is shuffled."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ def evaluate_holdout(
     pipeline: Pipeline,
     columns: Columns,
     qualities: Sequence[Quality],
-    slices: Sequence[str] = (),
+    slices: Collection[str] = (),
     holdout: float = 0.2,
 ) -> Evaluation:
     """Fit on the older rows and measure on the newest.
@@ -54,7 +62,7 @@ def evaluate_holdout(
     Raises:
         FitError: A model cannot be fitted.
     """
-    newest = _newest(pipeline, columns, holdout)
+    newest = newest_rows(pipeline, columns, holdout)
     older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
     fitted = pipeline.unfitted().fit(older)
     wanted = (*fitted.graph.served, *fitted.graph.labels)
@@ -67,6 +75,49 @@ def evaluate_holdout(
         baseline={quality: _baseline(fitted, quality, older, held_out) for quality in qualities},
         slices={quality: by_slice(quality, held_out, tuple(slices)) for quality in qualities},
     )
+
+
+def permutation_importance(
+    fitted: Pipeline, qualities: Sequence[Quality], held_out: Columns
+) -> dict[Quality, dict[str, float]]:
+    """How much worse predictions get where a feature's values are shuffled (Breiman 2001).
+
+    Features that tell the same stand in for each other: each alone is then of little importance.
+
+    Args:
+        fitted: A pipeline that has not seen the rows.
+        qualities: The demands to measure.
+        held_out: The rows, with labels and features. Some are drawn where they are many.
+
+    Returns:
+        By demand, the mean loss for each input of a model that no model is behind; those for which
+        there was no time are left out.
+    """
+    graph, random = fitted.graph, np.random.default_rng(0)
+    drawn = random.permutation(len(held_out[fitted.key]))[:_SHUFFLED_ROWS]
+    known = [name for name in graph.served if name in graph.fields or name in graph.model_free]
+    rows = take_rows({name: held_out[name] for name in (*known, *graph.labels)}, drawn)
+    wanted = tuple({quality.column for quality in qualities})
+
+    def measured(columns: Columns) -> list[tuple[Quality, float]]:
+        predicted = fitted.evaluate(columns, wanted)
+        return [(quality, quality.measure(predicted)) for quality in qualities]
+
+    whole, until = dict(measured(rows)), monotonic() + _SECONDS
+    losses: dict[Quality, dict[str, list[float]]] = {}
+    inputs = {name: None for model in graph.models for name in graph.inputs(model)}
+    for name in [name for name in inputs if name in rows] * _SHUFFLES:
+        if monotonic() > until:
+            break
+        with suppress(FunctionError):  # of values that never come together
+            for quality, value in measured({**rows, name: random.permutation(rows[name])}):
+                sign = 1 if METRICS[quality.metric].higher_is_better else -1
+                if not np.isnan(loss := sign * (whole[quality] - value)):
+                    losses.setdefault(quality, {}).setdefault(name, []).append(loss)
+    return {
+        quality: {name: float(np.mean(values)) for name, values in by_name.items()}
+        for quality, by_name in losses.items()
+    }
 
 
 def predict_unseen(
@@ -86,7 +137,7 @@ def predict_unseen(
     Raises:
         FitError: A model cannot be fitted to so few rows.
     """
-    newest = _newest(pipeline, columns, holdout)
+    newest = newest_rows(pipeline, columns, holdout)
     later = ~newest & _later_half(pipeline, columns, ~newest)
     names = tuple(evaluation.held_out)
     parts = [(newest, evaluation.held_out)]
@@ -122,7 +173,7 @@ def evaluate_champion(
     raw = {name: columns[name] for name in champion.joint_schema.names if name in columns}
     if set(raw) != set(champion.joint_schema.names):
         return dict.fromkeys(qualities, float("nan"))
-    newest = _newest(champion, raw, holdout)
+    newest = newest_rows(champion, raw, holdout)
     fitted = champion.unfitted().fit(take_rows(raw, ~newest))
     known = set(fitted.graph.order)
     held_out = fitted.evaluate(take_rows(raw, newest), fitted.graph.order)
@@ -134,7 +185,7 @@ def evaluate_champion(
     }
 
 
-def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
+def newest_rows(pipeline: Pipeline, columns: Columns, share: float) -> Array:
     """The rows to hold out: the newest, or those of some keys without different times: bool.
 
     Where the newest rows share one time and are more than asked for, all of them are held out. A

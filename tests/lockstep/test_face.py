@@ -29,6 +29,7 @@ def test_the_exported_names_are_these() -> None:
         "Outcome",
         "ParquetSink",
         "ParquetSource",
+        "Personal",
         "Pipeline",
         "PipelineAssets",
         "Quality",

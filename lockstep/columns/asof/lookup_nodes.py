@@ -67,8 +67,14 @@ class FromTable(Node):
     def given_fields(self) -> tuple[Field, ...]:
         """Its columns as fields of a record that has them already."""
         declared = {Kind.FLOAT: "float", Kind.INT: "int", Kind.TEXT: "str", Kind.TIME: "datetime"}
+        personal, prefix = self.table.schema.personal, f"{self.name}_"
         return tuple(
-            Field(name, declared[kind], optional=kind is not Kind.INT)
+            Field(
+                name,
+                declared[kind],
+                optional=kind is not Kind.INT,
+                personal=getattr(self, "of", name.removeprefix(prefix)) in personal,
+            )
             for name, kind in self.gives.items()
         )
 

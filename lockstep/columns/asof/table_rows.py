@@ -82,6 +82,11 @@ class TableRows:
         self._present: dict[str | None, Present] = {}
         self._padded: Columns = {}
 
+    def without_personal(self) -> TableRows:
+        """The rows with stand-ins in the place of personal values."""
+        columns = self.schema.schema.without_personal(self.columns)
+        return self.of(self.schema, columns, self.known.view(Kind.TIME.dtype), self.version)
+
     @classmethod
     def of(
         cls, schema: TableSchema, columns: Columns, known: Times | None = None, version: str = ""

@@ -69,8 +69,8 @@ class TableSchema:
 
     @cached_property
     def undocumented(self) -> TableSchema:
-        """The declaration without its comments."""
-        fields = tuple(replace(field, doc="") for field in self.schema)
+        """The declaration without its comments, and without marks that say nothing of the rows."""
+        fields = tuple(replace(field, doc="", personal=False) for field in self.schema)
         return replace(self, schema=Schema(self.schema.name, fields))
 
     def to_json(self) -> dict[str, Any]:

@@ -182,7 +182,8 @@ class Pages:
         if attempt is None:
             raise NotStoredError(f"No attempt at {partition} of {name} set rows aside.")
         first, shown = _number(request, "from") or 0, _number(request, "row")
-        rows = [*islice(all_aside(attempt), first, first + _ROWS + 1)]
+        schema = watched.declared.pipeline.record_schema
+        rows = [*islice(all_aside(attempt, schema), first, first + _ROWS + 1)]
         place = Place(f"{name}/{stream}/batch", partition)
         return self._page(
             "quarantine.html",

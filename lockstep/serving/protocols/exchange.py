@@ -113,7 +113,8 @@ async def scored(
     except InputError as error:
         raise UnreadableBodyError(str(error)) from error
     except Exception as error:
-        log.exception("version %s cannot score a request", scorer.loaded.version)
+        told = None if scorer.pipeline.graph.personal else error  # its text may show a value
+        log.error("version %s cannot score a request", scorer.loaded.version, exc_info=told)
         raise ComputingError("The request cannot be computed; the log says why.") from error
     if not answer.rejected:
         return answer

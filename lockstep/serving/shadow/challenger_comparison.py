@@ -162,7 +162,7 @@ def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
                 {
                     name: (plain(answered[name][row]), plain(computed[name][row]))
                     for name in common
-                    if masks[name][row]
+                    if masks[name][row] and name not in graph.personal
                 },
             )
             for row in islice(np.flatnonzero(differing).tolist(), _EXAMPLES)

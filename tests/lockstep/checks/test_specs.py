@@ -42,7 +42,7 @@ def test_a_pipeline_without_look_ups_has_no_check_of_them() -> None:
             {"quality": ()},
             {
                 *("quality", "baseline", "champion_comparison", "slices"),
-                *("live_quality", "calibration"),
+                *("live_quality", "calibration", "feature_value", "tuning", "staleness_effect"),
             },
         ),
         ({"slices": ()}, {"slices"}),

@@ -55,7 +55,9 @@ QUERY = "SELECT * FROM orders"
         ({"calendar": "2020-03-01"}, "calendar is '2020-03-01'; give a Calendar("),
         ({"suites": None}, "suites is None; give Suites(input=..., features=..., outputs=...)."),
         ({"quality": Quality("risk", "came_back", "auc", 0.5)}, "quality is Quality("),
-        ({"slices": "region"}, "slices is 'region'; give names of columns, such as ['region']."),
+        ({"slices": "region"}, "slices is 'region'; give names of columns, such as ['region'] "),
+        ({"slices": {"region": "some"}}, "slices is {'region': 'some'}; give names of columns, "),
+        ({"slices": {"regoin": 0.1}}, "slices names 'regoin', but no column of that name"),
         (
             {"slices": ("regoin",)},
             "slices names 'regoin', but no column of that name is served (did you mean 'region'?).",

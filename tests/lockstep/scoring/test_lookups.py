@@ -31,6 +31,7 @@ from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.training.candidate import Trained, train
+from lockstep.training.examination import examine
 from lockstep.training.gate import pass_gate
 from lockstep.training.training_set import compute_training_set, ingest_history
 from tests.fixtures.depots import DEPOTS, FIRST, SCORED, days, deliver_everything, needs, pieces
@@ -260,3 +261,14 @@ def test_a_version_with_tables_goes_live(depots: Depots) -> None:
     wrong = {name: result for name, result in gate.results.items() if result.is_error}
     assert gate.is_open, [(name, result.summary, result.notes) for name, result in wrong.items()]
     assert gate.live == 1
+
+
+def test_a_version_with_tables_is_compared_with_the_champion_and_examined(depots: Depots) -> None:
+    declared, store, registry = depots.declared, depots.store, depots.registry
+    registry.set_alias("depots", "champion", 1)
+    trained = train(declared, store, registry, DEPOTS.packages)
+    assert trained.results["champion_comparison"].passed, trained.results["champion_comparison"]
+    found = examine(declared, store, registry)
+    assert [name for name, result in found.items() if result.is_error or not result.judged] == []
+    assert {row["feature"] for row in found["feature_value"].table} == {"cold", "heavy", "lately"}
+    assert {"climate", "sales"} <= {row["column"] for row in found["feature_cost"].table}

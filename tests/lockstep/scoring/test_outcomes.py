@@ -374,7 +374,9 @@ def test_a_metric_that_needs_both_classes_says_which_one_there_is() -> None:
     one_sided["came_back"][:] = True
     found = check_live_quality(QUALITIES, one_sided, one_sided)
     assert found.result == "not_judged"
-    assert found.unjudged == {"risk auc": "came_back is True in all rows whose outcome is known"}
+    assert found.unjudged == {
+        "risk auc": "came_back is the same in all rows whose outcome is known"
+    }
 
 
 def test_a_day_of_too_few_rows_has_no_metric_of_its_own() -> None:
@@ -388,7 +390,7 @@ def test_a_day_of_too_few_rows_has_no_metric_of_its_own() -> None:
 def test_a_day_of_one_row_shows_its_label() -> None:
     lone = {"came_back": np.array([True]), "risk": np.array([0.25])}
     found = check_live_quality(QUALITIES, lone, predictions())
-    assert found.table[0]["this day"] == "came_back of the only row is True, predicted: 0.25"
+    assert found.table[0]["this day"] == "came_back of a single row is known"
 
 
 def test_a_day_of_one_class_has_no_metric_even_where_it_could_be_computed() -> None:
@@ -405,7 +407,7 @@ def test_a_day_of_one_amount_has_no_metric_that_is_undefined_of_it() -> None:
     columns["cost"] = np.full(len(columns["risk"]), 4.0)
     result = check_live_quality((Quality("risk", "cost", "r2", threshold=0.5),), columns, columns)
     assert result.result == "not_judged"
-    assert result.unjudged == {"risk r2": "cost is 4.0 in all rows whose outcome is known"}
+    assert result.unjudged == {"risk r2": "cost is the same in all rows whose outcome is known"}
 
 
 def test_what_was_usual_lies_within_the_range_of_the_metric() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import nan
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from lockstep.training.checks import (
     check_against_baseline,
     check_against_champion,
     check_quality,
+    check_slices,
 )
 from lockstep.training.holdout import Evaluation
 
@@ -73,3 +75,33 @@ def test_a_threshold_that_nothing_could_miss_is_noticed(
     found = check_quality(measured)
     assert (found.result, found.column) == ("warned", "made")
     assert f"No prediction could miss what is demanded of made {metric}" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("slices", "result", "limit"),
+    [
+        (("part",), "passed", 0.07),
+        ({"part": 0.05}, "passed", 0.05),
+        ({"part": 0.03}, "warned", 0.03),
+    ],
+)
+def test_a_slice_may_be_worse_by_the_limit_of_its_column(
+    slices: Any, result: str, limit: float
+) -> None:
+    rows = [{"slice": "part = b", "rows": 200, "risk auc": 0.66}]
+    found = check_slices(
+        replace(evaluation(nan, nan), slices={QUALITIES[0]: rows, QUALITIES[1]: ()}), slices
+    )
+    assert found.result == result
+    assert found.table[0]["limit"] == pytest.approx(limit)
+    assert found.numbers.get("slices with a limit", 0) == isinstance(slices, dict)
+    assert "part = b: risk auc 0.660 against 0.700" in found.summary
+
+
+def test_a_column_whose_slices_are_small_is_not_judged() -> None:
+    rows = [{"slice": "part = b", "rows": 200, "risk auc": 0.66}]
+    found = check_slices(
+        replace(evaluation(nan, nan), slices={QUALITIES[0]: rows, QUALITIES[1]: ()}),
+        ("part", "rare"),
+    )
+    assert found.unjudged == {"rare": "none of its values has 200 held-out rows"}
