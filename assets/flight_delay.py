@@ -190,5 +190,6 @@ ASSETS = PipelineAssets(
     calendar=Calendar(FIRST_SCORED, LAST, timezone="America/New_York"),
     quality=(Quality("late_probability", "late", "auc", threshold=0.6),),
     slices=("carrier", "origin"),
+    owners=("team:operations",),
     serving=Serving(),
 )

@@ -145,6 +145,7 @@ class PipelineAssets:
         sinks: Where published predictions are written besides the home, such as
             `[ParquetSink("predictions")]`.
         tables: The tables that its look-ups and windows read, each with its source.
+        owners: Who answers for it, as Dagster shows them: mail addresses, or `team:NAME`.
     """
 
     pipeline: Pipeline
@@ -167,6 +168,7 @@ class PipelineAssets:
     inbox: CsvFormat = USUAL
     sinks: Sequence[Sink] = ()
     tables: Sequence[TableAssets] = ()
+    owners: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -240,6 +242,7 @@ class PipelineAssets:
             "slices": (str, "names of columns, such as ['region']"),
             "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
             "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
+            "owners": (str, "['ana@example.org', 'team:pricing']"),
         }
         for name, (kind, wanted) in lists.items():
             given = getattr(self, name)
