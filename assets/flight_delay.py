@@ -191,6 +191,7 @@ ASSETS = PipelineAssets(
     calendar=Calendar(FIRST_SCORED, LAST, timezone="America/New_York"),
     quality=(Quality("late_probability", "late", "auc", threshold=0.6),),
     slices={"carrier": 0.1, "origin": 0.05},  # of the AUC
+    owners=("team:operations",),
     serving=Serving(canary=Canary("challenger", share=0.05)),
     by_hand={"data 5": "No field tells of a person: flights, weather, aircraft and airports."},
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,7 +60,6 @@ def _use_once() -> None:
         with open_instance(home) as instance:
             dg.materialize([nothing], instance=instance, run_config=_QUIET)
         home.registry().open()
-    del os.environ["DAGSTER_HOME"]  # of a home that is gone
     requirement = requirements({"anything": "import sklearn"})
     warn_dependency_requirement_mismatches(requirement)
     sklearn.linear_model.LinearRegression().fit(pd.DataFrame({"number": [0.0, 1.0]}), [0, 1])

@@ -61,19 +61,17 @@ At most 500 rows are computed for it, and only for the first finding of a check.
 Each check of rows tells among its figures how many rows and columns it looked at, and
 `environment_parity` how many facts. In Dagster, the details of `input_drift` and `prediction_drift`
 list every column with its distance, its limit, and small histograms of training and of the batch;
-those of a check of parity list
-a few rows with inputs, expected and actual values, a record and a test to try, and a picture of the
-columns around the first that differs, with the values of one record on both sides. `scored`, or
-`batch` where a check blocks that, has a picture of columns by days: what was found of which, by
-which check, up to that day. The column that a finding names first has its full colour; the others
-that it names are paler.
+those of a check of parity list a few rows with inputs, expected and actual values, a record and a
+test to try, and a picture of the columns around the first that differs, with the values of one
+record on both sides. What was made, or blocked, has a link to the page of its first finding, where
+columns by days are drawn: what was found of which, by which check.
 
 The details of `constraints` and `sudden_shift` have a row for each statistic of a finding: its name
 to accept, what it is, its figure, what is usual, and how unusual it is, as a share of its limit.
 Then follow the statistics that are nearest to their limits.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
-shows it as skipped, or as *execution failed* where another check has stopped the run, and what was
+shows it as skipped, or as not executed where another check has stopped the run, and what was
 lacking is told with the asset, under *other findings*. Where only some columns could be judged, the
 check lists the others with the reason. A check that could never be judged for a pipeline is not
 declared on its assets.

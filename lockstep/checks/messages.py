@@ -103,10 +103,10 @@ class Place:
     def page(self, check: str, run: str | None = None) -> str:
         """Path of the page in Dagster's UI that shows a check's result here.
 
-        A check's own page begins with its latest execution, whatever the partition; so the page of
-        a result in a partition is that of the run, with the events of the check alone, or the
-        partition's. A finding of no check, such as a damaged record, has the page of all the
-        asset's checks.
+        A check's own page begins with its latest execution, whatever the partition, and a
+        partition's has nothing of one that was blocked; so the page of a result in a partition is
+        that of the run, with the events of the check alone, or that of the partition's events. A
+        finding of no check, such as a damaged record, has the page of all the asset's checks.
 
         Args:
             check: Name of the check; empty for none.
@@ -116,7 +116,7 @@ class Place:
             return f"/runs/{quote(run, safe='')}?logs={check}"
         asset = "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
         if self.partition is not None:
-            return f"{asset}?view=partitions&partition={quote(self.partition, safe='')}"
+            return f"{asset}?view=events&partitions%5B0%5D={quote(self.partition, safe='')}"
         return f"{asset}?view=checks" + (f"&checkDetail={check}" if check in REMEDIES else "")
 
 

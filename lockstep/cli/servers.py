@@ -79,19 +79,19 @@ def run_servers(project: Project, first: Ports) -> int:
         LockstepError: No port is free.
     """
     home = project.home
-    prepare_instance(home)
+    instance = prepare_instance(home)
     for lacking in (*lacking_settings(home), *project.alerts.lacking().values()):
         say(lacking)
     try:
         with locked(home.served, "the home", wait=0):
-            return _run(project, first)
+            return _run(project, first, instance)
     except LockedError:
         say(f"`lockstep up` runs already for {home.path}.")
         show_pages(project, home.addresses)
         return 0
 
 
-def _run(project: Project, first: Ports) -> int:
+def _run(project: Project, first: Ports, instance: Path) -> int:
     home = project.home
     logs = home.path / "logs"
     for folder in (home.mlflow, logs):
@@ -101,7 +101,8 @@ def _run(project: Project, first: Ports) -> int:
         home.inbox(name).mkdir(parents=True, exist_ok=True)
     servers = _servers(project, first, logs)
     home.registry().open()  # makes the store before two servers try to
-    environment = {**os.environ, **_SETTINGS, "LOCKSTEP_HOME": str(home.path)}
+    homes = {"LOCKSTEP_HOME": str(home.path), "DAGSTER_HOME": str(instance)}
+    environment = {**os.environ, **_SETTINGS, **homes}
     news = News([inbox_of(pipeline, home) for pipeline in declared.values()])
     with ending_together(environment, project.root) as processes:
         try:
@@ -227,13 +228,14 @@ def show_pages(project: Project, addresses: Addresses) -> None:
     """Print the addresses of a project's servers and pages, that of all pipelines first."""
     say(f"Overview: {addresses.overview}  (every pipeline: what is live, what is open, what to do)")
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
-    say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
-    names = sorted(pipelines(project).declared)
+    say(f"MLflow:   {addresses.mlflow}/#/models  (versions; move @champion there)")
+    names, registry = sorted(pipelines(project).declared), project.home.registry()
     for name in names[:_MOST_SHOWN]:
         say(f"{name}")
         selection = quote(f'key:"{name}/*"', safe="")
         say(f"  lineage {addresses.dagster}/asset-groups~{selection}/")
-        say(f"  model   {addresses.mlflow}/#/models/{name}")
+        if (runs := registry.runs_page(name)) is not None:
+            say(f"  runs    {addresses.mlflow}/{runs}")
         say(f"  inbox   {project.home.inbox(name)}")
         if (delivered := project.home.delivered(name)) is not None:
             say(f"          {delivered}")

@@ -8,9 +8,9 @@ import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import DIGESTS, declared_checks
-from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.checked import checked_asset, materialized, tables
 from lockstep.dagster.lookup_tables import table_assets
-from lockstep.dagster.metadata import column_schema, picture, version_link
+from lockstep.dagster.metadata import column_schema, version_link
 from lockstep.dagster.partitions import daily_partitions, request_partitions
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.dagster.training import training_assets
@@ -25,13 +25,15 @@ from lockstep.serving.requestlog.log_segments import segment_path
 from lockstep.store.parquet import Store
 from lockstep.store.streams import streams
 from lockstep.training.gate import go_back, pass_gate
-from lockstep.training.plots import quality_plot
+from lockstep.training.plots import quality_table
 
 
-def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
+def pipeline_assets(declared: PipelineAssets, code: str | None = None) -> list[dg.AssetsDefinition]:
     """All assets of a pipeline, each with its checks, under a key that begins with its name.
 
-    The graph in Dagster's UI shows the last part of a key only, so each stream is a group.
+    Args:
+        declared: The pipeline and the demands on it.
+        code: The digest of the checkout's code, where it is known.
     """
     assets = [*table_assets(declared), *training_assets(declared), champion_asset(declared)]
     for stream in streams(declared):
@@ -41,7 +43,23 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
     if declared.request_log is not None:
         assets.append(requests_asset(declared))
     assets.append(audit_asset(declared))
-    return assets
+    return [asset.map_asset_specs(partial(_labelled, declared, code)) for asset in assets]
+
+
+def _labelled(declared: PipelineAssets, code: str | None, spec: dg.AssetSpec) -> dg.AssetSpec:
+    """An asset with its group, owners, tags, and the code that makes it.
+
+    The graph in Dagster's UI shows the last part of a key only, so each stream is a group. What a
+    version makes is made by its own code, which its number tells.
+    """
+    stage = spec.key.path[1]
+    stream = {"daily": "daily", "outcomes": "daily", "inbox": "inbox", "requests": "requests"}
+    return spec.replace_attributes(
+        group_name="__".join(filter(None, (declared.name, stream.get(stage)))),
+        owners=list(declared.owners),
+        tags={"pipeline": declared.name, "stage": spec.key.path[-1]},
+        code_version=code if stage in ("history", "training_set", "candidate") else None,
+    )
 
 
 class GateConfig(dg.Config):
@@ -59,13 +77,11 @@ class GateConfig(dg.Config):
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
     """`champion` of a pipeline: the version at `@champion`, and the gate that moves `@live`."""
-    pipeline = declared.pipeline
 
     @checked_asset(
         [declared.name, "champion"],
         declared_checks(declared, "champion"),
         deps=[[declared.name, "candidate"]],
-        group_name=declared.name,
         kinds={"mlflow"},
         description=(
             "The version that people want to serve (@champion), put through the gate in this very "
@@ -73,7 +89,6 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
             "A version that another home of the registry has let serve is taken over likewise. "
             "Rolling back is moving @champion back."
         ),
-        metadata=column_schema(pipeline, pipeline.graph.served),
     )
     def champion(
         context: dg.AssetExecutionContext,
@@ -115,7 +130,6 @@ def outcomes_asset(
         declared_checks(declared, "outcomes"),
         deps=[[declared.name, "daily", "published"]],
         partitions=daily_partitions(calendar),
-        group_name=f"{declared.name}_daily",
         kinds={"parquet"},
         description=(
             "What became of one day's published rows, beside what was predicted for them. Read "
@@ -142,11 +156,7 @@ def outcomes_asset(
                 "dagster/row_count": compared.arrival.known,
                 "share known": compared.arrival.share,
                 "path": dg.MetadataValue.path(str(compared.path)),
-                **{
-                    f"plot: {quality.title}": picture(quality_plot(quality, compared.recent))
-                    for quality in compared.measured
-                    if len(compared.recent[quality.label])
-                },
+                **tables({q.title: quality_table(q, compared.recent) for q in compared.measured}),
             },
         )
 
@@ -163,7 +173,6 @@ def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         declared_checks(declared, "requests"),
         deps=[[declared.name, "champion"]],
         partitions=request_partitions(declared.name),
-        group_name=f"{declared.name}_requests",
         kinds={"http"},
         description=(
             "What the server was asked and answered, a partition a sealed segment of its log. The "
@@ -203,7 +212,6 @@ def audit_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
     @checked_asset(
         [declared.name, "audit"],
         declared_checks(declared, "audit"),
-        group_name=declared.name,
         description=(
             "The last audit: every record, file and version that the home keeps of the pipeline, "
             "read and compared with its digest."

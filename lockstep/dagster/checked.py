@@ -13,6 +13,9 @@ from typing import Any, Concatenate, ParamSpec
 from warnings import catch_warnings, simplefilter
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Executions
 
 from lockstep.artifacts.disks import disk_error
 from lockstep.checks.check_results import CheckResult
@@ -31,6 +34,9 @@ MISSED = "checks that did not pass"
 """Metadata of what was made: a row a check, with its whole message."""
 DATA_VERSION = "dagster/data_version"
 """Dagster's tag of what was made: what tells this state of an asset from others."""
+_ASIDE = "quarantined"
+_RUN_TAGS = {"version": "version", "wanted": "wanted", "live": "live", "dagster/row_count": "rows"}
+"""Metadata of what a run made, and the tag of the run that holds the same."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: results without an evaluation of Dagster's, a row a check."""
 _MOST_ROWS = 50
@@ -55,7 +61,7 @@ class Blocked(dg.Failure):
 
 @dataclass(frozen=True)
 class NothingMade:
-    """The result of a step that a check blocked before any row could go on.
+    """The result of a step that a check blocked.
 
     Its partition is not materialized: Dagster shows it as failed.
 
@@ -93,6 +99,7 @@ def checked_asset(
     deps: Iterable[Iterable[str]] = (),
     partitions: dg.PartitionsDefinition[str] | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
+    pool: str | None = None,
     **spec: Any,
 ) -> Callable[
     [Callable[Concatenate[dg.AssetExecutionContext, Arguments], Materialized]], dg.AssetsDefinition
@@ -108,6 +115,7 @@ def checked_asset(
         deps: Keys of its upstream assets.
         partitions: The partitions of the asset and of its checks.
         backfill_policy: How many partitions a run has of those that are selected together.
+        pool: The pool that a run which makes it holds.
         spec: Further arguments of `dagster.AssetSpec`.
     """
     name = dg.AssetKey(list(key))
@@ -138,6 +146,9 @@ def checked_asset(
                     else:
                         yield result
                     _stop_if_blocked(context, result, blocking)
+            except (Blocked, DaysFailed):
+                _withdraw_unjudged(context)
+                raise
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
                 refused = disk_error(error) if isinstance(error, OSError) else None
@@ -154,6 +165,7 @@ def checked_asset(
             check_specs=declared,
             partitions_def=partitions,
             backfill_policy=backfill_policy,
+            pool=pool,
             can_subset=bool(declared),
         )(whole)
 
@@ -175,21 +187,25 @@ def materialized(
         data_version: What tells this state of the asset from others; Dagster makes one up without.
     """
     _tell(context, results, metadata)
+    _tag(context, metadata)
     declared = {key.name for key in context.selected_asset_check_keys}
-    evaluated, others = evaluated_and_others(results, declared, _place(context))
+    evaluated, whole = evaluated_and_told(results, declared, _place(context), metadata)
     return dg.MaterializeResult(
-        metadata={**metadata, **others},
+        metadata=whole,
         check_results=evaluated,
         data_version=None if data_version is None else dg.DataVersion(data_version),
     )
 
 
-def evaluated_and_others(
-    results: Mapping[str, CheckResult], declared: Set[str], place: Place
-) -> tuple[list[dg.AssetCheckResult], dict[str, dg.TableMetadataValue]]:
-    """The results of declared checks, and metadata of what was found.
+def evaluated_and_told(
+    results: Mapping[str, CheckResult],
+    declared: Set[str],
+    place: Place,
+    metadata: Mapping[str, Any],
+) -> tuple[list[dg.AssetCheckResult], dict[str, Any]]:
+    """The results of declared checks, and all metadata of the asset.
 
-    The page of a partition shows metadata alone, so the checks that did not pass are there too.
+    The page of a partition shows metadata alone, so it begins with the checks that did not pass.
     Results that were not judged are metadata only, and so are those of checks that the asset does
     not declare: the version that serves may be checked otherwise than the checkout declares.
 
@@ -197,6 +213,7 @@ def evaluated_and_others(
         results: Check results by name.
         declared: Names of the checks that the asset declares.
         place: The asset and partition that were checked.
+        metadata: Further metadata of the asset.
     """
     evaluated = {
         name: result for name, result in results.items() if result.judged and name in declared
@@ -209,17 +226,16 @@ def evaluated_and_others(
         for name, result in evaluated.items()
         if not result.passed
     ]
-    tables: dict[str, Sequence[Mapping[str, Any]]] = {MISSED: missed, OTHER_FINDINGS: others}
     return (
         [to_result(name, result, place) for name, result in evaluated.items()],
-        {title: table_metadata(rows) for title, rows in tables.items() if rows},
+        {**tables({MISSED: missed}), **metadata, **tables({OTHER_FINDINGS: others})},
     )
 
 
 def nothing_made(
     place: Place, metadata: Mapping[str, Any], data_version: str
 ) -> dg.AssetObservation:
-    """The observation of a partition of which no row went on.
+    """The observation of a partition that a check blocked, and that is not materialized.
 
     Args:
         place: The asset and partition.
@@ -229,7 +245,7 @@ def nothing_made(
     return dg.AssetObservation(
         place.asset.split("/"),
         partition=place.partition,
-        description="No row went on: nothing was made.",
+        description="Blocked: none of its rows goes on.",
         metadata=metadata,
         tags={DATA_VERSION: data_version},
     )
@@ -276,11 +292,36 @@ def _stop_if_blocked(
         raise Blocked(_place(context), failed)
 
 
+def _withdraw_unjudged(context: dg.AssetExecutionContext) -> None:
+    """Take back the checks that a blocked run planned and that nothing judged.
+
+    Dagster shows those of a run that succeeds as skipped, and of one that fails as if their own
+    execution had failed.
+    """
+    storage = context.instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return  # as of a Dagster that others run
+    planned = Executions.c.execution_status == AssetCheckExecutionRecordStatus.PLANNED.value
+    with storage.index_connection() as connection:
+        connection.execute(
+            Executions.delete().where(planned, Executions.c.run_id == context.run.run_id)
+        )
+
+
 def _place(context: dg.AssetExecutionContext) -> Place:
     (asset,) = context.selected_asset_keys
     has_partition = context.has_partition_key and context.assets_def.partitions_def is not None
     partition = context.partition_key if has_partition else None
     return Place(asset.to_user_string(), partition, context.run.tags.get(FILE_TAG))
+
+
+def _tag(context: dg.AssetExecutionContext, metadata: Mapping[str, Any]) -> None:
+    """Tag the run with what runs are told apart by; what its steps set aside adds up."""
+    run = context.instance.get_run_by_id(context.run.run_id) or context.run
+    tags = {tag: str(metadata[name]) for name, tag in _RUN_TAGS.items() if name in metadata}
+    if _ASIDE in metadata:
+        tags[_ASIDE] = str(metadata[_ASIDE] + int(run.tags.get(_ASIDE, 0)))
+    context.instance.add_run_tags(run.run_id, tags)
 
 
 def _tell(
@@ -361,6 +402,15 @@ def message_of(metadata: Mapping[str, Any]) -> Message | None:
 def _plain(number: Any) -> float:
     """A number as a Python number: Dagster stores none of NumPy's."""
     return int(number) if isinstance(number, Integral) else float(number)
+
+
+def tables(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dg.TableMetadataValue]:
+    """Tables as metadata, by title: Dagster shows them at once, and pictures behind a button.
+
+    Args:
+        rows: The rows of each table; one without rows is left out.
+    """
+    return {title: table_metadata(held) for title, held in rows.items() if held}
 
 
 def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

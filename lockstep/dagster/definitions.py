@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from traceback import format_exception
@@ -16,12 +16,14 @@ import dagster as dg
 # again during the other imports, which takes a quarter of the time.
 gc.freeze()
 
+from lockstep.artifacts.snapshot import Snapshot  # noqa: E402
 from lockstep.checks.markdown import code_block, to_markdown  # noqa: E402
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
 from lockstep.dagster.backfill import PartitionWatch, backfill_job  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
 from lockstep.dagster.sensors import alert_sensor, sensors  # noqa: E402
+from lockstep.errors import SnapshotError  # noqa: E402
 from lockstep.project.declaration import PipelineAssets  # noqa: E402
 from lockstep.project.home import Home  # noqa: E402
 from lockstep.project.pipelines import Broken, pipelines  # noqa: E402
@@ -61,7 +63,7 @@ def _built(project: Project) -> Built:
     parts, broken = [], dict(imported.broken)
     for name, declared in imported.declared.items():
         try:
-            parts.append(_of_pipeline(declared))
+            parts.append(_of_pipeline(declared, project.packages))
         except Exception as error:  # noqa: BLE001 - Dagster may raise anything for a declaration
             broken[name] = _not_built(name, error)
     shared = dg.Definitions(
@@ -93,9 +95,13 @@ def resources(project: Project) -> dict[str, Any]:
     }
 
 
-def _of_pipeline(declared: PipelineAssets) -> dg.Definitions:
+def _of_pipeline(declared: PipelineAssets, packages: Sequence[str]) -> dg.Definitions:
+    try:
+        code = Snapshot.of(declared.pipeline, packages).digest[:12]
+    except SnapshotError:  # a training says which code no version can carry
+        code = None
     return dg.Definitions(
-        assets=pipeline_assets(declared),
+        assets=pipeline_assets(declared, code),
         jobs=[*jobs(declared), *([backfill_job(declared)] if declared.daily is not None else [])],
         schedules=schedules(declared),
         sensors=sensors(declared),

@@ -69,7 +69,7 @@ _DEMANDED = {
 
 
 def prepare_instance(home: Home) -> Path:
-    """Prepare the instance's folder, and let this process and its children use it.
+    """Prepare the instance's folder.
 
     See `Home.dagster` for which folder that is.
 
@@ -92,7 +92,6 @@ def prepare_instance(home: Home) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from error
     _demand_driver(path / _FILE)
-    os.environ["DAGSTER_HOME"] = str(path)
     return path
 
 
@@ -192,7 +191,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     path = prepare_instance(home)
     try:
         with _alone(path), _without_retries_told():
-            return dg.DagsterInstance.get()
+            return dg.DagsterInstance.from_config(str(path))
     except OSError as error:
         raise _unwritable(path, error) from error
     except DatabaseError as error:

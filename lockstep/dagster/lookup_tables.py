@@ -41,7 +41,6 @@ def _table(declared: PipelineAssets, table: TableAssets) -> dg.AssetsDefinition:
     @checked_asset(
         [declared.name, "tables", table.name],
         checks_of(declared, table),
-        group_name=declared.name,
         kinds={"parquet"},
         description=(
             f"{to_markdown((table.table.__doc__ or '').strip())} What look-ups and windows read: a "
@@ -54,7 +53,7 @@ def _table(declared: PipelineAssets, table: TableAssets) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: TableConfig, home: dg.ResourceParam[Home]
     ) -> Iterator[Made]:
         store = Store(home.data / declared.name)
-        delivery = deliver(declared, table, store, context.run_id, config.days)
+        delivery = deliver(declared, table, store, context.run.run_id, config.days)
         metadata, version = _told(delivery)
         made = materialized(context, delivery.results, metadata, version)
         yield NothingMade(made) if delivery.blocked_by else made

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.markdown import code_block
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import show
 from lockstep.columns.schema import Field, Schema
-from lockstep.columns.tables import to_frame
+from lockstep.dagster.narrow import fitted
 from lockstep.project.home import Home
+from lockstep.registry.versions import version_page
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_FIRST_ROWS = 5
+_ROWS = 3
 _TYPES = {
     Kind.FLOAT: "float64",
     Kind.INT: "int64",
@@ -71,23 +69,18 @@ def column_lineage(
     return {"dagster/column_lineage": dg.TableColumnLineage(dependencies)}
 
 
-def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
-    """The page of a version in MLflow's UI."""
-    return dg.MetadataValue.url(f"{home.addresses.mlflow}/#/models/{name}/versions/{version}")
+def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue | dg.TextMetadataValue:
+    """The page of a version in MLflow's UI; where nobody serves it, how to."""
+    if home.was_served or home.tracking_uri.startswith("http"):
+        return dg.MetadataValue.url(f"{home.addresses.mlflow}/{version_page(name, version)}")
+    return dg.MetadataValue.text(f"{version}: `lockstep up` serves its page")
 
 
-def first_rows(columns: Columns) -> dg.MarkdownMetadataValue:
+def first_rows(columns: Columns) -> list[dict[str, Any]]:
     """The first rows, a line a column: a page is too narrow for them side by side."""
-    rows = to_frame({name: array[:_FIRST_ROWS] for name, array in columns.items()})
-    return dg.MetadataValue.md(code_block(rows.T.to_string(header=False)))
-
-
-def picture(figure: Figure) -> dg.MarkdownMetadataValue:
-    """A plot as metadata: a small PNG inside Markdown."""
-    from base64 import b64encode
-    from io import BytesIO
-
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=70)
-    encoded = b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+    return fitted(
+        [
+            {"column": name, **{f"row {at}": show(value) for at, value in enumerate(array[:_ROWS])}}
+            for name, array in columns.items()
+        ]
+    )

@@ -10,16 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 import dagster as dg
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
-from lockstep.checks.pictures import Cell, findings_picture
 from lockstep.checks.specs import Check, declared_checks
-from lockstep.columns.graph import Graph
-from lockstep.columns.svg import in_markdown
-from lockstep.dagster.checked import DATA_VERSION, evaluated_and_others, nothing_made
+from lockstep.dagster.checked import DATA_VERSION, evaluated_and_told, nothing_made
 from lockstep.dagster.metadata import version_link
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
@@ -27,7 +25,6 @@ from lockstep.project.home import Home
 from lockstep.scoring.partition import published_stage
 from lockstep.scoring.work import Stage
 from lockstep.store.attempts import Attempt
-from lockstep.store.by_column import findings, last_partitions
 from lockstep.store.partition_records import Records
 from lockstep.store.status import ended
 
@@ -37,8 +34,6 @@ _MADE = dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBS
 _DIGITS = 16
 _ROWS = {"batch": "accepted", "scored": "scored", "published": "published"}
 """The count of a step that is its number of rows."""
-_PICTURE = "findings by column and day"
-"""Metadata of the last step with checks that a partition reaches."""
 
 
 @dataclass(frozen=True)
@@ -46,37 +41,12 @@ class StepEvents:
     """The events of a step.
 
     Attributes:
-        made: The materialization of its asset; an observation where no row went on.
+        made: The materialization of its asset; an observation where a check blocked it.
         checks: The evaluations of the asset's checks.
     """
 
     made: dg.AssetMaterialization | dg.AssetObservation
     checks: tuple[dg.AssetCheckEvaluation, ...]
-
-
-class FindingsPicture:
-    """Draws the findings by column of a partition and those before it, each read once.
-
-    Args:
-        records: The records of the stream.
-        graph: The pipeline's graph.
-    """
-
-    def __init__(self, records: Records, graph: Graph) -> None:
-        self._records, self._graph = records, graph
-        self._cells: dict[str, list[Cell]] = {}
-
-    def up_to(self, partition: str) -> dg.MarkdownMetadataValue:
-        """The picture of the partitions up to one whose attempt has just ended."""
-        self._cells.pop(partition, None)
-        shown = last_partitions(self._records, partition)
-        drawn = findings_picture([cell for name in shown for cell in self._of(name)], shown)
-        return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
-
-    def _of(self, partition: str) -> list[Cell]:
-        if partition not in self._cells:
-            self._cells[partition] = list(findings(self._records, partition, self._graph))
-        return self._cells[partition]
 
 
 def data_version(record: str) -> str:
@@ -85,12 +55,7 @@ def data_version(record: str) -> str:
 
 
 def step_metadata(
-    declared: PipelineAssets,
-    home: Home,
-    partition: str,
-    step: str,
-    stage: Stage,
-    picture: FindingsPicture,
+    declared: PipelineAssets, home: Home, place: Place, stage: Stage
 ) -> dict[str, Any]:
     """The metadata of a step's materialization."""
     metadata: dict[str, Any] = {**stage.counts, **stage.figures}
@@ -98,24 +63,18 @@ def step_metadata(
         metadata["version"] = stage.version
         metadata["MLflow version"] = version_link(home, declared.name, stage.version)
     if stage.path is not None:
-        metadata["dagster/row_count"] = stage.counts[_ROWS[step]]
+        metadata["dagster/row_count"] = stage.counts[_ROWS[place.asset.rpartition("/")[2]]]
         metadata["path"] = dg.MetadataValue.path(str(stage.path))
-    if step == "scored" or stage.blocked_by:
-        metadata[_PICTURE] = picture.up_to(partition)
+    missed = [name for name, result in stage.results.items() if result.judged and not result.passed]
+    if missed and home.was_served:
+        query = urlencode({"partition": place.partition, "check": missed[0]})
+        page = f"{home.addresses.overview}/finding/{place.asset}?{query}"
+        metadata["findings by column and day"] = dg.MetadataValue.url(page)
     return metadata
 
 
-def is_empty(stage: Stage, step: str) -> bool:
-    """Whether a check blocked a step before any row could go on."""
-    return bool(stage.blocked_by) and not (stage.path and stage.counts[_ROWS[step]])
-
-
 def events_of(
-    declared: PipelineAssets,
-    home: Home,
-    records: Records,
-    attempt: Attempt,
-    picture: FindingsPicture,
+    declared: PipelineAssets, home: Home, records: Records, attempt: Attempt
 ) -> list[StepEvents]:
     """The events of an attempt that has ended, in the order of its steps.
 
@@ -124,7 +83,6 @@ def events_of(
         home: The home, with the addresses of its servers.
         records: The records of the stream.
         attempt: The attempt.
-        picture: Draws the findings.
     """
     events, partition = [], attempt.record.partition
     for step in attempt.record.steps:
@@ -133,11 +91,11 @@ def events_of(
             if step == "published"
             else Stage.of(attempt, step)
         )
-        metadata = step_metadata(declared, home, partition, step, stage, picture)
-        metadata["attempt"] = attempt.number
         place = Place(f"{declared.name}/{records.stream}/{step}", partition)
+        metadata = step_metadata(declared, home, place, stage)
+        metadata["attempt"] = attempt.number
         checks, version = declared_checks(declared, step), data_version(stage.record)
-        is_made = not is_empty(stage, step)
+        is_made = not stage.blocked_by
         events.append(
             asset_events(place, checks, stage.results, metadata, version, is_made=is_made)
         )
@@ -165,17 +123,17 @@ def asset_events(
     """
     key = dg.AssetKey(place.asset.split("/"))
     checks = {check.name: check for check in declared}
-    results, others = evaluated_and_others(found, checks.keys(), place)
+    results, whole = evaluated_and_told(found, checks.keys(), place, metadata)
     made: dg.AssetMaterialization | dg.AssetObservation
     if is_made:
         made = dg.AssetMaterialization(
             key,
             partition=place.partition,
-            metadata={**metadata, **others},
+            metadata=whole,
             tags={DATA_VERSION: version},
         )
     else:
-        made = nothing_made(place, {**metadata, **others}, version)
+        made = nothing_made(place, whole, version)
     evaluations = (
         dg.AssetCheckEvaluation(
             asset_key=key,

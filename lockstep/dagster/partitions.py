@@ -33,6 +33,21 @@ def daily_partitions(calendar: Calendar) -> dg.DailyPartitionsDefinition:
     )
 
 
+def published_by(calendar: Calendar) -> dg.FreshnessPolicy | None:
+    """That a day is published by noon of the next; None for a calendar that ends.
+
+    It knows the weekdays of a calendar, and no holidays.
+    """
+    if calendar.end is not None:
+        return None
+    mornings = sorted((WEEKDAYS.index(name) + 2) % 7 for name in calendar.weekdays)
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"0 12 * * {','.join(map(str, mornings))}",
+        lower_bound_delta=timedelta(hours=12),
+        timezone=calendar.timezone,
+    )
+
+
 def inbox_partitions(pipeline: str) -> dg.DynamicPartitionsDefinition:
     """The files of a pipeline's inbox, a partition each."""
     return dg.DynamicPartitionsDefinition(name=f"{pipeline}_inbox")

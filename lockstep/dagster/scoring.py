@@ -8,6 +8,7 @@ from functools import partial
 import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
+from lockstep.checks.messages import Place
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
@@ -15,12 +16,10 @@ from lockstep.dagster.jobs import table_keys
 from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.metadata import column_lineage, column_schema
 from lockstep.dagster.partition_events import (
-    FindingsPicture,
     data_version,
-    is_empty,
     step_metadata,
 )
-from lockstep.dagster.partitions import stream_partitions
+from lockstep.dagster.partitions import published_by, stream_partitions
 from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.dagster.tries import is_automatic
 from lockstep.errors import LockstepError, SupersededError
@@ -60,7 +59,6 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         deps=table_keys(declared),
         partitions=stream_partitions(declared, stream),
         backfill_policy=_backfill_policy(stream),
-        group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         description=(
             f"The records of one {stream.unit} to score, from {to_markdown(stream.origin)}. Rows "
@@ -114,7 +112,6 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         deps=[upstream.path, [declared.name, "champion"]],
         partitions=stream_partitions(declared, stream),
         backfill_policy=_backfill_policy(stream),
-        group_name=f"{declared.name}_{stream.name}",
         kinds={"sklearn", "parquet"},
         description=(
             f"Every column of one {stream.unit}'s rows: fields, features, models and outputs, "
@@ -143,6 +140,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     pipeline = declared.pipeline
     upstream = dg.AssetKey([declared.name, stream.name, "scored"])
     names = published_columns(pipeline)
+    calendar = declared.calendar if stream.name == "daily" else None
 
     @checked_asset(
         [declared.name, stream.name, "published"],
@@ -150,9 +148,9 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         deps=[upstream.path],
         partitions=stream_partitions(declared, stream),
         backfill_policy=_backfill_policy(stream),
-        group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         skippable=True,  # where another run has published it
+        freshness_policy=published_by(calendar) if calendar is not None else None,
         description=(
             f"What consumers read of one {stream.unit}: key, outputs, the version and the time. "
             "It is written only when every blocking check of the batch and of its scores passed."
@@ -257,7 +255,7 @@ def _told(
     fate: Mapping[str, dg.MarkdownMetadataValue],
 ) -> Made:
     """The result of a step, with what was told to whoever delivered the partition."""
-    picture = FindingsPicture(work.records, work.declared.pipeline.graph)
-    metadata = step_metadata(work.declared, home, work.partition, step, stage, picture)
+    place = Place(f"{work.declared.name}/{work.records.stream}/{step}", work.partition)
+    metadata = step_metadata(work.declared, home, place, stage)
     made = materialized(context, stage.results, {**metadata, **fate}, data_version(stage.record))
-    return NothingMade(made) if is_empty(stage, step) else made
+    return NothingMade(made) if stage.blocked_by else made

@@ -7,7 +7,7 @@ from traceback import format_exception
 import dagster as dg
 
 from lockstep.dagster.event_log import EventLog
-from lockstep.dagster.partition_events import FindingsPicture, StepEvents, events_of, unreported
+from lockstep.dagster.partition_events import StepEvents, events_of, unreported
 from lockstep.dagster.runs import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -40,7 +40,6 @@ class ShownPartitions:
         self._root = [declared.name, stream.name]
         self._records = stream_records(declared, Store(home.data / declared.name), stream.name)
         self._log = EventLog(instance, run)
-        self._picture = FindingsPicture(self._records, declared.pipeline.graph)
 
     def catch_up(self) -> None:
         """Show the partitions whose last attempt has ended and is not shown.
@@ -54,14 +53,14 @@ class ShownPartitions:
         """Give the sinks what earlier runs left open, and show of what they hold it now."""
         for partition in Handovers.of(self._declared, self._records).catch_up():
             attempt = self._records.demand(partition)
-            events = events_of(self._declared, self._home, self._records, attempt, self._picture)
+            events = events_of(self._declared, self._home, self._records, attempt)
             with recording_told(self._instance):
                 for check in events[-1].checks:
                     self._instance.report_runless_asset_event(check)
 
     def show(self, attempt: Attempt) -> list[StepEvents]:
         """Show an attempt that has ended; return its events."""
-        events = events_of(self._declared, self._home, self._records, attempt, self._picture)
+        events = events_of(self._declared, self._home, self._records, attempt)
         with recording_told(self._instance):
             self._log.write(events)
         return events

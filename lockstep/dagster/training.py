@@ -7,14 +7,13 @@ import dagster as dg
 
 from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import declared_checks
-from lockstep.dagster.checked import checked_asset, materialized
-from lockstep.dagster.jobs import table_keys
+from lockstep.dagster.checked import checked_asset, materialized, tables
+from lockstep.dagster.jobs import TRAINING_POOL, table_keys
 from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.metadata import (
     column_lineage,
     column_schema,
     first_rows,
-    picture,
     version_link,
 )
 from lockstep.project.declaration import PipelineAssets
@@ -44,7 +43,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         [declared.name, "history"],
         declared_checks(declared, "history"),
         deps=table_keys(declared),
-        group_name=declared.name,
+        pool=TRAINING_POOL,
         kinds={"parquet"},
         description=(
             "Labelled records to train on: what was known when each row had to be predicted, "
@@ -56,7 +55,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         take_in(declared, home, context.instance, context.run)
-        labelled = ingest_history(declared, Store(home.data / declared.name), context.run_id)
+        labelled = ingest_history(declared, Store(home.data / declared.name), context.run.run_id)
         yield materialized(context, labelled.results, _told(labelled, pipeline.graph.personal))
 
     return history
@@ -65,13 +64,12 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
 def _told(read: LabelledHistory, personal: Set[str]) -> dict[str, Any]:
     if read.ingested is None:
         return {}
+    shown = {name: array for name, array in read.columns.items() if name not in personal}
     return {
         **read.ingested.counts,
         "dagster/row_count": read.ingested.accepted,
         "path": dg.MetadataValue.path(str(read.path)),
-        "first rows": first_rows(
-            {name: array for name, array in read.columns.items() if name not in personal}
-        ),
+        **tables({"first rows": first_rows(shown)}),
     }
 
 
@@ -84,7 +82,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
         [declared.name, "training_set"],
         declared_checks(declared, "training_set"),
         deps=[upstream.path],
-        group_name=declared.name,
+        pool=TRAINING_POOL,
         kinds={"numpy", "parquet"},
         description=(
             "The history with every feature and label that the column graph computes before "
@@ -98,7 +96,9 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
     def training_set(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        computed = compute_training_set(declared, Store(home.data / declared.name), context.run_id)
+        computed = compute_training_set(
+            declared, Store(home.data / declared.name), context.run.run_id
+        )
         yield materialized(
             context,
             computed.results,
@@ -121,7 +121,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         [declared.name, "candidate"],
         declared_checks(declared, "candidate"),
         deps=[upstream.path],
-        group_name=declared.name,
+        pool=TRAINING_POOL,
         kinds={"sklearn", "mlflow"},
         description=(
             "A fitted version in the MLflow registry: estimators, the source of the columns, "
@@ -140,7 +140,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         project: dg.ResourceParam[Project],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
-        fitted = fit_candidate(declared, store, context.run_id, registry, project.packages)
+        fitted = fit_candidate(declared, store, context.run.run_id, registry, project.packages)
         if fitted.version is not None:
             context.log.info("registered %s version %s", declared.name, fitted.version.version)
         yield materialized(
@@ -151,7 +151,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
                 "dagster/row_count": fitted.rows,
                 **{title: value for title, value in fitted.metrics.items() if value == value},
                 **{unlabelled_in(name): rows for name, rows in fitted.unlabelled.items()},
-                **{f"plot: {title}": picture(figure) for title, figure in fitted.plots.items()},
+                **tables(fitted.tables),
             },
         )
 

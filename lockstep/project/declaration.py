@@ -148,6 +148,7 @@ class PipelineAssets:
         tables: The tables that its look-ups and windows read, each with its source.
         by_hand: By test of the ML Test Score that people do, such as `model 1`: where its results
             are. See `lockstep scorecard`.
+        owners: Who answers for it, as Dagster shows them: mail addresses, or `team:NAME`.
     """
 
     pipeline: Pipeline
@@ -171,6 +172,7 @@ class PipelineAssets:
     sinks: Sequence[Sink] = ()
     tables: Sequence[TableAssets] = ()
     by_hand: Mapping[str, str] = field(default_factory=dict)
+    owners: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -247,6 +249,7 @@ class PipelineAssets:
             "quality": (Quality, "[Quality(...)]"),
             "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
             "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
+            "owners": (str, "['ana@example.org', 'team:pricing']"),
         }
         for name, (kind, wanted) in lists.items():
             given = getattr(self, name)

@@ -127,6 +127,11 @@ class Home:
         uri = self.tracking_uri
         return replace(local, mlflow=uri.rstrip("/")) if uri.startswith("http") else local
 
+    @property
+    def was_served(self) -> bool:
+        """Whether `lockstep up` has ever served its pages: their addresses are known since."""
+        return read_addresses(self.path) is not None
+
     def registry(self) -> Registry:
         """The registry of versions: the embedded store, or what environment or settings name."""
         from lockstep.registry.registry import Registry
@@ -136,6 +141,7 @@ class Home:
             artifact_root=self.mlflow / "artifacts",
             cache=self.cache / "versions",
             trusted=self.trusted,
+            page=self.addresses.overview if self.was_served else None,
         )
 
 

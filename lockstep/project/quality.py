@@ -22,6 +22,8 @@ from lockstep.columns.setting_checks import known_keywords
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
 
+FEWEST_ROWS = 200
+"""The smallest slice that is measured."""
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
 
@@ -336,6 +338,18 @@ class Quality:
         return value <= other
 
 
+def standard_qualities(graph: Graph) -> list[Quality]:
+    """Every metric of `SHORT_NAMES` that measures a model against its label, without a demand."""
+    return [
+        Quality(model, label, name, float("nan"))
+        for model in graph.models
+        if (label := graph.nodes[model].learns) is not None
+        for name in SHORT_NAMES
+        if (METRICS[name].measures == "amounts") == _is_amount(graph, model)
+        and _misfit(METRICS[name].measures, graph, model, label) is None
+    ]
+
+
 def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | None:
     """Why a column cannot be measured against a label as this kind; None if it can."""
     held, truth = graph.kind(column), graph.kind(label)
@@ -372,7 +386,7 @@ def _is_amount(graph: Graph, name: str) -> bool:
 
 
 def by_slice(
-    quality: Quality, columns: Columns, names: tuple[str, ...], at_least: int = 200
+    quality: Quality, columns: Columns, names: tuple[str, ...], at_least: int = FEWEST_ROWS
 ) -> list[dict[str, Any]]:
     """The metric of each slice with enough rows, the worst first.
 

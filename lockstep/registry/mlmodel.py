@@ -63,6 +63,7 @@ def save_mlmodel(
         signature=signature(pipeline),
         input_example=input_example(pipeline, example),
         pip_requirements=requirements({**framework_sources(), **snapshot.modules}),
+        metadata={"inputs": {f.name: f.declared_name for f in pipeline.looked_up_schema}},
         mlflow_model=model,
     )
     shutil.move(artifact, directory / ARTIFACT)
@@ -83,7 +84,8 @@ def signature(pipeline: Pipeline) -> ModelSignature:
     may be left out: Lockstep then says what is lacking. With another type, MLflow silently casts
     values before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes
     12.0; it also refuses times with a time zone, and whole numbers where it expects others. `any`
-    leaves values as they came, and the record's declaration decides, as everywhere.
+    leaves values as they came, and the record's declaration decides, as everywhere. The declared
+    types are in the model's metadata and in its card.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema

@@ -14,21 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact_writing import write_artifact
-from lockstep.artifacts.framework import framework_digest
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotFittedError, SnapshotError
 from lockstep.registry.connection import Connection
-from lockstep.registry.description import about, dataset, describe, parameters
+from lockstep.registry.description import (
+    Presentation,
+    about,
+    dataset,
+    description,
+    model_card,
+    parameters,
+)
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.sites import user
 from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag
-from lockstep.registry.versions import MANIFEST_TAG, Version
+from lockstep.registry.versions import MANIFEST_TAG, Version, runs_page
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
@@ -49,16 +54,20 @@ class Registration:
         pipeline: The fitted pipeline.
         source: Its source.
         evidence: What else the version carries.
+        shown: What people see of it besides.
         trusted: Further types that its models may hold.
+        page: Address of the page for all pipelines, if there is one.
     """
 
     connection: Connection
     pipeline: Pipeline
     source: Snapshot
     evidence: Evidence
+    shown: Presentation
     trusted: tuple[str, ...] = ()
+    page: str | None = None
 
-    def carry_out(self, tags: Mapping[str, str], plots: Mapping[str, Figure]) -> Version:
+    def carry_out(self) -> Version:
         """Log and register it; see `Registry.log`."""
         self._check()
         with _one_at_a_time, tempfile.TemporaryDirectory(prefix="lockstep-") as directory:
@@ -66,20 +75,22 @@ class Registration:
             digest = write_artifact(folder, self.pipeline, self.source, self.evidence, self.trusted)
             labels = {
                 MANIFEST_TAG: digest,
-                "lockstep.code": self.source.digest,
-                "lockstep.framework": framework_digest(),
-                **tags,
+                "trained_by": user(),
+                "rows": str(self.evidence.rows),
+                **self.shown.tags,
             }
             run = self._create_run(labels)
             run_id, client = run.info.run_id, self.connection.client
             with _on_failure(lambda: client.set_terminated(run_id, "FAILED")):
                 self._log_facts(run, digest)
-                for title, figure in plots.items():
+                for title, figure in self.shown.plots.items():
                     self.connection.call(client.log_figure, run_id, figure, f"plots/{title}.png")
+                card = self._card(run)
+                self.connection.call(client.log_text, run_id, card, "model_card.md")
                 model = self._log_model(run, Path(directory))
                 self.connection.call(client.set_terminated, run_id, "FINISHED")
                 around = surroundings_tag(Path(directory, _MODEL), self.pipeline.name, digest)
-                return self._make_version(run, model, {**labels, SURROUNDINGS: around})
+                return self._make_version(run, model, {**labels, SURROUNDINGS: around}, card)
 
     def _check(self) -> None:
         """Check that the source alone defines the columns of the pipeline."""
@@ -95,6 +106,13 @@ class Registration:
                 f"The source of {source.module} does not define the columns of {pipeline.name} "
                 f"that were fitted: {', '.join(differ[:10])}. Log a pipeline with its own snapshot."
             )
+
+    def _card(self, run: Run) -> str:
+        experiment = run.info.experiment_id
+        links = {"Run": runs_page(experiment, run.info.run_id), "All runs": runs_page(experiment)}
+        if self.page is not None:
+            links["All pipelines"] = self.page
+        return model_card(self.pipeline, self.source, self.evidence.rows, self.shown, links)
 
     def _create_run(self, tags: Mapping[str, str]) -> Run:
         return self.connection.call(
@@ -173,14 +191,16 @@ class Registration:
             now = int(time.time() * 1000)
             metrics = [
                 Metric(name, float(value), now, 0, model_id=model.model_id, run_id=run_id)
-                for name, value in self.evidence.metrics.items()
+                for name, value in {**self.shown.metrics, **self.evidence.metrics}.items()
             ]
             call(client.log_batch, run_id, metrics=metrics)
             return call(client.finalize_logged_model, model.model_id, "READY")
 
-    def _make_version(self, run: Run, model: LoggedModel, tags: Mapping[str, str]) -> Version:
+    def _make_version(
+        self, run: Run, model: LoggedModel, tags: Mapping[str, str], card: str
+    ) -> Version:
         """Make the version, complete in a single step."""
-        client, evidence = self.connection.client, self.evidence
+        client = self.connection.client
         name, run_id = self.pipeline.name, run.info.run_id
         self._ensure_model(about(self.source))
 
@@ -194,7 +214,7 @@ class Registration:
                 model.artifact_location,
                 run_id,
                 tags=dict(tags),
-                description=describe(self.pipeline, self.source, evidence.rows, evidence.metrics),
+                description=description(card),
                 model_id=model.model_id,
             )
 

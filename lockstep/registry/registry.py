@@ -7,11 +7,10 @@ import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.disks import make_folder
@@ -29,14 +28,12 @@ from lockstep.errors import (
     VersionNotFoundError,
 )
 from lockstep.registry.connection import Connection
+from lockstep.registry.description import Presentation
 from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
 from lockstep.registry.version_tags import check_surroundings
-from lockstep.registry.versions import RegisteredModel, Version
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lockstep.registry.versions import RegisteredModel, Version, runs_page
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +52,7 @@ class Registry:
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
         trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
+        page: Address of the page for all pipelines, to which model cards link.
     """
 
     def __init__(
@@ -66,10 +64,12 @@ class Registry:
         attempts: int = 4,
         wait: float = 0.5,
         trusted: tuple[str, ...] = (),
+        page: str | None = None,
     ) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
         self.trusted = trusted
+        self.page = page
         self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._mended: list[str] = []
@@ -114,9 +114,7 @@ class Registry:
         pipeline: Pipeline,
         source: Snapshot,
         evidence: Evidence,
-        *,
-        tags: Mapping[str, str] | None = None,
-        plots: Mapping[str, Figure] | None = None,
+        shown: Presentation | None = None,
     ) -> Version:
         """Log a fitted pipeline in a run of its own, and register it as the next version.
 
@@ -127,8 +125,7 @@ class Registry:
             pipeline: The fitted pipeline.
             source: Its source (`Snapshot.of(pipeline)`).
             evidence: What else the version carries.
-            tags: Further facts of it, such as the window of time that it was fitted on.
-            plots: Pictures of it, by name.
+            shown: What people see of it besides.
 
         Raises:
             NotFittedError: The pipeline is not fitted.
@@ -138,8 +135,10 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
             RegistryError: The registry refused something.
         """
-        registration = Registration(self._connection, pipeline, source, evidence, self.trusted)
-        return registration.carry_out(tags or {}, plots or {})
+        connection, shown = self._connection, shown or Presentation()
+        return Registration(
+            connection, pipeline, source, evidence, shown, self.trusted, self.page
+        ).carry_out()
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
         """Load a version with the code that it was fitted with.
@@ -235,6 +234,11 @@ class Registry:
         """Set a tag of a version."""
         client = self._connection.client
         self._call(client.set_model_version_tag, version.name, str(version.version), key, value)
+
+    def runs_page(self, name: str) -> str | None:
+        """The page of MLflow's UI that compares a pipeline's runs; None where there is none."""
+        experiment = self._call(self._connection.client.get_experiment_by_name, name)
+        return None if experiment is None else runs_page(experiment.experiment_id)
 
     def tag_model(self, name: str, key: str, value: str) -> None:
         """Set a tag of a registered model."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MANIFEST_TAG = "lockstep.manifest"
 """Tag of a version with the SHA-256 of its manifest, kept apart from its files."""
+_TRAINING = "workflowType=machine_learning"
+"""By this MLflow's pages open for models that are trained, and not for language models."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ class Version:
             )
         return self.tags[MANIFEST_TAG]
 
-    @property
-    def page(self) -> str:
-        """Its page in MLflow's UI, below the UI's address."""
-        return f"#/models/{self.name}/versions/{self.version}"
+
+def version_page(name: str, version: int) -> str:
+    """A version's page in MLflow's UI, below the UI's address."""
+    return f"#/models/{name}/versions/{version}?{_TRAINING}"
+
+
+def runs_page(experiment: str, run: str = "") -> str:
+    """The page in MLflow's UI where an experiment's runs are compared, or that of a run."""
+    return f"#/experiments/{experiment}/runs{run and '/'}{run}?{_TRAINING}"

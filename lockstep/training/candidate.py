@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -68,16 +68,14 @@ from lockstep.training.checks import (
     check_slices,
 )
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
-from lockstep.training.plots import quality_plot
+from lockstep.training.model_card import shown
+from lockstep.training.plots import quality_table
 from lockstep.training.training_set import (
     compute_training_set,
     ingest_history,
     read_tables,
     read_training_set,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Candidate:
         version: The version in the registry; None where nothing was fitted.
         rows: Number of rows that it was fitted on.
         metrics: Metrics on held-out rows, by title.
-        plots: Plots of its quality, by title.
+        tables: Predictions beside labels on these rows, by title.
         results: Check results by name.
         counts: Numbers of golden records and other evidence that the version carries, by kind.
         unlabelled: By model, the rows that its fit left out, since they have no label.
@@ -97,7 +95,7 @@ class Candidate:
     version: Version | None
     rows: int
     metrics: Mapping[str, float]
-    plots: Mapping[str, Figure]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]]
     results: Mapping[str, CheckResult]
     counts: Mapping[str, int]
     unlabelled: Mapping[str, int] = field(default_factory=dict)
@@ -236,7 +234,6 @@ def _fit(
     seen = {name: columns[name] for name in pipeline.watched_schema.names}
     calibrated = calibrate(declared, fitted, columns, evaluation)
     metrics, window = _metrics(evaluation), _training_window(declared, columns)
-    plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
         profile=calibrated.profile,
@@ -251,9 +248,7 @@ def _fit(
         faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
         fitted_to=dict(tables.versions),
     )
-    names = ("trained_from", "trained_until") if window else ()
-    tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
-    version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
+    version = registry.log(fitted, source, evidence, shown(declared, evaluation, window))
     checked = {
         "training_parity": parity,
         "fit": carry_out(check_fit, _fittings(fitted)),
@@ -266,13 +261,14 @@ def _fit(
         "quality": carry_out(check_quality, evaluation),
         "baseline": carry_out(check_against_baseline, evaluation),
         "champion_comparison": carry_out(
-            _check_against_champion, declared, columns, evaluation, registry, champion, tables
+            _check_against_champion, declared, columns, evaluation, tables, registry, champion
         ),
         "slices": carry_out(check_slices, evaluation, declared.slices),
     }
     results = worth_telling(declared, "candidate", checked)
     left_out = {name: f.unlabelled for name, f in _fittings(fitted).items() if f.unlabelled}
-    return Candidate(version, rows, metrics, plots, results, count(evidence), left_out)
+    tenths = {f"{q.title}, by tenths": quality_table(q, evaluation.held_out) for q in qualities}
+    return Candidate(version, rows, metrics, tenths, results, count(evidence), left_out)
 
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:
@@ -289,15 +285,15 @@ def _check_against_champion(
     declared: PipelineAssets,
     columns: Columns,
     evaluation: Evaluation,
+    tables: PinnedTables,
     registry: Registry,
     champion: Version | None,
-    tables: PinnedTables,
 ) -> CheckResult:
     if champion is None:
         return check_against_champion(evaluation, None)
     try:
-        pipeline = tables.bind(registry.load(declared.name, champion.version).pipeline)
-        measured = evaluate_champion(pipeline, columns, declared.quality, declared.holdout)
+        before = tables.bind(registry.load(declared.name, champion.version).pipeline)
+        measured = evaluate_champion(before, columns, declared.quality, declared.holdout)
     except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
     return check_against_champion(evaluation, measured)

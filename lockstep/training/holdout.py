@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -14,8 +14,8 @@ from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.errors import FunctionError
-from lockstep.project.quality import METRICS, Measured, Quality, by_slice
+from lockstep.errors import FunctionError, InputError
+from lockstep.project.quality import METRICS, Measured, Quality, by_slice, standard_qualities
 
 _SHUFFLED_ROWS, _SHUFFLES = 1_000, 3
 """Held-out rows whose features are shuffled, and how often each feature is."""
@@ -33,6 +33,8 @@ class Evaluation:
         measured: By demand, its value on the held-out rows.
         baseline: The same values of a far simpler model.
         slices: By demand, its value by slice, the worst first.
+        others: What no demand measures of the models, by title.
+        importance: By demand and feature, how much worse it is where the feature is shuffled.
     """
 
     held_out: Columns
@@ -40,6 +42,8 @@ class Evaluation:
     measured: Mapping[Quality, float]
     baseline: Mapping[Quality, float]
     slices: Mapping[Quality, Sequence[dict[str, Any]]]
+    others: Mapping[str, float] = field(default_factory=dict)
+    importance: Mapping[Quality, Mapping[str, float]] = field(default_factory=dict)
 
 
 def evaluate_holdout(
@@ -74,7 +78,19 @@ def evaluate_holdout(
         measured={quality: quality.measure(held_out) for quality in qualities},
         baseline={quality: _baseline(fitted, quality, older, held_out) for quality in qualities},
         slices={quality: by_slice(quality, held_out, tuple(slices)) for quality in qualities},
+        others=_others(fitted, qualities, held_out),
+        importance=permutation_importance(fitted, qualities, held_out),
     )
+
+
+def _others(fitted: Pipeline, demanded: Sequence[Quality], held_out: Columns) -> dict[str, float]:
+    titles = {quality.title for quality in demanded}
+    others: dict[str, float] = {}
+    for quality in standard_qualities(fitted.graph):
+        if quality.title not in titles:
+            with suppress(InputError):  # of such labels it is not defined, as of numbers of classes
+                others[quality.title] = quality.measure(held_out)
+    return others
 
 
 def permutation_importance(
@@ -93,30 +109,33 @@ def permutation_importance(
         By demand, the mean loss for each input of a model that no model is behind; those for which
         there was no time are left out.
     """
+    from lockstep.columns.compiled.predictor import Compiled
+
     graph, random = fitted.graph, np.random.default_rng(0)
     drawn = random.permutation(len(held_out[fitted.key]))[:_SHUFFLED_ROWS]
     known = [name for name in graph.served if name in graph.fields or name in graph.model_free]
     rows = take_rows({name: held_out[name] for name in (*known, *graph.labels)}, drawn)
     wanted = tuple({quality.column for quality in qualities})
+    signs = [1 if METRICS[quality.metric].higher_is_better else -1 for quality in qualities]
+    fast = Compiled.of(fitted).pipeline
 
-    def measured(columns: Columns) -> list[tuple[Quality, float]]:
-        predicted = fitted.evaluate(columns, wanted)
-        return [(quality, quality.measure(predicted)) for quality in qualities]
+    def measured(columns: Columns) -> Array:
+        predicted = fast.evaluate(columns, wanted)
+        return np.array([quality.measure(predicted) for quality in qualities]) * signs
 
-    whole, until = dict(measured(rows)), monotonic() + _SECONDS
-    losses: dict[Quality, dict[str, list[float]]] = {}
-    inputs = {name: None for model in graph.models for name in graph.inputs(model)}
-    for name in [name for name in inputs if name in rows] * _SHUFFLES:
+    whole, until = measured(rows), monotonic() + _SECONDS
+    losses: dict[str, list[Array]] = {}
+    inputs = {name: None for model in graph.models for name in graph.inputs(model) if name in rows}
+    for name in [*inputs] * _SHUFFLES:
         if monotonic() > until:
             break
         with suppress(FunctionError):  # of values that never come together
-            for quality, value in measured({**rows, name: random.permutation(rows[name])}):
-                sign = 1 if METRICS[quality.metric].higher_is_better else -1
-                if not np.isnan(loss := sign * (whole[quality] - value)):
-                    losses.setdefault(quality, {}).setdefault(name, []).append(loss)
+            shuffled = {**rows, name: random.permutation(rows[name])}
+            losses.setdefault(name, []).append(whole - measured(shuffled))
+    means = {name: np.mean(each, axis=0) for name, each in losses.items()}
     return {
-        quality: {name: float(np.mean(values)) for name, values in by_name.items()}
-        for quality, by_name in losses.items()
+        quality: {name: float(mean[at]) for name, mean in means.items() if not np.isnan(mean[at])}
+        for at, quality in enumerate(qualities)
     }
 
 

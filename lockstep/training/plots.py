@@ -1,8 +1,9 @@
-"""Plots of predictions against labels, drawn by scikit-learn's displays."""
+"""Plots of predictions against labels, drawn by scikit-learn's displays; and the same as tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 20
 _MOST_POINTS = 2_000
+_MOST_FEATURES = 20
 
 
 def quality_plot(quality: Quality, columns: Columns) -> Figure:
     """Plot a prediction against its label, by what the metric measures.
 
-    For probabilities and other scores, the ROC curve and the calibration, where they are defined;
-    for classes, the confusion matrix; for amounts, the label over the prediction.
+    For probabilities and other scores, the ROC curve, precision by recall and the calibration,
+    where they are defined; for classes, the confusion matrix; for amounts, the label over the
+    prediction.
 
     Args:
         quality: The demand, with the prediction, its label and the metric.
@@ -40,6 +43,45 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
     return _scores(title, quality.column, truth.astype(bool), predicted)
 
 
+def importance_plot(quality: Quality, importance: Mapping[str, float]) -> Figure:
+    """Plot the most important features.
+
+    Args:
+        quality: The demand.
+        importance: By feature, how much worse it is where the feature is shuffled.
+    """
+    largest = sorted(importance.items(), key=lambda each: each[1])[-_MOST_FEATURES:]
+    figure = _figure(f"What {quality.column} relies on", 1)
+    axes = figure.axes[0]
+    axes.barh([name for name, _ in largest], [loss for _, loss in largest])
+    axes.set_xlabel(f"how much worse {quality.metric} is where it is shuffled")
+    return figure
+
+
+def quality_table(quality: Quality, columns: Columns) -> list[dict[str, Any]]:
+    """A prediction beside its label, by tenths of the rows, the lowest predictions first.
+
+    Args:
+        quality: The demand, with the prediction, its label and the metric.
+        columns: Prediction and label, row by row; rows without a label are left out.
+
+    Returns:
+        A row for each tenth; none for classes, which have no order.
+    """
+    if METRICS[quality.metric].measures == "classes":
+        return []
+    truth, predicted = quality.known(columns)
+    parts = np.array_split(np.argsort(predicted, kind="stable"), 10)
+    rows = [
+        (float(predicted[part].mean()), float(truth[part].mean())) for part in parts if len(part)
+    ]
+    most = max((abs(label) for _, label in rows), default=0.0) or 1.0
+    return [
+        {"predicted": prediction, "came true": label, "▇": "▇" * round(20 * abs(label) / most)}
+        for prediction, label in rows
+    ]
+
+
 def _figure(title: str, plots: int = 0) -> Figure:
     from matplotlib.figure import Figure
 
@@ -52,14 +94,17 @@ def _figure(title: str, plots: int = 0) -> Figure:
 
 def _scores(title: str, name: str, truth: Array, predicted: Array) -> Figure:
     from sklearn.calibration import CalibrationDisplay
-    from sklearn.metrics import RocCurveDisplay
+    from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
     has_both = len(np.unique(truth)) == 2
     are_probabilities = bool(predicted.min() >= 0 and predicted.max() <= 1)
-    figure = _figure(title, has_both + are_probabilities)
+    figure = _figure(title, 2 * has_both + are_probabilities)
     axes = iter(figure.axes)
     if has_both:
         RocCurveDisplay.from_predictions(
+            truth, predicted, pos_label=True, name=name, plot_chance_level=True, ax=next(axes)
+        )
+        PrecisionRecallDisplay.from_predictions(
             truth, predicted, pos_label=True, name=name, plot_chance_level=True, ax=next(axes)
         )
     if are_probabilities:

@@ -77,5 +77,5 @@ def test_the_page_of_a_result_names_its_partition_and_without_one_the_check() ->
     page = "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
     assert Place("orders/daily/batch").page("decoding") == page
     assert Place("orders/daily/batch").page("record") == "/assets/orders/daily/batch?view=checks"
-    page = "/assets/orders/inbox/batch?view=partitions&partition=a%26b%20c.csv"
+    page = "/assets/orders/inbox/batch?view=events&partitions%5B0%5D=a%26b%20c.csv"
     assert Place("orders/inbox/batch", "a&b c.csv").page("decoding") == page

@@ -927,7 +927,7 @@ def orders_of(day: str) -> pd.DataFrame:
 # While `lockstep up` runs
 
 
-PAGE = f"http://127.0.0.1:3999/assets/orders/daily/batch?view=partitions&partition={DAY}"
+PAGE = f"http://127.0.0.1:3999/assets/orders/daily/batch?view=events&partitions%5B0%5D={DAY}"
 
 
 @pytest.fixture

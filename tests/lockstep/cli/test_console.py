@@ -118,5 +118,5 @@ def test_a_failure_is_told_with_where_what_to_do_and_its_page(
         "        It broke.",
         "        Where: key a1",
         "        What to do: Mend it.",
-        "        http://127.0.0.1:3000/assets/orders/daily/batch?view=partitions&partition=2020-03-01",
+        "        http://127.0.0.1:3000/assets/orders/daily/batch?view=events&partitions%5B0%5D=2020-03-01",
     ]

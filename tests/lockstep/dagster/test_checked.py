@@ -1,10 +1,12 @@
 """Assets with their checks: what was judged is an evaluation, what was not is told beside it."""
 
+import asyncio
 from collections.abc import Iterator
 
 import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.loader import LoadingContextForTest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
@@ -97,7 +99,7 @@ def test_a_run_that_a_check_stops_says_what_where_and_what_to_do_with_a_link(ins
     assert where == "Where: column price"
     assert "`lockstep score orders --day 2020-03-01 --accept price`" in todo
     assert told.metadata["sudden_shift"] == dg.MetadataValue.url(
-        "/assets/orders/daily/batch?view=partitions&partition=2020-03-01"
+        "/assets/orders/daily/batch?view=events&partitions%5B0%5D=2020-03-01"
     )
 
 
@@ -109,6 +111,45 @@ def test_a_check_that_stops_a_run_is_recorded_and_so_is_its_asset(instance) -> N
     assert made(result).partition == "2020-03-01"
     found = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
     assert found == {"input_drift": True, "sudden_shift": False}
+
+
+def statuses(instance: dg.DagsterInstance) -> dict[str, str]:
+    """How Dagster's pages show the last execution of each check; those without one are left out."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(KEY), name) for name in ("input_drift", "sudden_shift")]
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    context = LoadingContextForTest(instance)
+    return {
+        key.name: asyncio.run(record.resolve_status(context)).value for key, record in last.items()
+    }
+
+
+def test_what_a_blocked_run_did_not_judge_is_not_shown_as_failed(instance) -> None:
+    asset = batch(input_drift=LACKING, sudden_shift=CheckResult(False, "price jumped."))
+    dg.materialize([asset], instance=instance, partition_key="2020-03-01", raise_on_error=False)
+    assert statuses(instance) == {"sudden_shift": "FAILED"}
+
+
+def test_what_a_run_that_broke_off_did_not_judge_is_shown_as_failed(instance) -> None:
+    @checked_asset(KEY, [INPUT_DRIFT], partitions=DAYS)
+    def broken(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        yield materialized(context, {"input_drift": LACKING}, {})
+        raise ZeroDivisionError
+
+    dg.materialize([broken], instance=instance, partition_key="2020-03-01", raise_on_error=False)
+    assert statuses(instance) == {"input_drift": "EXECUTION_FAILED"}
+
+
+def test_a_run_is_told_by_the_version_and_the_rows_of_what_it_made(instance) -> None:
+    @checked_asset(KEY, [INPUT_DRIFT], partitions=DAYS)
+    def scored(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        facts = {"version": 3, "dagster/row_count": 120, "quarantined": 2, "price": 0.5}
+        yield materialized(context, {"input_drift": PASSED}, facts)
+
+    run = instance.get_run_by_id(
+        dg.materialize([scored], instance=instance, partition_key="2020-03-01").run_id
+    )
+    assert run is not None
+    assert {"version": "3", "rows": "120", "quarantined": "2"}.items() <= run.tags.items()
 
 
 def test_a_warning_of_a_blocking_check_stops_nothing(instance) -> None:

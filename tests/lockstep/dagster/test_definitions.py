@@ -1,9 +1,20 @@
 """Definitions: a pipeline that cannot be built is shown as broken, and the others go on."""
 
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import dagster as dg
 import pytest
 
+from assets.orders import ASSETS
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.definitions import definitions
+from lockstep.errors import DeclarationError
+from lockstep.project.declaration import Calendar
 from lockstep.project.project import Project
+from tests.fixtures.orders import PROJECT
 
 
 @pytest.fixture
@@ -39,3 +50,86 @@ def test_other_pipelines_are_scored(lockstep) -> None:
 def test_a_command_on_the_broken_pipeline_is_one_line(lockstep) -> None:
     error = lockstep("train", "odd-orders").error
     assert "Pipeline odd-orders is declared, but Dagster cannot have it" in error
+
+
+# What people tell assets apart by
+
+
+@pytest.fixture
+def spec_of():
+    """Returns the specification of an asset of the pipeline `orders`, with some of its settings."""
+
+    def find(key: str, **settings: Any) -> dg.AssetSpec:
+        declared = replace(ASSETS, **settings)
+        specs = [spec for asset in pipeline_assets(declared, "5a1c") for spec in asset.specs]
+        return next(spec for spec in specs if spec.key.to_user_string() == key)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("key", "group", "stage"),
+    [
+        ("orders/candidate", "orders", "candidate"),
+        ("orders/daily/batch", "orders__daily", "batch"),
+        ("orders/outcomes", "orders__daily", "outcomes"),
+        ("orders/inbox/published", "orders__inbox", "published"),
+    ],
+)
+def test_an_asset_says_its_pipeline_and_stage(spec_of, key: str, group: str, stage: str) -> None:
+    spec = spec_of(key)
+    assert spec.group_name == group
+    assert {"pipeline": "orders", "stage": stage}.items() <= spec.tags.items()
+
+
+def test_owners_are_those_of_all_assets_of_the_pipeline(spec_of) -> None:
+    for key in ("orders/history", "orders/daily/published"):
+        owners = ["ana@example.org", "team:pricing"]
+        assert list(spec_of(key, owners=owners).owners) == owners
+
+
+def test_an_owner_that_dagster_cannot_have_is_told_with_the_form(spec_of) -> None:
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="must be an email address or a tea"):
+        spec_of("orders/history", owners=["ana"])
+
+
+def test_owners_are_a_list() -> None:
+    with pytest.raises(DeclarationError, match=r"owners.*'ana@example.org', 'team:pricing'"):
+        replace(ASSETS, owners="ana@example.org")
+
+
+def test_what_the_checkout_computes_has_the_version_of_its_code(spec_of) -> None:
+    assert spec_of("orders/training_set").code_version == "5a1c"
+    assert spec_of("orders/daily/scored").code_version is None
+
+
+def test_the_code_version_is_the_digest_that_mlflow_shows() -> None:
+    graph = definitions(PROJECT).resolve_asset_graph()
+    source = Snapshot.of(ASSETS.pipeline, PROJECT.packages)
+    assert graph.get(dg.AssetKey(["orders", "candidate"])).code_version == source.digest[:12]
+
+
+def test_all_trainings_share_a_pool() -> None:
+    pools = {asset.op.name: asset.op.pool for asset in pipeline_assets(ASSETS)}
+    assert pools["orders__candidate"] == pools["orders__history"] == "lockstep_training"
+    assert pools["orders__daily__batch"] is None
+
+
+@pytest.mark.parametrize(
+    ("calendar", "deadline"),
+    [
+        (Calendar(date(2020, 3, 1), timezone="Asia/Tokyo"), "0 12 * * 0,1,2,3,4,5,6"),
+        (Calendar(date(2020, 3, 1), weekdays=["Mon", "Fri", "Sat"]), "0 12 * * 0,2,6"),
+    ],
+    ids=["every day", "some weekdays"],
+)
+def test_a_day_is_to_be_published_by_noon_of_the_next(
+    spec_of, calendar: Calendar, deadline: str
+) -> None:
+    policy = spec_of("orders/daily/published", calendar=calendar).freshness_policy
+    assert (policy.deadline_cron, policy.timezone) == (deadline, calendar.timezone)
+    assert spec_of("orders/inbox/published", calendar=calendar).freshness_policy is None
+
+
+def test_the_days_of_a_calendar_that_ends_are_due_at_no_time(spec_of) -> None:
+    assert spec_of("orders/daily/published").freshness_policy is None

@@ -18,17 +18,19 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 from assets.orders import ASSETS
 from benchmarks._writes import carried_out, kill_at
 from lockstep.dagster.backfill import backfill_job
+from lockstep.dagster.definitions import definitions
 from lockstep.dagster.instance import (
     find_instance,
     lacking_settings,
     open_instance,
     prepare_instance,
 )
-from lockstep.dagster.jobs import BACKFILL_TAG
+from lockstep.dagster.jobs import BACKFILL_TAG, job_name
 from lockstep.dagster.schedules import AHEAD, ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
+from tests.fixtures.orders import PROJECT
 
 OWN = """\
 # Written by Lockstep where it is missing; yours to change.
@@ -93,11 +95,20 @@ def nothing() -> None:
     """A job without an op."""
 
 
-def queued(instance: dg.DagsterInstance, job: dg.JobDefinition, tags: dict[str, str]) -> str:
-    config = {"first": "2024-01-01", "last": "2024-01-31"}
+RANGE = {"first": "2024-01-01", "last": "2024-01-31"}
+
+
+def queued(
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    tags: dict[str, str],
+    config: dict[str, str] | None = None,
+) -> str:
+    """Have a job with this configuration of each of its ops wait in the queue."""
+    configured = {name: {"config": config} for name in job.graph.node_dict} if config else {}
     run = instance.create_run_for_job(
         job,
-        run_config={"ops": {name: {"config": config} for name in job.graph.node_dict}},
+        run_config={"ops": configured},
         tags=tags,
         status=dg.DagsterRunStatus.QUEUED,
         remote_job_origin=RemoteJobOrigin(REPOSITORY, job.name),
@@ -118,7 +129,7 @@ def test_backfills_that_came_first_leave_the_daily_runs_their_places(home: Home)
     job = backfill_job(ASSETS)
     with open_instance(home) as instance:
         assert isinstance(instance, dg.DagsterInstance)
-        ranges = [queued(instance, job, {}) for _ in range(3)]
+        ranges = [queued(instance, job, {}, RANGE) for _ in range(3)]
         pages = [queued(instance, nothing, {BACKFILL_TAG: "year"}) for _ in range(3)]
         next_in_queue(instance)  # which makes the pool known to Dagster
         assert next_in_queue(instance) == [ranges[0], pages[0]]  # one of each kind
@@ -228,3 +239,12 @@ def test_an_instance_whose_making_is_killed_can_be_used(home: Home, statement: i
         assert len(instance.fetch_materializations(dg.AssetKey("made"), limit=1).records) == 1
         assert instance.get_daemon_heartbeats() == {}
         assert list(instance.all_instigator_state()) == []
+
+
+def test_trainings_run_one_after_another(home: Home) -> None:
+    job = definitions(PROJECT).resolve_job_def(job_name("orders", "train"))
+    with open_instance(home) as instance:
+        assert isinstance(instance, dg.DagsterInstance)
+        first, _ = (queued(instance, job, {}) for _ in range(2))
+        next_in_queue(instance)  # which makes the pool known to Dagster
+        assert next_in_queue(instance) == [first]

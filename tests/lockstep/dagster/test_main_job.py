@@ -221,7 +221,6 @@ def test_a_changed_unit_is_blocked_on_its_first_day_and_can_be_accepted(live) ->
     blocked = live.score(DAY)
     assert finding(blocked, "sudden_shift").result == "failed"
     assert finding(blocked, "sudden_shift").column == "weight"
-    assert "svg" in str(blocked.figure("/batch", "findings by column and day"))
     assert not blocked.wrote("/published")
     accepted = live.score(DAY, accept=["weight"])
     assert found(accepted, "sudden_shift") == "warned"

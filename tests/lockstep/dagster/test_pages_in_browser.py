@@ -147,11 +147,15 @@ def test_a_failed_day_fetches_nothing_fits_and_is_not_green(
             browser.until(f"document.body.innerText.includes({value!r})")
 
         page = next(one.page for one in refused.checks if one.check == "decoding")
-        assert page == f"{batch}?view=partitions&partition={REFUSED}"
+        assert page == f"{batch}?view=events&partitions%5B0%5D={REFUSED}"
         browser.open(url + page)
+        browser.until("document.body.innerText.includes('Blocked: none of its rows goes on.')")
+        browser.until("document.body.innerText.includes('checks that did not pass')")
+
+        browser.open(f"{url}{batch}?view=partitions&partition={DAY}")
         browser.until("document.body.innerText.includes('did not materialize this asset')")
-        browser.until("document.body.innerText.includes('Failed (1)')")
-        browser.until("document.body.innerText.includes('Materialized (2)')")
+        browser.until("document.body.innerText.includes('Failed (2)')")
+        browser.until("document.body.innerText.includes('Materialized (1)')")
         (attempt,) = live.records().newest_first(REFUSED)
         page = Place("orders/daily/batch", REFUSED).page("decoding", attempt.record.run)
         browser.open(url + page)

@@ -199,3 +199,11 @@ def test_a_day_that_is_selected_without_tables_takes_them_in(
     )
     assert done.success
     assert deliveries() == before + 1
+
+
+def test_a_champion_that_looks_up_is_compared_with_its_successor(
+    trained: RunReport, instance: dg.DagsterInstance
+) -> None:
+    DEPOTS.home.registry().set_alias("depots", "champion", 1)
+    successor = run_job(DEPOTS, job_name("depots", "train"), instance)
+    assert result(successor, "champion_comparison") == "passed"

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lockstep.errors import ArtifactError, RegistryError, RegistryUnreachableError
+from lockstep.registry.description import Presentation
 from lockstep.registry.registry import Registry
 from tests.fixtures.ports import free_port
 
@@ -156,7 +157,9 @@ class _Torn(Figure):
 
 def test_no_version_appears_if_a_plot_cannot_be_drawn(registry: Registry, tumour: Any) -> None:
     with pytest.raises(ValueError, match="cannot be drawn"):
-        registry.log(tumour.pipeline, **tumour.arguments, plots={"roc": _Torn()})
+        registry.log(
+            tumour.pipeline, **tumour.arguments, shown=Presentation(plots={"roc": _Torn()})
+        )
     assert registry.versions("tumour") == ()
     assert statuses(registry) == ["FAILED"]
 
@@ -168,7 +171,9 @@ class _Interrupted(Figure):
 
 def test_no_version_appears_if_it_is_interrupted(registry: Registry, tumour: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
-        registry.log(tumour.pipeline, **tumour.arguments, plots={"roc": _Interrupted()})
+        registry.log(
+            tumour.pipeline, **tumour.arguments, shown=Presentation(plots={"roc": _Interrupted()})
+        )
     assert registry.versions("tumour") == ()
     assert statuses(registry) == ["FAILED"]
 

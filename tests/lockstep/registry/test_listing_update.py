@@ -15,6 +15,7 @@ import pytest
 from lockstep.artifacts.listing import read_listing, write_listing
 from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
+from lockstep.registry.description import Presentation
 from lockstep.registry.listing_update import list_versions, update_listing
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import PROVEN, write_proven
@@ -50,7 +51,9 @@ def test_a_version_is_listed_once_it_is_proven_or_the_challenger(
 def test_a_proof_that_was_copied_from_another_version_lists_nothing(
     registry: Registry, tumour: Any, first: Version
 ) -> None:
-    second = registry.log(tumour.pipeline, **{**tumour.arguments, "tags": {"note": "other"}})
+    second = registry.log(
+        tumour.pipeline, **tumour.arguments, shown=Presentation(tags={"note": "other"})
+    )
     write_proven(registry, first, HERE, ENVIRONMENT)
     proof = registry.versions("tumour")[0].tags[PROVEN + ENVIRONMENT]
     registry.tag(second, PROVEN + ENVIRONMENT, proof.replace(first.digest, "0" * 64))

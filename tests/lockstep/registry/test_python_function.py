@@ -212,6 +212,15 @@ def test_the_signature_names_every_column(registry: Registry, tumour: Any) -> No
     }
 
 
+def test_the_metadata_has_the_declared_types(registry: Registry, tumour: Any) -> None:
+    from mlflow.models import Model
+
+    told = Model.load(registry.versions("tumour")[0].location).metadata
+    assert told is not None
+    fields = tumour.pipeline.record_schema
+    assert told["inputs"] == {field.name: field.declared_name for field in fields}
+
+
 def test_requirements_are_the_installed_versions(registry: Registry) -> None:
     path = Path(registry.versions("tumour")[0].location, "requirements.txt")
     names = {line.partition("==")[0] for line in path.read_text().split()}

@@ -30,6 +30,7 @@ from lockstep.errors import (
     UntrustedTypeError,
     VersionNotFoundError,
 )
+from lockstep.registry.description import Presentation
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 from tests.fixtures.tumours import PACKAGES
@@ -302,8 +303,13 @@ def logged(shelf: Registry, tumour: Any) -> Version:
     """A version with tags and a plot."""
     figure = Figure()
     figure.subplots().plot([0, 1], [0, 1])
-    extra = {"tags": {"window": "2020 to 2021"}, "plots": {"roc": figure}}
-    return shelf.log(tumour.pipeline, **tumour.arguments, **extra)
+    shown = Presentation(
+        tags={"window": "2020 to 2021"},
+        plots={"roc": figure},
+        metrics={"auc by site/left": 0.9},
+        limits=["Not for children."],
+    )
+    return shelf.log(tumour.pipeline, **tumour.arguments, shown=shown)
 
 
 def test_the_run_is_finished_with_metrics_parameters_and_tags(
@@ -311,13 +317,15 @@ def test_the_run_is_finished_with_metrics_parameters_and_tags(
 ) -> None:
     run = shelf._connection.client.get_run(logged.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"auc": 0.96, "brier": 0.05}
+    assert run.data.metrics == {"auc": 0.96, "brier": 0.05, "auc by site/left": 0.9}
     assert run.data.params["tree_probability.max_iter"] == "20"
-    assert run.data.params["linear_probability.logisticregression__C"] == "1.0"
     assert run.data.params["rows"] == "569"
     assert run.data.params["features"].startswith("radius_mm, is_large")
     assert run.data.tags["window"] == "2020 to 2021"
+    assert run.data.tags["rows"] == "569"
+    assert run.data.tags["trained_by"] == run.data.tags["mlflow.user"]
     assert run.data.tags["mlflow.source.name"] == "transforms/tumour.py"
+    assert [tag for tag in run.data.tags if tag.startswith("lockstep.")] == ["lockstep.manifest"]
 
 
 def test_the_run_shows_its_plots(shelf: Registry, logged: Version) -> None:
@@ -336,21 +344,43 @@ def test_the_run_shows_the_training_set(shelf: Registry, logged: Version) -> Non
 def test_the_version_is_described(shelf: Registry, logged: Version) -> None:
     client = shelf._connection.client
     text = client.get_model_version("tumour", "1").description
+    assert f"/runs/{logged.run_id}?workflowType=machine_learning)" in text
+    assert "- Not for children." in text
     assert "| radius | float | mean distance from the centre" in text
     assert "| quarter | int | Quarter of the year" in text
     assert client.get_registered_model("tumour").description.startswith("Tumour: is a breast mass")
 
 
+def test_the_run_has_the_whole_model_card(shelf: Registry, logged: Version) -> None:
+    from mlflow.artifacts import load_text
+
+    run = shelf._connection.client.get_run(logged.run_id)
+    assert "- Not for children." in load_text(f"{run.info.artifact_uri}/model_card.md")
+
+
+def test_the_experiment_has_a_page_where_its_runs_are_compared(
+    shelf: Registry, logged: Version
+) -> None:
+    experiment = shelf._connection.client.get_run(logged.run_id).info.experiment_id
+    page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+    assert shelf.runs_page("tumour") == page
+    assert shelf.runs_page("never logged") is None
+
+
 def test_the_model_has_its_metrics_and_its_version(shelf: Registry, logged: Version) -> None:
     client = shelf._connection.client
     (model,) = client.search_logged_models([client.get_run(logged.run_id).info.experiment_id])
-    assert {metric.key: metric.value for metric in model.metrics} == {"auc": 0.96, "brier": 0.05}
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        "auc": 0.96,
+        "brier": 0.05,
+        "auc by site/left": 0.9,
+    }
     assert model.status == "READY"
     assert '"version": 1' in model.tags["mlflow.modelVersions"]
 
 
-def test_the_version_can_be_told_from_its_tags(tumour: Any, logged: Version) -> None:
-    assert logged.tags["lockstep.code"] == tumour.source.digest
+def test_the_version_can_be_told_from_its_tags(logged: Version) -> None:
+    assert logged.tags["rows"] == "569"
     assert logged.tags["window"] == "2020 to 2021"
 
 

@@ -19,6 +19,7 @@ import requests
 from matplotlib.figure import Figure
 
 from lockstep.errors import ArtifactError, FetchError, RegistryError, RegistryUnreachableError
+from lockstep.registry.description import Presentation
 from lockstep.registry.listing_update import update_listing
 from lockstep.registry.registry import Registry
 from tests.fixtures.mlflow_server import end_mlflow, start_mlflow
@@ -241,7 +242,7 @@ def test_no_version_appears_if_the_server_dies_half_way(
     fatal = _Fatal()
     fatal.server = server
     with pytest.raises(RegistryUnreachableError, match=server.uri):
-        remote.log(tumour.pipeline, **tumour.arguments, plots={"roc": fatal})
+        remote.log(tumour.pipeline, **tumour.arguments, shown=Presentation(plots={"roc": fatal}))
     server.start()
     assert remote.versions("tumour") == before
 

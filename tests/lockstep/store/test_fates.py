@@ -70,7 +70,7 @@ def test_a_blocked_file_is_told_by_its_check_with_a_page_of_it(inbox: Inbox) -> 
         f"{FILE}: sudden_shift failed: price jumped",
         "column price",
     )
-    assert fate.page == f"/assets/orders/inbox/batch?view=partitions&partition={FILE}"
+    assert fate.page == f"/assets/orders/inbox/batch?view=events&partitions%5B0%5D={FILE}"
     assert fate.text.read_text() == f"blocked: {fate.message}\n"
 
 

@@ -12,6 +12,7 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.quality import Quality
+from lockstep.training import holdout
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 
 PIPELINE, QUALITIES = ASSETS.pipeline, tuple(ASSETS.quality)
@@ -80,6 +81,37 @@ def test_slices_are_those_with_rows_enough_to_measure(columns: Columns) -> None:
     quality = (Quality("risk", "came_back", "auc", 0.5),)
     large = evaluate_holdout(PIPELINE, columns, quality, ("gift", "country"), holdout=0.5)
     assert {row["slice"] for row in large.slices[quality[0]]} == {"gift = False"}
+
+
+def test_models_are_measured_by_what_no_demand_names_too(evaluation: Evaluation) -> None:
+    assert evaluation.others.keys() == {
+        *(f"return_probability {metric}" for metric in ("auc", "log_loss", "brier")),
+        "expected_cost rmse",  # a demand measures its mae
+    }
+
+
+def test_shuffling_what_a_prediction_hangs_on_makes_it_worse(evaluation: Evaluation) -> None:
+    risk = evaluation.importance[QUALITIES[0]]
+    assert max(risk, key=lambda name: risk[name]) == "price_per_item"
+
+
+def test_what_no_model_uses_has_no_importance(evaluation: Evaluation) -> None:
+    graph = PIPELINE.graph
+    used = {name for model in graph.models for name in graph.inputs(model)}
+    assert evaluation.importance[QUALITIES[0]].keys() <= used
+    assert "order_id" not in evaluation.importance[QUALITIES[0]]
+
+
+def test_shuffling_ends_when_its_time_is_over(
+    columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holdout, "_SECONDS", -1.0)
+    importance = evaluate_holdout(PIPELINE, columns, QUALITIES).importance
+    assert not any(importance.values())
+
+
+def test_without_a_demand_nothing_is_shuffled(columns: Columns) -> None:
+    assert evaluate_holdout(PIPELINE, columns, ()).importance == {}
 
 
 def held_out_times(columns: Columns, times: list[str | None]) -> Counter[str]:
