@@ -18,7 +18,7 @@ from typing import Any
 
 import lockstep
 from lockstep.project import project as projects
-from lockstep.project.quality import METRICS
+from lockstep.project.quality import METRICS, SHORT_NAMES
 
 REFERENCE = Path(__file__).with_name("reference.md")
 
@@ -149,7 +149,7 @@ def _declaration(declared: type) -> str:
 def _metrics() -> str:
     rows = [
         (f"`{name}`", "at least" if metric.higher_is_better else "at most")
-        for name, metric in METRICS.items()
+        for name, metric in ((name, METRICS[name]) for name in SHORT_NAMES)
     ]
     rows.append(("any name of `sklearn.metrics.get_scorer_names()`", "at least"))
     return "## Metrics\n\n" + _table(("metric", "a threshold is reached by"), rows)

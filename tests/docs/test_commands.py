@@ -178,6 +178,7 @@ def test_a_command_is_read_by_its_program(command: str, monkeypatch: pytest.Monk
         case "python":
             monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
             monkeypatch.setattr(sys, "argv", words[1:])
+            monkeypatch.delitem(sys.modules, f"{words[1]}.__main__", raising=False)
             with pytest.raises(SystemExit) as stop:
                 runpy.run_module(words[1], run_name="__main__")
             assert stop.value.code == 0

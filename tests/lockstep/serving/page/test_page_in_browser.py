@@ -369,7 +369,7 @@ def test_another_version_can_be_asked_for_the_same_record(
     stored: Callable[[int], ListedVersion],
     tmp_path: Path,
 ) -> None:
-    listing = tmp_path / "listing.json"
+    listing = tmp_path / "orders.json"
     write_listing(listing, Listing("orders", {2: stored(2)}))
     served = serve(scorer, listing=listing)
     asyncio.run(served.service.versions.look_beside())
