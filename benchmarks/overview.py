@@ -94,6 +94,7 @@ def write(stream: Path, day: str, record: str, number: int = 1) -> None:
         "attempt": number,
         "committed_at": f"{day}T06:00:00+00:00",
         "record": hashlib.sha256(record.encode()).hexdigest(),
+        "first_at": f"{day}T06:00:00+00:00",
     }
     (stream / "records").mkdir(exist_ok=True)
     (stream / "records" / f"{day}.json").write_text(json.dumps(commit), encoding="utf-8")
