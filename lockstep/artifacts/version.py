@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -205,6 +206,21 @@ class LoadedVersion(Evidence):
         compiled = replace(known, pipeline=known.pipeline.with_tables(rows))
         bound.__dict__["compiled"] = compiled
         return bound
+
+    @contextmanager
+    def anew(self) -> Iterator[Pipeline]:
+        """The pipeline, reading the same tables, from modules that are run anew for it.
+
+        They have computed nothing yet, so that state shows which their functions keep of rows.
+
+        Raises:
+            ArtifactError: It cannot be loaded any more.
+        """
+        pipeline = Artifact.open(self.directory, self.digest).pipeline()
+        try:
+            yield pipeline.bind(self.pipeline.readers)
+        finally:
+            unload(pipeline)
 
     def _repr_html_(self) -> str:
         """A notebook's form of it: what it was fitted on, what it reaches, and its graph."""

@@ -270,12 +270,14 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
 
 
 def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> CheckResult:
-    """Send a sample through the reference path again: from the wire, among other rows.
+    """Send a sample through the reference path again: from the wire, in modules that are run anew.
 
-    The sample favours rows that are rare or close to another decision; the rest are the rows whose
-    keys have the smallest digests. Every run draws the same rows. No row is computed alone, which
-    takes scikit-learn as long as all of them together: `check_replay`, `check_company`, the fit
-    and the gate compute rows alone.
+    The last row comes first, and nothing else was computed there before: a function whose state
+    depends on the rows that it has seen computes other values then. The sample favours rows that
+    are rare or close to another decision; the rest are the rows whose keys have the smallest
+    digests. Every run draws the same rows. No row is computed alone, which takes scikit-learn as
+    long as all of them together: `check_replay`, `check_company`, the fit and the gate compute rows
+    alone.
 
     Args:
         loaded: The version that computed the columns.
@@ -288,12 +290,11 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     from lockstep.parity.selection import choose_sample
 
     pipeline = loaded.pipeline
-    rows = choose_sample(pipeline.graph, columns, digests_of(columns[pipeline.key]), size)
+    rows = choose_sample(pipeline.graph, columns, digests_of(columns[pipeline.key]), size)[::-1]
     sample = {name: columns[name][rows] for name in pipeline.graph.served}
     raw = {name: sample[name] for name in pipeline.record_schema.names}
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)
-    return check_comparison(
-        replay(pipeline, expected, version=loaded.version, alone=0),
-        pipeline.graph,
-        "sent through the reference path again, in a sample",
-    )
+    with loaded.anew() as pipeline:
+        replayed = replay(pipeline, expected, version=loaded.version, alone=0)
+    how = "a sample computed again by the reference path in modules that were run anew"
+    return check_comparison(replayed, loaded.pipeline.graph, how)

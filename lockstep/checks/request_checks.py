@@ -16,6 +16,7 @@ from lockstep.checks.markdown import code_block
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
+from lockstep.columns.tables import take_rows
 from lockstep.serving.requestlog.log_segments import LogSegment
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def check_request_replay(
 ) -> CheckResult:
     """Check that the batch path gives a segment's requests the outputs that the server gave.
 
-    The batch path uses the reference predictors, not the compiled ones that the server used.
+    The batch path uses the reference predictors, not the compiled ones that the server used, and
+    modules that are run anew, the last row first: a server's functions have seen other rows before.
 
     Args:
         segment: The requests with their answers.
@@ -48,14 +50,16 @@ def check_request_replay(
         return departure
     redacted = {name: _REDACTED[how] for name, how in segment.header.redacted.items()}
     given = Trace(row_names(segment, loaded.pipeline.key), segment.columns, {})
-    comparison, unjudged = replay_answers(
-        loaded.pipeline,
-        given,
-        scales=loaded.golden.scales,
-        redacted=redacted,
-        version=loaded.version,
-        looked_up=looked_up,
-    )
+    turned = np.arange(segment.rows)[::-1]
+    with loaded.anew() as pipeline:
+        comparison, unjudged = replay_answers(
+            pipeline,
+            given.take(turned),
+            scales=loaded.golden.scales,
+            redacted=redacted,
+            version=loaded.version,
+            looked_up=take_rows(looked_up, turned) if looked_up is not None else None,
+        )
     if comparison is None:
         return CheckResult.not_judged(f"No output can be judged: {tell(unjudged)}.", unjudged)
     how = f"computed anew by the batch path of version {loaded.version}"

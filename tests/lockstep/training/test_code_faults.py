@@ -33,6 +33,7 @@ from lockstep.checks.comparisons import (
     check_comparison,
     check_locality,
     check_replay,
+    check_sample,
     check_training_parity,
 )
 from lockstep.columns.kinds import Columns
@@ -813,3 +814,64 @@ def test_expectations_that_are_not_those_of_the_version_count_as_code_at_the_gat
     result = check_code(pipeline, held, proven=False, suites=lambda: here)
     assert result.is_error
     assert "expect_column_values_to_be_between of weight" in result.summary
+
+
+CODES = 'CODES = {"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}'
+GROWING = {
+    "codes": (CODES, "return np.array([float(CODES.setdefault(c, len(CODES))) for c in country])"),
+    "a memo": (
+        f"{CODES}\nMEMO = {{}}",
+        "return np.array([w if c in CODES else MEMO.setdefault(c, w)\n"
+        "    for c, w in zip(country, weight)])",
+    ),
+    "a running mean": (
+        f"{CODES}\nSEEN = []",
+        "SEEN.extend(weight[~np.isin(country, list(CODES))])\n"
+        "return weight + (np.mean(SEEN) if SEEN else 0.0)",
+    ),
+}
+HARMLESS = {
+    "a cache": (
+        "import functools\n@functools.cache\ndef length(text):\n    return float(len(text))",
+        "return np.array([length(c) for c in country]) * weight",
+    ),
+    "a pattern": (
+        "import re\nfrom functools import cached_property\nFORM = re.compile('[A-Z]+')",
+        "return np.array([float(FORM.fullmatch(c) is not None) for c in country]) * weight",
+    ),
+    "a table": (
+        "TABLE = {}",
+        "if not TABLE:\n    TABLE.update(DE=1.0, FR=2.0)\n"
+        "return np.array([TABLE.get(c, 0.0) for c in country]) * weight",
+    ),
+}
+
+
+def two_days(loaded: LoadedVersion) -> Columns:
+    """The columns of a second day in one process: other countries than in training, and before."""
+    fields = {name: parcels()[name] for name in loaded.pipeline.record_schema.names}
+    for countries in (["NO", "SE"], ["SE", "DK", "NO"]):
+        fields["country"] = np.array((countries * ROWS)[:ROWS], dtype=object)
+        columns = loaded.pipeline.trace(fields).columns
+    return dict(columns)
+
+
+@pytest.mark.parametrize("fault", GROWING)
+def test_state_that_grows_with_rows_that_training_never_had_blocks_the_batch(
+    checkout: Checkout, tmp_path: Path, fault: str
+) -> None:
+    top, body = GROWING[fault]
+    loaded = version_of(checkout.pipeline(body, top), tmp_path / "version")
+    result = check_sample(loaded, two_days(loaded))
+    assert (result.is_error, result.column) == (True, "load")
+    assert "parcels.py:" in result.where
+
+
+@pytest.mark.parametrize("harmless", HARMLESS)
+def test_state_that_changes_no_value_is_harmless(
+    checkout: Checkout, tmp_path: Path, harmless: str
+) -> None:
+    top, body = HARMLESS[harmless]
+    loaded = version_of(checkout.pipeline(body, top), tmp_path / "version")
+    result = check_sample(loaded, two_days(loaded))
+    assert result.passed, result.summary
