@@ -75,6 +75,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        hosts=context.project().hosts,
         proxies=tuple(trusted_proxy or ()),
         strict=not (compat or serving.compat),
         drain_seconds=drain,

@@ -11,6 +11,7 @@ transforms = "transforms"   # packages whose modules are pipelines, one file of 
 expectations = "expectations"
 assets = "assets"
 packages = ["measures"]     # further packages of the project's own, which its columns import
+hosts = ["models.internal"] # names by which servers without a token are called, beside localhost
 trusted = ["my_package.Winsorizer"]  # types that models may hold beside the library's, reviewed
 workers = 2                 # processes for units of a large batch; LOCKSTEP_WORKERS overrides it
 ray = "ray://head:10001"    # or a Ray cluster ("local": of this machine); LOCKSTEP_RAY overrides it
@@ -40,7 +41,9 @@ FILE = "pyproject.toml"
 _SHARED = ("mlflow_tracking_uri", "dagster_home", "data", "inbox", "ray")
 _RELATIVE = re.compile("sqlite:///([^/].*)")
 _ROLES = ("transforms", "expectations", "assets")
-_LISTS = ("packages", "trusted")
+_LISTS = ("packages", "trusted", "hosts")
+_HOST = re.compile(r"[a-z0-9_.-]+")
+"""A machine's name, as a header `Host` has it before the port."""
 _NUMBERS = ("workers",)
 _ATTRIBUTES = {"packages": "others", "home": "home_folder"}
 """The attributes of settings, where they have other names."""
@@ -63,6 +66,7 @@ class Project:
         inbox: The address of a folder of an object store, unless `LOCKSTEP_INBOX` names another,
             whose objects come into the inboxes, too; None without one.
         trusted: Full names of types that models may hold beside the library's.
+        hosts: Names by which servers without a token are called, beside this machine's addresses.
         mlflow_tracking_uri: MLflow's address, unless `MLFLOW_TRACKING_URI` names another; None for
             a store in the home.
         dagster_home: The folder of Dagster's instance, unless `DAGSTER_HOME` names another; None
@@ -84,6 +88,7 @@ class Project:
     data: str | None = None
     inbox: str | None = None
     trusted: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     mlflow_tracking_uri: str | None = None
     dagster_home: str | None = None
     workers: int = 1
@@ -128,6 +133,12 @@ class Project:
             if name in _LISTS:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                     raise ProjectError(f"{where}: {name} is a list of names, not {value!r}.")
+                wrong = [item for item in value if name == "hosts" and not _HOST.fullmatch(item)]
+                if wrong:
+                    raise ProjectError(
+                        f"{where}: hosts has {wrong[0]!r}; give a name in small letters, without "
+                        "scheme and port, such as 'models.internal'."
+                    )
             elif name in _NUMBERS:
                 if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                     raise ProjectError(f"{where}: {name} is a number from 1 on, not {value!r}.")

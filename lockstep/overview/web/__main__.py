@@ -19,6 +19,7 @@ def main() -> None:
         with_metrics(overview),
         host="127.0.0.1",
         port=int(sys.argv[1]),
+        ws="none",
         access_log=False,
         server_header=False,
         log_level="warning",

@@ -33,7 +33,6 @@ from lockstep.store.quarantine import AsideRow, all_aside
 from lockstep.store.status import RECORD, StepFinding, damaged_record, recorded_findings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -57,7 +56,7 @@ _HEADERS = {
 _MEANINGS = {check.name: check.meaning for check in CHECKS}
 
 
-def with_metrics(overview: Overview) -> Starlette:
+def with_metrics(overview: Overview) -> Local:
     """The pages, and metrics for any user of this machine, as Prometheus is one."""
     from starlette.applications import Starlette
     from starlette.responses import Response
@@ -66,7 +65,8 @@ def with_metrics(overview: Overview) -> Starlette:
     def metrics(_: Request) -> Response:
         return Response(batch_metrics(overview), media_type=CONTENT_TYPE.decode())
 
-    return Starlette(routes=[Route("/metrics", metrics), Mount("/", application(overview))])
+    routes = [Route("/metrics", metrics), Mount("/", application(overview))]
+    return Local(Starlette(routes=routes), overview.project.hosts)
 
 
 def application(overview: Overview) -> Local:
@@ -93,7 +93,7 @@ def application(overview: Overview) -> Local:
         routes=[Route(path, answer) for path, answer in routes.items()],
         exception_handlers={HTTPException: failed, LockstepError: failed},
     )
-    return Local(found, whole=True)
+    return Local(found, overview.project.hosts, whole=True)
 
 
 class Pages:

@@ -2,7 +2,9 @@
 
 Behind a proxy every client has the proxy's address, and `Host` is what the client says. So a server
 behind one is told so, and has a token; without a token, what came through a proxy is shown nothing
-of the inside of a version.
+of the inside of a version. A browser's page of another site can give this machine a name of its own
+(DNS rebinding), and has that name in its `Host`: without a token, names that are not this machine's
+get no answer.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
+import msgspec
+
+from lockstep.columns.plain import show
 from lockstep.errors import LockstepError
 from lockstep.serving.protocols.asgi import (
     JSON,
@@ -30,6 +36,8 @@ TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
 OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 """Paths that need no token: the probes of load balancers, and the page that asks for a token."""
+STATUSES = frozenset({"/ping", "/health", "/v2/health/live", "/v2/health/ready"})
+"""Probes that tell a status and nothing else: load balancers may call the server as they like."""
 INSIDE = ("/page/", "/tables/")
 """The beginnings of the paths that show the inside of a version, or add to the tables it reads."""
 
@@ -41,9 +49,14 @@ _NOT_HERE = (
     b'of this user on this machine, who call it 127.0.0.1 or localhost, and not through a proxy."}'
 )
 _FORWARDED = frozenset(
-    (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+    (
+        *(b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip"),
+        *(b"x-forwarded", b"x-client-ip", b"x-cluster-client-ip", b"fastly-client-ip"),
+    )
 )
-"""Headers that proxies add."""
+"""Headers that proxies add, beside those that begin with `X-Forwarded-`."""
+_NAMES_KEPT = 256
+"""How many values of `Host` are remembered with what they mean."""
 _CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 """Where Linux lists connections, each end with the user whose process it belongs to."""
 _ADDRESSES, _USER = slice(1, 3), 7
@@ -80,27 +93,63 @@ class Guarded:
 
 
 class Local:
-    """An application without a token: it shows the inside of a version to this user alone.
+    """An application without a token: it answers to this machine's names alone.
 
     Only this machine reaches its address. But a browser here also reaches it for any site that
-    gives this machine a name of its own: such a request has that name in its `Host`. And a proxy
-    here reaches it for anybody: it adds a header, or runs as another user.
+    gives this machine a name of its own: such a request has that name in its `Host`, and gets no
+    answer. The inside of a version is shown to this user alone: a proxy here reaches the
+    application for anybody, and adds a header, or runs as another user.
 
     Args:
         application: The application.
+        hosts: Names of this machine beside `localhost` and its addresses, as `hosts` in
+            `[tool.lockstep]` declares them.
         whole: Whether all of it is shown to this user alone.
     """
 
-    def __init__(self, application: Application, *, whole: bool = False) -> None:
+    def __init__(
+        self, application: Application, hosts: Sequence[str] = (), *, whole: bool = False
+    ) -> None:
         self._application, self._whole = application, whole
+        self._is_named = lru_cache(_NAMES_KEPT)(lambda host: names_this_machine(host, hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        is_inside = scope["type"] == "http" and (self._whole or _asks_inside(scope))
-        if is_inside and not _is_at_home(scope):
-            await respond(send, Response(403, _NOT_HERE))
-            return
+        if scope["type"] == "http":
+            given = [value for name, value in scope["headers"] if name == b"host"]
+            is_named = len(given) == 1 and self._is_named(given[0])
+            if not is_named and (self._whole or scope["path"] not in STATUSES):
+                await respond(send, Response(403, _misnamed(given)))
+                return
+            if (self._whole or _asks_inside(scope)) and not _is_at_home(scope):
+                await respond(send, Response(403, _NOT_HERE))
+                return
         await self._application(scope, receive, send)
+
+
+def names_this_machine(given: bytes, hosts: Sequence[str] = ()) -> bool:
+    """Whether a header `Host` has a name or an address of this machine, with or without a port.
+
+    Args:
+        given: The header's value.
+        hosts: Further names of this machine.
+    """
+    try:
+        host = urlsplit(f"//{given.decode('latin-1')}").hostname
+    except ValueError:
+        return False
+    return host is not None and (host == "localhost" or host in hosts or _is_loopback(host))
+
+
+def _misnamed(given: Sequence[bytes]) -> bytes:
+    """The response to whoever calls this machine by none of its names."""
+    named = show(given[0].decode("latin-1")) if len(given) == 1 else "no name, or several"
+    message = (
+        "Without a token, this answers only to the names 127.0.0.1, localhost and those declared; "
+        f"the header Host has {named}. If that is a name of this machine, declare it: "
+        'hosts = ["NAME"] in [tool.lockstep] of pyproject.toml.'
+    )
+    return msgspec.json.encode({"error_code": "PERMISSION_DENIED", "message": message})
 
 
 def _asks_inside(scope: Scope) -> bool:
@@ -109,11 +158,13 @@ def _asks_inside(scope: Scope) -> bool:
 
 
 def _is_at_home(scope: Scope) -> bool:
-    return _names_this_machine(scope) and not _is_forwarded(scope) and _is_of_this_user(scope)
+    return not _is_forwarded(scope) and _is_of_this_user(scope)
 
 
 def _is_forwarded(scope: Scope) -> bool:
-    return any(name in _FORWARDED for name, _ in scope["headers"])
+    return any(
+        name in _FORWARDED or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    )
 
 
 def _is_of_this_user(scope: Scope) -> bool:
@@ -130,15 +181,6 @@ def _is_of_this_user(scope: Scope) -> bool:
         if [address[-5:] for address in fields[_ADDRESSES]] == wanted
     )
     return next(users, None) == os.geteuid()
-
-
-def _names_this_machine(scope: Scope) -> bool:
-    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    try:
-        host = urlsplit(f"//{hosts[0]}").hostname if len(hosts) == 1 else None
-    except ValueError:
-        return False
-    return host is not None and (host == "localhost" or _is_loopback(host))
 
 
 def demand_safe(host: str, token: str | None, proxies: Sequence[str] = ()) -> None:

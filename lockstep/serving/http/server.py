@@ -58,6 +58,7 @@ class Settings:
         host: The address to listen at.
         port: The port to listen at.
         workers: How many processes share the port.
+        hosts: Names by which a server without a token is called, beside this machine's addresses.
         proxies: Addresses or networks of the proxies that it is behind, whose headers are believed.
         strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
             the server is as lenient as MLflow's, with its status codes.
@@ -82,6 +83,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
+    hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     strict: bool = True
     listing: str = ""
@@ -199,7 +201,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 await service.shadow.close()
 
     routes = application(service, lifespan)
-    inner: Application = Guarded(routes, token) if token else Local(routes)
+    inner: Application = Guarded(routes, token) if token else Local(routes, settings.hosts)
     return Observed(inner, service, routes.route_of)
 
 

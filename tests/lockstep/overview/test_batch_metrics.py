@@ -102,10 +102,14 @@ def test_the_page_has_them_for_any_user_of_the_machine_and_shows_nothing_else(
 ) -> None:
     monkeypatch.setattr("lockstep.serving.http.access._is_of_this_user", lambda scope: False)
     with Client(with_metrics(measured)) as client:
-        answer, kept = client.get("/metrics"), client.get("/status.json")
+        here, there = {"host": "localhost:4000"}, {"host": "evil.example"}
+        answer, refused, kept = (
+            client.request("GET", path, headers=headers)
+            for path, headers in (("/metrics", here), ("/metrics", there), ("/status.json", here))
+        )
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert figures(answer.content.decode()) == figures(batch_metrics(measured).decode())
-    assert kept.status == 403
+    assert kept.status == refused.status == 403
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from lockstep.errors import LockstepError
-from lockstep.serving.http.access import Guarded, Local, demand_free, demand_safe
+from lockstep.serving.http.access import STATUSES, Guarded, Local, demand_free, demand_safe
 from lockstep.serving.protocols.asgi import Response, respond
 from tests.fixtures.servers import serving
 
@@ -36,7 +36,7 @@ def asked(path: str, *headers: tuple[bytes, bytes], token: str | None = "secret"
         "query_string": query.encode(),
         "headers": list(headers),
     }
-    guarded = Guarded(application, token) if token else Local(application)
+    guarded = Guarded(application, token) if token else Local(application, ["models.internal"])
     asyncio.run(guarded(scope, receive, send))
     return statuses[0]
 
@@ -110,33 +110,70 @@ def test_an_address_of_another_machine_is_told() -> None:
         demand_free("192.0.2.1", 0)
 
 
-@pytest.mark.parametrize(
-    "path", ["/invocations?explain=trace", "/invocations?%65xplain=trace", "/page/version"]
+PATHS = (
+    *("/", "/invocations", "/invocations?%65xplain=trace", "/page/version", "/tables/sale"),
+    *("/docs", "/openapi.json", "/metrics", "/ready", "/version", "/v2", "/v2/models/wine/infer"),
+    "/nothing",
 )
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("host", "status"),
     [
         (b"127.0.0.1:8080", 200),
         (b"localhost", 200),
+        (b"LOCALHOST:1", 200),
         (b"[::1]:8080", 200),
-        (b"attacker.example:8080", 403),
-        (b"localhost.attacker.example", 403),
+        (b"models.internal:8080", 200),  # declared
+        (b"evil.example:8080", 403),
+        (b"localhost.evil.example", 403),
+        (b"evil.models.internal", 403),
         (b"10.0.0.1", 403),
+        (b"\xff", 403),
         (b"[", 403),
         (b"", 403),
     ],
 )
-def test_without_a_token_the_inside_is_told_to_those_who_call_this_machine_so(
+def test_without_a_token_no_path_answers_to_another_name(
     path: str, host: bytes, status: int
 ) -> None:
     assert asked(path, (b"host", host), token=None) == status
 
 
-@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"])
+@pytest.mark.parametrize("path", sorted(STATUSES))
+def test_a_load_balancer_asks_for_a_status_under_any_name(path: str) -> None:
+    assert asked(path, (b"host", b"upstream"), token=None) == 200
+    assert asked(path, token=None) == 200  # HTTP/1.0 has no Host
+
+
+def test_a_request_without_a_name_or_with_two_is_refused() -> None:
+    assert asked("/invocations", token=None) == 403
+    assert asked("/invocations", *[(b"host", b"localhost")] * 2, token=None) == 403
+
+
+def test_a_refused_name_is_told_with_what_to_declare() -> None:
+    async def unreached(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    with serving(Local(unreached)) as port:
+        answer = httpx.get(f"http://127.0.0.1:{port}/docs", headers={"host": 'evil"example'})
+    assert answer.json()["message"].startswith("Without a token, this answers only to the names")
+    assert "has 'evil\"example'" in answer.json()["message"]
+    assert 'declare it: hosts = ["NAME"] in [tool.lockstep]' in answer.json()["message"]
+
+
+FORWARDED = (
+    *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"),
+    *("x-real-ip", "forwarded", "via", "cf-connecting-ip", "true-client-ip"),
+)
+
+
+@pytest.mark.parametrize("name", FORWARDED)
 def test_without_a_token_what_came_through_a_proxy_is_told_nothing_of_the_inside(
-    name: bytes,
+    name: str,
 ) -> None:
-    headers = ((b"host", b"localhost"), (name, b"10.0.0.1"))
+    headers = ((b"host", b"localhost"), (name.encode(), b"10.0.0.1"))
     assert asked("/invocations?explain=trace", *headers, token=None) == 403
     assert asked("/invocations", *headers, token=None) == 200
 
@@ -158,7 +195,3 @@ def test_without_a_token_another_user_of_this_machine_is_told_nothing_of_the_ins
             ["bash", "-c", ask], user=65534, cwd="/", capture_output=True, text=True, check=True
         )
     assert other.stdout.startswith("HTTP/1.1 403")
-
-
-def test_without_a_token_predictions_are_told_under_any_name() -> None:
-    assert asked("/invocations", (b"host", b"models.example.org"), token=None) == 200
