@@ -22,7 +22,7 @@ import numpy as np
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.kinds import Array
-from lockstep.columns.malformed import CsvRows, Malformed, among, csv_rows
+from lockstep.columns.malformed import CsvRows, Malformed, among, csv_rows, has_csv_row
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
 from lockstep.errors import InputError, UnavailableError, UnreadableError
@@ -52,6 +52,8 @@ _OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
 """By suffix, how pandas reads kinds of tables that are not read here."""
 _OF_CELLS = ("read_csv", "read_excel")
 """Readers of pandas that would take the cells for numbers, and some texts for missing values."""
+_LEAST_BLOCK, _MOST_BLOCK = 2**20, 2**31 - 1
+"""Fewest and most bytes that pyarrow reads at a time."""
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 """By suffix, how a file is compressed, as pyarrow names it."""
 _ODD_ROW = (
@@ -59,9 +61,13 @@ _ODD_ROW = (
     'a double quote in it is doubled ("").'
 )
 _CUT_OFF = (
-    "It is the last line and does not end: the file is cut off, as where it was copied while it "
-    "was written. Have it delivered whole."
+    "The file is cut off, as where it was copied while it was written: have it delivered whole. "
+    "Or, if it is whole, correct that line."
 )
+_LAST_CELL = "x"
+"""The last cell of the row that is put after a text: one that stays open has more in it."""
+OPEN_QUOTE = "it ends within a quoted text"
+"""What `csv_cells` says of a text that is cut off there."""
 
 
 def kind_of(path: Path) -> str:
@@ -174,7 +180,7 @@ class _Cells(NamedTuple):
 
     Attributes:
         table: The well-formed rows.
-        positions: int64: the position of each of them among all rows.
+        positions: int64: the position of each of them in the input.
         malformed: The lines that are no row.
     """
 
@@ -209,17 +215,7 @@ def _cells(part: TextRows, written: CsvFormat) -> _Cells:
     """
     import pyarrow as pa
 
-    path, data = part.path, part.data
-    encoding = "utf-8" if written.is_utf8 else written.encoding
-    text = None
-    if not written.is_utf8:
-        try:
-            data = data.decode(encoding).encode()
-        except UnicodeError:
-            text = _decoded(path, data, encoding)
-            data = text.encode(errors="replace")
-    _check_text(path, data)
-    _check_separator(path, data, written.separator)
+    data, text = _in_utf8(part, written)
     error: Exception | None = None
     if text is None:
         try:
@@ -228,11 +224,51 @@ def _cells(part: TextRows, written: CsvFormat) -> _Cells:
             error = raised
         else:
             if table.num_rows == data.count(b"\n", 0, len(data.rstrip(b"\r\n"))):
-                return _Cells(table, np.arange(table.num_rows, dtype=np.int64), [])
+                return _Cells(table, np.arange(table.num_rows, dtype=np.int64) + part.first, [])
     # A row spans lines, as by a quote that is not closed, or a line is no row.
-    text = _decoded(path, data, "utf-8") if text is None else text
-    rows = csv_rows(text.removeprefix("\ufeff"), written.separator)
+    rows = csv_rows(_without_mark(part, data, text), written.separator)
     return _well_formed(part, rows, written, error)
+
+
+def has_row(part: TextRows, kind: str, written: CsvFormat) -> bool:
+    """Whether a text has a well-formed row; it is read up to the first one.
+
+    Args:
+        part: The text.
+        kind: `.csv` or `.jsonl`.
+        written: How a CSV file is written.
+
+    Raises:
+        UnreadableError: It cannot be a text of that kind.
+    """
+    if kind == ".csv":
+        text = _without_mark(part, *_in_utf8(part, written))
+        return has_csv_row(text, written.separator)
+    return any(_is_object(line) for _, line in _lines(part))
+
+
+def _in_utf8(part: TextRows, written: CsvFormat) -> tuple[bytes, str | None]:
+    """A CSV text in UTF-8; and as a text, where bytes of it are not in the encoding of the file.
+
+    Raises:
+        UnreadableError: It is no text, or its cells are separated otherwise.
+    """
+    path, data, text = part.path, part.data, None
+    if not written.is_utf8:
+        try:
+            data = data.decode(written.encoding).encode()
+        except UnicodeError:
+            text = _decoded(path, data, written.encoding)
+            data = text.encode(errors="replace")
+    _check_text(path, data)
+    _check_separator(path, data, written.separator)
+    return data, text
+
+
+def _without_mark(part: TextRows, data: bytes, text: str | None) -> str:
+    """The text that `_in_utf8` gives, without a byte order mark."""
+    text = _decoded(part.path, data, "utf-8") if text is None else text
+    return text.removeprefix("\ufeff")
 
 
 def _well_formed(
@@ -249,15 +285,18 @@ def _well_formed(
     import pyarrow as pa
 
     path, malformed = part.path, [] if rows is None else rows.malformed
-    malformed = [replace(line, line=line.line + part.skipped) for line in malformed]
-    cut_off = [line for line in malformed[-1:] if line.is_open]
-    is_none = rows is not None and not len(rows.positions) and not part.is_part
-    if malformed and (cut_off or is_none):
-        raise _not_csv(path, (*cut_off, *malformed)[0], written) from error
+    malformed = [
+        replace(line, row=line.row + part.first, line=line.line + part.skipped)
+        for line in malformed
+    ]
+    if rows is not None and malformed and not len(rows.positions) and not part.is_part:
+        raise _not_csv(path, malformed[0], written) from error
+    if malformed and malformed[-1].is_open:
+        raise _not_csv(path, malformed[-1], written) from error
     try:
         if rows is None:
             raise pa.ArrowInvalid("its first line is no header")
-        table = csv_cells(rows.text.encode(), separator=written.separator)
+        table = csv_cells(f"\ufeff{rows.text}".encode(), separator=written.separator)
         if table.num_rows != len(rows.positions):
             raise pa.ArrowInvalid("its rows cannot be told apart")
     except (pa.ArrowException, UnicodeError) as raised:
@@ -269,7 +308,7 @@ def _well_formed(
             where=str(path),
             todo="Correct the file.",
         ) from raised
-    return _Cells(table, rows.positions, malformed)
+    return _Cells(table, rows.positions + part.first, malformed)
 
 
 def _not_csv(path: Path, line: Malformed, written: CsvFormat) -> UnreadableError:
@@ -284,8 +323,10 @@ def _not_csv(path: Path, line: Malformed, written: CsvFormat) -> UnreadableError
             if written.is_utf8
             else "Have it written in that, or declare the encoding that it has.",
         )
-    todo = _CUT_OFF if line.is_open else _ODD_ROW
-    return UnreadableError(f"{path} cannot be read as CSV: {line}.", where=where, todo=todo)
+    if line.is_open:
+        what = f"{path} ends in the middle of row {line.row}: {line}."
+        return UnreadableError(what, where=where, todo=_CUT_OFF)
+    return UnreadableError(f"{path} cannot be read as CSV: {line}.", where=where, todo=_ODD_ROW)
 
 
 def _decoded(path: Path, data: bytes, encoding: str) -> str:
@@ -335,19 +376,24 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
     """The cells of a CSV text as texts; null where a cell is empty and has no quotes.
 
     Raises:
-        ArrowException: It is no CSV text.
+        ArrowException: It is no CSV text, or is cut off within a quoted text.
         UnicodeDecodeError: Its header is not in UTF-8.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    text = pa.py_buffer(data + b"\n")  # pyarrow wants one after a header on its own
     parse = arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    with arrow_csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
+    block = min(max(len(data), _LEAST_BLOCK), _MOST_BLOCK)  # no row is longer than a block
+    read = arrow_csv.ReadOptions(use_threads=threads, block_size=block)
+    ended = data if data.endswith(b"\n") else data + b"\n"  # as pyarrow wants a header on its own
+    with arrow_csv.open_csv(
+        pa.BufferReader(pa.py_buffer(ended)), read_options=read, parse_options=parse
+    ) as head:
         names = head.schema.names
-    return arrow_csv.read_csv(
-        pa.BufferReader(text),
-        read_options=arrow_csv.ReadOptions(use_threads=threads),
+    last_row = f"\n{separator * (len(names) - 1)}{_LAST_CELL}\n".encode()
+    table = arrow_csv.read_csv(
+        pa.BufferReader(pa.py_buffer(data + last_row)),
+        read_options=read,
         parse_options=parse,
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -356,6 +402,10 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
             quoted_strings_can_be_null=False,
         ),
     )
+    if not table.num_rows or table.column(-1)[-1].as_py() != _LAST_CELL:
+        raise pa.ArrowInvalid(OPEN_QUOTE)
+    names[0] = names[0].lstrip("\ufeff")  # pyarrow takes one away, at the very beginning
+    return table.slice(0, table.num_rows - 1).rename_columns(names)
 
 
 def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
@@ -447,12 +497,10 @@ def decode_csv(part: TextRows, schema: Schema, written: CsvFormat) -> Decoded:
         cells = _cells(part, written)
     except UnreadableError as error:
         raise _untold(error, schema) from None
-    positions = cells.positions + part.first
     decoded = decode_cells(
-        cells.table, schema, source=str(part.path), written=written, positions=positions
+        cells.table, schema, source=str(part.path), written=written, positions=cells.positions
     )
-    malformed = [replace(line, row=line.row + part.first) for line in cells.malformed]
-    return among(decoded, malformed, schema)
+    return among(decoded, cells.malformed, schema)
 
 
 def _untold(error: UnreadableError, schema: Schema) -> UnreadableError:
@@ -535,9 +583,7 @@ def decode_json_lines(part: TextRows, schema: Schema) -> Decoded:
     positions: list[int] = []
     malformed: list[Malformed] = []
     refused: UnreadableError | None = None
-    for number, line in enumerate(io.BytesIO(part.data), start=part.skipped + 1):
-        if not line.strip():
-            continue
+    for number, line in _lines(part):
         row = part.first + len(records) + len(malformed)
         source = f"{part.path}, line {number}"
         try:
@@ -568,6 +614,22 @@ def _parse_object(line: bytes, source: str) -> dict[str, Any]:
             todo="Write one record a line.",
         )
     return record
+
+
+def _lines(part: TextRows) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text that are not blank, each with its number in the file."""
+    data = part.data if part.skipped else part.data.removeprefix(codecs.BOM_UTF8)
+    for number, line in enumerate(io.BytesIO(data), start=part.skipped + 1):
+        if line.strip():
+            yield number, line
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        _parse_object(line, "a line")
+    except UnreadableError:
+        return False
+    return True
 
 
 def _parse(text: str | bytes, source: str) -> Any:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,8 @@ _BLANK_LINES = re.compile(r"[\r\n]*+")
 _ONE_LINE = re.compile(r"[^\r\n]*+(?:\r\n|[\r\n]|\Z)")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 """Bytes that are not in the encoding of the text, as `surrogateescape` keeps them."""
-_CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
+_OPEN_QUOTE = "begins a row with a quoted text that does not end"
+_CSV_ERRORS = {"unexpected end of data": _OPEN_QUOTE}
 """Errors of Python's reader, in words that follow the number of a line."""
 
 
@@ -36,7 +38,8 @@ class Malformed:
         line: Its number in the file, from 1.
         why: What is wrong with it, in words that follow its number.
         text: Its text.
-        is_open: Whether it is the last line and has no end: the file may be cut off there.
+        is_open: Whether the text ends within it, or within a quoted text that it begins: the file
+            is cut off there.
         is_undecoded: Whether it is not in the encoding of the file.
     """
 
@@ -89,7 +92,8 @@ def csv_rows(text: str, separator: str) -> CsvRows | None:
 
     A quoted cell may hold line breaks, and then nothing stands after its closing quote. A row that
     has not as many cells as the header is malformed. Of what is no row, the first line is set
-    aside, and the next one begins a row: a quote that is not closed loses no other line.
+    aside, and the next one begins a row: a quote that no other one closes loses no other line. Only
+    a quoted text that could go on after the end of the text is that of the last row, all of it.
 
     Args:
         text: The text. Bytes that are not in its encoding are in it by `surrogateescape`.
@@ -98,45 +102,72 @@ def csv_rows(text: str, separator: str) -> CsvRows | None:
     Returns:
         The rows; None where the header is none.
     """
-    begins = _end(_BLANK_LINES, text, 0)
-    header = _row_of(separator).match(text, begins)
-    if header is None or not header[0] or _UNDECODED.search(header[0]):
+    header = _header(text, separator)
+    if header is None:
         return None
-    cells = len(next(csv.reader(io.StringIO(header[0], newline=""), delimiter=separator)))
-    rows = list(_rows(text, header.end(), cells, separator))
-    good = [(begin, end, row) for row, (begin, end, why) in enumerate(rows) if why is None]
+    rows = list(_rows(text, header, separator))
+    good = [(row.begin, row.end, number) for number, row in enumerate(rows) if row.why is None]
     well_formed = [header[0], *(text[begin:end] for begin, end, _ in good)]
-    positions = np.array([row for *_, row in good], dtype=np.int64)
+    positions = np.array([number for *_, number in good], dtype=np.int64)
     return CsvRows("".join(well_formed), positions, list(_malformed(text, rows)))
 
 
-def _rows(text: str, at: int, cells: int, separator: str) -> Iterator[tuple[int, int, str | None]]:
-    """Where each row begins and ends, and what is wrong with it."""
+def has_csv_row(text: str, separator: str) -> bool:
+    """Whether a CSV text has a well-formed row; it is read up to the first one.
+
+    Args:
+        text: See `csv_rows`.
+        separator: The character between cells.
+    """
+    header = _header(text, separator)
+    return header is not None and any(row.why is None for row in _rows(text, header, separator))
+
+
+def _header(text: str, separator: str) -> re.Match[str] | None:
+    """The first row of a text; None where it is no header."""
+    header = _row_of(separator).match(text, _end(_BLANK_LINES, text, 0))
+    return header if header and header[0] and not _UNDECODED.search(header[0]) else None
+
+
+class _Row(NamedTuple):
+    """Where a row begins and ends, what is wrong with it, and whether the text ends within it."""
+
+    begin: int
+    end: int
+    why: str | None = None
+    is_open: bool = False
+
+
+def _rows(text: str, header: re.Match[str], separator: str) -> Iterator[_Row]:
+    """The rows after the header."""
+    cells = len(next(csv.reader(io.StringIO(header[0], newline=""), delimiter=separator)))
     well_formed, of_any_cells = _row_of(separator, cells), _row_of(separator)
-    all_decoded = _UNDECODED.search(text) is None
+    all_decoded, at = _UNDECODED.search(text) is None, header.end()
     while (at := _end(_BLANK_LINES, text, at)) < len(text):
         row = well_formed.match(text, at)
         whole = row or of_any_cells.match(text, at)
+        if whole is None and _open_row(separator).match(text, at):
+            yield _Row(at, len(text), _OPEN_QUOTE, is_open=True)
+            return
         end = whole.end() if whole is not None else _end(_ONE_LINE, text, at)
         why = None if row is not None else ""
         if not all_decoded and _UNDECODED.search(text, at, end):
             why = "is not in the encoding of the file"
         elif row is None:
             why = _why(text[at:end].rstrip("\r\n"), cells, separator)
-        yield at, end, why
+        yield _Row(at, end, why, is_open=end == len(text) and text[end - 1] not in "\r\n")
         at = end
 
 
-def _malformed(text: str, rows: list[tuple[int, int, str | None]]) -> Iterator[Malformed]:
+def _malformed(text: str, rows: list[_Row]) -> Iterator[Malformed]:
     line, counted_to = 1, 0
-    for row, (begin, end, why) in enumerate(rows):
-        if why is not None:
-            line += len(_LINE_END.findall(text, counted_to, begin))
-            counted_to = begin
-            content = text[begin:end].rstrip("\r\n")
+    for number, row in enumerate(rows):
+        if row.why is not None:
+            line += len(_LINE_END.findall(text, counted_to, row.begin))
+            counted_to = row.begin
+            content = text[row.begin : row.end].rstrip("\r\n")
             shown = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", content)
-            is_open = end == len(text) and content == text[begin:end]
-            yield Malformed(row, line, why, shown, is_open, content != shown)
+            yield Malformed(number, line, row.why, shown, row.is_open, content != shown)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -151,15 +182,25 @@ def _row_of(separator: str, cells: int | None = None) -> re.Pattern[str]:
 
     Possessive throughout: it reads each character once.
     """
-    mark = re.escape(separator)
-    ends = rf"{mark}\r\n"
-    cell = (
+    mark, cell = re.escape(separator), _cell(separator)
+    others = "*+" if cells is None else f"{{{cells - 1}}}+"
+    return re.compile(rf"{cell}(?:{mark}{cell}){others}(?:\r\n|[\r\n]|\Z)")
+
+
+@lru_cache(maxsize=64)
+def _open_row(separator: str) -> re.Pattern[str]:
+    """The pattern of a row whose last cell is a quoted text that goes on where the text ends."""
+    mark, cell = re.escape(separator), _cell(separator)
+    return re.compile(rf'(?:{cell}{mark})*+"(?:[^"]++|"")*+\Z')
+
+
+def _cell(separator: str) -> str:
+    ends = rf"{re.escape(separator)}\r\n"
+    return (
         rf'(?:"(?:[^"\r\n]++|"")*+"[^{ends}]*+'  # in one line; pyarrow reads what follows, too
         rf'|"(?:[^"]++|"")*+"(?=[{ends}]|\Z)'  # over several lines
         rf'|[^"{ends}][^{ends}]*+)?+'
     )
-    others = "*+" if cells is None else f"{{{cells - 1}}}+"
-    return re.compile(rf"{cell}(?:{mark}{cell}){others}(?:\r\n|[\r\n]|\Z)")
 
 
 def _why(line: str, cells: int, separator: str) -> str:

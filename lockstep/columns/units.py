@@ -26,6 +26,7 @@ from lockstep.columns.files import (
     decode_file,
     decode_json_lines,
     decode_table,
+    has_row,
     kind_of,
     nameless_index,
     reading,
@@ -112,10 +113,6 @@ class FileRows:
                 todo="Have it delivered whole before it is read.",
             )
         return decoded
-
-    def text(self, data: bytes, skipped: int) -> TextRows:
-        """Its text, with the lines of the file before it that are not in that."""
-        return TextRows(self.path, data, self.first, skipped, is_part=not self.is_whole)
 
 
 @dataclass(frozen=True)
@@ -299,10 +296,12 @@ def _cut_text(file: FileRows, rows: int) -> Iterator[FileRows]:
     is_csv = file.kind == ".csv"
     if is_csv and '\n,"'.encode(file.written.encoding) != b'\n,"':
         return
-    found = _RowEnds(file.written.separator.encode() if is_csv else None)
     parts: list[FileRows] = []
     part = file
     with file.plain.open("rb") as content:
+        if (is_csv and not _is_mark(file.written.encoding)) or content.read(len(_BOM)) != _BOM:
+            content.seek(0)
+        found = _RowEnds(file.written.separator.encode() if is_csv else None, content.tell())
         while block := content.read(_BLOCK) + content.readline():
             places = found.of(block)
             if places is None:
@@ -322,7 +321,18 @@ def _cut_text(file: FileRows, rows: int) -> Iterator[FileRows]:
     if found.is_quoted:
         return
     parts += [part] if part.rows else []
+    if len(parts) > 1 and not any(map(_has_row, parts)):
+        parts = parts[:1]  # which is refused for its first line, as the whole file is
     yield from parts if len(parts) > 1 else [replace(part, is_whole=True) for part in parts]
+
+
+def _is_mark(encoding: str) -> bool:
+    """Whether a byte order mark of UTF-8 is no text in an encoding."""
+    return not _BOM.decode(encoding, "replace").strip("\ufeff")
+
+
+def _has_row(part: FileRows) -> bool:
+    return has_row(_text(part), part.kind, part.written)
 
 
 class _RowEnds:
@@ -330,15 +340,16 @@ class _RowEnds:
 
     Args:
         separator: What separates the cells of a CSV file; None where quotes mean nothing.
+        place: The place of its first byte in the file.
     """
 
-    def __init__(self, separator: bytes | None) -> None:
+    def __init__(self, separator: bytes | None, place: int) -> None:
         blank = b"\n\r" if separator is not None else b" \t\n\r\x0b\x0c"
         self._has_text = ~np.isin(np.arange(256), [*blank])
         self._beside = [_NEWLINE, _RETURN, _QUOTE, *(separator or b"")]
         self._has_quotes = separator is not None
         self._lines = 0
-        self._place = 0
+        self._place = place
         self.is_quoted = False
 
     def of(self, block: bytes) -> tuple[list[int], list[int]] | None:
@@ -381,8 +392,6 @@ class _RowEnds:
         """Whether quotes are around cells alone or doubled in one, and lines end in one way."""
         opening, closing = quotes[int(self.is_quoted) :: 2], quotes[1 - int(self.is_quoted) :: 2]
         before = np.where(opening > 0, data[opening - 1], _NEWLINE)
-        if not self._place and data[: len(_BOM)].tobytes() == _BOM:
-            before[opening == len(_BOM)] = _NEWLINE
         following = np.append(data[1:], _NEWLINE)
         is_quoted = (np.searchsorted(quotes, returns) + self.is_quoted) % 2 == 1
         beside = np.concatenate([before, following[closing]])
@@ -396,20 +405,15 @@ def _returns_alone(data: Bytes) -> Ints:
     return alone
 
 
-def _read_csv(part: FileRows, schema: Schema) -> Decoded:
+def _text(part: FileRows) -> TextRows:
+    """The text of some rows, after the header of a CSV file."""
     with part.plain.open("rb") as file:
         header = file.read(part.header)
         file.seek(part.start)
-        data = header + file.read(part.end - part.start)
-    lines = header.count(b"\n") + len(_returns_alone(np.frombuffer(header, dtype=np.uint8)))
-    return decode_csv(part.text(data, part.skipped - lines), schema, part.written)
-
-
-def _read_json_lines(part: FileRows, schema: Schema) -> Decoded:
-    with part.plain.open("rb") as file:
-        file.seek(part.start)
         data = file.read(part.end - part.start)
-    return decode_json_lines(part.text(data, part.skipped), schema)
+    lines = header.count(b"\n") + len(_returns_alone(np.frombuffer(header, dtype=np.uint8)))
+    skipped = part.skipped - lines
+    return TextRows(part.path, header + data, part.first, skipped, is_part=not part.is_whole)
 
 
 _CUTTERS: Mapping[str, Callable[[FileRows, int], Iterator[FileRows]]] = {
@@ -419,6 +423,6 @@ _CUTTERS: Mapping[str, Callable[[FileRows, int], Iterator[FileRows]]] = {
 }
 _READERS: Mapping[str, Callable[[FileRows, Schema], Decoded]] = {
     ".parquet": _read_parquet,
-    ".csv": _read_csv,
-    ".jsonl": _read_json_lines,
+    ".csv": lambda part, schema: decode_csv(_text(part), schema, part.written),
+    ".jsonl": lambda part, schema: decode_json_lines(_text(part), schema),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.casts import encoded_texts, values_of
 from lockstep.columns.converters import cell_parser
-from lockstep.columns.files import csv_cells, nameless_index
+from lockstep.columns.files import OPEN_QUOTE, csv_cells, nameless_index
 from lockstep.columns.plain import counted
 from lockstep.errors import TooLargeError, UnreadableBodyError
 from lockstep.serving.protocols.json_bodies import ReadOptions
@@ -56,6 +56,8 @@ def _why_no_csv(body: bytes, error: str) -> str:
         body.decode()
     except UnicodeDecodeError:
         return "The body is not in UTF-8."
+    if error == OPEN_QUOTE:
+        return f"The body is cut off: {OPEN_QUOTE}."
     match = _ROW_WIDTH.search(error)
     if match is None:
         return "The body cannot be read as CSV with commas and a header."

@@ -183,6 +183,7 @@ def test_a_csv_cell_that_does_not_fit_is_refused(
 
 UNREADABLE = " cannot be read as CSV: "
 UNPARSABLE = UNREADABLE + "line 2 "
+CUT_OFF = " ends in the middle of row 0: line 2 "
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ UNPARSABLE = UNREADABLE + "line 2 "
         ("", " is empty: it has no header and no rows."),
         ("\n", UNREADABLE),
         (b"\xef\xbb\xbf", UNREADABLE),
-        (HEADER + "a,1.5", UNPARSABLE + "has 2 cells, and the header 6: 'a,1.5'. It is the"),
+        (HEADER + "a,1.5", CUT_OFF + "has 2 cells, and the header 6: 'a,1.5'. The file is cut off"),
         (HEADER + "a,1.5\n", UNPARSABLE + "has 2 cells, and the header 6: 'a,1.5'. Correct"),
         (
             HEADER + ROW.strip() + ",9\n",
@@ -199,7 +200,7 @@ UNPARSABLE = UNREADABLE + "line 2 "
         ),
         (
             HEADER + 'a,1.5,3,true,"x,2013\n',
-            UNPARSABLE + "begins a row with a quoted text that does not end.",
+            CUT_OFF + "begins a row with a quoted text that does not end.",
         ),
         (
             HEADER.strip() + ",text\n" + ROW.strip() + ",y\n",
@@ -280,10 +281,6 @@ def test_a_row_is_named_by_the_line_on_which_it_begins(tmp_path: Path) -> None:
     assert str(row).startswith("row 1: line 4 has 2 cells")
 
 
-def test_a_file_that_ends_within_a_row_is_told_to_be_cut_off(tmp_path: Path) -> None:
-    assert "the file is cut off" in refusal(csv, tmp_path, HEADER + ROW + "a,1.5")
-
-
 @settings(deadline=None, max_examples=100)
 @given(content=st.binary(max_size=60) | st.text(',"\n\rkwx1é', max_size=60).map(str.encode))
 @example(content=b'"')
@@ -322,7 +319,8 @@ DAMAGES = (
 
 @settings(deadline=None, max_examples=60)
 @given(
-    damaged=st.dictionaries(st.integers(0, 19), st.sampled_from(DAMAGES), min_size=1, max_size=19),
+    # The last lines hold quotes: one that is not closed before them is none that the end cuts off.
+    damaged=st.dictionaries(st.integers(0, 17), st.sampled_from(DAMAGES), min_size=1, max_size=17),
     end=st.sampled_from(["\n", "\r\n"]),
 )
 def test_whatever_lines_of_csv_are_damaged_all_others_are_read_to_the_bit(
@@ -375,8 +373,9 @@ def test_whatever_json_lines_are_damaged_all_others_are_read_to_the_bit(
 
 
 def test_two_quotes_that_are_not_closed_lose_no_row_between_them(tmp_path: Path) -> None:
-    one_line = "{},1.5,3,true,{}x,2013-04-01T05:00:00Z\n"
-    text = "".join(one_line.format(key, '"' if key in "bd" else "") for key in "abcde")
+    one_line = "{},1.5,3,true,{},2013-04-01T05:00:00Z\n"
+    texts = {"a": "x", "b": '"x', "c": "x", "d": '"x', "e": '"x"'}
+    text = "".join(one_line.format(key, text) for key, text in texts.items())
 
     found = csv(tmp_path, HEADER + text)
 

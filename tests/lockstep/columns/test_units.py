@@ -1,6 +1,9 @@
 """A file that is cut into units gives the rows, numbers and reasons of the whole file."""
 
+import csv
+import io
 import re
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +37,11 @@ def together(path: Path, size: int) -> tuple[Decoded, ...]:
     return tuple(piece.read(NUMBERED) for piece in cut(path, rows=size))
 
 
-def assert_alike(parts: tuple[Decoded, ...], whole: Decoded) -> None:
+def assert_alike(parts: tuple[Decoded, ...], whole: Decoded, schema: Schema = NUMBERED) -> None:
     assert sum(part.total for part in parts) == whole.total
     assert np.concatenate([part.rows for part in parts]).tolist() == whole.rows.tolist()
     assert [row for part in parts for row in part.rejected] == list(whole.rejected)
-    columns = concat([part.columns for part in parts], NUMBERED.kinds)
+    columns = concat([part.columns for part in parts], schema.kinds)
     for name, array in whole.columns.items():
         assert columns[name].dtype == array.dtype
         assert columns[name].tolist() == array.tolist()
@@ -53,24 +56,105 @@ def test_a_csv_file_in_units_has_the_rows_of_the_whole(tmp_path_factory, rows, s
     assert_alike(parts, decode_file(path, NUMBERED))
 
 
-@given(
-    lines=st.lists(st.text(alphabet='ab1",\n\r é\ufeff', max_size=8), max_size=20).map("\n".join),
-    size=st.integers(1, 4),
+def in_units(path: Path, size: int, schema: Schema) -> tuple[Decoded, ...]:
+    units = Units.of(read_files([path], schema, rows=size)).units
+    return tuple(unit.read(schema) for unit in units)
+
+
+def assert_read_alike(path: Path, size: int, schema: Schema = NUMBERED) -> None:
+    """The units of a file have what the whole has; or both are refused for the same reason."""
+    try:
+        whole = decode_file(path, schema)
+    except UnreadableError as error:
+        with pytest.raises(UnreadableError, match=f"^{re.escape(str(error))}$"):
+            in_units(path, size, schema)
+    else:
+        assert_alike(in_units(path, size, schema), whole, schema)
+
+
+BEGINNINGS = st.sampled_from(
+    [b"", BOM_UTF8, b"\n", BOM_UTF8 + b"\n", b"\n" + BOM_UTF8, BOM_UTF8 * 2]
 )
-@example(lines='"\n\r1\n"\n1\r', size=1)
+LINES = st.lists(
+    st.text(alphabet='ab1",\n\r é\ufeff', max_size=8).map(str.encode)
+    | st.sampled_from([b"a", b"a,1", b"a,\xff", b"\0,1", b'"a"b,1', b'"a\r",1'])
+).map(b"\n".join)
+
+
+@given(beginning=BEGINNINGS, lines=LINES, size=st.integers(1, 4))
+@example(beginning=b"", lines=b'a,1\n"\n\r1\n"\n1\r', size=1)
+@example(beginning=BOM_UTF8 + b"\n", lines=b"a,1\nb,2", size=1)
+@example(beginning=b"", lines=b"a\nb\nc\n", size=1)
+@example(beginning=b"", lines=b"a,1\n" + b"y" * 3 * 2**20 + b",1\nb,2\n", size=1)
+@example(beginning=b"", lines=b'a,1\n"' + b"y\n" * 2 * 2**20 + b'",1\nb,2\n', size=1)
 def test_any_text_in_units_has_the_rows_and_malformed_lines_of_the_whole(
-    tmp_path_factory, lines, size
+    tmp_path_factory, beginning, lines, size
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "rows.csv"
-    path.write_bytes(f"text,number\na,1\n{lines}".encode())
-    try:
-        whole = decode_file(path, NUMBERED)
-    except UnreadableError as error:
-        with pytest.raises(UnreadableError, match=re.escape(str(error))):
-            together(path, size) or decode_file(path, NUMBERED)
+    path.write_bytes(beginning + b"text,number\n" + lines)
+    assert_read_alike(path, size)
+
+
+@given(
+    beginning=BEGINNINGS,
+    lines=st.lists(
+        st.sampled_from([b'{"text": "a", "number": 1}', b"[1]", b"", b"{", BOM_UTF8, b" \t"])
+    ).map(b"\n".join),
+    size=st.integers(1, 4),
+)
+@example(beginning=BOM_UTF8 + b"\n", lines=b'{"number": 1}', size=1)
+@example(beginning=b"", lines=b"{\n[1]\n", size=1)
+def test_any_json_lines_in_units_have_the_rows_and_malformed_lines_of_the_whole(
+    tmp_path_factory, beginning, lines, size
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
+    path.write_bytes((beginning + lines) or b"\n")
+    assert_read_alike(path, size)
+
+
+def cells_at_the_end(text: str) -> int | None:
+    """Cells of the row that a CSV text ends in; 0 at the end of one, None inside quotes."""
+    is_quoted, cells = False, 0
+    for character in text:
+        is_quoted ^= character == '"'
+        if not is_quoted:
+            cells = 0 if character in "\r\n" else max(cells, 1) + (character == ",")
+    return None if is_quoted else cells
+
+
+@given(
+    rows=st.lists(st.lists(CELL, min_size=1, max_size=3), min_size=1, max_size=6).filter(
+        lambda rows: len({*map(len, rows)}) == 1
+    ),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    size=st.integers(1, 3),
+    data=st.data(),
+)
+@example(rows=[["a", "x"], ["b", "yyy"]], end="\n", quoting=csv.QUOTE_ALL, size=1, data=None)
+def test_a_csv_file_that_is_cut_off_in_a_row_is_refused_whole_and_in_units(
+    tmp_path_factory, rows, end, quoting, size, data
+) -> None:
+    """By the grammar: its last row has fewer cells than the header, or is within quotes."""
+    names = [f"c{place}" for place in range(len(rows[0]))]
+    fields = (NUMBERED.fields[0], *(Field(name, "str", optional=True) for name in names))
+    header, text = ",".join(names) + end, io.StringIO(newline="")
+    csv.writer(text, lineterminator=end, quoting=quoting).writerows(rows)
+    content = text.getvalue()
+    kept = content[: data.draw(st.integers(0, len(content)))] if data else content[:-2]
+    path = tmp_path_factory.mktemp("cut") / "rows.csv"
+    path.write_bytes((header + kept).encode())
+    cells = cells_at_the_end(kept)
+    if cells is None or 0 < cells < len(names):
+        with pytest.raises(UnreadableError, match=r"ends in the middle of row \d"):
+            decode_file(path, Schema("Row", fields))
     else:
-        if parts := together(path, size):
-            assert_alike(parts, whole)
+        found, read = (
+            decode_file(path, Schema("Row", fields)),
+            csv.reader(io.StringIO(kept, newline="")),
+        )
+        assert (found.total, found.rejected) == (sum(map(bool, read)), ())
+    assert_read_alike(path, size, Schema("Row", fields))
 
 
 @given(rows=ROWS, size=st.integers(1, 12), groups=st.integers(1, 50))

@@ -546,6 +546,15 @@ def test_no_rows_get_no_predictions(either: Client, orders: Records) -> None:
     assert predictions(either.post("/invocations", header, CSV)) == []
 
 
+def test_a_csv_body_that_is_cut_off_within_quotes_is_refused(
+    either: Client, orders: Records
+) -> None:
+    told = either.post("/invocations", csv(orders[:1]).rstrip().rpartition(b",")[0] + b',"x', CSV)
+
+    assert told.status == 400
+    assert told.json()["message"] == "The body is cut off: it ends within a quoted text."
+
+
 @pytest.mark.parametrize("path", ["/ping", "/health"])
 def test_a_probe_answers_with_an_empty_line(client: Client, path: str) -> None:
     told = client.get(path)
