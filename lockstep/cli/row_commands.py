@@ -126,11 +126,14 @@ def _score_file(
 def _say_who_waits(pipeline: str) -> None:
     """Say so where `@champion` is another version than the live one, which scored."""
     from lockstep.cli.console import say
+    from lockstep.registry.version_tags import failed_checks
 
     champion = context.registry().alias(pipeline, "champion")
     state = context.live(pipeline).state()
-    if champion is not None and (sentence := waiting_champion(pipeline, champion.version, state)):
-        say(sentence)
+    if champion is not None:
+        failed = failed_checks(champion)
+        if sentence := waiting_champion(pipeline, champion.version, failed, state):
+            say(sentence)
 
 
 def outcomes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -66,18 +67,21 @@ def promote(
     pipeline: PipelineName,
     version: NewestVersion = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Also one that failed a check when it was trained.")
-    ] = False,
+        str,
+        typer.Option(
+            metavar="REASON",
+            help="Why one is to serve whose quality failed a check when it was trained.",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Point @champion to a version and, if it passes the gate, @live too."""
+    """Put a version through the gate; if it passes, @champion and @live move to it."""
     declared = context.pipeline(pipeline)
     registry = context.registry()
     number = version if version is not None else _newest(declared, registry)
     wanted = registry.find(declared.name, number)
-    if not anyway:
-        _demand_sound(wanted, registry)
-    _point_champion(declared, number, as_json)
+    _demand_sound(wanted, registry, anyway)
+    _point_champion(declared, number, as_json, anyway=anyway)
 
 
 def challenge(
@@ -268,63 +272,95 @@ def _no_earlier(name: str, state: LiveState, were: Collection[int]) -> str:
     return (
         f"{name} has no earlier version to go back to: version{plural} {numbers} "
         f"{'were' if plural else 'was'} gone back from. To have one serve again, name it: "
-        f"lockstep promote {name} {left[-1]}, or lockstep rollback {name} --to {left[-1]}"
+        f"lockstep rollback {name} --to {left[-1]}"
     )
 
 
-def _demand_sound(version: Version, registry: Registry) -> None:
-    """Refuse a version that failed a check when it was trained."""
+def _demand_sound(version: Version, registry: Registry, anyway: str) -> None:
+    """Refuse a version that failed a check when it was trained, unless a person may overrule that.
+
+    A check of quality can be overruled, with a reason. The gate never lets a version through that
+    failed one that blocks.
+    """
+    from lockstep.columns.plain import listed
     from lockstep.registry.version_tags import read_evidence
+    from lockstep.training.gate import BLOCKING
 
     try:
-        failed = ", ".join(read_evidence(version).failed)
+        failed = read_evidence(version).failed
     except EvidenceError:
         return  # the gate reports it
-    if not failed:
+    if final := BLOCKING.intersection(failed):
+        raise LockstepError(
+            f"Version {version.version} of {version.name} may not serve: {listed(sorted(final))} "
+            "failed when it was trained, which nobody can overrule. Mend what it named, and train "
+            f"anew: lockstep train {version.name}"
+        )
+    if not failed or anyway or _was_live(version):
         return
     metrics = registry.load(version.name, version.version).metrics
     figures = ", ".join(f"{title} {value:.4g}" for title, value in metrics.items())
     raise LockstepError(
-        f"Version {version.version} of {version.name} failed {failed} when it "
-        f"was trained ({figures}). To promote it all the same: lockstep promote {version.name} "
-        f"{version.version} --anyway"
+        f"Version {version.version} of {version.name} failed {listed(failed)} when it was trained "
+        f"({figures}). To promote it all the same, say why: "
+        f"{_promotion(version.name, version.version, failed)}"
     )
 
 
+def _was_live(version: Version) -> bool:
+    """Whether a version was let serve before, by whoever answers for its quality."""
+    return version.version in context.live(version.name).state().decisions.versions
+
+
+def _promotion(name: str, version: int, failed: Collection[str] | None) -> str:
+    """The command that promotes a version, with a reason where it failed checks of quality."""
+    return f"lockstep promote {name} {version}" + (' --anyway "REASON"' if failed else "")
+
+
 def _point_champion(
-    declared: PipelineAssets, version: int, as_json: bool, *, back: bool = False
+    declared: PipelineAssets,
+    version: int,
+    as_json: bool,
+    *,
+    back: bool = False,
+    anyway: str = "",
 ) -> None:
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import WANTED, job_name, promotion
     from lockstep.store.live_version import served_here
 
+    again = (
+        f"lockstep rollback {declared.name} --to {version}"
+        if back
+        else f"lockstep promote {declared.name} {version}"
+    )
+    if anyway:
+        again += f" --anyway {shlex.quote(anyway)}"
     left = (
-        f"@live moves to version {version} once it has passed the gate, not before. Go on: "
-        f"lockstep promote {declared.name} {version}"
+        f"@live moves to version {version} once it has passed the gate, not before. Go on: {again}"
     )
     with interruption_told(lambda: left), Bar(runs=1, steps=1, shown=not as_json) as bar:
         bar.begin(f"proving {declared.name} version {version}")
         report = context.run(
             job_name(declared.name, "promote"),
-            ops=promotion(declared.name, version, back=back),
+            ops=promotion(declared.name, version, back=back, anyway=anyway),
             on_step=bar.step,
             tags={WANTED: str(version)},
         )
     state = context.live(declared.name).state()
-    live = state.shown
+    champion, live = context.registry().alias(declared.name, "champion"), state.shown
+    wanted = champion.version if champion is not None else None
     if not as_json:
-        serves = f"version {live}" if live is not None else "no version yet"
-        say(
-            " ".join(
-                filter(
-                    None, [f"@champion: version {version}. @live: {serves}.", served_here(state)]
-                )
-            )
-        )
+        aliases = f"@champion: {_numbered(wanted)}. @live: {_numbered(live)}."
+        say(" ".join(filter(None, [aliases, served_here(state)])))
         show_checks(report.checks, dagster=context.dagster())
-    numbers = {"champion": version, "live": live}
+    numbers = {"champion": wanted, "live": live}
     finish([report], numbers, as_json)
+
+
+def _numbered(version: int | None) -> str:
+    return f"version {version}" if version is not None else "no version yet"
 
 
 def _measured(declared: PipelineAssets, report: RunReport) -> str:
@@ -349,7 +385,7 @@ def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
 
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     """Which version is live, since when, and which was before, in a sentence or two."""
-    from lockstep.store.live_version import moved_by_hand, served_here
+    from lockstep.store.live_version import moved_by_hand, overruled, served_here
 
     decided, taken = state.decided, state.taken
     let = decided if decided is not None else taken
@@ -361,7 +397,7 @@ def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
             else ""
         )
         return f"{name} has no version{' yet' * (not lost)}.{lost} Train one: lockstep train {name}"
-    champion = next((version.version for version in facts if "champion" in version.aliases), None)
+    champion = next((version for version in facts if "champion" in version.aliases), None)
     if decided is None:
         promote = f"Promote one: lockstep promote {name} VERSION"
         damage = state.decisions.damage
@@ -371,9 +407,10 @@ def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     sentences = [
         f"Version {decided.version} of {name} is live since {_when(since)}, by the gate of "
         f"{decided.site}{_earlier(state)}",
+        overruled(decided),
         moved_by_hand(state),
         served_here(state),
-        waiting_champion(name, champion, state),
+        waiting_champion(name, champion.version, champion.failed, state) if champion else "",
     ]
     return " ".join(filter(None, sentences))
 
@@ -385,14 +422,28 @@ def _earlier(state: LiveState) -> str:
     return "." if before is None else f"; before it, version {before} was."
 
 
-def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
-    """A sentence if `@champion` is another version than the live one; otherwise empty."""
-    if champion is None or state.decided is None or champion == state.decided.version:
+def waiting_champion(
+    name: str, champion: int, failed: Collection[str] | None, state: LiveState
+) -> str:
+    """A sentence if `@champion` is another version than the live one; otherwise empty.
+
+    Args:
+        name: Name of the pipeline.
+        champion: The version that `@champion` points to.
+        failed: Checks that it failed when it was trained; None where that is not known.
+        state: What is live.
+    """
+    from lockstep.training.gate import BLOCKING
+
+    if state.decided is None or champion == state.decided.version:
         return ""
-    return (
-        f"@champion is version {champion}, which is not live; what the gate says of it: "
-        f"lockstep promote {name} {champion}"
-    )
+    waits = f"@champion is version {champion}, which is not live"
+    if final := BLOCKING.intersection(failed or ()):
+        return (
+            f"{waits}, and may not be: {', '.join(sorted(final))} failed when it was trained. "
+            f"Point it back to the live one: lockstep rollback {name}"
+        )
+    return f"{waits}; what the gate says of it: {_promotion(name, champion, failed)}"
 
 
 def _row(facts: VersionFacts) -> dict[str, str]:

@@ -66,13 +66,15 @@ class GateConfig(dg.Config):
     """A person's wish for the gate.
 
     Attributes:
-        version: A version to point `@champion` to first; by default it stays where it is.
+        version: A version that is wanted in place of the one that `@champion` points to.
         back: Whether it is a rollback: the version goes live without the gate where it is proven in
             this environment, and the one that was live is passed over by later rollbacks.
+        anyway: Why the version is wanted though a check of its quality failed.
     """
 
     version: int | None = None
     back: bool = False
+    anyway: str = ""
 
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
@@ -100,7 +102,9 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         if config.back and config.version is not None:
             gate = go_back(declared, registry, store, pointer, config.version)
         else:
-            gate = pass_gate(declared, registry, store, pointer, wanted=config.version)
+            gate = pass_gate(
+                declared, registry, store, pointer, wanted=config.version, anyway=config.anyway
+            )
         context.log.info(
             "%s: wanted is version %s, live is version %s",
             declared.name,

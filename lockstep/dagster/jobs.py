@@ -42,15 +42,19 @@ def job_name(pipeline: str, job: str) -> str:
     return f"{pipeline}_{job}"
 
 
-def promotion(pipeline: str, version: int, *, back: bool = False) -> dict[str, Any]:
-    """Configuration of that job: point `@champion` to a version first.
+def promotion(
+    pipeline: str, version: int, *, back: bool = False, anyway: str = ""
+) -> dict[str, Any]:
+    """Configuration of that job: the version that is wanted.
 
     Args:
         pipeline: Name of the pipeline.
         version: Number of the version.
         back: Whether it goes live without the gate where it is proven in this environment.
+        anyway: Why it is wanted though a check of its quality failed.
     """
-    return {f"{pipeline}__champion": {"config": {"version": version, "back": back}}}
+    config = {"version": version, "back": back, "anyway": anyway}
+    return {f"{pipeline}__champion": {"config": config}}
 
 
 def backfill_op(pipeline: str) -> str:

@@ -12,7 +12,7 @@ from lockstep.overview.tiles import Tile
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.versions import RegisteredModel
-from lockstep.store.live_version import LiveState, moved_by_hand, served_here
+from lockstep.store.live_version import LiveState, moved_by_hand, overruled, served_here
 
 Models = dict[str, RegisteredModel | None]
 """What the registry holds of each pipeline."""
@@ -69,6 +69,7 @@ def version_state(
         told = (decisions.damage, moved_by_hand(state), served_here(state))
         notes += [sentence for sentence in told if sentence]
     decision = next((each for each in decisions.log if taken and each.key == taken.decision), None)
+    notes += filter(None, [overruled(decision) if decision is not None else ""])
     return VersionState(
         wanted=wanted,
         live=taken.version if taken is not None else None,
@@ -95,6 +96,6 @@ def _refused(name: str, wanted: int | None, taken: LivePointer | None, gate: Til
     if wanted is None or (taken is not None and wanted == taken.version):
         return ""
     return (
-        f"Version {wanted} is wanted, and the gate has not let it serve here: `lockstep promote "
-        f"{name} {wanted}`"
+        f"Version {wanted} is wanted, and the gate has not let it serve here: `lockstep versions "
+        f"{name}` says what to do"
     )

@@ -52,6 +52,8 @@ class Decision:
         before: The version that `@live` pointed to then; None if it was not set.
         is_shown: Whether `@live` was moved to it.
         back_from: The version that was live, of a rollback; None of a promotion.
+        anyway: Why a person let it serve though a check of its quality had failed; empty where none
+            had, or nobody said.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Decision:
     before: int | None
     is_shown: bool = False
     back_from: int | None = None
+    anyway: str = ""
 
     def write(self, registry: Registry) -> None:
         """Write it, or write it anew.
@@ -79,6 +82,7 @@ class Decision:
             "before": self.before,
             "shown": self.is_shown,
             "back_from": self.back_from,
+            "anyway": self.anyway,
         }
         registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
 
@@ -123,6 +127,11 @@ class Decisions:
     def versions(self) -> frozenset[int]:
         """The versions that were ever live."""
         return frozenset(decision.version for decision in self.log)
+
+    def overruled(self, version: int, manifest: str) -> str:
+        """Why a person let these bytes serve though their quality failed; empty if nobody said."""
+        known = (each for each in self.log if (each.version, each.manifest) == (version, manifest))
+        return next((each.anyway for each in reversed([*known]) if each.anyway), "")
 
     @property
     def since(self) -> datetime | None:
@@ -206,6 +215,7 @@ class _Facts:
     before: int | None
     shown: bool
     back_from: int | None = None
+    anyway: str = ""
 
 
 def _decision(name: str, key: str, text: str) -> Decision:
@@ -221,4 +231,5 @@ def _decision(name: str, key: str, text: str) -> Decision:
         before=facts.before,
         is_shown=facts.shown,
         back_from=facts.back_from,
+        anyway=facts.anyway,
     )

@@ -9,10 +9,10 @@ from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.columns.plain import iso
-from lockstep.errors import ArtifactError, EvidenceError
+from lockstep.errors import ArtifactError
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.registry import Registry
-from lockstep.registry.version_tags import Proof, proofs, read_evidence
+from lockstep.registry.version_tags import Proof, failed_checks, proofs
 from lockstep.registry.versions import Version
 
 
@@ -71,7 +71,7 @@ class VersionFacts:
             aliases=version.aliases,
             rows=manifest.get("rows"),
             metrics=manifest.get("metrics", {}),
-            failed=_failed(version),
+            failed=failed_checks(version),
             proofs=_proofs(version),
             was_live=version.version in decisions.versions,
             damage=damage,
@@ -91,13 +91,6 @@ class VersionFacts:
             "was_live": self.was_live,
             "damage": self.damage,
         }
-
-
-def _failed(version: Version) -> tuple[str, ...] | None:
-    try:
-        return read_evidence(version).failed
-    except (EvidenceError, ArtifactError):
-        return None
 
 
 def _proofs(version: Version) -> tuple[Proof, ...]:

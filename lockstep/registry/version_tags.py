@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from lockstep.artifacts.artifact import check_files, sha256
-from lockstep.errors import EvidenceError
+from lockstep.errors import ArtifactError, EvidenceError
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.sites import Site
 from lockstep.registry.versions import Version
@@ -80,6 +80,14 @@ def read_evidence(version: Version) -> TrainingEvidence:
         EvidenceError: No such tag holds for these bytes.
     """
     return held(version, EVIDENCE, TrainingEvidence)
+
+
+def failed_checks(version: Version) -> tuple[str, ...] | None:
+    """The checks that a version failed when it was trained; None where that is not known."""
+    try:
+        return read_evidence(version).failed
+    except (EvidenceError, ArtifactError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -206,13 +206,15 @@ class Live:
             state = self._read()
         return state
 
-    def move(self, loaded: LoadedVersion, *, back: bool = False) -> LiveState:
+    def move(self, loaded: LoadedVersion, *, back: bool = False, anyway: str = "") -> LiveState:
         """Let a version that was proven here serve from now on. Call it in `alone`.
 
         Args:
             loaded: The version.
             back: Whether somebody goes back to it from the live version, which later rollbacks
                 pass over.
+            anyway: Why a person lets it serve though a check of its quality failed; by default
+                what was said of it before.
 
         Raises:
             RegistryUnreachableError: The registry does not answer.
@@ -232,6 +234,7 @@ class Live:
             environment=fingerprint(loaded),
             before=state.shown,
             back_from=live if back and live != loaded.version else None,
+            anyway=anyway or state.decisions.overruled(loaded.version, loaded.digest),
         )
         decision.write(self.registry)
         self._write(loaded, decision)
@@ -387,6 +390,15 @@ def moved_by_hand(state: LiveState) -> str:
         return ""
     shown = "points nowhere" if state.shown is None else f"is version {state.shown}"
     return f"@live {shown} in the registry: it was moved by hand, and nothing is scored."
+
+
+def overruled(decided: Decision) -> str:
+    """A sentence if a person let a version serve whose quality failed a check; otherwise empty."""
+    return (
+        f"A check of its quality failed, and a person overruled it: {decided.anyway.rstrip('.')}."
+        if decided.anyway
+        else ""
+    )
 
 
 def served_here(state: LiveState) -> str:

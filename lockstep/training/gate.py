@@ -87,12 +87,13 @@ def pass_gate(
     *,
     wanted: int | None = None,
     back: bool = False,
+    anyway: str = "",
 ) -> Gate:
     """Put the wanted version through the gate, and let it serve if it passes.
 
     A version that has passed before may serve when the checkout's code has changed: it serves with
     its own code, and rolling back to it must work at any time. One that another home has let serve
-    since is taken over.
+    since is taken over. `@champion` moves to a version that is named here once it has passed.
 
     One process at a time does so in a home. Whenever it is killed, either the version before or the
     wanted one serves (`lockstep.store.live_version`).
@@ -102,9 +103,10 @@ def pass_gate(
         registry: Where `@champion` points to the wanted version, and the decisions are.
         store: Where the pipeline's rows are kept.
         pointer: The file that names the version that serves in this home.
-        wanted: A version to point `@champion` to first; one that is live already is judged and
-            decided on anew.
+        wanted: A version that is wanted in place of the one that `@champion` points to; one that is
+            live already is judged and decided on anew.
         back: Whether somebody goes back to it from the live version.
+        anyway: Why a person wants it though a check of its quality failed.
 
     Raises:
         AliasNotSetError: `@champion` points nowhere.
@@ -115,16 +117,21 @@ def pass_gate(
     """
     live = Live(registry, declared.name, pointer)
     with live.alone():
-        if wanted is not None:
-            registry.set_alias(declared.name, "champion", wanted)
         before = live.finish()
-        gate, loaded = _judged(declared, registry, store, "champion", before.version)
+        version = (
+            registry.find(declared.name, wanted)
+            if wanted is not None
+            else _aliased(declared, registry, "champion")
+        )
+        gate, loaded = _judged(declared, registry, store, version, before.version)
         _record(declared, store, gate)
         if loaded is None or not gate.is_open:
             return gate
+        if wanted is not None:
+            registry.set_alias(declared.name, "champion", wanted)
         write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
         is_decided = wanted is None and _is_decided(before, gate.wanted)
-        state = live.take(loaded) if is_decided else live.move(loaded, back=back)
+        state = live.take(loaded) if is_decided else live.move(loaded, back=back, anyway=anyway)
         return replace(gate, live=state.version)
 
 
@@ -209,20 +216,25 @@ def pass_challenger(
         UnavailableFilesError: A file of the version cannot be read now.
     """
     live = Live(registry, declared.name, pointer)
-    gate, loaded = _judged(declared, registry, store, "challenger", live.state().version)
+    version = _aliased(declared, registry, "challenger")
+    gate, loaded = _judged(declared, registry, store, version, live.state().version)
     if loaded is not None and gate.is_open:
         write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
     return gate
 
 
-def _judged(
-    declared: PipelineAssets, registry: Registry, store: Store, alias: str, live: int | None
-) -> tuple[Gate, LoadedVersion | None]:
-    """Run the checks of the version that an alias points to; return it too, if it loads."""
-    wanted = registry.alias(declared.name, alias)
-    if wanted is None:
+def _aliased(declared: PipelineAssets, registry: Registry, alias: str) -> Version:
+    version = registry.alias(declared.name, alias)
+    if version is None:
         numbers = tuple(version.version for version in registry.versions(declared.name))
         raise AliasNotSetError(declared.name, alias, numbers)
+    return version
+
+
+def _judged(
+    declared: PipelineAssets, registry: Registry, store: Store, wanted: Version, live: int | None
+) -> tuple[Gate, LoadedVersion | None]:
+    """Run the checks of a version; return it too, if it loads."""
     try:
         loaded = registry.load(declared.name, wanted.version)
     except (RegistryError, UnavailableFilesError):

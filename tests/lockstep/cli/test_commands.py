@@ -20,11 +20,11 @@ from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import locked
 from lockstep.cli.main import app
 from lockstep.project.home import Addresses, write_addresses
-from lockstep.registry.version_tags import read_evidence, write_evidence
+from lockstep.registry.version_tags import EVIDENCE, read_evidence, write_evidence
 from lockstep.scoring import unit
 from lockstep.store.streams import outcome_records
 from tests.fixtures.commands import Answer, Lockstep
-from tests.fixtures.orders import EDITED, SECOND, Checkout
+from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
 
 DAY = "2020-03-01"
 GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}
@@ -199,21 +199,55 @@ def test_promoting_a_version_that_does_not_exist_is_one_clear_line(
     assert workplace.registry.alias("orders", "champion") is None
 
 
-def test_a_version_that_failed_a_check_is_promoted_only_if_it_is_wanted_anyway(
+def failed_in_training(place: Workplace, *checks: str) -> None:
+    """Have the only version's training have failed these checks."""
+    (version,) = place.registry.versions("orders")
+    found = read_evidence(version)
+    failed = replace(found, results={**found.results, **dict.fromkeys(checks, "failed")})
+    write_evidence(place.registry, version, failed)
+
+
+def test_a_version_that_failed_a_check_of_quality_is_promoted_with_a_reason_that_is_shown(
     lockstep: Lockstep, workplace
 ) -> None:
-    (version,) = workplace.registry.versions("orders")
-    found = read_evidence(version)
-    failed = replace(found, results={**found.results, "quality": "failed", "slices": "failed"})
-    write_evidence(workplace.registry, version, failed)
+    failed_in_training(workplace, "quality", "slices")
     error = lockstep("promote", "orders").error
     assert error.startswith(
         "Version 1 of orders failed quality, slices when it was trained (risk auc 0."
     )
-    assert error.endswith("lockstep promote orders 1 --anyway")
+    assert error.endswith('say why: lockstep promote orders 1 --anyway "REASON"')
     assert workplace.registry.alias("orders", "champion") is None
-    assert lockstep("promote", "orders", "--anyway").status == 0
+    assert lockstep("promote", "orders", "--anyway", "The old one is worse.").status == 0
     assert workplace.registry.alias("orders", "live").version == 1
+    said = "A check of its quality failed, and a person overruled it: The old one is worse."
+    assert said in lockstep("versions", "orders").out
+    assert lockstep("promote", "orders", "1").status == 0  # what was decided stays so
+    assert said in lockstep("versions", "orders").out
+
+
+def test_a_version_that_failed_a_check_of_parity_is_not_promoted_whatever_is_said(
+    lockstep: Lockstep, workplace
+) -> None:
+    failed_in_training(workplace, "quality", "round_trip")
+    for words in ((), ("--anyway", "I want it")):
+        error = lockstep("promote", "orders", *words).error
+        assert error == (
+            "Version 1 of orders may not serve: round_trip failed when it was trained, which "
+            "nobody can overrule. Mend what it named, and train anew: lockstep train orders"
+        )
+    assert workplace.registry.alias("orders", "champion") is None
+    assert lockstep("train", "orders").status == 0  # what was proposed
+
+
+def test_a_version_that_the_gate_refuses_is_not_the_champion(
+    lockstep: Lockstep, two_versions
+) -> None:
+    version = two_versions.registry.find("orders", 2)
+    two_versions.registry.tag(version, EVIDENCE, "edited")
+    refused = lockstep("promote", "orders", "2")
+    assert refused.status == 1
+    assert refused.out.startswith("@champion: version 1. @live: version 1.")
+    assert two_versions.registry.alias("orders", "champion").version == 1
 
 
 def test_constraints_are_listed_with_their_evidence_strict_ones_first(
@@ -394,7 +428,7 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     assert "; it went back from version 2." in lockstep("versions", "orders").out
     assert lockstep("rollback", "orders").error == (
         "orders has no earlier version to go back to: version 2 was gone back from. To have one "
-        "serve again, name it: lockstep promote orders 2, or lockstep rollback orders --to 2"
+        "serve again, name it: lockstep rollback orders --to 2"
     )
     named = lockstep("rollback", "orders", "--to", "2")
     assert "@champion: version 2. @live: version 2." in named.out
