@@ -2,18 +2,21 @@
 
 Files are cut into units of about as many rows: Parquet by row groups, or by rows of a large one;
 CSV and JSON lines between two rows. Small files of one input are a unit together. Every row has the
-position that it has in the whole input. A file whose rows can only be told by reading it whole, as
-where it is compressed or a quote stands within a cell, is in one unit, however large.
+position that it has in the whole input. Units are read of the very file that was cut. A file whose
+rows can only be told by reading it whole, as where it is compressed or a quote stands within a
+cell, is in one unit, however large.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +37,7 @@ from lockstep.columns.files import (
 )
 from lockstep.columns.kinds import Ints
 from lockstep.columns.schema import Schema
-from lockstep.errors import UnreadableError
+from lockstep.errors import UnavailableError, UnreadableError
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -75,6 +78,7 @@ class FileRows:
         plain: The file with its content, uncompressed.
         kind: How it is read: `.csv`, `.parquet` or `.jsonl`.
         written: How it is written, if it is a CSV file.
+        state: The state of `plain` when it was cut; see `_state`.
         first: The position of the first row.
         rows: Number of the rows.
         start: Of Parquet, the first row group that it has rows of; of a text, its first byte.
@@ -88,6 +92,7 @@ class FileRows:
     plain: Path
     kind: str
     written: CsvFormat
+    state: tuple[int, ...]
     first: int
     rows: int
     start: int
@@ -100,11 +105,11 @@ class FileRows:
         """Read and decode the rows.
 
         Raises:
-            UnavailableError: The system cannot read the file.
+            UnavailableError: The system cannot read the file, or it was replaced since it was cut.
             UnreadableError: Its content cannot be decoded; lines are counted from its beginning.
         """
-        with reading(self.path):
-            decoded = _READERS[self.kind](self, schema)
+        with reading(self.path), self.opened() as content:
+            decoded = _READERS[self.kind](self, content, schema)
         if decoded.total != self.rows:
             raise UnreadableError(
                 f"{self.path} had {self.rows} rows from row {self.first} on when it was cut, and "
@@ -113,6 +118,33 @@ class FileRows:
                 todo="Have it delivered whole before it is read.",
             )
         return decoded
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The content of the file, as long as it is the one that was cut; see `read`."""
+        with self.plain.open("rb") as content:
+            self._demand_same(content)
+            try:
+                yield content
+            finally:  # what cannot be decoded says nothing where it was changed meanwhile
+                self._demand_same(content)
+
+    def _demand_same(self, content: BinaryIO) -> None:
+        if _state(content) != self.state:
+            raise UnavailableError(
+                f"{self.path} was replaced while it was read: its units would mix two versions of "
+                "it, and none is kept. It is read anew at the next try."
+            )
+
+
+def _state(file: BinaryIO) -> tuple[int, ...]:
+    """The inode, the size in bytes and the time in ns of the last write of an open file.
+
+    Replacing it or writing to it changes them. The device is none of them: processes on several
+    machines read the units of a file.
+    """
+    status = os.fstat(file.fileno())
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -144,11 +176,14 @@ class Units:
         scratch: Files that nobody needs once the rows are read.
         failing: What becomes of an error of a unit that cannot be decoded, such as that its file is
             rejected; returns the error to raise.
+        demand_same: Raises an error where the input is not what it was when it was cut, once all
+            units are read.
     """
 
     units: tuple[Unit, ...]
     scratch: tuple[Path, ...] = ()
     failing: Callable[[UnreadableError], UnreadableError] = field(default=lambda error: error)
+    demand_same: Callable[[], None] = field(default=lambda: None)
 
     @classmethod
     def of(cls, rows: Decoded | Units) -> Units:
@@ -227,7 +262,7 @@ def cut(
         The pieces, in order; none where it has no rows, or cannot be cut.
 
     Raises:
-        UnavailableError: The system cannot read it.
+        UnavailableError: The system cannot read it, or it is replaced meanwhile.
         UnreadableError: It is no Parquet file, or damaged.
     """
     kind = kind_of(path)
@@ -235,20 +270,21 @@ def cut(
         kind = f".{kind.split('.')[1]}"
     if kind not in _CUTTERS:
         return ()
-    whole = FileRows(path, plain or path, kind, written, first, rows=0, start=0, end=0)
-    with reading(path):
-        return tuple(_CUTTERS[kind](whole, rows))
+    with reading(path), (plain or path).open("rb") as content:
+        state = _state(content)
+        whole = FileRows(path, plain or path, kind, written, state, first, rows=0, start=0, end=0)
+        return tuple(_CUTTERS[kind](whole, content, rows))
 
 
 # --- Parquet ---
 
 
-def _cut_parquet(file: FileRows, rows: int) -> Iterator[FileRows]:
+def _cut_parquet(file: FileRows, content: BinaryIO, rows: int) -> Iterator[FileRows]:
     """Row groups together as long as they are few rows; parts of one that has more."""
     from pyarrow import parquet
 
     with unreadable_parquet(file.path):
-        footer = parquet.read_metadata(file.plain)
+        footer = parquet.read_metadata(content)
     sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
     first, start, held = file.first, 0, 0
     for number, size in enumerate(sizes):
@@ -269,11 +305,11 @@ def _cut_parquet(file: FileRows, rows: int) -> Iterator[FileRows]:
         yield replace(file, first=first, rows=held, start=start, end=len(sizes))
 
 
-def _read_parquet(part: FileRows, schema: Schema) -> Decoded:
+def _read_parquet(part: FileRows, content: BinaryIO, schema: Schema) -> Decoded:
     import pyarrow as pa
     from pyarrow import parquet
 
-    with unreadable_parquet(part.path), parquet.ParquetFile(part.plain) as file:
+    with unreadable_parquet(part.path), parquet.ParquetFile(content) as file:
         dropped = nameless_index(file.schema_arrow)
         groups = list(range(part.start, part.end))
         wanted, seen = [], 0
@@ -291,33 +327,32 @@ def _read_parquet(part: FileRows, schema: Schema) -> Decoded:
 # --- texts ---
 
 
-def _cut_text(file: FileRows, rows: int) -> Iterator[FileRows]:
+def _cut_text(file: FileRows, content: BinaryIO, rows: int) -> Iterator[FileRows]:
     """Parts of a CSV or JSON lines file that end where a row does; none where that is not plain."""
     is_csv = file.kind == ".csv"
     if is_csv and '\n,"'.encode(file.written.encoding) != b'\n,"':
         return
     parts: list[FileRows] = []
     part = file
-    with file.plain.open("rb") as content:
-        if (is_csv and not _is_mark(file.written.encoding)) or content.read(len(_BOM)) != _BOM:
-            content.seek(0)
-        found = _RowEnds(file.written.separator.encode() if is_csv else None, content.tell())
-        while block := content.read(_BLOCK) + content.readline():
-            places = found.of(block)
-            if places is None:
-                return
-            ends, lines = places
-            if is_csv and not part.header and len(ends):
-                part = replace(part, start=ends[0], skipped=lines[0], header=ends[0])
-                ends, lines = ends[1:], lines[1:]
-            filled = 0
-            for last in range(rows - part.rows - 1, len(ends), rows):
-                parts.append(replace(part, rows=rows, end=ends[last]))
-                first = part.first + rows
-                part = replace(part, first=first, rows=0, start=ends[last], skipped=lines[last])
-                filled = last + 1
-            if filled < len(ends):
-                part = replace(part, rows=part.rows + len(ends) - filled, end=ends[-1])
+    if (is_csv and not _is_mark(file.written.encoding)) or content.read(len(_BOM)) != _BOM:
+        content.seek(0)
+    found = _RowEnds(file.written.separator.encode() if is_csv else None, content.tell())
+    while block := content.read(_BLOCK) + content.readline():
+        places = found.of(block)
+        if places is None:
+            return
+        ends, lines = places
+        if is_csv and not part.header and len(ends):
+            part = replace(part, start=ends[0], skipped=lines[0], header=ends[0])
+            ends, lines = ends[1:], lines[1:]
+        filled = 0
+        for last in range(rows - part.rows - 1, len(ends), rows):
+            parts.append(replace(part, rows=rows, end=ends[last]))
+            first = part.first + rows
+            part = replace(part, first=first, rows=0, start=ends[last], skipped=lines[last])
+            filled = last + 1
+        if filled < len(ends):
+            part = replace(part, rows=part.rows + len(ends) - filled, end=ends[-1])
     if found.is_quoted:
         return
     parts += [part] if part.rows else []
@@ -332,7 +367,8 @@ def _is_mark(encoding: str) -> bool:
 
 
 def _has_row(part: FileRows) -> bool:
-    return has_row(_text(part), part.kind, part.written)
+    with part.opened() as content:
+        return has_row(_text(part, content), part.kind, part.written)
 
 
 class _RowEnds:
@@ -405,24 +441,23 @@ def _returns_alone(data: Bytes) -> Ints:
     return alone
 
 
-def _text(part: FileRows) -> TextRows:
+def _text(part: FileRows, content: BinaryIO) -> TextRows:
     """The text of some rows, after the header of a CSV file."""
-    with part.plain.open("rb") as file:
-        header = file.read(part.header)
-        file.seek(part.start)
-        data = file.read(part.end - part.start)
+    header = content.read(part.header)
+    content.seek(part.start)
+    data = content.read(part.end - part.start)
     lines = header.count(b"\n") + len(_returns_alone(np.frombuffer(header, dtype=np.uint8)))
     skipped = part.skipped - lines
     return TextRows(part.path, header + data, part.first, skipped, is_part=not part.is_whole)
 
 
-_CUTTERS: Mapping[str, Callable[[FileRows, int], Iterator[FileRows]]] = {
+_CUTTERS: Mapping[str, Callable[[FileRows, BinaryIO, int], Iterator[FileRows]]] = {
     ".parquet": _cut_parquet,
     ".csv": _cut_text,
     ".jsonl": _cut_text,
 }
-_READERS: Mapping[str, Callable[[FileRows, Schema], Decoded]] = {
+_READERS: Mapping[str, Callable[[FileRows, BinaryIO, Schema], Decoded]] = {
     ".parquet": _read_parquet,
-    ".csv": lambda part, schema: decode_csv(_text(part), schema, part.written),
-    ".jsonl": lambda part, schema: decode_json_lines(_text(part), schema),
+    ".csv": lambda part, content, schema: decode_csv(_text(part, content), schema, part.written),
+    ".jsonl": lambda part, content, schema: decode_json_lines(_text(part, content), schema),
 }

@@ -19,7 +19,12 @@ from lockstep.checks.ingest import Ingested
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.kinds import Ints
 from lockstep.columns.units import Units
-from lockstep.errors import FailingFunctionError, LostWorkerError, UnreadableError
+from lockstep.errors import (
+    FailingFunctionError,
+    InputError,
+    LostWorkerError,
+    UnreadableError,
+)
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import day_of
 from lockstep.scoring.day_rows import forget_days
@@ -82,6 +87,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         attempt: The attempt that the rows are written to.
 
     Raises:
+        UnavailableError: The input cannot be read, or was replaced while it was.
         UnreadableError: The content of a unit cannot be decoded.
     """
     draw, count, day = Sampling(units.total), len(units.units), day_of(work, live)
@@ -106,11 +112,15 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
             days.append(unit.days)
             environments.add(unit.fingerprint)
             put_back.append(unit.back)
-    except UnreadableError as error:
+        units.demand_same()
+    except InputError as error:
         attempt.written.clear()
         forget_keys(attempt.folder, count)
         forget_days(attempt.folder, count)
-        raise units.failing(error) from error
+        units.demand_same()  # what was replaced meanwhile is told so, whatever it holds now
+        if isinstance(error, UnreadableError):
+            raise units.failing(error) from error
+        raise
     finally:
         remove_scratch(units.scratch)
     assert ingested is not None, "a batch has a unit, if one without rows"

@@ -65,6 +65,8 @@ _LOCK = ".claiming.lock"
 """The file whose lock a process holds that takes files out of an inbox."""
 _LOCK_SECONDS = 1.0
 """Seconds that a sensor waits for another one: it looks again soon."""
+_EDITED = "was edited since it was claimed"
+_REPLACED = "was replaced while it was read"
 FOLDERS = ("claimed", "rejected", "repeated")
 """The folders of an inbox, in which files lie that were taken."""
 TEXT = ".txt"
@@ -459,7 +461,8 @@ def read_claimed(
 
     Raises:
         UnavailableError: There is no such file, or the disk or the network is at fault.
-        UnreadableError: Its content cannot be read, or was edited since the file was claimed.
+        UnreadableError: Its content cannot be read, or was edited since the file was claimed; also
+            while it is read, which its units demand.
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
@@ -467,7 +470,10 @@ def read_claimed(
     try:
         rows = read_delivery(path, schema, written)
     except UnreadableError as error:
+        demand_same_content(path, inbox, _REPLACED)
         raise _reject(path, rejected, error) from error
+    if not isinstance(rows, Units):
+        demand_same_content(path, inbox, _REPLACED)
     if path == rejected:
         path.rename(claimed)
     if not isinstance(rows, Units):
@@ -476,7 +482,11 @@ def read_claimed(
         remove_scratch(rows.scratch)
         rows = read_delivery(claimed, schema, written)
         assert isinstance(rows, Units), "they are as many as before"
-    return replace(rows, failing=partial(_reject, claimed, rejected))
+    return replace(
+        rows,
+        failing=partial(_reject, claimed, rejected),
+        demand_same=partial(demand_same_content, claimed, inbox, _REPLACED),
+    )
 
 
 def _reject(path: Path, rejected: Path, error: UnreadableError) -> UnreadableError:
@@ -492,8 +502,13 @@ def _reject(path: Path, rejected: Path, error: UnreadableError) -> UnreadableErr
     )
 
 
-def demand_same_content(path: Path, inbox: Path) -> None:
+def demand_same_content(path: Path, inbox: Path, what: str = _EDITED) -> None:
     """Demand that a claimed file still has the content of its partition.
+
+    Args:
+        path: The file.
+        inbox: The inbox.
+        what: What became of it otherwise, in words that follow its name.
 
     Raises:
         UnavailableError: It cannot be read now.
@@ -505,8 +520,7 @@ def demand_same_content(path: Path, inbox: Path) -> None:
         raise UnavailableError(f"{path} cannot be read now: {error.strerror}.") from error
     if digest and not digest.startswith(digest_of_name(path)):
         raise UnreadableError(
-            f"{path} was edited since it was claimed: it holds another content than its name "
-            "tells.",
+            f"{path} {what}: it holds another content than its name tells, which is not scored.",
             where=str(path),
             todo=f"Move it to {inbox} to have it scored as a file of its own.",
         )

@@ -29,7 +29,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.units import read_files
-from lockstep.errors import LostWorkerError, UnreadableError
+from lockstep.errors import LostWorkerError, UnavailableError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
@@ -412,3 +412,32 @@ def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorde
         score(work, version, rows)
     attempt = next(work.records.newest_first(FILE))
     assert not attempt.record.steps
+
+
+class Replacing:
+    """Works in this process; once the first unit is read, another file takes the place of one."""
+
+    def __init__(self, path: Path, other: bytes) -> None:
+        self.path, self.other = path, other
+
+    def map(
+        self, function: Any, live: LoadedVersion, tasks: Sequence[Any], tries: int = 1
+    ) -> Iterator[Any]:
+        for task in tasks:
+            yield function(live, task)
+            self.path.write_bytes(self.other)
+
+
+def test_a_file_that_is_replaced_between_two_units_is_read_anew_at_the_next_try(
+    store, version, path
+) -> None:
+    other = orders().assign(price=1.5).to_csv(index=False).encode()
+    work = Work(ASSETS, store, "inbox", FILE, executor=Replacing(path, other))
+    schema = version.pipeline.record_schema
+    with pytest.raises(UnavailableError, match="was replaced while it was read"):
+        score(work, version, read_files([path], schema, rows=50))
+    attempt = next(work.records.newest_first(FILE))
+    assert not attempt.record.steps
+    units = read_files([path], schema, rows=50)
+    ingested = reduction.ingest_units(replace(work, executor=IN_PROCESS), version, units, attempt)
+    assert set(ingested.sample.columns["price"].tolist()) == {1.5}

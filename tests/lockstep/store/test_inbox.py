@@ -16,6 +16,7 @@ from assets.orders import ASSETS
 from lockstep.columns.csv_format import CsvFormat
 from lockstep.columns.plain import name_shown, shown_name
 from lockstep.columns.records import Key, Record, RowNumber
+from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.project.home import Home
 from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
@@ -30,6 +31,7 @@ from lockstep.store.inbox import (
     read_claimed,
 )
 from lockstep.store.parquet import Store
+from lockstep.store.parts import read_delivery
 from lockstep.store.streams import inbox_stream
 from tests.fixtures.registries import Killed
 
@@ -252,6 +254,30 @@ def test_a_claimed_file_that_was_edited_is_refused_and_stays_where_it_is(tmp_pat
     ):
         read_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "claimed" / claim.partition).exists()
+
+
+@pytest.mark.parametrize("rows", [3, 50_000])
+@pytest.mark.parametrize("text", ["name,x\n" + "b,2\n" * 50_000, "name;x"])
+def test_a_claimed_file_that_is_replaced_while_it_is_read_is_refused_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, text: str
+) -> None:
+    """Whatever the other one holds, and though its size and time may be those of the first."""
+    drop(tmp_path, "monday.csv", "name,x\n" + "a,1\n" * rows)
+    (claim,) = claim_files(tmp_path)
+    path = tmp_path / "claimed" / claim.partition
+
+    def replacing(*arguments: Any) -> Any:
+        before = path.stat()
+        path.write_text(text)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return read_delivery(*arguments)
+
+    monkeypatch.setattr("lockstep.store.inbox.read_delivery", replacing)
+    with pytest.raises(
+        UnreadableError, match=f"replaced while it was read.*not scored. Move it to {tmp_path}"
+    ):
+        Units.of(read_claimed(tmp_path, claim.partition, Row.schema())).demand_same()
+    assert path.exists()
 
 
 def test_the_reason_names_the_file_where_it_is_set_aside(tmp_path: Path) -> None:
