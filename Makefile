@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-skew-kinds bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-skew: $(STAMP) ## faults of data, clean days and legitimate changes of the
 
 bench-skew-tables: $(STAMP) ## the same on the tables that nothing is developed on, to be run once
 	@$(BIN)/python -m benchmarks.skew --set second
+
+bench-skew-kinds: $(STAMP) ## the same on a table without a time, one of one value a day, one of few rows a day
+	@$(BIN)/python -m benchmarks.skew --set third
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

@@ -72,7 +72,9 @@ How = Callable[[pd.Series, Case], object]
 
 
 def local_times(rows: pd.DataFrame, roles: Roles) -> pd.Series:
-    """When rows happened, by the clock of the place, without its zone."""
+    """When rows happened, by the clock of the place, without its zone; NaT where none is told."""
+    if not roles.time:
+        return pd.Series(pd.NaT, rows.index)
     local: pd.Series = rows[roles.time].dt.tz_convert(roles.zone).dt.tz_localize(None)
     return local
 

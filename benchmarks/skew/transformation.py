@@ -68,7 +68,7 @@ class Transformation:
             yield ()
         for name in self.about.split():
             role = getattr(roles, name)
-            for one in [role] if isinstance(role, str) else role:
+            for one in [role] * bool(role) if isinstance(role, str) else role:
                 yield one if isinstance(one, tuple) else (one,)
 
 

@@ -45,8 +45,9 @@ def _spread(values: pd.Series, case: Case) -> float:
 
 
 def _step(values: pd.Series, case: Case, share: float) -> float:
-    """The power of ten next above a share of how far values lie apart."""
-    spread = float(np.nanstd(_numbers(case.rows[str(values.name)])))
+    """The power of ten next above a share of how far values lie apart; of one value, its size."""
+    numbers = _numbers(case.rows[str(values.name)])
+    spread = float(np.nanstd(numbers)) or abs(float(np.nanmedian(numbers)))
     return float(10.0 ** np.ceil(np.log10(max(spread, 1e-9) * share)))
 
 

@@ -47,8 +47,13 @@ def _repeated(share: float, ending: str = "") -> Change:
 
 
 def _redated(case: Case) -> pd.DataFrame:
-    """Yesterday's rows with today's date in their time and, where it is told there, their key."""
+    """Yesterday's rows with today's date in their time and, where it is told there, their key.
+
+    Where rows have no time, they come under keys of their own.
+    """
     rows, roles = case.delivery.yesterday.copy(), case.roles
+    if not roles.time:
+        return rows.assign(**{roles.key: rows[roles.key].astype(str) + "1"})
     old = local_times(rows, roles).dt.strftime("%Y-%m-%d")
     rows[roles.time] = rows[roles.time] + pd.Timedelta(days=1)
     new = local_times(rows, roles).dt.strftime("%Y-%m-%d")

@@ -40,7 +40,7 @@ class Roles:
     """What each column of a table is; one column may have several roles."""
 
     key: str  # of a row
-    time: str  # when it happened
+    time: str  # when it happened; none in a table without a time
     reporter: str  # what reports or what a row is about: a sensor, a shop, a site
     zone: str = "UTC"  # whose calendar days are of
     segment: str = ""  # a column of few values that parts the rows; the reporter if none is named
@@ -116,7 +116,7 @@ class Roles:
     @property
     def told_by_time(self) -> tuple[str, ...]:
         """The time, and all that is derived of it."""
-        return (self.time, *self.derived)
+        return (*filter(None, [self.time]), *self.derived)
 
     @property
     def attribute_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -158,7 +158,7 @@ def roles_of(record: type[ls.Record], **given: Any) -> Roles:
     flags = tuple(name for name, kind in kinds.items() if kind == "bool")
     told = {role: _told(role, value) for role, value in given.items()}
     told["flags"] = (*flags, *told.get("flags", ()))
-    return Roles(**{"key": schema.key, "time": schema.event_time, "times": times} | told)
+    return Roles(**{"key": schema.key, "time": schema.event_time or "", "times": times} | told)
 
 
 def _told(role: str, given: Any) -> Any:

@@ -70,10 +70,10 @@ def rows_of(table: Table, day: int) -> pd.DataFrame:
             "text": pd.Series([f"{name}-{one:03}" for one in index], dtype=object),
             "time": times - pd.to_timedelta(index, unit="h"),
             "bool": pd.Series(index % 2 == 1),
-            "int": pd.Series(index + 1),
+            "int": pd.Series(index * 11 + 1),
             "float": pd.Series(index * 0.37 + 1.003),
         }[kind.name.lower()]
-    rows = pd.DataFrame(columns).assign(**{roles.time: times})
+    rows = pd.DataFrame(columns).assign(**{roles.time: times} if roles.time else {})
     rows[roles.key] = [f"{day:02}-{one:04}" for one in number]
     for name, derive in {**roles.clocks, **roles.calendar}.items():
         rows[name] = derive(local)
@@ -120,7 +120,7 @@ def test_roles_are_of_columns_that_the_record_has(table: Table) -> None:
     told |= {name for group in (*roles.lookups.values(), *roles.alike) for name in group}
     told |= {name for one in roles.joined for name in one.columns}
     told |= {*roles.words, *roles.zeroed, *roles.sparse, *roles.times, *roles.dates}
-    assert told <= names
+    assert told - {""} <= names
 
 
 def test_a_table_has_some_forty_to_sixty_faults(table: Table) -> None:
@@ -134,6 +134,8 @@ def test_days_are_drawn_and_those_to_spare_are_others(table: Table) -> None:
 
 
 def test_legitimate_changes_keep_the_columns(table: Table) -> None:
+    if not table.roles.time:
+        return  # they are lived through day by day, in the order of time
     today, yesterday, tomorrow = (rows_of(table, day) for day in (14, 13, 15))
     yesterday[table.roles.time] += pd.Timedelta(minutes=1)  # no row of it is one of today
     delivery = Delivery(today, yesterday, tomorrow)
