@@ -87,11 +87,12 @@ LockstepError                     cli, dagster, overview, project, scoring, serv
 
 from __future__ import annotations
 
+import copyreg
 import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockstep.columns.decode import Rejected
@@ -102,6 +103,10 @@ _ENOUGH_ROWS = 5
 
 class LockstepError(Exception):
     """Base of every error that Lockstep raises on purpose: one clear line for its reader."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message and what it holds: `__init__` of many takes what they are made of."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class DefinitionError(LockstepError):
@@ -157,14 +162,7 @@ class NotDeliveredError(UnavailableError):
 
 
 class UnreadableError(InputError):
-    """The input is there, but its content is not what is declared.
-
-    Attributes:
-        what: What is wrong with it.
-        column: The column at fault, if any.
-        where: The place of the fault, such as a file with its line.
-        todo: What to do about it, in sentences; empty where `what` says that too.
-    """
+    """The input is there, but its content is not what is declared: what, in which column, where."""
 
     def __init__(
         self, what: str, column: str | None = None, *, where: str = "", todo: str = ""
@@ -174,11 +172,7 @@ class UnreadableError(InputError):
 
 
 class InvalidRecordsError(LockstepError):
-    """Rows were refused where every row was needed.
-
-    Attributes:
-        rejected: The refused rows, each with its reasons.
-    """
+    """Rows were refused where every row was needed."""
 
     def __init__(self, rejected: Sequence[Rejected], total: int, source: str) -> None:
         shown = "; ".join(str(row) for row in rejected[:3])
@@ -216,17 +210,9 @@ class FutureError(FunctionError):
 
 
 class FailingFunctionError(LockstepError):
-    """A column's function fails on more rows than may be set aside.
+    """A column's function fails on more rows than may be set aside: on `failed` of the `tried`.
 
-    Attributes:
-        column: Name of the column at fault.
-        failed: Number of rows on which it failed, the last one that was tried among them.
-        tried: Number of rows that were tried, from the first one on.
-        why: What it raised on the last one, and where.
-
-    Args:
-        column, failed, tried, why: The attributes.
-        computed: The column that cannot be computed, if the one at fault is among its inputs.
+    The column at fault may be an input of the one that is `computed`.
     """
 
     def __init__(
@@ -282,12 +268,7 @@ class OutsideReadingError(ArtifactError):
 
 
 class UntrustedTypeError(ArtifactError):
-    """A fitted model holds a type that the allow-list does not name.
-
-    Attributes:
-        column: The model's column.
-        types: Full names of the types.
-    """
+    """A fitted model holds a type that the allow-list does not name."""
 
     def __init__(self, column: str, types: Iterable[str]) -> None:
         self.column, self.types = column, tuple(types)
@@ -300,11 +281,7 @@ class UntrustedTypeError(ArtifactError):
 
 
 class UndeliveredError(ArtifactError):
-    """A table that a version reads has never been delivered.
-
-    Attributes:
-        record: The file that a delivery makes.
-    """
+    """A table that a version reads has never been delivered; that would make the file `record`."""
 
     def __init__(self, pipeline: str, table: str, record: Path) -> None:
         super().__init__(

@@ -36,6 +36,7 @@ from lockstep.columns.files import (
     unreadable_parquet,
 )
 from lockstep.columns.kinds import Ints
+from lockstep.columns.plain import counted
 from lockstep.columns.schema import Schema
 from lockstep.errors import UnavailableError, UnreadableError
 
@@ -67,6 +68,11 @@ class Held:
     def read(self, schema: Schema) -> Decoded:
         """The rows, as they were decoded."""
         return self.decoded
+
+    @property
+    def place(self) -> str:
+        """Which rows these are, for messages."""
+        return f"{self.rows} rows in memory"
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,11 @@ class FileRows:
             )
         return decoded
 
+    @property
+    def place(self) -> str:
+        """Which rows these are, for messages."""
+        return f"{self.path}, rows {self.first} to {self.first + self.rows - 1}"
+
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """The content of the file, as long as it is the one that was cut; see `read`."""
@@ -165,6 +176,12 @@ class Unit:
     def read(self, schema: Schema) -> Decoded:
         """Read and decode the rows; see `FileRows.read`."""
         return joined([piece.read(schema) for piece in self.pieces])
+
+    @property
+    def place(self) -> str:
+        """Which rows these are, for messages."""
+        more = len(self.pieces) - 1
+        return self.pieces[0].place + (f", and {counted(more, 'more file')}" if more else "")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.errors import LostWorkerError, UnavailableError
+from lockstep.errors import UnavailableError
 from lockstep.scoring.executors import (
     AHEAD,
     TRIES,
@@ -21,6 +21,7 @@ from lockstep.scoring.executors import (
     Result,
     Task,
     Work,
+    lost_worker,
     opened_work,
 )
 
@@ -72,9 +73,9 @@ class RayCluster:
         for task in tasks:
             waiting.append((task, submit(function, opened, task)))
             if len(waiting) == most:
-                yield self._result(*waiting.popleft())
+                yield self._result(*waiting.popleft(), tries)
         while waiting:
-            yield self._result(*waiting.popleft())
+            yield self._result(*waiting.popleft(), tries)
 
     def _ray(self) -> Any:
         for name, value in _QUIET.items():
@@ -100,7 +101,7 @@ class RayCluster:
             self._is_begun = True
         return ray
 
-    def _result(self, task: Any, future: Any) -> Any:
+    def _result(self, task: Task, future: Any, tries: int) -> Any:
         import ray
 
         try:
@@ -108,7 +109,4 @@ class RayCluster:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
-            raise LostWorkerError(
-                f"Ray lost the process that worked on {task} at each try: {error}. Memory "
-                "may not suffice, or a library crashes: look at that unit."
-            ) from error
+            raise lost_worker(task, tries) from error

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,7 +29,20 @@ from lockstep.columns.threads import set_one_thread
 from lockstep.errors import LostWorkerError
 from lockstep.project.home import Home
 
-Task = TypeVar("Task")
+
+class UnitTask(ABC):
+    """A unit to work on: plain data, of which messages give the place and never the rows."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Which rows it has: a file, and from which one to which one."""
+
+    def __repr__(self) -> str:
+        return self.place
+
+
+Task = TypeVar("Task", bound=UnitTask)
 Result = TypeVar("Result")
 Work = Callable[[LoadedVersion, Task], Result]
 
@@ -125,11 +140,7 @@ class Pool:
                 self.close()
                 failed += len(under_way) == 1
                 if failed == tries:
-                    raise LostWorkerError(
-                        f"The process that works on a unit ended {tries} times without a result: "
-                        f"{left[0]}. Memory may not suffice, or a library crashes: look at that "
-                        "unit, or have fewer processes."
-                    ) from error
+                    raise lost_worker(left[0], tries) from error
                 alone = max(alone, len(under_way))
                 under_way.clear()
                 time.sleep(_WAIT * 2**failed)
@@ -183,6 +194,14 @@ class Opened:
         return cls(live.name, live.version, live.directory, live.digest, live.tables)
 
 
+def lost_worker(task: UnitTask, tries: int) -> LostWorkerError:
+    """The error of a task that ends every process that works on it."""
+    return LostWorkerError(
+        f"The process that works on {task} ended {tries} times without a result. Memory may not "
+        "suffice, or a library crashes: look at these rows, or have fewer processes."
+    )
+
+
 def _begin() -> None:
     """Give the numeric libraries one thread, and end with the process that began this one."""
     set_one_thread()
@@ -200,7 +219,24 @@ def _end_with_parent() -> None:
 def opened_work(function: Work[Task, Result], opened: Opened, task: Task) -> Result:
     """The result of a function for a task, in a process that opens each version once."""
     _give_back(function)
-    return function(_version(opened), task)
+    try:
+        return function(_version(opened), task)
+    except Exception as error:
+        if _survives_pickling(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+
+
+def _survives_pickling(error: Exception) -> bool:
+    """Whether an error, such as one of a library, arrives where the result is asked for.
+
+    One that does not would end the pool, as if the process had been killed.
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever its class raises
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ judged by what both leave.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -29,12 +29,13 @@ from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.constraints.statistics import Shown
 from lockstep.constraints.view import View
 from lockstep.scoring.day_rows import DayBlock
+from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.unit import days_of
 
 
-@dataclass(frozen=True)
-class DaysTask:
+@dataclass(frozen=True, repr=False)
+class DaysTask(UnitTask):
     """A block of days to look at.
 
     Attributes:
@@ -53,10 +54,16 @@ class DaysTask:
     folder: Path
     partition: str
     day: int | None
-    earlier: Sequence[PastBatch] = field(default=(), repr=False)
+    earlier: Sequence[PastBatch] = ()
     before: Sequence[int] = ()
     held_back: frozenset[int] = frozenset()
     may_fail: int = 0
+
+    @property
+    def place(self) -> str:
+        """See `UnitTask.place`."""
+        first, last = (np.datetime64(self.block.days[end], "D") for end in (0, -1))
+        return f"{self.partition}, rows of {first} to {last}"
 
     def open(self, live: LoadedVersion) -> OpenedDays:
         """Its rows, in order of time, as constraints see them.

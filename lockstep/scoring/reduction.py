@@ -217,8 +217,11 @@ def score_units(
             draw,
             at,
             accepted,
+            (0, size),
         )
-        for number, first in enumerate(accumulate(sizes[:-1], initial=0))
+        for number, (first, size) in enumerate(
+            zip(accumulate(sizes[:-1], initial=0), sizes, strict=True)
+        )
     ]
     total: ScoredUnit | None = None
     executor = work.executor_for(tasks)
@@ -281,7 +284,7 @@ def _without_deadly(executor: Executor, live: LoadedVersion, task: ScoreTask) ->
 def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:
     """The rows of a unit that end a process by themselves; none where they are too many."""
     found: set[int] = set()
-    spans = [(0, len(task.attempt.read_part("batch", task.number)))]
+    spans = [task.among]
     while spans:
         begin, end = spans.pop()
         try:

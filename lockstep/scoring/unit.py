@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.day_rows import write_days
+from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed
 from lockstep.stats.sampling import Sample, Sampling
@@ -58,8 +59,8 @@ _DEADLY = Reason(
 )
 
 
-@dataclass(frozen=True)
-class IngestTask:
+@dataclass(frozen=True, repr=False)
+class IngestTask(UnitTask):
     """A unit to ingest.
 
     Attributes:
@@ -74,7 +75,7 @@ class IngestTask:
         is_deadly: Whether a process ended that computed its refused rows: none is computed.
     """
 
-    unit: Unit = field(repr=False)
+    unit: Unit
     number: int
     of: int
     folder: Path
@@ -83,6 +84,11 @@ class IngestTask:
     day: int | None
     back: Sequence[RowBack]
     is_deadly: bool = False
+
+    @property
+    def place(self) -> str:
+        """See `UnitTask.place`."""
+        return self.unit.place
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +116,8 @@ class IngestedUnit:
     back: PutBack
 
 
-@dataclass(frozen=True)
-class LoseTask:
+@dataclass(frozen=True, repr=False)
+class LoseTask(UnitTask):
     """A unit that loses rows whose keys earlier units have.
 
     Attributes:
@@ -126,9 +132,14 @@ class LoseTask:
     repeated: Mapping[int, int]
     day: int | None
 
+    @property
+    def place(self) -> str:
+        """See `UnitTask.place`."""
+        return str(self.folder / part_file("batch", self.number))
 
-@dataclass(frozen=True)
-class HoldTask:
+
+@dataclass(frozen=True, repr=False)
+class HoldTask(UnitTask):
     """A unit some days of which are held back.
 
     Attributes:
@@ -144,6 +155,11 @@ class HoldTask:
     first: int
     held_back: Mapping[int, str]
     day: int | None
+
+    @property
+    def place(self) -> str:
+        """See `UnitTask.place`."""
+        return f"{self.folder / part_file('batch', self.number)}, from row {self.first} on"
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +179,8 @@ class LostRows:
     days: Mapping[int, int]
 
 
-@dataclass(frozen=True)
-class ScoreTask:
+@dataclass(frozen=True, repr=False)
+class ScoreTask(UnitTask):
     """A unit to score.
 
     Attributes:
@@ -177,10 +193,10 @@ class ScoreTask:
         at: The time of scoring, in UTC: the same for all units.
         accepted: Keys of the rows that no rule refuses.
         deadly: Positions of rows in the unit that end the process that computes them.
-        among: The first and the last position, exclusive, of the rows to try; all by default.
+        among: The first and the last position, exclusive, of its rows, or of those to try.
     """
 
-    attempt: Attempt = field(repr=False)
+    attempt: Attempt
     number: int
     first: int
     rows: int
@@ -188,8 +204,15 @@ class ScoreTask:
     draw: Sampling
     at: datetime
     accepted: Collection[str]
+    among: tuple[int, int]
     deadly: frozenset[int] = frozenset()
-    among: tuple[int, int | None] = (0, None)
+
+    @property
+    def place(self) -> str:
+        """See `UnitTask.place`; rows are counted among the accepted ones."""
+        begin, end = self.among
+        file = self.attempt.path(part_file("batch", self.number))
+        return f"{file}, rows {self.first + begin} to {self.first + end - 1}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class RowBack:
 
     key: str | None
     digest: str
-    record: dict[str, Any] | None
+    record: dict[str, Any] | None = field(repr=False)
 
     @property
     def which(self) -> tuple[str | None, str]:

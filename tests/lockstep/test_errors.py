@@ -1,6 +1,7 @@
 """The tree at the top of `lockstep/errors.py` is the tree of the classes."""
 
 import ast
+import pickle
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import lockstep
 from lockstep import errors
 from lockstep.errors import LockstepError, ServingError
+from tests.fixtures.errors import every_class, filled
 
 LIBRARY = Path(lockstep.__file__).parent
 _LINE = re.compile(
@@ -58,6 +60,15 @@ def test_beside_an_error_stands_who_raises_it_or_its_status(name: str) -> None:
         assert DRAWN[name][1] == f"HTTP {found.status:d}{compatible}"
     else:
         assert DRAWN[name][1] == ", ".join(sorted(RAISERS[name]))
+
+
+@pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
+def test_an_error_comes_back_from_another_process_with_all_it_holds(kind: type[Exception]) -> None:
+    error = filled(kind)
+    error.add_note("seen on the way")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.args) == (kind, str(error), error.args)
+    assert repr(vars(again)) == repr(vars(error))
 
 
 def sources() -> list[Path]:

@@ -46,8 +46,11 @@ class TornError(Exception):
     """
 
     def __init__(self, offset: int) -> None:
-        super().__init__(f"no whole frame at byte {offset:,}")
+        super().__init__(offset)
         self.offset = offset
+
+    def __str__(self) -> str:
+        return f"no whole frame at byte {self.offset:,}"
 
 
 class Erased(msgspec.Struct, frozen=True):

@@ -34,12 +34,12 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring import executors, reduction
-from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
+from lockstep.scoring.executors import IN_PROCESS, Executor, Pool, UnitTask
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
-from tests.fixtures.pool import always_ending, ending_once
+from tests.fixtures.pool import Numbered, always_ending, ending_once, raise_alike
 from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 from tests.fixtures.waiting import wait_until
@@ -264,7 +264,7 @@ def suite_results(
 
 
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:
-    tasks = [(tmp_path, number) for number in range(2)]
+    tasks = [Numbered(number, tmp_path) for number in range(2)]
     (tmp_path / "1").touch()  # the second task ends no process
     with closing(Pool(1)) as running:
         assert list(running.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
@@ -273,9 +273,23 @@ def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_p
 def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     done = []
-    with closing(Pool(1)) as running, pytest.raises(LostWorkerError, match=r"2 times .* result: 2"):
-        done.extend(running.map(always_ending, version, [1, 2, 3], tries=2))
+    tasks = [Numbered(number, {"name": "personal"}) for number in (1, 2, 3)]
+    with closing(Pool(1)) as running, pytest.raises(LostWorkerError) as raised:
+        done.extend(running.map(always_ending, version, tasks, tries=2))
     assert done == [1]
+    assert "on orders.csv, rows 20 to 29 ended 2 times" in str(raised.value)
+    assert "personal" not in str(raised.value)
+
+
+def test_an_error_of_a_pool_is_the_error_that_was_raised(version, pool) -> None:
+    raise_alike(pool, version)
+
+
+def test_no_message_shows_what_a_task_holds() -> None:
+    """Each is written by its place, and dataclasses that derive from it keep that."""
+    kinds = [kind for kind in UnitTask.__subclasses__() if kind.__module__.startswith("lockstep")]
+    assert len(kinds) == 5
+    assert {kind.__repr__ for kind in kinds} == {UnitTask.__repr__}
 
 
 DRIVER = """
