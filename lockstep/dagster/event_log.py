@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from logging import INFO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +51,16 @@ class EventLog:
 
     def write(self, steps: Sequence[StepEvents]) -> None:
         """Write events of assets: in SQLite, all of them or none."""
-        with nullcontext() if self._sqlite is None else self._sqlite.begin(self._run.run_id):
+        with self._together():
             self._write(steps, self._storage.store_event)
+
+    def write_checks(self, step: StepEvents) -> None:
+        """Write the evaluations of an asset that was made before, as this run found them.
+
+        Dagster takes one evaluation of a check and partition a run: one without a run, once ever.
+        """
+        with self._together():
+            self._write_checks(step, self._storage.store_event)
 
     def report(self, steps: Sequence[StepEvents]) -> None:
         """Write events of assets one by one, and tell them whoever follows the run."""
@@ -63,9 +71,15 @@ class EventLog:
     ) -> None:
         for step in steps:
             store(self._made(step.made))
-            target = self._target(step.made) if step.checks else None
-            for check in step.checks:
-                store(self._checked(replace(check, target_materialization_data=target)))
+            self._write_checks(step, store)
+
+    def _write_checks(self, step: StepEvents, store: Callable[[dg.EventLogEntry], None]) -> None:
+        target = self._target(step.made) if step.checks else None
+        for check in step.checks:
+            store(self._checked(replace(check, target_materialization_data=target)))
+
+    def _together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._sqlite is None else self._sqlite.begin(self._run.run_id)
 
     def _target(self, made: dg.AssetMaterialization | dg.AssetObservation) -> Target | None:
         """The materialization as evaluations of its checks name it; None where nothing was made."""

@@ -55,8 +55,7 @@ class ShownPartitions:
             attempt = self._records.demand(partition)
             events = events_of(self._declared, self._home, self._records, attempt)
             with recording_told(self._instance):
-                for check in events[-1].checks:
-                    self._instance.report_runless_asset_event(check)
+                self._log.write_checks(events[-1])
 
     def show(self, attempt: Attempt) -> list[StepEvents]:
         """Show an attempt that has ended; return its events."""
