@@ -399,7 +399,8 @@ SINKS = Check(
     "sinks",
     "Every sink that the pipeline declares holds what is published of the partition. A sink is "
     "written after the commit; one that is down holds nothing back, and the next run of the stream "
-    "tries again, the partitions that are open first.",
+    "tries again, the partitions that are open first. Rows that a sink cannot take, which it sets "
+    "aside, are a warning.",
     "Have the named sink answer, or correct its declaration. Every run of the stream tries again; "
     "at once: AGAIN",
     need=needs.SINKS,

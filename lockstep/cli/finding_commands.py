@@ -289,7 +289,7 @@ def _trace_record(
     from lockstep.scoring.sides import read_record, two_sides
 
     row, store = read_record(path, declared.pipeline, key), context.store(declared.name)
-    which, other = (int(side) if side.isdigit() else side for side in (version, against))
+    which, other = (int(side) if side.isdecimal() else side for side in (version, against))
     sides = two_sides(declared, context.registry(), row, which, other, store)
     if picture is not None:
         first = sides.comparison.first

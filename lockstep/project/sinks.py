@@ -6,6 +6,7 @@ and key. To be given the same rows twice changes nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from lockstep.artifacts.disks import replace_file
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed, one_line, plain, verb
 from lockstep.columns.setting_checks import known_keywords
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
@@ -30,6 +31,9 @@ IS_CURRENT = "is_current"
 """Column of a SQL table: whether the row is of the version that the partition is published by."""
 _VERSION = "version"
 _FILE = "predictions.parquet"
+_ROW = "row"
+_QUARANTINE = "_quarantine"
+"""What follows the name of a table in that of the table of rows that it cannot take."""
 _ROWS_AT_ONCE = 5_000
 
 
@@ -75,11 +79,14 @@ class PublishedRows:
 class Sink(Protocol):
     """Keeps published predictions for consumers."""
 
-    def write(self, published: PublishedRows) -> None:
+    def write(self, published: PublishedRows) -> str | None:
         """Keep the rows of a partition as those that count, in the place of earlier ones.
 
         Rows of other versions stay readable. What is raised leaves the handover open: the next run
         tries again.
+
+        Returns:
+            Which rows it cannot take and set aside, where and why; None if it took all.
         """
         ...
 
@@ -156,7 +163,8 @@ class SqlSink:
 
     A partition is one transaction: its rows by the same version are replaced, and `is_current`
     moves to them from those of other versions. The table is made at the first handover, and given a
-    column when a version has a new output.
+    column when a version has a new output. A row that the database cannot take, such as one with a
+    NUL in a text for PostgreSQL, is kept as JSON in the table `TABLE_quarantine`, with the reason.
 
     Attributes:
         url: The database's URL for SQLAlchemy, such as `postgresql+psycopg2://me@host/scores`; a
@@ -168,16 +176,16 @@ class SqlSink:
     table: str = "predictions"
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
-    def write(self, published: PublishedRows) -> None:
+    def write(self, published: PublishedRows) -> str | None:
         """Replace the rows of the partition and version; see `Sink.write`."""
-        from sqlalchemy import NullPool, create_engine, delete, insert, update
+        from sqlalchemy import NullPool, create_engine, delete, update
 
         constants = {
             "pipeline": published.pipeline,
             "stream": published.stream,
             "partition": published.partition,
         }
-        table = self._table(published.schema)
+        table, refused = self._table(published.schema), list[_Refused]()
         url, file = found_database(self.url, self.folder)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -186,10 +194,16 @@ class SqlSink:
             same = [table.c[name] == value for name, value in constants.items()]
             connection.execute(delete(table).where(*same, table.c.version == published.version))
             connection.execute(update(table).where(*same).values({IS_CURRENT: False}))
+            first = 0
             for batch in published.batches():
                 rows = [{**constants, IS_CURRENT: True, **row} for row in batch.to_pylist()]
-                if rows:
-                    connection.execute(insert(table), rows)
+                refused += _insert(connection, table, rows, first)
+                first += len(rows)
+            _keep_refused(connection, table, {**constants, _VERSION: published.version}, refused)
+        if not refused:
+            return None
+        are = f"{counted(len(refused), 'row')} {verb(len(refused), 'is', 'are')}"
+        return f"{are} kept in {self.table}{_QUARANTINE} instead: {refused[0].reason}"
 
     def describe(self) -> str:
         """The sink in a line, without the password."""
@@ -235,6 +249,84 @@ class SqlSink:
             name = dialect.identifier_preparer.format_column(column)
             kind = column.type.compile(dialect=dialect)
             connection.execute(text(f"ALTER TABLE {named} ADD COLUMN {name} {kind}"))
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A row that a database cannot take: its number, its values, and the reason."""
+
+    number: int
+    values: Mapping[str, Any]
+    reason: str
+
+
+def _insert(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], first: int
+) -> list[_Refused]:
+    """Insert rows; return those that the database cannot take, found by halves."""
+    from sqlalchemy import insert
+
+    if not rows:
+        return []
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(table), rows)
+    except Exception as error:
+        if not _is_of_values(error):
+            raise
+        if len(rows) == 1:
+            return [_Refused(first, rows[0], reason_of(error))]
+        half = len(rows) // 2
+        return [
+            *_insert(connection, table, rows[:half], first),
+            *_insert(connection, table, rows[half:], first + half),
+        ]
+    return []
+
+
+def _is_of_values(error: Exception) -> bool:
+    """Whether values of a row are at fault: data of SQL's class 22, or beyond a limit (54).
+
+    psycopg2 raises a `ValueError` of its own for a NUL.
+    """
+    from sqlalchemy.exc import DataError
+
+    cause = getattr(error, "orig", error)
+    state = str(getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None) or "")
+    return isinstance(error, DataError | ValueError) or state[:2] in ("22", "54")
+
+
+def _keep_refused(
+    connection: Connection, table: Table, whose: Mapping[str, Any], refused: Sequence[_Refused]
+) -> None:
+    """Have the quarantine of a table hold these rows of a partition and version, and no others."""
+    from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, inspect
+
+    numbers = (_VERSION, _ROW)
+    quarantine = Table(
+        f"{table.name}{_QUARANTINE}",
+        MetaData(),
+        *(Column(name, Text, primary_key=True) for name in COORDINATES),
+        *(Column(name, BigInteger, primary_key=True, autoincrement=False) for name in numbers),
+        Column("reason", Text, nullable=False),
+        Column("record", Text, nullable=False),
+        schema=table.schema,
+    )
+    if inspect(connection).has_table(quarantine.name, table.schema):
+        same = [quarantine.c[name] == value for name, value in whose.items()]
+        connection.execute(delete(quarantine).where(*same))
+    elif refused:
+        quarantine.create(connection)
+    for row in refused:
+        held = {"reason": row.reason, "record": json.dumps(plain(row.values))}  # a NUL is escaped
+        connection.execute(insert(quarantine), {**whose, _ROW: row.number, **held})
+
+
+def reason_of(error: Exception) -> str:
+    """Why a sink failed, in a line; of a database, without the statement and details of rows."""
+    cause = getattr(error, "orig", None) or error
+    text, _, _ = str(cause).partition("\nDETAIL")
+    return f"{type(cause).__name__}: {one_line(text)}"
 
 
 def _column(arrow: pa.Field, *, is_key: bool) -> Column[Any]:

@@ -20,10 +20,10 @@ import msgspec
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import SINKS
-from lockstep.columns.plain import all_of, one_line
+from lockstep.columns.plain import all_of
 from lockstep.errors import DamagedError, LockedError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.project.sinks import PublishedRows, Sink
+from lockstep.project.sinks import PublishedRows, Sink, reason_of
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
@@ -38,10 +38,12 @@ class _HandedOver:
     Attributes:
         holds: SHA-256 of the record whose rows a sink holds, by sink.
         failed: Why the last try failed, by sink.
+        quarantined: Which rows a sink cannot take, and where it keeps these, by sink.
     """
 
     holds: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,18 +104,22 @@ class Handovers:
             return {}
         published = self._published(attempt)
         holds, failed = dict(before.holds), dict(before.failed)
+        quarantined = dict(before.quarantined)
         for sink in self.sinks:
             name = sink.describe()
             if name not in lacking:
                 continue
             failed.pop(name, None)
             try:
-                sink.write(published)
+                refused = sink.write(published)
             except Exception as error:  # noqa: BLE001 - told; the partition is published
-                failed[name] = _reason(error)
-            else:
-                holds[name] = record
-        kept = json.dumps(asdict(_HandedOver(holds, failed)), indent=1)
+                failed[name] = reason_of(error)
+                continue
+            holds[name] = record
+            quarantined.pop(name, None)
+            if refused is not None:
+                quarantined[name] = refused
+        kept = json.dumps(asdict(_HandedOver(holds, failed, quarantined)), indent=1)
         replace_text(self._path(partition), f"{kept}\n")
         return {name: failed[name] for name in lacking if name in failed}
 
@@ -147,6 +153,13 @@ class Handovers:
     def _result(self, partition: str) -> CheckResult:
         left, sinks = self.left(partition), len(self.sinks)
         numbers = {"sinks": sinks, "open": len(left)}
+        known = self._read(partition).quarantined
+        names = [sink.describe() for sink in self.sinks]
+        if refused := [f"{name} ({known[name]})" for name in names if name in known]:
+            numbers["quarantining"] = len(refused)
+        if not left and refused:
+            what = f"Rows that a sink cannot take are set aside by it: {'; '.join(refused)}."
+            return CheckResult(False, what, "WARN", numbers=numbers)
         if not left:
             have = all_of(sinks, "sink", "holds", "hold")
             return CheckResult(True, f"{have} what is published.", numbers=numbers)
@@ -173,10 +186,3 @@ class Handovers:
 
     def _path(self, partition: str) -> Path:
         return self.records.root / "handed_over" / f"{file_name(partition)}.json"
-
-
-def _reason(error: Exception) -> str:
-    """Why a sink failed, in a line; of a database, without the statement and details of rows."""
-    cause = getattr(error, "orig", None) or error
-    text, _, _ = str(cause).partition("\nDETAIL")
-    return f"{type(cause).__name__}: {one_line(text)}"

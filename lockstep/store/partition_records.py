@@ -649,7 +649,7 @@ class Records:
 
     def _folders(self, partition: str) -> list[int]:
         """Numbers that are taken, also by attempts killed before their first record."""
-        return sorted(int(name) for name in _names(self._attempts(partition)) if name.isdigit())
+        return sorted(int(name) for name in _names(self._attempts(partition)) if name.isdecimal())
 
     def _attempts(self, partition: str) -> Path:
         return self.root / "attempts" / file_name(partition)

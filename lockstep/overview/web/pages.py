@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -40,6 +41,7 @@ WAIT_SECONDS = 0.04
 """How long a page waits for the registry and the servers; then it shows what they told last."""
 _ROWS = 100
 """Rows of a quarantine on a page."""
+_ROW_NUMBER = re.compile("[0-9]{1,18}")
 _LATER = 7
 """Days after that of a finding which are shown beside it, and not only those before."""
 _TILES = 8_192
@@ -80,7 +82,8 @@ def application(overview: Overview) -> Local:
 
     def failed(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        return PlainTextResponse(str(error), status, headers=_HEADERS)
+        text = error.detail if isinstance(error, HTTPException) else str(error)
+        return PlainTextResponse(text, status, headers=_HEADERS)
 
     routes = {
         "/": pages.overview,
@@ -181,7 +184,7 @@ class Pages:
         attempt = next((each for each in attempts if "batch" in each.record.steps), None)
         if attempt is None:
             raise NotStoredError(f"No attempt at {partition} of {name} set rows aside.")
-        first, shown = _number(request, "from") or 0, _number(request, "row")
+        first, shown = _row_number(request, "from") or 0, _row_number(request, "row")
         schema = watched.declared.pipeline.record_schema
         rows = [*islice(all_aside(attempt, schema), first, first + _ROWS + 1)]
         place = Place(f"{name}/{stream}/batch", partition)
@@ -189,6 +192,7 @@ class Pages:
             "quarantine.html",
             place=place,
             attempt=attempt,
+            first=first,
             rows=[(at, row, _put_back(place, row)) for at, row in enumerate(rows[:_ROWS], first)],
             shown=shown,
             next=first + _ROWS if len(rows) > _ROWS else None,
@@ -237,6 +241,11 @@ def _put_back(place: Place, row: AsideRow) -> str:
     return f"lockstep quarantine retry {place.pipeline} {place.option} {how}"
 
 
-def _number(request: Request, name: str) -> int | None:
-    given = request.query_params.get(name, "")
-    return int(given) if given.isascii() and given.isdecimal() else None
+def _row_number(request: Request, name: str) -> int | None:
+    """The number of a row that is asked for; None where none is."""
+    from starlette.exceptions import HTTPException
+
+    given = request.query_params.get(name)
+    if given is None or _ROW_NUMBER.fullmatch(given):
+        return None if given is None else int(given)
+    raise HTTPException(400, f"`{name}` is the number of a row, from 0 on, of 18 digits at most.")

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lockstep.overview.pipeline_state import Overview
 from lockstep.overview.rendering import first_and_rest
@@ -94,6 +96,38 @@ def test_the_values_of_a_row_are_shown_where_they_are_asked_for(client: httpx.Cl
     assert page.count("<th>weight</th>") == 1
     assert HOSTILE not in page
     assert "&lt;img src=x" in page
+
+
+def test_a_page_of_rows_that_are_not_there_leads_to_the_first_ones(client: httpx.Client) -> None:
+    page = client.get("/quarantine/orders/daily", params={"partition": ASIDE, "from": "5000"})
+    assert (page.status_code, "There is no row 5,000" in page.text) == (200, True)
+    for wrong in ("9" * 23, "-1", "1e3", "²", ""):
+        answer = client.get("/quarantine/orders/daily", params={"partition": ASIDE, "from": wrong})
+        assert answer.status_code == 400
+        assert answer.text == "`from` is the number of a row, from 0 on, of 18 digits at most."
+
+
+_PATHS = ("/", "/status.json", "/overview.css", "/finding/orders/daily/batch", "/nothing")
+_VALUES = (
+    st.text(max_size=40)
+    | st.integers().map(str)
+    | st.sampled_from(["9" * 5_000, "\0", "../../etc", ASIDE, BLOCKED, DAMAGED, "decoding"])
+)
+_PARAMETERS = st.lists(
+    st.tuples(st.sampled_from(["partition", "check", "from", "row", "other"]), _VALUES), max_size=4
+)
+
+
+def test_no_parameter_of_a_page_is_an_error_of_ours(client: httpx.Client) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(st.sampled_from([*_PATHS, "/quarantine/orders/daily"]), _PARAMETERS, st.booleans())
+    def ask(path: str, parameters: list[tuple[str, str]], of_rows: bool) -> None:
+        first = [("partition", ASIDE)] if of_rows else []
+        answer = client.get(path, params=[*parameters, *first])
+        assert answer.status_code in {200, 400, 404}, (answer.url, answer.text)
+        assert "Traceback" not in answer.text
+
+    ask()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Sinks keep published predictions for consumers, who read them with a line of their own tools."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -108,6 +109,24 @@ def test_a_partition_that_breaks_off_midway_leaves_the_table_as_it_was(sql) -> N
     with pytest.raises(sqlalchemy.exc.IntegrityError):
         sql.write(in_a_file(doubled, 1))
     assert rows(sql) == {("a", 1, 0.5, True)}
+
+
+def test_a_row_that_a_database_cannot_take_is_set_aside_and_the_others_are_written(
+    postgres,
+) -> None:
+    sink = SqlSink(postgres, "of_nul")
+    long = "".join(map(str, range(9_999)))  # beyond what an index of PostgreSQL takes
+    keys = ("a", "b\0", "c", long, "e")
+    notes = pa.array(["", "", "x\0", "", None])
+    refused = sink.write(of_day(dict.fromkeys(keys, 0.5), note=notes))
+    reason = "3 rows are kept in of_nul_quarantine instead: ValueError: A string literal cannot"
+    assert str(refused).startswith(reason)
+    assert rows(sink) == {("a", 1, 0.5, True), ("e", 1, 0.5, True)}
+    query = "SELECT row, reason, record FROM {}_quarantine"
+    kept = {number: json.loads(record) for number, _, record in rows(sink, query)}
+    assert {number: row["order_id"] for number, row in kept.items()} == {1: "b\0", 2: "c", 3: long}
+    assert sink.write(of_day({"a": 0.5, "b": 0.5})) is None
+    assert rows(sink, query) == set()
 
 
 def test_a_version_with_a_new_output_adds_its_column(sql) -> None:

@@ -28,13 +28,15 @@ class ListedSink:
     name: str = "a list"
     is_up: bool = True
     asked: int = 0
+    refuses: str | None = None
     kept: list[PublishedRows] = field(default_factory=list)
 
-    def write(self, published: PublishedRows) -> None:
+    def write(self, published: PublishedRows) -> str | None:
         self.asked += 1
         if not self.is_up:
             raise ConnectionRefusedError("nobody listens")
         self.kept.append(published)
+        return self.refuses
 
     def describe(self) -> str:
         return self.name
@@ -87,6 +89,18 @@ def test_a_sink_that_is_down_is_told_and_given_the_partition_by_the_next_run(rec
     sink.is_up = True
     assert place.catch_up() == [DAY]
     assert [read_table(published.file)["id"].to_pylist() for published in sink.kept] == [["a"]]
+    assert place.results(DAY)["sinks"].passed
+
+
+def test_rows_that_a_sink_sets_aside_are_told_until_it_takes_them(records) -> None:
+    sink = ListedSink(refuses="1 row is kept in elsewhere instead: a NUL")
+    place = Handovers("orders", records, [sink])
+    publish(place, DAY, {"a": 0.5})
+    result = place.results(DAY)["sinks"]
+    assert (result.result, place.left(DAY), place.catch_up()) == ("warned", {}, [])
+    assert "elsewhere instead: a NUL" in result.summary
+    sink.refuses = None
+    publish(place, DAY, {"b": 0.5})
     assert place.results(DAY)["sinks"].passed
 
 
