@@ -185,7 +185,7 @@ class SqlSink:
             "stream": published.stream,
             "partition": published.partition,
         }
-        table, refused = self._table(published.schema), list[_Refused]()
+        table, refused = self._table(published.schema), list[_UntakenRow]()
         url, file = found_database(self.url, self.folder)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,7 @@ class SqlSink:
 
 
 @dataclass(frozen=True)
-class _Refused:
+class _UntakenRow:
     """A row that a database cannot take: its number, its values, and the reason."""
 
     number: int
@@ -262,7 +262,7 @@ class _Refused:
 
 def _insert(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], first: int
-) -> list[_Refused]:
+) -> list[_UntakenRow]:
     """Insert rows; return those that the database cannot take, found by halves."""
     from sqlalchemy import insert
 
@@ -275,7 +275,7 @@ def _insert(
         if not _is_of_values(error):
             raise
         if len(rows) == 1:
-            return [_Refused(first, rows[0], reason_of(error))]
+            return [_UntakenRow(first, rows[0], reason_of(error))]
         half = len(rows) // 2
         return [
             *_insert(connection, table, rows[:half], first),
@@ -297,7 +297,7 @@ def _is_of_values(error: Exception) -> bool:
 
 
 def _keep_refused(
-    connection: Connection, table: Table, whose: Mapping[str, Any], refused: Sequence[_Refused]
+    connection: Connection, table: Table, whose: Mapping[str, Any], refused: Sequence[_UntakenRow]
 ) -> None:
     """Have the quarantine of a table hold these rows of a partition and version, and no others."""
     from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, inspect
