@@ -62,8 +62,8 @@ _NAMES = {"Time": "months"}
 @cache
 def load() -> pd.DataFrame:
     """All applications, each with the day on which it is delivered."""
-    rows = pd.read_pickle(PACKAGE.file("credit_data.pkl.compress"), "xz")
-    rows = rows.rename(columns=_NAMES).rename(columns=str.lower)
+    told: pd.DataFrame = pd.read_pickle(PACKAGE.file("credit_data.pkl.compress"), "xz")
+    rows = told.rename(columns=_NAMES).rename(columns=str.lower)
     texts = ["home", "marital", "records", "job"]
     rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
     delivery = np.maximum(0, (np.arange(len(rows)) - _FITTED) // _DELIVERY + 1)

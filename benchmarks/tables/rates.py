@@ -74,8 +74,8 @@ ROLES = roles_of(
 @cache
 def load() -> pd.DataFrame:
     """The bookings of guests from abroad."""
-    rows = pd.read_pickle(PACKAGE.file("hotel_rates.pkl.compress"), "xz")
-    rows = rows[rows["country"] != "prt"].reset_index(drop=True)
+    told: pd.DataFrame = pd.read_pickle(PACKAGE.file("hotel_rates.pkl.compress"), "xz")
+    rows = told[told["country"] != "prt"].reset_index(drop=True)
     arrives = pd.to_datetime(rows["arrival_date"], utc=True).dt.as_unit("us")
     texts = rows.select_dtypes(["object", "str"]).columns
     rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
