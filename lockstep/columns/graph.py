@@ -219,7 +219,8 @@ class Graph:
             bound: What nodes compute with beside their code, such as the models' predictors.
 
         Returns:
-            The given and the wanted columns, with all that they needed, read-only.
+            The given and the wanted columns, with all that they needed, read-only. For no rows, no
+            function of an author and no model is called.
 
         Raises:
             FunctionError: A function raised, or returned something that is no column.
@@ -233,6 +234,9 @@ class Graph:
         }
         rows = len(next(iter(known.values()))) if known else 0
         with np.errstate(all="ignore"):
+            if known and not rows:
+                self._add_empty(known, wanted, bound)
+                return known
             plan = self._plan(frozenset(known), tuple(wanted))
             try:
                 plan(known, bound, rows)
@@ -244,6 +248,14 @@ class Graph:
                     raise FunctionError(error.column, what) from None
                 raise traced_to_origin(self, known, error) from error.__cause__
         return known
+
+    def _add_empty(self, known: Columns, wanted: Iterable[str], bound: Bound) -> None:
+        """Add the wanted columns of no rows: no function and no model is asked for these."""
+        for node in self.path(known, wanted):
+            empty = {name: np.empty(0, self._dtypes[name]) for name in node.gives}
+            given = empty if node.runs_code else node.compute(known, bound)
+            for name, array in given.items():
+                known.setdefault(name, _read_only(array))
 
     def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> Plan:
         plan = self._plans.get((given, wanted))

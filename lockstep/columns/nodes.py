@@ -101,6 +101,11 @@ class Node(ABC):
         return False
 
     @property
+    def runs_code(self) -> bool:
+        """Whether an author's function or estimator computes its columns, which is given rows."""
+        return False
+
+    @property
     def is_canonical(self) -> bool:
         """Whether it computes its columns in canonical form and read-only, by construction."""
         return False
@@ -194,6 +199,11 @@ class Column(Node):
     @property
     def is_direct(self) -> bool:
         """Always, for a function's own column."""
+        return True
+
+    @property
+    def runs_code(self) -> bool:
+        """Always."""
         return True
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:

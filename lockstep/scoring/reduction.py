@@ -284,7 +284,7 @@ def _without_deadly(executor: Executor, live: LoadedVersion, task: ScoreTask) ->
 def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:
     """The rows of a unit that end a process by themselves; none where they are too many."""
     found: set[int] = set()
-    spans = [task.among]
+    spans = [task.among] if task.among[1] > task.among[0] else []
     while spans:
         begin, end = spans.pop()
         try:

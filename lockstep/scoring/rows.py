@@ -145,8 +145,6 @@ def _parts(
         return [{name: computed[name] for name in names}]
     except FunctionError as error:
         count = len(columns[pipeline.key])
-        if count == 0:
-            raise
         if count == 1:
             located = at_row(pipeline.graph, columns, error, pipeline.bound)
             reason = failed.setdefault(offset, (Reason.of_function(located),))[0]

@@ -122,6 +122,9 @@ class FromTable(Node):
             FunctionError: It returned something else.
         """
         given = [known[name] for name in self.inputs]
+        if not len(given[0]):
+            no_times = None if self.table.static else np.empty(0, Kind.TIME.dtype)
+            return tuple(np.empty(0, dtypes[0]) for dtypes in self._key_dtypes), no_times
         asked = self._call(known)
         if (problem := self._problem(asked)) is not None:
             raise FunctionError(self.column, f"{self.title} {problem}.")

@@ -324,7 +324,7 @@ def test_processes_of_a_pool_end_with_the_run_that_is_killed(version, tmp_path) 
 
 
 DEADLY = '''
-"""A feature that ends its process on one value, as a library that crashes does."""
+"""A feature that ends its process on one value, as a library that crashes does, and takes rows."""
 import os
 
 import numpy as np
@@ -347,7 +347,7 @@ def doubled(size: Floats) -> Floats:
     """Twice the size."""
     if (size == 13.0).any():
         os.abort()
-    return 2.0 * size
+    return np.concatenate([[2.0 * each] for each in size])
 
 
 @label
@@ -375,6 +375,7 @@ PIPELINE = Pipeline(__name__, record=Thing, outcome=Weight)
 def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     store, tmp_path, monkeypatch
 ) -> None:
+    """Also where all rows of a unit repeat others: none are left, and no function is called."""
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     folder = tmp_path / "deadly_columns"
     folder.mkdir()
@@ -391,7 +392,8 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     version = version_without_registry(declared, history.columns, tmp_path / "version")
     frame.loc[[15, 21], "size"] = 13.0
     frame.loc[21, "name"] = None  # it is not ingested, and its feature has a rule
-    frame.to_csv(tmp_path / "things.csv", index=False)
+    repeating = frame.iloc[:4].assign(size=99.0)
+    pd.concat([frame, repeating]).to_csv(tmp_path / "things.csv", index=False)
 
     rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=4)
     with closing(Pool(2)) as pool:
@@ -403,8 +405,11 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     assert [(row["row"], row["key"]) for row in aside] == [(15, "thing 15")]
     assert "the process that computes it ends" in aside[0]["reasons"]
     assert found.published.counts == {"published": 22}
-    (unfit,) = work.records.demand(FILE).read("batch_quarantine").to_pylist()
+    attempt = work.records.demand(FILE)
+    unfit, *repeated = attempt.read("batch_quarantine").to_pylist()
     assert (unfit["row"], unfit["columns"]) == (21, ["name"])
+    assert [row["row"] for row in repeated] == [24, 25, 26, 27]
+    assert attempt.part_rows("scored")[-1] == 0
 
 
 def demanding_doubled() -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import decode
+from lockstep.columns.nodes import Model
 from lockstep.errors import InputError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import compare
@@ -180,6 +183,32 @@ def test_a_refit_and_compiled_models_keep_the_tables(fitted: Pipeline) -> None:
     compiled = Compiled.of(fitted)
     assert compiled.models == ("expected",)
     assert compiled.pipeline.predict(RECORDS).equals(fitted.predict(RECORDS))
+
+
+def test_no_function_is_given_no_rows(build: Build, fitted: Pipeline) -> None:
+    def strict(function: Any) -> Any:
+        @wraps(function)
+        def called(*arrays: Any) -> Any:
+            assert all(map(len, arrays)), "it is given no rows"
+            return function(*arrays)
+
+        return called
+
+    nodes = [
+        node if isinstance(node, Model) else replace(node, function=strict(node.function))
+        for node in fitted.graph.columns.values()
+    ]
+    tables = {node.table.name: fitted.bound[node.name].rows for node in (gauge, passed)}
+    made = build(*nodes, record=Reading, outcome=Level).with_tables(tables).fit(RECORDS)
+    columns = made.trace(RECORDS, labels=True).columns
+    given = {name: columns[name][:0] for name in made.joint_schema.names}
+
+    for pipeline in (made, Compiled.of(made).pipeline):
+        found = pipeline.trace(given, labels=True, matrices=True).columns
+        assert {name: (len(array), array.dtype) for name, array in found.items()} == {
+            name: (0, array.dtype) for name, array in columns.items()
+        }
+    assert len(made.predict([])) == 0
 
 
 def test_without_its_rows_a_pipeline_says_what_to_do(build: Build) -> None:
