@@ -74,7 +74,7 @@ def load() -> pd.DataFrame:
     days = pd.read_pickle(PACKAGE.file("Chicago.pkl.compress"), "xz")
     stations = pd.read_pickle(PACKAGE.file("stations.pkl.compress"), "xz")["dat"].tolist()
     days["day"] = pd.to_datetime(days["date"], utc=True).dt.as_unit("us")
-    long = days.melt(["day", *_OF_DAY.split()], stations, "station", "entries")
+    long: pd.DataFrame = days.melt(["day", *_OF_DAY.split()], stations, "station", "entries")
     long = long.sort_values(["day", "station"], ignore_index=True)
     of_station = long.groupby("station")["entries"]
     dates = long["day"].dt.strftime("%Y-%m-%d")
