@@ -150,7 +150,7 @@ def _write_docs(
 ) -> Path:
     """Write the Data Docs of a partition; returns the path of their first page."""
     from lockstep.artifacts.disks import at_place
-    from lockstep.store.parquet import file_name
+    from lockstep.columns.plain import file_name
     from lockstep.store.validations import validations
     from lockstep.suites.data_docs import write_docs
 

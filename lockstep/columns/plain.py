@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
@@ -9,8 +10,11 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
@@ -101,6 +105,8 @@ def one_line(text: str, most: int = 200) -> str:
 _UNSHOWN = re.compile(r"%(?=[0-9A-Fa-f]{2})|\.(?=\.\.)")
 """What a shown name spells out beside unprintable characters: what reads as spelt out already, and
 the three dots that Dagster admits in no key."""
+_MOST_BYTES, _MOST_SUFFIX = 255, 16
+"""Bytes that file systems allow for a name, and most of the suffix that a longer one keeps."""
 _SPELT_OUT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -122,6 +128,42 @@ def name_shown(shown: str) -> str:
     return os.fsdecode(
         _SPELT_OUT.sub(lambda match: bytes.fromhex(match[1].decode()), os.fsencode(shown))
     )
+
+
+@lru_cache(maxsize=4_096)
+def file_name(partition: str) -> str:
+    """The name of a partition's file or folder."""
+    return "".join(
+        letter if not letter.isascii() and letter.isprintable() else quote(letter, safe=" +:=@")
+        for letter in partition
+    )
+
+
+def partition_of(name: str) -> str:
+    """The partition whose `file_name` this is."""
+    return unquote(name)
+
+
+def short_name(name: str, room: int = 0) -> str:
+    """A file's name in as many bytes as file systems allow.
+
+    A longer one is cut, and has a digest of all of it before its suffix: no two become one.
+
+    Args:
+        name: The name.
+        room: Bytes that are kept free, for what is put to it.
+    """
+    most = _MOST_BYTES - room
+    if len(os.fsencode(name)) <= most:
+        return name
+    suffixes = Path(name).suffixes
+    ends = ("".join(suffixes[-count:]) for count in (2, 1) if len(suffixes) >= count)
+    kept = next((end for end in ends if len(os.fsencode(end)) <= _MOST_SUFFIX), "")
+    end = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}{kept}"
+    stem = name.removesuffix(kept)
+    while len(os.fsencode(stem + end)) > most:
+        stem = stem[:-1]
+    return stem + end
 
 
 def cut(text: str, most: int) -> str:

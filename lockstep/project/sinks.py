@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from lockstep.artifacts.disks import replace_file
-from lockstep.columns.plain import counted, listed, one_line, plain, verb
+from lockstep.columns.plain import (
+    counted,
+    file_name,
+    listed,
+    one_line,
+    plain,
+    short_name,
+    verb,
+)
 from lockstep.columns.setting_checks import known_keywords
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
@@ -340,5 +348,9 @@ def _column(arrow: pa.Field, *, is_key: bool) -> Column[Any]:
 
 
 def _hive(name: str, value: str) -> str:
-    """A folder's name that readers of hive partitions take for a column and its value."""
-    return f"{name}={quote(value, safe='')}"
+    """A folder's name that readers of hive partitions take for a column and its value.
+
+    One that would be too long for a file system is spelt out less, which readers take as well.
+    """
+    folder = f"{name}={quote(value, safe='')}"
+    return folder if folder == short_name(folder) else f"{name}={file_name(value)}"

@@ -22,7 +22,7 @@ import pandas as pd
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
-from lockstep.columns.plain import one_line, show
+from lockstep.columns.plain import one_line, short_name, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.setting_checks import known_keywords
 from lockstep.columns.units import Units, read_files
@@ -122,7 +122,7 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     data = source.read(day)
     if isinstance(data, StoreAddress):
         with TemporaryDirectory() as folder:
-            file = Path(folder) / data.name
+            file = Path(folder) / short_name(data.name)
             data.fetch(file)
             try:
                 return decode_file(file, schema, _written(source))
@@ -138,7 +138,7 @@ def _read_object(
 ) -> Decoded | Units:
     """The rows of an object, of which a copy lies in a folder as long as they are read."""
     remove_abandoned(scratch)
-    file = scratch / f"{uuid4().hex}-{address.name}"
+    file = scratch / short_name(f"{uuid4().hex}-{address.name}")
     address.fetch(file)
     rows: Decoded | Units | None = None
     try:

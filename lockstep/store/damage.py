@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockstep.artifacts.disks import replace_text
+from lockstep.columns.plain import file_name
 from lockstep.errors import DamagedError
-from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
 
 _AUDITED = "audited"

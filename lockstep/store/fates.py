@@ -162,7 +162,7 @@ class Inbox:
         return [fate for fate in free if _write_if_new(fate)]
 
     def _left(self, entry: LeftAlone) -> Message:
-        name = shown_name(entry.path.name)
+        name = text_beside(entry.path).name.removesuffix(TEXT)  # by which the text is known again
         what = f"{name} {entry.why}; it is left alone."
         return Message(what, entry.where or shown_name(self._near(entry.path)), entry.todo)
 

@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from lockstep.artifacts.disks import as_private_as_folder, make_folder, replace_text
-from lockstep.columns.plain import shown_name
+from lockstep.columns.plain import short_name, shown_name
 from lockstep.errors import InputError, NotDeliveredError
 from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject, remove_abandoned
 from lockstep.store.inbox import (
@@ -180,11 +180,11 @@ def fetched(address: StoreAddress, scratch: Path) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     remove_abandoned(scratch)
     with TemporaryDirectory(dir=scratch) as folder:
-        target = Path(folder) / delivery.name
+        target = Path(folder) / short_name(delivery.name)
         if delivery.is_folder:
             target.mkdir()
         for each, stored in delivery.wanted():
-            each.fetch(target / stored.name if delivery.is_folder else target)
+            each.fetch(target / short_name(stored.name) if delivery.is_folder else target)
         yield target
 
 
@@ -241,7 +241,7 @@ class _Fetching:
         wanted = list(each.wanted())
         make_folder(target if each.is_folder else target.parent)
         for address, stored in wanted:
-            file = target / stored.name if each.is_folder else target
+            file = target / short_name(stored.name) if each.is_folder else target
             if not self._copy_object(address, stored, file):
                 share = _size_of(target) / max(1, sum(stored.size for _, stored in wanted))
                 self._leave(each, f"{share:.0%} of it has been fetched")
@@ -272,7 +272,7 @@ class _Fetching:
 
     def _place(self, each: _InStore) -> None:
         """Put what was copied into the inbox, unless something of that name lies there still."""
-        copied, target = self._scratch / each.mark, self._inbox / each.name
+        copied, target = self._scratch / each.mark, self._inbox / short_name(each.name)
         if not copied.exists():
             return  # it went on from there
         if os.path.lexists(target):

@@ -20,12 +20,11 @@ import msgspec
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import SINKS
-from lockstep.columns.plain import all_of
+from lockstep.columns.plain import all_of, file_name
 from lockstep.errors import DamagedError, LockedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sinks import PublishedRows, Sink, reason_of
 from lockstep.store.attempts import Attempt
-from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
 
 _NOT_TRIED = "it was not tried yet"

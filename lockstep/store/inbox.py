@@ -33,12 +33,11 @@ from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, kind_of, of_unknown_kind
-from lockstep.columns.plain import listed, name_shown, shown_name
+from lockstep.columns.plain import file_name, listed, name_shown, short_name, shown_name
 from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
-from lockstep.store.parquet import file_name
 from lockstep.store.parts import (
     FOLDER,
     MANIFEST,
@@ -422,7 +421,7 @@ def why_no_file(path: Path) -> tuple[str, str] | None:
 
 def text_beside(path: Path) -> Path:
     """The text beside a file that tells its fate."""
-    return path.with_name(f"{shown_name(path.name)}{TEXT}")
+    return path.with_name(f"{short_name(shown_name(path.name), len(TEXT))}{TEXT}")
 
 
 def is_beside(text: Path) -> bool:

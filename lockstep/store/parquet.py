@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
+from lockstep.columns.plain import file_name
 from lockstep.errors import NotStoredError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@lru_cache(maxsize=4_096)
-def file_name(partition: str) -> str:
-    """The name of a partition's file or folder."""
-    return "".join(
-        letter if not letter.isascii() and letter.isprintable() else quote(letter, safe=" +:=@")
-        for letter in partition
-    )
-
-
-def partition_of(name: str) -> str:
-    """The partition whose `file_name` this is."""
-    return unquote(name)
 
 
 @dataclass(frozen=True)

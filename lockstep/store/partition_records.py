@@ -28,7 +28,7 @@ import msgspec
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
-from lockstep.columns.plain import one_line, to_the_minute
+from lockstep.columns.plain import file_name, one_line, partition_of, to_the_minute
 from lockstep.errors import (
     BlockedError,
     DamagedError,
@@ -37,7 +37,6 @@ from lockstep.errors import (
     SupersededError,
 )
 from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
-from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""

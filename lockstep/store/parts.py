@@ -17,7 +17,7 @@ from lockstep.artifacts.disks import replace_file
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, is_compressed, kind_of, uncompressing
-from lockstep.columns.plain import listed, shown_name
+from lockstep.columns.plain import listed, short_name, shown_name
 from lockstep.columns.schema import Schema
 from lockstep.columns.units import ROWS, Units, read_files
 from lockstep.errors import UnavailableError, UnreadableError
@@ -151,7 +151,7 @@ def _uncompressed(path: Path) -> Path | None:
                 file.write(head)
                 shutil.copyfileobj(content, file, _LARGE)
 
-        target = path.with_name(f".{path.name}{_PLAIN}")
+        target = path.with_name(f".{short_name(path.name, len(_PLAIN) + 1)}{_PLAIN}")
         replace_file(target, write)
         return target
 

@@ -21,11 +21,10 @@ from lockstep.artifacts.disks import replace_text
 from lockstep.columns.aside import record_digest
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import python_value
+from lockstep.columns.plain import file_name, python_value
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import DamagedError
-from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Records
 
 PUT_BACK = "put_back"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockstep.columns.plain import (
     all_of,
@@ -19,6 +22,7 @@ from lockstep.columns.plain import (
     listed,
     one_line,
     plain,
+    short_name,
     show,
     to_the_minute,
 )
@@ -126,3 +130,17 @@ def test_so_many_things_are_told_as_a_sentence_has_them(
 ) -> None:
     assert counted(count, "row") == rows
     assert all_of(count, "row", "fits", "fit") == all_rows
+
+
+@given(
+    name=st.text(alphabet="aж\udcff.", min_size=1, max_size=300),
+    other=st.text(alphabet="aж", min_size=1, max_size=3),
+    kind=st.sampled_from(["", ".csv", ".jsonl.zst", f".{'a' * 20}.parquet"]),
+    room=st.integers(0, 40),
+)
+def test_a_long_name_is_cut_by_bytes_and_two_stay_two(name, other, kind, room) -> None:
+    short = short_name(name + kind, room)
+    assert len(os.fsencode(short)) <= 255 - room
+    assert (short == name + kind) == (len(os.fsencode(name + kind)) <= 255 - room)
+    assert short.endswith(kind[-8:])
+    assert short_name(name + other + kind, room) != short

@@ -57,6 +57,16 @@ def read_all(rows: Decoded | Units) -> list[str]:
     return [key for unit in units for key in unit.read(SCHEMA).columns["parcel"]]
 
 
+def test_an_object_whose_name_is_too_long_for_a_file_is_read(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    name = f"{'ж' * 200}.parquet"
+    bucket.put(name, as_parquet(parcels(3)))
+    source = ParquetSource(f"{bucket.address}/{name}")
+    assert len(decode_source(source, SCHEMA).columns["parcel"]) == 3
+    assert len(read_all(read_source(source, SCHEMA, tmp_path))) == 3
+
+
 def test_a_day_of_a_compressed_csv_file_is_read(bucket: Bucket, tmp_path: Path) -> None:
     text = parcels(3).to_csv(index=False)
     bucket.put(f"days/{DAY}.csv.gz", gzip.compress(text.encode()))

@@ -184,9 +184,18 @@ def test_a_line_of_pandas_reads_all_versions_side_by_side(parquet) -> None:
 
 
 def test_a_name_of_a_file_with_any_letters_is_one_partition(parquet) -> None:
-    name = "März 1/2=3%.csv"
-    parquet.write(replace(of_day({"a": 0.5}), partition=name))
-    assert set(pd.read_parquet(f"{parquet.path}/current")["partition"]) == {name}
+    """Also where it is as long as a claimed file's may be, and spelt out would be longer."""
+    digest = "-0123456789ab.parquet"
+    names = {
+        "März 1/2=3%.csv",
+        f"{'ж' * 90}{digest}",
+        f"{'ж' * 89}я{digest}",
+        f"{'= ' * 90}{digest}",
+    }
+    for name in names:
+        parquet.write(replace(of_day({"a": 0.5}), partition=name))
+    for tree in ("current", "versions"):
+        assert set(pd.read_parquet(f"{parquet.path}/{tree}")["partition"]) == names
 
 
 def test_a_sink_that_is_declared_twice_is_refused(orders: PipelineAssets) -> None:

@@ -149,6 +149,20 @@ def test_what_is_never_claimed_has_a_text_beside_it_until_it_is_gone(inbox: Inbo
     assert list(texts(inbox)) == ["a%FF.xlsx.txt"]
 
 
+@pytest.mark.parametrize("name", [b"a" * 250 + b".xlsx", b"\xff" * 255])
+def test_what_has_a_long_name_has_a_text_beside_it_until_it_is_gone(
+    inbox: Inbox, name: bytes
+) -> None:
+    path = inbox.folder / os.fsdecode(name)
+    path.touch()
+    assert len(inbox.tell_left()) == 1
+    assert inbox.tell_left() == []
+    assert len(texts(inbox)) == 1
+    path.unlink()
+    assert inbox.tell_left() == []
+    assert texts(inbox) == {}
+
+
 def test_a_text_of_somebody_else_is_never_overwritten(inbox: Inbox) -> None:
     (inbox.folder / "notes").mkdir()
     (inbox.folder / "notes.txt").write_text("mine")

@@ -71,6 +71,16 @@ def test_objects_are_claimed_once_in_the_order_in_which_they_came(
     assert not (follower.inbox / "repeated").exists()
 
 
+def test_objects_whose_names_are_too_long_for_files_are_claimed(
+    follower: Follower, bucket: Bucket
+) -> None:
+    for name in ("жa", "жb"):
+        bucket.put(f"in/rows/{'ж' * 200}{name}.csv", rows(name))
+    assert len(follower.look()) == 2
+    assert {*follower.rows(0), *follower.rows(1)} == {"жa", "жb"}
+    assert follower.told == []
+
+
 def test_objects_of_other_folders_are_not_taken(follower: Follower, bucket: Bucket) -> None:
     for key in ("in/rows-of-others/a.csv", "in/b.csv", "c.csv", "in/rows/.d.csv", "in/rows/e.tmp"):
         bucket.put(key, rows(key))

@@ -674,6 +674,18 @@ def test_a_folder_that_is_being_written_or_holds_something_else_is_not_claimed(
     }
 
 
+def test_a_large_compressed_part_may_have_the_longest_name(tmp_path: Path) -> None:
+    folder = drop_folder(tmp_path, "monday", WHOLE)
+    name = f"{'a' * 248}.csv.gz"
+    content = gzip.compress(b"name,x\n" + b"c" * 17 * 2**20 + b",3\n")
+    drop(folder, name, "").write_bytes(content)
+    for path in (folder / name, folder):
+        os.utime(path, (OLD, OLD))
+    (claim,) = claim_files(tmp_path)
+    rows = read_claimed(tmp_path, claim.partition, Row.schema())
+    assert Units.of(rows).total == 3
+
+
 def test_a_folder_that_grows_after_it_was_claimed_is_changed_and_not_scored(
     tmp_path: Path,
 ) -> None:

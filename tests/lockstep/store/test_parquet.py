@@ -11,9 +11,10 @@ from pyarrow import parquet
 
 from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import partition_of
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import NotStoredError
-from lockstep.store.parquet import Store, partition_of
+from lockstep.store.parquet import Store
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 

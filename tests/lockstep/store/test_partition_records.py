@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT
+from lockstep.columns.plain import file_name
 from lockstep.store.attempts import blocking
-from lockstep.store.parquet import file_name
 from lockstep.store.partition_records import Commit, Records
 
 
