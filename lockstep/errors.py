@@ -324,14 +324,14 @@ class RegistryError(LockstepError):
 class RegistryUnreachableError(RegistryError):
     """The registry does not answer, after a few attempts."""
 
-    def __init__(self, uri: str, cause: object) -> None:
+    def __init__(self, address: object, cause: object) -> None:
         super().__init__(
-            f"The registry at {uri} cannot be opened or written to ({_first_line(cause)}). Make "
-            "room, if its disk is full; see that this user may read and write that file and its "
-            "folder; then try again."
-            if uri.startswith("sqlite:")
-            else f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
-            "running and that this address is right, then try again."
+            f"The registry at {address} cannot be opened or written to ({_first_line(cause)}). "
+            "Make room, if its disk is full; see that this user may read and write that file and "
+            "its folder; then try again."
+            if str(address).startswith("sqlite:")
+            else f"The registry at {address} does not answer ({_first_line(cause)}). Check that it "
+            "is running and that this address is right, then try again."
         )
 
 

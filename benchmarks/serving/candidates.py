@@ -71,7 +71,7 @@ def _mlflow(setting: Setting, port: int) -> Command:
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         {
-            "MLFLOW_TRACKING_URI": setting.home.tracking_uri,
+            "MLFLOW_TRACKING_URI": setting.home.tracking_uri.full,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             # It starts `uvicorn` by its name.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line
 from lockstep.project.alerting import Alerting
 
@@ -32,6 +33,7 @@ def send(settings: Alerting, receiver: str, title: str, body: str) -> str | None
         if service.notify(body, title, body_format="text"):
             return None
         why = one_line(logged.getvalue(), 500)
+    why = Address(settings.address(receiver)).hide_in(why)
     for secret in filter(None, settings.secrets(receiver).values()):
         why = why.replace(secret, "***")
     return why or "Apprise does not say why"

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.cli.process import prepare_process
+from lockstep.columns.address import Address
 from lockstep.errors import LockstepError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
@@ -49,7 +50,7 @@ def followed(
     seconds: float,
     address: tuple[str, int],
     trusted: Iterable[str] = (),
-    registry: str | None = None,
+    registry: Address | None = None,
 ) -> Iterator[None]:
     """Run a follower of the registry for as long as the context lasts.
 
@@ -68,7 +69,7 @@ def followed(
     follower = Follower(
         [sys.executable, "-m", "lockstep.cli.follower", *arguments],
         is_due=partial(answers, address),
-        environment={} if registry is None else {"MLFLOW_TRACKING_URI": registry},
+        environment={} if registry is None else {"MLFLOW_TRACKING_URI": registry.full},
     )
     follower.start()
     try:

@@ -103,7 +103,7 @@ def serve(
             f"beside the live one it knows what is in {home.listing(pipeline)}."
         )
         seconds = None
-    uri = home.mlflow_tracking_uri and home.tracking_uri
+    uri = home.tracking_uri if home.mlflow_tracking_uri else None
     following = (
         followed(pipeline, home.path, seconds, address, home.trusted, uri)
         if seconds is not None

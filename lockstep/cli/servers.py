@@ -103,6 +103,8 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
     home.registry().open()  # makes the store before two servers try to
     homes = {"LOCKSTEP_HOME": str(home.path), "DAGSTER_HOME": str(instance)}
     environment = {**os.environ, **_SETTINGS, **homes}
+    # Not on a command line, which every user of this machine sees.
+    environment["MLFLOW_BACKEND_STORE_URI"] = project.home.tracking_uri.full
     news = News([inbox_of(pipeline, home) for pipeline in declared.values()])
     with ending_together(environment, project.root) as processes:
         try:
@@ -140,7 +142,7 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
         _Server(Program("The page", page, logs / "overview.log"), overview, is_needed=False),
         _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster),
     ]
-    if not home.tracking_uri.startswith("http"):
+    if not home.tracking_uri.is_http:
         program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
         servers.append(_Server(program, mlflow))
     for name, port in ports.items():
@@ -161,7 +163,7 @@ def _mlflow(home: Home, port: int) -> list[str]:
     artifacts = ["--default-artifact-root", quote(str(home.mlflow / "artifacts"))]
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", home.tracking_uri, *artifacts),
+        *("--workers", "1", *artifacts),
     ]
 
 

@@ -71,7 +71,7 @@ def column_lineage(
 
 def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue | dg.TextMetadataValue:
     """The page of a version in MLflow's UI; where nobody serves it, how to."""
-    if home.was_served or home.tracking_uri.startswith("http"):
+    if home.was_served or home.tracking_uri.is_http:
         return dg.MetadataValue.url(f"{home.addresses.mlflow}/{version_page(name, version)}")
     return dg.MetadataValue.text(f"{version}: `lockstep up` serves its page")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.disks import make_folder, replace_text
+from lockstep.columns.address import Address
 from lockstep.project.object_stores import StoreAddress
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ class Home:
 
     path: Path
     trusted: tuple[str, ...] = ()
-    mlflow_tracking_uri: str | None = None
+    mlflow_tracking_uri: str | None = field(default=None, repr=False)
     dagster_home: Path | None = None
     workers: int = 1
     ray: str | None = None
     shared: Path | None = None
-    deliveries: str | None = None
+    deliveries: str | None = field(default=None, repr=False)
 
     def prepare(self) -> None:
         """Make the folders that hold rows, open to nobody but their owner.
@@ -112,20 +113,20 @@ class Home:
         return self.data / pipeline / "requests" / "records"
 
     @property
-    def tracking_uri(self) -> str:
+    def tracking_uri(self) -> Address:
         """MLflow's address: `MLFLOW_TRACKING_URI`, the settings', or else an embedded store."""
         named = os.environ.get("MLFLOW_TRACKING_URI") or self.mlflow_tracking_uri
         # Only the characters with a meaning to SQLAlchemy are quoted: MLflow also makes the folder
         # of the unquoted address.
         file = str(self.mlflow / "mlflow.db").replace("%", "%25").replace("?", "%3F")
-        return named or f"sqlite:///{file}"
+        return Address(named or f"sqlite:///{file}")
 
     @property
     def addresses(self) -> Addresses:
         """The addresses of Dagster and MLflow for a browser."""
         local = read_addresses(self.path) or Addresses.local()
         uri = self.tracking_uri
-        return replace(local, mlflow=uri.rstrip("/")) if uri.startswith("http") else local
+        return replace(local, mlflow=uri.link) if uri.is_http else local
 
     @property
     def was_served(self) -> bool:

@@ -6,7 +6,6 @@ address that holds some is refused, and what is shown of one ends before its que
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line, shown_name
 from lockstep.errors import (
     DeclarationError,
@@ -27,7 +27,6 @@ from lockstep.errors import (
     UnavailableError,
 )
 
-_PASSWORD = re.compile(r"://[^/?#]*:[^/?#]*@")
 _SECONDS = 20.0
 """Seconds that a store may take for an answer: a sensor has a minute for its tick."""
 BLOCK_BYTES = 8 * 2**20
@@ -89,15 +88,15 @@ class StoreAddress:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if _PASSWORD.search(self.address):
+        if Address(self.address).has_password:
             raise DeclarationError(
-                f"{_PASSWORD.sub('://...@', str(self))} holds a password; leave it out: it is "
-                "taken from the environment, as the store's library takes it."
+                f"{self} holds a password; leave it out: it is taken from the environment, as the "
+                "store's library takes it."
             )
 
     def __str__(self) -> str:
         """The address without its query, which may hold a signature."""
-        return shown_name(self.address.partition("?")[0])
+        return shown_name(str(Address(self.address)))
 
     @property
     def name(self) -> str:
@@ -120,10 +119,10 @@ class StoreAddress:
 
             files, path = url_to_fs(self.address, **self.options)
         except ImportError as error:
-            raise InputError(f"{self}: {one_line(str(error))}.") from error
+            raise InputError(f"{self}: {self._line(error)}.") from error
         except ValueError as error:
             raise InputError(
-                f"{self} is no address that fsspec knows: {one_line(str(error))}."
+                f"{self} is no address that fsspec knows: {self._line(error)}."
             ) from error
         files.invalidate_cache()  # others write there
         return files, str(path)
@@ -201,14 +200,16 @@ class StoreAddress:
                 f"{self}: there is nothing there; deliver it, or correct the address."
             ) from error
         except Exception as error:
-            query = self.address.partition("?")[2]
-            reason = str(error).replace(query, "...") if query else str(error)
+            reason = self._line(error)
             if isinstance(error, TimeoutError):
                 reason = f"no answer within {_SECONDS:.0f} seconds"
             raise UnavailableError(
-                f"{self} cannot be read now: {one_line(reason or type(error).__name__)}. Check "
-                "that the store can be reached, and the credentials in the environment."
+                f"{self} cannot be read now: {reason}. Check that the store can be reached, and "
+                "the credentials in the environment."
             ) from error
+
+    def _line(self, error: Exception) -> str:
+        return one_line(Address(self.address).hide_in(str(error))) or type(error).__name__
 
 
 def remove_abandoned(scratch: Path) -> None:

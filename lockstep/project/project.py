@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lockstep.columns.address import Address
 from lockstep.columns.plain import did_you_mean
 from lockstep.errors import DeclarationError, ProjectError
 from lockstep.project.alerting import Alerting
@@ -86,10 +87,10 @@ class Project:
     others: tuple[str, ...] = ()
     home_folder: str = ".lockstep"
     data: str | None = None
-    inbox: str | None = None
+    inbox: str | None = field(default=None, repr=False)
     trusted: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    mlflow_tracking_uri: str | None = None
+    mlflow_tracking_uri: str | None = field(default=None, repr=False)
     dagster_home: str | None = None
     workers: int = 1
     ray: str | None = None
@@ -189,8 +190,8 @@ class Project:
         )
         if address is not None and "://" not in address:
             raise ProjectError(
-                f"{where} is {address!r}, no address such as 's3://bucket/inbox'. Files of this "
-                "machine are dropped into the home's own inbox."
+                f"{where} is {Address(address)}, no address such as 's3://bucket/inbox'. Files of "
+                "this machine are dropped into the home's own inbox."
             )
         try:
             return None if address is None else StoreAddress(address).address

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.columns.address import Address
 from lockstep.columns.plain import (
     counted,
     file_name,
@@ -27,7 +28,7 @@ from lockstep.columns.plain import (
 from lockstep.columns.setting_checks import known_keywords
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
-from lockstep.project.sources import declaring_folder, found_database, shown_url
+from lockstep.project.sources import declaring_folder, found_database
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -215,7 +216,7 @@ class SqlSink:
 
     def describe(self) -> str:
         """The sink in a line, without the password."""
-        return f"SQL table {self.table} on {shown_url(self.url)}"
+        return f"SQL table {self.table} on {Address(self.url)}"
 
     def _table(self, columns: pa.Schema) -> Table:
         from sqlalchemy import Boolean, Column, MetaData, Table, Text

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import pandas as pd
 
+from lockstep.columns.address import Address
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
@@ -295,16 +296,16 @@ class SqlSource:
                 f"{self.describe()}: the driver {error.name} is not installed; install it."
             ) from error
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
+            cause = Address(self.url).hide_in(str(getattr(error, "orig", None) or error))
             raise UnavailableError(
-                f"{self.describe()}: {one_line(str(cause))}. Check that the database can be "
+                f"{self.describe()}: {one_line(cause)}. Check that the database can be "
                 "reached, that its tables exist, and the query."
             ) from error
         return pd.DataFrame(rows, columns=names, dtype=object)
 
     def describe(self) -> str:
         """The source in a line, without the password."""
-        return f"SQL on {shown_url(self.url)}: {one_line(self.query)}"
+        return f"SQL on {Address(self.url)}: {one_line(self.query)}"
 
 
 def found_database(url: str, folder: Path) -> tuple[URL, Path | None]:
@@ -317,17 +318,6 @@ def found_database(url: str, folder: Path) -> tuple[URL, Path | None]:
         return found, None
     file = folder / str(found.database)
     return found.set(database=str(file)), file
-
-
-def shown_url(url: str) -> str:
-    """The URL of a database, without its password."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "a database whose address SQLAlchemy cannot read"
 
 
 @known_keywords

@@ -6,15 +6,15 @@ import copy
 import fcntl
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from lockstep.artifacts.disks import disk_error
+from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line
 from lockstep.errors import LockstepError, RegistryError, RegistryUnreachableError
 from lockstep.registry.databases import complete_tables, is_blank
@@ -51,16 +51,18 @@ class Connection:
     """MLflow's client for one address; nothing is opened before the first use.
 
     Args:
-        uri: Address of the tracking server (`http://...`) or database (`sqlite:///...`), which
-            is the registry too.
+        address: Of the tracking server (`http://...`) or database (`sqlite:///...`), which is the
+            registry too.
         artifact_root: Directory for files, with a database; None leaves it to MLflow. A server has
             a store of its own, which all homes reach.
         attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 
-    def __init__(self, uri: str, artifact_root: Path | None, attempts: int, wait: float) -> None:
-        self.uri = uri
+    def __init__(
+        self, address: Address, artifact_root: Path | None, attempts: int, wait: float
+    ) -> None:
+        self.address = address
         root = None if self.is_remote else artifact_root
         self.artifact_root = root.resolve() if root is not None else None
         self.attempts = attempts
@@ -78,19 +80,15 @@ class Connection:
         return patient
 
     @property
-    def shown_uri(self) -> str:
-        """The address without a password, for messages."""
-        return re.sub(r"//[^/@]*@", "//***@", self.uri)
-
-    @property
     def is_remote(self) -> bool:
         """Whether the registry is a server, rather than a database."""
-        return self.uri.startswith(("http://", "https://"))
+        return self.address.is_http
 
     @property
     def is_new(self) -> bool:
         """Whether there is no database yet: the client would make one."""
-        file = _file_of(self.uri) if self.uri.startswith("sqlite:") else None
+        uri = self.address.full
+        file = _file_of(uri) if uri.startswith("sqlite:") else None
         return file is not None and is_blank(file)
 
     @cached_property
@@ -107,21 +105,21 @@ class Connection:
         from sqlalchemy.exc import ArgumentError
 
         if self.is_remote:
-            return MlflowClient(self.uri, self.uri)
+            return MlflowClient(self.address.full, self.address.full)
         try:
-            self._attempt(_open_database, self.uri)
-            with _alone(self.uri):
+            self._attempt(_open_database, self.address.full)
+            with _alone(self.address.full):
                 self._make_store()
-                client = self.call(MlflowClient, self.uri, self.uri)
+                client = self.call(MlflowClient, self.address.full, self.address.full)
                 self.call(client.search_registered_models, max_results=1)
                 self.call(self._move_locations)
-        except ArgumentError as error:
+        except (ArgumentError, ModuleNotFoundError) as error:  # or its driver is not installed
             raise RegistryError(
-                f"{self.shown_uri} is no address of a registry ({error}). Give that of an MLflow "
-                "server, http://..., or of a database, sqlite:///..."
+                f"{self.address} is no address of a registry ({self._root_of(error)}). Give that "
+                "of an MLflow server, http://..., or of a database, sqlite:///..."
             ) from error
         except OSError as error:
-            raise RegistryUnreachableError(self.shown_uri, error) from error
+            raise RegistryUnreachableError(self.address, self._root_of(error)) from error
         return client
 
     def _make_store(self) -> None:
@@ -131,17 +129,17 @@ class Connection:
         """
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        file = _file_of(self.uri)
+        file = _file_of(self.address.full)
         is_empty = file is None or self.call(complete_tables, file)
         if is_empty and self.artifact_root is not None:
-            self.call(SqlAlchemyStore, self.uri, location(self.artifact_root))
+            self.call(SqlAlchemyStore, self.address.full, location(self.artifact_root))
 
     def _move_locations(self) -> None:
         """Follow a home that was moved or copied; databases elsewhere are left alone."""
-        root, file = self.artifact_root, _file_of(self.uri)
+        root, file = self.artifact_root, _file_of(self.address.full)
         if root is None or file is None or not is_of_home(root, file.resolve()):
             return
-        with _connected(self.uri) as connection:
+        with _connected(self.address.full) as connection:
             move_locations(connection, root)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -160,17 +158,16 @@ class Connection:
             return self._attempt(function, *args, **kwargs)
         except (DatabaseError, sqlite3.DatabaseError) as error:
             raise RegistryError(
-                f"The registry at {self.shown_uri} cannot be used ({_root_of(error)}). Restore it "
-                "from a copy, or move it away to begin anew."
+                f"The registry at {self.address} cannot be used ({self._root_of(error)}). Restore "
+                "it from a copy, or move it away to begin anew."
             ) from error
         except MlflowException as error:
-            raise RegistryError(
-                f"The registry at {self.shown_uri} refused: {one_line(error.message)}."
-            ) from error
+            why = one_line(self.address.hide_in(error.message))
+            raise RegistryError(f"The registry at {self.address} refused: {why}.") from error
         except OSError as error:
             refused = disk_error(error) or error
             raise RegistryError(
-                f"Files of the registry at {self.shown_uri} cannot be written or read: {refused}"
+                f"Files of the registry at {self.address} cannot be written or read: {refused}"
             ) from error
 
     def find(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -204,15 +201,20 @@ class Connection:
             return retrying(function, *args, **kwargs)
         except Exception as error:
             if _is_unreachable(error):
-                raise RegistryUnreachableError(self.shown_uri, _root_of(error)) from error
+                raise RegistryUnreachableError(self.address, self._root_of(error)) from error
             raise
+
+    def _root_of(self, error: BaseException) -> str:
+        """The first cause of an error, in its own words without secrets."""
+        root = _chain(error)[-1]
+        return self.address.hide_in(str(root)) or type(root).__name__
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         """Tell once that a server is waited for."""
         if state.attempt_number == self.attempts // _PATIENT:
             log.warning(
                 "the registry at %s does not answer; tried again for up to %d minutes",
-                self.shown_uri,
+                self.address,
                 self.longest / 60,
             )
 
@@ -296,7 +298,3 @@ def _chain(error: BaseException) -> list[BaseException]:
         chain.append(each)
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
     return chain
-
-
-def _root_of(error: BaseException) -> Any:
-    return _chain(error)[-1]

@@ -18,6 +18,7 @@ from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.address import Address
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import (
     AliasNotSetError,
@@ -57,7 +58,7 @@ class Registry:
 
     def __init__(
         self,
-        tracking_uri: str,
+        tracking_uri: str | Address,
         *,
         artifact_root: Path | None = None,
         cache: Path | None = None,
@@ -66,11 +67,11 @@ class Registry:
         trusted: tuple[str, ...] = (),
         page: str | None = None,
     ) -> None:
-        self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
         self.trusted = trusted
         self.page = page
-        self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
+        self.address = tracking_uri if isinstance(tracking_uri, Address) else Address(tracking_uri)
+        self._connection = Connection(self.address, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._mended: list[str] = []
         self._files = VersionFiles(self._connection, cache, self.note_mended)
@@ -355,7 +356,7 @@ class VersionFiles:
                 download_artifacts,
                 artifact_uri=version.location,
                 dst_path=folder,
-                tracking_uri=self._connection.uri,
+                tracking_uri=self._connection.address.full,
             )
         except RegistryError as error:
             raise FetchError(version.name, version.version, error) from error

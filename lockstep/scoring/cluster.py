@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.address import Address
 from lockstep.errors import UnavailableError
 from lockstep.scoring.executors import (
     AHEAD,
@@ -88,6 +89,7 @@ class RayCluster:
                 "pip install 'lockstep-scoring[ray]'"
             ) from error
         if not self._is_begun:
+            address = Address(self.address)
             options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
             if self.address == EMBEDDED:
                 options |= {"num_cpus": self.workers, "include_dashboard": False}
@@ -96,7 +98,7 @@ class RayCluster:
                 ray.init(self.address, **options)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise UnavailableError(
-                    f"The Ray cluster at {self.address} does not answer: {error}"
+                    f"The Ray cluster at {address} does not answer: {address.hide_in(str(error))}"
                 ) from error
             self._is_begun = True
         return ray

@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def pointer(registry: Registry, tumour: Any, home: Home) -> Path:
     """The file of a pointer to a version whose files are in the same home."""
-    registry = Registry(registry.tracking_uri, artifact_root=home.mlflow / "artifacts")
+    registry = Registry(registry.address.full, artifact_root=home.mlflow / "artifacts")
     version = registry.log(tumour.pipeline, **tumour.arguments)
     loaded = registry.load("tumour", version.version)
     write_live(home.live("tumour"), LivePointer.to(loaded))

@@ -52,7 +52,7 @@ def test_in_another_home_it_takes_over_what_is_live(live: Workplace, tmp_path: P
     pointer = Home(tmp_path / "beside").live("orders")
     follower = Follower(
         [sys.executable, "-m", "lockstep.cli.follower", "orders", str(tmp_path / "beside"), "0.1"],
-        environment={"MLFLOW_TRACKING_URI": live.home.tracking_uri},
+        environment={"MLFLOW_TRACKING_URI": live.home.tracking_uri.full},
     )
     follower.start()
     try:

@@ -112,7 +112,7 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     row = {name: values[:1] for name, values in trace.columns.items()}
     right = value_reproducer(pipeline.graph, "chance", row, row["chance"])
     wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.address.full)
     settings = f'[tool.lockstep]\nhome = "{tmp_path / "home"}"\n'
     (tmp_path / "pyproject.toml").write_text(settings)
     monkeypatch.chdir(tmp_path)

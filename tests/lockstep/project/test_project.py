@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from dagster import UrlMetadataValue
 
+from lockstep.dagster.metadata import version_link
 from lockstep.errors import ProjectError
+from lockstep.overview.background import LastAnswer
+from lockstep.overview.version_state import version_state
 from lockstep.project.project import Project
 
 SETTINGS = """\
@@ -29,10 +33,22 @@ def project(folder: Path, uri: str, dagster: str = "/srv/dagster") -> Project:
 
 def test_settings_name_the_registry_and_dagsters_folder(tmp_path: Path) -> None:
     home = project(tmp_path, "http://mlflow:5000").home
-    assert home.tracking_uri == "http://mlflow:5000"
-    assert home.registry().tracking_uri == "http://mlflow:5000"
+    assert home.tracking_uri.full == "http://mlflow:5000"
+    assert home.registry().address.full == "http://mlflow:5000"
     assert home.dagster == Path("/srv/dagster")
     assert home.path == tmp_path / ".lockstep"
+
+
+def test_the_password_of_a_registry_is_on_no_page_and_in_no_link(tmp_path: Path) -> None:
+    found = project(tmp_path, "https://ada:se/c@Qx7@mlflow/team?token=Qx7")
+    home = found.home
+    state = version_state("orders", home, LastAnswer(), None)
+    link = version_link(home, "orders", 3)
+    assert isinstance(link, UrlMetadataValue)
+    assert str(link.url).startswith("https://mlflow/team/#/models/orders")
+    assert "The registry at https://***@mlflow/team does not" in str(state.notes)
+    for shown in (state, link, found, home, home.addresses, home.registry().address):
+        assert "Qx7" not in repr(shown)
 
 
 def test_environment_variables_override_them(
@@ -41,7 +57,7 @@ def test_environment_variables_override_them(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other:5000")
     monkeypatch.setenv("DAGSTER_HOME", "/srv/other")
     home = project(tmp_path, "http://mlflow:5000").home
-    assert (home.tracking_uri, home.dagster) == ("http://other:5000", Path("/srv/other"))
+    assert (home.tracking_uri.full, home.dagster) == ("http://other:5000", Path("/srv/other"))
 
 
 def test_a_pod_says_where_its_units_are_worked_on(
@@ -68,9 +84,12 @@ def test_a_number_of_processes_that_is_none_is_one_line(
 
 def test_relative_paths_are_in_the_projects_folder(tmp_path: Path) -> None:
     home = project(tmp_path, "sqlite:///team.db", "../dagster").home
-    assert home.tracking_uri == f"sqlite:///{tmp_path}/team.db"
+    assert home.tracking_uri.full == f"sqlite:///{tmp_path}/team.db"
     assert home.dagster == tmp_path.parent / "dagster"
-    assert project(tmp_path, "sqlite:////srv/team.db").home.tracking_uri == "sqlite:////srv/team.db"
+    assert (
+        project(tmp_path, "sqlite:////srv/team.db").home.tracking_uri.full
+        == "sqlite:////srv/team.db"
+    )
 
 
 def test_a_setting_of_another_kind_is_one_line(tmp_path: Path) -> None:

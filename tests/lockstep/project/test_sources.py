@@ -196,7 +196,7 @@ def test_a_database_that_is_not_there_is_named_and_not_made(tmp_path):
 
 
 def test_an_address_that_is_none_is_refused():
-    with pytest.raises(InputError, match="whose address SQLAlchemy cannot read"):
+    with pytest.raises(InputError, match="Could not parse SQLAlchemy URL"):
         SqlSource("parcels", "SELECT 1").read()
 
 

@@ -88,9 +88,19 @@ def test_an_address_that_is_none_is_told(uri: str) -> None:
         Registry(uri).versions("tumour")
 
 
-def test_passwords_are_not_shown(closed_port: int) -> None:
-    registry = Registry(f"http://ada:secret@127.0.0.1:{closed_port}", attempts=1, wait=0.01)
-    with pytest.raises(RegistryUnreachableError) as raised:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://ada:secret@127.0.0.1:{port}",
+        "http://ada:se/secret@127.0.0.1:{port}",
+        "http://127.0.0.1:{port}/a?token=secret",
+        "postgresql+psycopg2://ada:se@secret@127.0.0.1:{port}/x?application_name=secret",
+        "carrier-pigeon://ada:secret@loft",
+    ],
+)
+def test_passwords_are_not_shown(address: str, closed_port: int) -> None:
+    registry = Registry(address.format(port=closed_port), attempts=1, wait=0.01)
+    with pytest.raises(RegistryError, match=r"\*\*\*|:\d+/a ") as raised:
         registry.versions("tumour")
     assert "secret" not in str(raised.value)
 
@@ -113,7 +123,7 @@ def execute(uri: str, statement: str) -> None:
 def break_table(registry: Registry, table: str) -> None:
     """Make the database refuse new rows in a table, as a full disk or a lost right would."""
     execute(
-        registry.tracking_uri,
+        registry.address.full,
         f"CREATE TRIGGER broken BEFORE INSERT ON {table} "
         "BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END",
     )
@@ -194,7 +204,7 @@ def test_the_next_attempt_succeeds(registry: Registry, tumour: Any) -> None:
     break_table(registry, "model_versions")
     with pytest.raises(RegistryError):
         registry.log(tumour.pipeline, **tumour.arguments)
-    execute(registry.tracking_uri, "DROP TRIGGER broken")
+    execute(registry.address.full, "DROP TRIGGER broken")
     assert registry.log(tumour.pipeline, **tumour.arguments).version == 1
 
 

@@ -65,7 +65,7 @@ def test_what_is_written_down_is_read_again_and_moves_with_its_home(
     registry: Registry, tumour: Any, tmp_path: Path
 ) -> None:
     home = Home(tmp_path / "home")
-    inner = Registry(registry.tracking_uri, artifact_root=home.mlflow / "artifacts")
+    inner = Registry(registry.address.full, artifact_root=home.mlflow / "artifacts")
     write_proven(inner, inner.log(tumour.pipeline, **tumour.arguments), HERE, ENVIRONMENT)
     found = update_listing(inner, "tumour", home.listing("tumour"))
 

@@ -120,7 +120,7 @@ def predictions(
     subprocess.run(
         [sys.executable, "-c", PREDICT, "models:/tumour@champion"],
         cwd=elsewhere,
-        env=environment | {"MLFLOW_TRACKING_URI": registry.tracking_uri},
+        env=environment | {"MLFLOW_TRACKING_URI": registry.address.full},
         check=True,
     )
     found: dict[str, pd.DataFrame] = pd.read_pickle(elsewhere / "predictions.pkl")

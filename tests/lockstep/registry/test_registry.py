@@ -59,7 +59,7 @@ def test_a_version_comes_back_bit_for_bit(registry: Registry, tumour: Any) -> No
 def test_a_version_comes_back_from_a_folder_whose_name_a_uri_reads_otherwise(
     registry: Registry, tumour: Any, tmp_path: Path, folder: str
 ) -> None:
-    elsewhere = Registry(registry.tracking_uri, artifact_root=tmp_path / folder)
+    elsewhere = Registry(registry.address.full, artifact_root=tmp_path / folder)
     elsewhere.log(tumour.pipeline, **tumour.arguments)
     assert elsewhere.load("tumour", 1).directory.is_relative_to(tmp_path / folder)
 
@@ -165,7 +165,7 @@ def test_what_mlflow_does_with_a_version_leaves_the_files_around_it(
     client.update_model_version("tumour", "1", "Another description.")
     client.set_model_version_tag("tumour", "1", "reviewed", "yes")
     client.copy_model_version("models:/tumour/1", "other")
-    mlflow.set_tracking_uri(registry.tracking_uri)
+    mlflow.set_tracking_uri(registry.address.full)
     try:
         mlflow.pyfunc.load_model("models:/tumour@live")
     finally:
@@ -397,5 +397,5 @@ def test_nothing_is_made_in_the_working_directory(
 def test_mlflows_global_state_is_left_alone(shelf: Registry, logged: Version) -> None:
     import mlflow
 
-    assert mlflow.get_tracking_uri() != shelf.tracking_uri
+    assert mlflow.get_tracking_uri() != shelf.address.full
     assert mlflow.active_run() is None

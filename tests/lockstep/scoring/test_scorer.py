@@ -22,7 +22,7 @@ def replaced_home(scored_home: Path, edited_orders, tmp_path_factory) -> Path:
     def replace(place: Workplace) -> None:
         from mlflow import MlflowClient
 
-        MlflowClient(place.home.tracking_uri).delete_registered_model("orders")
+        MlflowClient(place.home.tracking_uri.full).delete_registered_model("orders")
         assert place.fit(edited_orders(EDIT)) == 1
 
     return home_after(replace, scored_home, "replaced", tmp_path_factory)

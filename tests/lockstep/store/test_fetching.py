@@ -341,7 +341,7 @@ def test_an_address_of_another_kind_is_named(tmp_path: Path) -> None:
 
 def test_a_password_in_an_address_is_refused_without_being_told() -> None:
     with pytest.raises(
-        DeclarationError, match=r"s3://\.\.\.@bucket/in holds a password"
+        DeclarationError, match=r"s3://key:\*\*\*@bucket/in holds a password"
     ) as refused:
         StoreAddress("s3://key:hidden@bucket/in")
     assert "hidden" not in str(refused.value)
