@@ -14,9 +14,10 @@ from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import lockstep
+from lockstep.columns.setting_checks import wanted
 from lockstep.project import project as projects
 from lockstep.project.quality import METRICS, SHORT_NAMES
 
@@ -132,17 +133,18 @@ def _columns() -> str:
 def _declaration(declared: type) -> str:
     doc = inspect.getdoc(declared) or ""
     described = _described(doc, "Attributes")
+    hints = get_type_hints(declared.__init__, include_extras=True)  # type: ignore[misc]
     rows = [
         (
             f"`{field.name}`",
-            f"`{str(field.type).replace('|', chr(92) + '|')}`",
+            wanted(hints[field.name], None).replace("|", r"\|"),
             _field_default(field),
             described.get(field.name, ""),
         )
         for field in fields(declared)
         if field.init
     ]
-    table = _table(("name", "type", "default", "meaning"), rows)
+    table = _table(("name", "give", "default", "meaning"), rows)
     return f"## {declared.__name__}\n\n{_prose(doc)}\n\n{table}"
 
 

@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Literal
 
 from lockstep import Event, EventTime, Key, Table
+from lockstep.columns.asof.windows import Reduction
 
 WITHIN = timedelta(hours=3)
 OVER = timedelta(days=30)
-HOW = ("count", "mean", "max", "last")
+HOW: tuple[Reduction, ...] = ("count", "mean", "max", "last")
 
 
 class Weather(Table, known_after=timedelta(hours=1)):

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias
 
 from lockstep.columns.converters import cell_parser
 from lockstep.columns.plain import show
 from lockstep.columns.schema import Field
+from lockstep.columns.setting_checks import declaration
 from lockstep.errors import DeclarationError
 
 _DECIMALS = {".": None, ",": re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?", re.ASCII)}
@@ -21,8 +22,10 @@ _GROUPED = {
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII),
 }
 """By mark of thousands: numbers with groups of three digits, in whole."""
+Mark: TypeAlias = Literal[".", ","]
 
 
+@declaration
 @dataclass(frozen=True)
 class CsvFormat:
     """How CSV files are written.
@@ -38,37 +41,33 @@ class CsvFormat:
     """
 
     separator: str = ","
-    decimal: str = "."
+    decimal: Mark = "."
     encoding: str = "utf-8"
     dates: str | Mapping[str, str] | None = None
-    thousands: str | None = None
+    thousands: Mark | None = None
 
     def __post_init__(self) -> None:
-        separator = cast(object, self.separator)
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+        if len(self.separator) != 1 or self.separator in '"\r\n':
             raise DeclarationError(
-                f"CSV: separator is {show(separator)}; give one character, such as ';'."
+                f"CsvFormat: separator is {show(self.separator)}; give one character, such as ';'."
             )
-        if self.decimal not in _DECIMALS:
-            raise DeclarationError(f"CSV: decimal is {show(self.decimal)}; give '.' or ','.")
-        if self.thousands not in (None, *(_GROUPED.keys() - {self.decimal})):
+        if self.thousands == self.decimal:
             raise DeclarationError(
-                f"CSV: thousands is {show(self.thousands)}, and decimal {show(self.decimal)}; give "
-                "'.' or ',', another one than the decimal mark, or None."
+                f"CsvFormat: thousands and decimal are both {show(self.decimal)}; give '.' and "
+                "',', or leave out thousands."
             )
         try:
             "".encode(self.encoding)
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, ValueError):
             raise DeclarationError(
-                f"CSV: Python knows no encoding {show(self.encoding)}; give one such as 'cp1252'."
+                f"CsvFormat: Python knows no encoding {show(self.encoding)}; give one such as "
+                "'cp1252'."
             ) from None
-        layouts = {"": self.dates} if isinstance(self.dates, str) else cast(object, self.dates)
-        if layouts is not None and not isinstance(layouts, Mapping):
-            raise DeclarationError(f"CSV: dates is {show(layouts)}; give '%d.%m.%Y', or by column.")
+        layouts = {"": self.dates} if isinstance(self.dates, str) else self.dates
         for layout in (layouts or {}).values():
-            if not isinstance(layout, str) or "%" not in layout:
+            if "%" not in layout:
                 raise DeclarationError(
-                    f"CSV: dates names {show(layout)}; give a layout such as '%d.%m.%Y'."
+                    f"CsvFormat: dates names {show(layout)}; give a layout such as '%d.%m.%Y'."
                 )
 
     @property

@@ -7,14 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Literal, get_type_hints, overload
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints, overload
 
 from lockstep.columns.asof.lookup_nodes import Lookup, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
-from lockstep.columns.asof.windows import HOW, OF_NUMBERS
+from lockstep.columns.asof.windows import OF_NUMBERS, Reduction
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
 from lockstep.columns.plain import did_you_mean, listed, show
+from lockstep.columns.setting_checks import Allowed, checked
 from lockstep.errors import DeclarationError
 
 Role = Literal["feature", "label", "output"]
@@ -23,13 +24,29 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 
 
 Decorator = Callable[[Function], Column]
+Decorated: TypeAlias = Annotated[Function, Allowed(meant="a function, by @ above it")]
+Ulps: TypeAlias = Annotated[int, Allowed(least=0)]
+
+
+ColumnOrName: TypeAlias = Annotated[
+    Node | str, Allowed(meant="a decorated function or the name of a field")
+]
+
+
+def _as_uses(given: object) -> str:
+    name = given.name if isinstance(given, Node) else given
+    return f"a list of columns, such as [{name if isinstance(name, str) else 'COLUMN'}]"
+
+
+Uses: TypeAlias = Annotated[Iterable[ColumnOrName], Allowed(meant=_as_uses)]
 
 
 @overload
 def feature(function: Function) -> Column: ...
 @overload
-def feature(*, ulps: int | None = None) -> Decorator: ...
-def feature(function: Function | None = None, *, ulps: int | None = None) -> Column | Decorator:
+def feature(*, ulps: Ulps | None = None) -> Decorator: ...
+@checked
+def feature(function: Decorated | None = None, *, ulps: Ulps | None = None) -> Column | Decorator:
     """Declare a feature: a column computed from fields and other columns.
 
     The function's parameter names are its inputs. It gets one-dimensional arrays in canonical
@@ -42,6 +59,7 @@ def feature(function: Function | None = None, *, ulps: int | None = None) -> Col
     return _decorate("feature", function, ulps)
 
 
+@checked
 def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[Function], Lookup]:
     """Declare a look-up: columns of the latest row of a key, as known at a time.
 
@@ -61,7 +79,7 @@ def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[
 
     def decorate(function: Function) -> Lookup:
         title = _title("lookup", function)
-        schema = _declaration(title, table, Table)
+        schema = table.declaration()
         _check_span(title, "within", within)
         if schema.static and within is not None:
             raise DeclarationError(
@@ -83,12 +101,13 @@ def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[
     return decorate
 
 
+@checked
 def window(
     event: type[Event],
     *,
     over: timedelta,
     of: str | None = None,
-    how: Sequence[str] = ("count",),
+    how: Sequence[Reduction] = ("count",),
 ) -> Callable[[Function], Window]:
     """Declare a window: what the events of a key in a span of time come to, as known at its end.
 
@@ -111,7 +130,7 @@ def window(
 
     def decorate(function: Function) -> Window:
         title = _title("window", function)
-        schema = _declaration(title, event, Event)
+        schema = event.declaration()
         _check_span(title, "over", over)
         _check_reductions(title, schema, of, how)
         common = _common("window", function)
@@ -120,7 +139,8 @@ def window(
     return decorate
 
 
-def label(function: Function) -> Column:
+@checked
+def label(function: Decorated) -> Column:
     """Declare a label: a column that models learn, computed from the outcome's fields."""
     return _column("label", function, None)
 
@@ -128,19 +148,21 @@ def label(function: Function) -> Column:
 @overload
 def output(function: Function) -> Column: ...
 @overload
-def output(*, ulps: int | None = None) -> Decorator: ...
-def output(function: Function | None = None, *, ulps: int | None = None) -> Column | Decorator:
+def output(*, ulps: Ulps | None = None) -> Decorator: ...
+@checked
+def output(function: Decorated | None = None, *, ulps: Ulps | None = None) -> Column | Decorator:
     """Declare an output: a column that consumers read, mostly computed from models' columns."""
     return _decorate("output", function, ulps)
 
 
+@checked
 def model(
     *,
-    learns: Node | str,
-    uses: Sequence[Node | str],
+    learns: ColumnOrName,
+    uses: Uses,
     classes: Sequence[Any] | None = None,
-    ulps: int = 0,
-    folds: int = 5,
+    ulps: Ulps = 0,
+    folds: Annotated[int, Allowed(least=2)] = 5,
 ) -> Callable[[Callable[[], Any]], Model]:
     """Declare a model: a column computed by a scikit-learn estimator.
 
@@ -168,13 +190,8 @@ def model(
             raise DeclarationError(
                 f"{title}: its function takes no parameters; name its columns in uses=[...]."
             )
-        if isinstance(uses, str | Node):
-            column = column_name(uses, title)
-            raise DeclarationError(f"{title}: uses is a list of columns; write uses=[{column}].")
         if not uses:
             raise DeclarationError(f"{title} uses no columns; name them in uses=[...].")
-        if folds < 2:
-            raise DeclarationError(f"{title}: folds must be 2 or more, not {folds}.")
         names = tuple(name for used in uses for name in _column_names(used, f"{title}, uses"))
         twice = sorted(used for used, times in Counter(names).items() if times > 1)
         if twice:
@@ -247,33 +264,14 @@ def _common(role: str, function: Function) -> dict[str, Any]:
     }
 
 
-def _declaration(title: str, declared: Any, wanted: type[Table | Event]) -> TableSchema:
-    if not (inspect.isclass(declared) and issubclass(declared, wanted)):
-        name = getattr(declared, "__name__", show(declared))
-        raise DeclarationError(
-            f"{title}: {name} is no {wanted.__name__}; declare it as class {name}"
-            f"({wanted.__name__}, ...)."
-            if inspect.isclass(declared)
-            else f"{title}: {name} is no class that is declared as {wanted.__name__}."
-        )
-    schema: TableSchema = declared.declaration()
-    return schema
-
-
 def _check_span(title: str, name: str, span: Any) -> None:
     if span is not None and not (isinstance(span, timedelta) and span > timedelta(0)):
         raise DeclarationError(f"{title}: {name} is a timedelta above 0, not {show(span)}.")
 
 
 def _check_reductions(title: str, table: TableSchema, of: str | None, how: Sequence[str]) -> None:
-    if isinstance(how, str) or not how:
+    if not how:
         raise DeclarationError(f"{title}: how is a list of reductions, such as how=['count'].")
-    for name in how:
-        if name not in HOW:
-            raise DeclarationError(
-                f"{title}: there is no reduction {name!r}, only {listed(HOW)}."
-                f"{did_you_mean(name, HOW)}"
-            )
     if len(set(how)) < len(how):
         raise DeclarationError(f"{title}: how names a reduction twice.")
     if of is None:

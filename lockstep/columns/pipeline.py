@@ -30,6 +30,7 @@ from lockstep.columns.plain import counted, listed
 from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
+from lockstep.columns.setting_checks import declaration
 from lockstep.columns.tables import stacked, take_rows, to_frame
 from lockstep.errors import (
     DeclarationError,
@@ -85,6 +86,7 @@ class Trace:
         )
 
 
+@declaration
 class Pipeline:
     """The column graph of one use case, and its models once they are fitted.
 

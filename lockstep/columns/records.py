@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lockstep.columns.plain import listed, show
 from lockstep.columns.schema import Field, Schema
+from lockstep.columns.setting_checks import declaration
 from lockstep.errors import DeclarationError
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ A column of the field's name in the data is used instead, if there is one.
 """
 
 
+@declaration
 @dataclass(frozen=True)
 class Named:
     """Marks a field whose column has another name in data, as in `Annotated[int, Named("class")]`.
@@ -51,6 +53,7 @@ class Named:
     name: str
 
 
+@declaration
 @dataclass(frozen=True, init=False)
 class Missing:
     """Marks texts that stand for no value, as in `Annotated[float | None, Missing("NA", "?")]`."""
@@ -61,6 +64,7 @@ class Missing:
         object.__setattr__(self, "texts", texts)
 
 
+@declaration
 @dataclass(frozen=True)
 class Zone:
     """Marks a time that comes without a zone, as in `Annotated[datetime, Zone("Europe/Berlin")]`.

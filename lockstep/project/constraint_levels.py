@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from lockstep.columns.plain import meant
-from lockstep.columns.setting_checks import demand_setting, is_whole, known_keywords
-from lockstep.errors import DeclarationError
+from lockstep.columns.setting_checks import Allowed, declaration
 
 Level = Literal["off", "warn", "block"]
-LEVELS: tuple[Level, ...] = ("off", "warn", "block")
-FAMILIES = ("values", "rules", "history", "identity", "panels", "aggregates")
+Family = Literal["values", "rules", "history", "identity", "panels", "aggregates"]
 """The families of constraints."""
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class Constraints:
     """The levels of constraints that a batch breaks.
@@ -34,35 +31,9 @@ class Constraints:
     """
 
     default: Level | None = None
-    families: Mapping[str, Level] = field(default_factory=dict)
+    families: Mapping[Family, Level] = field(default_factory=dict)
     columns: Mapping[str, Level] = field(default_factory=dict)
-    first_batches: int = 14
-
-    def __post_init__(self) -> None:
-        for setting, level in self._levels():
-            known = f"one of {', '.join(map(repr, LEVELS))}"
-            demand_setting(level in LEVELS, f"Constraints: {setting}", level, known)
-        for name in self.families:
-            if name not in FAMILIES:
-                raise DeclarationError(
-                    f"Constraints: there is no family {name!r}{meant(str(name), FAMILIES)}; there "
-                    f"are {', '.join(FAMILIES)}."
-                )
-        count, batches = self.first_batches, "a number of batches, such as 14, or 0 for statistics"
-        demand_setting(
-            is_whole(count, 0), "Constraints: first_batches", count, f"{batches} that block at once"
-        )
-
-    def _levels(self) -> Iterator[tuple[str, object]]:
-        if self.default is not None:
-            yield "default", self.default
-        for setting in ("families", "columns"):
-            given = getattr(self, setting)
-            by_name = "levels by name, such as {'panels': 'warn'}"
-            is_mapping = isinstance(given, Mapping)
-            demand_setting(is_mapping, f"Constraints: {setting}", given, by_name)
-            for name, level in given.items():
-                yield f"{setting}[{name!r}]", level
+    first_batches: Annotated[int, Allowed(least=0)] = 14
 
     def level(self, family: str, column: str | None) -> Level | None:
         """The declared level of a finding; None without one.
@@ -73,4 +44,6 @@ class Constraints:
         """
         if column is not None and column in self.columns:
             return self.columns[column]
-        return self.families.get(family, self.default)
+        return next(
+            (level for name, level in self.families.items() if name == family), self.default
+        )

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import meant
-from lockstep.columns.setting_checks import demand_setting, is_list, is_number, known_keywords
+from lockstep.columns.setting_checks import Age, Allowed, declaration, demand_fit, demand_setting
 from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sinks import COORDINATES, IS_CURRENT, Sink
-from lockstep.project.sources import Source, misread
+from lockstep.project.sources import DeclaredSource, misread
 from lockstep.project.table_assets import TableAssets, check_tables
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
 
 OnViolation: TypeAlias = Literal["block", "set_aside"]
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+Weekday: TypeAlias = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class Calendar:
     """The days to score.
@@ -44,24 +44,22 @@ class Calendar:
     start: date
     end: date | None = None
     timezone: str = "UTC"
-    weekdays: Sequence[str] = WEEKDAYS
+    weekdays: Sequence[Weekday] = WEEKDAYS
     holidays: Iterable[date] = ()
 
     def __post_init__(self) -> None:
-        self._check_left_out()
+        some = "those that it has, such as ('Mon', 'Tue', 'Wed', 'Thu', 'Fri')"
+        demand_setting(bool(self.weekdays), "Calendar: weekdays", self.weekdays, some)
+        holidays = tuple(self.holidays)
+        demand_fit("Calendar: holidays", holidays, tuple[date, ...])  # an iterator's, too
         object.__setattr__(self, "weekdays", tuple(self.weekdays))  # so that it can be hashed
-        object.__setattr__(self, "holidays", tuple(sorted({*self.holidays})))
-        for name, day in (("start", self.start), ("end", self.end)):
-            if not _is_day(day) and (name == "start" or day is not None):
-                raise DeclarationError(
-                    f"Calendar: {name} is {day!r}, not a day; write {_as_day(day)}."
-                )
+        object.__setattr__(self, "holidays", tuple(sorted({*holidays})))
         try:
             zone = ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise DeclarationError(
                 f"Calendar: there is no time zone {self.timezone!r}"
-                f"{meant(str(self.timezone), available_timezones())}; use a name such as "
+                f"{meant(self.timezone, available_timezones())}; use a name such as "
                 "'America/New_York', or leave it out for UTC."
             ) from None
         if self.end is not None and self.end < self.start:
@@ -91,27 +89,8 @@ class Calendar:
         after = date.fromisoformat(day) + timedelta(days=1)
         return datetime.combine(after, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
 
-    def _check_left_out(self) -> None:
-        given, holidays = self.weekdays, cast(object, self.holidays)
-        some = "those that it has, such as ('Mon', 'Tue', 'Wed', 'Thu', 'Fri')"
-        demand_setting(is_list(given, object) and bool(given), "Calendar: weekdays", given, some)
-        for name in given:
-            if name not in WEEKDAYS:
-                raise DeclarationError(
-                    f"Calendar: weekdays names {name!r}; there are {', '.join(WEEKDAYS)}."
-                )
-        are_several = isinstance(holidays, Iterable) and not isinstance(holidays, str)
-        days = "days, such as [date(2024, 12, 25)]"
-        demand_setting(are_several, "Calendar: holidays", holidays, days)
-        object.__setattr__(self, "holidays", tuple(self.holidays))  # an iterator is read once
-        for day in self.holidays:
-            if not _is_day(day):
-                raise DeclarationError(
-                    f"Calendar: holidays names {day!r}, not a day; write {_as_day(day)}."
-                )
 
-
-@known_keywords
+@declaration
 @dataclass(frozen=True, eq=False)
 class PipelineAssets:
     """A pipeline with the sources of its rows and the demands on them.
@@ -151,31 +130,35 @@ class PipelineAssets:
         owners: Who answers for it, as Dagster shows them: mail addresses, or `team:NAME`.
     """
 
-    pipeline: Pipeline
-    history: Source
+    pipeline: Annotated[Pipeline, Allowed(meant="the PIPELINE of its module in transforms/")]
+    history: DeclaredSource
     suites: Suites = field(default_factory=Suites)
-    daily: Source | None = None
-    outcomes: Source | None = None
-    label_delay: timedelta = field(default=timedelta())
-    min_known: float = 0.9
+    daily: DeclaredSource | None = None
+    outcomes: DeclaredSource | None = None
+    label_delay: Age = field(default=timedelta())
+    min_known: Annotated[float, Allowed(above=0, most=1)] = 0.9
     calendar: Calendar | None = None
     quality: Sequence[Quality] = ()
-    slices: Sequence[str] | Mapping[str, float] = ()
-    holdout: float = 0.2
-    max_quarantined: float = 0.05
-    max_age: timedelta = field(default=timedelta(days=365))
+    slices: Annotated[
+        Sequence[str] | Mapping[str, Annotated[float, Allowed(least=0)]],
+        Allowed(meant="names of columns, such as ['region'] or {'region': 0.05}"),
+    ] = ()
+    holdout: Annotated[float, Allowed(above=0, below=1)] = 0.2
+    max_quarantined: Annotated[float, Allowed(least=0, most=1)] = 0.05
+    max_age: Age = field(default=timedelta(days=365))
     constraints: Constraints = field(default_factory=Constraints)
     on_violation: OnViolation = "set_aside"
-    kept_attempts: int = 3
+    kept_attempts: Annotated[int, Allowed(least=1)] = 3
     serving: Serving | None = None
     inbox: CsvFormat = USUAL
-    sinks: Sequence[Sink] = ()
+    sinks: Sequence[
+        Annotated[Sink, Allowed(meant="a ParquetSink('predictions') or SqlSink(URL)")]
+    ] = ()
     tables: Sequence[TableAssets] = ()
     by_hand: Mapping[str, str] = field(default_factory=dict)
     owners: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        self._check_kinds()
         self._check_sources()
         check_tables(self.pipeline, self.tables)
         if self.outcomes is not None and self.pipeline.outcome is None:
@@ -184,24 +167,6 @@ class PipelineAssets:
                 "Pipeline(..., outcome=...)."
             )
         self._check_label_delay()
-        for name, may_be in (("holdout", ()), ("max_quarantined", (0, 1)), ("min_known", (1,))):
-            share = getattr(self, name)
-            if not 0 < share < 1 and share not in may_be:
-                raise DeclarationError(
-                    f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
-                )
-        choices = get_args(OnViolation)
-        demand_setting(
-            self.on_violation in choices,
-            f"{self.name}: on_violation",
-            self.on_violation,
-            " or ".join(map(repr, choices)),
-        )
-        if self.kept_attempts < 1:
-            raise DeclarationError(
-                f"{self.name}: kept_attempts is {self.kept_attempts}, and at least 1 is kept: the "
-                "one that is published."
-            )
         graph = self.pipeline.graph
         for quality in self.quality:
             self._check_column("quality", quality.column, graph.served, "is served")
@@ -222,43 +187,6 @@ class PipelineAssets:
                 setting = f"RequestLog({'drop' if how == 'dropped' else 'hash'}=...)"
                 self._check_column(setting, name, logged, "is a field or an output")
 
-    def _check_kinds(self) -> None:
-        pipeline, of_module = self.pipeline, "the PIPELINE of its module in transforms/"
-        is_pipeline = isinstance(pipeline, Pipeline)
-        demand_setting(is_pipeline, "PipelineAssets: pipeline", pipeline, of_module)
-        kinds: dict[str, tuple[Any, str]] = {
-            "suites": (Suites, "Suites(input=..., features=..., outputs=...)"),
-            "max_age": (timedelta, "a timedelta, such as timedelta(days=365)"),
-            "label_delay": (timedelta, "a timedelta, such as timedelta(days=30)"),
-            "min_known": (int | float, "a share between 0 and 1"),
-            "holdout": (int | float, "a share between 0 and 1"),
-            "max_quarantined": (int | float, "a share between 0 and 1"),
-            "constraints": (Constraints, "Constraints(default='warn')"),
-            "kept_attempts": (int, "a number of attempts, such as 3"),
-            "inbox": (CsvFormat, "CsvFormat(separator=';', decimal=',')"),
-            "by_hand": (Mapping, "by test, where its results are: {'model 1': 'REVIEWS.md'}"),
-        }
-        if self.serving is not None:
-            kinds["serving"] = Serving, "Serving(), or Serving(log=RequestLog(...))"
-        if self.calendar is not None:
-            kinds["calendar"] = Calendar, "a Calendar(date(2024, 1, 31))"
-        for name, (kind, wanted) in kinds.items():
-            given = getattr(self, name)
-            demand_setting(isinstance(given, kind), f"{self.name}: {name}", given, wanted)
-        lists: dict[str, tuple[type, str]] = {
-            "quality": (Quality, "[Quality(...)]"),
-            "sinks": (Sink, "[ParquetSink('predictions')] or [SqlSink(URL)]"),
-            "tables": (TableAssets, "[TableAssets(TABLE, source=...)]"),
-            "owners": (str, "['ana@example.org', 'team:pricing']"),
-        }
-        for name, (kind, wanted) in lists.items():
-            given = getattr(self, name)
-            demand_setting(is_list(given, kind), f"{self.name}: {name}", given, wanted)
-        slices, wanted = self.slices, "names of columns, such as ['region'] or {'region': 0.05}"
-        if isinstance(slices, Mapping) and all(map(is_number, slices.values())):
-            slices = [*slices]
-        demand_setting(is_list(slices, str), f"{self.name}: slices", self.slices, wanted)
-
     def _check_sources(self) -> None:
         if self.daily is not None and self.calendar is None:
             raise DeclarationError(
@@ -271,18 +199,11 @@ class PipelineAssets:
             source = getattr(self, role)
             if source is None and is_daily:
                 continue
-            is_source = isinstance(source, Source)
-            demand_setting(is_source, f"{self.name}: {role}", source, _meaning(source))
             wrong = misread(source, is_daily=is_daily)
             if wrong is not None:
                 raise DeclarationError(f"{self.name}: {role} {wrong}")
 
     def _check_label_delay(self) -> None:
-        if self.label_delay < timedelta():
-            raise DeclarationError(
-                f"{self.name}: label_delay is {self.label_delay}, and outcomes are known after the "
-                "end of their day; give timedelta(days=30), or leave it out."
-            )
         if self.label_delay and self.outcomes is None:
             raise DeclarationError(
                 f"{self.name} has a label_delay, but no source of outcomes; give outcomes=..., or "
@@ -342,29 +263,3 @@ class PipelineAssets:
     def request_log(self) -> RequestLog | None:
         """Settings of its server's request log; None without a server or a log."""
         return self.serving.log if self.serving is not None else None
-
-
-def _is_day(day: object) -> bool:
-    return isinstance(day, date) and not isinstance(day, datetime)
-
-
-def _as_day(day: object) -> str:
-    """How to write a day that was given as something else."""
-    if isinstance(day, str):
-        try:
-            day = date.fromisoformat(day)
-        except ValueError:
-            return "date(2024, 1, 31)"
-    if isinstance(day, date):
-        return f"date({day.year}, {day.month}, {day.day})"
-    return "date(2024, 1, 31)"
-
-
-def _meaning(source: object) -> str:
-    """How to write a source that was given as something else."""
-    if isinstance(source, str | Path):
-        kind = "ParquetSource" if str(source).endswith(".parquet") else "CsvSource"
-        return f'{kind}("{source}")'
-    if callable(source):
-        return f"FunctionSource({getattr(source, '__name__', 'function')})"
-    return "a CsvSource, ParquetSource, SqlSource or FunctionSource"

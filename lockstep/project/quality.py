@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import did_you_mean, one_line
-from lockstep.columns.setting_checks import known_keywords
+from lockstep.columns.setting_checks import Allowed, declaration, demand_setting
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import DeclarationError, InputError
 
@@ -83,6 +83,14 @@ class Metric:
         low = _common(least, beyond=-np.inf, is_bounded=bool(least.min() >= 0))
         high = _common(largest, beyond=np.inf, is_bounded=bool(largest.max() <= 0))
         return (low, high) if low < high else (-np.inf, np.inf)
+
+    def can_be(self, value: float) -> bool:
+        """Whether it can have a value.
+
+        From 0 to 1 is in the span of all but negatives, which saves most from measuring theirs.
+        """
+        low, high = (0.0, 1.0) if self.sign > 0 and 0 <= value <= 1 else self.span
+        return low <= value <= high
 
     def _values(self, truth: Array, predictions: Iterable[Array]) -> list[float]:
         """The metric of predictions of the same truth, where it is defined."""
@@ -207,7 +215,7 @@ _PREDICTIONS: Mapping[Measured, tuple[Kind, ...]] = {
 """Kinds of labels and of predictions that fit each kind of metric."""
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class Quality:
     """A demand on a prediction.
@@ -222,7 +230,7 @@ class Quality:
     column: str
     label: str
     metric: str
-    threshold: float
+    threshold: Annotated[float, Allowed(meant="a number, such as 0.85")]
 
     def __post_init__(self) -> None:
         try:
@@ -236,6 +244,11 @@ class Quality:
                 f"{', '.join(SHORT_NAMES)}, or a scorer of scikit-learn's "
                 f"(sklearn.metrics.get_scorer_names()).{hint}"
             ) from None
+        metric = METRICS[self.metric]
+        if not metric.can_be(self.threshold):
+            low, high = metric.span
+            between = f"a value between: {self.metric} goes from {low:g} to {high:g}"
+            demand_setting(False, "Quality: threshold", self.threshold, between)
 
     @property
     def title(self) -> str:
@@ -341,7 +354,7 @@ class Quality:
 def standard_qualities(graph: Graph) -> list[Quality]:
     """Every metric of `SHORT_NAMES` that measures a model against its label, without a demand."""
     return [
-        Quality(model, label, name, float("nan"))
+        Quality(model, label, name, METRICS[name].worst)
         for model in graph.models
         if (label := graph.nodes[model].learns) is not None
         for name in SHORT_NAMES

@@ -25,7 +25,7 @@ from lockstep.columns.plain import (
     short_name,
     verb,
 )
-from lockstep.columns.setting_checks import known_keywords
+from lockstep.columns.setting_checks import Text, declaration
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
 from lockstep.project.sources import declaring_folder, found_database
@@ -104,7 +104,7 @@ class Sink(Protocol):
         ...
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class ParquetSink:
     """Parquet files in two hive-partitioned trees, `current` and `versions`.
@@ -165,7 +165,7 @@ class ParquetSink:
             files.put_file(f"{beside}/{_FILE}", place)  # whole, on an object store
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class SqlSink:
     """A SQL table, a row for each pipeline, stream, partition, version and key.
@@ -182,7 +182,7 @@ class SqlSink:
     """
 
     url: str = field(default="sqlite:///predictions.db", repr=False)
-    table: str = "predictions"
+    table: Text = "predictions"
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def write(self, published: PublishedRows) -> str | None:

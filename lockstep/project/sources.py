@@ -14,18 +14,18 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, runtime_checkable
 from uuid import uuid4
 
 import pandas as pd
 
 from lockstep.columns.address import Address
-from lockstep.columns.csv_format import USUAL, CsvFormat
+from lockstep.columns.csv_format import USUAL, CsvFormat, Mark
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.files import decode_file, kind_of
-from lockstep.columns.plain import one_line, short_name, show
+from lockstep.columns.plain import one_line, short_name
 from lockstep.columns.schema import Schema
-from lockstep.columns.setting_checks import known_keywords
+from lockstep.columns.setting_checks import Allowed, Text, declaration
 from lockstep.columns.units import Units, read_files
 from lockstep.errors import (
     DeclarationError,
@@ -82,6 +82,20 @@ class Source(Protocol):
     def describe(self) -> str:
         """The source in a line, for a person."""
         ...
+
+
+def _as_source(given: object) -> str:
+    """How to write a source that was given as something else."""
+    if isinstance(given, str | Path):
+        kind = "ParquetSource" if str(given).endswith(".parquet") else "CsvSource"
+        return f'{kind}("{given}")'
+    if callable(given):
+        return f"FunctionSource({getattr(given, '__name__', 'function')})"
+    return "a CsvSource, ParquetSource, SqlSource or FunctionSource"
+
+
+DeclaredSource: TypeAlias = Annotated[Source, Allowed(meant=_as_source)]
+"""A source as a setting."""
 
 
 def read_source(
@@ -166,7 +180,7 @@ def _written(source: Source) -> CsvFormat:
     return source.written if isinstance(source, CsvSource) else USUAL
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class ParquetSource:
     """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01.
@@ -193,7 +207,7 @@ class ParquetSource:
         return f"Parquet file {_shown(self.path)}"
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class CsvSource:
     """A CSV file; `{day}` in its path stands for a day, such as 2013-04-01.
@@ -215,10 +229,10 @@ class CsvSource:
 
     path: str | Path
     separator: str = USUAL.separator
-    decimal: str = USUAL.decimal
+    decimal: Mark = USUAL.decimal
     encoding: str = USUAL.encoding
     dates: str | Mapping[str, str] | None = None
-    thousands: str | None = USUAL.thousands
+    thousands: Mark | None = USUAL.thousands
     options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
@@ -240,7 +254,7 @@ class CsvSource:
         return f"CSV file {_shown(self.path)}"
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class SqlSource:
     """A query; `:day` in it stands for a day and is bound as a date, not put in as text.
@@ -252,7 +266,7 @@ class SqlSource:
     """
 
     url: str = field(repr=False)
-    query: str
+    query: Text
     folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -320,7 +334,7 @@ def found_database(url: str, folder: Path) -> tuple[URL, Path | None]:
     return found.set(database=str(file)), file
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True)
 class FunctionSource:
     """A Python function that returns a DataFrame, a pyarrow table or records.
@@ -328,14 +342,9 @@ class FunctionSource:
     It is called with the day, or without arguments where the source is read as a whole.
     """
 
-    function: Callable[..., Any]
-
-    def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise DeclarationError(
-                f"FunctionSource: {show(self.function)} is no function; give it by its name, "
-                "without calling it."
-            )
+    function: Annotated[
+        Callable[..., Any], Allowed(meant="a function by its name, without calling it")
+    ]
 
     def read(self, day: date | None = None) -> Data:
         """The rows that the function returns; see `Source.read`."""
@@ -402,11 +411,11 @@ def _miscalled(function: Callable[..., Any], *, is_daily: bool) -> str | None:
 
 
 def _check_path(path: str | Path, suffix: str) -> None:
-    if not isinstance(path, str | Path):
-        raise DeclarationError(f"{show(path)} is no path of a file that ends in {suffix}.")
     name = StoreAddress(str(path)).name if is_address(path) else str(path)
     if not kind_of(Path(name)).startswith(suffix):
-        raise DeclarationError(f"{_shown(path)}: the name of this file should end in {suffix}.")
+        raise DeclarationError(
+            f"{_shown(path) or 'An empty path'}: the name of this file should end in {suffix}."
+        )
 
 
 def _shown(path: str | Path) -> str:

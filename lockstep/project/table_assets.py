@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, cast
+from datetime import date, timedelta
+from typing import Annotated
 
 from lockstep.columns.asof.lookup_nodes import FromTable, Window
 from lockstep.columns.asof.table_types import Event, Table, TableSchema
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import did_you_mean, listed, show
-from lockstep.columns.setting_checks import demand_setting, known_keywords
+from lockstep.columns.plain import did_you_mean, listed
+from lockstep.columns.setting_checks import Age, Allowed, declaration
 from lockstep.errors import DeclarationError
-from lockstep.project.sources import Source, misread
-from lockstep.suites.suites import SuiteJson, Suites
+from lockstep.project.sources import DeclaredSource, misread
+from lockstep.suites.suites import SuiteFunction, SuiteJson, Suites
 
 
-@known_keywords
+@declaration
 @dataclass(frozen=True, eq=False)
 class TableAssets:
     """A table with the source of its rows and the demands on them.
@@ -35,33 +34,17 @@ class TableAssets:
             database on disk, where they need not fit in memory.
     """
 
-    table: type[Table] | type[Event]
-    source: Source
-    suite: Callable[[], Any] | None = None
+    table: Annotated[
+        type[Table] | type[Event], Allowed(meant="the class that declares it, a Table or an Event")
+    ]
+    source: DeclaredSource
+    suite: SuiteFunction | None = None
     since: date | None = None
-    max_age: timedelta | None = None
+    max_age: Age | None = None
     in_memory: bool = True
 
     def __post_init__(self) -> None:
-        table = cast(object, self.table)
-        if not (inspect.isclass(table) and issubclass(table, Table | Event)):
-            raise DeclarationError(
-                f"TableAssets: {show(table)} is no table; give the class that declares it, a Table "
-                "or an Event."
-            )
-        kinds: dict[str, tuple[Any, str]] = {
-            "source": (Source, "a CsvSource, ParquetSource, SqlSource or FunctionSource"),
-            "since": (date, "the first day, such as date(2024, 1, 31)"),
-            "max_age": (timedelta, "a timedelta, such as timedelta(hours=6)"),
-            "suite": (Callable, "a function that returns an ExpectationSuite"),
-            "in_memory": (bool, "True or False"),
-        }
         title = f"TableAssets({self.table.__name__})"
-        for setting, (kind, meant) in kinds.items():
-            value = getattr(self, setting)
-            is_meant = isinstance(value, kind) and not isinstance(value, datetime)
-            is_left_out = value is None and setting != "source"
-            demand_setting(is_meant or is_left_out, f"{title}: {setting}", value, meant)
         wrong = misread(self.source, is_daily=self.since is not None)
         if wrong is not None:
             by_day = "" if self.since is not None else " Or give since=DAY, the first one."

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from lockstep.columns.plain import PERSONAL, did_you_mean, listed, one_line
+from lockstep.columns.setting_checks import Allowed, declaration
 from lockstep.errors import SuiteError
 from lockstep.rules.row_rules import columns_of
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SuiteJson = dict[str, Any]
 """A suite as plain JSON, in Great Expectations' own form."""
 
+SuiteFunction: TypeAlias = Annotated[
+    Callable[[], Any], Allowed(meant="a function that returns an ExpectationSuite, by its name")
+]
 _BOUNDS = ("min_value", "max_value")
 _REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 """An escaped character, a set of characters, or `$`."""
@@ -37,6 +41,7 @@ def _nothing() -> gx.ExpectationSuite:
     return gx.ExpectationSuite(name="nothing is expected")
 
 
+@declaration
 @dataclass(frozen=True)
 class Suites:
     """What a pipeline expects of its data, at three places.
@@ -51,9 +56,9 @@ class Suites:
         outputs: The suite of the published columns.
     """
 
-    input: Callable[[], gx.ExpectationSuite] = _nothing
-    features: Callable[[], gx.ExpectationSuite] = _nothing
-    outputs: Callable[[], gx.ExpectationSuite] = _nothing
+    input: SuiteFunction = _nothing
+    features: SuiteFunction = _nothing
+    outputs: SuiteFunction = _nothing
 
     def expects(self, role: str) -> bool:
         """Whether there is a suite; see `to_json` for the role."""

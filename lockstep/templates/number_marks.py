@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lockstep.columns.csv_format import CsvFormat
+from lockstep.columns.csv_format import CsvFormat, Mark
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
-_OTHER = {".": ",", ",": "."}
+_OTHER: Mapping[Mark, Mark] = {".": ",", ",": "."}
 _NAMES = {".": "decimal points", ",": "decimal commas"}
 
 
@@ -49,7 +49,7 @@ def number_marks(columns: Mapping[str, Sequence[str]], written: CsvFormat) -> Nu
         written: How the file is written otherwise.
     """
     by = {mark: replace(written, decimal=mark, thousands=_OTHER[mark]) for mark in _OTHER}
-    read_by: dict[str, list[str]] = {}
+    read_by: dict[str, list[Mark]] = {}
     for name, texts in columns.items():
         marks = [mark for mark in by if _reads(texts, by[mark])]
         if marks and any(mark in text for text in texts for mark in _OTHER):
@@ -57,7 +57,7 @@ def number_marks(columns: Mapping[str, Sequence[str]], written: CsvFormat) -> Nu
     sure = {marks[0]: name for name, marks in read_by.items() if len(marks) == 1}
     unsure = [name for name, marks in read_by.items() if len(marks) > 1]
     is_decided = len(sure) == 1 or (not sure and written.separator == ",")
-    decimal = next(iter(sure)) if len(sure) == 1 else "."
+    decimal: Mark = next(iter(sure)) if len(sure) == 1 else "."
     texts_kept = [
         *(name for name, marks in read_by.items() if decimal not in marks),
         *([] if is_decided else unsure),
@@ -81,7 +81,7 @@ def _example(texts: Sequence[str]) -> str:
 
 
 def _kept(
-    name: str, texts: Sequence[str], by: Mapping[str, CsvFormat], sure: Mapping[str, str]
+    name: str, texts: Sequence[str], by: Mapping[Mark, CsvFormat], sure: Mapping[Mark, str]
 ) -> str:
     text = _example(texts)
     values = [value for each in by.values() if (value := number_of(text, each)) is not None]
@@ -93,7 +93,7 @@ def _kept(
     )
 
 
-def _read(name: str, texts: Sequence[str], written: CsvFormat, sure: Mapping[str, str]) -> str:
+def _read(name: str, texts: Sequence[str], written: CsvFormat, sure: Mapping[Mark, str]) -> str:
     text = _example(texts)
     why = "".join(f", since {column} has {_NAMES[mark]}" for mark, column in sure.items())
     return f"{name}: {text} is read as {number_of(text, written):g}{why}. Is that right?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _SPARSE = 4
 REDUCE = {"sum": np.add, "min": np.minimum, "max": np.maximum}
 OF_NUMBERS = ("sum", "mean", "min", "max")
 """Reductions that want numbers or flags."""
-HOW = ("count", *OF_NUMBERS, "last", "distinct")
+Reduction: TypeAlias = Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
 """What the rows of a window can be reduced to."""
 
 
@@ -67,7 +67,7 @@ def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: 
     Args:
         rows: The rows of the table.
         field: The field; None to count all rows.
-        how: The reductions, of `HOW`.
+        how: The reductions, see `Reduction`.
         windows: The rows of each window.
 
     Returns:

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, TypeAlias
 
-from lockstep.columns.setting_checks import demand_setting, is_list, is_number, is_whole
+from lockstep.columns.setting_checks import Allowed, declaration
 from lockstep.errors import DeclarationError
 
 Flush = Literal["never", "segment", "interval", "always"]
 WhenFull = Literal["refuse", "serve"]
 Redaction = Literal["dropped", "hashed"]
+Span: TypeAlias = Annotated[
+    timedelta, Allowed(above=timedelta(), meant="a timedelta, such as timedelta(days=7)")
+]
+Bytes: TypeAlias = Annotated[int, Allowed(least=1, meant="a number of bytes, such as 64 * 2**20")]
+LoggedShare: TypeAlias = Annotated[
+    float,
+    Allowed(
+        above=0, most=1, meant="a share above 0 and up to 1; for no log at all, Serving(log=None)"
+    ),
+]
 
 
+@declaration
 @dataclass(frozen=True)
 class RequestLog:
     """How the requests that a version answers are logged.
@@ -39,37 +50,20 @@ class RequestLog:
             they were not replayed; None for any number.
     """
 
-    share: float = 1.0
+    share: LoggedShare = 1.0
     drop: Sequence[str] = ()
     hash: Sequence[str] = ()
     flush: Flush = "segment"
     when_full: WhenFull = "refuse"
-    segment_bytes: int = 64 * 2**20
-    segment_age: timedelta = field(default=timedelta(hours=1))
-    keep: timedelta | None = field(default=timedelta(days=30))
-    keep_bytes: int | None = 10 * 2**30
+    segment_bytes: Bytes = 64 * 2**20
+    segment_age: Span = field(default=timedelta(hours=1))
+    keep: Span | None = field(default=timedelta(days=30))
+    keep_bytes: Bytes | None = 10 * 2**30
 
     def __post_init__(self) -> None:
-        share = self.share
-        _demand(is_number(share) and 0 < share <= 1, "share", share, _SHARE)
-        for name in ("drop", "hash"):
-            given = getattr(self, name)
-            _demand(is_list(given, str), name, given, "names of columns, such as ['customer']")
         both = sorted({*self.drop} & {*self.hash})
         if both:
             raise DeclarationError(f"RequestLog: {both[0]!r} is both dropped and hashed; say one.")
-        for name, kinds in (("flush", Flush), ("when_full", WhenFull)):
-            given, known = getattr(self, name), get_args(kinds)
-            _demand(given in known, name, given, "one of " + ", ".join(map(repr, known)))
-        for name in ("segment_age", "keep"):
-            given = getattr(self, name)
-            is_time = isinstance(given, timedelta) and given > timedelta(0)
-            is_left_out = name == "keep" and given is None
-            _demand(is_time or is_left_out, name, given, "a timedelta, such as timedelta(days=7)")
-        for name in ("segment_bytes", "keep_bytes"):
-            given = getattr(self, name)
-            is_size = is_whole(given, 1) or (name == "keep_bytes" and given is None)
-            _demand(is_size, name, given, "a number of bytes, such as 64 * 2**20")
 
     @property
     def redacted(self) -> dict[str, Redaction]:
@@ -77,10 +71,3 @@ class RequestLog:
         dropped: dict[str, Redaction] = dict.fromkeys(self.drop, "dropped")
         hashed: dict[str, Redaction] = dict.fromkeys(self.hash, "hashed")
         return dropped | hashed
-
-
-_SHARE = "a share above 0 and up to 1; for no log at all, Serving(log=None)"
-
-
-def _demand(is_right: bool, name: str, given: Any, meant: str) -> None:
-    demand_setting(is_right, f"RequestLog: {name}", given, meant)

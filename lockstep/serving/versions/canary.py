@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Annotated, Literal
 
-from lockstep.columns.setting_checks import demand_setting, is_number, is_whole
+from lockstep.columns.setting_checks import Allowed, declaration
 
 
+@declaration
 @dataclass(frozen=True)
 class Canary:
     """A version that answers a share of the requests, to see how it does.
@@ -20,15 +21,8 @@ class Canary:
             the same version. Requests that ask for a version are not shared out.
     """
 
-    version: int | Literal["challenger"] = "challenger"
-    share: float = 0.05
-
-    def __post_init__(self) -> None:
-        is_version = self.version == "challenger" or is_whole(self.version, 1)
-        meant = "a version's number, such as 3, or 'challenger'"
-        demand_setting(is_version, "Canary: version", self.version, meant)
-        is_share = is_number(self.share) and 0 < self.share <= 1
-        demand_setting(is_share, "Canary: share", self.share, "a share above 0 and up to 1")
+    version: Annotated[int, Allowed(least=1)] | Literal["challenger"] = "challenger"
+    share: Annotated[float, Allowed(above=0, most=1)] = 0.05
 
     def takes(self, request_id: str) -> bool:
         """Whether the canary answers the request with an id."""

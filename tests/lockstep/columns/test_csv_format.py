@@ -105,7 +105,7 @@ def test_a_source_says_how_its_file_is_written(tmp_path: Path) -> None:
     [
         ({"separator": ";;"}, "separator is ';;'; give one character"),
         ({"separator": '"'}, "separator is"),
-        ({"decimal": ";"}, "decimal is ';'; give '.' or ','"),
+        ({"decimal": ";"}, "decimal is ';'; give one of '.', ','"),
         ({"encoding": "ansi-german"}, "no encoding 'ansi-german'"),
         ({"encoding": "base64"}, "no encoding 'base64'"),
         ({"dates": "DD.MM.YYYY"}, "dates names 'DD.MM.YYYY'; give a layout"),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lockstep.checks.lookup_checks import check_hits, check_lookup_reference
 from lockstep.columns.asof.readers import LookupReader, reader
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.windows import HOW
+from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
 from lockstep.parity.lookup_reference import answers, compare_with_reference
 from lockstep.parity.profiles import Profile
@@ -34,6 +34,7 @@ from tests.lockstep.columns.asof.drawn import (
     tables,
 )
 
+HOW = get_args(Reduction)
 SPANS = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 
 

@@ -22,12 +22,18 @@ def test_a_level_of_a_column_counts_before_that_of_the_family_and_that_before_th
     ("options", "said"),
     [
         ({"default": "error"}, "default is 'error'; give one of 'off', 'warn', 'block'"),
-        ({"families": {"panel": "warn"}}, "no family 'panel' (did you mean 'panels'?)"),
+        (
+            {"families": {"panel": "warn"}},
+            "'identity', 'panels', 'aggregates' (did you mean 'panels'?).",
+        ),
         ({"families": {"panels": "no"}}, "families['panels'] is 'no'; give one of"),
-        ({"families": ["panels"]}, "give levels by name, such as {'panels': 'warn'}"),
+        (
+            {"families": ["panels"]},
+            "families is ['panels']; give a dictionary, by name one of 'off', 'warn', 'block'.",
+        ),
         ({"columns": {"price": True}}, "columns['price'] is True; give one of"),
-        ({"first_batches": -1}, "first_batches is -1; give a number of batches"),
-        ({"first_batches": "two"}, "first_batches is 'two'; give a number of batches"),
+        ({"first_batches": -1}, "first_batches is -1; give a whole number from 0."),
+        ({"first_batches": "two"}, "first_batches is 'two'; give a whole number from 0."),
     ],
 )
 def test_what_cannot_be_declared_is_refused(options: dict[str, Any], said: str) -> None:

@@ -204,7 +204,7 @@ def test_a_sink_that_is_declared_twice_is_refused(orders: PipelineAssets) -> Non
 
 
 def test_what_is_no_sink_is_refused(orders: PipelineAssets) -> None:
-    with pytest.raises(DeclarationError, match=r"give \[ParquetSink"):
+    with pytest.raises(DeclarationError, match=r"sinks\[0\] is 'scores'; give a ParquetSink"):
         replace(orders, sinks=["scores"])
 
 

@@ -243,15 +243,9 @@ def by(station: Texts, sensor: Floats, at: Times) -> Asked:
 @pytest.mark.parametrize(
     ("declare", "why"),
     [
-        (lambda: lookup(Passage)(by), "Passage is no Table"),
-        (lambda: lookup("weather")(by), "'weather' is no class"),  # type: ignore[arg-type]
         (lambda: lookup(Gauge, within=timedelta(0))(by), "within is a timedelta above 0"),
-        (lambda: window(Gauge, over=HOUR)(by), "Gauge is no Event"),  # type: ignore[arg-type]
         (lambda: window(Passage, over=-HOUR)(by), "over is a timedelta above 0"),
-        (lambda: window(Passage, over=HOUR, how="count")(by), "how is a list"),
         (lambda: window(Passage, over=HOUR, how=[])(by), "how is a list"),
-        (lambda: window(Passage, over=HOUR, of="level", how=["avg"])(by), "no reduction 'avg'"),
-        (lambda: window(Passage, over=HOUR, of="level", how=["means"])(by), "mean 'mean'"),
         (lambda: window(Passage, over=HOUR, how=["count", "count"])(by), "a reduction twice"),
         (lambda: window(Passage, over=HOUR, how=["sum"])(by), "which field it reduces"),
         (lambda: window(Passage, over=HOUR, of="levle")(by), "no field .* mean 'level'"),
@@ -265,6 +259,33 @@ def test_what_no_table_can_be_asked_is_refused_with_its_place(
     with pytest.raises(DeclarationError, match=why) as refused:
         declare()
     assert "by (asof/test_table_types.py:" in str(refused.value)
+
+
+REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
+
+
+@pytest.mark.parametrize(
+    ("declare", "why"),
+    [
+        (lambda: lookup(Passage), "Passage'>; give a class that is declared as Table."),
+        (lambda: lookup("weather"), "table is 'weather'; give a class that is declared as Table."),
+        (lambda: window(Gauge, over=HOUR), "Gauge'>; give a class that is declared as Event."),
+        (lambda: window(Passage), "@window: missing a required argument: 'over'; it takes event, "),
+        (lambda: window(Passage, over=HOUR, hwo=[]), "@window takes no 'hwo'; did you mean 'how'?"),
+        (
+            lambda: window(Passage, over=HOUR, how="sum"),
+            f"give a list, each {REDUCTIONS}",
+        ),
+        (lambda: window(Passage, over=HOUR, how=["avg"]), f"how[0] is 'avg'; give {REDUCTIONS}."),
+        (lambda: window(Passage, over=HOUR, how=["count", "means"]), "(did you mean 'mean'?)."),
+    ],
+)
+def test_what_no_decorator_takes_is_told_with_what_it_takes(
+    declare: Callable[[], Any], why: str
+) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        declare()
+    assert why in str(refused.value)
 
 
 def test_a_table_of_nothing_but_keys_or_with_a_field_age_is_not_looked_up() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.windows import HOW
+from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
 
 from .drawn import (
@@ -30,6 +30,7 @@ from .drawn import (
     taken,
 )
 
+HOW = get_args(Reduction)
 PASSAGE = Passage.declaration()
 OVER = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 

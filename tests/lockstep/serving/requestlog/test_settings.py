@@ -15,11 +15,11 @@ from lockstep.serving.requestlog.settings import RequestLog
     [
         ({"share": 0}, "share is 0; give a share above 0 and up to 1; for no log at all, Serving("),
         ({"share": 1.5}, "share is 1.5; give a share above 0 and up to 1"),
-        ({"drop": "price"}, "drop is 'price'; give names of columns, such as ['customer']."),
+        ({"drop": "price"}, "drop is 'price'; give a list of texts, such as ['NAME']."),
         ({"drop": ["a"], "hash": ["a"]}, "'a' is both dropped and hashed; say one."),
         ({"flush": "often"}, "flush is 'often'; give one of 'never', 'segment', 'interval', 'alw"),
         ({"when_full": None}, "when_full is None; give one of 'refuse', 'serve'."),
-        ({"keep": 30}, "keep is 30; give a timedelta, such as timedelta(days=7)."),
+        ({"keep": 30}, "keep is 30; give a timedelta, such as timedelta(days=7) or None."),
         ({"segment_age": None}, "segment_age is None; give a timedelta"),
         ({"segment_bytes": 1e6}, "segment_bytes is 1000000.0; give a number of bytes"),
         ({"keep_bytes": -1}, "keep_bytes is -1; give a number of bytes"),
