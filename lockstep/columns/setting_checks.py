@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections import abc
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache, wraps
@@ -106,16 +106,28 @@ def demand_setting(is_right: bool, setting: str, given: object, to_give: str) ->
         raise DeclarationError(f"{setting} is {show(given)}; give {to_give}.")
 
 
-def demand_fit(setting: str, given: object, hint: Any) -> None:
+def demand_fit(setting: str, given: object, hint: Any, *, is_shown: bool = True) -> None:
     """Check a setting of a declaration by its annotation; see `misfit`.
+
+    Args:
+        setting: Whose it is and its name.
+        given: What was given.
+        hint: The annotation.
+        is_shown: Whether a message may show what was given, which may hold a password otherwise.
 
     Raises:
         DeclarationError: It does not fit.
     """
     wrong = misfit(given, hint)
-    if wrong is not None:
-        to_give = wanted(wrong.hint, wrong.given)
-        demand_setting(False, f"{setting}{wrong.place}", wrong.given, to_give)
+    if wrong is None:
+        return
+    if not is_shown:
+        raise DeclarationError(
+            f"{setting} is of the type {type(given).__name__}, or holds what it may not; give "
+            f"{wanted(hint, None)}."
+        )
+    to_give = wanted(wrong.hint, wrong.given)
+    demand_setting(False, f"{setting}{wrong.place}", wrong.given, to_give)
 
 
 def misfit(given: object, hint: Any, place: str = "") -> Misfit | None:
@@ -243,18 +255,21 @@ def declaration(declared: Declared) -> Declared:
         DeclarationError: When an instance is made with something else.
     """
     make: Callable[..., None] = declared.__init__  # type: ignore[misc]
-    declared.__init__ = checked(make, declared.__name__)  # type: ignore[misc]
+    listed_fields = fields(declared) if is_dataclass(declared) else ()
+    hidden = frozenset(each.name for each in listed_fields if not each.repr)
+    declared.__init__ = checked(make, declared.__name__, hidden)  # type: ignore[misc]
     return declared
 
 
 def checked(
-    function: Callable[Parameters, Returned], title: str = ""
+    function: Callable[Parameters, Returned], title: str = "", hidden: Set[str] = frozenset()
 ) -> Callable[Parameters, Returned]:
     """Have a function check what it is called with: names, types and limits of its arguments.
 
     Args:
         function: The function, whose annotations say what it takes.
         title: What a message calls it; by default its name as a decorator's.
+        hidden: Arguments of which no message shows what was given: they may hold a password.
 
     Raises:
         DeclarationError: When it is called with something else.
@@ -280,7 +295,8 @@ def checked(
         except TypeError as error:
             raise DeclarationError(f"{title}: {error}; it takes {listed(known, 20)}.") from None
         for name in filter(given.__contains__, known):
-            demand_fit(f"{title}: {name}", given[name], hints()[name])
+            is_shown = name not in hidden
+            demand_fit(f"{title}: {name}", given[name], hints()[name], is_shown=is_shown)
         return function(*values, **options)
 
     return call

@@ -12,6 +12,8 @@ import pytest
 from lockstep.columns.setting_checks import Allowed, checked, misfit, wanted
 from lockstep.errors import DeclarationError
 from lockstep.project.quality import Quality
+from lockstep.project.sinks import ParquetSink, SqlSink
+from lockstep.project.sources import CsvSource, SqlSource
 
 DAY, TIME, SPAN = date(2024, 1, 31), datetime(2024, 1, 31, tzinfo=UTC), timedelta(days=1)
 SHARE = Annotated[float, Allowed(above=0, most=1)]
@@ -86,3 +88,19 @@ def test_each_of_several_arguments_is_checked() -> None:
         marked("a", 3)
     with pytest.raises(DeclarationError, match=r"give a day, such as date\(2015, 7, 1\) or None"):
         marked(at="2015-07-01")
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda given: SqlSource(given, "SELECT 1"),
+        SqlSink,
+        lambda given: CsvSource("a.csv", options=given),
+        lambda given: ParquetSink("s3://bucket", options=given),
+    ],
+)
+@pytest.mark.parametrize("given", [b"postgresql://me:secret@db/x", ["secret"], {1: "secret"}])
+def test_what_may_hold_a_password_is_not_shown(declare: Callable[[Any], Any], given: Any) -> None:
+    with pytest.raises(DeclarationError, match="is of the type") as refused:
+        declare(given)
+    assert "secret" not in str(refused.value)
