@@ -8,6 +8,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from lockstep.artifacts.closure import here
 from lockstep.artifacts.framework import framework_digest
 from lockstep.parity.environment import Environment
 
@@ -20,17 +23,17 @@ def fingerprint(loaded: LoadedVersion) -> str:
 
     Where two processes have the same one, a version that was proven in one is in the other.
     """
-    return _digest(Environment.capture(loaded.environment.libraries).facts)
+    return _digest(here(loaded.environment).facts)
 
 
 def computing_fingerprint(loaded: LoadedVersion) -> str:
     """The same without the number of threads, which is one in a process of a pool."""
-    return _without_threads(tuple(loaded.environment.libraries))
+    return _without_threads(msgspec.json.encode(loaded.environment))
 
 
 @lru_cache(maxsize=16)
-def _without_threads(libraries: tuple[str, ...]) -> str:
-    facts = Environment.capture(libraries).facts
+def _without_threads(fitted: bytes) -> str:
+    facts = here(msgspec.json.decode(fitted, type=Environment)).facts
     others = {name: fact for name, fact in facts.items() if not name.startswith("threads.")}
     return _digest(others)
 

@@ -24,7 +24,9 @@ from lockstep.artifacts.reading_guard import ALL, ReadingGuard, guarded, guardin
 
 
 @contextmanager
-def watching(offered: Callable[[str], bool] = lambda path: False) -> Iterator[ReadingGuard]:
+def watching(
+    offered: Callable[[str], bool] = lambda path: False, packages: frozenset[str] = frozenset()
+) -> Iterator[ReadingGuard]:
     """Be on guard, and note which environment variables code asks for.
 
     For that, the objects for which Python has no audit events are replaced by ones that tell of
@@ -32,6 +34,7 @@ def watching(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
 
     Args:
         offered: See `lockstep.artifacts.reading_guard.guarding`.
+        packages: See there.
 
     Yields:
         The guard; its readings may grow until the context ends.
@@ -45,7 +48,7 @@ def watching(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
         with _lock:
             if not _replaced:
                 _put_in_place()
-        with guarding(offered) as guard:
+        with guarding(offered, packages) as guard:
             yield guard
     finally:
         with _lock:

@@ -90,6 +90,9 @@ class ReadingGuard:
         offered: Decides of files beyond the carried ones whether they may be read.
         taken: The real paths of those that were.
         made: Temporary files and folders that were made meanwhile.
+        packages: Installed packages whose own questions are kept.
+        variables: Environment variables that these asked for.
+        files: Real paths of files that they opened when they were imported.
         is_on: Whether it is still on guard; threads may outlast it.
     """
 
@@ -98,12 +101,19 @@ class ReadingGuard:
     noted: dict[Reading, None] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    packages: frozenset[str] = frozenset()
+    variables: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
     is_on: bool = True
 
     @property
     def readings(self) -> list[Reading]:
         """What code read from outside, or was refused."""
         return list(self.noted)
+
+    def is_of_packages(self, module: str) -> bool:
+        """Whether a module is of a package whose own questions are kept."""
+        return any(f"{module}.".startswith(f"{package}.") for package in self.packages)
 
     def note(self, what: What, name: object, frame: FrameType) -> Reading:
         """Note a reading by a line of a version's own code."""
@@ -133,11 +143,14 @@ _thread = _GuardedThread()
 
 
 @contextmanager
-def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[ReadingGuard]:
+def guarding(
+    offered: Callable[[str], bool] = lambda path: False, packages: frozenset[str] = frozenset()
+) -> Iterator[ReadingGuard]:
     """Refuse what the code of versions opens in this thread, and in those that it starts.
 
     Args:
         offered: Decides of files beyond the carried ones whether they may be read.
+        packages: Installed packages whose own questions are kept: they are answered.
 
     Yields:
         The guard; the one that is on guard already, if any.
@@ -149,7 +162,7 @@ def guarding(offered: Callable[[str], bool] = lambda path: False) -> Iterator[Re
     if (above := _on_guard()) is not None:
         yield above
         return
-    guard = _thread.guard = ReadingGuard(offered, _open_descriptors())
+    guard = _thread.guard = ReadingGuard(offered, _open_descriptors(), packages=packages)
     try:
         yield guard
     except Exception as error:
@@ -179,6 +192,8 @@ def note_asked(what: What, name: Any) -> None:
         return
     frame = _asker(sys._getframe(1), _hands_on if what == "variable" else _hands_on_facts)
     if frame is None:
+        if what == "variable" and _asks_itself(guard, sys._getframe(1)):
+            guard.variables.add(os.fsdecode(name))
         return
     _thread.guard = None
     try:
@@ -236,6 +251,22 @@ def _asker(
             return None
         frame = frame.f_back
     return None
+
+
+def _asks_itself(guard: ReadingGuard, frame: FrameType | None) -> bool:
+    """Whether one of the packages asks, whose own questions are kept."""
+    while guard.packages and frame is not None and _hands_on(_module_of(frame)):
+        frame = frame.f_back
+    return frame is not None and guard.is_of_packages(_module_of(frame))
+
+
+def _imports_itself(guard: ReadingGuard, frame: FrameType | None) -> bool:
+    """Whether one of these packages does something when it is imported."""
+    while guard.packages and frame is not None:
+        if frame.f_code.co_name == "<module>" and _is_installed(frame.f_code.co_filename):
+            return guard.is_of_packages(_module_of(frame))
+        frame = frame.f_back
+    return False
 
 
 def _hands_on(module: str) -> bool:
@@ -304,6 +335,8 @@ def _judge(
     by = _asker(frame) if is_librarys else _user_frame(frame, imports_too=what == "module")
     if by is not None:
         raise _refusal(guard.note(what, name, by))
+    if what == "file" and _imports_itself(guard, frame):
+        guard.files.add(str(name))
 
 
 def _may_open(

@@ -27,6 +27,7 @@ from lockstep.artifacts.artifact import (
     Artifact,
     reading,
 )
+from lockstep.artifacts.closure import running_anew
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
@@ -211,16 +212,18 @@ class LoadedVersion(Evidence):
     def anew(self) -> Iterator[Pipeline]:
         """The pipeline, reading the same tables, from modules that are run anew for it.
 
-        They have computed nothing yet, so that state shows which their functions keep of rows.
+        So are the installed packages that they reach, as far as these can run twice. They have
+        computed nothing yet, so that state shows which their functions keep of rows.
 
         Raises:
             ArtifactError: It cannot be loaded any more.
         """
-        pipeline = Artifact.open(self.directory, self.digest).pipeline()
-        try:
-            yield pipeline.bind(self.pipeline.readers)
-        finally:
-            unload(pipeline)
+        with running_anew(self.environment.closure):
+            pipeline = Artifact.open(self.directory, self.digest).pipeline()
+            try:
+                yield pipeline.bind(self.pipeline.readers)
+            finally:
+                unload(pipeline)
 
     def _repr_html_(self) -> str:
         """A notebook's form of it: what it was fitted on, what it reaches, and its graph."""

@@ -135,20 +135,22 @@ def check_environment(
         proven: See `check_code`.
         units: The fingerprints of the environments in which units were worked on.
     """
+    from lockstep.artifacts.closure import here
     from lockstep.artifacts.fingerprint import computing_fingerprint
-    from lockstep.parity.environment import Environment
 
     if {*units} - {computing_fingerprint(loaded)}:
         return CheckResult(
             False,
             "Units of the batch were worked on in another environment than this one: Python, "
             "libraries, processor, time zone or Lockstep's own code differ.",
+            severity="WARN",
             where="the processes or machines that work on units",
             todo="Give them the installation of this process, then: AGAIN",
         )
     fitted = loaded.environment
-    differences = fitted.compare(Environment.capture(fitted.libraries))
+    differences = fitted.compare(here(fitted))
     grave = [difference for difference in differences if difference.severity == "error"]
+    is_other_code = any(difference.is_code for difference in differences)
     shown = "; ".join(map(str, (grave or differences)[:4]))
     return CheckResult(
         passed=not differences,
@@ -157,7 +159,7 @@ def check_environment(
         if differences
         else "Python, libraries, BLAS, processor, threads, time zone (with the rules of all zones) "
         "and locale are as at the fit.",
-        severity="ERROR" if grave and not proven else "WARN",
+        severity="ERROR" if is_other_code or (grave and not proven) else "WARN",
         where="this environment, against that of the fit" if differences else "",
         numbers={"facts": len(fitted.facts), "differences": len(differences)},
         table=[asdict(difference) for difference in differences],

@@ -327,12 +327,16 @@ ENVIRONMENT_PARITY = Check(
     "environment_parity",
     "Python, the libraries that any pipeline needs and those that the columns' code imports, BLAS, "
     "processor, threads, time zone (with the rules of all zones) and locale are those of the fit. "
-    "For a champion that was never live it decides whether the version goes live: a grave "
-    "difference, such as another release of a library that computes, or other files of the same "
-    "version of one that this code alone needs, is an error, which keeps `@live` where it is. "
-    "Otherwise, and for a batch, it only tells: differences are warnings.",
+    "So are the packages that its modules reach, directly or through others, beside Python and "
+    "what Lockstep builds on: all their files, the environment variables that they ask for, and "
+    "the files that their import reads. It decides whether the version goes live: another package "
+    "is an error, which keeps `@live` where it is, and blocks a batch. So is another grave "
+    "difference, such as another release of a library that computes, for a champion that was never "
+    "live; else differences are warnings.",
     "If golden_replay passes, the difference does no harm yet; bring the environments together "
-    "or train anew. If it fails, the difference is the first suspect.",
+    "or train anew. If it fails, the difference is the first suspect. Of a package: install what "
+    "was installed at the fit, or train and promote a version with what is installed now.",
+    blocking=True,
 )
 STALENESS = Check(
     "staleness",

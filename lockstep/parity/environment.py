@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -55,11 +54,13 @@ _WHY = {
 }
 _FILES = ".files"
 """End of the name under which the content of a distribution is compared."""
-_COMPILED = (".pyc", ".so", ".pyd", ".dylib")
+_COMPILED_OF = "compiled modules of"
+_OF_CODE = (_COMPILED_OF, "package ", "variable ", "file ")
+"""Beginnings of the names under which the closure of code is compared."""
+COMPILED = (".so", ".pyd", ".dylib", ".dll")
 """Ends of files that differ from machine to machine."""
 _LARGE = 1 << 22
 """Bytes of a file for which its size stands."""
-_NAME = re.compile(r"[\w.-]+")
 _VERSION = re.compile("^Version:(.*)$", re.MULTILINE)
 _RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", "skops"})
 """Where another major or minor release is an error."""
@@ -75,6 +76,7 @@ class EnvironmentDifference:
             installed.
         severity: `"error"` where results may well differ, `"warning"` elsewhere.
         why: Why it may matter, in one line.
+        is_code: Whether it is one of the code with which a version computes, as its own is.
     """
 
     what: str
@@ -82,10 +84,60 @@ class EnvironmentDifference:
     actual: str | None
     severity: Severity
     why: str
+    is_code: bool = False
 
     def __str__(self) -> str:
         expected, actual = self.expected or "none", self.actual or "none"
         return f"{self.what} is {actual}, not {expected}: {self.why}"
+
+
+@dataclass(frozen=True)
+class InstalledPackage:
+    """An installed package that decides values as a version's own code does.
+
+    Attributes:
+        distributions: The distributions that it is installed with; none where no record tells.
+        version: Their versions.
+        files: SHA-256 of its files, and of those of these distributions.
+        compiled: The same of compiled ones, which differ from machine to machine; empty of none.
+        runs_anew: Whether it can be imported twice in a process.
+    """
+
+    distributions: tuple[str, ...]
+    version: str
+    files: str
+    compiled: str
+    runs_anew: bool
+
+    def __str__(self) -> str:
+        return f"{self.version} (files {self.files[:16]})".lstrip()
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What a version's code reaches beside its own modules and public libraries.
+
+    Attributes:
+        packages: Installed packages, by name.
+        variables: Digests of environment variables that these ask for, by name.
+        files: Digests of files elsewhere that they read when they are imported, by path.
+    """
+
+    packages: Mapping[str, InstalledPackage]
+    variables: Mapping[str, str]
+    files: Mapping[str, str]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The facts that are compared, by name."""
+        packages = self.packages.items()
+        compiled = {name: package.compiled[:16] for name, package in packages if package.compiled}
+        return {
+            **{f"package {name}": str(package) for name, package in packages},
+            **{f"{_COMPILED_OF} {name}": digest for name, digest in compiled.items()},
+            **{f"variable {name}": digest[:16] for name, digest in self.variables.items()},
+            **{f"file {path}": digest[:16] for path, digest in self.files.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -104,8 +156,8 @@ class Environment:
         timezone: Names of the local time, and its offset from UTC.
         locale: The locale in force.
         encoding: The default encoding of files.
-        contents: SHA-256 of the files of what the code imports and Lockstep does not build on, by
-            distribution: whoever builds one anew may forget to give it another version.
+        closure: What the code reaches beside that; None in versions that do not tell.
+        contents: In these: SHA-256 of the files of what the code imports, by distribution.
     """
 
     python: str
@@ -118,14 +170,22 @@ class Environment:
     timezone: str
     locale: str
     encoding: str
+    closure: Closure | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def capture(cls, distributions: Iterable[str] = ()) -> Environment:
+    def capture(
+        cls,
+        distributions: Iterable[str] = (),
+        closure: Closure | None = None,
+        contents: Iterable[str] = (),
+    ) -> Environment:
         """Capture the environment of this process. Loads scikit-learn, with its BLAS and OpenMP.
 
         Args:
             distributions: What a pipeline's code imports beside `LIBRARIES`.
+            closure: The closure of that code.
+            contents: Distributions whose files are looked at without one.
         """
         blas, threads = _native_libraries()
         return cls(
@@ -139,7 +199,8 @@ class Environment:
             timezone=_timezone(),
             locale=_locale(),
             encoding=locale.getencoding(),
-            contents=_contents(distributions),
+            closure=closure,
+            contents=_contents(contents),
         )
 
     def compare(self, actual: Environment) -> tuple[EnvironmentDifference, ...]:
@@ -147,17 +208,22 @@ class Environment:
 
         Another major or minor release of Python, NumPy, pandas, scikit-learn or skops is an error;
         scikit-learn in particular promises nothing about estimators stored by another release
-        ("Model persistence", scikit-learn's user guide). Everything else is a warning. Libraries on
-        which only some pipelines depend are compared if this environment has them.
+        ("Model persistence", scikit-learn's user guide). So is whatever differs in the closure of
+        the code, of which compiled modules are compared on machines of one kind. Everything else is
+        a warning. Libraries on which only some pipelines depend are compared if this environment
+        has them.
         """
         expected_facts, actual_facts = self.facts, actual.facts
         for name in actual.libraries.keys() - self.libraries.keys() - {*LIBRARIES}:
             del actual_facts[name]
-        for name in {*self.contents, *actual.contents}:  # another version tells enough
-            is_same = self.libraries.get(name) == actual.libraries.get(name)
-            if not is_same or name not in self.contents or name not in actual.contents:
-                expected_facts.pop(f"{name}{_FILES}", None)
+        for name in self.contents:  # another version tells enough
+            if self.libraries.get(name) != actual.libraries.get(name):
+                expected_facts.pop(f"{name}{_FILES}")
                 actual_facts.pop(f"{name}{_FILES}", None)
+        if (self.python, self.system) != (actual.python, actual.system):
+            for facts in (expected_facts, actual_facts):
+                for name in [name for name in facts if name.startswith(_COMPILED_OF)]:
+                    del facts[name]
         differences = [
             _difference(what, expected_facts.get(what), actual_facts.get(what))
             for what in dict.fromkeys([*expected_facts, *actual_facts])
@@ -172,6 +238,7 @@ class Environment:
             "python": self.python,
             **self.libraries,
             **{f"{name}{_FILES}": digest[:16] for name, digest in self.contents.items()},
+            **(self.closure.facts if self.closure is not None else {}),
             "blas": "; ".join(self.blas),
             **{f"threads.{name}": str(count) for name, count in self.threads.items()},
             "processor": self.processor,
@@ -185,10 +252,11 @@ class Environment:
 
 def _difference(what: str, expected: str | None, actual: str | None) -> EnvironmentDifference:
     other_release = _release(expected) != _release(actual)
-    is_grave = what.endswith(_FILES) or (what in _RELEASES_THAT_MATTER and other_release)
+    is_code = what.endswith(_FILES) or what.startswith(_OF_CODE)
+    is_grave = is_code or (what in _RELEASES_THAT_MATTER and other_release)
     severity: Severity = "error" if is_grave else "warning"
     why = _WHY.get(what.partition(".")[0], "results that pass through it may change")
-    return EnvironmentDifference(what, expected, actual, severity, why)
+    return EnvironmentDifference(what, expected, actual, severity, why, is_code)
 
 
 def _release(version: str | None) -> tuple[str, ...]:
@@ -216,19 +284,8 @@ def _installed(distributions: Iterable[str]) -> dict[str, str]:
 
 
 def _contents(distributions: Iterable[str]) -> dict[str, str]:
-    """By distribution that Lockstep does not build on, the SHA-256 of its files."""
-    others = sorted({*distributions} - {*LIBRARIES, _OURS, TIME_ZONES} - _built_on())
-    return {name: digest for name in others if (digest := _content(name)) is not None}
-
-
-@cache
-def _built_on() -> frozenset[str]:
-    """What Lockstep requires, with its extras: public libraries, whose versions tell enough."""
-    try:
-        required = metadata.requires(_OURS) or []
-    except metadata.PackageNotFoundError:  # as where a version is served without Lockstep
-        required = []
-    return frozenset(_NAME.match(each)[0] for each in required)  # type: ignore[index]
+    """By distribution, the SHA-256 of its files."""
+    return {name: digest for name in distributions if (digest := _content(name)) is not None}
 
 
 def _content(distribution: str) -> str | None:
@@ -241,7 +298,7 @@ def _content(distribution: str) -> str | None:
     for file in sorted(files):
         path = Path(str(file.locate()))
         is_local = file.parts[0] == ".." or file.parts[0].endswith(".dist-info")
-        if not is_local and file.suffix not in _COMPILED and path.is_file():
+        if not is_local and file.suffix not in (".pyc", *COMPILED) and path.is_file():
             is_large = path.stat().st_size > _LARGE
             content = str(path.stat().st_size).encode() if is_large else path.read_bytes()
             digest.update(f"{file}\0{len(content)}\0".encode() + content)

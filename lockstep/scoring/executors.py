@@ -24,6 +24,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol, TypeVar
 
+from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.version import LoadedVersion, Tables
 from lockstep.columns.threads import set_one_thread
 from lockstep.errors import LostWorkerError
@@ -256,6 +257,8 @@ def _give_back(function: Work[Task, Result]) -> None:
 def _version(opened: Opened) -> LoadedVersion:
     if opened.tables is not None:
         return _version(replace(opened, tables=None)).with_tables(opened.tables)
-    return LoadedVersion.open(
+    loaded = LoadedVersion.open(
         opened.directory, opened.digest, name=opened.name, version=opened.version
     )
+    demand_code(loaded.environment, loaded.version)
+    return loaded

@@ -21,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.artifact_writing import check_storable
-from lockstep.artifacts.distributions import imported_distributions
+from lockstep.artifacts.closure import fit_environment
 from lockstep.artifacts.holdings import Evidence, count
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
@@ -45,7 +45,6 @@ from lockstep.columns.tables import is_missing
 from lockstep.constraints.constraint_set import discover
 from lockstep.errors import LockstepError
 from lockstep.parity.company import in_other_company
-from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import wire_formats
 from lockstep.parity.selection import choose_golden
@@ -241,7 +240,7 @@ def _fit(
         outputs=calibrated.outputs,
         weekly=calibrated.weekly,
         suites=declared.suites_json(),
-        environment=Environment.capture(imported_distributions(source.modules)),
+        environment=fit_environment(source, golden),
         metrics=metrics,
         rows=rows,
         trained_until=window[-1] if window else None,

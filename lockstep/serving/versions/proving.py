@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.asof.layered_rows import LayeredRows
@@ -97,13 +98,15 @@ def prove(
             is asked as of rows that were delivered and rows that were posted.
 
     Raises:
-        UnprovenError: A column differs, or some of the evidence is lost; the message names it.
+        UnprovenError: Installed code is not that of the fit, a column differs, or some of the
+            evidence is lost; the message names it.
     """
     if lost := losses(loaded):
         raise UnprovenError(
             f"What proves version {loaded.version} is not complete: {'; '.join(lost)}. Restore its "
             "files, or train and promote a version anew."
         )
+    demand_code(loaded.environment, loaded.version)
     _demand_replay(loaded, alone=0)  # one row by scikit-learn takes 20 ms
     compiled = loaded.compiled
     parity = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from lockstep.parity.environment import Environment
+from lockstep.parity.environment import Closure, Environment, InstalledPackage
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_changed_threads_are_seen(here: Environment) -> None:
     assert (difference.what, difference.severity) == ("threads.blas", "warning")
 
 
-def test_other_files_of_the_same_version_are_an_error(
+def test_what_a_version_of_before_tells_of_files_is_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "feeslib.py").write_text("RATE = 2.0\n")
@@ -138,13 +138,27 @@ def test_other_files_of_the_same_version_are_an_error(
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: feeslib\nVersion: 1.0\n")
     (described / "RECORD").write_text("feeslib.py,,\nfeeslib-1.0.dist-info/METADATA,,\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = Environment.capture(["feeslib", "pytest"])
-    assert [*before.contents] == ["feeslib"]  # pytest is one of Lockstep's own requirements
+
+    def here() -> Environment:
+        return Environment.capture(["feeslib"], contents=["feeslib"])
+
+    before = here()
     assert msgspec.json.decode(json.dumps(asdict(before)), type=Environment) == before
     (tmp_path / "feeslib.py").write_text("RATE = 3.0\n")
-    (difference,) = before.compare(Environment.capture(["feeslib", "pytest"]))
+    (difference,) = before.compare(here())
     assert (difference.what, difference.severity) == ("feeslib.files", "error")
-    assert before.compare(replace(before, contents={})) == ()  # an older Lockstep looked at none
+    assert difference.is_code
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: feeslib\nVersion: 1.1\n")
-    (difference,) = before.compare(Environment.capture(["feeslib", "pytest"]))
+    (difference,) = before.compare(here())
     assert (difference.what, difference.severity) == ("feeslib", "warning")
+
+
+def test_compiled_modules_are_compared_on_machines_of_one_kind(here: Environment) -> None:
+    package = InstalledPackage(("fees",), "1.0", "f" * 64, "a" * 64, runs_anew=False)
+    other = replace(package, compiled="b" * 64)
+    before, after = (
+        replace(here, closure=Closure({"fees": each}, {}, {})) for each in (package, other)
+    )
+    assert [each.what for each in before.compare(after)] == ["compiled modules of fees"]
+    assert [each.what for each in before.compare(replace(after, system="Plan 9"))] == ["system"]
+    assert msgspec.json.decode(json.dumps(asdict(before)), type=Environment) == before

@@ -6,6 +6,7 @@ What is found is an error that names the column and its line, before anything ca
 from __future__ import annotations
 
 import importlib
+import site
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,15 +21,16 @@ import pytest
 import treelite
 from sklearn.ensemble import RandomForestRegressor
 
-from lockstep.artifacts import round_trip
+from lockstep.artifacts import distributions, installation, round_trip
 from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.closed_files import can_close_files
+from lockstep.artifacts.closure import demand_code, fit_environment
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
-from lockstep.checks.code_checks import check_code
+from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import (
     check_comparison,
     check_locality,
@@ -39,7 +41,7 @@ from lockstep.checks.comparisons import (
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.constraints.constraint_set import discover
-from lockstep.parity.environment import Environment
+from lockstep.errors import UnprovenError
 from lockstep.parity.profiles import Profile
 from lockstep.parity.selection import choose_golden
 from lockstep.parity.weekly import WeeklyFigures
@@ -174,18 +176,19 @@ def version_of(pipeline: Pipeline, directory: Path) -> LoadedVersion:
     served = fitted.evaluate(raw)
     profile = Profile.of(served, profiled)
     empty: dict[str, Any] = {"expectations": []}
+    source, golden = Snapshot.of(pipeline).with_data(), choose_golden(fitted, columns)
     evidence = Evidence(
-        golden=choose_golden(fitted, columns),
+        golden=golden,
         profile=profile,
         constraints=discover(raw, pipeline.record_schema),
         outputs=None,
         weekly=WeeklyFigures(),
         suites={role: {"name": role, **empty} for role in ("input", "features", "outputs")},
-        environment=Environment.capture(),
+        environment=fit_environment(source, golden),
         metrics={},
         rows=ROWS,
     )
-    digest = write_artifact(directory, fitted, Snapshot.of(pipeline).with_data(), evidence)
+    digest = write_artifact(directory, fitted, source, evidence)
     return LoadedVersion.open(directory, digest, name=pipeline.name, version=1)
 
 
@@ -875,3 +878,99 @@ def test_state_that_changes_no_value_is_harmless(
     loaded = version_of(checkout.pipeline(body, top), tmp_path / "version")
     result = check_sample(loaded, two_days(loaded))
     assert result.passed, result.summary
+
+
+INSTALLED = {
+    "feeslib/__init__.py": """import os
+from pathlib import Path
+
+import deeplib
+
+HERE = Path(__file__).parent
+RATE = float(os.environ.get("FEES_RATE", "1"))
+FACTOR = float((HERE.parents[1] / "factor.txt").read_text())
+CODES = {"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}
+
+def fees(country):
+    import latelib
+    return [float(CODES.setdefault(c, len(CODES))) * latelib.RATE for c in country]
+""",
+    "feeslib/large.bin": "x" * (5 << 20),
+    "feeslib/unrecorded.txt": "1",
+    "deeplib.py": "import barelib\nRATE = 2.0\n",
+    "barelib/__init__.py": "from barelib.rates import RATE\n",
+    "barelib/rates.py": "RATE = 2.0\n",
+    "latelib.py": "RATE = 2.0\n",
+    "feeslib-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: feeslib\nVersion: 1.0\n",
+    "feeslib-1.0.dist-info/RECORD": "feeslib/__init__.py,,\nfeeslib/large.bin,,\n",
+    "deeplib-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: deeplib\nVersion: 1.0\n",
+    "deeplib-1.0.dist-info/RECORD": "deeplib.py,,\n",
+}
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder where packages are installed: `feeslib`, and what that imports."""
+    folder = tmp_path / "site"
+    for name, content in INSTALLED.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    (tmp_path / "factor.txt").write_text("1")
+    before = site.getsitepackages()
+    monkeypatch.setattr(site, "getsitepackages", lambda: [*before, str(folder)])
+    monkeypatch.syspath_prepend(str(folder))
+    known = (distributions.distributions, installation._roots)
+    for cached in known:
+        cached.cache_clear()
+    yield folder
+    for cached in known:
+        cached.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] in TOPS]:
+        del sys.modules[name]
+
+
+TOPS = ("feeslib", "deeplib", "barelib", "latelib")
+ELSEWHERE = {
+    "deeplib-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: deeplib\nVersion: 1.1\n",
+    "deeplib.py": "import barelib\nRATE = 3.0\n",
+    "barelib/rates.py": "RATE = 3.0\n",
+    "latelib.py": "RATE = 3.0\n",
+    "feeslib/large.bin": "y" * (5 << 20),
+    "feeslib/unrecorded.txt": "2",
+    "../factor.txt": "2",
+}
+USES_FEES = ("return weight * feeslib.RATE + feeslib.fees(country)", "import feeslib")
+
+
+@pytest.mark.parametrize("changed", [*ELSEWHERE, "FEES_RATE"])
+def test_installed_code_that_is_not_that_of_the_fit_blocks_a_batch(
+    checkout: Checkout,
+    installed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: str,
+) -> None:
+    loaded = version_of(checkout.pipeline(*USES_FEES), tmp_path / "version")
+    monkeypatch.setenv("TERM", "another")
+    (installed / "feeslib/more.pyc").write_bytes(b"1")
+    demand_code(loaded.environment, loaded.version)
+    if changed == "FEES_RATE":
+        monkeypatch.setenv(changed, "3")
+    else:
+        (installed / changed).write_text(ELSEWHERE[changed])
+    result = check_environment(loaded, proven=True)
+    assert result.is_error
+    named = changed.removeprefix("../").partition("/")[0].partition("-")[0]
+    assert named.removesuffix(".py") in result.summary
+    with pytest.raises(UnprovenError, match="other code here than at the fit"):
+        demand_code(loaded.environment, loaded.version)
+
+
+def test_state_that_an_installed_package_keeps_of_rows_blocks_the_batch(
+    checkout: Checkout, installed: Path, tmp_path: Path
+) -> None:
+    loaded = version_of(checkout.pipeline(*USES_FEES), tmp_path / "version")
+    feeslib = sys.modules["feeslib"]
+    result = check_sample(loaded, two_days(loaded))
+    assert (result.is_error, result.column) == (True, "load")
+    assert sys.modules["feeslib"] is feeslib
