@@ -70,8 +70,7 @@ def added(folder: Path) -> dict[str, float]:
     def scorer(counted: str | None) -> Scorer:
         read = {name: table for name, table in served.items() if name == _TABLES.get(counted or "")}
         tables = VersionTables(read) if read else None
-        compiled = Compiled.none(pipeline, "it has no model")
-        whole = Scorer.of(loaded, compiled, tables=tables)
+        whole = Scorer.of(loaded, Compiled.of(pipeline), tables=tables)
         constant = {
             node: _giving(columns)
             for node, columns in given.items()

@@ -102,6 +102,7 @@ def write_artifact(
         "models": models,
         "trusted": sorted(entries),
         "faster_up_to": dict(evidence.faster_up_to),
+        "differing": dict(evidence.differing) if evidence.differing is not None else None,
         "tables": dict(evidence.fitted_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),

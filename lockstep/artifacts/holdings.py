@@ -51,6 +51,8 @@ class Evidence:
         trained_until: Event time of the newest of these rows; None where they have none.
         faster_up_to: By model with a compiled form, the rows up to which that was faster than
             scikit-learn at the fit.
+        differing: By model whose compiled form gave other values than scikit-learn at the fit: how.
+            It is never used. None where not known.
         fitted_to: The versions of the tables that its look-ups and windows read at the fit.
     """
 
@@ -65,6 +67,7 @@ class Evidence:
     rows: int
     trained_until: datetime | None = None
     faster_up_to: Mapping[str, int] = field(default_factory=dict)
+    differing: Mapping[str, str] | None = None
     fitted_to: Mapping[str, str] = field(default_factory=dict)
 
 

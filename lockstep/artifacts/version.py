@@ -28,7 +28,7 @@ from lockstep.artifacts.artifact import (
     reading,
 )
 from lockstep.artifacts.closure import running_anew
-from lockstep.artifacts.framework import carried_digest
+from lockstep.artifacts.framework import carried_digest, framework_digest
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.asof.table_rows import TableRows
@@ -46,6 +46,7 @@ from lockstep.parity.weekly import WeeklyFigures
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
+    from lockstep.parity.compiled import Agreement
 
 
 class Tables(Protocol):
@@ -172,15 +173,41 @@ class LoadedVersion(Evidence):
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,
             faster_up_to=msgspec.convert(manifest["faster_up_to"], dict[str, int]),
+            differing=msgspec.convert(manifest.get("differing"), dict[str, str] | None),
             fitted_to=msgspec.convert(manifest["tables"], dict[str, str]),
         )
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The pipeline with every model compiled that can be."""
+        """The pipeline with every model compiled that can be, and gives the same here.
+
+        Where the environment is not that of the fit, which compared them, they are compared anew.
+        """
+        if "agreement" not in self.__dict__ and self._is_as_fitted:
+            return self.compiled_forms
+        return self.agreement.compiled
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """The compiled predictors, compared in this process with the reference ones."""
+        from lockstep.parity.compiled import agreement
+
+        return agreement(self.pipeline, self.compiled_forms, self.golden, version=self.version)
+
+    @cached_property
+    def compiled_forms(self) -> Compiled:
+        """Every model compiled that can be, but for those that differed at the fit."""
         from lockstep.columns.compiled.predictor import Compiled
 
-        return Compiled.of(self.pipeline)
+        return Compiled.of(self.pipeline, self.differing)
+
+    @property
+    def _is_as_fitted(self) -> bool:
+        """Whether the fit compared the compiled predictors, by this code in this environment."""
+        if self.differing is None or self.framework != framework_digest():
+            return False
+        here = self.environment.compare(Environment.capture(self.environment.libraries))
+        return all(difference.what.startswith("threads.") for difference in here)
 
     def fastest(self, rows: int) -> Pipeline:
         """The pipeline with the predictor of each model that is faster for so many rows."""

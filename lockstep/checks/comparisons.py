@@ -16,7 +16,7 @@ from lockstep.checks.pictures import divergence_picture
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.plain import all_of, counted
+from lockstep.columns.plain import all_of, counted, listed
 from lockstep.columns.svg import in_markdown
 from lockstep.columns.tables import take_rows
 from lockstep.errors import OutsideReadingError
@@ -247,24 +247,36 @@ def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
 
 
 def check_compiled(loaded: LoadedVersion) -> CheckResult:
-    """Check that a version's compiled predictors give what its reference predictors give."""
-    from lockstep.parity.compiled import compiled_parity
+    """Check that a version's compiled predictors give what its reference predictors give.
 
-    compiled = loaded.compiled
-    if not compiled.models:
-        return CheckResult.not_judged(
-            f"No model is compiled; the estimators themselves serve: {tell(compiled.reasons)}.",
-            compiled.reasons,
+    Where one does not, the estimator itself serves, and that is a warning.
+    """
+    agreed, graph = loaded.agreement, loaded.pipeline.graph
+    compiled, differing = agreed.compiled, {**(loaded.differing or {}), **agreed.differing}
+    others = {name: why for name, why in compiled.reasons.items() if name not in differing}
+    how = "by compiled predictors and by the estimators themselves"
+    if differing:
+        found = check_comparison(agreed.failure or agreed.report, graph, how)
+        each = "; ".join(f"{name}: {why}" for name, why in differing.items())
+        result = replace(
+            found,
+            passed=False,
+            severity="WARN",
+            column=next(iter(differing)),
+            also=tuple(differing)[1:],
+            summary=f"Slower, and as right: the estimator itself serves {listed(differing)}, since "
+            f"its compiled form gives other values. {each}.",
         )
-    result = check_comparison(
-        compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version),
-        loaded.pipeline.graph,
-        "by compiled predictors and by the estimators themselves",
-    )
+    elif compiled.models:
+        result = check_comparison(agreed.report, graph, how)
+    else:
+        return CheckResult.not_judged(
+            f"No model is compiled; the estimators themselves serve: {tell(others)}.", others
+        )
     return replace(
         result,
-        summary=with_unjudged(result.summary, compiled.reasons),
-        unjudged=compiled.reasons,
+        summary=with_unjudged(result.summary, others),
+        unjudged=others,
         numbers={**result.numbers, "compiled": len(compiled.models)},
     )
 

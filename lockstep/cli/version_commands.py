@@ -190,6 +190,11 @@ def versions(
     for version in facts:
         if version.damage is not None:
             say(f"Version {version.version} cannot be used: {version.damage}")
+        for model, how in version.differing.items():
+            say(
+                f"Version {version.version} serves {model} by the estimator itself, as its "
+                f"compiled form differs: {how}"
+            )
     for sentence in registry.mended():
         say(sentence)
 

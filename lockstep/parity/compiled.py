@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lockstep.columns.casts import cast_values
 from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.converters import converter
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted
 from lockstep.columns.predictors import Computation, ReferencePredictor
+from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.golden import GoldenRecords
@@ -19,15 +22,18 @@ from lockstep.parity.replay import replay
 
 UNSEEN = "\x00 no text that was ever seen"
 EDGES: dict[Kind, tuple[object, ...]] = {
-    Kind.FLOAT: (np.nan, 0.0, -0.0, 5e-324, 1e-9, -1e30, 1e30),
+    Kind.FLOAT: (
+        *(np.nan, 0.0, -0.0, 5e-324, 1e-9, -1e30, 1e30),
+        *(np.inf, -np.inf, -1e300, 1e300),
+    ),
     Kind.INT: (0, -1, -(2**53), 2**53),
     Kind.BOOL: (False, True),
     Kind.TEXT: (None, "", UNSEEN),
     Kind.TIME: (),
 }
 """Values at which two implementations differ most easily: missing and unseen ones, both zeros, the
-least number, and numbers beyond any training row's (within float32, to which scikit-learn's own
-trees round)."""
+least number, infinite ones, and numbers beyond any training row's, within float32 (to which
+scikit-learn's own trees round) and beyond."""
 
 _TOGETHER = "on missing, unseen and extreme values"
 _ALONE = f"{_TOGETHER}, each row alone"
@@ -35,14 +41,33 @@ _BASES = 16
 """Golden rows from which edges are made, one value changed at a time."""
 
 
-def compiled_parity(
+@dataclass(frozen=True)
+class Agreement:
+    """The compiled predictors that give what the reference ones give.
+
+    Attributes:
+        compiled: The pipeline with these alone; all other models keep their reference predictors.
+        report: Their comparison.
+        differing: By model whose compiled form differs: how.
+        failure: The comparison that found the first of them; None where none differs.
+    """
+
+    compiled: Compiled
+    report: ParityReport
+    differing: Mapping[str, str]
+    failure: ParityReport | None = None
+
+
+def agreement(
     pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords, *, version: int | None = None
-) -> ParityReport:
-    """Compare compiled predictors with the reference ones.
+) -> Agreement:
+    """Find the compiled predictors that give what the reference ones give.
 
     The golden records are replayed with them. Then each compiled model is given edges: golden rows
-    with one input at a time missing, unseen or extreme. Both predictors answer those, the compiled
-    one together and each alone, and what one refuses the other must refuse too.
+    with one input at a time missing, unseen or extreme, as far as a field may hold such a value.
+    Both predictors answer those, the compiled one together and each alone, and what one refuses the
+    other must refuse too. A model that differs is left to its reference predictor, and the rest is
+    compared anew.
 
     Args:
         pipeline: The fitted pipeline, whose predictors are the reference.
@@ -50,13 +75,35 @@ def compiled_parity(
         golden: Golden records of the pipeline.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
-    replayed = replay(compiled.pipeline, as_computed_by(compiled.pipeline, golden), version=version)
-    edges = [
-        comparison
+    edges = {
+        name: _compared_on_edges(pipeline, compiled, name, golden, version)
         for name in compiled.models
-        for comparison in _compared_on_edges(pipeline, compiled, name, golden, version)
-    ]
-    return ParityReport((*replayed.comparisons, *edges))
+    }
+    differing: dict[str, str] = {}
+    failure = None
+    while True:
+        expected = as_computed_by(compiled.pipeline, golden)
+        replayed = replay(compiled.pipeline, expected, version=version)
+        found = (each for name in compiled.models for each in edges[name].comparisons)
+        report = ParityReport((*replayed.comparisons, *found))
+        if report.ok or not compiled.models:
+            return Agreement(compiled, report, differing, failure)
+        failure = failure or report
+        faults = {
+            name: edges[name].summary for name in compiled.models if not edges[name].ok
+        } or _faults_of_replay(compiled, replayed)
+        differing.update(faults)
+        compiled = compiled.without(pipeline, faults)
+
+
+def _faults_of_replay(compiled: Compiled, replayed: ParityReport) -> dict[str, str]:
+    """The compiled models whose columns or matrices differ; all of them where none is named."""
+    differing = {column.column for column in replayed.compared if not column.ok}
+    if replayed.first is not None:
+        differing.add(replayed.first.column)
+    nodes = compiled.pipeline.graph.nodes
+    named = [name for name in compiled.models if differing.intersection(nodes[name].gives)]
+    return dict.fromkeys(named or compiled.models, replayed.summary)
 
 
 def as_computed_by(pipeline: Pipeline, golden: GoldenRecords) -> GoldenRecords:
@@ -84,12 +131,13 @@ def _as_numbers(matrix: Array) -> Array:
         return matrix  # holds texts: its model has no transformers, and is not compiled
 
 
-def edge_rows(columns: Columns, kinds: dict[str, Kind]) -> Columns:
+def edge_rows(columns: Columns, kinds: Mapping[str, Kind], schema: Schema) -> Columns:
     """Rows with one value changed in each: missing, never seen, or extreme.
 
     Args:
         columns: Rows to start from.
         kinds: What each column to change holds.
+        schema: The declared fields, of which none gets a value that it may not hold.
     """
     count = len(next(iter(columns.values())))
     bases = take_rows(columns, slice(min(count, _BASES)))
@@ -99,10 +147,18 @@ def edge_rows(columns: Columns, kinds: dict[str, Kind]) -> Columns:
     parts = [
         _changed(take_rows(bases, slice(place % size, place % size + 1)), name, value)
         for place, (name, value) in enumerate(
-            (name, value) for name, kind in kinds.items() for value in EDGES[kind]
+            (name, value)
+            for name, kind in kinds.items()
+            for value in EDGES[kind]
+            if name not in schema or _may_hold(schema[name], value)
         )
     ]
     return concat([bases, *parts], kinds)
+
+
+def _may_hold(field: Field, value: object) -> bool:
+    _, refused = cast_values(field, converter(field), [value])
+    return not refused
 
 
 def _changed(row: Columns, name: str, value: object) -> Columns:
@@ -113,11 +169,22 @@ def _changed(row: Columns, name: str, value: object) -> Columns:
 
 def _compared_on_edges(
     pipeline: Pipeline, compiled: Compiled, name: str, golden: GoldenRecords, version: int | None
+) -> ParityReport:
+    try:
+        return ParityReport(tuple(_on_edges(pipeline, compiled, name, golden, version)))
+    except Exception as error:  # noqa: BLE001 - what cannot be compared is not used
+        failure = f"the comparison raised {type(error).__name__}: {error}"
+        return ParityReport((Comparison(setting=_TOGETHER, failure=failure),))
+
+
+def _on_edges(
+    pipeline: Pipeline, compiled: Compiled, name: str, golden: GoldenRecords, version: int | None
 ) -> Iterator[Comparison]:
     graph = pipeline.graph
     node = graph.nodes[name]
     kinds = {column: graph.kind(column) for column in node.inputs}
-    rows = edge_rows({column: golden.trace.columns[column] for column in node.inputs}, kinds)
+    known = {column: golden.trace.columns[column] for column in node.inputs}
+    rows = edge_rows(known, kinds, pipeline.record_schema)
     keys = np.arange(len(next(iter(rows.values()))))
     reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
     nothing = keys[:0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,8 @@ class VersionFacts:
         proofs: What proves it, one for each environment, the newest first.
         was_live: Whether it was ever live.
         damage: Why its files cannot be used; None if they can.
+        differing: By model whose estimator itself serves, since its compiled form gave other
+            values at the fit: how.
     """
 
     version: int
@@ -41,6 +43,7 @@ class VersionFacts:
     proofs: tuple[Proof, ...]
     was_live: bool
     damage: str | None = None
+    differing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> datetime | None:
@@ -75,6 +78,7 @@ class VersionFacts:
             proofs=_proofs(version),
             was_live=version.version in decisions.versions,
             damage=damage,
+            differing=manifest.get("differing") or {},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +94,7 @@ class VersionFacts:
             "proofs": [{**asdict(proof), "at": iso(proof.at)} for proof in self.proofs],
             "was_live": self.was_live,
             "damage": self.damage,
+            "differing": dict(self.differing),
         }
 
 

@@ -214,6 +214,7 @@ def _fit(
 ) -> Candidate:
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
+    from lockstep.parity.compiled import agreement
 
     pipeline = tables.bind(declared.pipeline)
     declared = replace(declared, pipeline=pipeline)
@@ -232,6 +233,7 @@ def _fit(
     golden = choose_golden(fitted, pipeline.joint_schema.without_personal(raw))
     seen = {name: columns[name] for name in pipeline.watched_schema.names}
     calibrated = calibrate(declared, fitted, columns, evaluation)
+    agreed = agreement(fitted, Compiled.of(fitted), golden)
     metrics, window = _metrics(evaluation), _training_window(declared, columns)
     evidence = Evidence(
         golden=golden,
@@ -244,7 +246,8 @@ def _fit(
         metrics=metrics,
         rows=rows,
         trained_until=window[-1] if window else None,
-        faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
+        faster_up_to=faster_up_to(fitted, agreed.compiled, golden.trace.columns),
+        differing=agreed.differing,
         fitted_to=dict(tables.versions),
     )
     version = registry.log(fitted, source, evidence, shown(declared, evaluation, window))

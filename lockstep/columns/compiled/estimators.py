@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lockstep.columns.compiled.blocks import Block, Layout, Row, Step
+from lockstep.columns.compiled.blocks import Block, Layout, Row, Step, as_fitted
+from lockstep.columns.compiled.refusals import Refusals
 from lockstep.columns.kinds import Array
 from lockstep.errors import NotCompiledError
 
@@ -54,6 +55,8 @@ Compile = Callable[[Any, Layout], "Estimate"]
 def compile_estimator(estimator: Any, given: Layout) -> Estimate:
     """Compile a fitted estimator, or a pipeline that ends in one.
 
+    It refuses what the fitted one refuses; one that is made of others does so by its parts.
+
     Args:
         estimator: The fitted estimator.
         given: The layout of its input.
@@ -63,15 +66,47 @@ def compile_estimator(estimator: Any, given: Layout) -> Estimate:
     """
     from lockstep.columns.compiled import boosters, ensembles, linear, trees
 
-    for compilers in (linear.COMPILERS, trees.COMPILERS, ensembles.COMPILERS):
-        by_type: Mapping[type, Compile] = compilers
-        if type(estimator) in by_type:
-            return by_type[type(estimator)](estimator, given)
-    if compiler := boosters.COMPILERS.get(
-        f"{type(estimator).__module__}.{type(estimator).__name__}"
-    ):
-        return compiler(estimator, given)
-    raise NotCompiledError(f"{type(estimator).__name__} has no compiled form")
+    kind = type(estimator)
+    if made_of_others := ensembles.COMPILERS.get(kind):
+        return made_of_others(estimator, given)
+    compiler = (
+        linear.COMPILERS.get(kind)
+        or trees.COMPILERS.get(kind)
+        or boosters.COMPILERS.get(f"{kind.__module__}.{kind.__name__}")
+    )
+    if compiler is None:
+        raise NotCompiledError(f"{kind.__name__} has no compiled form")
+    return _refusing(compiler(estimator, given), estimator, given)
+
+
+def _refusing(estimate: Estimate, estimator: Any, given: Layout) -> Estimate:
+    """A compiled estimator that refuses what the fitted one refuses."""
+    predict = estimator.predict if estimate.predict is not None else estimator.predict_proba
+    refusals = Refusals.of(estimator, given, lambda row: predict(as_fitted(estimator, row)))
+    if not refusals.any:
+        return estimate
+
+    def checked(answer: Answer | None) -> Answer | None:
+        if answer is None:
+            return None
+
+        def answer_checked(block: Block) -> Array:
+            refusals.check(block)
+            return answer(block)
+
+        return answer_checked
+
+    def row_checked(row: Row) -> float:
+        refusals.check_row(row)
+        assert estimate.of_row is not None, "it is called where there is one"
+        return estimate.of_row(row)
+
+    return Estimate(
+        predict=checked(estimate.predict),
+        predict_proba=checked(estimate.predict_proba),
+        decision_function=checked(estimate.decision_function),
+        of_row=estimate.of_row and row_checked,
+    )
 
 
 def after_row(before: Step, answer: RowAnswer | None) -> RowAnswer | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -46,10 +45,7 @@ def _scores(model: Any, given: Layout) -> Answer:
     is_one = coefficients.ndim == 1 or coefficients.shape[1] == 1
 
     def scores(block: Block) -> Array:
-        matrix = to_matrix(block)
-        values: Array = matrix @ coefficients + intercept
-        if not np.isfinite(values).all():
-            _demand_finite(model, matrix)
+        values: Array = to_matrix(block) @ coefficients + intercept
         return values.reshape(-1) if is_one else values
 
     return scores
@@ -61,19 +57,10 @@ def _score(model: Any) -> RowAnswer:
     count = len(coefficients)
 
     def score(row: Row) -> float:
-        vector = np.fromiter(row, np.float64, count)
-        value: float = vector.dot(coefficients).item() + intercept
-        if not isfinite(value):
-            _demand_finite(model, vector)
+        value: float = np.fromiter(row, np.float64, count).dot(coefficients).item() + intercept
         return value
 
     return score
-
-
-def _demand_finite(model: Any, numbers: Array) -> None:
-    """Raise an error, as the model does, if a number is missing or infinite."""
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{type(model).__name__} takes no missing and no infinite number")
 
 
 def _logistic(model: Any, given: Layout) -> Estimate:

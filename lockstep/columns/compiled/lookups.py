@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from lockstep.columns.compiled.blocks import (
     numbers,
 )
 from lockstep.columns.compiled.encodings import Known
+from lockstep.columns.compiled.refusals import Refusals, refusing
 from lockstep.columns.kinds import Array, Kind
 from lockstep.errors import NotCompiledError
 
@@ -111,7 +113,12 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     singles = [table.number for table in tables if table.number is not None]
     looks = tuple(enumerate(singles)) if len(singles) == len(tables) else None
     run = encode if looks is not None else _encode_ones(parts, ends[-1]) or encode
-    return Step(run, numbers(ends[-1]), encode_row, looks)
+    usual = [
+        np.array([_known(categories, kind)], dtype=kind.dtype)
+        for categories, kind in zip(encoder.categories_, given, strict=True)
+    ]
+    refusals = Refusals.of(encoder, given, partial(_encoded, encoder), usual)
+    return refusing(Step(run, numbers(ends[-1]), encode_row, looks), refusals)
 
 
 def _encode_ones(
@@ -252,16 +259,20 @@ def _ask(encoder: Any, given: Layout, asked: Mapping[int, Sequence[Any]]) -> Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of unknown categories: that is what is asked
         try:
-            return encoder.transform(_as_categories(encoder, as_fitted(encoder, arrays)))
+            return _encoded(encoder, arrays)
         except ValueError as error:
             return str(error)
 
 
-def _as_categories(encoder: Any, table: Any) -> Any:
-    """An array that holds what the categories hold: numbers beside other kinds are objects."""
-    if not isinstance(table, np.ndarray):
-        return table
-    return table.astype(np.result_type(*[categories.dtype for categories in encoder.categories_]))
+def _encoded(encoder: Any, arrays: list[Array]) -> Any:
+    """An encoder's output for columns that hold what its categories hold.
+
+    In an array, numbers beside other kinds are objects.
+    """
+    table = as_fitted(encoder, arrays)
+    if isinstance(table, np.ndarray):
+        table = table.astype(np.result_type(*[held.dtype for held in encoder.categories_]))
+    return encoder.transform(table)
 
 
 def _known(categories: Array, kind: Kind) -> Any:

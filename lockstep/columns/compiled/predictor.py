@@ -99,7 +99,7 @@ class Compiled:
     Attributes:
         pipeline: The pipeline; a model without a compiled form keeps its reference predictor.
         models: Names of the compiled models.
-        reasons: By model that is not compiled: the step without a compiled form.
+        reasons: By model that is not compiled: why.
     """
 
     pipeline: Pipeline
@@ -107,22 +107,37 @@ class Compiled:
     reasons: Mapping[str, str]
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Compiled:
-        """Compile what can be compiled of a fitted pipeline."""
+    def of(cls, pipeline: Pipeline, known: Mapping[str, str] | None = None) -> Compiled:
+        """Compile what can be compiled of a fitted pipeline.
+
+        Args:
+            pipeline: The pipeline.
+            known: By model that is not to be compiled: why.
+        """
         graph = pipeline.graph
         compiled: dict[str, CompiledPredictor] = {}
-        reasons: dict[str, str] = {}
+        reasons = dict(known or {})
         for name, reference in pipeline.bound.items():
-            if not isinstance(reference, ReferencePredictor):
+            if name in reasons or not isinstance(reference, ReferencePredictor):
                 continue
             kinds = tuple(graph.kind(column) for column in reference.model.inputs)
             try:
                 compiled[name] = CompiledPredictor(reference, kinds)
             except NotCompiledError as error:
                 reasons[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - private parts of libraries change
+                reasons[name] = f"compiling it raised {type(error).__name__}: {error}"
         return cls(pipeline.bind(compiled), tuple(compiled), reasons)
 
-    @classmethod
-    def none(cls, pipeline: Pipeline, reason: str) -> Compiled:
-        """The fitted pipeline with its reference predictors, and why none is compiled."""
-        return cls(pipeline, (), dict.fromkeys(pipeline.graph.models, reason))
+    def without(self, reference: Pipeline, reasons: Mapping[str, str]) -> Compiled:
+        """The same with the reference predictors of some models.
+
+        Args:
+            reference: The fitted pipeline, whose predictors are the reference.
+            reasons: By model: why.
+        """
+        return Compiled(
+            self.pipeline.bind({name: reference.bound[name] for name in reasons}),
+            tuple(name for name in self.models if name not in reasons),
+            {**self.reasons, **reasons},
+        )

@@ -39,6 +39,7 @@ from lockstep.columns.compiled.blocks import (
 )
 from lockstep.columns.compiled.encodings import Look, composed
 from lockstep.columns.compiled.lookups import compile_encoder
+from lockstep.columns.compiled.refusals import Refusals, refusing
 from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype, picker
 from lockstep.errors import NotCompiledError
 
@@ -60,10 +61,17 @@ def compile_transformer(transformer: Any, given: Layout) -> Step:
     # The exact type only: a subclass may do something else.
     compiler = _COMPILERS.get(type(transformer))
     if compiler is None:
-        if isinstance(transformer, SelectorMixin):
-            return _selector(transformer, given)
-        raise NotCompiledError(f"{type(transformer).__name__} has no compiled form")
-    return compiler(transformer, given)
+        if not isinstance(transformer, SelectorMixin):
+            raise NotCompiledError(f"{type(transformer).__name__} has no compiled form")
+        compiler = _selector
+    step = compiler(transformer, given)
+    return step if compiler in _REFUSE_THEMSELVES else _refusing(step, transformer, given)
+
+
+def _refusing(step: Step, transformer: Any, given: Layout) -> Step:
+    """A compiled transformer that refuses what the fitted one refuses."""
+    ask = lambda row: transformer.transform(as_fitted(transformer, row))  # noqa: E731
+    return refusing(step, Refusals.of(transformer, given, ask))
 
 
 def chain(steps: Sequence[Step], given: Layout) -> Step:
@@ -396,7 +404,8 @@ def _function(transformer: FunctionTransformer, given: Layout) -> Step:
         raise NotCompiledError(
             f"FunctionTransformer: its function raised {type(error).__name__} on example rows"
         ) from error
-    return Step(lambda block: _block_of(run(block)), gives)
+    step = Step(lambda block: _block_of(run(block)), gives)
+    return _refusing(step, transformer, given) if transformer.validate else step
 
 
 def _block_of(value: Any) -> Block:
@@ -416,6 +425,8 @@ def _layout_of(value: Any) -> Layout:
     return tuple(kind for kind in kinds if kind is not None)
 
 
+_REFUSE_THEMSELVES = (_pipeline, _column_transformer, _feature_union, _function, compile_encoder)
+"""Those of which a part refuses what is refused."""
 _COMPILERS: dict[type, Compile] = {
     Pipeline: _pipeline,
     ColumnTransformer: _column_transformer,

@@ -373,15 +373,8 @@ def _demand_one_target(model: Any) -> None:
 
 
 def _rounded(matrix: Array) -> Array:
-    """Numbers as scikit-learn's own trees compare them: rounded to float32.
-
-    Raises:
-        ValueError: One is beyond float32, which scikit-learn refuses too.
-    """
-    rounded: Array = matrix.astype(np.float32).astype(np.float64)
-    if np.isinf(rounded).any():
-        raise ValueError("a number is infinite, or too large for float32")
-    return rounded
+    """Numbers as scikit-learn's own trees compare them: rounded to float32."""
+    return matrix.astype(np.float32).astype(np.float64)
 
 
 COMPILERS: Mapping[type, Compile] = {

@@ -16,12 +16,11 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Kind
 from lockstep.errors import LockstepError, SuiteError, UnprovenError
-from lockstep.parity.compiled import compiled_parity
+from lockstep.parity.comparison import ParityReport
 from lockstep.parity.lookup_cases import Reads, replay_cases
-from lockstep.parity.replay import ALONE, replay
+from lockstep.parity.replay import replay
 from lockstep.parity.scalar_forms import bits, scalar_forms
 from lockstep.parity.wire import wire_records
 from lockstep.serving.versions.request_scorer import Answer, Scorer
@@ -107,13 +106,13 @@ def prove(
             "files, or train and promote a version anew."
         )
     demand_code(loaded.environment, loaded.version)
-    _demand_replay(loaded, alone=0)  # one row by scikit-learn takes 20 ms
-    compiled = loaded.compiled
-    parity = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
-    if not parity.ok:
-        log.error("the reference predictors serve, as the compiled ones differ: %s", parity.summary)
-        _demand_replay(loaded)
-        compiled = Compiled.none(loaded.pipeline, parity.summary)
+    # One row by scikit-learn takes 20 ms: where it serves, they are computed alone below.
+    _demand(loaded, replay(loaded.pipeline, loaded.golden, version=loaded.version, alone=0))
+    agreed = loaded.agreement
+    for name, how in agreed.differing.items():
+        log.error("the estimator of %s serves itself, as its compiled form differs: %s", name, how)
+    _demand(loaded, agreed.report)
+    compiled = agreed.compiled
     for compared in replay_cases(loaded.pipeline.graph, loaded.golden.cases, _partly_posted):
         if not compared.ok:
             raise UnprovenError(
@@ -190,8 +189,7 @@ def _are_same(expected: Answer | LockstepError, actual: Answer | LockstepError) 
     )
 
 
-def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:
-    replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version, alone=alone)
+def _demand(loaded: LoadedVersion, replayed: ParityReport) -> None:
     if not replayed.ok:
         raise UnprovenError(
             f"Version {loaded.version} does not give the golden records in this process what it "

@@ -13,7 +13,8 @@ from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.parity.comparison import compare
+from lockstep.parity.comparison import ParityReport, compare
+from lockstep.parity.compiled import Agreement
 from lockstep.parity.scales import Scales
 
 
@@ -78,8 +79,10 @@ def test_a_comparison_without_a_difference_tells_of_no_outputs(fitted) -> None:
 def test_a_model_that_is_not_compiled_is_served_by_its_estimator_of_whatever_library(
     fitted,
 ) -> None:
-    compiled = Compiled.none(fitted[0], "Winsorizer has no compiled form")
-    result = check_compiled(SimpleNamespace(compiled=compiled))
+    reasons = dict.fromkeys(fitted[0].graph.models, "Winsorizer has no compiled form")
+    compiled = Compiled.of(fitted[0], reasons)
+    agreed = Agreement(compiled, ParityReport(()), {})
+    result = check_compiled(SimpleNamespace(agreement=agreed, differing=None, pipeline=fitted[0]))
     assert result.summary == (
         "No model is compiled; the estimators themselves serve: return_probability (Winsorizer has "
         "no compiled form), expected_cost (Winsorizer has no compiled form)."

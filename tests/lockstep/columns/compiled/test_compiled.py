@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import (
@@ -485,25 +486,76 @@ def test_trees_have_no_compiled_form_where_treelite_keeps_its_library_elsewhere(
         compiled(reference)
 
 
-def test_what_scikit_learn_refuses_is_refused() -> None:
-    forest = fitted(lambda: make_pipeline(scaled(), RandomForestClassifier(3)), "is_high")
+def test_categories_that_scikit_learn_refuses_are_refused() -> None:
     strict = make_column_transformer((OneHotEncoder(), TEXTS), sparse_threshold=0)
-    encoder = fitted(lambda: make_pipeline(strict, RandomForestClassifier(3)), "is_high")
-    linear = fitted(
-        lambda: make_pipeline(
-            make_column_transformer(("passthrough", ["count"])), LogisticRegression()
-        ),
-        "is_high",
-    )
-    beyond = {**served(), "amount": np.full(ROWS, 1e300)}
-    lacking = {**served(), "count": np.full(ROWS, np.nan)}
-
+    reference = fitted(lambda: make_pipeline(strict, RandomForestClassifier(3)), "is_high")
     unseen = {**served(), **{name: np.full(ROWS, "unseen", dtype=object) for name in TEXTS}}
-    for reference, refused in ((forest, beyond), (encoder, unseen), (linear, lacking)):
-        for predictor in (reference, compiled(reference)):
-            for rows in (refused, take_rows(refused, slice(1))):
-                with np.errstate(all="ignore"), pytest.raises(ValueError):  # noqa: PT011
-                    predictor(rows)  # each in its own words
+    for predictor in (reference, compiled(reference)):
+        for rows in (unseen, take_rows(unseen, slice(1))):
+            with pytest.raises(ValueError, match="unknown categories"):
+                predictor(rows)
+
+
+BOOSTED = HistGradientBoostingRegressor(max_iter=5)  # which refuses nothing
+OF_NUMBERS: dict[str, Callable[[], Any]] = {
+    **TREES_OF_NUMBERS,
+    "linear": Ridge,
+    "of counts": PoissonRegressor,
+    **{
+        f"behind {type(step).__name__}": lambda step=step: make_pipeline(clone(step), BOOSTED)
+        for step in (
+            StandardScaler(),
+            MinMaxScaler(),
+            SimpleImputer(),
+            VarianceThreshold(),
+            KBinsDiscretizer(3, encode="onehot-dense", quantile_method="averaged_inverted_cdf"),
+            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+            FunctionTransformer(np.abs, validate=True),
+            FunctionTransformer(np.abs),
+        )
+    },
+    "beside columns that are imputed": lambda: make_pipeline(
+        make_column_transformer((SimpleImputer(), ["number"]), ("passthrough", ["other"])), Ridge()
+    ),
+    "stack": lambda: StackingRegressor([("a", Ridge())], RandomForestRegressor(3), cv=2),
+}
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_numbers_are_refused_if_and_only_if_scikit_learn_refuses_them(name: str) -> None:
+    """Wherever they stand, alone or among others; where both take them, both give the same."""
+    inputs = ("number", "other")
+    given = {**history(), "other": history()["number"][::-1]}
+    node = Model(
+        name="model",
+        role="model",
+        inputs=inputs,
+        learns="size",
+        function=OF_NUMBERS[name],
+        kind=Kind.FLOAT,
+    )
+    reference = fit(node, given)
+    other = CompiledPredictor(reference, (Kind.FLOAT, Kind.FLOAT))
+    for number in (np.nan, np.inf, -np.inf, 1e300, -1e300, 3.5e38, 3e38, -1.0, 0.0):
+        for column in inputs:
+            for rows in (1, 3):
+                held = {each: given[each][:rows].copy() for each in inputs}
+                held[column][0] = number
+                expected, actual = answer(reference, held), answer(other, held)
+                assert (expected is None) == (actual is None), (number, column, rows)
+                if expected is not None and actual is not None:
+                    _demand_equal(actual, expected)
+
+
+def answer(predictor: Callable[[Columns], Columns], rows: Columns) -> Columns | None:
+    """A predictor's columns; None if it refuses the rows."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return predictor(rows)
+        except ValueError:
+            return None
 
 
 @pytest.mark.parametrize(

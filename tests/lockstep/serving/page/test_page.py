@@ -130,7 +130,10 @@ def test_it_is_told_how_much_was_replayed_and_how_exactly(
 
 
 def test_a_model_that_is_not_compiled_is_told_with_the_reason(loaded: LoadedVersion) -> None:
-    scorer = Scorer.of(loaded, Compiled.none(loaded.pipeline, "they differ"))
+    scorer = Scorer.of(
+        loaded,
+        Compiled.of(loaded.pipeline, dict.fromkeys(loaded.pipeline.graph.models, "they differ")),
+    )
 
     models = described_version(scorer, ())["models"]
 

@@ -42,7 +42,7 @@ def readings(loaded: LoadedVersion) -> Iterator[Client]:
     asked = {"name": "", "expectations": [least("kelvin"), least("hours")]}
     suites = {"input": asked, "features": nothing, "outputs": nothing}
     version = replace(loaded, name="orders", pipeline=PIPELINE, suites=suites)
-    with client_of(Scorer.of(version, Compiled.none(PIPELINE, "it has no model"))) as client:
+    with client_of(Scorer.of(version, Compiled.of(PIPELINE))) as client:
         yield client
 
 

@@ -100,7 +100,7 @@ def server(request: pytest.FixtureRequest, loaded: LoadedVersion) -> Iterator[Cl
     nothing: dict[str, Any] = {"name": "", "expectations": []}
     suites = {"input": nothing, "features": nothing, "outputs": nothing}
     version = replace(loaded, name="everything", pipeline=PIPELINE, suites=suites)
-    compiled = Compiled.none(PIPELINE, "it has no model")
+    compiled = Compiled.of(PIPELINE)
     service = Service(version.name, Path("nowhere"), strict=request.param)
     service.versions.scorer = Scorer.of(version, compiled, strict=request.param)
     with Client(application(service)) as client:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.comparisons import check_compiled
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.predictors import Predictor
@@ -58,8 +59,40 @@ def test_the_reference_serves_where_compiled_predictors_differ(
 ) -> None:
     compiled = version.compiled
     wrong = compiled.pipeline.bind(off(compiled.pipeline.bound, alone=alone))
-    monkeypatch.setitem(vars(version), "compiled", replace(compiled, pipeline=wrong))
-    assert prove(version).pipeline is version.pipeline
+    monkeypatch.setitem(vars(version), "compiled_forms", replace(compiled, pipeline=wrong))
+    scorer = prove(version)
+    assert scorer.compiled.models == ()
+    assert scorer.pipeline.bound == version.pipeline.bound
+
+
+def test_a_form_that_differed_at_the_fit_is_used_nowhere_and_is_a_warning(
+    version: LoadedVersion,
+) -> None:
+    name, *others = version.compiled.models
+    known = replace(version, differing={name: "column `x` differs in 1 of 8 rows"})
+    reference = version.pipeline.bound[name]
+    for pipeline in (known.fastest(1), known.compiled.pipeline, prove(known).pipeline):
+        assert pipeline.bound[name] is reference
+    found = check_compiled(known)
+    assert (found.result, found.column, found.numbers["compiled"]) == ("warned", name, len(others))
+    assert "column `x` differs in 1 of 8 rows" in found.summary
+
+
+@pytest.mark.parametrize("differing", [None, {}])
+def test_a_batch_elsewhere_than_at_the_fit_uses_no_form_that_differs_there(
+    version: LoadedVersion, differing: dict[str, str] | None
+) -> None:
+    """As does one of a version of before, of which it is not known what the fit found."""
+    elsewhere = replace(version.environment, processor="another")
+    there = replace(version, environment=elsewhere, differing=differing)
+    name, *_ = version.compiled.models
+    wrong = version.compiled.pipeline.bind(
+        {name: Off(version.compiled.pipeline.bound[name], alone=False)}
+    )
+    vars(there)["compiled_forms"] = replace(version.compiled, pipeline=wrong)
+    assert version.faster_up_to[name] >= 1
+    assert there.fastest(1).bound[name] is version.pipeline.bound[name]
+    assert check_compiled(there).result == "warned"
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -32,7 +32,7 @@ def lines(loaded: LoadedVersion) -> Scorer:
     nothing: dict[str, Any] = {"name": "", "expectations": []}
     suites = {"input": nothing, "features": nothing, "outputs": nothing}
     version = replace(loaded, pipeline=PIPELINE, suites=suites)
-    return Scorer.of(version, Compiled.none(PIPELINE, "it has no model"))
+    return Scorer.of(version, Compiled.of(PIPELINE))
 
 
 def test_requests_that_are_answered_together_count_their_rows_each_from_0(lines: Scorer) -> None:
