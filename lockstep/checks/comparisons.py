@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from lockstep.parity.divergence import ColumnComparison, Divergence
 
 
+_ROUNDING = 2**24
+"""Ulps up to which a difference may be one of rounding: four billionths of the value."""
+
+
 def check_comparison(
     comparison: Comparison | ParityReport, graph: Graph, how: str, failing: str | None = None
 ) -> CheckResult:
@@ -63,6 +67,24 @@ def check_comparison(
         table=_examples(comparison) or [_compared(column) for column in comparison.compared],
         notes=_notes(first, graph) if first is not None else {},
         unjudged=unjudged,
+        todo=_budget(comparison, graph),
+    )
+
+
+def _budget(comparison: Comparison | ParityReport, graph: Graph) -> str:
+    """What to do where a model differs in its last digits; empty where something else is wrong."""
+    first = comparison.first
+    node = graph.node(first.column) if first is not None else None
+    if first is None or node is None or node.learns is None or not first.begins_here:
+        return ""
+    largest = max(c.ulps or 0 for c in comparison.compared if c.column == first.column)
+    if not 0 < largest <= _ROUNDING:
+        return ""
+    allowed = max(64, 2 ** int(np.ceil(np.log2(4 * largest))))
+    return (
+        f"The last digits of {node.name} depend on the rows that are computed with them, as those "
+        f"of a product of matrices do. Allow for that: `@model(..., ulps={allowed})`. Then train "
+        "anew: `lockstep train PIPELINE`"
     )
 
 

@@ -254,7 +254,7 @@ COMPILED_PARITY = Check(
     "them. A model without one is listed with the step that has none; its estimator itself serves. "
     "So does that of a model whose compiled form differs: the version records it, and neither "
     "batches nor servers use that form. Elsewhere than where it was fitted, what serves compares "
-    "them anew.",
+    "them anew. For a champion, it only tells.",
     "Nothing has to be done: predictions are the estimator's own. The first divergent column is "
     "named with examples. A linear model that differs in its last digits needs a budget: "
     "`@model(..., ulps=64)`. Anything else please report.",

@@ -83,6 +83,9 @@ def _explained(model: Model, columns: Columns, error: Exception) -> str:
             "it in the model (OneHotEncoder or OrdinalEncoder in a ColumnTransformer), or leave it "
             "out of uses=[...]"
         )
+    if "Invalid classes inferred" in text:  # XGBoost's words
+        numbered = f"It takes numbers from 0 on as classes: have {model.learns} give these"
+        return f"{one_line(text)} {numbered}"
     if "contains NaN" in text:
         lacking = [name for name in model.inputs if is_missing(columns[name]).any()]
         return (
@@ -122,6 +125,14 @@ def estimator_of(model: Model) -> Any:
             f"{model.title} returns {type(estimator).__name__} {show(estimator)}; return an "
             "unfitted scikit-learn estimator."
         )
+    *_, (_, final) = getattr(estimator, "steps", [("", estimator)])
+    if hasattr(final, "__sklearn_tags__"):
+        try:
+            final.__sklearn_tags__()
+        except AttributeError:  # it asks the estimator in it, and has none
+            raise FitError(
+                f"{model.title} returns {_last(estimator)} without an estimator in it: give it one."
+            ) from None
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise FitError(
             f"{model.title}: {_last(estimator)} learns no label, so it is no model; end with a "
