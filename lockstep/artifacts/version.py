@@ -27,7 +27,7 @@ from lockstep.artifacts.artifact import (
     Artifact,
     reading,
 )
-from lockstep.artifacts.closure import running_anew
+from lockstep.artifacts.closure import here, running_anew
 from lockstep.artifacts.framework import carried_digest, framework_digest
 from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
@@ -206,8 +206,8 @@ class LoadedVersion(Evidence):
         """Whether the fit compared the compiled predictors, by this code in this environment."""
         if self.differing is None or self.framework != framework_digest():
             return False
-        here = self.environment.compare(Environment.capture(self.environment.libraries))
-        return all(difference.what.startswith("threads.") for difference in here)
+        differences = self.environment.compare(here(self.environment))
+        return all(difference.what.startswith("threads.") for difference in differences)
 
     def fastest(self, rows: int) -> Pipeline:
         """The pipeline with the predictor of each model that is faster for so many rows."""

@@ -78,6 +78,14 @@ def test_a_form_that_differed_at_the_fit_is_used_nowhere_and_is_a_warning(
     assert "column `x` differs in 1 of 8 rows" in found.summary
 
 
+def test_where_it_was_fitted_the_forms_are_not_compared_anew_for_a_batch(
+    version: LoadedVersion,
+) -> None:
+    assert version.differing == {}
+    assert version.fastest(1).bound != version.pipeline.bound
+    assert "agreement" not in vars(version)
+
+
 @pytest.mark.parametrize("differing", [None, {}])
 def test_a_batch_elsewhere_than_at_the_fit_uses_no_form_that_differs_there(
     version: LoadedVersion, differing: dict[str, str] | None
