@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from lockstep.columns.address import Address
-from lockstep.columns.plain import one_line
+from lockstep.columns.plain import meant, one_line
 from lockstep.project.alerting import Alerting
+
+
+def unknown_address(address: str) -> str:
+    """What to do about an address that Apprise does not take, without what is secret in it."""
+    import apprise
+
+    scheme, sign, _ = address.partition("://")
+    services = apprise.Apprise().details()["schemas"]
+    known = sorted({name for service in services for name in _schemes(service)})
+    if not sign or scheme not in known:
+        shown = f"{scheme}://" if sign else "no scheme before ://"
+        return (
+            f"its address in [tool.lockstep.alerts] has {shown}, which Apprise does not know"
+            f"{meant(scheme, known) if sign else ''}; write one such as slack://, mailto:// or "
+            "json://"
+        )
+    return (
+        f"its address in [tool.lockstep.alerts] is not what Apprise takes after {scheme}://; see "
+        f"Apprise's page about {scheme}"
+    )
+
+
+def _schemes(service: dict[str, Any]) -> Iterable[str]:
+    return (*(service["protocols"] or ()), *(service["secure_protocols"] or ()))
 
 
 def send(settings: Alerting, receiver: str, title: str, body: str) -> str | None:
@@ -29,7 +54,7 @@ def send(settings: Alerting, receiver: str, title: str, body: str) -> str | None
     captured: Any = apprise.LogCapture  # it has no types
     with captured(level=logging.WARNING, fmt="%(message)s") as logged:
         if not service.add(settings.address(receiver)):
-            return "its address in [tool.lockstep.alerts] is none that Apprise knows"
+            return unknown_address(settings.address(receiver))
         if service.notify(body, title, body_format="text"):
             return None
         why = one_line(logged.getvalue(), 500)

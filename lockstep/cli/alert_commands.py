@@ -57,7 +57,7 @@ def test() -> None:
     for name in settings.receivers.keys() - failed:
         why = send(settings, name, f"{project.name}: a test", "Alerts of this project reach you.")
         if why is not None:
-            failed[name] = f"{name} refuses it: {why}."
+            failed[name] = f"{name} was not reached: {why}."
     for name in settings.receivers:
         say(failed.get(name, f"{name}: sent."))
     if failed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -21,6 +23,8 @@ from lockstep.cli.table_commands import tables
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
 from lockstep.errors import LockstepError
 
+_OF_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+"""Errors of the system about a path that is none, or is of something else."""
 app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -108,12 +112,22 @@ def main() -> None:
     except LockstepError as error:
         _show(str(error))
     except OSError as error:
-        if (refused := disk_error(error)) is None:
+        if (refused := disk_error(error) or _path_error(error)) is None:
             raise
         _show(str(refused))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     sys.exit(MISUSED)
+
+
+def _path_error(error: OSError) -> str | None:
+    """What is wrong with a path that a person gave; None if the error is another."""
+    if error.errno not in _OF_PATHS or not error.filename:
+        return None
+    from lockstep.columns.plain import cut, shown_name
+
+    shown = cut(shown_name(os.fsdecode(error.filename)), 100)
+    return f"{shown} cannot be used ({os.strerror(error.errno)}). Give another path."
 
 
 def _show(message: str) -> None:

@@ -9,11 +9,12 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson
-from lockstep.errors import ArtifactError, LockstepError
+from lockstep.errors import ArtifactError, LockstepError, SuiteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockstep.project.declaration import PipelineAssets
     from lockstep.project.project import Project
     from lockstep.templates.proposal import Proposal
     from lockstep.templates.table_proposal import ProposedTable
@@ -80,27 +81,35 @@ def list_pipelines(as_json: AsJson = False) -> None:
     from lockstep.cli.console import say, show_error, show_json
 
     pipelines = context.all_pipelines()
-    if as_json:
-        show_json(
-            [
-                *({"pipeline": name, "error": None} for name in sorted(pipelines.declared)),
-                *(
-                    {"pipeline": name, "error": broken.error}
-                    for name, broken in pipelines.broken.items()
-                ),
-            ]
-        )
-    else:
-        for name, declared in sorted(pipelines.declared.items()):
-            scored = f"scored {'by day and by file' if declared.daily else 'by file'}"
-            say(f"{name}  {scored}; {_live(name)}")
-        if not pipelines.declared and not pipelines.broken:
+    names = sorted(pipelines.declared)
+    if not as_json:
+        for name in names:
+            by_day = "by day and " if pipelines.declared[name].daily else ""
+            say(f"{name}  scored {by_day}by file; {_live(name)}")
+        if not (names or pipelines.broken or pipelines.lacking):
             folder = context.project().root / context.project().assets
             say(f"No pipeline yet in {folder}. Make one: lockstep new --pipeline NAME")
-    for broken in pipelines.broken.values():
-        show_error(broken.error)
-    if pipelines.broken:
+    wrong = {name: broken.error for name, broken in pipelines.broken.items()}
+    wrong |= {**pipelines.lacking, **_wrong_suites(pipelines.declared)}
+    if as_json:
+        listed = [*names, *(name for name in wrong if name not in names)]
+        show_json([{"pipeline": name, "error": wrong.get(name)} for name in listed])
+    for error in wrong.values():
+        show_error(error)
+    if wrong:
         raise typer.Exit(FAILED)
+
+
+def _wrong_suites(declared: Mapping[str, PipelineAssets]) -> dict[str, str]:
+    """What is wrong with suites, by pipeline: importing one does not make them."""
+    wrong = {}
+    for name, pipeline in declared.items():
+        try:
+            if pipeline.has_suites:
+                pipeline.suites_json()
+        except SuiteError as error:
+            wrong[name] = f"Pipeline {name}: {error}"
+    return wrong
 
 
 def up(

@@ -82,8 +82,9 @@ def run_servers(project: Project, first: Ports) -> int:
     instance = prepare_instance(home)
     for lacking in (*lacking_settings(home), *project.alerts.lacking().values()):
         say(lacking)
-    for broken in pipelines(project).broken.values():
-        show_error(broken.error)
+    found = pipelines(project)
+    for error in (*(broken.error for broken in found.broken.values()), *found.lacking.values()):
+        show_error(error)
     try:
         with locked(home.served, "the home", wait=0):
             return _run(project, first, instance)

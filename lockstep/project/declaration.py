@@ -250,6 +250,13 @@ class PipelineAssets:
         }
 
     @property
+    def has_suites(self) -> bool:
+        """Whether it expects anything of its data, or of its tables' rows."""
+        roles = ("input", "features", "outputs")
+        of_tables = any(table.suite is not None for table in self.tables)
+        return of_tables or any(map(self.suites.expects, roles))
+
+    @property
     def name(self) -> str:
         """The pipeline's name."""
         return self.pipeline.name

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sysconfig
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.project import Project
 
 _OURS = Path(__file__).parents[1]
+_CALL = re.compile(rb"^\w+(?:\s*:[^=\n]*)?\s*=\s*(?:\w+\.)?Pipeline\(", re.MULTILINE)
+"""A line of a module that makes a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,13 @@ class Pipelines:
         broken: Pipelines that cannot be imported, by name; they do not stop the others.
         undeclared: Names of modules with columns that no module of `assets` declares a pipeline;
             some are shared by pipelines.
+        lacking: Of those that make a `Pipeline`, what to do, in a line.
     """
 
     declared: dict[str, PipelineAssets]
     broken: dict[str, Broken]
     undeclared: frozenset[str] = frozenset()
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -63,10 +69,7 @@ class Pipelines:
         if name in self.broken:
             raise LockstepError(self.broken[name].error)
         if name in self.undeclared:
-            raise LockstepError(
-                f"{name} has a file with columns, and none in assets/ declares it a pipeline: add "
-                f"assets/{name}.py with ASSETS = PipelineAssets(...)."
-            )
+            raise LockstepError(_undeclared(name))
         if name not in self.declared:
             hint = did_you_mean(name, self.names)
             raise LockstepError(
@@ -102,11 +105,27 @@ def pipeline(project: Project, name: str) -> PipelineAssets:
 def _imported(project: Project) -> Pipelines:
     names = _names(project, project.assets)
     imported = {name: _import(project, name) for name in names}
+    undeclared = frozenset(_names(project, project.transforms)) - {*names}
+    folder = project.root.joinpath(*project.transforms.split("."))
+    lacking = [name for name in sorted(undeclared) if _makes_pipeline(folder / f"{name}.py")]
     return Pipelines(
         {name: declared for name, declared in imported.items() if not isinstance(declared, Broken)},
         {name: declared for name, declared in imported.items() if isinstance(declared, Broken)},
-        frozenset(_names(project, project.transforms)) - {*names},
+        undeclared,
+        {name: _undeclared(name) for name in lacking},
     )
+
+
+def _undeclared(name: str) -> str:
+    return (
+        f"{name} has a file with columns, and none in assets/ declares it a pipeline: add "
+        f"assets/{name}.py with ASSETS = PipelineAssets(...)."
+    )
+
+
+def _makes_pipeline(file: Path) -> bool:
+    """Whether a module, which may be broken, calls `Pipeline`, rather than being shared by some."""
+    return file.is_file() and bool(_CALL.search(file.read_bytes()))
 
 
 def _import(project: Project, name: str) -> PipelineAssets | Broken:

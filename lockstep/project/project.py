@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -162,11 +163,13 @@ class Project:
         """The home: `LOCKSTEP_HOME`, or else the folder that the settings name.
 
         Raises:
-            ProjectError: `LOCKSTEP_WORKERS` is no number of processes; or the inbox is no address
-                of a store, or holds a password.
+            ProjectError: `LOCKSTEP_HOME` is no folder and cannot be made; `LOCKSTEP_WORKERS` is no
+                number of processes; or the inbox is no address of a store, or holds a password.
         """
         named, shared = os.environ.get("LOCKSTEP_HOME"), os.environ.get("LOCKSTEP_DATA")
         folder = Path(named) if named else self.root / self.home_folder
+        if named:
+            _demand_home(folder.resolve())
         data = Path(shared) if shared else self.root / self.data if self.data else None
         instance = self.dagster_home
         return Home(
@@ -226,6 +229,20 @@ class Project:
     def activate(self) -> None:
         """Let Python import the project's packages before others of their names."""
         enter(self.root, self.packages)
+
+
+def _demand_home(folder: Path) -> None:
+    """Check that a home is there or can be made; nothing is left of the trial."""
+    try:
+        if folder.is_dir():
+            return
+        above = next(each for each in (folder, *folder.parents) if each.exists())
+        Path(tempfile.mkdtemp(prefix=".lockstep-", dir=above)).rmdir()
+    except OSError as error:
+        raise ProjectError(
+            f"LOCKSTEP_HOME is {str(folder)!r}, and no folder can be there ({error.strerror}); set "
+            "it to one that is there or can be made, or leave it out."
+        ) from error
 
 
 def _settings(path: Path) -> Mapping[str, Any] | None:

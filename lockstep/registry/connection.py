@@ -86,10 +86,24 @@ class Connection:
 
     @property
     def is_new(self) -> bool:
-        """Whether there is no database yet: the client would make one."""
+        """Whether there is no database yet: the client would make one.
+
+        Raises:
+            RegistryError: Not even its folder is there, and it is not the home's own.
+        """
         uri = self.address.full
         file = _file_of(uri) if uri.startswith("sqlite:") else None
-        return file is not None and is_blank(file)
+        if file is None:
+            return False
+        root = self.artifact_root
+        is_own = root is not None and is_of_home(root, file.resolve())
+        if not is_own and not file.absolute().parent.is_dir():
+            raise RegistryError(
+                f"The registry at {self.address} is in no folder that there is: make "
+                f"{file.absolute().parent}, or correct the address (MLFLOW_TRACKING_URI, or "
+                "mlflow_tracking_uri in [tool.lockstep])."
+            )
+        return is_blank(file)
 
     @cached_property
     def client(self) -> MlflowClient:

@@ -22,6 +22,8 @@ _SKELETON = Path(__file__).parent / "skeleton"
 _NAMED = (".toml", ".yaml", ".md")
 """Files in which `$name` stands for the project's name."""
 _HIDDEN = {"gitignore": ".gitignore"}
+_LONGEST_NAME = 100
+"""Letters of a pipeline's name: files, jobs and tables have it with more behind it."""
 _LARGE = 50_000_000
 """Size in bytes above which a table outside of the project is not copied into it."""
 
@@ -141,7 +143,16 @@ def write_pipeline_from(
 
 
 def _files(project: Project, name: str, roles: tuple[str, ...]) -> dict[str, Path]:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise WritingError(
+            f"{name!r} is a word of Python's, which no module can have for a name: choose another, "
+            f"such as {name}_model."
+        )
+    if len(name) > _LONGEST_NAME:
+        raise WritingError(
+            f"A name of {len(name)} letters is too long for a pipeline: use up to {_LONGEST_NAME}."
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise WritingError(
             f"{name!r} is no name for a pipeline: use lower-case letters, digits and underscores, "
             "such as flight_delay."

@@ -57,4 +57,5 @@ def test_a_reason_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "carrier-pigeon://loft"])
 def test_an_address_that_apprise_does_not_know_is_a_refusal(address: str) -> None:
     why = send(to(address), "team", "title", "text")
-    assert why == "its address in [tool.lockstep.alerts] is none that Apprise knows"
+    assert why is not None
+    assert why.startswith("its address in [tool.lockstep.alerts] has ")

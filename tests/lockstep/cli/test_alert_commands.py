@@ -45,7 +45,7 @@ def test_a_test_says_of_each_receiver_what_came_of_it(
     answer = lockstep("alerts", "test")
     team, mail, chat = answer.out.splitlines()
     assert team == "team: sent."
-    assert mail.startswith("mail refuses it: ")
+    assert mail.startswith("mail was not reached: ")
     assert chat.startswith("Alerts to chat are not sent: CHAT is not set")
     assert (answer.status, receiver.titles) == (1, ["orders: a test"])
 
