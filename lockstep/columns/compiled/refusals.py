@@ -41,14 +41,15 @@ class _Unusual:
     among: Callable[[Array], Array]
 
 
+_TOO_LARGE = _Unusual(
+    "a number too large for float32",
+    (1e300, -1e300),
+    lambda array: (np.abs(array) >= _BEYOND) & np.isfinite(array),
+)
 _UNUSUAL = (
     _Unusual("a missing number", (np.nan,), np.isnan),
     _Unusual("an infinite number", (np.inf, -np.inf), np.isinf),
-    _Unusual(
-        "a number too large for float32",
-        (1e300, -1e300),
-        lambda array: (np.abs(array) >= _BEYOND) & np.isfinite(array),
-    ),
+    _TOO_LARGE,
 )
 
 
@@ -67,6 +68,8 @@ class Refusals:
         self._refused = refused
         self._places = _floats(given)
         self._pick = picker(self._places) if len(self._places) < len(given) else None
+        self._is_narrow = _TOO_LARGE in refused
+        self._limit = _BEYOND if self._is_narrow else np.inf
 
     @classmethod
     def of(cls, step: Any, given: Layout, ask: Ask, usual: list[Array] | None = None) -> Refusals:
@@ -112,12 +115,13 @@ class Refusals:
     def check_row(self, row: Row) -> None:
         """The same for a single row."""
         numbers = row if self._pick is None else self._pick(row)
-        # A missing number makes the sum one, which no comparison holds for.
-        if not sum(map(abs, numbers)) < _BEYOND:
+        # No comparison holds for a missing number, which makes the sum one.
+        total = sum(map(abs, numbers) if self._is_narrow else numbers)
+        if not -self._limit < total < self._limit:
             self._check(np.array(numbers, dtype=np.float64))
 
     def _check(self, numbers: Array) -> None:
-        if np.abs(numbers).max(initial=0.0) < _BEYOND:
+        if np.abs(numbers).max(initial=0.0) < self._limit:
             return
         for unusual in self._refused:
             if unusual.among(numbers).any():

@@ -200,8 +200,8 @@ def test_promoting_a_version_that_does_not_exist_is_one_clear_line(
 
 
 def failed_in_training(place: Workplace, *checks: str) -> None:
-    """Have the only version's training have failed these checks."""
-    (version,) = place.registry.versions("orders")
+    """Have the training of the newest version have failed these checks."""
+    version = max(place.registry.versions("orders"), key=lambda each: each.version)
     found = read_evidence(version)
     failed = replace(found, results={**found.results, **dict.fromkeys(checks, "failed")})
     write_evidence(place.registry, version, failed)
@@ -482,6 +482,23 @@ def test_versions_tell_what_differs_between_two(lockstep: Lockstep) -> None:
 def test_versions_tell_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
     two_versions.registry.set_alias("orders", "champion", 2)
     assert "@champion is version 2, which is not live" in lockstep("versions", "orders").out
+
+
+def test_versions_propose_what_succeeds_with_a_champion_that_is_not_live(
+    lockstep: Lockstep, two_versions
+) -> None:
+    two_versions.registry.set_alias("orders", "champion", 2)
+    failed_in_training(two_versions, "quality")
+    waits = "@champion is version 2, which is not live"
+    by = 'lockstep promote orders 2 --anyway "REASON"'
+    assert f"{waits}; what the gate says of it: {by}" in lockstep("versions", "orders").out
+    failed_in_training(two_versions, "wire_formats")
+    assert (
+        f"{waits}, and may not be: wire_formats failed when it was trained. Point it back to the "
+        "live one: lockstep rollback orders"
+    ) in lockstep("versions", "orders").out
+    assert lockstep("rollback", "orders").status == 0
+    assert two_versions.registry.alias("orders", "champion").version == 1
 
 
 def test_scoring_tells_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
