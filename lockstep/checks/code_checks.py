@@ -161,6 +161,10 @@ def check_environment(
         "and locale are as at the fit.",
         severity="ERROR" if is_other_code or (grave and not proven) else "WARN",
         where="this environment, against that of the fit" if differences else "",
+        todo="Install what was installed at the fit, or train and promote a version anew. Then: "
+        "AGAIN"
+        if is_other_code
+        else "",
         numbers={"facts": len(fitted.facts), "differences": len(differences)},
         table=[asdict(difference) for difference in differences],
     )

@@ -373,9 +373,10 @@ LIVE_AGE = Check(
 REFERENCE_SAMPLE = Check(
     "reference_sample",
     "A sample of the batch, sent through the reference path anew, gives the very values that the "
-    "whole batch gave. It is computed in modules that are run anew, the last row first: a function "
-    "whose state depends on the rows before, as a table of codes that grows or a memo keyed by too "
-    "little, gives other values there. Two thirds of the sample are rows that are rare in the "
+    "whole batch gave. It is computed in modules that are run anew, the last row first; and in "
+    "others whose functions have computed rows that are made up. A function whose state depends on "
+    "the rows before, as a table of codes that grows or a memo keyed by too little, gives other "
+    "values there. Two thirds of the sample are rows that are rare in the "
     "batch: with a missing or an extreme value, with a category that few have, or next to where a "
     "decision flips.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "

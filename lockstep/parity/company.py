@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 
 import numpy as np
 
 from lockstep.columns.graph import Graph
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.errors import FunctionError
 from lockstep.parity.comparison import Comparison, compare
@@ -64,6 +65,34 @@ def in_other_company(
             first = raising(subject.graph, error)
             return Comparison(setting=_SETTING, first=first, skipped=subject.skipped)
     return _explained(subject, differences)
+
+
+def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
+    """Compute rows after others that are made up of them, and compare with what they were.
+
+    The others take each value from another row, and their texts are first some that nobody sent. A
+    function that gives a code to what it sees first, or keeps what it computed for a part of its
+    inputs, gives other values then. What it does to the others themselves does not matter.
+
+    Args:
+        pipeline: The pipeline, whose functions have computed nothing yet.
+        computed: The rows with their columns.
+    """
+    subject = _subject(pipeline, computed)
+    subject = replace(subject, scales=Scales.of(Trace(np.empty(0), computed, {})))
+    mixed = {
+        name: np.roll(values, shift) for shift, (name, values) in enumerate(subject.fields.items())
+    }
+    unknown = {
+        name: np.array([f"{value} (made up)" for value in values], dtype=object)
+        for name, values in mixed.items()
+        if subject.graph.kind(name) is Kind.TEXT
+    }
+    for fields in ({**mixed, **unknown}, mixed):
+        with suppress(FunctionError):
+            replace(subject, fields=fields).compute(slice(None))
+    whole = Trace(computed[subject.key], computed, {})
+    return subject.compared(whole, "after rows that were made up", [np.arange(len(subject))])
 
 
 @dataclass

@@ -870,6 +870,18 @@ def test_state_that_grows_with_rows_that_training_never_had_blocks_the_batch(
     assert "parcels.py:" in result.where
 
 
+def test_a_code_of_the_only_new_value_of_a_batch_is_found_by_rows_that_are_made_up(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    top, body = GROWING["codes"]
+    loaded = version_of(checkout.pipeline(body, top), tmp_path / "version")
+    fields = {name: parcels()[name] for name in loaded.pipeline.record_schema.names}
+    fields["country"][7] = "NO"
+    result = check_sample(loaded, loaded.pipeline.trace(fields).columns)
+    assert (result.is_error, result.column) == (True, "load")
+    assert "made up" in result.summary
+
+
 @pytest.mark.parametrize("harmless", HARMLESS)
 def test_state_that_changes_no_value_is_harmless(
     checkout: Checkout, tmp_path: Path, harmless: str
