@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints, overload
 
 from lockstep.columns.asof.lookup_nodes import Lookup, Window
-from lockstep.columns.asof.table_types import Event, Table, TableSchema
+from lockstep.columns.asof.table_types import LONGEST_SPAN, Event, Table, TableSchema
 from lockstep.columns.asof.windows import OF_NUMBERS, Reduction
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
@@ -265,8 +265,16 @@ def _common(role: str, function: Function) -> dict[str, Any]:
 
 
 def _check_span(title: str, name: str, span: Any) -> None:
-    if span is not None and not (isinstance(span, timedelta) and span > timedelta(0)):
+    if span is None:
+        return
+    if not (isinstance(span, timedelta) and span > timedelta(0)):
         raise DeclarationError(f"{title}: {name} is a timedelta above 0, not {show(span)}.")
+    if span > LONGEST_SPAN:
+        todo = f"give a shorter one{', or leave it out' if name == 'within' else ''}"
+        raise DeclarationError(
+            f"{title}: {name} is {span.days:,} days, and times reach back "
+            f"{LONGEST_SPAN.days:,} days at most; {todo}."
+        )
 
 
 def _check_reductions(title: str, table: TableSchema, of: str | None, how: Sequence[str]) -> None:

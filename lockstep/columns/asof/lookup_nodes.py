@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,16 @@ from lockstep.columns.plain import counted, listed
 from lockstep.columns.plans import settled
 from lockstep.columns.returned import described
 from lockstep.columns.schema import Field
-from lockstep.errors import DeclarationError, FunctionError, InputError
+from lockstep.errors import DeclarationError, FunctionError, FutureError, InputError
 
 _KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
 """By kind of a table's key, the kinds in which it may be asked for."""
 _Dtypes: TypeAlias = Sequence[np.dtype[Any]]
 _OF_TIMES: _Dtypes = (Kind.TIME.dtype,)
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""How far the clock of whoever made a record may be ahead of the one here: those of machines that
+follow a time server differ by less than a second, and of others by some."""
+_TOLERANCE = CLOCK_TOLERANCE // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,6 +125,7 @@ class FromTable(Node):
 
         Raises:
             FunctionError: It returned something else.
+            FutureError: A time has not come, beyond `CLOCK_TOLERANCE`.
         """
         given = [known[name] for name in self.inputs]
         if not len(given[0]):
@@ -138,7 +144,25 @@ class FromTable(Node):
         as_of = asked.as_of
         if as_of is not None and not _is_given(as_of, given, _OF_TIMES):
             as_of = settled(self, as_of, Kind.TIME.dtype, rows)
+        if as_of is not None:
+            self._demand_come(as_of)
         return keys, as_of
+
+    def _demand_come(self, as_of: Times) -> None:
+        """Check that times have come: of a later one not all is known that will be known then.
+
+        Raises:
+            FutureError: One has not.
+        """
+        times, now = as_of.view(np.int64), time.time_ns() // 1_000
+        latest = times.item(0) if len(times) == 1 else int(times.max())
+        if latest > now + _TOLERANCE:
+            asked, clock = (f"{moment}Z" for moment in np.array([latest, now], Kind.TIME.dtype))
+            raise FutureError(
+                self.name,
+                f"{self.name} asks as of {asked}, and the clock says {clock}: not all is known yet "
+                "that will be known by then; try again when it has come",
+            )
 
     def _call(self, known: Columns) -> Any:
         return self.function(*map(known.__getitem__, self.inputs))

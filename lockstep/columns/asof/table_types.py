@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,6 +18,8 @@ from lockstep.columns.schema import Schema
 from lockstep.errors import DeclarationError
 
 _MICROSECOND = timedelta(microseconds=1)
+LONGEST_SPAN = date.max - date.min
+"""The longest span between two times; a longer one would leave the range of an array's clock."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,10 @@ class _Tabular(Declared):
                 raise cls._error(
                     "known_after is negative, so its rows would be known before they are valid; "
                     "forecasts are not for look-ups and windows"
+                )
+            if known_after > LONGEST_SPAN:
+                raise cls._error(
+                    f"known_after is {known_after.days:,} days, so no row would ever be known"
                 )
             cls._known_after = known_after
         if static is not None:

@@ -97,8 +97,14 @@ def plain_values(array: Array) -> list[Any]:
     return list(map(plain_time, values)) if array.dtype.kind == "M" else values
 
 
-def plain_time(value: datetime | None) -> str | None:
-    """A value of a column of times as JSON has it: in UTC, with its zone."""
+def plain_time(value: datetime | int | None) -> str | None:
+    """A value of a column of times as JSON has it: in UTC, with its zone.
+
+    Args:
+        value: As `tolist` gives it: microseconds in a year beyond 9999, which Python lacks.
+    """
+    if isinstance(value, int):
+        return f"{np.datetime64(value, 'us')}Z"
     return None if value is None else f"{value.isoformat()}Z"
 
 

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, local
 from typing import TypeAlias
 from weakref import WeakValueDictionary
-
-import numpy as np
 
 from lockstep.artifacts.ledger_databases import LedgerDatabase, database_of, remove_unread
 from lockstep.artifacts.ledger_tails import TailEnd, TailMark
@@ -29,9 +26,9 @@ from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.kinds import Columns, Kind, Times
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.errors import FutureError, LockstepError, UndeliveredError
+from lockstep.errors import LockstepError, UndeliveredError
 
 log = logging.getLogger(__name__)
 
@@ -139,9 +136,11 @@ class ServedTable:
             rows, delivered = self.rows, self._delivered()
         if isinstance(rows.base, LedgerDatabase):
             remove_unread(self.ledger, rows.base)
-        if delivered == self._seen and not rows.is_top_heavy:
-            return
-        if rows.version == self.ledger.version and not rows.is_top_heavy:
+        is_same = delivered == self._seen
+        is_heavy = rows.is_top_heavy and (self._in_memory or not is_same)
+        if is_same and not is_heavy:
+            return  # a database holds the parts, and would be the one that there is
+        if rows.version == self.ledger.version and not is_heavy:
             self._seen = delivered
             return
         base = self._base(rows)
@@ -179,7 +178,7 @@ class ServedTable:
 class _Reads(local):
     """What the batch of each thread reads; None outside of one."""
 
-    now: tuple[ReadRows, bool] | None = None
+    now: ReadRows | None = None
 
 
 class VersionTables:
@@ -207,15 +206,15 @@ class VersionTables:
             rows: The rows to read; by default those of now, or of the batch within which it is.
         """
         outer = self._batch.now
-        self._batch.now = now = self.reads() if rows is None else (rows, True)
+        self._batch.now = now = self.reads() if rows is None else rows
         try:
-            yield now[0]
+            yield now
         finally:
             self._batch.now = outer
 
-    def reads(self) -> tuple[ReadRows, bool]:
-        """The rows that the batch of this thread reads, and whether they are given ones."""
-        return self._batch.now or ({name: t.look() for name, t in self.tables.items()}, False)
+    def reads(self) -> ReadRows:
+        """The rows that the batch of this thread reads."""
+        return self._batch.now or {name: t.look() for name, t in self.tables.items()}
 
 
 class ServedTables:
@@ -275,26 +274,5 @@ class _BatchReader:
         self.beside = node.origins
 
     def __call__(self, columns: Columns, /) -> Columns:
-        node = self._node
-        keys, as_of = node.asked(columns)
-        rows, are_given = self._tables.reads()
-        if as_of is not None and len(as_of) and not are_given:
-            _demand_come(node, as_of)
-        return rows[node.table.name].reader(node).read(keys, as_of)
-
-
-def _demand_come(node: FromTable, as_of: Times) -> None:
-    """Check that times have come: of a later one not all is known that will be known then.
-
-    Raises:
-        FutureError: One has not.
-    """
-    times, now = as_of.view(np.int64), time.time_ns() // 1_000
-    latest = times.item(0) if len(times) == 1 else int(times.max())
-    if latest > now:
-        asked, clock = np.array([latest, now]).view(Kind.TIME.dtype).tolist()
-        raise FutureError(
-            node.name,
-            f"{node.name} asks as of {asked.isoformat()}Z, and the clock says "
-            f"{clock.isoformat()}Z: not all is known yet that will be known by then",
-        )
+        rows = self._tables.reads()
+        return rows[self._node.table.name].reader(self._node)(columns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from lockstep.parity.selection import LEAST_GOLDEN, choose_golden
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.registry.registry import Registry
+from lockstep.scoring.rows import compute_rows
 from lockstep.scoring.sides import CHECKOUT, two_sides
 from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Work
@@ -221,6 +223,37 @@ def test_a_batch_whose_table_stays_behind_is_told(depots: Depots) -> None:
     result = check_hits(old, old.evaluate(depots.rows().columns), depots.version.profile)
     assert (result.passed, result.severity) == (False, "WARN")
     assert "Lookup climate" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("ahead", "scored"), [(timedelta(hours=20), 39), (timedelta(seconds=3), 40)]
+)
+def test_a_row_of_a_batch_waits_until_its_time_has_come_beyond_a_tolerance_of_clocks(
+    depots: Depots, ahead: timedelta, scored: int
+) -> None:
+    columns = dict(depots.rows().columns)
+    columns["asked_at"] = columns["asked_at"].copy()
+    columns["asked_at"][7] = np.datetime64(datetime.now(UTC).replace(tzinfo=None) + ahead, "us")
+    bound = depots.version.with_tables(PinnedTables.now(depots.store, depots.version.pipeline))
+
+    rows = compute_rows(bound.pipeline, columns, 5)
+
+    assert len(rows.columns["need_id"]) == scored
+    assert [(row.key, row.reasons[0].rule) for row in rows.failing] == [
+        (columns["need_id"][7], "as_of")
+    ] * (40 - scored)
+
+
+def test_a_row_that_asks_as_of_a_year_that_python_lacks_gets_the_same_reason(
+    depots: Depots,
+) -> None:
+    columns = {name: array[:2] for name, array in depots.rows().columns.items()}
+    columns["asked_at"] = np.array(["2020-03-01", "12020-03-01"], "datetime64[us]")
+    bound = depots.version.with_tables(PinnedTables.now(depots.store, depots.version.pipeline))
+
+    (refused,) = compute_rows(bound.pipeline, columns, 5).failing
+
+    assert "climate asks as of 12020-03-01T00:00:00.000000Z" in refused.reasons[0].message
 
 
 def test_a_trace_shows_the_rows_that_values_come_from(depots: Depots, scored: Any) -> None:

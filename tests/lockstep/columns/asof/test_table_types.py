@@ -179,6 +179,14 @@ def static_with_delay() -> Any:
     return Weather
 
 
+def known_never() -> Any:
+    class Weather(Table, known_after=timedelta.max):
+        origin: Key[str]
+        hour: EventTime
+
+    return Weather
+
+
 def static_event() -> Any:
     class Landing(Event, static=True):
         tail: Key[str]
@@ -207,6 +215,7 @@ def event_without_time() -> Any:
         (missing_time, "hour is its event time, and may not be missing"),
         (static_with_time, "leave out static=True or hour"),
         (static_with_delay, "leave out static=True or known_after"),
+        (known_never, "no row would ever be known"),
         (static_event, "an event has a time"),
         (event_without_time, "mark a field EventTime"),
     ],
@@ -245,6 +254,8 @@ def by(station: Texts, sensor: Floats, at: Times) -> Asked:
     [
         (lambda: lookup(Gauge, within=timedelta(0))(by), "within is a timedelta above 0"),
         (lambda: window(Passage, over=-HOUR)(by), "over is a timedelta above 0"),
+        (lambda: lookup(Gauge, within=timedelta.max)(by), "give a shorter one, or leave it out"),
+        (lambda: window(Passage, over=timedelta.max)(by), r"reach back 3,652,058 .* shorter one\."),
         (lambda: window(Passage, over=HOUR, how=[])(by), "how is a list"),
         (lambda: window(Passage, over=HOUR, how=["count", "count"])(by), "a reduction twice"),
         (lambda: window(Passage, over=HOUR, how=["sum"])(by), "which field it reduces"),

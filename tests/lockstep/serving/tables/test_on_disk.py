@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -69,3 +71,18 @@ def test_the_processes_of_a_server_share_a_database(depots: Depots, start: Start
         assert {answer["tables"]["sale"] for answer in answers} == {version}
         assert forecasts(answers[0]) == depots.batch([need()], answers[0]["tables"])
     assert len(databases(depots)) == 3
+
+
+def test_a_database_is_opened_once_while_the_rows_behind_it_are_posted_ones(
+    depots: Depots, client: DepotsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 5)
+    client.post("/tables/sale", [sale(number) for number in range(40)])
+    table = depots.ledger("sale").folder / FOLDER
+    before = [*table.glob("*.sqlite")]
+    digest = Mock(wraps=hashlib.file_digest)
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    for _ in range(3):
+        client.look()
+    assert digest.call_count == 0
+    assert [*table.glob("*.sqlite")] == before

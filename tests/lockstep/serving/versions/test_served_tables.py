@@ -200,7 +200,7 @@ def test_a_batch_reads_one_version_to_its_end(ledger: Ledger) -> None:
     tables = served_tables.VersionTables({"stock": table})
     with tables.batch() as before:
         table.post(stock(row(1.0, 70)), 10.0)
-        assert tables.reads()[0] is before
+        assert tables.reads() is before
         with tables.batch() as inner:
             assert inner is before
     with tables.batch() as after:
