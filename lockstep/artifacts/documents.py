@@ -5,16 +5,14 @@ They name folders relative to themselves, so a home may be moved or copied.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.plain import one_line
 from lockstep.errors import ArtifactError, UnavailableFilesError
 
@@ -31,13 +29,11 @@ def write_document(path: Path, stored: dict[str, Any]) -> None:
     """
     folder, home = path.parent.resolve(), path.parent.parent.resolve()
 
-    def plain(value: datetime | Path) -> str:
-        if isinstance(value, datetime):
-            return value.isoformat()
+    def plain(value: Path) -> str:
         place = value.resolve()
         return os.path.relpath(place, folder) if place.is_relative_to(home) else str(place)
 
-    replace_text(path, json.dumps(stored, indent=1, default=plain) + "\n")
+    write_state(path, msgspec.to_builtins(stored, enc_hook=plain, str_keys=True))
 
 
 def read_document(
@@ -61,9 +57,7 @@ def read_document(
         return Path(os.path.normpath(path.parent.resolve() / value))
 
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(stored, dict):
-            raise ValueError("it holds no object of JSON")
+        stored = content_of(path.read_bytes(), dict[str, Any])
         if stored["format"] != version:
             raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {version}")
         if stored["name"] != path.stem:
@@ -79,6 +73,6 @@ def read_document(
             f"{path}, {purpose}, cannot be read now ({error.strerror}). "
             "Try again when its disk or network drive answers."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
         raise ArtifactError(f"{path} {failing.format(f'({cause})')}") from error

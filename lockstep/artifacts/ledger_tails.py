@@ -204,7 +204,7 @@ class Tail:
         line, ending, _ = data.partition(b"\n")
         try:
             head = msgspec.json.decode(line, type=_Head)
-        except msgspec.DecodeError:
+        except ValueError:  # bytes that are no UTF-8 are no error of msgspec's
             head = None
         if not ending or head is None or head.format != _FORMAT:
             raise self._damage(0)
@@ -214,7 +214,8 @@ class Tail:
         """The postings of whole lines, and where these end."""
         postings: list[Posting] = []
         after, size, version, received_at = end
-        for line in data.split(b"\n")[:-1]:
+        *lines, rest = data.split(b"\n")
+        for line in lines:
             body = line[:-_ENDING] + b"}"
             try:
                 read = msgspec.json.decode(line, type=_Line)
@@ -226,6 +227,11 @@ class Tail:
             size, version, received_at = size + len(line) + 1, read.version, read.received_at
             restated = np.array(read.restated, dtype=np.int64)
             postings.append(Posting(received_at, restated, columns, version))
+        # A writer that was killed leaves a line without its end, and never another byte behind it.
+        whole = rest[:-1]
+        ending = _VERSION + _after(version, whole[:-_ENDING] + b"}").encode() + b'"}'
+        if whole.endswith(ending):
+            raise self._damage(size)
         return postings, TailEnd(after, size, version, received_at)
 
     def _damage(self, offset: int) -> DamagedError:

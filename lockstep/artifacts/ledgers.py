@@ -32,6 +32,7 @@ import numpy as np
 from lockstep.artifacts.disks import replace_file
 from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
 from lockstep.artifacts.lock import WAIT_SECONDS, locked
+from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
@@ -533,8 +534,7 @@ class Ledger:
         return self._part(file, rows, version, digest, posted=bool(versions))
 
     def _keep(self, record: _Record) -> None:
-        data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
-        replace_file(self.record, lambda path: Path(path).write_bytes(data))
+        write_state(self.record, record)
 
     def _sweep(self, parts: Sequence[Part]) -> None:
         """Remove what a process left that was killed before the commit of its part."""
@@ -546,7 +546,7 @@ class Ledger:
     def _read(self) -> _Record:
         path = self.record
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=_Record)
+            record = content_of(path.read_bytes(), _Record)
             if record.format != FORMAT:
                 raise ValueError(f"it has format {record.format}, and this Lockstep reads {FORMAT}")
             if record.table != _declaration(self.schema):
@@ -560,7 +560,7 @@ class Ledger:
             if not any(self.folder.glob("parts/*/*.parquet")):
                 return _Record(FORMAT, _declaration(self.schema))
             raise self._damage("is missing, and parts are there") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._damage(f"does not tell which parts count ({error})") from error
         return record
 

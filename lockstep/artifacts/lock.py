@@ -13,7 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,9 +100,11 @@ def holder(path: Path) -> Holder | None:
             if _try(file, fcntl.LOCK_SH):
                 return None
             signed = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
-    return Holder(**json.loads(signed)) if signed.endswith("\n") else None
+    with suppress(ValueError, TypeError):  # it is being signed, or was damaged
+        return Holder(**json.loads(signed))
+    return None
 
 
 def is_held(path: Path) -> bool:

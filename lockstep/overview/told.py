@@ -5,13 +5,10 @@ What goes on and was not told begins; what was told and goes on no longer is ove
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
-
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import counted
 from lockstep.overview.events import Events, OpenEvent
 from lockstep.project.home import Home
@@ -65,14 +62,11 @@ class Told:
     @classmethod
     def read(cls, home: Home) -> Told:
         """Read it; a file that is missing or damaged says nothing: what goes on is told anew."""
-        with suppress(FileNotFoundError, msgspec.DecodeError):
-            return msgspec.json.decode((home.path / _FILE).read_bytes(), type=cls)
-        return cls()
+        return state_or(home.path / _FILE, cls, cls())
 
     def write(self, home: Home) -> None:
         """Replace the file."""
-        text = msgspec.json.format(msgspec.json.encode(self), indent=1).decode()
-        replace_text(home.path / _FILE, text)
+        write_state(home.path / _FILE, self)
 
     @property
     def refusals(self) -> list[str]:

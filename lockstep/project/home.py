@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.disks import make_folder, replace_text
+from lockstep.artifacts.disks import make_folder
+from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.address import Address
 from lockstep.project.object_stores import StoreAddress
 
@@ -182,23 +182,28 @@ class Addresses:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Served(Addresses):
+    """The addresses of a home, and which one it is."""
+
+    home: str
+
+
 def write_addresses(home: Path, addresses: Addresses) -> None:
     """Write down the addresses of a home."""
-    stored = {"home": str(home), **asdict(addresses)}
-    replace_text(_file(home), json.dumps(stored, indent=1) + "\n")
+    write_state(_file(home), _Served(**asdict(addresses), home=str(home)))
 
 
 def read_addresses(home: Path) -> Addresses | None:
     """The addresses at which a home is, or was last, served; None if it never was.
 
-    Those in a copied home are of the original, and do not count.
+    Those in a copied home are of the original, and do not count; nor do those in a damaged file,
+    which `lockstep up` writes anew.
     """
-    file = _file(home)
-    if not file.exists():
+    served = state_or(_file(home), _Served, None)
+    if served is None or served.home != str(home):
         return None
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    own = stored.pop("home") == str(home)
-    return Addresses(**stored) if own else None
+    return Addresses(served.dagster, served.mlflow, served.servers, served.overview)
 
 
 def _file(home: Path) -> Path:

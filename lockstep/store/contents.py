@@ -8,15 +8,12 @@ parts, whose names do not count.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import shown_name
 from lockstep.store.parts import parts_of
 
@@ -123,7 +120,7 @@ class IncrementalDigests:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._readings, self._is_saved = _kept(file), True
+        self._readings, self._is_saved = state_or(file, dict[str, IncrementalDigest], {}), True
 
     def go_on(self, path: Path, may_read: Callable[[], bool]) -> IncrementalDigest:
         """Read a file further, from the last block on if it is unchanged.
@@ -160,8 +157,7 @@ class IncrementalDigests:
         if self._is_saved:
             return
         if self._readings:
-            known = {name: asdict(reading) for name, reading in self._readings.items()}
-            replace_text(self._file, json.dumps(known))
+            write_state(self._file, self._readings)
         else:
             self._file.unlink(missing_ok=True)
         self._is_saved = True
@@ -188,10 +184,3 @@ def _state(path: Path) -> tuple[int, ...]:
         max((of.st_ctime_ns for _, of in parts), default=0),
         status.st_ino,
     )
-
-
-def _kept(file: Path) -> dict[str, IncrementalDigest]:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, IncrementalDigest])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}

@@ -12,21 +12,19 @@ a file like others: scored once by its content. Nothing is changed in the store.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-
-from lockstep.artifacts.disks import as_private_as_folder, make_folder, replace_text
+from lockstep.artifacts.disks import as_private_as_folder, make_folder
+from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import short_name, shown_name
 from lockstep.errors import InputError, NotDeliveredError
 from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject, remove_abandoned
@@ -210,7 +208,7 @@ class _Fetching:
     ) -> None:
         self._inbox, self._scratch = inbox, inbox / _FETCHING
         self._settled, self._may_read, self._tell = settled, may_read, tell
-        self._known = _marks(inbox / _FETCHED)
+        self._known = state_or(inbox / _FETCHED, dict[str, str], {})
 
     def fetch(self, address: StoreAddress) -> Fetched:
         fetched, in_store = Fetched(), _in_store(address)
@@ -282,7 +280,7 @@ class _Fetching:
 
     def _note(self, each: _InStore) -> None:
         self._known[each.key] = each.mark
-        replace_text(self._inbox / _FETCHED, json.dumps(self._known))
+        write_state(self._inbox / _FETCHED, self._known)
 
     def _forget_others(self, in_store: list[_InStore]) -> None:
         """Forget what is in the store no longer, and copies of what was replaced."""
@@ -333,9 +331,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _marks(file: Path) -> dict[str, str]:
-    with suppress(FileNotFoundError, msgspec.DecodeError):
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
-    return {}

@@ -9,15 +9,12 @@ difference of two digests, and the next run closes it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import SINKS
 from lockstep.columns.plain import all_of, file_name
@@ -118,8 +115,7 @@ class Handovers:
             quarantined.pop(name, None)
             if refused is not None:
                 quarantined[name] = refused
-        kept = json.dumps(asdict(_HandedOver(holds, failed, quarantined)), indent=1)
-        replace_text(self._path(partition), f"{kept}\n")
+        write_state(self._path(partition), _HandedOver(holds, failed, quarantined))
         return {name: failed[name] for name in lacking if name in failed}
 
     def catch_up(self) -> list[str]:
@@ -178,10 +174,8 @@ class Handovers:
         )
 
     def _read(self, partition: str) -> _HandedOver:
-        try:
-            return msgspec.json.decode(self._path(partition).read_bytes(), type=_HandedOver)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return _HandedOver()  # to hand over again changes nothing
+        # Where it is damaged, all is handed over again, which changes nothing.
+        return state_or(self._path(partition), _HandedOver, _HandedOver())
 
     def _path(self, partition: str) -> Path:
         return self.records.root / "handed_over" / f"{file_name(partition)}.json"

@@ -12,22 +12,20 @@ attempt, and readers go by that file alone.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
-
 from lockstep.artifacts.disks import replace_file
 from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
+from lockstep.artifacts.state_files import read_state, state_or, state_text
 from lockstep.columns.plain import file_name, one_line, partition_of, to_the_minute
 from lockstep.errors import (
     BlockedError,
@@ -69,6 +67,11 @@ class Commit:
     committed_at: str
     record: str
     first_at: str
+
+    def __post_init__(self) -> None:
+        for at in (self.committed_at, self.first_at):
+            if datetime.fromisoformat(at).tzinfo is None:
+                raise ValueError(f"{at} is of no time zone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,24 +221,16 @@ class Records:
             DamagedError: Its file is damaged, a copy of another partition's, or lost.
         """
         path = self._commit(partition)
-        try:
-            commit = msgspec.json.decode(path.read_bytes(), type=Commit)
-            for at in (commit.committed_at, commit.first_at):
-                if datetime.fromisoformat(at).tzinfo is None:
-                    raise ValueError(f"{at} is of no time zone")
-        except FileNotFoundError:
+        fails, todo = f"does not tell which attempt at {partition} counts", self.again(partition)
+        commit = read_state(path, Commit, fails, f"make it anew: {todo}")
+        if commit is None:
             # The export is written after the commit.
             if self.exported is None or not self.export_path(partition).exists():
                 return None
             raise DamagedError(
                 f"{path} is missing, which tells which attempt at {partition} counts, and what it "
-                f"made is there for consumers; make it anew: {self.again(partition)}"
-            ) from None
-        except (OSError, ValueError, TypeError) as error:
-            raise DamagedError(
-                f"{path} does not tell which attempt at {partition} counts ({error}); make it "
-                f"anew: {self.again(partition)}"
-            ) from error
+                f"made is there for consumers; make it anew: {todo}"
+            )
         if commit.partition != partition:
             raise DamagedError(
                 f"{path} is a copy of the record of {commit.partition} under another name: "
@@ -378,8 +373,8 @@ class Records:
         now = self.now()
         first_at = before.first_at if before is not None else now.isoformat()
         commit = Commit(partition, attempt.number, now.isoformat(), attempt.digest(), first_at)
-        text = json.dumps(asdict(commit), indent=1) + "\n"
-        replace_file(self._commit(partition), partial(_write_at, text=text, at=now))
+        write = partial(_write_at, text=state_text(commit), at=now)
+        replace_file(self._commit(partition), write)
         self._export(attempt)
         self._prune(partition, {attempt.number})
 
@@ -409,11 +404,9 @@ class Records:
         """The files of a committed partition: its commit, its attempt's files, and its export."""
         path = self._commit(partition)
         exported = [self.export_path(partition)] if self.exported is not None else []
-        try:
-            number = msgspec.json.decode(path.read_bytes(), type=Commit).attempt
-        except (OSError, msgspec.DecodeError):
-            return [path, *exported]
-        return [path, *self.files_of(partition, number), *exported]
+        commit = state_or(path, Commit, None)
+        attempt = [] if commit is None else self.files_of(partition, commit.attempt)
+        return [path, *attempt, *exported]
 
     def files_of(self, partition: str, number: int) -> list[Path]:
         """The files of an attempt, in the order of their names."""

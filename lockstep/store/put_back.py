@@ -8,23 +8,20 @@ source delivers them as before. A row that comes with other values is taken as i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.state_files import read_state, write_state
 from lockstep.columns.aside import record_digest
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import file_name, python_value
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import stacked, take_rows
-from lockstep.errors import DamagedError
 from lockstep.store.partition_records import Records
 
 PUT_BACK = "put_back"
@@ -105,16 +102,9 @@ def read_put_back(records: Records, partition: str) -> list[RowBack]:
     Raises:
         DamagedError: Their file cannot be read.
     """
-    path = _path(records, partition)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[RowBack])
-    except FileNotFoundError:
-        return []
-    except msgspec.DecodeError as error:
-        raise DamagedError(
-            f"{path} does not tell which rows are put back ({error}); remove it, and put them back "
-            "anew: lockstep quarantine retry"
-        ) from error
+    fails = "does not tell which rows are put back"
+    todo = "remove it, and put them back anew: lockstep quarantine retry"
+    return read_state(_path(records, partition), list[RowBack], fails, todo) or []
 
 
 def put_back(records: Records, partition: str, rows: Iterable[RowBack]) -> None:
@@ -127,8 +117,7 @@ def put_back(records: Records, partition: str, rows: Iterable[RowBack]) -> None:
     with records.locked(partition):
         known = {row.which: row for row in read_put_back(records, partition)}
         known |= {row.which: row for row in rows}
-        text = json.dumps([asdict(row) for row in known.values()], indent=1)
-        replace_text(_path(records, partition), f"{text}\n")
+        write_state(_path(records, partition), list(known.values()))
 
 
 def with_rows_back(rows: Decoded, schema: Schema, back: Sequence[RowBack]) -> RowsBack:

@@ -1,9 +1,9 @@
 """Attempts: what is recorded of one, which one counts, and what becomes of the others."""
 
 import hashlib
-import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from benchmarks._writes import demanded, start
+from lockstep.artifacts.state_files import write_state
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
 from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
@@ -319,8 +320,9 @@ def test_the_record_of_another_partition_is_none_even_if_its_digest_agrees(
 def agree(records: Records, partition: str, record: bytes) -> None:
     """Have the commit of a partition agree with another record of its attempt."""
     path = records.root / "records" / f"{partition}.json"
-    commit = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**commit, "record": hashlib.sha256(record).hexdigest()}))
+    commit = records.commit_of(partition)
+    assert commit is not None
+    write_state(path, replace(commit, record=hashlib.sha256(record).hexdigest()))
 
 
 def test_a_partition_whose_attempts_were_removed_is_mended_by_one_attempt(

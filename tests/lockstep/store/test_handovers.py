@@ -154,7 +154,7 @@ def test_a_kill_between_the_commit_and_the_note_of_the_handover_is_repaired(
         if step == "before the sink":
             patch.setattr(SqlSink, "write", die)
         else:
-            patch.setattr(handovers, "replace_text", die)
+            patch.setattr(handovers, "write_state", die)
         assert carried_out(lambda: publish(place, DAY, {"a": 0.75, "b": 0.75})).was_killed
     assert place.left(DAY) == {database.describe(): "it was not tried yet"}
     assert place.catch_up() == [DAY]
