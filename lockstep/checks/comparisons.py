@@ -286,8 +286,8 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
             severity="WARN",
             column=next(iter(differing)),
             also=tuple(differing)[1:],
-            summary=f"Slower, and as right: the estimator itself serves {listed(differing)}, since "
-            f"its compiled form gives other values. {each}.",
+            summary=f"The estimator itself serves {listed(differing)}, as right and slower, since "
+            f"its compiled form differs. {each}.",
         )
     elif compiled.models:
         result = check_comparison(agreed.report, graph, how)
