@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.columns.compiled.blocks import Block, Layout, Row, Step, as_fitted
-from lockstep.columns.compiled.refusals import Refusals
+from lockstep.columns.compiled.refusals import RefusedNumbers
 from lockstep.columns.kinds import Array
 from lockstep.errors import NotCompiledError
 
@@ -82,7 +82,7 @@ def compile_estimator(estimator: Any, given: Layout) -> Estimate:
 def _refusing(estimate: Estimate, estimator: Any, given: Layout) -> Estimate:
     """A compiled estimator that refuses what the fitted one refuses."""
     predict = estimator.predict if estimate.predict is not None else estimator.predict_proba
-    refusals = Refusals.of(estimator, given, lambda row: predict(as_fitted(estimator, row)))
+    refusals = RefusedNumbers.of(estimator, given, lambda row: predict(as_fitted(estimator, row)))
     if not refusals.any:
         return estimate
 

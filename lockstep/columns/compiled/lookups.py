@@ -26,7 +26,7 @@ from lockstep.columns.compiled.blocks import (
     numbers,
 )
 from lockstep.columns.compiled.encodings import Known
-from lockstep.columns.compiled.refusals import Refusals, refusing
+from lockstep.columns.compiled.refusals import RefusedNumbers, refusing
 from lockstep.columns.kinds import Array, Kind
 from lockstep.errors import NotCompiledError
 
@@ -117,7 +117,7 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
         np.array([_known(categories, kind)], dtype=kind.dtype)
         for categories, kind in zip(encoder.categories_, given, strict=True)
     ]
-    refusals = Refusals.of(encoder, given, partial(_encoded, encoder), usual)
+    refusals = RefusedNumbers.of(encoder, given, partial(_encoded, encoder), usual)
     return refusing(Step(run, numbers(ends[-1]), encode_row, looks), refusals)
 
 

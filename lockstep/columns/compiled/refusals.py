@@ -53,7 +53,7 @@ _UNUSUAL = (
 )
 
 
-class Refusals:
+class RefusedNumbers:
     """What a fitted step refuses.
 
     Args:
@@ -72,7 +72,9 @@ class Refusals:
         self._limit = _BEYOND if self._is_narrow else np.inf
 
     @classmethod
-    def of(cls, step: Any, given: Layout, ask: Ask, usual: list[Array] | None = None) -> Refusals:
+    def of(
+        cls, step: Any, given: Layout, ask: Ask, usual: list[Array] | None = None
+    ) -> RefusedNumbers:
         """Ask a fitted step.
 
         Args:
@@ -128,7 +130,7 @@ class Refusals:
                 raise ValueError(f"{self._name} takes no row with {unusual.name}")
 
 
-def refusing(step: Step, refusals: Refusals) -> Step:
+def refusing(step: Step, refusals: RefusedNumbers) -> Step:
     """A compiled transformer that refuses what the fitted one refuses."""
     if not refusals.any:
         return step

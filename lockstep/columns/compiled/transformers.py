@@ -39,7 +39,7 @@ from lockstep.columns.compiled.blocks import (
 )
 from lockstep.columns.compiled.encodings import Look, composed
 from lockstep.columns.compiled.lookups import compile_encoder
-from lockstep.columns.compiled.refusals import Refusals, refusing
+from lockstep.columns.compiled.refusals import RefusedNumbers, refusing
 from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype, picker
 from lockstep.errors import NotCompiledError
 
@@ -71,7 +71,7 @@ def compile_transformer(transformer: Any, given: Layout) -> Step:
 def _refusing(step: Step, transformer: Any, given: Layout) -> Step:
     """A compiled transformer that refuses what the fitted one refuses."""
     ask = lambda row: transformer.transform(as_fitted(transformer, row))  # noqa: E731
-    return refusing(step, Refusals.of(transformer, given, ask))
+    return refusing(step, RefusedNumbers.of(transformer, given, ask))
 
 
 def chain(steps: Sequence[Step], given: Layout) -> Step:
