@@ -3,7 +3,7 @@
 Beside each are the packages that raise it, or the status of the response. The command line prints
 any of them in a line and ends with status 2.
 
-LockstepError                     cli, dagster, overview, project, scoring, serving
+LockstepError                     cli, dagster, overview, project, registry, scoring, serving
 │
 │   What is declared
 ├── DefinitionError               columns                             a module that is no pipeline
@@ -33,11 +33,12 @@ LockstepError                     cli, dagster, overview, project, scoring, serv
 │   Versions, and where they are kept
 ├── ArtifactError                 artifacts, registry, scoring        a version that cannot be used
 │   ├── FormatError               artifacts                           another Lockstep wrote it
-│   ├── UnavailableFilesError     artifacts                           files not to be read now
+│   ├── UnavailableFilesError     artifacts, registry                 files not to be read now
 │   ├── SnapshotError             artifacts, registry                 source that does not run
 │   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
 │   ├── UndeliveredError          serving                             a table that it reads lacks
+│   ├── RenumberedError           registry                            a number of other files
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
 ├── SourceError                   parity                              source that cannot be read
@@ -48,6 +49,7 @@ LockstepError                     cli, dagster, overview, project, scoring, serv
 │   ├── VersionNotFoundError      registry                            it has no such version
 │   ├── AliasNotSetError          registry, training                  an alias points nowhere
 │   └── FetchError                registry                            files did not all arrive
+├── OvertakenError                store                               another version went live
 │
 │   Partitions, and the disk that they are on
 ├── NotStoredError                artifacts, overview, scoring, store            not written yet
@@ -291,6 +293,20 @@ class UndeliveredError(ArtifactError):
         self.record = record
 
 
+class RenumberedError(ArtifactError):
+    """The number of a version stands for other files than a home knows under it."""
+
+    def __init__(self, pipeline: str, number: int, known: str, manifest: str) -> None:
+        super().__init__(
+            f"Version {number} of {pipeline} has other files in the registry than this home knows "
+            f"under that number: their manifest has SHA-256 {manifest[:12]}…, not {known[:12]}…. "
+            "The registry is an older copy, to which a version was added since, or another one. "
+            f"Restore it; or train anew, which takes the next number that is free; or, if version "
+            f"{number} is to be these files from now on: lockstep versions {pipeline} --accept "
+            f'{number} --because "..."'
+        )
+
+
 class NotLiveError(ArtifactError):
     """No version of a pipeline is live yet."""
 
@@ -373,6 +389,17 @@ class FetchError(RegistryError):
         super().__init__(
             f"The files of version {version} of {name} did not all arrive, and nothing of them "
             f"was kept: try again. {reason[:600]}{'…' * (len(reason) > 600)}"
+        )
+
+
+class OvertakenError(LockstepError):
+    """Another version was let serve while somebody promoted a version."""
+
+    def __init__(self, name: str, version: int, decided: str) -> None:
+        super().__init__(
+            f"The promotion of version {version} of {name} was overtaken: {decided}. @champion and "
+            f"@live are as that promotion left them. If version {version} is to serve all the "
+            f"same: lockstep promote {name} {version}"
         )
 
 

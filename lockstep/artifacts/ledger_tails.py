@@ -237,7 +237,8 @@ class Tail:
     def _damage(self, offset: int) -> DamagedError:
         return DamagedError(
             f"{self.path}, the rows that were posted last, is not as it was written, from byte "
-            f"{offset:,} on. Restore it from a copy; or remove it, and post these rows again."
+            f"{offset:,} on. Restore it from a copy; or remove it, and go on without its rows, as "
+            "the next command says."
         )
 
 

@@ -10,7 +10,9 @@ A part never changes. Replacing `ledger.json` is the commit: a part that it does
 exist. The *version* of a ledger is a digest of its declaration and of all parts and postings up to
 one, so that an older version is the beginning of a newer one, and can be read for as long as the
 ledger is kept. Postings get into a part when there are many, or when a delivery follows: their rows
-keep the versions that they made.
+keep the versions that they made. The newest version is noted outside of the folder
+(`lockstep.artifacts.high_water`), so that nobody reads an older copy, or a tail that was cut off,
+for all there is.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -30,6 +32,7 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.disks import replace_file
+from lockstep.artifacts.high_water import HighWater, Loss, Mark
 from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
 from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.artifacts.state_files import content_of, write_state
@@ -38,7 +41,7 @@ from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.tables import concat, from_arrow, take_rows, to_arrow
-from lockstep.errors import DamagedError, InputError, NotStoredError
+from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,13 +152,21 @@ class Ledger:
 
     @property
     def is_begun(self) -> bool:
-        """Whether rows were ever delivered, or that there are none."""
-        return self.record.exists()
+        """Whether rows were ever delivered, or that there are none; also where these are lost."""
+        if self.record.exists():
+            return True
+        mark = self.high_water.read()
+        return mark is not None and mark.version != self._version(())
 
     @property
     def record(self) -> Path:
         """The file that says which parts count."""
         return self.folder / RECORD
+
+    @property
+    def high_water(self) -> HighWater:
+        """The newest version that it ever had, in a folder beside that of all ledgers."""
+        return HighWater(self.folder.parent.parent / "high_water" / f"{self.folder.name}.json")
 
     @property
     def tail(self) -> Tail:
@@ -197,6 +208,43 @@ class Ledger:
         """
         parts = self._now()[0].parts
         return self._version(parts), self._batches(parts)
+
+    def rely(self) -> str:
+        """The present version, noted as one that something is about to rely on.
+
+        Who adds rows notes their version: that is left to do of a ledger that an older Lockstep
+        wrote, and where a writer was killed before. Whoever holds the lock does it too.
+
+        Raises:
+            DamagedError: The ledger is not as written, or has lost rows.
+        """
+        version, mark = self.version, self.high_water.read()
+        if mark is None or mark.version != version:
+            with suppress(LockedError), self._locked(wait=0):
+                self.high_water.raise_to(self.version)
+        return version
+
+    def accept_loss(self, by: str, reason: str) -> Loss:
+        """Go on without the rows that are lost.
+
+        Args:
+            by: Who accepts it.
+            reason: Why.
+
+        Raises:
+            InputError: None are lost.
+            DamagedError: What is left is not as written.
+            LockedError: Another process keeps it locked.
+        """
+        with self._locked():
+            record, tail = self._held()
+            mark = self.high_water.read()
+            if mark is None or self._has(mark.version, record, tail):
+                raise InputError(f"The ledger of {self.schema.name} has lost no rows.")
+            kept = self._last(record.parts, tail.postings)
+            loss = Loss(mark.version, mark.at, kept, datetime.now(UTC), by, reason)
+            self.high_water.accept(loss)
+        return loss
 
     def _batches(self, parts: Sequence[Part]) -> Iterator[tuple[Columns, Times]]:
         import pyarrow as pa
@@ -308,6 +356,7 @@ class Ledger:
             if days or len(added):
                 read = {**record.days, **dict.fromkeys(days, received_at.astimezone(UTC))}
                 self._keep(_Record(FORMAT, record.table, parts, read))
+                self.high_water.raise_to(self._version(parts))
         return self._added(self._version(parts), earlier, repeated, added)
 
     def post(
@@ -355,6 +404,7 @@ class Ledger:
             if len(added):
                 rows = take_rows(columns, added)
                 version = self.tail.append(rows, earlier[added], received_at, tail.end)
+                self.high_water.raise_to(version)
         return self._added(version, earlier, repeated, added)
 
     def days(self) -> dict[str, datetime]:
@@ -403,7 +453,15 @@ class Ledger:
         return locked(self.folder / "ledger.lock", title, wait=wait)
 
     def _now(self, seen: TailEnd | None = None) -> tuple[_Record, TailRead]:
-        """The record, and the tail that follows upon its parts."""
+        """The record, and the tail that follows upon its parts, if no rows are lost."""
+        mark = self.high_water.read()  # before them: they have it, since rows are only added
+        record, tail = self._held(seen)
+        last = tail.end.version if tail.end is not None else self._version(record.parts)
+        if mark is not None and last != mark.version and not self._has(mark.version, *self._held()):
+            raise self._lost_rows(mark, record, tail)
+        return record, tail
+
+    def _held(self, seen: TailEnd | None = None) -> tuple[_Record, TailRead]:
         for _ in range(_TRIES):
             record, tail = self._read(), self.tail.read(seen)
             if tail.after in (None, self._version(record.parts)):
@@ -427,6 +485,25 @@ class Ledger:
             if part.posted and version in self._versions(part, self._verified(part)):
                 return parts[place:], postings
         raise self.lost(version)
+
+    def _has(self, version: str, record: _Record, tail: TailRead) -> bool:
+        try:
+            self._since(version, record, tail)
+        except NotStoredError:
+            return False
+        return True
+
+    def _lost_rows(self, mark: Mark, record: _Record, tail: TailRead) -> DamagedError:
+        name, parts = self.schema.name, record.parts
+        last = tail.end.received_at if tail.end is not None else None
+        last = last or max(_received(parts), default=None)
+        until = "has no rows" if last is None else f"ends with rows of {last:%Y-%m-%d %H:%M:%S} UTC"
+        return DamagedError(
+            f"The ledger of {name} has lost rows: {self.folder} {until}, and lacks the version "
+            f"{mark.version[:12]}, which it had at {mark.at}. It is an older copy, or was cut off "
+            "or removed. Restore the newer copy; or go on without these rows: lockstep tables "
+            f'{self.folder.parent.parent.name} --accept-loss {name} --because "..."'
+        )
 
     def lost(self, version: str) -> NotStoredError:
         """What is said of a version that the ledger does not have."""
@@ -566,8 +643,10 @@ class Ledger:
 
     def _damage(self, what: str) -> DamagedError:
         return DamagedError(
-            f"{self.record} {what}. Restore it from a copy; or move {self.folder} away, "
-            f"have {self.schema.name} delivered anew, and train and promote a version of that."
+            f"{self.record} {what}. Restore it from a copy; or move {self.folder} away, accept "
+            f"that its rows are lost (lockstep tables {self.folder.parent.parent.name} "
+            f'--accept-loss {self.schema.name} --because "..."), have the table delivered anew, '
+            "and train and promote a version of that."
         )
 
     def _columns(self, part: Part, *, behind: str | None = None) -> Columns:

@@ -40,6 +40,9 @@ PipelineName = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; messages go to stderr.")
 ]
+Because = Annotated[
+    str, typer.Option("--because", metavar="REASON", help="Why; it is kept with what is accepted.")
+]
 Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day.")]
 First = Annotated[
     str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First of several days.")
@@ -57,6 +60,17 @@ Attempt = Annotated[
     int | None,
     typer.Option("--attempt", metavar="N", help="An earlier attempt at that day or file."),
 ]
+
+
+def demand_reason(because: str, option: str) -> str:
+    """The reason that an option has to have.
+
+    Raises:
+        LockstepError: It is empty.
+    """
+    if not because.strip():
+        raise LockstepError(f'{option} wants a reason, which is kept: --because "..."')
+    return because.strip()
 
 
 def days(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, PipelineName, to_day
+from lockstep.cli.arguments import AsJson, Because, PipelineName, demand_reason, to_day
 from lockstep.cli.ending import finish, interruption_told
 from lockstep.errors import LockstepError
 
@@ -30,6 +31,15 @@ def tables(
             "repeatable.",
         ),
     ] = None,
+    lossy: Annotated[
+        str | None,
+        typer.Option(
+            "--accept-loss",
+            metavar="TABLE",
+            help="Go on without the rows that a table's ledger has lost, such as after a restore.",
+        ),
+    ] = None,
+    because: Because = "",
     as_json: AsJson = False,
 ) -> None:
     """List the tables that look-ups and windows read, or take in a delivery of each."""
@@ -40,6 +50,9 @@ def tables(
         raise LockstepError(f"{declared.name} reads no table: it has no look-ups and windows.")
     if days and not is_delivered:
         raise LockstepError("--day goes with --deliver: it says which days to read again.")
+    if lossy is not None:
+        _accept_loss(declared, lossy, demand_reason(because, "--accept-loss"), as_json=as_json)
+        return
     if is_delivered:
         _deliver(declared, [to_day(day).isoformat() for day in days or ()], as_json=as_json)
         return
@@ -74,6 +87,29 @@ def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> Non
                 say(f"{table.name}: {rows:,} rows, {new:,} new, {restated:,} restated")
         show_checks(report.checks, dagster=context.dagster())
     finish([report], {}, as_json)
+
+
+def _accept_loss(declared: PipelineAssets, name: str, reason: str, *, as_json: bool) -> None:
+    """Have a table go on from the rows that its ledger still has."""
+    from lockstep.artifacts.ledgers import ledger_of
+    from lockstep.cli.console import say, show_json
+    from lockstep.columns.plain import iso, listed
+    from lockstep.registry.sites import user
+
+    table = next((table for table in declared.tables if table.name == name), None)
+    if table is None:
+        names = listed([table.name for table in declared.tables])
+        raise LockstepError(f"{declared.name} reads no table {name}; it reads {names}.")
+    ledger = ledger_of(context.home().data / declared.name, table.schema)
+    loss = ledger.accept_loss(user(), reason)
+    if as_json:
+        show_json({"table": name, **msgspec.structs.asdict(loss), "at": iso(loss.at)})
+        return
+    say(
+        f"{name} goes on with the version {loss.kept[:12]}; that it lost the rows up to "
+        f"{loss.lost[:12]} is noted in {ledger.high_water.path}. Days and requests that read them "
+        "cannot be computed anew."
+    )
 
 
 def _described(declared: PipelineAssets, table: TableAssets) -> dict[str, Any]:

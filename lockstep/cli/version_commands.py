@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson, PipelineName
+from lockstep.cli.arguments import FAILED, AsJson, Because, PipelineName, demand_reason
 from lockstep.cli.ending import finish, interruption_told
 from lockstep.errors import EvidenceError, LockstepError
 
@@ -77,11 +77,11 @@ def promote(
 ) -> None:
     """Put a version through the gate; if it passes, @champion and @live move to it."""
     declared = context.pipeline(pipeline)
-    registry = context.registry()
+    registry, seen = context.registry(), context.live(declared.name).last()
     number = version if version is not None else _newest(declared, registry)
     wanted = registry.find(declared.name, number)
     _demand_sound(wanted, registry, anyway)
-    _point_champion(declared, number, as_json, anyway=anyway)
+    _point_champion(declared, number, seen, as_json, anyway=anyway)
 
 
 def challenge(
@@ -147,7 +147,7 @@ def rollback(
             f"Version {to} of {declared.name} was never live; those that were: "
             f"{', '.join(map(str, sorted(were))) or 'none'}."
         )
-    _point_champion(declared, to, as_json, back=True)
+    _point_champion(declared, to, state.key, as_json, back=True)
 
 
 def versions(
@@ -156,6 +156,15 @@ def versions(
         tuple[int, int] | None,
         typer.Option("--diff", metavar="A B", help="What differs between two versions."),
     ] = None,
+    accepted: Annotated[
+        int | None,
+        typer.Option(
+            "--accept",
+            metavar="NUMBER",
+            help="Have a number mean the files that the registry has under it now.",
+        ),
+    ] = None,
+    because: Because = "",
     as_json: AsJson = False,
 ) -> None:
     """Show which version of a pipeline is live since when, and which others there are."""
@@ -167,6 +176,9 @@ def versions(
         _show_differences(pipeline, *diff, as_json)
         return
     declared = context.pipeline(pipeline)
+    if accepted is not None:
+        _accept(declared.name, accepted, demand_reason(because, "--accept"), as_json)
+        return
     serving = context.live(declared.name)
     registry, state = serving.registry, serving.state()
     facts = [
@@ -197,6 +209,26 @@ def versions(
             )
     for sentence in registry.mended():
         say(sentence)
+
+
+def _accept(name: str, number: int, reason: str, as_json: bool) -> None:
+    """Have a number mean the files that the registry has under it."""
+    from lockstep.cli.console import say, show_json
+    from lockstep.columns.plain import iso
+    from lockstep.registry.known_versions import KnownVersions
+    from lockstep.registry.sites import Site
+
+    home = context.home()
+    known = KnownVersions(home.known / f"{name}.json")
+    accepted = known.accept(number, Site.here(home.path), reason)
+    if as_json:
+        show_json({**asdict(accepted), "at": iso(accepted.at)})
+        return
+    say(
+        f"Version {number} of {name} is {accepted.manifest[:12]}… in this home from now on; until "
+        f"now it was {accepted.before[:12]}…. What was published by that version names the same "
+        f"number. That it was accepted is noted in {known.path}"
+    )
 
 
 def _show_differences(pipeline: str, before: int, after: int, as_json: bool) -> None:
@@ -325,11 +357,13 @@ def _promotion(name: str, version: int, failed: Collection[str] | None) -> str:
 def _point_champion(
     declared: PipelineAssets,
     version: int,
+    seen: str,
     as_json: bool,
     *,
     back: bool = False,
     anyway: str = "",
 ) -> None:
+    """Put a version through the gate, unless another one was let serve since what was `seen`."""
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import WANTED, job_name, promotion
@@ -349,7 +383,7 @@ def _point_champion(
         bar.begin(f"proving {declared.name} version {version}")
         report = context.run(
             job_name(declared.name, "promote"),
-            ops=promotion(declared.name, version, back=back, anyway=anyway),
+            ops=promotion(declared.name, version, back=back, anyway=anyway, seen=seen),
             on_step=bar.step,
             tags={WANTED: str(version)},
         )

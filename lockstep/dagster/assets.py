@@ -70,11 +70,13 @@ class GateConfig(dg.Config):
         back: Whether it is a rollback: the version goes live without the gate where it is proven in
             this environment, and the one that was live is passed over by later rollbacks.
         anyway: Why the version is wanted though a check of its quality failed.
+        seen: Key of the decision that held when the person said so; a later one overtakes it.
     """
 
     version: int | None = None
     back: bool = False
     anyway: str = ""
+    seen: str | None = None
 
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
@@ -100,10 +102,16 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store, pointer = Store(home.data / declared.name), home.live(declared.name)
         if config.back and config.version is not None:
-            gate = go_back(declared, registry, store, pointer, config.version)
+            gate = go_back(declared, registry, store, pointer, config.version, config.seen)
         else:
             gate = pass_gate(
-                declared, registry, store, pointer, wanted=config.version, anyway=config.anyway
+                declared,
+                registry,
+                store,
+                pointer,
+                wanted=config.version,
+                anyway=config.anyway,
+                seen=config.seen,
             )
         context.log.info(
             "%s: wanted is version %s, live is version %s",

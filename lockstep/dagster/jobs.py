@@ -43,7 +43,7 @@ def job_name(pipeline: str, job: str) -> str:
 
 
 def promotion(
-    pipeline: str, version: int, *, back: bool = False, anyway: str = ""
+    pipeline: str, version: int, *, back: bool = False, anyway: str = "", seen: str | None = None
 ) -> dict[str, Any]:
     """Configuration of that job: the version that is wanted.
 
@@ -52,8 +52,10 @@ def promotion(
         version: Number of the version.
         back: Whether it goes live without the gate where it is proven in this environment.
         anyway: Why it is wanted though a check of its quality failed.
+        seen: Key of the decision that held when somebody said so (`Live.last`).
     """
     config = {"version": version, "back": back, "anyway": anyway}
+    config |= {} if seen is None else {"seen": seen}
     return {f"{pipeline}__champion": {"config": config}}
 
 

@@ -11,6 +11,7 @@ from lockstep.overview.background import LastAnswer
 from lockstep.overview.tiles import Tile
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
+from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.versions import RegisteredModel
 from lockstep.store.live_version import LiveState, moved_by_hand, overruled, served_here
 
@@ -55,6 +56,7 @@ def version_state(
         gate: What the gate found last; None if it never judged a version.
     """
     taken, notes = _taken(name, home)
+    notes += _renumbered(name, home)
     if registry.trouble is not None or registry.at is None:
         notes.append(
             f"The registry at {home.tracking_uri} does not tell which version is wanted: "
@@ -86,6 +88,14 @@ def _taken(name: str, home: Home) -> tuple[LivePointer | None, list[str]]:
         return read_live(home.live(name)), []
     except ArtifactError as error:
         return None, [str(error)]
+
+
+def _renumbered(name: str, home: Home) -> list[str]:
+    """A sentence for each number under which the registry has other files than this home knows."""
+    try:
+        return KnownVersions(home.known / f"{name}.json").refusals()
+    except ArtifactError as error:
+        return [str(error)]
 
 
 def _refused(name: str, wanted: int | None, taken: LivePointer | None, gate: Tile | None) -> str:

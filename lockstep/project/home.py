@@ -96,6 +96,11 @@ class Home:
         """The file that lists the versions that a server may use beside the live one."""
         return self.path / "listed" / f"{pipeline}.json"
 
+    @property
+    def known(self) -> Path:
+        """The folder of the files that say which bytes each number of a version means here."""
+        return self.path / "known"
+
     def inbox(self, pipeline: str) -> Path:
         """The folder for files to score."""
         return (self.shared or self.path) / "inbox" / pipeline
@@ -143,6 +148,7 @@ class Home:
             cache=self.cache / "versions",
             trusted=self.trusted,
             page=self.addresses.overview if self.was_served else None,
+            known=self.known,
         )
 
 

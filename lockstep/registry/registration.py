@@ -27,6 +27,7 @@ from lockstep.registry.description import (
     model_card,
     parameters,
 )
+from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.sites import user
@@ -66,6 +67,7 @@ class Registration:
     shown: Presentation
     trusted: tuple[str, ...] = ()
     page: str | None = None
+    known: KnownVersions | None = None
 
     def carry_out(self) -> Version:
         """Log and register it; see `Registry.log`."""
@@ -199,7 +201,11 @@ class Registration:
     def _make_version(
         self, run: Run, model: LoggedModel, tags: Mapping[str, str], card: str
     ) -> Version:
-        """Make the version, complete in a single step."""
+        """Make the version, complete in a single step.
+
+        A registry that was restored from an older copy gives a number anew that the home knows as
+        another version's: then the next number is taken.
+        """
         client = self.connection.client
         name, run_id = self.pipeline.name, run.info.run_id
         self._ensure_model(about(self.source))
@@ -219,6 +225,11 @@ class Registration:
             )
 
         version = Version.of(self.connection.call(create))
+        while self.known is not None and not self.known.is_free(version.version, version.digest):
+            self.connection.find(client.delete_model_version, name, str(version.version))
+            version = Version.of(self.connection.call(create))
+        if self.known is not None:
+            self.known.demand(version.version, version.digest)
         if not self.connection.is_remote:  # a server does this by itself
             links = json.dumps([{"name": name, "version": version.version}])
             tag = {"mlflow.modelVersions": links}

@@ -30,6 +30,7 @@ from lockstep.errors import (
 )
 from lockstep.registry.connection import Connection
 from lockstep.registry.description import Presentation
+from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
@@ -54,6 +55,8 @@ class Registry:
         wait: Seconds before the second attempt, twice as many before each next one.
         trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
         page: Address of the page for all pipelines, to which model cards link.
+        known: Directory of the home's files that bind the numbers of versions to their bytes;
+            without it no number is bound.
     """
 
     def __init__(
@@ -66,15 +69,17 @@ class Registry:
         wait: float = 0.5,
         trusted: tuple[str, ...] = (),
         page: str | None = None,
+        known: Path | None = None,
     ) -> None:
         self.artifact_root = artifact_root
         self.trusted = trusted
         self.page = page
+        self._known = known
         self.address = tracking_uri if isinstance(tracking_uri, Address) else Address(tracking_uri)
         self._connection = Connection(self.address, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._mended: list[str] = []
-        self._files = VersionFiles(self._connection, cache, self.note_mended)
+        self._files = VersionFiles(self._connection, cache, self.note_mended, self.known)
         self._loaded: dict[tuple[str, int, str], LoadedVersion] = {}
 
     def patient(self) -> Registry:
@@ -86,8 +91,14 @@ class Registry:
         patient = copy.copy(self)
         patient._connection = self._connection.patient()
         patient._call = patient._connection.call
-        patient._files = VersionFiles(patient._connection, self._files.cache, self.note_mended)
+        patient._files = VersionFiles(
+            patient._connection, self._files.cache, self.note_mended, self.known
+        )
         return patient
+
+    def known(self, name: str) -> KnownVersions | None:
+        """The numbers that the home knows of a pipeline; None without a home."""
+        return None if self._known is None else KnownVersions(self._known / f"{name}.json")
 
     def mended(self) -> tuple[str, ...]:
         """Sentences about files here that were damaged and are written anew; each is told once."""
@@ -138,7 +149,14 @@ class Registry:
         """
         connection, shown = self._connection, shown or Presentation()
         return Registration(
-            connection, pipeline, source, evidence, shown, self.trusted, self.page
+            connection,
+            pipeline,
+            source,
+            evidence,
+            shown,
+            self.trusted,
+            self.page,
+            self.known(pipeline.name),
         ).carry_out()
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
@@ -155,6 +173,7 @@ class Registry:
             VersionNotFoundError: There is no such version.
             AliasNotSetError: There is no such alias.
             ArtifactError: One of its files is missing or was changed, or Lockstep did not log it.
+            RenumberedError: The home knows other files under its number.
             SnapshotError: Its source does not run here.
             OutsideReadingError: Its source opens, when imported, what the version does not carry.
             UntrustedTypeError: A model holds a type that may not be loaded.
@@ -179,6 +198,7 @@ class Registry:
         """The directory of a version's files: in place if it is local, else fetched once.
 
         Raises:
+            RenumberedError: The home knows other files under its number.
             ArtifactError: Lockstep did not log it, or the fetched files are not the logged ones.
             FetchError: The files had to be fetched, and did not all arrive; another try may work.
         """
@@ -281,14 +301,20 @@ class VersionFiles:
         connection: The registry.
         cache: Directory for fetched files; without it, one that goes with this object.
         note: Notes a sentence about damaged files that were fetched anew.
+        known: Gives the numbers that the home knows of a pipeline.
     """
 
     def __init__(
-        self, connection: Connection, cache: Path | None, note: Callable[[str], None]
+        self,
+        connection: Connection,
+        cache: Path | None,
+        note: Callable[[str], None],
+        known: Callable[[str], KnownVersions | None],
     ) -> None:
         self._connection = connection
         self._cache = cache
         self._note = note
+        self._known = known
 
     def directory(self, version: Version) -> Path:
         """The directory of a version's files.
@@ -300,8 +326,12 @@ class VersionFiles:
         Raises:
             ArtifactError: Lockstep did not log it, the fetched files are not the logged ones, or a
                 file around it is missing or was changed.
+            RenumberedError: The home knows other files under its number.
             FetchError: The files had to be fetched, and did not all arrive; another try may work.
         """
+        known = self._known(version.name)
+        if known is not None:
+            known.demand(version.version, version.digest)
         local = local_path(version.location)
         if local is not None:
             check_surroundings(local, version)

@@ -32,7 +32,13 @@ from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.artifacts.lock import locked
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_replay
-from lockstep.errors import ArtifactError, DamagedError, UnavailableFilesError, VersionNotFoundError
+from lockstep.errors import (
+    ArtifactError,
+    DamagedError,
+    OvertakenError,
+    UnavailableFilesError,
+    VersionNotFoundError,
+)
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.decisions import DECISION, Decision, Decisions, new_key
 from lockstep.registry.sites import Site
@@ -77,6 +83,11 @@ class LiveState:
     def decided(self) -> Decision | None:
         """The decision that holds; None without one, or where it cannot be read."""
         return self.decisions.last
+
+    @property
+    def key(self) -> str:
+        """Key of the decision that holds; empty without one."""
+        return "" if self.decided is None else self.decided.key
 
     @property
     def is_shown(self) -> bool:
@@ -205,6 +216,62 @@ class Live:
                 self.registry.set_alias(self.name, "live", state.decided.version)
             state = self._read()
         return state
+
+    def last(self) -> str:
+        """Key of the decision that holds; empty without one."""
+        return self._read().key
+
+    def demand_last(self, state: LiveState, seen: str, version: int) -> None:
+        """Demand that nobody let another version serve since somebody began to promote one.
+
+        Args:
+            state: The live version now.
+            seen: Key of the decision that held then; see `last`.
+            version: Number of the version that is promoted.
+
+        Raises:
+            OvertakenError: Somebody did.
+        """
+        decided = state.decided
+        if decided is not None and decided.key != seen and decided.version != version:
+            let = f"version {decided.version} was let serve on {_by(decided)}"
+            raise OvertakenError(self.name, version, let)
+
+    def promote(
+        self, loaded: LoadedVersion, seen: str, *, back: bool = False, anyway: str = ""
+    ) -> LiveState:
+        """Let a version serve that a person wants, and point `@champion` to it. Call it in `alone`.
+
+        Two homes may do so at once, and a registry cannot compare and set. So who has decided looks
+        again: the newest decision holds, whose is another was overtaken, and `@champion` follows.
+
+        Args:
+            loaded: The version, which was proven here.
+            seen: Key of the decision that held when the person said so; see `last`.
+            back: As of `move`.
+            anyway: As of `move`.
+
+        Raises:
+            OvertakenError: Another version was let serve since, or at the same time.
+            RegistryError: The registry does not answer, or refuses.
+        """
+        state = self.finish()
+        self.demand_last(state, seen, loaded.version)
+        self.registry.set_alias(self.name, "champion", loaded.version)
+        if self.last() == state.key:
+            self.move(loaded, back=back, anyway=anyway)
+        state = self._champion_follows()
+        self.demand_last(state, seen, loaded.version)
+        return state
+
+    def _champion_follows(self) -> LiveState:
+        """Point `@champion` to what was decided last, and look again: others may move it too."""
+        while True:
+            state = self.finish()
+            champion = self.registry.alias(self.name, "champion")
+            if state.decided is None or (champion and champion.version == state.decided.version):
+                return state
+            self.registry.set_alias(self.name, "champion", state.decided.version)
 
     def move(self, loaded: LoadedVersion, *, back: bool = False, anyway: str = "") -> LiveState:
         """Let a version that was proven here serve from now on. Call it in `alone`.

@@ -45,7 +45,7 @@ class PinnedTables:
 
         Raises:
             BlockedError: A table, as it is declared there, has never been delivered.
-            DamagedError: A ledger is not as written.
+            DamagedError: A ledger is not as written, or has lost rows that were relied on.
         """
         versions = []
         for name, schema in pipeline.tables.items():
@@ -55,7 +55,7 @@ class PinnedTables:
                     f"The table {name} of {pipeline.name} has not been delivered as it is declared "
                     f"there; do that first: lockstep tables {pipeline.name} --deliver"
                 )
-            versions.append((name, ledger.version))
+            versions.append((name, ledger.rely()))
         return cls(store.root, tuple(versions))
 
     @classmethod

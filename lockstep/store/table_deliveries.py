@@ -37,7 +37,6 @@ from lockstep.errors import (
     InputError,
     LockedError,
     NotDeliveredError,
-    NotStoredError,
     UnavailableError,
     UnreadableError,
 )
@@ -111,9 +110,9 @@ def deliver(
     with reason, records.step(table.name, STEP, run) as attempt:
         taken = _Taken(declared, table, store, ledger, attempt, datetime.now(UTC))
         try:
-            _demand_kept(records, ledger)
+            ledger.rely()  # before much is read in vain
             done = taken.rows(*_read(declared, table, ledger, days))
-        except (DamagedError, NotStoredError) as error:
+        except DamagedError as error:
             done = taken.failed(APPEND_ONLY, CheckResult(False, str(error), todo="Then: AGAIN"))
         except NotDeliveredError:
             if not ledger.parts():
@@ -323,20 +322,6 @@ def _max_age(declared: PipelineAssets, table: TableAssets) -> timedelta | None:
     if table.schema.static:
         return None
     return table.max_age or reach(declared.pipeline, table.name)
-
-
-def _demand_kept(records: Records, ledger: Ledger) -> None:
-    """Demand that the ledger has the version that the last delivery left.
-
-    Raises:
-        DamagedError: The ledger is not as written.
-        NotStoredError: It has not.
-    """
-    last = None
-    with suppress(DamagedError):  # the attempt's record, which the next one replaces
-        last = records.committed(ledger.schema.name)
-    if last is not None:
-        ledger.since(last.record.steps[STEP].facts[_VERSION], most=0)
 
 
 def _read(

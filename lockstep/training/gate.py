@@ -88,6 +88,7 @@ def pass_gate(
     wanted: int | None = None,
     back: bool = False,
     anyway: str = "",
+    seen: str | None = None,
 ) -> Gate:
     """Put the wanted version through the gate, and let it serve if it passes.
 
@@ -107,8 +108,11 @@ def pass_gate(
             live already is judged and decided on anew.
         back: Whether somebody goes back to it from the live version.
         anyway: Why a person wants it though a check of its quality failed.
+        seen: Key of the decision that held when the person said that it is wanted; by default the
+            one that holds now (`Live.last`).
 
     Raises:
+        OvertakenError: Another version was let serve since then.
         AliasNotSetError: `@champion` points nowhere.
         VersionNotFoundError: There is no such version.
         LockedError: Another process keeps the gate locked.
@@ -116,8 +120,11 @@ def pass_gate(
         UnavailableFilesError: A file of the version cannot be read now.
     """
     live = Live(registry, declared.name, pointer)
+    seen = live.last() if seen is None else seen
     with live.alone():
         before = live.finish()
+        if wanted is not None:
+            live.demand_last(before, seen, wanted)
         version = (
             registry.find(declared.name, wanted)
             if wanted is not None
@@ -127,11 +134,13 @@ def pass_gate(
         _record(declared, store, gate)
         if loaded is None or not gate.is_open:
             return gate
-        if wanted is not None:
-            registry.set_alias(declared.name, "champion", wanted)
         write_proven(registry, gate.wanted, live.site, fingerprint(loaded))
-        is_decided = wanted is None and _is_decided(before, gate.wanted)
-        state = live.take(loaded) if is_decided else live.move(loaded, back=back, anyway=anyway)
+        if wanted is not None:
+            state = live.promote(loaded, seen, back=back, anyway=anyway)
+        elif _is_decided(before, gate.wanted):
+            state = live.take(loaded)
+        else:
+            state = live.move(loaded, back=back, anyway=anyway)
         return replace(gate, live=state.version)
 
 
@@ -142,7 +151,12 @@ def _is_decided(state: LiveState, wanted: Version) -> bool:
 
 
 def go_back(
-    declared: PipelineAssets, registry: Registry, store: Store, pointer: Path, version: int
+    declared: PipelineAssets,
+    registry: Registry,
+    store: Store,
+    pointer: Path,
+    version: int,
+    seen: str | None = None,
 ) -> Gate:
     """Let a version serve again: without the gate, if it is proven in this environment.
 
@@ -152,8 +166,10 @@ def go_back(
         store: Where the pipeline's rows are kept.
         pointer: The file that names the version that serves in this home.
         version: Number of the version.
+        seen: Key of the decision that held when somebody said so; by default that of now.
 
     Raises:
+        OvertakenError: Another version was let serve since then.
         VersionNotFoundError: There is no such version.
         ArtifactError: Files of the version are not those that were proven.
         LockedError: Another process keeps the gate locked.
@@ -163,12 +179,11 @@ def go_back(
     wanted, loaded = registry.find(declared.name, version), registry.load(declared.name, version)
     proof = proven_in(wanted, fingerprint(loaded))
     if proof is None:
-        return pass_gate(declared, registry, store, pointer, wanted=version, back=True)
+        return pass_gate(declared, registry, store, pointer, wanted=version, back=True, seen=seen)
     live = Live(registry, declared.name, pointer)
+    seen = live.last() if seen is None else seen
     with live.alone():
-        registry.set_alias(declared.name, "champion", version)
-        live.finish()
-        state = live.move(loaded, back=True)
+        state = live.promote(loaded, seen, back=True)
     gate = Gate(wanted, state.version, _proven_before(declared, wanted, proof))
     _record(declared, store, gate)
     return gate

@@ -7,9 +7,10 @@ from pathlib import Path
 from benchmarks._writes import start
 from benchmarks.faults import told
 from tests.fixtures.terminal import Terminal, lockstep
+from tests.stateful import deeds
 from tests.stateful.deliveries import write_history
-from tests.stateful.observations import versions
-from tests.stateful.site import make_checkouts
+from tests.stateful.observations import aliases, versions
+from tests.stateful.site import Site, make_checkouts
 
 
 def test_commands_at_once_on_a_new_home_do_not_get_in_each_others_way(
@@ -39,3 +40,15 @@ def test_two_runs_of_one_partition_at_once_leave_one_of_both_whole(place, delive
     for each in deliveries:
         place.score(each.file)
         assert place.recorded() == each.wanted
+
+
+def test_of_two_promotions_at_once_one_is_overtaken(site: Site) -> None:
+    site.edition = "edited"  # both versions are sound in it
+    for first, second in ((1, 2), (2, 1)):
+        ends = site.do(deeds.promote(first), deeds.promote(second))
+        through, overtaken = sorted(ends, key=lambda end: end.status)
+        assert through.status == 0, through
+        assert overtaken.status != 0, overtaken
+        assert "was overtaken: version" in overtaken.output + overtaken.errors
+        found = aliases(site.home)
+        assert found["champion"] == found["live"] == json.loads(through.output)["live"]

@@ -25,7 +25,7 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.errors import UnavailableError
+from lockstep.errors import DamagedError, UnavailableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.scoring.request_replay import replay_segment
@@ -37,6 +37,7 @@ from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.store.parquet import Store
+from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.table_deliveries import deliver_all
 from lockstep.training.candidate import train
 from tests.fixtures.depots import DEPOTS, SCORED, articles, climate, days, needs, pieces, write
@@ -343,11 +344,24 @@ class TablesMachine(RuleBasedStateMachine):
     @precondition(lambda self: getattr(self, "copies", ()))
     @rule(data=st.data())
     def restore_a_copy(self, data: st.DataObject) -> None:
-        """What was added since is gone."""
+        """What was added since is gone, and nothing reads the rest before a person accepts that."""
         self.check_requests()
         folder, kept = data.draw(st.sampled_from(self.copies))
         shutil.rmtree(self.store.root / "ledgers")
         shutil.copytree(folder, self.store.root / "ledgers")
+        pipeline = self.version.pipeline
+        lossy = [
+            table
+            for name, table in self.tables.items()
+            if len(kept[name][0]) < len(table.plain.versions)
+        ]
+        if lossy:
+            with pytest.raises(DamagedError, match="has lost rows"):
+                PinnedTables.now(self.store, pipeline)
+            with pytest.raises(DamagedError, match="has lost rows"):
+                ServedTables(self.store.root).of(pipeline)
+        for table in lossy:
+            table.ledger.accept_loss("ada", "an older copy")
         for name, table in self.tables.items():
             table.restore(kept[name])
         root = self.store.root

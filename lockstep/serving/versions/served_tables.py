@@ -58,6 +58,7 @@ class ServedTable:
         self.ledger, self._in_memory = ledger, in_memory
         self.trouble: str | None = None
         self._tail, self._lock = ledger.tail, Lock()
+        ledger.rely()
         self._seen = self._delivered()
         base = self._base()
         self.rows = LayeredRows(base)

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
 from lockstep.artifacts.live_pointer import LivePointer, read_live
-from lockstep.errors import ArtifactError, LockstepError, UndeliveredError, UnknownError
+from lockstep.errors import (
+    ArtifactError,
+    DamagedError,
+    LockstepError,
+    UndeliveredError,
+    UnknownError,
+)
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.pins import Pins
@@ -86,7 +92,7 @@ class Versions:
         except LockstepError as error:
             if isinstance(error, UndeliveredError):
                 self._awaited = error.record
-            elif isinstance(error, ArtifactError):  # a file may be there again
+            elif isinstance(error, ArtifactError | DamagedError):  # a file may be there again
                 self._again = now + _AGAIN_SECONDS
             self._refuse(wanted.version, error)
             return

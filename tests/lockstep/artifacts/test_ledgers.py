@@ -38,11 +38,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(kind=st.sampled_from(KINDS))
     def begin(self, kind: type[Any]) -> None:
         self.folder = Path(mkdtemp())
-        self.ledger = Ledger(self.folder / "ledger", kind.declaration())
+        self.ledger = ledger_of(self.folder, kind.declaration())
         self.plain = Plain(self.ledger.schema)
         self.versions = [self.ledger.version]
         self.clock = BEGIN
         self.delivered: list[list[Row]] = []
+        self.copies: list[tuple[Path, int]] = []
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -187,6 +188,42 @@ class LedgerMachine(RuleBasedStateMachine):
     def open_an_old_version(self, data: st.DataObject) -> None:
         number = data.draw(st.integers(0, len(self.versions) - 1))
         self.compare(self.plain.versions[number], self.versions[number])
+
+    @precondition(lambda self: self.ledger.is_begun)
+    @rule()
+    def copy(self) -> None:
+        folder = Path(mkdtemp(dir=self.folder)) / "copy"
+        shutil.copytree(self.ledger.folder, folder)
+        self.copies.append((folder, len(self.versions)))
+
+    @precondition(lambda self: self.copies)
+    @rule(data=st.data(), is_accepted=st.booleans())
+    def restore_a_copy(self, data: st.DataObject, is_accepted: bool) -> None:
+        """Nothing reads or adds rows before the newer copy is back, or the loss is accepted."""
+        self.ledger.rely()  # a writer that was killed may not have noted its version
+        folder, count = data.draw(st.sampled_from(self.copies))
+        newer = Path(mkdtemp(dir=self.folder)) / "newer"
+        self.ledger.folder.rename(newer)
+        shutil.copytree(folder, self.ledger.folder)
+        if count == len(self.versions):
+            return
+        empty = columns_of(self.plain.schema, [])
+        for work in (self.ledger.rely, self.ledger.rows, self.ledger.verify, self.ledger.parts):
+            with pytest.raises(DamagedError, match="has lost rows"):
+                work()
+        with pytest.raises(DamagedError, match="has lost rows"):
+            self.ledger.add(empty, self.later(data))
+        with pytest.raises(DamagedError, match="has lost rows"):
+            self.ledger.post(empty, lambda _: empty, clock=lambda: self.later(data))
+        if is_accepted:
+            loss = self.ledger.accept_loss("ada", "the disk failed")
+            assert (loss.lost, loss.kept) == (self.versions[-1], self.versions[count - 1])
+            assert self.ledger.high_water.losses()[-1] == loss
+            del self.versions[count:], self.plain.versions[count:]
+            self.copies = [each for each in self.copies if each[1] <= count]
+        else:
+            shutil.rmtree(self.ledger.folder)
+            newer.rename(self.ledger.folder)
 
     @invariant()
     def holds_what_the_list_holds(self) -> None:
@@ -441,6 +478,7 @@ def test_a_part_that_no_record_lists_and_no_kill_explains_stays(ledger: Ledger) 
         ledger.add(stock(row(2.0, number)), BEGIN + number * HOUR)
     last = ledger.folder / ledger.parts()[-1].file
     (ledger.folder / RECORD).write_bytes(copy)
+    ledger.accept_loss("ada", "an older record")
     ledger.add(stock(row(3.0, 3)), BEGIN + 9 * HOUR)
     assert last.exists()
 
@@ -451,3 +489,52 @@ def test_texts_and_missing_values_come_back_as_they_were(ledger: Ledger) -> None
     held = ledger.rows()
     assert set(held.columns["depot"].tolist()) == {"ä\n", ""}
     assert np.signbit(held.columns["pieces"]).sum() == 1
+
+
+# Older copies
+
+
+def test_a_removed_folder_a_cut_tail_and_a_lost_tail_block_until_the_loss_is_accepted(
+    ledger: Ledger,
+) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
+    last = post(ledger, stock(row(1.0, 2)), BEGIN + 2 * HOUR)
+    tail = ledger.tail.path
+    whole = tail.read_bytes()
+    cuts = [lambda: tail.write_bytes(whole[: whole[:-1].rindex(b"\n") + 1]), tail.unlink]
+    for cut in (*cuts, lambda: ledger.folder.rename(ledger.folder.with_name("away"))):
+        cut()
+        said = rf"stock has lost rows: .*lacks the version {last[:12]}.*--accept-loss stock"
+        with pytest.raises(DamagedError, match=said):
+            ledger.rely()
+        assert ledger.is_begun
+        if ledger.folder.exists():
+            tail.write_bytes(whole)
+            assert ledger.rely() == last
+    loss = ledger.accept_loss("ada", "the disk failed")
+    assert (loss.lost, loss.by, loss.reason) == (last, "ada", "the disk failed")
+    assert not ledger.is_begun
+    assert len(ledger.add(stock(row(1.0)), BEGIN).new) == 1
+
+
+def test_a_ledger_of_before_gets_its_mark_by_who_relies_on_it(ledger: Ledger) -> None:
+    version = ledger.add(stock(row(1.0)), BEGIN).version
+    ledger.high_water.path.unlink()
+    assert len(ledger.rows()) == 1
+    assert ledger.high_water.read() is None
+    assert ledger.rely() == version
+    mark = ledger.high_water.read()
+    assert mark is not None
+    assert mark.version == version
+
+
+def test_a_mark_of_which_any_byte_was_flipped_is_damaged(ledger: Ledger) -> None:
+    ledger.add(stock(row(1.0)), BEGIN)
+    data = ledger.high_water.path.read_bytes()
+    for place in range(len(data) - 1):
+        flipped = bytearray(data)
+        flipped[place] ^= 0x41
+        ledger.high_water.path.write_bytes(flipped)
+        with pytest.raises(DamagedError, match=r"stock-.*names the newest version of a ledger"):
+            ledger.rows()

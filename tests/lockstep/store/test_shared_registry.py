@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
-from lockstep.errors import AliasNotSetError, RegistryUnreachableError
+from lockstep.errors import AliasNotSetError, OvertakenError, RegistryUnreachableError
 from lockstep.registry.decisions import Decision
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import PROVEN
@@ -37,7 +37,8 @@ from tests.fixtures.registries import Killed, before_each_write
 VERSIONS = st.integers(1, 3)
 HOMES = st.sampled_from(["a", "b"])
 WRITES = st.integers(0, 3)
-"""Writes of a move that are made: the decision, the file, the alias, and that it was moved."""
+"""Writes of a move that are made: the decision, the file, the alias, and that it was moved; before
+them a promotion moves `@champion`."""
 
 
 @dataclass(eq=False)
@@ -77,6 +78,14 @@ class SharingHome:
         """What the gate does with a version that passes."""
         with _at(self), self.live.alone():
             self.live.move(self.registry.load("orders", version), back=back)
+
+    def promote(self, version: int, *, back: bool = False) -> bool:
+        """What `lockstep promote` does with one that passes; whether it was not overtaken."""
+        seen = self.live.last()
+        with _at(self), self.live.alone(), suppress(OvertakenError):
+            self.live.promote(self.registry.load("orders", version), seen, back=back)
+            return True
+        return False
 
     def serve(self) -> tuple[LiveState, CheckResult]:
         """What a batch does first."""
@@ -201,12 +210,20 @@ class SharedRegistry(RuleBasedStateMachine):
         beside = self.homes["b" if home == "a" else "a"]
 
         def overtake() -> None:
-            beside.move(other)
+            ends.append(beside.promote(other))
 
+        ends: list[bool] = []
         rest = [None, _kill] if is_killed else []
         self.homes[home].due[:] = [*[None] * writes, overtake, *rest]
         with suppress(Killed):
-            self.homes[home].move(version)
+            ends.append(self.homes[home].promote(version))
+            self.homes[home].due.clear()
+            if writes != 1 and other != version:  # between a look and the write it is not seen
+                assert sorted(ends) == [False, True]
+            decided, champion = self.decided, self.homes[home].registry.alias("orders", "champion")
+            assert decided is not None
+            assert champion is not None
+            assert champion.version == decided.version
         self.is_pending = True
         self.promoted += [version, other]
         self.left -= {version, other}

@@ -311,7 +311,7 @@ def test_a_ledger_that_is_gone_leaves_the_rows_and_is_told(
 
     assert client.ask([need()]).json() == before
     assert (
-        "is another one, or an older copy"
+        "The ledger of sale has lost rows"
         in client.get("/ready").json()["tables"]["sale"]["trouble"]
     )
     assert client.post("/tables/sale", sale()).status == 503

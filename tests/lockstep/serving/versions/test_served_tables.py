@@ -41,7 +41,7 @@ class ServedMachine(RuleBasedStateMachine):
         self.patch.setattr("lockstep.columns.asof.layered_rows._LEAST_ADDED", 2)
         self.patch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 2_000)
         self.patch.setattr(served_tables, "_MOST_ROWS", 3)
-        self.ledger = Ledger(self.folder / "ledger", kind.declaration())
+        self.ledger = ledger_of(self.folder, kind.declaration())
         self.plain = Plain(self.ledger.schema)
         self.ledger.add(columns_of(self.ledger.schema, []), BEGIN)
         self.deliver(data)

@@ -1,0 +1,195 @@
+"""Known versions: which bytes each number of a pipeline means in a home.
+
+    {"format": 1, "name": "flights", "versions": {"1": "5a1c…", "2": "77b0…"},
+     "refused": {"2": {"manifest": "0e77…", "seen": "2026-01-31T08:15:00+00:00"}},
+     "accepted": [{"version": 1, "before": "…", "manifest": "…", "at": "…", "by": "ada",
+                   "home": "…", "host": "…", "reason": "…"}], "sha256": "…"}
+
+Published rows, records and sinks name a version by its number. A registry that was restored from an
+older backup, or begun anew, gives a number a second time. So a home binds a number to the SHA-256
+of the version's manifest once it has read it, and refuses other files under that number until a
+person accepts them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.lock import locked
+from lockstep.errors import ArtifactError, LockstepError, RenumberedError, UnavailableFilesError
+from lockstep.registry.sites import Site
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Other files under a known number.
+
+    Attributes:
+        manifest: SHA-256 of their manifest.
+        seen: When they were seen first, in UTC.
+    """
+
+    manifest: str
+    seen: datetime
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """That a person has a number mean other files from then on.
+
+    Attributes:
+        version: The number.
+        before: SHA-256 of the manifest that it was bound to.
+        manifest: SHA-256 of the manifest that it is bound to since.
+        at: When that was accepted, in UTC.
+        by: The name of the user.
+        home: The folder of the home.
+        host: The name of the machine.
+        reason: Why.
+    """
+
+    version: int
+    before: str
+    manifest: str
+    at: datetime
+    by: str
+    home: str
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    format: int
+    name: str
+    versions: dict[int, str]
+    refused: dict[int, Refused]
+    accepted: list[Accepted]
+
+
+@dataclass(frozen=True)
+class KnownVersions:
+    """The numbers that a home knows of a pipeline.
+
+    Attributes:
+        path: The file of the home, such as `Home.known("flights")`.
+    """
+
+    path: Path
+
+    def demand(self, number: int, manifest: str) -> None:
+        """Demand that a number means these files here; it is bound to them if it is new.
+
+        Raises:
+            RenumberedError: It means others.
+            ArtifactError: The file of the home is damaged.
+            UnavailableFilesError: It cannot be read now.
+        """
+        stored = self._read()
+        if stored.versions.get(number) == manifest and number not in stored.refused:
+            return
+        with self._changing() as stored:
+            bound = stored.versions.setdefault(number, manifest)
+            refused = stored.refused.pop(number, None)
+            if bound != manifest:
+                if refused is None or refused.manifest != manifest:
+                    refused = Refused(manifest, datetime.now(UTC))
+                stored.refused[number] = refused
+        if bound != manifest:
+            raise RenumberedError(stored.name, number, bound, manifest)
+
+    def is_free(self, number: int, manifest: str) -> bool:
+        """Whether a number may be given to files: it means no others here.
+
+        Raises:
+            ArtifactError: The file of the home is damaged.
+        """
+        return self._read().versions.get(number, manifest) == manifest
+
+    def accept(self, number: int, site: Site, reason: str) -> Accepted:
+        """Have a number mean the files that were refused.
+
+        Args:
+            number: The number.
+            site: Who accepts it, and where.
+            reason: Why.
+
+        Raises:
+            LockstepError: No other files were seen under it.
+            ArtifactError: The file of the home is damaged.
+        """
+        with self._changing() as stored:
+            refused = stored.refused.pop(number, None)
+            if refused is None:
+                raise LockstepError(
+                    f"Version {number} of {stored.name} is the one that this home knows, or it has "
+                    "not seen it yet: there is nothing to accept."
+                )
+            before, at = stored.versions[number], datetime.now(UTC)
+            accepted = Accepted(
+                number, before, refused.manifest, at, site.by, site.home, site.host, reason
+            )
+            stored.versions[number] = refused.manifest
+            stored.accepted.append(accepted)
+        return accepted
+
+    def refusals(self) -> list[str]:
+        """A sentence for each number under which the registry has other files.
+
+        Raises:
+            ArtifactError: The file of the home is damaged.
+        """
+        stored = self._read()
+        return [
+            str(RenumberedError(stored.name, number, stored.versions[number], refused.manifest))
+            for number, refused in sorted(stored.refused.items())
+        ]
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Numbers]:
+        with locked(self.path.with_suffix(".lock"), f"what is known of {self.path.stem}"):
+            stored = self._read()
+            yield stored
+            facts = msgspec.to_builtins(stored, str_keys=True)
+            replace_text(
+                self.path, json.dumps({**facts, "sha256": _digest(facts)}, indent=1) + "\n"
+            )
+
+    def _read(self) -> _Numbers:
+        name = self.path.stem
+        try:
+            facts = json.loads(self.path.read_bytes())
+            if facts.pop("sha256", None) != _digest(facts):
+                raise ValueError("it was changed since it was written")
+            stored = msgspec.convert(facts, _Numbers, str_keys=True)
+            if (stored.format, stored.name) != (_FORMAT, name):
+                raise ValueError(f"it is of {stored.name}, in format {stored.format}")
+        except FileNotFoundError:
+            return _Numbers(_FORMAT, name, {}, {}, [])
+        except OSError as error:
+            raise UnavailableFilesError(
+                f"{self.path}, which binds the numbers of versions, cannot be read now "
+                f"({error.strerror}). Try again when its disk or network drive answers."
+            ) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ArtifactError(
+                f"{self.path} does not tell which files the numbers of versions mean ({error}). "
+                "Restore it from a copy; or remove it, and each number is bound anew to what the "
+                "registry has."
+            ) from error
+        return stored
+
+
+def _digest(facts: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
