@@ -251,7 +251,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
         InputError: There is no such file, or no reader for its kind.
         LockedError: Another process is at work on the inbox.
     """
-    file = named_file(file)
+    file = named_file(_as_came(file))
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
     if not file.exists() and any(path.exists() for path in came):
         return str(file)  # a partition's name, as in messages: it is scored again
@@ -285,6 +285,11 @@ def _copy_folder(folder: Path, target: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process copied it
                 raise
+
+
+def _as_came(file: Path) -> Path:
+    """A path whose name may be too long for a file, as that of an object, as it came here."""
+    return file.parent / short_name(file.name)
 
 
 def named_file(file: Path) -> Path:
@@ -331,6 +336,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
     Raises:
         InputError: No such file was claimed, or several whose contents differ.
     """
+    file = _as_came(file)
     claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
     if any(path.name == file.name for path in claimed):
         return file.name

@@ -13,7 +13,7 @@ from lockstep.errors import DeclarationError, InputError, LockedError, Unavailab
 from lockstep.project.object_stores import StoreAddress
 from lockstep.store import fetching
 from lockstep.store.fetching import Fetched, fetch, fetched
-from lockstep.store.inbox import alone_in_inbox, claim_files, read_claimed
+from lockstep.store.inbox import alone_in_inbox, claim_files, find_claimed, read_claimed
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.registries import Killed
 
@@ -79,6 +79,8 @@ def test_objects_whose_names_are_too_long_for_files_are_claimed(
     assert len(follower.look()) == 2
     assert {*follower.rows(0), *follower.rows(1)} == {"жa", "жb"}
     assert follower.told == []
+    with pytest.raises(InputError, match="2 files of that name came"):
+        find_claimed(follower.inbox, Path(f"{'ж' * 201}a.csv"))
 
 
 def test_objects_of_other_folders_are_not_taken(follower: Follower, bucket: Bucket) -> None:
