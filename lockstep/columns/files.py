@@ -29,6 +29,7 @@ from lockstep.errors import InputError, UnavailableError, UnreadableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.csv import ParseOptions
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
@@ -383,17 +384,15 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
     from pyarrow import csv as arrow_csv
 
     parse = arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    block = min(max(len(data), _LEAST_BLOCK), _MOST_BLOCK)  # no row is longer than a block
-    read = arrow_csv.ReadOptions(use_threads=threads, block_size=block)
-    ended = data if data.endswith(b"\n") else data + b"\n"  # as pyarrow wants a header on its own
-    with arrow_csv.open_csv(
-        pa.BufferReader(pa.py_buffer(ended)), read_options=read, parse_options=parse
-    ) as head:
-        names = head.schema.names
+    block = min(max(len(data), _LEAST_BLOCK), _MOST_BLOCK)
+    try:
+        names = _names(data, parse, _LEAST_BLOCK)
+    except pa.ArrowException:  # as where a row is longer
+        names = _names(data, parse, block)
     last_row = f"\n{separator * (len(names) - 1)}{_LAST_CELL}\n".encode()
     table = arrow_csv.read_csv(
         pa.BufferReader(pa.py_buffer(data + last_row)),
-        read_options=read,
+        read_options=arrow_csv.ReadOptions(use_threads=threads, block_size=block),
         parse_options=parse,
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -406,6 +405,18 @@ def csv_cells(data: bytes, *, threads: bool = True, separator: str = ",") -> pa.
         raise pa.ArrowInvalid(OPEN_QUOTE)
     names[0] = names[0].lstrip("\ufeff")  # pyarrow takes one away, at the very beginning
     return table.slice(0, table.num_rows - 1).rename_columns(names)
+
+
+def _names(data: bytes, parse: ParseOptions, block: int) -> list[str]:
+    """The names in the header of a CSV text, of which pyarrow reads a block."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    ended = data if data.endswith(b"\n") else data + b"\n"  # as it wants a header on its own
+    read = arrow_csv.ReadOptions(use_threads=False, block_size=block)
+    text = pa.BufferReader(pa.py_buffer(ended))
+    with arrow_csv.open_csv(text, read_options=read, parse_options=parse) as head:
+        return list(head.schema.names)
 
 
 def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
