@@ -24,7 +24,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
 ├── InvalidRecordsError           columns                             rows refused where all count
 ├── FunctionError                 columns                             a column's function fails
-│   └── FutureError               serving                             it asks as of a time to come
+│   └── FutureError               columns                             it asks as of a time to come
 ├── FailingFunctionError          scoring                             it fails on too many rows
 ├── FitError                      columns, training                   a model that cannot be fitted
 ├── NotFittedError                columns, registry                   no models fitted yet
@@ -42,7 +42,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
 ├── SourceError                   parity                              source that cannot be read
-├── UnprovenError                 serving                             computes something else here
+├── UnprovenError                 artifacts, serving                  computes something else here
 ├── EvidenceError                 registry                            no tag, or one of other files
 ├── RegistryError                 registry                            the registry refuses
 │   ├── RegistryUnreachableError  registry                            it does not answer
