@@ -8,22 +8,16 @@ starts it.
 from __future__ import annotations
 
 import datetime as datetimes
-import importlib
-import inspect
-import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lockstep.artifacts.questions import noting
+from lockstep.artifacts.questions import in_place_of, noting_clock
 
 _AHEAD = datetimes.timedelta(days=400, hours=7, minutes=13)
 """How far a shifted clock is ahead: another year, month, weekday, hour and minute."""
@@ -103,76 +97,8 @@ def _another_locale(here: Mapping[str, str]) -> str:
     return next(others, "POSIX" if now in ("C", "POSIX") else "C")
 
 
-_SYSTEM: Mapping[str, tuple[str, ...]] = {
-    "asyncio": ("get_running_loop", "get_event_loop", "current_task"),
-    "gc": ("get_objects", "get_count", "get_stats"),
-    "grp": ("getgrall", "getgrgid", "getgrnam"),
-    "locale": (
-        *("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm"),
-        *("getencoding", "getpreferredencoding", "nl_langinfo"),
-    ),
-    "os": (
-        *("getpid", "getppid", "getpgrp", "getpgid", "getsid", "getpriority", "times"),
-        *("getlogin", "getuid", "geteuid", "getgid", "getegid", "getgroups"),
-        *("uname", "cpu_count", "process_cpu_count", "sched_getaffinity", "getloadavg"),
-        *("sysconf", "confstr", "get_terminal_size", "getcwd", "getcwdb", "urandom", "getrandom"),
-    ),
-    "platform": ("uname",),
-    "pwd": ("getpwall", "getpwnam", "getpwuid"),
-    "resource": ("getrusage", "getrlimit", "getpagesize"),
-    "secrets": (
-        *("choice", "randbelow", "randbits"),
-        *("token_bytes", "token_hex", "token_urlsafe"),
-    ),
-    "threading": (
-        *("current_thread", "main_thread", "get_ident", "get_native_id"),
-        *("active_count", "enumerate"),
-    ),
-    "uuid": ("getnode", "uuid1", "uuid4"),
-}
-"""Functions that return facts of the machine, its language, user or process, or random data.
-
-A fact that stays as long as the process runs, such as its number, is the same in all rows, and may
-by chance be the same in another process: comparing values does not show it.
-"""
-_TICKS = ("time", "time_ns", "clock_gettime", "clock_gettime_ns")
-"""Functions of `time` that return the time."""
 _TIMERS = ("monotonic", "perf_counter")
 """Functions of `time` that serve to measure how long something takes; that alone is no reading."""
-
-
-def note_questions() -> None:
-    """Record who asks for the time, the machine or whether a file is there, for good.
-
-    Python has no audit events for these. See `lockstep.artifacts.questions.watching`; call this
-    after `shift_clock`.
-    """
-    for module, names in ((_imported(name), names) for name, names in _SYSTEM.items()):
-        if module is None:
-            continue
-        for name in names:
-            _replace(module, name, partial(_noting_system, name))
-    for name in ("stack", "currentframe"):
-        _replace(inspect, name, partial(_noting_frames, name))
-    for name in ("stat", "lstat", "access", "readlink", "statvfs"):
-        _replace(os, name, lambda function: noting("file", function, lambda path, *_, **__: path))
-    for name in _TICKS:
-        _replace(time, name, partial(_noting, name))
-    _replace(np.random, "default_rng", _noting_unseeded)
-
-
-def _imported(name: str) -> ModuleType | None:
-    """A module of the standard library; None where this system lacks it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def _replace(module: ModuleType, name: str, of: Callable[[Any], Any]) -> None:
-    """Replace a function of a module by one made of it, where this system has it."""
-    if (function := getattr(module, name, None)) is not None:
-        setattr(module, name, of(function))
 
 
 def shift_clock(seconds: float, *, numpy_too: bool) -> None:
@@ -214,7 +140,7 @@ def _default(name: str, value: Any, at: int = 0) -> None:
 
     def shifted(*args: Any) -> Any:
         is_out = len(args) <= at or args[at] is None
-        return real(*args[:at], _noting(name, value)()) if is_out else real(*args)
+        return real(*args[:at], noting_clock(name, value)()) if is_out else real(*args)
 
     setattr(time, name, shifted)
 
@@ -222,12 +148,12 @@ def _default(name: str, value: Any, at: int = 0) -> None:
 def _shift_datetime(ahead: datetimes.timedelta) -> None:
     real = datetimes.datetime
     methods = {
-        "now": classmethod(_noting("now", lambda cls, tz=None: real.now(tz) + ahead)),
+        "now": classmethod(noting_clock("now", lambda cls, tz=None: real.now(tz) + ahead)),
         "utcnow": classmethod(
-            _noting("utcnow", lambda cls: real.now(datetimes.UTC).replace(tzinfo=None) + ahead)
+            noting_clock("utcnow", lambda cls: real.now(datetimes.UTC).replace(tzinfo=None) + ahead)
         ),
     }
-    setattr(datetimes, "datetime", _in_place_of(real, methods))  # noqa: B010  mypy knows its type
+    setattr(datetimes, "datetime", in_place_of(real, methods))  # noqa: B010  mypy knows its type
 
 
 def _shift_numpy(ahead: datetimes.timedelta) -> None:
@@ -237,81 +163,23 @@ def _shift_numpy(ahead: datetimes.timedelta) -> None:
         moment: Any = real(*args)
         if not args or args[0] not in ("now", "today"):
             return moment
-        return _noting("datetime64", lambda: moment + np.timedelta64(ahead))().astype(moment.dtype)
+        asked = noting_clock("datetime64", lambda: moment + np.timedelta64(ahead))
+        return asked().astype(moment.dtype)
 
-    setattr(np, "datetime64", _in_place_of(real, {"__new__": new}))  # noqa: B010
+    setattr(np, "datetime64", in_place_of(real, {"__new__": new}))  # noqa: B010
 
 
 def _shift_pandas(ahead: datetimes.timedelta) -> None:
     timestamp: Any = pd.Timestamp
     for name in ("now", "today", "utcnow"):
         real = getattr(timestamp, name)
-        shifted = _noting(name, lambda cls, *tz, real=real: real(*tz) + ahead)
+        shifted = noting_clock(name, lambda cls, *tz, real=real: real(*tz) + ahead)
         setattr(timestamp, name, classmethod(shifted))
     parsed: Any = pd.to_datetime
 
     def to_datetime(arg: Any, *args: Any, **options: Any) -> Any:
         times = parsed(arg, *args, **options)
         is_now = isinstance(arg, str) and arg in ("now", "today")
-        return _noting("to_datetime", lambda: times + ahead)() if is_now else times
+        return noting_clock("to_datetime", lambda: times + ahead)() if is_now else times
 
     setattr(pd, "to_datetime", to_datetime)  # noqa: B010
-
-
-def _noting_system(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    return noting("system", function, f"for `{name}`")
-
-
-def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that returns the frames below it, and records its caller.
-
-    Libraries look up names of their callers by it, so they must get the same frames.
-    """
-    noted = _noting_system(name, lambda: None)
-
-    def telling(*args: Any, **options: Any) -> Any:
-        noted()
-        caller = sys._getframe(1)
-        if name == "currentframe":
-            return caller
-        return inspect.getouterframes(caller, *args, **options)
-
-    return telling
-
-
-def _noting_unseeded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A maker of generators, which records functions that have the system seed one.
-
-    A generator that a module makes shows when it is drawn from (`lockstep.parity.chance`).
-    """
-    noted = _noting_system("default_rng()", function)
-
-    def making(*args: Any, **options: Any) -> Any:
-        is_seeded = any(seed is not None for seed in (*args, *options.values()))
-        is_of_module = sys._getframe(1).f_code.co_name == "<module>"
-        return (function if is_seeded or is_of_module else noted)(*args, **options)
-
-    return making
-
-
-def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    return noting("clock", function, f"(by `{name}`)")
-
-
-def _in_place_of(real: type, methods: Mapping[str, Any]) -> type:
-    """A subclass with other methods, whose instances and subclasses are all those of the class.
-
-    It equals the class too, so that it can be looked up in its place, as the type of a field.
-    """
-    like = type(
-        "Like",
-        (type(real),),
-        {
-            "__instancecheck__": lambda cls, value: isinstance(value, real),
-            "__subclasscheck__": lambda cls, kind: issubclass(kind, real),
-            "__eq__": lambda cls, other: other is cls or other is real,
-            "__hash__": lambda cls: hash(real),
-        },
-    )
-    subclass: type = like(real.__name__, (real,), dict(methods))
-    return subclass

@@ -1,8 +1,8 @@
-"""A process that can read no files but those of installations and some folders: by Linux itself.
+"""A thread that can read no files but those of installations and some folders: by Linux itself.
 
-A library that opens files in its own C++ tells nobody, so that no guard in Python sees it. Linux
-refuses it to a process that asks for that (Landlock, since Linux 5.13), to the thread that asks and
-those that it starts, for good.
+A library that opens files or connections in its own C++ tells nobody, so that no guard in Python
+sees it. Linux refuses it to a thread that asks for that (Landlock, since Linux 5.13; connections
+since 6.7), and to those that it starts, for good.
 """
 
 from __future__ import annotations
@@ -10,14 +10,24 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 from lockstep.artifacts.installation import installed_places
+from lockstep.artifacts.reading_guard import guarded, on_guard
+
+T = TypeVar("T")
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """Numbers of the system calls, which are the same on all processors."""
 _READ_FILE = 1 << 2
+_CONNECT_TCP = 1 << 1
+_NETWORK_SINCE = 4
+"""The version of Landlock that can refuse connections."""
 _BENEATH_PATH = 1
 _NO_NEW_PRIVILEGES = 38
 _SYSTEMS = (
@@ -29,7 +39,7 @@ _SYSTEMS = (
 
 
 class _Ruleset(ctypes.Structure):
-    _fields_ = (("handled", ctypes.c_uint64),)
+    _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64))
 
 
 class _Beneath(ctypes.Structure):
@@ -39,13 +49,47 @@ class _Beneath(ctypes.Structure):
 
 def can_close_files() -> bool:
     """Whether this system can refuse files to a process."""
-    return sys.platform == "linux" and _call(_CREATE_RULESET, None, 0, 1) > 0
+    return _version() > 0
+
+
+def closed(function: Callable[[], T], folders: Iterable[str]) -> T:
+    """Call a function in a thread of its own, to which the system refuses what is outside.
+
+    Threads of libraries that it starts are refused the same. Its temporary files lie in a folder
+    of its own. Where the system cannot refuse, it is called here.
+
+    Args:
+        function: The function, which is on guard as this thread is.
+        folders: The folders that it may read, beside those of `close_files`.
+    """
+    if (guard := on_guard()) is None or not can_close_files():
+        return function()
+    if (polars := sys.modules.get("polars")) is not None:
+        polars.thread_pool_size()  # begins all threads of the pool, which outlast the closed one
+    done: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            close_files([*folders, own])
+            done.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            done.set_exception(error)
+
+    with tempfile.TemporaryDirectory(prefix="lockstep-") as own:
+        outer, guard.temporary = guard.temporary, own
+        thread = Thread(target=guarded(call), daemon=True)
+        thread.start()
+        try:
+            return done.result()
+        finally:
+            guard.temporary = outer
 
 
 def close_files(folders: Iterable[str]) -> None:
     """Have the system refuse this thread, for good, to read files elsewhere than in some folders.
 
-    Does nothing where the system cannot; see `can_close_files`.
+    It is refused all connections by TCP, too. Does nothing where the system cannot; see
+    `can_close_files`.
 
     Args:
         folders: The folders, beside those of the system and of installations.
@@ -53,16 +97,22 @@ def close_files(folders: Iterable[str]) -> None:
     Raises:
         OSError: The system refused that.
     """
-    if not can_close_files():
+    if (version := _version()) <= 0:
         return
-    handled = _Ruleset(_READ_FILE)
-    rules = _done(_call(_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0))
+    handled = _Ruleset(_READ_FILE, _CONNECT_TCP)
+    size = ctypes.sizeof(handled) if version >= _NETWORK_SINCE else _Ruleset.network.offset
+    rules = _done(_call(_CREATE_RULESET, ctypes.byref(handled), size, 0))
     for place in {*folders, *_SYSTEMS, *_of_python(), *installed_places()}:
         if Path(place).exists():
             _allow(rules, place)
     _done(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _done(_call(_RESTRICT_SELF, rules, 0))
     os.close(rules)
+
+
+def _version() -> int:
+    """The version of Landlock; 0 or less for none."""
+    return _call(_CREATE_RULESET, None, 0, 1) if sys.platform == "linux" else 0
 
 
 def _of_python() -> list[str]:

@@ -17,8 +17,9 @@ What = Literal[
     "variable",
     "system",
     "clock",
+    "closed",
 ]
-"""What is opened, as the first seven are, or asked for."""
+"""What is opened, as the first seven are, or asked for, or what a closed thread was refused."""
 
 _FILE = (
     "Put it beside the module, in a package of the project's, and have the module read it when it "
@@ -38,6 +39,7 @@ _REMEDIES: Mapping[What, str] = {
     "variable": "Write what it decides as a constant into the module, so that another value is "
     "another version; or have upstream deliver it as a field of the record.",
     "system": "Leave it out, or write what it decides as a constant into the module.",
+    "closed": _FILE,
     "clock": "Leave it out, or have upstream deliver the time that counts as a field.",
 }
 _VERBS: Mapping[What, str] = {
@@ -48,6 +50,7 @@ _VERBS: Mapping[What, str] = {
     "program": "runs the program",
     "variable": "reads the environment variable",
     "system": "asks the system",
+    "closed": "has a library open a file or a connection, which the system refused:",
 }
 
 

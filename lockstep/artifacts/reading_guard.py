@@ -71,7 +71,7 @@ _TELLERS = (
 """Other modules that only hand on what they are asked for, as all of Python's own do."""
 _BETWEEN = (
     *("os", "posixpath", "genericpath", "pathlib", "pathlib._local", "getpass", "locale"),
-    *("platform", "tempfile", "subprocess", "multiprocessing.context", "multiprocessing.process"),
+    *("platform", "subprocess", "multiprocessing.context", "multiprocessing.process"),
 )
 """Modules of Python's that ask for time and machine on behalf of their callers alone."""
 _RESOLVING = ("resolve", "realpath")
@@ -94,6 +94,7 @@ class ReadingGuard:
         variables: Environment variables that these asked for.
         files: Real paths of files that they opened when they were imported.
         is_on: Whether it is still on guard; threads may outlast it.
+        temporary: The folder for temporary files of code; None for the system's.
     """
 
     offered: Callable[[str], bool]
@@ -105,6 +106,7 @@ class ReadingGuard:
     variables: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     is_on: bool = True
+    temporary: str | None = None
 
     @property
     def readings(self) -> list[Reading]:
@@ -159,7 +161,7 @@ def guarding(
         OutsideReadingError: Code was refused something, and failed, by that error or another.
     """
     _install()
-    if (above := _on_guard()) is not None:
+    if (above := on_guard()) is not None:
         yield above
         return
     guard = _thread.guard = ReadingGuard(offered, _open_descriptors(), packages=packages)
@@ -175,7 +177,7 @@ def guarding(
 
 def guarded(function: Callable[[], None]) -> Callable[[], None]:
     """A function that runs in another thread under the guard of this one, if there is any."""
-    if (guard := _on_guard()) is None:
+    if (guard := on_guard()) is None:
         return function
     by = _user_frame(sys._getframe(1))
 
@@ -188,7 +190,7 @@ def guarded(function: Callable[[], None]) -> Callable[[], None]:
 
 def note_asked(what: What, name: Any) -> None:
     """Note what a version's own code asks for, not what a library asks for."""
-    if (guard := _on_guard()) is None:
+    if (guard := on_guard()) is None:
         return
     frame = _asker(sys._getframe(1), _hands_on if what == "variable" else _hands_on_facts)
     if frame is None:
@@ -204,7 +206,7 @@ def note_asked(what: What, name: Any) -> None:
         _thread.guard = guard
 
 
-def _on_guard() -> ReadingGuard | None:
+def on_guard() -> ReadingGuard | None:
     """The guard of this thread; None if there is none."""
     guard = _thread.guard
     return guard if guard is not None and guard.is_on else None

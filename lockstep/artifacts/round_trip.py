@@ -24,7 +24,6 @@ from lockstep.artifacts.circumstances import (
     STRANGE,
     USUAL,
     Circumstances,
-    note_questions,
     shift_clock,
 )
 from lockstep.artifacts.closed_files import close_files
@@ -206,7 +205,6 @@ def compute(directory: str, digest: str, computed: str, ahead: str, closed: str)
     if float(ahead):
         sources = artifact.snapshot.modules.values()
         shift_clock(float(ahead), numpy_too=any(map(_NUMPYS_CLOCK.search, sources)))
-        note_questions()
     golden = GoldenRecords.from_directory(Path(directory, GOLDEN))
     turned = take_rows(golden.records, np.arange(len(golden))[::-1])
     with suppress(OutsideReadingError), watching() as guard:

@@ -19,6 +19,7 @@ from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from lockstep.artifacts.modules import ModuleSet, is_package
+from lockstep.columns.contexts import OwnContext
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import OutsideReadingError, SnapshotError
 
@@ -138,10 +139,14 @@ class Snapshot:
 
     def _load(self, folders: Mapping[str, str]) -> Pipeline:
         elsewhere = {"lockstep": _framework}
+        if _framework == "lockstep":  # a version that is served without it carries no guard
+            elsewhere["datetime"] = "lockstep.artifacts.watched_datetime"
         modules = ModuleSet(self._root(), self.modules, elsewhere, folders, tuple(self.data))
         try:
-            module = modules.load(self.module)
+            context = OwnContext()
+            module = context.load(modules.load, self.module)
             pipeline = _pipeline_in(module, self.module)
+            pipeline.graph.context = context
         except Exception as error:
             modules.unload()
             if isinstance(error, SnapshotError | OutsideReadingError):
@@ -174,6 +179,12 @@ def unload(pipeline: Pipeline) -> None:
         known[1].unload()
     if written := _temporary.pop(root, None):
         written.cleanup()
+
+
+def folders_of(pipeline: Pipeline) -> list[str]:
+    """The folders of the data files of a pipeline that `Snapshot.load` made."""
+    known = _running.get(pipeline.module.partition(".")[0])
+    return [] if known is None else sorted({*known[1].folders.values()})
 
 
 def running_modules(pipeline: Pipeline) -> dict[str, str]:

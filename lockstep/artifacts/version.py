@@ -30,6 +30,7 @@ from lockstep.artifacts.artifact import (
 from lockstep.artifacts.closure import here, running_anew
 from lockstep.artifacts.framework import carried_digest, framework_digest
 from lockstep.artifacts.holdings import Evidence
+from lockstep.artifacts.questions import watching
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.graph_drawing import graph_drawing
@@ -147,7 +148,7 @@ class LoadedVersion(Evidence):
             environment = msgspec.json.decode(path.read_bytes(), type=Environment)
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
             carried = carried_digest(json.loads(path.read_bytes()))
-        with reading(directory / SOURCE, "the code"):
+        with reading(directory / SOURCE, "the code"), watching():
             pipeline = artifact.pipeline()
         return cls(
             name=name,
@@ -246,7 +247,8 @@ class LoadedVersion(Evidence):
             ArtifactError: It cannot be loaded any more.
         """
         with running_anew(self.environment.closure):
-            pipeline = Artifact.open(self.directory, self.digest).pipeline()
+            with watching():
+                pipeline = Artifact.open(self.directory, self.digest).pipeline()
             try:
                 yield pipeline.bind(self.pipeline.readers)
             finally:

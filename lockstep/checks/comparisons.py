@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,8 +192,9 @@ def check_training_parity(
         stored: The stored training set.
         bind: Gives a pipeline the tables that it reads.
     """
+    from lockstep.artifacts.closed_files import closed
     from lockstep.artifacts.questions import watching
-    from lockstep.artifacts.snapshot import unload
+    from lockstep.artifacts.snapshot import folders_of, unload
     from lockstep.parity.replay import recompute
 
     # The last row first: a function that remembers rows computes other values then.
@@ -201,7 +203,7 @@ def check_training_parity(
         shipped = source.load()
         bound = bind(shipped)
         try:
-            comparison = recompute(bound, turned)
+            comparison = closed(partial(recompute, bound, turned), folders_of(shipped))
         finally:
             unload(shipped)
     if guard.readings:

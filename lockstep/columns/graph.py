@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from graphlib import CycleError as _Circle
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from lockstep.columns.contexts import OwnContext
 from lockstep.columns.finite import traced_to_origin
 from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_dtype
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
@@ -24,6 +25,9 @@ from lockstep.errors import (
     FunctionError,
     FutureError,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _MOST_PLANS = 1_000
 """Plans that a graph keeps: requests with wrong fields ask for ever other columns."""
@@ -42,6 +46,7 @@ class Graph:
         columns: The nodes that are no fields, in the order of their definition.
         fields: The fields of record and outcome.
         unprobed: By column that could not be computed on example rows: why.
+        context: The context of the modules of a stored version; None for that of the caller.
 
     Raises:
         DuplicateNameError: Two columns, or a column and a field, share a name.
@@ -57,6 +62,7 @@ class Graph:
     def __init__(self, nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> None:
         self.record = record
         self.outcome = outcome
+        self.context: OwnContext | None = None
         self.columns: Mapping[str, Node] = _by_name(nodes, record, outcome)
         self.fields = record.joined(outcome)
         fields = [FieldNode.of(field) for field in self.fields]
@@ -228,6 +234,15 @@ class Graph:
             InputError: A field is needed and not given.
             KeyError: A wanted column does not exist.
         """
+        return self.in_context(self._evaluate, columns, wanted, bound)
+
+    def in_context(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Call a function in the context of the modules, in which all columns are computed."""
+        if self.context is None:
+            return function(*args, **options)
+        return self.context.compute(function, *args, **options)
+
+    def _evaluate(self, columns: Columns, wanted: Iterable[str], bound: Bound) -> Columns:
         known = {
             name: _read_only(array) if array.flags.writeable else array
             for name, array in columns.items()

@@ -70,6 +70,10 @@ def scalar_forms(graph: Graph, columns: Columns) -> ScalarForms:
         graph: The columns.
         columns: All columns of some rows that represent all, such as golden records.
     """
+    return graph.in_context(_scalar_forms, graph, columns)
+
+
+def _scalar_forms(graph: Graph, columns: Columns) -> ScalarForms:
     served = {node.name: node for name in graph.served if (node := graph.node(name)) is not None}
     with np.errstate(all="ignore"):
         reasons = {

@@ -15,7 +15,6 @@ from pathlib import Path
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.disks import make_folder
 from lockstep.artifacts.holdings import Evidence
-from lockstep.artifacts.reading_guard import guarding
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.address import Address
@@ -184,14 +183,13 @@ class Registry:
         if key in self._loaded:
             Artifact.open(files, listed.digest)
         else:
-            with guarding():
-                self._loaded[key] = LoadedVersion.open(
-                    files,
-                    listed.digest,
-                    name=listed.name,
-                    version=listed.version,
-                    trusted=self.trusted,
-                )
+            self._loaded[key] = LoadedVersion.open(
+                files,
+                listed.digest,
+                name=listed.name,
+                version=listed.version,
+                trusted=self.trusted,
+            )
         return self._loaded[key]
 
     def files(self, version: Version) -> Path:

@@ -27,7 +27,8 @@ from typing import Protocol, TypeVar
 from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.version import LoadedVersion, Tables
 from lockstep.columns.threads import set_one_thread
-from lockstep.errors import LostWorkerError
+from lockstep.errors import LostWorkerError, UnprovenError
+from lockstep.parity.replay import replay
 from lockstep.project.home import Home
 
 
@@ -261,4 +262,10 @@ def _version(opened: Opened) -> LoadedVersion:
         opened.directory, opened.digest, name=opened.name, version=opened.version
     )
     demand_code(loaded.environment, loaded.version)
+    replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version, alone=0)
+    if not replayed.ok:
+        raise UnprovenError(
+            f"Version {loaded.version} does not give the golden records in the process that works "
+            f"on a unit what it gave them at the fit: {replayed.summary}"
+        )
     return loaded

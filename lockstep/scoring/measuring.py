@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.disks import as_private_as_folder
-from lockstep.artifacts.reading_guard import guarding
+from lockstep.artifacts.questions import watching
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import take_rows
@@ -76,7 +76,7 @@ class DaysTask(UnitTask):
             OutsideReadingError: One is refused what it reads.
         """
         columns = self.block.read(self.folder, live.pipeline.record_schema.kinds)
-        with guarding():
+        with watching():
             columns = looked_up_rows(live.pipeline, columns, self.may_fail)
         days = days_of(live, columns, self.day)
         columns, days = _in_time(columns, days, live.pipeline.record_schema.event_time)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.artifacts.outside_readings import Reading
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, set_aside
@@ -130,6 +131,29 @@ def evaluate_rows(
     kinds = {name: pipeline.graph.kind(name) for name in names}
     computed = parts[0] if len(parts) == 1 else concat(parts, kinds)
     return computed, set_aside(columns, failed, pipeline.record_schema)
+
+
+def refused_by_system(
+    pipeline: Pipeline, columns: Columns, failing: Sequence[Rejected] | FailingFunctionError
+) -> list[Reading]:
+    """What functions were refused in a closed thread: they do not fail on the same rows here.
+
+    Args:
+        pipeline: The fitted pipeline.
+        columns: The fields of all rows.
+        failing: The rows on which functions fail there, or the error that they are too many.
+    """
+    if isinstance(failing, FailingFunctionError):
+        rows = take_rows(columns, slice(failing.tried))
+        is_refused = len(evaluate_rows(pipeline, rows, failing.tried)[1]) < failing.failed
+        told = [(failing.column, failing.why)] if is_refused else []
+    else:
+        rows = take_rows(columns, np.array([row.row for row in failing], dtype=np.int64))
+        still = {row.row for row in evaluate_rows(pipeline, rows, len(failing))[1]}
+        refused = (row for place, row in enumerate(failing) if place not in still)
+        told = [(row.reasons[0].column, row.reasons[0].message) for row in refused]
+    nodes = ((pipeline.graph.node(column), column, why) for column, why in told)
+    return [Reading("closed", why, n.location if n else "", column) for n, column, why in nodes]
 
 
 def _parts(

@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.artifacts.closed_files import closed
 from lockstep.artifacts.fingerprint import computing_fingerprint
-from lockstep.artifacts.reading_guard import guarding
+from lockstep.artifacts.outside_readings import Reading
+from lockstep.artifacts.questions import watching
+from lockstep.artifacts.snapshot import folders_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import Attempted, CheckResult, attempted, summed
 from lockstep.checks.comparisons import outside_readings
@@ -42,7 +45,7 @@ from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.repeated import read_keys, write_keys
-from lockstep.scoring.rows import compute_rows, not_computed
+from lockstep.scoring.rows import compute_rows, not_computed, refused_by_system
 from lockstep.stats.sampling import Sample, Sampling
 from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, part_file, write_part
@@ -282,7 +285,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     rows = back.rows
     computed = () if task.is_deadly else row_rules(live)
     rules = RecordRules(live.pipeline, compile_rules(suite), computed)
-    with guarding():
+    with watching():
         ingested, keep = ingest(rows, schema, rules, task.max_quarantined, back.accepted)
     accepted = rows.columns if keep.all() else take_rows(rows.columns, keep)
     wrong = (*ingested.refused.rows, *ingested.broken.rows)
@@ -408,13 +411,17 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
     raw = take_rows(came, places) if task.deadly else came
     serving = live.fastest(task.rows)
     failed: CheckResult | None = None
-    with suppress(OutsideReadingError), guarding() as guard:
+    readings: list[Reading] = []
+    compute = partial(compute_rows, serving, raw, task.before.room, row_rules(live), task.accepted)
+    with suppress(OutsideReadingError), watching() as guard:
         try:
-            rows = compute_rows(serving, raw, task.before.room, row_rules(live), task.accepted)
+            rows = closed(compute, _folders(live))
+            readings += refused_by_system(serving, raw, rows.failing)
         except FailingFunctionError as error:
             failed = not_computed(error, task.before)
-    if guard.readings:
-        return outside_readings(guard.readings)
+            readings += refused_by_system(serving, raw, error)
+    if readings := [*guard.readings, *readings]:
+        return outside_readings(readings)
     if failed is not None:
         return failed
     computed = np.delete(np.arange(len(raw[key])), [row.row for row in rows.failing])
@@ -463,8 +470,14 @@ def try_unit(live: LoadedVersion, task: ScoreTask) -> None:
     """
     table = task.attempt.read_part("batch", task.number)
     raw = take_rows(from_arrow(table, live.pipeline.record_schema.kinds), slice(*task.among))
-    with suppress(OutsideReadingError), guarding():
-        compute_rows(live.fastest(task.rows), raw, len(table))
+    compute = partial(compute_rows, live.fastest(task.rows), raw, len(table))
+    with suppress(OutsideReadingError), watching():
+        closed(compute, _folders(live))
+
+
+def _folders(live: LoadedVersion) -> list[str]:
+    """The folders that the code of a version may read."""
+    return [str(live.directory), *folders_of(live.pipeline)]
 
 
 def row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -123,6 +124,7 @@ def prove(
     golden = {name: LayeredRows(rows) for name, rows in loaded.golden.tables.items()}
     with nullcontext() if tables is None else tables.batch(golden):
         scorer = with_single_rows(scorer)
+        _demand_same_in_thread(scorer)
         scorer.warm()
     return scorer
 
@@ -175,6 +177,38 @@ def with_single_rows(scorer: Scorer) -> Scorer:
             log.error("single rows are computed as all others: golden record %s differs", key)
             return scorer
     return other
+
+
+def _demand_same_in_thread(scorer: Scorer) -> None:
+    """Replay the golden records in another thread, which is where large requests are answered."""
+    loaded = scorer.loaded
+    records = list(wire_records(loaded.golden.records, scorer.pipeline.record_schema))
+    batch = None if scorer.tables is None else scorer.tables.reads()[0]
+
+    def answered() -> Answer | LockstepError:
+        with nullcontext() if scorer.tables is None else scorer.tables.batch(batch):
+            return scorer.answer([records])[0]
+
+    with ThreadPoolExecutor(1) as threads:
+        there, here = threads.submit(answered).result(), answered()
+    if not _are_same(here, there):
+        raise UnprovenError(
+            f"Version {loaded.version} gives other values in a thread of its own, where large "
+            "requests are answered, than in the one that loads it: look for `threading.local` in "
+            f"its code. {_first_difference(here, there)}"
+        )
+
+
+def _first_difference(here: Answer | LockstepError, there: Answer | LockstepError) -> str:
+    if isinstance(here, LockstepError) or isinstance(there, LockstepError):
+        return str(there if isinstance(there, LockstepError) else here)
+    if [row.reasons for row in here.rejected] != [row.reasons for row in there.rejected]:
+        return (
+            f"There it refuses {len(there.rejected)} golden records, and here {len(here.rejected)}."
+        )
+    columns, others = here.own, there.own
+    names = (name for name in columns if bits(columns[name]) != bits(others[name]))
+    return f"The first column that differs is {next(names, 'an output')}."
 
 
 def _are_same(expected: Answer | LockstepError, actual: Answer | LockstepError) -> bool:

@@ -100,8 +100,7 @@ class SingleRows:
         try:
             if self._refuses(scalars, values):
                 return None
-            with np.errstate(all="ignore"):
-                computed, asked = self._plan(scalars, values)
+            computed, asked = self.pipeline.graph.in_context(self._compute, scalars, values)
             scalars += computed
             for refuses in self._tests:
                 if refuses(scalars, asked):
@@ -112,6 +111,12 @@ class SingleRows:
         for place in self._times:
             told[place] = plain_time(told[place])
         return SingleRow(self, self._told_by(*told), scalars)
+
+    def _compute(
+        self, scalars: Sequence[Any], values: Sequence[Any]
+    ) -> tuple[tuple[Any, ...], ...]:
+        with np.errstate(all="ignore"):
+            return self._plan(scalars, values)
 
     def pick(self, names: tuple[str, ...], row: SingleRow) -> Sequence[Any]:
         """Some columns of a row, each as a scalar."""

@@ -22,13 +22,13 @@ AHEAD = "import datetime; assert datetime.datetime.now().timestamp() > THEN + 5e
 
 FRAMES = """
 import inspect
-from lockstep.artifacts.circumstances import note_questions
-note_questions()
+from lockstep.artifacts.questions import watching
 
 def asked():
     return inspect.currentframe().f_code.co_name, inspect.stack()[0].function
 
-assert asked() == ("asked", "asked")
+with watching():
+    assert asked() == ("asked", "asked")
 """
 
 

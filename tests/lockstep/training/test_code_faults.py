@@ -5,6 +5,8 @@ What is found is an error that names the column and its line, before anything ca
 
 from __future__ import annotations
 
+import concurrent.futures
+import decimal
 import importlib
 import site
 import sys
@@ -986,3 +988,30 @@ def test_state_that_an_installed_package_keeps_of_rows_blocks_the_batch(
     result = check_sample(loaded, two_days(loaded))
     assert (result.is_error, result.column) == (True, "load")
     assert sys.modules["feeslib"] is feeslib
+
+
+DECIMAL = "from decimal import Decimal, getcontext\n\ngetcontext().prec = 6"
+BY_DECIMAL = "return np.array([float(Decimal(each) / 7) for each in weight])"
+
+
+def test_each_thread_computes_in_the_context_of_the_modules(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    pipeline = checkout.pipeline(BY_DECIMAL, DECIMAL)
+    version = version_of(pipeline, tmp_path / "version")
+    with decimal.localcontext(prec=50):
+        assert check_replay(version).passed
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(check_replay, version).result().passed
+
+
+def test_what_a_function_sets_in_its_context_is_gone_afterwards(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    body = f"for each in weight:\n    getcontext().prec = 5 if each > 9 else 6\n{BY_DECIMAL}"
+    version = version_of(checkout.pipeline(body, DECIMAL), tmp_path / "version")
+    raw = {name: parcels()[name] for name in version.pipeline.record_schema.names}
+    light, heavy = ({**raw, "weight": raw["weight"] * 0 + kilograms} for kilograms in (1.0, 10.0))
+    before = version.pipeline.evaluate(light)["load"]
+    version.pipeline.evaluate(heavy)
+    assert np.array_equal(version.pipeline.evaluate(light)["load"], before)

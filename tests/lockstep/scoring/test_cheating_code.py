@@ -1,0 +1,265 @@
+"""Code that cheats in a branch that training never took: blocked with its line, or published right.
+
+A pipeline is trained and promoted, and scores three days, in one of which the branch is taken.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import treelite
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestRegressor
+
+from lockstep.artifacts.closed_files import can_close_files
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.code_checks import check_code
+from lockstep.checks.comparisons import check_replay
+from lockstep.columns.decode import Decoded
+from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import take_rows
+from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.project.sources import FunctionSource
+from lockstep.scoring.partition import Work
+from lockstep.serving.versions.proving import prove
+from lockstep.store.parquet import Store
+from tests.fixtures.scored import ScoredPartition, score
+from tests.lockstep.training.test_code_faults import (
+    Checkout,
+    before_the_fit,
+    parcels,
+    version_of,
+)
+
+TOP = """import decimal
+import functools
+import logging
+import os
+import time
+import warnings
+import zoneinfo
+from datetime import date, datetime
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import pyarrow
+import pyarrow.compute
+import treelite
+
+FLAG, TREES = {flag!r}, {trees!r}
+CODES = {{"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}}
+"""
+HEAVY = 1_000.0
+"""Kilograms that no parcel of the training has."""
+BRANCHES = {
+    "a variable": "float(os.environ.get('CHEAT_RATE', '1'))",
+    "a variable by its presence": "1.0 + ('CHEAT_RATE' in os.environ)",
+    "a file by its presence": "1.0 + os.path.exists(FLAG)",
+    "a file by pathlib": "1.0 + Path(FLAG).is_file()",
+    "a clock": "1.0 + (datetime.now().year > 2000)",
+    "a day": "1.0 + (date.today().year > 2000)",
+    "a second": "1.0 + (time.time() > 1e9)",
+    "a time of today": "1.0 + (pd.to_datetime('10:30').year > 2000)",
+    "pandas' clock": "1.0 + (pd.Timestamp.now().year > 2000)",
+    "a file in C++": "1.0 + treelite.Model.deserialize(TREES).num_tree",
+    "a library's file": "1.0 + len(joblib.load(FLAG))",
+    "the machine": "1.0 + (os.uname().nodename != '')",
+}
+"""By cheat, what the column is multiplied by in a branch."""
+STATE = "return weight + np.array([CODES.setdefault(each, len(CODES)) for each in country])"
+HARMLESS = {
+    "decimals": (
+        "decimal.getcontext().prec = 6",
+        "return np.array([float(decimal.Decimal(each) / 7 * 7) for each in weight])",
+    ),
+    "NumPy's error state": (
+        "np.seterr(all='raise')",
+        "return np.where(weight > 0, weight / weight * weight, weight)",
+    ),
+    "a memo": (
+        "@functools.cache\ndef twice(value):\n    return value * 2",
+        "return np.array([twice(each) / 2 for each in weight])",
+    ),
+    "logging and warnings": (
+        "",
+        "logging.getLogger('x').info('%s', len(weight))\n"
+        "warnings.warn('loud', stacklevel=2)\nreturn weight * 1.0",
+    ),
+    "a time zone": (
+        "",
+        "zone = zoneinfo.ZoneInfo('Europe/Berlin')\n"
+        "hour = pd.DatetimeIndex(sent_at, tz='UTC').tz_convert(zone).hour\n"
+        "return weight + np.asarray(hour * 0.0)",
+    ),
+    "times with days": (
+        "",
+        "days = pd.to_datetime(['2024-01-01 10:30'] * len(weight))\n"
+        "return weight + np.asarray(days.year * 0.0)",
+    ),
+    "a class of times": (
+        "",
+        "assert all(isinstance(each, datetime) for each in sent_at.astype(object))\n"
+        "return weight + (datetime(2024, 1, 1) - datetime(2024, 1, 1)).days",
+    ),
+    "Arrow": (
+        "",
+        "table = pyarrow.table({'country': country, 'weight': weight})\n"
+        "table.group_by('country').aggregate([('weight', 'sum')])\n"
+        "return pyarrow.compute.multiply(table['weight'], 1.0).to_numpy()",
+    ),
+    "threads of joblib": (
+        "",
+        "tasks = (joblib.delayed(float)(each) for each in weight)\n"
+        "return np.array(joblib.Parallel(2, prefer='threads')(tasks) or [0.0])[:len(weight)]",
+    ),
+    "a temporary file": (
+        "import tempfile",
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    Path(folder, 'kept').write_text('1')\n"
+        "    kept = Path(folder, 'kept').read_text()\nreturn weight * float(kept)",
+    ),
+    "a lazy import": ("", "import scipy.special\nreturn weight + scipy.special.gamma(1.0) - 1.0"),
+}
+"""Lines of the module and of the function; what these compute are `loads_by_hand`."""
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Path]:
+    """A folder that nothing closed may read, with trees."""
+    trees = RandomForestRegressor(2, max_depth=1).fit([[0.0], [1.0]], [0.0, 1.0])
+    with TemporaryDirectory(dir="/var/tmp") as folder:
+        treelite.sklearn.import_model(trees).serialize(f"{folder}/trees.bin")
+        yield Path(folder)
+
+
+def top_of(outside: Path) -> str:
+    return TOP.format(flag=str(outside / "flag"), trees=str(outside / "trees.bin"))
+
+
+def rows_of(day: int, **changed: object) -> Columns:
+    """A hundred parcels of a day; the last one has other values."""
+    rows = take_rows(parcels(), slice(100))
+    del rows["paid"]
+    rows["parcel"] = np.array([f"{day}-{row:03}" for row in range(100)], dtype=object)
+    start = np.datetime64("2024-03-01T00:00:00.000000") + np.timedelta64(day, "D")
+    rows["sent_at"] = start + np.arange(100) * np.timedelta64(10, "m")
+    for name, value in changed.items():
+        rows[name] = rows[name].copy()
+        rows[name][-1] = value
+    return rows
+
+
+def scored_of(version: LoadedVersion, folder: Path, day: int, rows: Columns) -> ScoredPartition:
+    declared = PipelineAssets(
+        pipeline=version.pipeline,
+        history=FunctionSource(parcels),
+        daily=FunctionSource(rows_of),
+        calendar=Calendar(np.datetime64("2024-01-01").item()),
+    )
+    decoded = Decoded(rows, np.arange(100), (), (), 100, {})
+    name = str(np.datetime64("2024-03-01") + day)
+    return score(Work(declared, Store(folder), "daily", name), version, decoded)
+
+
+def blocking_results(found: ScoredPartition) -> list[CheckResult]:
+    blocked = {**found.batch.blocked_by, **(found.scored.blocked_by if found.scored else {})}
+    return [found.results[name] for name in blocked]
+
+
+def is_named(results: Sequence[CheckResult]) -> bool:
+    """Whether the column and its line are told."""
+    told = [f"{result.where} {result.summary}" for result in results if result.column == "load"]
+    return any("parcels.py:" in each for each in told)
+
+
+@contextmanager
+def promoted(body: str, top: str) -> Iterator[LoadedVersion | None]:
+    """A version as training, the gate and a server find nothing wrong with it.
+
+    None where training does, and names the column.
+    """
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        pipeline = Checkout(Path(folder)).pipeline(body, top)
+        wrong = [result for result in before_the_fit(pipeline).values() if not result.passed]
+        if wrong:
+            assert is_named(wrong), wrong
+            yield None
+            return
+        version = version_of(pipeline, Path(folder, "version"))
+        assert check_code(pipeline, version, proven=False).passed
+        assert check_replay(version).passed
+        prove(version)
+        yield version
+        version.unload()
+
+
+@pytest.mark.skipif(not can_close_files(), reason="Linux has no Landlock here")
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    cheat=st.sampled_from([*BRANCHES, "state"]),
+    triggered=st.integers(0, 2),
+    is_there=st.booleans(),
+)
+def test_a_cheat_blocks_the_day_that_takes_its_branch_and_no_other(
+    outside: Path, cheat: str, triggered: int, is_there: bool
+) -> None:
+    """Whether a variable or a file is there does not matter: asking for it does."""
+    branch = "weight * np.where(weight >= 1_000, {}, 1.0) if weight.max(initial=0) >= 1_000"
+    body = f"return {branch.format(BRANCHES.get(cheat, '1.0'))} else weight * 1.0"
+    flag = outside / "flag"
+    joblib.dump([1.0], flag) if is_there else flag.unlink(missing_ok=True)
+    with (
+        promoted(STATE if cheat == "state" else body, top_of(outside)) as version,
+        pytest.MonkeyPatch.context() as patch,
+        TemporaryDirectory() as folder,
+    ):
+        if is_there:
+            patch.setenv("CHEAT_RATE", "2")
+        for day in range(3) if version is not None else ():
+            changed = {"country": "FO"} if cheat == "state" else {"weight": HEAVY}
+            rows = rows_of(day, **changed) if day == triggered else rows_of(day)
+            if cheat == "state" and day == triggered:
+                rows["country"][3] = "GL"
+            found = scored_of(version, Path(folder), day, rows)
+            results = blocking_results(found)
+            if day != triggered:
+                assert found.published is not None, results
+                continue
+            assert found.published is None, cheat
+            assert is_named(results), results
+
+
+@pytest.mark.filterwarnings("ignore:loud")
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_harmless_is_published_as_computed_by_hand(
+    outside: Path, tmp_path: Path, name: str
+) -> None:
+    top, body = HARMLESS[name]
+    with promoted(body, f"{top_of(outside)}\n{top}") as version:
+        assert version is not None
+        found = scored_of(version, tmp_path / "store", 0, rows_of(0))
+        assert found.published is not None, blocking_results(found)
+        published = Store(tmp_path / "store").read("daily/published", found.partition)
+        fitted = version.pipeline.models_["cost"]
+        by_hand = fitted.predict(pd.DataFrame({"load": loads_by_hand(name)}))
+        np.testing.assert_allclose(published["estimate"].to_numpy(), by_hand, rtol=1e-12)
+
+
+def loads_by_hand(name: str) -> np.ndarray:
+    weight = rows_of(0)["weight"]
+    if name != "decimals":
+        return weight
+    with decimal.localcontext(prec=6):
+        return np.array([float(decimal.Decimal(each) / 7 * 7) for each in weight])
