@@ -133,6 +133,7 @@ _TICKS = ("time", "time_ns", "clock_gettime", "clock_gettime_ns")
 
 
 def _put_in_place() -> None:
+    tempfile.gettempdir()  # found once, under a lock; a guard that asks within would wait for ever
     for held in (os.environ, os.environb):
         _replace(held, "__class__", _Environ)
     _replace(posix, "environ", os.environb)

@@ -6,9 +6,21 @@ C code of libraries compares types by identity, so that Python's own class is le
 from __future__ import annotations
 
 import datetime as datetimes
-from datetime import *  # noqa: F403  it stands in for that module
+from datetime import MAXYEAR, MINYEAR, UTC, date, time, timedelta, timezone, tzinfo
 
 from lockstep.artifacts.questions import in_place_of, noting_clock
+
+__all__ = [
+    "MAXYEAR",
+    "MINYEAR",
+    "UTC",
+    "date",
+    "datetime",
+    "time",
+    "timedelta",
+    "timezone",
+    "tzinfo",
+]
 
 _real = datetimes.datetime
 datetime = in_place_of(

@@ -28,6 +28,7 @@ from lockstep.checks.comparisons import check_replay
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import take_rows
+from lockstep.errors import UnprovenError
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.partition import Work
@@ -263,3 +264,14 @@ def loads_by_hand(name: str) -> np.ndarray:
         return weight
     with decimal.localcontext(prec=6):
         return np.array([float(decimal.Decimal(each) / 7 * 7) for each in weight])
+
+
+def test_a_server_refuses_a_version_that_computes_otherwise_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    top = "import threading\n\nLOCAL = threading.local()\nLOCAL.rate = 1.0"
+    body = "return weight * getattr(LOCAL, 'rate', 2.0)"
+    version = version_of(Checkout(tmp_path).pipeline(body, top), tmp_path / "version")
+    with pytest.raises(UnprovenError, match=r"threading\.local.*load"):
+        prove(version)
