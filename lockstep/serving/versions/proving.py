@@ -183,7 +183,7 @@ def _demand_same_in_thread(scorer: Scorer) -> None:
     """Replay the golden records in another thread, which is where large requests are answered."""
     loaded = scorer.loaded
     records = list(wire_records(loaded.golden.records, scorer.pipeline.record_schema))
-    batch = None if scorer.tables is None else scorer.tables.reads()[0]
+    batch = None if scorer.tables is None else scorer.tables.reads()
 
     def answered() -> Answer | LockstepError:
         with nullcontext() if scorer.tables is None else scorer.tables.batch(batch):
