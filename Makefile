@@ -79,7 +79,7 @@ bench-run: $(STAMP) ## time a scoring run and the definitions against the import
 bench-batch: $(STAMP) ## batches of up to ten million flights: a bare script, Lockstep in units, pyfunc; two hours
 	@$(BIN)/python -m benchmarks.batch
 
-bench-faults: $(STAMP) ## kill runs, workers and the daemon at random, and compare each rerun: a quarter of an hour
+bench-faults: $(STAMP) ## kill runs, deliveries, workers and the daemon at random, and compare each rerun: 20 minutes
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faults
 
 bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows

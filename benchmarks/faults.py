@@ -1,4 +1,4 @@
-"""Random kills: of runs, of processes of a pool, and of Dagster's daemon; then a rerun.
+"""Random kills: of runs, deliveries, processes of a pool, and Dagster's daemon; then a rerun.
 
 A file of some hundred rows is scored in units, and published to consumers, to a Parquet tree and to
 a database. A process is killed (SIGKILL) at a write drawn at random, or after a time drawn at
@@ -9,13 +9,17 @@ random:
     worker    a process of that pool; its run goes on
     look      a look into the inbox, and the run in Dagster that it asks for
     daemon    Dagster's own daemon, with its code server and the runs that it started
+    delivery  a delivery of a table
+    restore   who finds an older copy of a table's ledger in its place, or none: a delivery that is
+              refused, or somebody who accepts the loss
+    sink      a run while one of the sinks is down, or who hands over what that lacks once it is up
 
 Two deliveries replace each other by turns, so that a mixture would show, and others read all the
 time. After each kill everything is read, and the rerun is compared with an undisturbed run: to the
 bit, but for times. Every row that came in has to be published or set aside. At last 1,000 read at
 once while the file is replaced.
 
-    python -m benchmarks.faults [--kills 210] [--seed 24]
+    python -m benchmarks.faults [--kills 300] [--seed 24]
 """
 
 from __future__ import annotations
@@ -43,7 +47,8 @@ from typing import Any
 import psutil
 from pyarrow import dataset, parquet
 
-from benchmarks._place import UNIT_ROWS, Delivery, Place, digest_of, orders, two_deliveries
+from benchmarks._ledgers import DeliveredTable
+from benchmarks._place import FILE, UNIT_ROWS, Delivery, Place, digest_of, orders, two_deliveries
 from benchmarks._readers import Marks, Reads, crowd, read_by_many
 from benchmarks._recorded import Recorded, values_of
 from benchmarks._report import this_machine
@@ -61,14 +66,27 @@ from lockstep.store.parts import read_delivery
 
 RESULTS = HERE / "benchmarks" / "results" / "faults.json"
 PROJECT = HERE / "tests" / "projects" / "orders"
-KILLS, SEED = 210, 24
-SHARES = {"run": 22, "pool": 5, "worker": 5, "look": 9, "daemon": 1}
-"""How many of 42 kills are of each kind."""
+KILLS, SEED = 300, 24
+SHARES = {
+    "run": 18,
+    "pool": 5,
+    "worker": 5,
+    "look": 8,
+    "daemon": 1,
+    "delivery": 9,
+    "restore": 7,
+    "sink": 7,
+}
+"""How many of 60 kills are of each kind."""
 READERS, REPLACED = 1_000, 20
 _OF_WORKER = 20
 """Writes of a process of the pool, one of which it is killed at."""
 _LONGEST = 7_200
-"""Seconds after which nobody reads any more."""
+"""Seconds after which nobody reads any more, and nothing is killed."""
+_TRIES = 50
+"""How often something is begun to be killed, which may be over before."""
+_OF_HANDING_OVER = 8
+"""Writes of handing over what a sink lacks, before one of which it is killed."""
 _LOOKS = 2
 """How often somebody looks into the inbox after a kill."""
 _DAEMON = "from dagster._daemon.cli import main; main()"
@@ -98,9 +116,13 @@ class Tally:
 
     def compare(self, kill: str, found: Recorded, wanted: Recorded) -> None:
         """Count a kill, and compare what the rerun recorded."""
+        self.count(kill, is_identical=found == wanted, lost=abs(found.lost))
+
+    def count(self, kill: str, *, is_identical: bool, lost: int) -> None:
+        """Count a kill, and what the rerun left."""
         self.kills += 1
-        self.lost_rows += abs(found.lost)
-        if found == wanted:
+        self.lost_rows += lost
+        if is_identical:
             self.identical += 1
         else:
             self.problems.append(f"{kill}: the rerun differs")
@@ -141,7 +163,9 @@ class Site:
         sinks = (
             ParquetSink(str(home.path / "predictions")),
             SqlSink(f"sqlite:///{home.path / 'predictions.db'}"),
+            SqlSink(f"sqlite:///{home.path / 'beside' / 'predictions.db'}"),
         )
+        (home.path / "beside").mkdir(exist_ok=True)
         version = partial(open_live, home.live(declared.name))
         store = Store(home.data / declared.name)
         return cls(project, home, Place(replace(declared, sinks=sinks), store, version))
@@ -156,9 +180,31 @@ class Site:
         tree = dataset.dataset(self.home.path / "predictions" / "current", partitioning="hive")
         return digest_of(values_of(tree.to_table(columns=names)))
 
-    def read_database(self) -> str:
-        """What tells the rows of the database that count."""
-        with closing(sqlite3.connect(self.home.path / "predictions.db", timeout=60)) as connection:
+    @contextmanager
+    def without_sink(self) -> Iterator[None]:
+        """Have the sink beside the others be down meanwhile."""
+        beside = self.home.path / "beside"
+        away = beside.rename(beside.with_name("away"))
+        beside.touch()
+        try:
+            yield
+        finally:
+            beside.unlink()
+            away.rename(beside)
+
+    def hand_over(self) -> None:
+        """Give the sinks what they lack of the file that is scored, as the next run does."""
+        records = self.place.records
+        with records.locked(FILE):
+            self.place.work().handovers.hand_over(records.demand(FILE))
+
+    def read_beside(self) -> str:
+        """What tells the rows of the sink that is down at times."""
+        return self.read_database("beside/predictions.db")
+
+    def read_database(self, name: str = "predictions.db") -> str:
+        """What tells the rows of a database that count."""
+        with closing(sqlite3.connect(self.home.path / name, timeout=60)) as connection:
             found = connection.execute("SELECT order_id, risk FROM predictions WHERE is_current")
             return told_of_rows(found.fetchall())
 
@@ -307,6 +353,7 @@ class Kills:
         deliveries: What is scored, by turns.
         courses: By kind, the course of what is killed.
         files: Files for the inbox, each once.
+        table: A table that is delivered.
         chance: What is drawn from.
         scratch: A folder for marks.
     """
@@ -315,14 +362,30 @@ class Kills:
     deliveries: Sequence[Delivery]
     courses: Mapping[str, Course]
     files: Iterator[Path]
+    table: DeliveredTable
     chance: random.Random
     scratch: Path
+
+    def until_killed(self, kind: str, number: int, tally: Tally) -> None:
+        """Kill once; what was over before it was killed is begun anew.
+
+        Raises:
+            BenchmarkError: It is always over before.
+        """
+        for _ in range(_TRIES):
+            if self.carry_out(kind, number, tally):
+                return
+        raise BenchmarkError(f"{kind} {number} was over before it was killed, {_TRIES} times.")
 
     def carry_out(self, kind: str, number: int, tally: Tally) -> bool:
         """Kill once, look at what is left, and compare the rerun; whether anything was killed."""
         if kind == "look":
             return self._look(tally)
+        if kind in ("delivery", "restore"):
+            return self._table(kind, number, tally)
         place, delivery = self.site.place, self.deliveries[number % len(self.deliveries)]
+        if kind == "sink":
+            return self._sink(number, delivery, tally)
         if kind == "worker":
             kill = self._worker(delivery)
         else:
@@ -337,6 +400,41 @@ class Kills:
         tally.compare(name, value_of(place.recorded), delivery.wanted)
         tally.look(f"{name}, then rerun", value_of(partial(self.site.read, [delivery])))
         return True
+
+    def _table(self, kind: str, number: int, tally: Tally) -> bool:
+        """Kill a delivery of the table, or who finds an older copy of its ledger."""
+        table = self.table
+        found = table.kill_delivery() if kind == "delivery" else table.restore_older()
+        if found is None:
+            return False
+        what, seen, held = found
+        name = f"{kind} {number}, killed {what}"
+        tally.look(name, seen)
+        tally.count(name, is_identical=held == table.ever, lost=len(held ^ table.ever))
+        return True
+
+    def _sink(self, number: int, delivery: Delivery, tally: Tally) -> bool:
+        """Kill a run while a sink is down, or who hands over to it once it is up."""
+        site, work = self.site, partial(self.site.place.score, delivery.file)
+        is_of_run = self.chance.random() < 0.5
+        with site.without_sink():
+            kill = self._killed("run", work) if is_of_run else None
+            demanded(carried_out(work))
+            is_open = value_of(lambda: bool(site.place.work().handovers.left(FILE)))
+        if not is_of_run:
+            last = self.chance.randint(1, _OF_HANDING_OVER)
+            if carried_out(site.hand_over, site.home.path, last).was_killed:
+                kill = f"at write {last} of handing over"
+        demanded(carried_out(site.hand_over))
+        name = f"sink {number}, killed {kill}"
+        told_of = told_of_rows(risks(delivery))
+        seen = value_of(site.read_beside)
+        tally.look(name, "" if is_open else "it is not told that a sink lacks rows")
+        tally.look(name, "" if seen == told_of else f"the sink that was down holds {seen}")
+        tally.look(f"{name}, then rerun", value_of(partial(site.read, [delivery])))
+        if kill is not None:
+            tally.compare(name, value_of(site.place.recorded), delivery.wanted)
+        return kill is not None
 
     def _worker(self, delivery: Delivery) -> str | None:
         last = self.chance.randint(1, _OF_WORKER)
@@ -490,13 +588,17 @@ def measure(site: Site, kills: int, seed: int, scratch: Path) -> dict[str, Any]:
         "pool": Course.of(partial(place.score_by_pool, file), root),
         "look": Course.of(site.look_into_inbox, root),
     }
-    done = Kills(site, deliveries, courses, files, random.Random(seed), scratch)
+    chance = random.Random(seed)
+    table = DeliveredTable(place.declared, Store(root / "data" / "prices"), chance)
+    done = Kills(site, deliveries, courses, files, table, chance, scratch)
     tallies = {kind: Tally() for kind in SHARES}
     with reading(site, deliveries, scratch) as reads:
         order = order_of(kills)
         for number, kind in enumerate(order):
-            while kind != "daemon" and not done.carry_out(kind, number, tallies[kind]):
-                pass  # it was over before
+            if kind != "daemon":
+                done.until_killed(kind, number, tallies[kind])
+            if time.perf_counter() - begun > _LONGEST:
+                raise BenchmarkError(f"It took too long: {number} of {kills} were killed.")
         done.daemons(order.count("daemon"), tallies["daemon"])
     at_once = read_at_once(place, deliveries, scratch)
     total = sum(tallies.values(), Tally())
