@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
-from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
+from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, utc
 from lockstep.columns.tables import concat, from_arrow, take_rows, to_arrow
 from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError
 
@@ -199,6 +199,23 @@ class Ledger:
         for _, columns, known in self.steps([version]):
             return TableRows.of(self.schema, columns, known, version=version)
         raise self.lost(version)
+
+    def newest(self, by: datetime) -> datetime | None:
+        """The latest time up to one from which a row is valid; None where there is none."""
+        times = [part.newest for part in self.parts() if part.newest is not None]
+        if max(times, default=by) > by:
+            valid = self.rows().valid.view(Kind.TIME.dtype)
+            times = [_utc(time) for time in np.sort(valid[valid <= utc(by)])[-1:]]
+        return max(times, default=None)
+
+    def posted(self) -> tuple[Columns, Times]:
+        """The new rows that were posted since the last delivery, and when each was received."""
+        record, tail = self._now()
+        parts = list(takewhile(lambda part: part.posted, reversed(record.parts)))
+        sets = [*map(self._columns, reversed(parts)), *map(_posted, tail.postings)]
+        columns = concat(sets, self._kinds)
+        columns = take_rows(columns, columns.pop(_RESTATED) == 0)
+        return columns, columns.pop(_RECEIVED)
 
     def batches(self) -> tuple[str, Iterator[tuple[Columns, Times]]]:
         """The version with all parts, and their rows, so many at a time; see `rows`.
@@ -735,7 +752,7 @@ def _posted(posting: Posting) -> Columns:
 
 
 def _times(time: datetime, rows: int) -> Times:
-    return np.full(rows, np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us"))
+    return np.full(rows, utc(time))
 
 
 def _utc(time: np.datetime64) -> datetime:

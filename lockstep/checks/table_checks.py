@@ -10,7 +10,7 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.kinds import Array, Columns, Ints
+from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.plain import PERSONAL, counted, listed, percentage, plain, verb
 
 _EXAMPLES = 5
@@ -98,50 +98,49 @@ def check_append_only(schema: TableSchema, columns: Columns, restated: Ints) -> 
 
 
 def check_known_after(
-    schema: TableSchema, columns: Columns, new: Ints, received_at: datetime, *, is_first: bool
+    schema: TableSchema, columns: Columns, received: Times, *, is_first: bool
 ) -> CheckResult:
     """Check that new rows were received by the time from which they are declared known.
 
     Args:
         schema: The declaration of the table, which has times.
-        columns: The rows of the delivery.
-        new: Positions of the new ones.
-        received_at: When they were received.
+        columns: The new rows of the delivery, and those that were posted before it.
+        received: When each was received.
         is_first: Whether it is the first delivery, with all that happened before.
     """
-    if is_first or not len(new):
+    if is_first or not len(received):
         return CheckResult.not_judged(
             "It is the first delivery: its rows were there before."
             if is_first
             else "The delivery has no new rows."
         )
     assert schema.valid is not None, "a table without times has no such check"
-    received = np.datetime64(received_at.astimezone(UTC).replace(tzinfo=None), "us")
     since = schema.known or schema.valid
     promised = np.timedelta64(schema.known_after or timedelta())
-    delays = received - columns[since][new]
+    delays = received - columns[since]
     late = np.flatnonzero(delays > promised)
     delay = np.sort(delays)[int(np.ceil(_SHARE * len(delays))) - 1].item()
     hours = {"delay of 99.9 % in hours": delay / timedelta(hours=1)}
-    figures = {"rows": len(new), "late": len(late), **hours}
+    rows, new = len(received), counted(len(received), "new row")
+    figures = {"rows": rows, "late": len(late), **hours}
     if not len(late):
         return CheckResult(
             True,
-            f"All {counted(len(new), 'new row')} came by the time from which "
-            f"{verb(len(new), 'it is', 'they are')} declared known.",
+            f"All {new} came by the time from which "
+            f"{verb(rows, 'it is', 'they are')} declared known.",
             numbers=figures,
         )
-    share = percentage(100 * len(late) / len(new))
+    share = percentage(100 * len(late) / rows)
     return CheckResult(
         False,
-        f"{len(late):,} of {counted(len(new), 'new row')} ({share}) came later than declared, "
-        f"such as {listed(row_names(schema, columns, new[late]), _EXAMPLES)}; 99.9 % came within "
+        f"{len(late):,} of {new} ({share}) came later than declared, "
+        f"such as {listed(row_names(schema, columns, late), _EXAMPLES)}; 99.9 % came within "
         f"{_shown(delay)} of {since}, and {_promise(schema)} is declared.",
         severity="WARN",
         column=since,
-        keys=tuple(row_names(schema, columns, new[late[:_EXAMPLES]])),
+        keys=tuple(row_names(schema, columns, late[:_EXAMPLES])),
         numbers=figures,
-        table=_rows(schema, columns, new[late]),
+        table=_rows(schema, columns, late),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
@@ -78,6 +79,11 @@ def kind_of_alias(annotation: object) -> Kind | None:
 def kind_of_dtype(dtype: np.dtype[Any]) -> Kind | None:
     """The kind whose canonical dtype this is; None if it is no canonical dtype."""
     return _BY_DTYPE.get(dtype)
+
+
+def utc(time: datetime) -> np.datetime64:
+    """A time that has a zone, as columns hold it."""
+    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
 
 
 _EXAMPLES: dict[Kind, tuple[Any, Any, Any]] = {

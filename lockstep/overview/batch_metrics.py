@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from math import nan
 from typing import get_args
 
 from lockstep.artifacts.ledgers import ledger_of
+from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
 from lockstep.errors import DamagedError
 from lockstep.overview.events import open_events
 from lockstep.overview.pipeline_state import Overview, PipelineState
@@ -78,6 +79,6 @@ def _figures(overview: Overview, state: PipelineState) -> Iterator[_Figure]:
     for table in declared.tables:
         with suppress(DamagedError):  # `lockstep checks` tells it
             ledger = ledger_of(overview.home.data / state.name, table.schema)
-            newest = [part.newest for part in ledger.parts() if part.newest is not None]
-            for last in sorted(newest)[-1:]:
+            last = ledger.newest(datetime.now(UTC) + CLOCK_TOLERANCE)
+            if last is not None:
                 yield "table_newest_timestamp_seconds", {"table": table.name}, last.timestamp()

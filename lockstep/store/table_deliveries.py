@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import compress
+from operator import not_
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,9 +31,11 @@ from lockstep.checks.table_checks import (
     together,
 )
 from lockstep.columns.aside import Aside, quarantine_table, set_aside
-from lockstep.columns.decode import Decoded, joined
+from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
+from lockstep.columns.decode import TYPE, Decoded, joined
+from lockstep.columns.kinds import Columns, Times, utc
 from lockstep.columns.plain import counted
-from lockstep.columns.tables import take_rows
+from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import (
     DamagedError,
     InputError,
@@ -43,7 +47,8 @@ from lockstep.errors import (
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
-from lockstep.rules.row_rules import compile_rules, part
+from lockstep.rules.row_rules import compile_rules
+from lockstep.rules.table_rows import refusals
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
@@ -237,13 +242,15 @@ class _Taken:
         """
         self.ledger.demand_later(self.received_at)
         schema, suite = self.ledger.schema, self.table.suite_json()
-        broken = part(rows.columns, [compile_rules(suite)]).refused
+        broken = refusals(schema, rows.columns, compile_rules(suite), self.received_at)
         places = np.delete(np.arange(len(rows.rows)), list(broken))
+        refused = [any(reason.rule == TYPE for reason in why) for why in broken.values()]
+        outside = set_aside(rows.columns, broken, schema.schema, rows.rows)
         ingested = Ingested(
             schema=schema.schema,
             accepted=len(places),
-            refused=Aside.of(rows.rejected),
-            broken=Aside.of(set_aside(rows.columns, broken, schema.schema, rows.rows)),
+            refused=Aside.of((*rows.rejected, *compress(outside, refused))),
+            broken=Aside.of((*compress(outside, map(not_, refused)),)),
             duplicates=Aside(),
             ignored=rows.ignored,
             total=rows.total,
@@ -263,7 +270,7 @@ class _Taken:
         counts = {"rows_in": rows.total, "quarantined": len(aside)}
         if checked.is_error:
             return self.failed(TABLE, checked, counts)
-        is_first = not self.ledger.parts()
+        is_first, posted = not self.ledger.parts(), self.ledger.posted()
         added = self.ledger.add(kept, self.received_at, days)
         counts |= {"new": len(added.new), "restated": len(added.restated)}
         counts["repeated"] = added.repeated
@@ -272,14 +279,18 @@ class _Taken:
             "append_only": carry_out(check_append_only, schema, kept, added.restated),
         }
         if not schema.static:
-            on_time = partial(check_known_after, is_first=is_first)
-            results["known_after"] = carry_out(on_time, schema, kept, added.new, self.received_at)
+            new = take_rows(kept, added.new)
+            results["known_after"] = self._on_time(posted, new, is_first=is_first)
         return self._done(counts, {**results, **self._freshness()})
 
     def none(self) -> StepRecord:
         """The record of a delivery that did not come."""
         names = [check.name for check in checks_of(self.declared, self.table)]
-        return self._done({}, {**dict.fromkeys(names, _NOTHING), **self._freshness()})
+        results = {**dict.fromkeys(names, _NOTHING), **self._freshness()}
+        posted = self.ledger.posted()
+        if not self.ledger.schema.static and len(posted[1]):
+            results["known_after"] = self._on_time(posted)
+        return self._done({}, results)
 
     def failed(
         self, check: Check, result: CheckResult, counts: Mapping[str, int] | None = None
@@ -294,12 +305,23 @@ class _Taken:
         facts = {_VERSION: self.ledger.version}
         return StepRecord(counts, results, blocking(TABLE_CHECKS, results), facts=facts)
 
+    def _on_time(
+        self, posted: tuple[Columns, Times], new: Columns | None = None, *, is_first: bool = False
+    ) -> CheckResult:
+        """What the check says of rows that were posted, and of the new ones of a delivery."""
+        columns, received = posted
+        if new is not None:
+            columns = stacked([columns, new])
+            came = len(columns[self.ledger.schema.keys[0]]) - len(received)
+            received = np.append(received, np.full(came, utc(self.received_at)))
+        on_time = partial(check_known_after, is_first=is_first)
+        return carry_out(on_time, self.ledger.schema, columns, received)
+
     def _freshness(self) -> dict[str, CheckResult]:
         max_age, schema = _max_age(self.declared, self.table), self.table.schema
         if max_age is None:
             return {}
-        newest = [part.newest for part in self.ledger.parts() if part.newest is not None]
-        at, last = self._asked_at(), max(newest, default=None)
+        at, last = self._asked_at(), self.ledger.newest(self.received_at + CLOCK_TOLERANCE)
         return {"table_freshness": carry_out(check_freshness, schema, last, at, max_age)}
 
     def _asked_at(self) -> datetime:

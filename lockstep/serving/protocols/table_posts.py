@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from lockstep.errors import (
     UnsupportedError,
 )
 from lockstep.rules.row_rules import RowRules, compile_rules
+from lockstep.rules.table_rows import refusals
 from lockstep.serving.protocols.asgi import Headers, Response, Scope
 from lockstep.serving.protocols.exchange import ASKED, aside
 from lockstep.serving.protocols.json_bodies import (
@@ -135,24 +137,21 @@ def _accepted(table: TableSchema, rules: RowRules | None, records: Sequence[Reco
 
     Raises:
         RefusedRowsError: A row does not fit the table's declaration, breaks a row rule of its
-            suite, or contradicts another.
+            suite, is of a time that cannot be, or contradicts another.
     """
     schema = table.schema
     decoded = decode(records, schema)
     decoded = set_aside(decoded, undeclared(records, schema), table.keys[0])
-    refused: dict[int, tuple[Reason, ...]] = {}
+    refused = refusals(table, decoded.columns, rules, datetime.now(UTC))
     for place in conflicts(table, decoded.columns).tolist():
         why = "has the key and time of another row, and other values"
-        refused[place] = (Reason(table.keys[0], "table", why, why),)
+        reason = Reason(table.keys[0], "table", why, why)
+        refused[place] = (reason, *refused.get(place, ()))
     if table.known is not None and table.valid is not None:
         early = decoded.columns[table.known] < decoded.columns[table.valid]
         for place in np.flatnonzero(early).tolist():
             why = f"is before {table.valid}: a row that is known before it is valid is a forecast"
             refused[place] = (*refused.get(place, ()), Reason(table.known, "table", why, why))
-    if rules is not None:
-        refusals = rules.apply(decoded.columns)
-        for place in refusals.rows:
-            refused[place] = (*refused.get(place, ()), *refusals.reasons(place))
     rows = decoded.rows.tolist()
     refused = {rows[place]: reasons for place, reasons in refused.items()}
     rejected: Sequence[Rejected] = set_aside(decoded, refused, table.keys[0]).rejected

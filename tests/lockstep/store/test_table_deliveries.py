@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.ledgers import RECORD
+from lockstep.columns.decode import decode
+from lockstep.columns.tables import take_rows
 from lockstep.errors import DeclarationError, NotDeliveredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
@@ -293,3 +295,35 @@ def test_a_source_by_day_says_from_when_on(declared: PipelineAssets) -> None:
 def test_checks_that_can_never_be_judged_are_not_declared(declared: PipelineAssets) -> None:
     names = [[check.name for check in checks_of(declared, table)] for table in declared.tables]
     assert [len(of_table) for of_table in names] == [4, 2, 4]
+
+
+def test_rows_of_times_that_cannot_be_are_set_aside_and_keep_no_table_fresh(
+    take: Take, upstream: Path
+) -> None:
+    strange = [
+        {"depot": "north", "article": 1, "sold_at": f"{year}-01-01T00:00:00Z", "sold": 1.0}
+        for year in ("0001", "9999")
+    ]
+    write(upstream / "sales.jsonl", [*sales(), *strange])
+    delivery = take("sale")
+    assert (delivery.counts["quarantined"], delivery.counts["new"]) == (2, 2040)
+    assert "(sold_at) and are set aside" in delivery.results["table"].summary
+    assert "before 1700, which no row can be of" in delivery.results["table"].summary
+
+    columns = decode(strange[1:], delivery.ledger.schema.schema).columns  # as was once allowed
+    delivery.ledger.add(columns, datetime.now(UTC))
+    fresh = take("sale").results["table_freshness"]
+    assert "The newest sold_at of sale is 2020-" in fresh.summary
+
+
+def test_rows_that_were_posted_are_held_to_known_after(take: Take, upstream: Path) -> None:
+    write(upstream / "sales.jsonl", sales())
+    ledger = take("sale").ledger
+    now = datetime.now(UTC)
+    row = {"depot": "north", "article": 1, "sold_at": (now - timedelta(hours=3)).isoformat()}
+    posted = decode([{**row, "sold": 1.0}], ledger.schema.schema).columns
+    ledger.post(posted, lambda _: take_rows(posted, slice(0)))
+
+    found = take("sale").results["known_after"]
+
+    assert (found.result, found.numbers["late"], found.numbers["rows"]) == ("warned", 1, 1)

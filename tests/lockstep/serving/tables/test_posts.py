@@ -154,6 +154,9 @@ def test_many_postings_become_rows_of_the_base_and_change_no_answer(
         (sale(article=3.5), "article", "type"),
         (sale(depot=None), "depot", "type"),
         (sale(price=3), None, "undeclared"),
+        (sale(sold_at="0001-01-01T00:00:00Z"), "sold_at", "type"),
+        (sale(sold_at="9999-12-31T00:00:00Z"), "sold_at", "type"),
+        (sale(sold_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat()), "sold_at", "type"),
     ],
 )
 def test_a_wrong_row_is_named_and_none_is_added(

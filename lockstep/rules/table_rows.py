@@ -1,0 +1,43 @@
+"""What each row of a table must keep, whether it is delivered or posted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
+from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.decode import TYPE, Reason
+from lockstep.columns.kinds import Columns, utc
+from lockstep.rules.row_rules import RowRules, part
+
+OLDEST = datetime(1700, 1, 1, tzinfo=UTC)
+"""No row is of an earlier time: what stands there is no date, but a default of some program."""
+
+
+def refusals(
+    table: TableSchema, columns: Columns, rules: RowRules | None, now: datetime
+) -> dict[int, tuple[Reason, ...]]:
+    """The rows of a table that cannot be taken in, by position, each with all reasons.
+
+    Args:
+        table: The declaration of the table.
+        columns: The rows.
+        rules: The row rules of the table's suite, if it has one.
+        now: When they came: no row can be of a later time, but for the difference of two clocks.
+    """
+    found = dict(part(columns, [] if rules is None else [rules]).refused)
+    latest = now + CLOCK_TOLERANCE
+    for name in (table.valid, table.known):
+        if name is None:
+            continue
+        is_early, is_late = columns[name] < utc(OLDEST), columns[name] > utc(latest)
+        for place in np.flatnonzero(is_early | is_late).tolist():
+            what = f"in the future: it is {now:%Y-%m-%d %H:%M:%S} UTC"
+            if is_early[place]:
+                what = f"before {OLDEST:%Y}, which no row can be of"
+            time = f"is {np.datetime_as_string(columns[name][place], 's')}Z, "
+            reason = Reason(name, TYPE, f"{time}{what}", f"is {what}")
+            found[place] = (*found.get(place, ()), reason)
+    return dict(sorted(found.items()))
