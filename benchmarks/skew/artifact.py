@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.skew.faults import Judged
 from benchmarks.skew.site import Play, Scene, Site, scene
 from lockstep.artifacts.artifact import CONSTRAINTS, ENVIRONMENT, GOLDEN, MANIFEST, PROFILE, SUITES
+from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import ConstraintSet
@@ -48,8 +49,8 @@ def _scored_bound(damage: Damage) -> Play:
         damage(site.files(1))
         site.rebind(1)
         pointer = site.platform.pointer
-        stored = json.loads(pointer.read_text())
-        pointer.write_text(json.dumps({**stored, "digest": site.version(1).digest}))
+        stored = content_of(pointer.read_bytes(), dict[str, Any])
+        write_state(pointer, {**stored, "digest": site.version(1).digest})
         return site.score()
 
     return play

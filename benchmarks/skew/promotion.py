@@ -33,7 +33,8 @@ def _live_removed(site: Site) -> Judged:
 def _pointer_by_hand(site: Site) -> Judged:
     pointer, version = site.platform.pointer, site.version(2)
     named = {"version": 2, "digest": version.digest, "directory": str(site.files(2))}
-    pointer.write_text(json.dumps(json.loads(pointer.read_text()) | named))
+    stored = json.loads(pointer.read_text())
+    pointer.write_text(json.dumps({**stored, "content": stored["content"] | named}))
     return site.score()
 
 

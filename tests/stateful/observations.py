@@ -138,7 +138,7 @@ def unshown(home: Path) -> set[str]:
             )
         )
     commits = (
-        json.loads(file.read_text())
+        json.loads(file.read_text())["content"]
         for file in (home / "data" / "meters" / "daily" / "records").glob("*.json")
     )
     return {

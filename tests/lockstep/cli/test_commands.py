@@ -323,12 +323,13 @@ def test_a_training_that_breaks_off_tells_how_far_it_came(lockstep: Lockstep, wo
 def test_a_home_that_cannot_be_written_to_is_one_clear_line(
     lockstep: Lockstep, tmp_path: Path, home_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "a file"
-    file.touch()
-    monkeypatch.setenv("LOCKSTEP_HOME", str(file))
+    home = tmp_path / "of another use"
+    home.mkdir()
+    (home / "dagster").touch()
+    monkeypatch.setenv("LOCKSTEP_HOME", str(home))
     error = lockstep("train", "orders").error
     assert error == (
-        f"{file}/dagster cannot be written to (File exists); "
+        f"{home}/dagster cannot be written to (File exists); "
         "set LOCKSTEP_HOME to a folder that can be."
     )
 
