@@ -544,7 +544,7 @@ def test_a_home_that_may_only_be_read_is_one_line_with_the_path_and_what_to_do(
     def fail(path: Path, *_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    monkeypatch.setattr("lockstep.artifacts.documents.replace_text", fail)
+    monkeypatch.setattr("lockstep.artifacts.state_files.replace_text", fail)
     two_versions.registry.set_alias("orders", "champion", SECOND)
     error = lockstep("promote", "orders").error
     assert "live/orders.json is closed to this user (Read-only file system). Have it" in error
