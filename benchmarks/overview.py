@@ -30,6 +30,7 @@ from typing import Any
 import uvicorn
 
 from benchmarks._rounds import HERE
+from lockstep.artifacts.state_files import write_state
 from lockstep.overview.pipeline_state import Overview
 from lockstep.overview.web.pages import application
 from lockstep.project.project import Project
@@ -96,8 +97,7 @@ def write(stream: Path, day: str, record: str, number: int = 1) -> None:
         "record": hashlib.sha256(record.encode()).hexdigest(),
         "first_at": f"{day}T06:00:00+00:00",
     }
-    (stream / "records").mkdir(exist_ok=True)
-    (stream / "records" / f"{day}.json").write_text(json.dumps(commit), encoding="utf-8")
+    write_state(stream / "records" / f"{day}.json", commit)
 
 
 def measure(project: Project, rounds: int) -> dict[str, Any]:

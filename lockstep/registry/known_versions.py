@@ -3,7 +3,7 @@
     {"format": 1, "name": "flights", "versions": {"1": "5a1c…", "2": "77b0…"},
      "refused": {"2": {"manifest": "0e77…", "seen": "2026-01-31T08:15:00+00:00"}},
      "accepted": [{"version": 1, "before": "…", "manifest": "…", "at": "…", "by": "ada",
-                   "home": "…", "host": "…", "reason": "…"}], "sha256": "…"}
+                   "home": "…", "host": "…", "reason": "…"}]}
 
 Published rows, records and sinks name a version by its number. A registry that was restored from an
 older backup, or begun anew, gives a number a second time. So a home binds a number to the SHA-256
@@ -13,19 +13,15 @@ person accepts them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from lockstep.artifacts.disks import replace_text
+from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.lock import locked
-from lockstep.errors import ArtifactError, LockstepError, RenumberedError, UnavailableFilesError
+from lockstep.errors import LockstepError, RenumberedError
 from lockstep.registry.sites import Site
 
 _FORMAT = 1
@@ -161,35 +157,15 @@ class KnownVersions:
         with locked(self.path.with_suffix(".lock"), f"what is known of {self.path.stem}"):
             stored = self._read()
             yield stored
-            facts = msgspec.to_builtins(stored, str_keys=True)
-            replace_text(
-                self.path, json.dumps({**facts, "sha256": _digest(facts)}, indent=1) + "\n"
-            )
+            write_document(self.path, asdict(stored))
 
     def _read(self) -> _Numbers:
-        name = self.path.stem
-        try:
-            facts = json.loads(self.path.read_bytes())
-            if facts.pop("sha256", None) != _digest(facts):
-                raise ValueError("it was changed since it was written")
-            stored = msgspec.convert(facts, _Numbers, str_keys=True)
-            if (stored.format, stored.name) != (_FORMAT, name):
-                raise ValueError(f"it is of {stored.name}, in format {stored.format}")
-        except FileNotFoundError:
-            return _Numbers(_FORMAT, name, {}, {}, [])
-        except OSError as error:
-            raise UnavailableFilesError(
-                f"{self.path}, which binds the numbers of versions, cannot be read now "
-                f"({error.strerror}). Try again when its disk or network drive answers."
-            ) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ArtifactError(
-                f"{self.path} does not tell which files the numbers of versions mean ({error}). "
-                "Restore it from a copy; or remove it, and each number is bound anew to what the "
-                "registry has."
-            ) from error
-        return stored
-
-
-def _digest(facts: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        stored = read_document(
+            self.path,
+            _Numbers,
+            version=_FORMAT,
+            purpose="which binds the numbers of versions",
+            failing="does not tell which files the numbers of versions mean {}. Restore it from a "
+            "copy; or remove it, and each number is bound anew to what the registry has.",
+        )
+        return stored or _Numbers(_FORMAT, self.path.stem, {}, {}, [])

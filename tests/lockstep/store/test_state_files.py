@@ -30,6 +30,7 @@ from lockstep.project.alerting import Alerting
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.project import Project
+from lockstep.registry.known_versions import KnownVersions
 from lockstep.store.contents import IncrementalDigests, content_digest
 from lockstep.store.fetching import fetch
 from lockstep.store.handovers import Handovers
@@ -241,6 +242,30 @@ def _ledger(folder: Path) -> tuple[Ledger, Any, datetime]:
     return ledger, columns_of(ledger.schema, [("north", 1, begin, 1.5)]), begin
 
 
+def newest(folder: Path) -> State:
+    ledger, rows, begin = _ledger(folder)
+    ledger.add(rows, begin)
+    path = ledger.high_water.path
+
+    def promise() -> None:
+        refused(path, ledger.rows)
+        refused(path, ledger.rely)
+
+    return State(path, promise)
+
+
+def numbers(folder: Path) -> State:
+    known, other = (KnownVersions(folder / "known" / f"{name}.json") for name in ("orders", "wine"))
+    for each in (known, other):
+        each.demand(1, "5a" * 32)
+
+    def promise() -> None:
+        refused(known.path, lambda: known.demand(1, "5a" * 32), ArtifactError)
+        other.demand(1, "5a" * 32)
+
+    return State(known.path, promise)
+
+
 def lock(folder: Path) -> State:
     path = folder / "day.lock"
     with locked(path, "it"):
@@ -269,6 +294,8 @@ STATES = (
     listed,
     table,
     posted,
+    newest,
+    numbers,
     lock,
 )
 
