@@ -33,7 +33,7 @@ from lockstep.artifacts.lock import locked
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times
-from lockstep.columns.tables import with_known
+from lockstep.columns.tables import WITHDRAWN, with_known
 from lockstep.errors import DamagedError
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 FOLDER = "databases"
 _BUILD_SECONDS = 86_400.0
 """Seconds that other processes wait for the one that builds."""
+_FORMAT = 2
+"""What the fields of a row hold: with this format, at their end whether it is a withdrawal."""
 _FIRST, _LAST = -(2**63), 2**63 - 1
 _CACHE = "PRAGMA cache_size = -65536"
 """Kilobytes of a database that a process keeps in memory."""
@@ -141,7 +143,7 @@ class LedgerDatabase:
                 f"{self.path}, the rows of {self.schema.name} that are served, cannot be read "
                 f"({error}). Remove it and start the server anew: it is built from the ledger."
             ) from error
-        kinds = self.schema.schema.kinds
+        kinds = {**self.schema.schema.kinds, WITHDRAWN: Kind.BOOL}
         values = zip(*rows, strict=True) if rows else [()] * len(kinds)
         columns = {
             name: array_of(list(cells), kind)
@@ -166,7 +168,7 @@ def database_of(ledger: Ledger) -> LedgerDatabase:
     ):
         version, rows = ledger.batches()
         declared = json.dumps(ledger.schema.undocumented.to_json(), sort_keys=True)
-        name = hashlib.sha256(f"{version}{declared}".encode()).hexdigest()[:16]
+        name = hashlib.sha256(f"{_FORMAT}{version}{declared}".encode()).hexdigest()[:16]
         for path in folder.glob(f"{name}-*.sqlite"):
             file = _open(path)
             if file is not None:
@@ -243,7 +245,7 @@ def _cells(rows: TableRows, first: int) -> Iterator[tuple[Any, ...]]:
     encode = msgspec.msgpack.Encoder().encode
     columns = [
         _integers(array) if array.dtype.kind == "M" else array.tolist()
-        for array in rows.columns.values()
+        for array in (*rows.columns.values(), rows.withdrawn)
     ]
     times = zip(rows.valid.tolist(), rows.known.tolist(), strict=True)
     keys = _bound([rows.columns[name] for name in rows.schema.keys])

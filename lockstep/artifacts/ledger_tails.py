@@ -63,12 +63,14 @@ class Posting:
         restated: By row, how many rows of its key and time came before it.
         columns: The declared fields.
         version: The ledger's version with them.
+        withdrawn: Why they withdraw rows that are the same; None where they count.
     """
 
     received_at: datetime
     restated: Ints
     columns: Columns
     version: str
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     restated: list[int]
     columns: dict[str, list[Any]]
     version: str
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,14 @@ class Tail:
         head = msgspec.json.encode(_Head(_FORMAT, after)) + b"\n"
         replace_file(self.path, lambda path: Path(path).write_bytes(head))
 
-    def append(self, columns: Columns, restated: Ints, received_at: datetime, end: TailEnd) -> str:
+    def append(
+        self,
+        columns: Columns,
+        restated: Ints,
+        received_at: datetime,
+        end: TailEnd,
+        withdrawn: str | None = None,
+    ) -> str:
         """Write a posting, and force it and then its end to disk; the ledger's lock is held.
 
         Args:
@@ -174,6 +184,7 @@ class Tail:
             restated: By row, how many rows of its key and time came before it.
             received_at: When they were received.
             end: Where the whole lines end; what is behind is of a killed writer.
+            withdrawn: Why they withdraw rows that are the same; None where they count.
 
         Returns:
             The version with them.
@@ -183,6 +194,7 @@ class Tail:
                 "received_at": received_at,
                 "restated": restated.tolist(),
                 "columns": {name: _values(columns[name]) for name in self.kinds},
+                **({} if withdrawn is None else {"withdrawn": withdrawn}),
             }
         )
         version = _after(end.version, body)
@@ -226,7 +238,7 @@ class Tail:
                 raise self._damage(size) from error
             size, version, received_at = size + len(line) + 1, read.version, read.received_at
             restated = np.array(read.restated, dtype=np.int64)
-            postings.append(Posting(received_at, restated, columns, version))
+            postings.append(Posting(received_at, restated, columns, version, read.withdrawn))
         # A writer that was killed leaves a line without its end, and never another byte behind it.
         whole = rest[:-1]
         ending = _VERSION + _after(version, whole[:-_ENDING] + b"}").encode() + b'"}'

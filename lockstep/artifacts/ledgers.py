@@ -40,8 +40,9 @@ from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, utc
-from lockstep.columns.tables import concat, from_arrow, take_rows, to_arrow
-from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError
+from lockstep.columns.plain import plain
+from lockstep.columns.tables import WITHDRAWN, concat, from_arrow, is_missing, take_rows, to_arrow
+from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError, UnknownError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,13 +50,17 @@ if TYPE_CHECKING:
 FORMAT = 1
 RECORD = "ledger.json"
 _RECEIVED, _RESTATED, _VERSION = "(received_at)", "(restated)", "(version)"
-"""Columns of a part beside the table's fields, whose names no field can have."""
+"""Columns of a part beside the table's fields, whose names no field can have. `WITHDRAWN` is one
+more, with the reason of each withdrawal, in parts that hold any."""
+_MARK = np.uint64(0x94D049BB133111EB)
+"""What tells the digest of a withdrawal from that of its row."""
 _MOST_POSTED = 2**20
 """Bytes of a tail from which on its rows get into a part."""
 _BATCH = 2**16
 """Rows of a part that are read at a time."""
 _TRIES = 10
 """How often a ledger is read anew while others add to it."""
+_REASON = {WITHDRAWN: Kind.TEXT}
 _MICROSECOND = np.timedelta64(1, "us")
 
 
@@ -71,6 +76,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sha256: SHA-256 of the file.
         version: The ledger's version with this part as its last.
         posted: Whether its rows were posted. Each has the version that its posting made.
+        withdrawn: How many of them withdraw an earlier row.
     """
 
     file: str
@@ -81,6 +87,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     version: str
     posted: bool = False
+    withdrawn: int = 0
 
 
 class _Record(msgspec.Struct):
@@ -201,10 +208,12 @@ class Ledger:
         raise self.lost(version)
 
     def newest(self, by: datetime) -> datetime | None:
-        """The latest time up to one from which a row is valid; None where there is none."""
-        times = [part.newest for part in self.parts() if part.newest is not None]
-        if max(times, default=by) > by:
-            valid = self.rows().valid.view(Kind.TIME.dtype)
+        """The latest time up to one from which a row is valid that counts; None without any."""
+        parts = self.parts()
+        times = [part.newest for part in parts if part.newest is not None]
+        if max(times, default=by) > by or any(part.withdrawn for part in parts):
+            rows = self.rows()
+            valid = rows.valid[rows.standing].view(Kind.TIME.dtype)
             times = [_utc(time) for time in np.sort(valid[valid <= utc(by)])[-1:]]
         return max(times, default=None)
 
@@ -214,6 +223,7 @@ class Ledger:
         parts = list(takewhile(lambda part: part.posted, reversed(record.parts)))
         sets = [*map(self._columns, reversed(parts)), *map(_posted, tail.postings)]
         columns = concat(sets, self._kinds)
+        del columns[WITHDRAWN]
         columns = take_rows(columns, columns.pop(_RESTATED) == 0)
         return columns, columns.pop(_RECEIVED)
 
@@ -271,7 +281,7 @@ class Ledger:
             with self._opened(part) as file:
                 for batch in parquet.ParquetFile(file).iter_batches(_BATCH):
                     table = pa.Table.from_batches([batch])
-                    yield self._together([from_arrow(table, self._kinds)])
+                    yield self._together([self._of_part(table)])
 
     def since(self, version: str, most: int | None = None) -> Increment | None:
         """The rows behind a version.
@@ -323,7 +333,7 @@ class Ledger:
             if len(steps) == len(versions):
                 return steps
             table = self._verified(part)
-            rows, begin, stop = from_arrow(table, self._kinds), 0, 0
+            rows, begin, stop = self._of_part(table), 0, 0
             for version, same in groupby(self._versions(part, table)):
                 stop += len([*same])
                 if version in versions:
@@ -384,6 +394,7 @@ class Ledger:
         seen: TailEnd | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: float = WAIT_SECONDS,
+        withdrawn: str | None = None,
     ) -> Added:
         """Add a few rows, at the cost of a line; they are on disk when it returns.
 
@@ -394,9 +405,12 @@ class Ledger:
             seen: An end of the tail, the lines up to which need not be read.
             clock: Tells the time at which they are received.
             wait: Seconds to wait for another process that adds rows.
+            withdrawn: Why rows that are there are withdrawn by these, which are the same; None for
+                rows that are to count.
 
         Raises:
             InputError: Rows contradict each other, or were not received after the last ones.
+            UnknownError: A row that is withdrawn is not there.
             NotStoredError: Nothing was ever delivered.
             DamagedError: The ledger is not as written.
             LockedError: Another process keeps it locked.
@@ -416,11 +430,11 @@ class Ledger:
             assert tail.end is not None, "it was begun"
             received_at, last = clock(), tail.end.received_at
             self.demand_later(received_at, last or max(_received(record.parts), default=None))
-            earlier, repeated, added = self._compared(columns, held(tail.end.version))
+            earlier, repeated, added = self._compared(columns, held(tail.end.version), withdrawn)
             version = tail.end.version
             if len(added):
                 rows = take_rows(columns, added)
-                version = self.tail.append(rows, earlier[added], received_at, tail.end)
+                version = self.tail.append(rows, earlier[added], received_at, tail.end, withdrawn)
                 self.high_water.raise_to(version)
         return self._added(version, earlier, repeated, added)
 
@@ -463,7 +477,7 @@ class Ledger:
 
     @property
     def _kinds(self) -> dict[str, Kind]:
-        return {**self.schema.schema.kinds, _RECEIVED: Kind.TIME, _RESTATED: Kind.INT}
+        return {**self.schema.schema.kinds, _RECEIVED: Kind.TIME, _RESTATED: Kind.INT, **_REASON}
 
     def _locked(self, wait: float = WAIT_SECONDS) -> AbstractContextManager[None]:
         title = f"the ledger of {self.schema.name}"
@@ -533,6 +547,7 @@ class Ledger:
         """The rows of several sets, and from when each is known."""
         columns = concat(sets, self._kinds)
         received, restated = columns.pop(_RECEIVED), columns.pop(_RESTATED)
+        columns[WITHDRAWN] = ~is_missing(columns[WITHDRAWN])
         return columns, self._known(columns, received, restated)
 
     def _demand_agreeing(self, columns: Columns) -> None:
@@ -558,7 +573,9 @@ class Ledger:
         known: Times = declared + restated * _MICROSECOND  # each after the row before it
         return np.where(restated > 0, np.maximum(known, received), known)
 
-    def _compared(self, columns: Columns, held: Columns) -> tuple[Ints, Array, Ints]:
+    def _compared(
+        self, columns: Columns, held: Columns, withdrawn: str | None = None
+    ) -> tuple[Ints, Array, Ints]:
         """What rows are beside those that are there.
 
         Returns:
@@ -567,11 +584,21 @@ class Ledger:
         """
         identities, digests = (f(self.schema, columns) for f in (_identities, row_digests))
         known, rows = (f(self.schema, held) for f in (_identities, row_digests))
+        if WITHDRAWN in held:
+            rows = np.where(held[WITHDRAWN], rows ^ _MARK, rows)
         order = np.argsort(known, kind="stable")  # of one key and time, the last that came is last
         known, rows = known[order], rows[order]
         first, stop = (np.searchsorted(known, identities, side) for side in ("left", "right"))
         is_held = stop > first
         repeated = np.zeros(len(digests), dtype=bool)
+        if withdrawn is not None:
+            standing = np.zeros(len(digests), dtype=np.uint64)
+            standing[is_held] = rows[stop[is_held] - 1]
+            is_there = is_held & ((standing == digests) | (standing == digests ^ _MARK))
+            digests = digests ^ _MARK
+            for place in np.flatnonzero(~is_there).tolist():
+                row = {name: plain(columns[name][place]) for name in self.schema.identifying}
+                raise UnknownError(f"{self.schema.name} has no such row to withdraw: {row}.")
         repeated[is_held] = rows[stop[is_held] - 1] == digests[is_held]
         is_first = np.zeros(len(digests), dtype=bool)
         is_first[np.unique(digests, return_index=True)[1]] = True
@@ -603,6 +630,7 @@ class Ledger:
             file=file,
             rows=len(rows[_RESTATED]),
             restated=int(np.count_nonzero(rows[_RESTATED])),
+            withdrawn=int((~is_missing(rows[WITHDRAWN])).sum()) if WITHDRAWN in rows else 0,
             received_at=_utc(rows[_RECEIVED][-1]),
             newest=valid,
             sha256=sha256,
@@ -616,6 +644,8 @@ class Ledger:
         from pyarrow import parquet
 
         written = BytesIO()
+        if is_missing(rows.get(WITHDRAWN, _reasons(None, 1))).all():
+            rows = {name: array for name, array in rows.items() if name != WITHDRAWN}
         table = to_arrow(rows)
         if versions:
             table = table.append_column(_VERSION, pa.array(versions).dictionary_encode())
@@ -672,7 +702,14 @@ class Ledger:
         versions = self._versions(part, table)
         if part.posted and behind in versions:
             table = table.slice(_behind(versions, behind))
-        return from_arrow(table, self._kinds)
+        return self._of_part(table)
+
+    def _of_part(self, table: pa.Table) -> Columns:
+        """The columns of rows of a part, which has no reasons where it has no withdrawals."""
+        kinds = self._kinds
+        if WITHDRAWN not in table.column_names:
+            del kinds[WITHDRAWN]
+        return {WITHDRAWN: _reasons(None, len(table)), **from_arrow(table, kinds)}
 
     def _versions(self, part: Part, table: pa.Table) -> list[str]:
         """The version that each row of a part made, which is the part's unless it was posted."""
@@ -748,11 +785,16 @@ def _received(parts: Iterable[Part]) -> list[datetime]:
 def _posted(posting: Posting) -> Columns:
     """The rows of a posting as a part has them."""
     received = _times(posting.received_at, len(posting.restated))
-    return {**posting.columns, _RECEIVED: received, _RESTATED: posting.restated}
+    reasons = _reasons(posting.withdrawn, len(received))
+    return {**posting.columns, _RECEIVED: received, _RESTATED: posting.restated, WITHDRAWN: reasons}
 
 
 def _times(time: datetime, rows: int) -> Times:
     return np.full(rows, utc(time))
+
+
+def _reasons(reason: str | None, rows: int) -> Array:
+    return np.full(rows, reason, dtype=Kind.TEXT.dtype)
 
 
 def _utc(time: np.datetime64) -> datetime:
@@ -768,10 +810,7 @@ def _behind(versions: Sequence[str], version: str) -> int:
 
 def _identities(schema: TableSchema, columns: Columns) -> Array:
     """What two rows have in common of which the later one takes the place of the earlier one."""
-    if schema.is_event:
-        return row_digests(schema, columns)
-    times = (name for name in (schema.valid, schema.known) if name is not None)
-    return _mixed(columns, (*schema.keys, *times))
+    return _mixed(columns, schema.identifying)
 
 
 def _mixed(columns: Columns, names: Sequence[str]) -> Array:
@@ -787,6 +826,7 @@ def _declaration(schema: TableSchema) -> dict[str, Any]:
         "valid": schema.valid,
         "known": schema.known,
         "is_event": schema.is_event,
+        **({} if schema.identity is None else {"identity": list(schema.identity)}),
     }
 
 

@@ -19,7 +19,7 @@ from lockstep.cli.quarantine_commands import quarantine
 from lockstep.cli.row_commands import outcomes, score
 from lockstep.cli.server_commands import log, replay, serve
 from lockstep.cli.status_commands import scorecard, status
-from lockstep.cli.table_commands import tables
+from lockstep.cli.table_commands import tables, withdraw
 from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
 from lockstep.errors import LockstepError
 
@@ -43,6 +43,7 @@ app.command(rich_help_panel="Versions")(versions)
 app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Rows")(tables)
+app.command(rich_help_panel="Rows")(withdraw)
 app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
 app.add_typer(quarantine, name="quarantine", rich_help_panel="Rows")

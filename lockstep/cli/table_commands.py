@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -10,9 +11,12 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, Because, PipelineName, demand_reason, to_day
 from lockstep.cli.ending import finish, interruption_told
+from lockstep.columns.kinds import utc
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
+    from lockstep.columns.asof.table_rows import TableRows
+    from lockstep.columns.kinds import Columns
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.table_assets import TableAssets
 
@@ -63,6 +67,74 @@ def tables(
         shown = [{**row, "version": (row["version"] or "")[:12]} for row in rows]
         show_table([{name: str(value or "") for name, value in row.items()} for row in shown])
         say(f"Take in a delivery of each: lockstep tables {declared.name} --deliver")
+
+
+def withdraw(
+    pipeline: PipelineName,
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table.")],
+    key: Annotated[
+        list[str], typer.Argument(metavar="KEY...", help="The row's key, each of its fields.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it counts no longer; it is kept with it.")],
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From when it is valid, in ISO form (UTC).")
+    ] = None,
+) -> None:
+    """Withdraw a row of a table: it counts no longer, from now on."""
+    from lockstep.artifacts.ledgers import ledger_of
+    from lockstep.cli.console import say
+    from lockstep.columns.asof.layered_rows import LayeredRows
+    from lockstep.columns.plain import counted
+
+    declared = context.pipeline(pipeline)
+    assets = next((each for each in declared.tables if each.name == table), None)
+    if assets is None:
+        known = ", ".join(each.name for each in declared.tables) or "none"
+        raise LockstepError(f"{declared.name} reads no table {table!r}; there is {known}.")
+    if not reason.strip():
+        raise LockstepError("Say why the row is withdrawn: --reason.")
+    ledger = ledger_of(context.home().data / declared.name, assets.schema)
+    found = _standing(ledger.rows(), key, at)
+    ledger.post(
+        found,
+        lambda version: LayeredRows(ledger.rows(version)).of_keys(found),
+        withdrawn=reason.strip(),
+    )
+    say(f"{table}: {counted(len(found[assets.schema.keys[0]]), 'row')} withdrawn, from now on.")
+
+
+def _standing(rows: TableRows, key: list[str], at: str | None) -> Columns:
+    """The rows of a key, and of a time, that count.
+
+    Raises:
+        LockstepError: There is none, or there are some of several times and none is given.
+    """
+    from lockstep.columns.plain import listed
+    from lockstep.columns.tables import take_rows
+
+    schema, title = rows.schema, f"{rows.schema.name} {' '.join(key)}"
+    if len(key) != len(schema.keys):
+        raise LockstepError(f"The key of {schema.name} is {listed(schema.keys)}: give each of it.")
+    places = rows.standing
+    for name, value in zip(schema.keys, key, strict=True):
+        places = places[rows.columns[name][places].astype(str) == value]
+    if schema.valid is not None:
+        times = rows.columns[schema.valid]
+        if at is not None:
+            try:
+                time = datetime.fromisoformat(at)
+            except ValueError as error:
+                raise LockstepError(f"--at {at}: {error}") from None
+            time = time.replace(tzinfo=time.tzinfo or UTC)
+            places = places[times[places] == utc(time)]
+        if len(distinct := sorted({f"{each}Z" for each in times[places]})) > 1:
+            raise LockstepError(
+                f"{title} has rows of {len(distinct):,} times; say of which by --at, "
+                f"such as --at {distinct[-1]}"
+            )
+    if not len(places):
+        raise LockstepError(f"There is no row of {title}{f' at {at}' if at else ''} that counts.")
+    return take_rows(rows.columns, places)
 
 
 def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> None:

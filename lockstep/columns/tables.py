@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _NONE = np.array(None, dtype=object)
 
 
+WITHDRAWN = "(withdrawn)"
+"""Name, which no field has, of what tells withdrawals of a table's rows from rows."""
+
+
 def take_rows(columns: Mapping[str, Array], rows: Array | slice) -> Columns:
     """Some rows of columns: by position, where a mask is true, or a slice, which is not copied."""
     return {name: array[rows] for name, array in columns.items()}
@@ -40,8 +44,9 @@ def stacked(parts: Sequence[Mapping[str, Array]]) -> Columns:
 
 
 def with_known(columns: Columns, known: Times) -> Columns:
-    """Fields of a table's rows, and under the name that no field has when each became known."""
-    return {**columns, "": known}
+    """Fields of a table's rows; under `WITHDRAWN` which withdraw others, under "" when known."""
+    none = np.zeros(len(known), dtype=bool)
+    return {**columns, WITHDRAWN: columns.get(WITHDRAWN, none), "": known}
 
 
 def is_missing(array: Array) -> Array:

@@ -28,9 +28,10 @@ from lockstep.parity.scales import Scales
 
 Tables: TypeAlias = Mapping[str, TableRows]
 Layered: TypeAlias = Mapping[str, LayeredRows]
-Cause: TypeAlias = Literal["late", "restated", "backdated", "gone"]
-CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "gone")
+Cause: TypeAlias = Literal["late", "restated", "backdated", "withdrawn", "gone"]
+CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "withdrawn", "gone")
 _FACTS = ("digest", "valid", "known")
+_NEVER = 2**63 - 1
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """By which numbers are multiplied whose bits are to be spread over all 64."""
 
@@ -108,9 +109,10 @@ class Hindsight:
         table: Name of its table.
         cause: `"late"`: it came after it was to be known. `"restated"`: it takes the place of the
             one that was read. `"backdated"`: it came late, behind rows of its key that are valid
-            after it. `"gone"`: it was read, and is there no longer.
+            after it. `"withdrawn"`: it was read, and withdrawn since. `"gone"`: it was read, and is
+            there no longer.
         record: Name of the answered row.
-        row: The row of the table; None where it is gone.
+        row: The row of the table; None where it is gone or withdrawn.
     """
 
     node: str
@@ -239,9 +241,14 @@ def _of_lookup(
     there = _marks(rows.digests, rows.known)
     was = _marks(digests[differing], read.known[differing].view(np.int64))
     is_gone = (digests[differing] != 0) & ~np.isin(was, there)
-    for place, gone in zip(differing.tolist(), is_gone.tolist(), strict=True):
-        if gone:
-            yield _hindsight(now, "gone", keys[place])
+    back, as_of = rows.taken_back, now.node.asked(columns)[1]
+    times = np.empty(0, dtype=np.int64) if rows.until is None else rows.until[back]
+    until = dict(zip(there[back].tolist(), times.tolist(), strict=True))
+    for place, gone, mark in zip(differing.tolist(), is_gone.tolist(), was.tolist(), strict=True):
+        at = _NEVER if as_of is None else as_of.view(np.int64).item(place)
+        withdrawn = digests[place] != 0 and until.get(mark, _NEVER + 1) <= at
+        if gone or withdrawn:
+            yield _hindsight(now, "gone" if gone else "withdrawn", keys[place])
         elif found[place] >= 0:
             row = int(found[place])
             cause: Cause | None
@@ -268,7 +275,11 @@ def _of_window(
         for cause, row in causes.items():
             if cause is not None:
                 yield _hindsight(now, cause, keys[place], row)
-        if not np.isin(then.rows.digests[was], now.rows.digests).all():
+        left = then.rows.digests[was]
+        left = left[~np.isin(left, now.rows.digests[after])]
+        if np.isin(left, now.rows.digests[now.rows.taken_back]).any():
+            yield _hindsight(now, "withdrawn", keys[place])
+        if not np.isin(left, now.rows.digests).all():
             yield _hindsight(now, "gone", keys[place])
 
 
@@ -291,7 +302,8 @@ def _cause(rows: TableRows, place: int, then: LayeredReader) -> Cause | None:
     if (is_same & (before.known[held] == rows.known[place])).any():
         return None
     valid, since = before.valid[held], rows.valid[place]
-    if not schema.is_event and (valid == since).any():
+    is_unique = not schema.is_event or schema.identity is not None
+    if is_unique and (valid == since).any():
         return "restated"
     return "backdated" if (valid > since).any() else "late"
 

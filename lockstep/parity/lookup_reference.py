@@ -138,6 +138,10 @@ def _seen(node: FromTable, rows: TableRows, held: _PlainRows, time: int | None) 
     counts = np.ones(len(held.places), dtype=np.bool_)
     if time is not None:
         counts = (held.valid <= time) & (held.known <= time)
+        if rows.schema.identity is not None or rows.withdrawn.any():
+            counts &= np.isin(held.places, _standing(rows, held, time))
+    elif rows.withdrawn[held.places[held.known == held.known.max()]].any():
+        return []
     if isinstance(node, Window) and time is not None:
         counts &= held.valid > time - node.over // _MICROSECOND
     elif counts.any():
@@ -149,6 +153,16 @@ def _seen(node: FromTable, rows: TableRows, held: _PlainRows, time: int | None) 
         digests = digests_of_rows(take_rows(rows.columns, places))
     facts = zip(times, digests.tolist(), places.tolist(), strict=True)
     return sorted(_PlainRow(*of, digest, place) for of, digest, place in facts)
+
+
+def _standing(rows: TableRows, held: _PlainRows, time: int) -> list[int]:
+    """Of each identity, the row that became known last by a time, unless it is a withdrawal."""
+    last: dict[tuple[str, ...], tuple[int, int]] = {}
+    for known, place in zip(held.known.tolist(), held.places.tolist(), strict=True):
+        identity = tuple(str(rows.columns[name][place]) for name in rows.schema.identifying)
+        if known <= time:
+            last[identity] = max((known, place), last.get(identity, (known, place)))
+    return [place for _, place in last.values() if not rows.withdrawn[place]]
 
 
 def _cells(

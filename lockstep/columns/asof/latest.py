@@ -30,7 +30,9 @@ def latest(
         The positions of the rows; -1 for none.
     """
     if as_of is None:
-        return np.where(groups < 0, -1, rows.starts[groups + 1] - 1)
+        found = np.where(groups < 0, -1, rows.starts[groups + 1] - 1)
+        found[(found >= 0) & rows.withdrawn[found]] = -1
+        return found
     known_by = as_of if known_by is None else known_by
     firsts = rows.starts[groups]
     if rows.delay is not None:
@@ -44,8 +46,12 @@ def latest(
         known = known_by.view(np.int64)
         looking = np.flatnonzero(found >= 0)
         while len(looking):
-            looking = looking[rows.known[found[looking]] > known[looking]]
-            found[looking] = rows.known_earlier[found[looking]]
+            at = found[looking]
+            looks_on = ~rows.count(at, known[looking])
+            looking, at = looking[looks_on], at[looks_on]
+            before = np.where(at > firsts[looking], at - 1, -1)
+            is_known = rows.known[at] <= known[looking]
+            found[looking] = np.where(is_known, before, rows.known_earlier[at])
             looking = looking[found[looking] >= 0]
     if within is not None:
         oldest = (as_of - np.timedelta64(within)).view(np.int64)

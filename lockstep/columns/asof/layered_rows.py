@@ -16,7 +16,7 @@ from lockstep.columns.asof.readers import Reader, reader
 from lockstep.columns.asof.table_rows import TableRows, fixed
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times
-from lockstep.columns.tables import stacked, take_rows, with_known
+from lockstep.columns.tables import WITHDRAWN, stacked, take_rows, with_known
 
 _LEAST_TOP, _SHARE = 2_000, 200
 _LEAST_ADDED = 32
@@ -206,8 +206,15 @@ class FetchingReader:
             found = self._base.latest(keys, as_of)
         if self._top is not None:
             found = stacked([found, _of_keys(self._top, keys)])
+        if as_of is not None and found[WITHDRAWN].any() and not isinstance(self.node, Window):
+            found = stacked([found, self._base.between(keys, _ever(as_of), as_of)])
         rows = TableRows.of(self.node.table, found, found.pop(""))
         return reader(self.node, rows, tells_origins=True).read(keys, as_of)
+
+
+def _ever(as_of: Times) -> Times:
+    """Times before all rows."""
+    return np.full(len(as_of), np.datetime64(-(2**63) + 1, "us"))
 
 
 def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:
@@ -215,7 +222,8 @@ def _parted(is_top: Array, top: Columns, base: Columns) -> Columns:
 
 
 def _with_known(rows: TableRows) -> Columns:
-    return with_known(rows.columns, rows.known.view(Kind.TIME.dtype))
+    columns = {**rows.columns, WITHDRAWN: rows.withdrawn}
+    return with_known(columns, rows.known.view(Kind.TIME.dtype))
 
 
 def _of_keys(rows: TableRows, keys: Sequence[Array]) -> Columns:

@@ -46,6 +46,7 @@ class Reader(ABC):
         self._starts = rows.starts.data
         self._valid = rows.valid.data
         self._known = None if rows.delay is not None else rows.known.data
+        self._until = None if rows.until is None else rows.until.data
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
@@ -173,14 +174,16 @@ class LookupReader(Reader):
             return none
         start, stop = self._starts[group], self._starts[group + 1]
         if self._age is None:
-            return stop - 1
+            return none if self.rows.withdrawn.item(stop - 1) else stop - 1
         row = bisect_right(self._valid, min(time, time - (self.rows.delay or 0)), start, stop) - 1
         if row < start:
             return none
         if self._known is not None:
-            while self._known[row] > time:
-                row = self.rows.known_earlier.item(row)
-                if row < 0:
+            while (later := self._known[row] > time) or (
+                self._until is not None and self._until[row] <= time
+            ):
+                row = self.rows.known_earlier.item(row) if later else row - 1
+                if row < start:
                     return none
         is_old = self._within is not None and time - self._valid[row] > self._within
         return none if is_old else row
@@ -225,7 +228,7 @@ class WindowReader(Reader):
         first, stop, known_by = self.slices(columns)
         places = np.arange(first[0], stop[0])
         if known_by is not None:
-            places = places[self.rows.known[places] <= known_by.view(np.int64)]
+            places = places[self.rows.count(places, known_by.view(np.int64))]
         if self.node.of is not None:
             places = places[~is_missing(self.rows.columns[self.node.of][places])]
         return places
@@ -263,7 +266,7 @@ class WindowReader(Reader):
         if self._rows is not None:
             rows = stop - first
             if self._known is not None:
-                rows = int(np.count_nonzero(self.rows.known[first:stop] <= time))
+                rows = int(np.count_nonzero(self.rows.count(slice(first, stop), time)))
             gives[self._rows] = fixed(np.array([rows]))
         return gives
 
@@ -273,6 +276,8 @@ class WindowReader(Reader):
         values = self._present.values[first:stop]
         if self._known is not None:
             is_known = self._present.known[first:stop] <= time
+            if self._present.until is not None:
+                is_known &= self._present.until[first:stop] > time
             if not is_known.all():
                 values = values[is_known]
         count = len(values)

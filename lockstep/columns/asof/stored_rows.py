@@ -12,7 +12,7 @@ import numpy as np
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Columns, Ints, Kind
-from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.columns.tables import WITHDRAWN, from_arrow, to_arrow
 
 if TYPE_CHECKING:
     from lockstep.columns.pipeline import Pipeline
@@ -60,6 +60,8 @@ def write_rows(directory: Path, tables: Mapping[str, TableRows]) -> None:
     for name, rows in tables.items():
         directory.mkdir(parents=True, exist_ok=True)
         table = to_arrow({**rows.columns, _KNOWN: rows.known.view(Kind.TIME.dtype)})
+        if rows.withdrawn.any():
+            table = table.append_column(WITHDRAWN, [rows.withdrawn])
         facts = {"declaration": rows.schema.to_json(), "version": rows.version}
         table = table.replace_schema_metadata({_DECLARATION: json.dumps(facts)})
         parquet.write_table(table, directory / f"{name}.parquet")
@@ -76,6 +78,7 @@ def _read(path: Path) -> TableRows:
     table = parquet.ParquetFile(path).read()
     facts = json.loads(table.schema.metadata[_DECLARATION.encode()])
     schema = TableSchema.from_json(facts["declaration"])
-    columns = from_arrow(table, {**schema.schema.kinds, _KNOWN: Kind.TIME})
+    marks = {WITHDRAWN: Kind.BOOL} if WITHDRAWN in table.column_names else {}
+    columns = from_arrow(table, {**schema.schema.kinds, _KNOWN: Kind.TIME, **marks})
     known = columns.pop(_KNOWN)
     return TableRows.of(schema, columns, known, version=facts["version"])

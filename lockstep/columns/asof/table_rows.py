@@ -14,12 +14,13 @@ from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.plain import listed
-from lockstep.columns.tables import is_missing, take_rows
+from lockstep.columns.tables import WITHDRAWN, is_missing, take_rows
 from lockstep.errors import InputError
 
 MISSING: dict[Kind, Any] = {Kind.FLOAT: np.nan, Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}
 """What stands for no value in an array of each kind that can be missing."""
 _LARGEST = 2**63
+_FOREVER = 2**63 - 1
 _EXACT = 2**53
 """The largest integer up to which float64 holds all."""
 
@@ -34,11 +35,13 @@ class Present:
         known: When each became known, in microseconds, and one more.
         before: By row of the table, and for the end: how many of these rows come before it; None
             where these are all rows.
+        until: Until when each counts, and one more; None for all of them for good.
     """
 
     values: Array
     known: Ints
     before: Ints | None
+    until: Ints | None = None
 
     @cached_property
     def codes(self) -> Ints:
@@ -59,6 +62,7 @@ class TableRows:
         index: The groups of rows that share a key.
         starts: By group, and for the end: the position of its first row.
         delay: What all rows take from valid to known, in microseconds; None if it is not the same.
+        withdrawn: Which rows are withdrawals: each takes the place of a row, and says nothing.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class TableRows:
         version: str,
         index: KeyIndex,
         groups: Ints,
+        withdrawn: Array,
     ) -> None:
         self.schema = schema
         self.columns = columns
@@ -77,7 +82,9 @@ class TableRows:
         self.index = index
         self.starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
         delays = self.known - self.valid
+        self.withdrawn = withdrawn
         is_constant = len(delays) > 0 and not schema.static and delays.min() == delays.max()
+        is_constant = is_constant and not withdrawn.any()
         self.delay = int(delays[0]) if is_constant else None
         self._present: dict[str | None, Present] = {}
         self._padded: Columns = {}
@@ -85,6 +92,7 @@ class TableRows:
     def without_personal(self) -> TableRows:
         """The rows with stand-ins in the place of personal values."""
         columns = self.schema.schema.without_personal(self.columns)
+        columns[WITHDRAWN] = self.withdrawn
         return self.of(self.schema, columns, self.known.view(Kind.TIME.dtype), self.version)
 
     @classmethod
@@ -95,7 +103,8 @@ class TableRows:
 
         Args:
             schema: The declaration of the table.
-            columns: The declared fields of its rows, in canonical form.
+            columns: The declared fields of its rows, in canonical form; with `WITHDRAWN` where some
+                of them are withdrawals.
             known: When each row became known; of events that are alike, the first time counts. By
                 default, as declared; the rows of a static table, which are found at any time, are
                 ordered by it.
@@ -105,8 +114,10 @@ class TableRows:
             InputError: A field is lacking or of another type, a row has no time, or an integer is
                 too large for a float64, as which look-ups give it.
         """
+        withdrawn = columns.get(WITHDRAWN)
         columns = _checked(schema, columns)
         rows = len(next(iter(columns.values())))
+        withdrawn = np.zeros(rows, dtype=bool) if withdrawn is None else withdrawn
         valid = columns[schema.valid] if schema.valid else np.zeros(rows, "datetime64[us]")
         if known is None:
             known = columns[schema.known] if schema.known else valid
@@ -114,7 +125,8 @@ class TableRows:
                 known = known + np.timedelta64(schema.known_after)
         times = (_microseconds(schema, valid), _microseconds(schema, known))
         index, groups = KeyIndex.of([columns[name] for name in schema.keys])
-        order = _order(groups, times, columns, is_event=schema.is_event)
+        by_digest = schema.is_event and not withdrawn.any()
+        order = _order(groups, times, columns, by_digest=by_digest)
         return cls(
             schema,
             {name: fixed(array[order]) for name, array in columns.items()},
@@ -122,6 +134,7 @@ class TableRows:
             version,
             index,
             groups[order],
+            fixed(withdrawn[order]),
         )
 
     def __len__(self) -> int:
@@ -132,12 +145,57 @@ class TableRows:
         columns = {name: fixed(array[places]) for name, array in self.columns.items()}
         index, groups = KeyIndex.of([columns[name] for name in self.schema.keys])
         times = fixed(self.valid[places]), fixed(self.known[places])
-        return TableRows(self.schema, columns, times, self.version, index, groups)
+        withdrawn = fixed(self.withdrawn[places])
+        return TableRows(self.schema, columns, times, self.version, index, groups, withdrawn)
 
     @cached_property
     def digests(self) -> Array:
         """The digest of each row's fields: uint64."""
         return fixed(digests_of_rows(self.columns))
+
+    @cached_property
+    def until(self) -> Ints | None:
+        """Until when each row counts: another row is known from then on that takes its place.
+
+        A withdrawal never counts. None where a search for the row that was known last tells it all.
+        """
+        if self.schema.identity is None and not self.withdrawn.any():
+            return None
+        before, after = self._replaced
+        until = np.full(len(self), _FOREVER)
+        until[before] = self.known[after]
+        until[self.withdrawn] = self.known[self.withdrawn]
+        return until if (until < _FOREVER).any() else None
+
+    @cached_property
+    def taken_back(self) -> Ints:
+        """The positions of the rows in whose place a withdrawal stands."""
+        before, after = self._replaced
+        return before[self.withdrawn[after]]
+
+    @cached_property
+    def standing(self) -> Ints:
+        """The positions of the rows in whose place no other stands, in order."""
+        stands = ~self.withdrawn
+        stands[self._replaced[0]] = False
+        return np.flatnonzero(stands)
+
+    @cached_property
+    def _replaced(self) -> tuple[Ints, Ints]:
+        """Positions of rows whose place others took, and of these; they share group and valid."""
+        groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        same = (np.diff(groups) == 0) & (np.diff(self.valid) == 0)
+        shared = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        named = {name: self.columns[name][shared] for name in self.schema.identifying}
+        identities = digests_of_rows(named)
+        order = np.argsort(identities, kind="stable")  # of one identity, by when it is known
+        again = np.flatnonzero(np.diff(identities[order].view(np.int64)) == 0)
+        return shared[order[again]], shared[order[again + 1]]
+
+    def count(self, places: Ints | slice, by: int | Ints) -> Array:
+        """Whether rows count as of a time: they are known, and no other has taken their place."""
+        is_known: Array = self.known[places] <= by
+        return is_known if self.until is None else is_known & (self.until[places] > by)
 
     @cached_property
     def by_key(self) -> dict[Any, int]:
@@ -169,7 +227,7 @@ class TableRows:
         """Compute what reading needs, so that no reader waits for it."""
         _ = self.by_key, self._ranks, self.origins
         if self.delay is None:
-            _ = self.known_earlier
+            _ = self.known_earlier, self.until
 
     def stops(self, groups: Ints, bounds: Times) -> Ints:
         """The position after the last row of each group that is valid at or before a time.
@@ -235,16 +293,18 @@ class TableRows:
 
     def _rows_with(self, field: str | None) -> Present:
         values: Array = self.known
-        known, before = self.known, None
+        known, until, before = self.known, self.until, None
         if field is not None:
             values = self.columns[field]
             has_value = ~is_missing(values)
             if not has_value.all():
                 before = np.append(0, np.cumsum(has_value))
                 values, known = values[has_value], known[has_value]
+                until = None if until is None else until[has_value]
             if values.dtype.kind in "fib":
                 values = values.astype(np.float64) + 0.0
-        return Present(fixed(padded(values)), fixed(padded(known)), before)
+        until = None if until is None else fixed(padded(until))
+        return Present(fixed(padded(values)), fixed(padded(known)), before, until)
 
     def padded(self, field: str) -> Array:
         """A field in the kind that can be missing, and a missing value at the end."""
@@ -276,7 +336,7 @@ def _checked(schema: TableSchema, columns: Columns) -> Columns:
     return {name: columns[name] for name in schema.schema.names}
 
 
-def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, is_event: bool) -> Ints:
+def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, by_digest: bool) -> Ints:
     """The positions of rows by group, valid, known and digest; of rows that are alike, the first.
 
     Few rows share group and valid, and those that are alike share both.
@@ -298,7 +358,7 @@ def _order(groups: Ints, times: tuple[Ints, Ints], columns: Columns, *, is_event
     among = np.lexsort((digests, known[tied], valid[tied], groups[tied]))
     order[shared] = tied = tied[among]
     alike = {"digest": digests[among]}
-    if not is_event:  # a row that is restated to what it was before counts anew
+    if not by_digest:  # a row that is restated to what it was before counts anew
         alike["known"] = known[tied]
     return np.delete(order, shared[pd.DataFrame(alike).duplicated().to_numpy()])
 

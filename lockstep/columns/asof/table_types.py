@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -33,6 +33,8 @@ class TableSchema:
             for a static table.
         is_event: Whether its rows are events, over which windows reach.
         static: Whether its rows have no time.
+        identity: Of events: the fields that tell those of one key and time apart, of which a later
+            one takes the place of the one with the same values; None for all fields.
     """
 
     name: str
@@ -40,6 +42,16 @@ class TableSchema:
     known_after: timedelta | None = None
     is_event: bool = False
     static: bool = False
+    identity: tuple[str, ...] | None = None
+
+    @cached_property
+    def identifying(self) -> tuple[str, ...]:
+        """Names of the fields of which a later row with the same values replaces an earlier one."""
+        if self.is_event and self.identity is None:
+            return self.schema.names
+        known = None if self.is_event else self.known
+        times = (name for name in (self.valid, known) if name is not None)
+        return (*self.keys, *times, *(self.identity or ()))
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -84,6 +96,7 @@ class TableSchema:
             "known_after_us": None if after is None else after // _MICROSECOND,
             "is_event": self.is_event,
             "static": self.static,
+            "identity": self.identity,
         }
 
     @classmethod
@@ -96,6 +109,7 @@ class TableSchema:
             None if after is None else after * _MICROSECOND,
             data["is_event"],
             data["static"],
+            None if data.get("identity") is None else tuple(data["identity"]),
         )
 
 
@@ -105,10 +119,16 @@ class _Tabular(Declared):
     _noun = "table"
     _known_after = cast("timedelta | None", None)  # an annotation would be a field
     _static = False
+    _identity = cast("tuple[str, ...] | None", None)
     _location = ""
 
     def __init_subclass__(
-        cls, *, known_after: timedelta | None = None, static: bool | None = None, **others: Any
+        cls,
+        *,
+        known_after: timedelta | None = None,
+        static: bool | None = None,
+        identity: Sequence[str] | None = None,
+        **others: Any,
     ) -> None:
         super().__init_subclass__(**others)
         if "_noun" in vars(cls):
@@ -130,6 +150,8 @@ class _Tabular(Declared):
             cls._known_after = known_after
         if static is not None:
             cls._static = static
+        if identity is not None:
+            cls._identity = (identity,) if isinstance(identity, str) else tuple(identity)
 
     @classmethod
     def declaration(cls) -> TableSchema:
@@ -141,7 +163,9 @@ class _Tabular(Declared):
         """
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__)
         is_event = issubclass(cls, Event)
-        return TableSchema(name.lower(), cls.schema(), cls._known_after, is_event, cls._static)
+        return TableSchema(
+            name.lower(), cls.schema(), cls._known_after, is_event, cls._static, cls._identity
+        )
 
     @classmethod
     def _check(cls, schema: Schema) -> None:
@@ -157,6 +181,12 @@ class _Tabular(Declared):
             if marked and schema[marked[0]].optional:
                 raise cls._error(f"{marked[0]} is its {title}, and may not be missing")
         cls._check_times(valid, known)
+        if cls._identity is not None:
+            if not issubclass(cls, Event):
+                raise cls._error("its key and time identify a row; leave out identity")
+            unknown = [name for name in cls._identity if name not in schema.names]
+            if unknown:
+                raise cls._error(f"identity names {listed(unknown)}, which it does not declare")
 
     @classmethod
     def _check_times(cls, valid: tuple[str, ...], known: tuple[str, ...]) -> None:
@@ -213,7 +243,15 @@ class Table(_Tabular):
 class Event(_Tabular):
     """Events over which windows reach: any number of rows for a key at a time.
 
-    Subclasses declare fields as a `Table` does, a time always among them.
+    Subclasses declare fields as a `Table` does, a time always among them. Where the argument
+    `identity` of the class names fields, a later row that has key, time and these fields of an
+    earlier one takes its place once it is received.
+
+    >>> class Sale(Event, known_after=timedelta(hours=1), identity=["receipt"]):
+    ...     shop: Key[str]
+    ...     sold_at: EventTime
+    ...     receipt: str
+    ...     price: float
     """
 
     _noun = "event"

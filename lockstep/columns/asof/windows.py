@@ -86,11 +86,16 @@ def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: 
         return found
     deadlines = known_by.view(np.int64)
     latest = _by_slice(np.maximum, present.known, first, stop)
-    unknown = np.flatnonzero((latest > deadlines) & (counts > 0))
+    is_mixed = latest > deadlines
+    if present.until is not None:
+        is_mixed |= _by_slice(np.minimum, present.until, first, stop) <= deadlines
+    unknown = np.flatnonzero(is_mixed & (counts > 0))
     for block in _blocks(first[unknown], stop[unknown]):
         some = unknown[block]
         places, owners = _gathered(first[some], stop[some])
         is_known = present.known[places] <= deadlines[some][owners]
+        if present.until is not None:
+            is_known &= present.until[places] > deadlines[some][owners]
         known = _taken(present, places[is_known])
         stops = np.cumsum(np.bincount(owners[is_known], minlength=len(some)))
         for name in how:
@@ -155,4 +160,5 @@ def _gathered(first: Ints, stop: Ints) -> tuple[Ints, Ints]:
 
 
 def _taken(present: Present, places: Ints) -> Present:
-    return Present(padded(present.values[places]), padded(present.known[places]), None)
+    until = None if present.until is None else padded(present.until[places])
+    return Present(padded(present.values[places]), padded(present.known[places]), None, until)

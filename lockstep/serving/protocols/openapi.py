@@ -264,7 +264,7 @@ def _tables(scorer: Scorer) -> dict[str, Any]:
     }
     added = _object("What became of the rows.", {"table": _TEXT, "version": _TEXT, **counts})
     refused = _response("Rows do not fit the table, and none is added.", _ref("Error"))
-    paths = {}
+    paths: dict[str, Any] = {}
     for name, table in scorer.pipeline.tables.items():
         row = _object(
             f"A row of the table {name}.",
@@ -276,7 +276,8 @@ def _tables(scorer: Scorer) -> dict[str, Any]:
         paths[f"/tables/{name}"] = {
             "post": {
                 "operationId": f"post_{name}",
-                "summary": f"Add rows to the table {name}, all of them or none",
+                "summary": f"Add rows to the table {name}, or withdraw them; all or none",
+                "parameters": [_WITHDRAW],
                 "requestBody": {"required": True, "content": content},
                 "responses": {
                     "200": _response("The rows count from now on.", added),
@@ -286,6 +287,14 @@ def _tables(scorer: Scorer) -> dict[str, Any]:
             }
         }
     return paths
+
+
+_WITHDRAW: Schema = {
+    "name": "withdraw",
+    "in": "query",
+    "description": "Why the rows, which are there as they are posted, count no longer.",
+    "schema": {"type": "string", "minLength": 1, "pattern": r"\S"},
+}
 
 
 def _in_path(name: str, value: str) -> Schema:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import numpy as np
@@ -48,9 +49,11 @@ JSON_LINES = ("application/x-ndjson", "application/jsonl")
 
 
 async def post(service: Service, scope: Scope, body: bytes) -> Response:
-    """`/tables/NAME`: adds rows to a table that the live version reads, all of them or none."""
-    if scope["query_string"]:
-        raise UnreadableBodyError("Rows of a table are posted without options.")
+    """`/tables/NAME`: adds rows to a table that the live version reads, all of them or none.
+
+    With `?withdraw=REASON` it withdraws rows that are there.
+    """
+    withdrawn = _reason(scope["query_string"])
     scorer = service.claim_live(scope[ASKED])
     name, read = scope["path_params"]["name"], scorer.tables
     table = read.tables.get(name) if read is not None else None
@@ -66,7 +69,9 @@ async def post(service: Service, scope: Scope, body: bytes) -> Response:
     parse = _parser(scope["headers"])
     suite = scorer.loaded.suites.get(f"{OF_TABLE}{name}")
     rules = None if suite is None else compile_rules(suite)
-    added = await aside(partial(_add, table, rules, parse, body, reading, limits.seconds))
+    added = await aside(
+        partial(_add, table, rules, parse, body, reading, limits.seconds, withdrawn)
+    )
     content = {
         "table": name,
         "version": added.version,
@@ -77,6 +82,20 @@ async def post(service: Service, scope: Scope, body: bytes) -> Response:
     return Response(200, msgspec.json.encode(content))
 
 
+def _reason(query: bytes) -> str | None:
+    """Why rows are withdrawn; None where they are added."""
+    try:
+        options = parse_qs(query.decode(), keep_blank_values=True, strict_parsing=bool(query))
+        reason = None if not options else options.pop("withdraw")[0].strip()
+    except (ValueError, KeyError):
+        reason, options = "", {}
+    if options or reason == "":
+        raise UnreadableBodyError(
+            "Rows of a table are posted without options, or withdrawn by ?withdraw=REASON."
+        )
+    return reason
+
+
 def _add(
     table: ServedTable,
     rules: RowRules | None,
@@ -84,13 +103,14 @@ def _add(
     body: bytes,
     reading: ReadOptions,
     seconds: float,
+    withdrawn: str | None,
 ) -> Added:
     records = parse(body, reading)
     if len(body) > reading.longest_text:
         reading.demand_short(records)
-    columns = _accepted(table.ledger.schema, rules, records)
+    columns = _accepted(table.ledger.schema, rules, records, is_withdrawn=withdrawn is not None)
     try:
-        return table.post(columns, seconds)
+        return table.post(columns, seconds, withdrawn)
     except (LockedError, NotStoredError, DamagedError, InputError, OSError) as error:
         log.error("no row is added to the table %s: %s", table.ledger.schema.name, error)
         raise NotReadyError(f"No row is added: {error}") from error
@@ -132,7 +152,9 @@ def _of_lines(body: bytes, reading: ReadOptions) -> Sequence[Record]:
     return records_of_list(values, "rows", reading)
 
 
-def _accepted(table: TableSchema, rules: RowRules | None, records: Sequence[Record]) -> Columns:
+def _accepted(
+    table: TableSchema, rules: RowRules | None, records: Sequence[Record], *, is_withdrawn: bool
+) -> Columns:
     """The rows as columns.
 
     Raises:
@@ -142,7 +164,9 @@ def _accepted(table: TableSchema, rules: RowRules | None, records: Sequence[Reco
     schema = table.schema
     decoded = decode(records, schema)
     decoded = set_aside(decoded, undeclared(records, schema), table.keys[0])
-    refused = refusals(table, decoded.columns, rules, datetime.now(UTC))
+    refused: dict[int, tuple[Reason, ...]] = {}
+    if not is_withdrawn:  # what has to be withdrawn may be what would be refused
+        refused = refusals(table, decoded.columns, rules, datetime.now(UTC))
     for place in conflicts(table, decoded.columns).tolist():
         why = "has the key and time of another row, and other values"
         reason = Reason(table.keys[0], "table", why, why)

@@ -87,12 +87,13 @@ class ServedTable:
         else:
             self.trouble = None
 
-    def post(self, columns: Columns, wait: float) -> Added:
+    def post(self, columns: Columns, wait: float, withdrawn: str | None = None) -> Added:
         """Add rows to the ledger, from where they are read at once.
 
         Args:
             columns: Rows that fit the table's declaration.
             wait: Seconds to wait for another process that adds rows.
+            withdrawn: Why they withdraw rows that are the same; None where they count.
 
         Raises:
             LockstepError: They cannot be added; nothing is.
@@ -105,7 +106,7 @@ class ServedTable:
             assert self.rows.version == version, "nobody adds rows meanwhile"
             return self.rows.of_keys(columns)
 
-        added = self.ledger.post(columns, held, seen=self._end, wait=wait)
+        added = self.ledger.post(columns, held, seen=self._end, wait=wait, withdrawn=withdrawn)
         if self.rows.version != added.version:
             with self._lock:
                 self._read_on()

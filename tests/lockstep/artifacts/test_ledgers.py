@@ -20,6 +20,7 @@ from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
+from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
 from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
 
@@ -29,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 def in_order(rows: TableRows) -> Columns:
     """The rows of a ledger; those of one key and time in the order in which they came."""
-    return dict(rows.columns)
+    return {**rows.columns, WITHDRAWN: rows.withdrawn}
 
 
 class LedgerMachine(RuleBasedStateMachine):

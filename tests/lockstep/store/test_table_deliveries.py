@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.ledgers import RECORD
+from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.decode import decode
-from lockstep.columns.tables import take_rows
 from lockstep.errors import DeclarationError, NotDeliveredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
@@ -322,7 +322,7 @@ def test_rows_that_were_posted_are_held_to_known_after(take: Take, upstream: Pat
     now = datetime.now(UTC)
     row = {"depot": "north", "article": 1, "sold_at": (now - timedelta(hours=3)).isoformat()}
     posted = decode([{**row, "sold": 1.0}], ledger.schema.schema).columns
-    ledger.post(posted, lambda _: take_rows(posted, slice(0)))
+    ledger.post(posted, lambda _: LayeredRows(ledger.rows()).of_keys(posted))
 
     found = take("sale").results["known_after"]
 

@@ -142,6 +142,29 @@ def test_many_postings_become_rows_of_the_base_and_change_no_answer(
     assert client.ask([need()]).json() == before
 
 
+def test_a_posted_row_is_withdrawn_and_counts_no_longer(
+    depots: Depots, client: DepotsClient
+) -> None:
+    before = computed(client, "sales_count", need())
+    depots.add("sale", [sale(sold_at="9999-12-31T00:00:00Z")])  # as was once allowed
+    client.post("/tables/sale", sale(3))
+    assert computed(client, "sales_count", need()) == before + 1
+
+    told = client.post("/tables/sale?withdraw=never%20sold", sale(3))
+    again = client.post("/tables/sale?withdraw=never%20sold", sale(3))
+    strange = client.post("/tables/sale?withdraw=no", sale(sold_at="9999-12-31T00:00:00Z"))
+
+    assert (told.status, told.json()["restated"], again.json()["repeated"]) == (200, 1, 1)
+    assert (strange.status, strange.json()["restated"]) == (200, 1)
+    now = {**need(), "asked_at": datetime.now(UTC).isoformat()}
+    assert computed(client, "sales_count", now) == 0
+    assert len(depots.ledger("sale").rows().taken_back) == 2
+    missing = client.post("/tables/sale?withdraw=no", sale(4))
+    assert missing.status == 404
+    assert "no such row to withdraw" in missing.json()["message"]
+    assert client.post("/tables/sale?withdraw=", sale(3)).status == 400
+
+
 # What is refused
 
 
