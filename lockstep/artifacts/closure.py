@@ -42,6 +42,8 @@ from lockstep.parity.environment import (
 from lockstep.parity.golden import GoldenRecords
 
 _CACHED = ".pyc"
+_CACHES = "__pycache__"
+"""Name of folders of what is computed from sources, by Python and by compilers such as Numba."""
 _OF_PROCESS = (
     *("HOME", "PATH", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "TERM", "COLUMNS", "LINES"),
     *("DISPLAY", "TMPDIR", "TEMP", "TMP", "TZ", ALL),
@@ -134,10 +136,10 @@ def _imported_anew(packages: Collection[str]) -> Iterator[None]:
     finally:
         _forget(packages)
         sys.modules.update(before)
-        for name, module in before.items():
-            around, _, last = name.rpartition(".")
+        for package in {*packages} & before.keys():  # a module inside may share a value's name
+            around, _, last = package.rpartition(".")
             if around:
-                setattr(sys.modules[around], last, module)
+                setattr(sys.modules[around], last, before[package])
 
 
 def _forget(packages: Iterable[str]) -> None:
@@ -332,7 +334,7 @@ def _files(package: str) -> tuple[str, set[str]]:
         for around in spec.submodule_search_locations
         for place, _, files in os.walk(os.path.realpath(around))
         for file in files
-        if not file.endswith(_CACHED)
+        if not file.endswith(_CACHED) and Path(place).name != _CACHES
     )
     return folder, set(walked)
 

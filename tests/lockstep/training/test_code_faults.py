@@ -899,6 +899,7 @@ INSTALLED = {
 from pathlib import Path
 
 import deeplib
+from feeslib.fee import fee
 
 HERE = Path(__file__).parent
 RATE = float(os.environ.get("FEES_RATE", "1"))
@@ -909,6 +910,7 @@ def fees(country):
     import latelib
     return [float(CODES.setdefault(c, len(CODES))) * latelib.RATE for c in country]
 """,
+    "feeslib/fee.py": "fee = 1.0\n",
     "feeslib/large.bin": "x" * (5 << 20),
     "feeslib/unrecorded.txt": "1",
     "deeplib.py": "import barelib\nRATE = 2.0\n",
@@ -967,6 +969,8 @@ def test_installed_code_that_is_not_that_of_the_fit_blocks_a_batch(
     loaded = version_of(checkout.pipeline(*USES_FEES), tmp_path / "version")
     monkeypatch.setenv("TERM", "another")
     (installed / "feeslib/more.pyc").write_bytes(b"1")
+    (installed / "feeslib/__pycache__").mkdir(exist_ok=True)
+    (installed / "feeslib/__pycache__/fees.py311.nbi").write_bytes(b"as Numba keeps it")
     demand_code(loaded.environment, loaded.version)
     if changed == "FEES_RATE":
         monkeypatch.setenv(changed, "3")
@@ -988,6 +992,7 @@ def test_state_that_an_installed_package_keeps_of_rows_blocks_the_batch(
     result = check_sample(loaded, two_days(loaded))
     assert (result.is_error, result.column) == (True, "load")
     assert sys.modules["feeslib"] is feeslib
+    assert feeslib.fee == 1.0, "a module inside has the name of this value"
 
 
 DECIMAL = "from decimal import Decimal, getcontext\n\ngetcontext().prec = 6"
