@@ -121,7 +121,8 @@ class PlainTable:
         rows = self.ledger.rows()
         times = rows.known.view("datetime64[us]").astype(object)
         cells = rows_of(rows.schema, rows.columns)
-        return [Held(row, at.replace(tzinfo=UTC)) for row, at in zip(cells, times, strict=True)]
+        each = zip(cells, times, rows.withdrawn.tolist(), strict=True)
+        return [Held(row, at.replace(tzinfo=UTC), withdraws) for row, at, withdraws in each]
 
     @property
     def now(self) -> list[Held]:
@@ -133,10 +134,10 @@ class PlainTable:
             return self.plain.versions[self.numbers[version]]
         return self.lost[version]
 
-    def follow(self, rows: list[Row]) -> None:
+    def follow(self, rows: list[Row], *, withdraws: bool = False) -> None:
         """Add rows that are in the ledger by now."""
         if rows:
-            self.plain.add(rows, self.ledger.parts()[-1].received_at)
+            self.plain.add(rows, self.ledger.parts()[-1].received_at, withdraws=withdraws)
         self.numbers[self.ledger.version] = len(self.plain.versions) - 1
 
     def snapshot(self) -> tuple[list[list[Held]], dict[str, int]]:
@@ -153,7 +154,7 @@ class PlainTable:
         at = datetime.fromisoformat(need["asked_at"])
         name = self.ledger.schema.name
         found: list[Held] = []
-        for each in held:
+        for each in self.plain.standing(held, None if name == "article" else at):
             if not self.is_of(each, need):
                 continue
             if name == "article":
@@ -188,22 +189,34 @@ class PlainTable:
         if is_lost and self.ledger.schema.name == "sale":
             return set()
         was, now = self.seen(before, need), self.seen(self.now, need)
-        if [*map(self.told, was)] == [*map(self.told, now)]:
+        if self.told(was) == self.told(now):
             return set()
         gone = any(held not in self.now for held in was)
-        if gone and self.ledger.schema.name != "sale":
-            return {"gone"}
-        came = [held for held in now if held not in was]
+        withdrawn = any(self.is_withdrawn(held, need) for held in was if held not in now)
+        left = {cause for cause, is_so in (("gone", gone), ("withdrawn", withdrawn)) if is_so}
+        if left and self.ledger.schema.name != "sale":
+            return {"gone"} if gone else left
+        came = [held for held in now if held.row not in [each.row for each in was]]
         if is_lost:  # without the rows of then, nobody knows which came behind others
             return {self.cause(held, was, need) for held in came}
-        return {self.cause(held, before, need) for held in came} | ({"gone"} if gone else set())
+        return {self.cause(held, before, need) for held in came} | left
 
-    def told(self, held: Held) -> object:
-        return held.row[3] if self.ledger.schema.name == "sale" else held.row
+    def is_withdrawn(self, held: Held, need: Need) -> bool:
+        """Whether the row after it of its identity is a withdrawal, known when it was needed."""
+        at = datetime.fromisoformat(need["asked_at"])
+        same = [o for o in self.now if self.plain.identity(o.row) == self.plain.identity(held.row)]
+        after = same[same.index(held) + 1 :] if held in same else []
+        is_static = self.ledger.schema.name == "article"
+        return bool(after and after[0].is_withdrawal and (is_static or after[0].known <= at))
+
+    def told(self, found: list[Held]) -> object:
+        if self.ledger.schema.name != "sale":
+            return [held.row for held in found]
+        return len(found), max((held.row[3] for held in found), default=None)
 
     def cause(self, held: Held, before: list[Held], need: Need) -> str:
         name = self.ledger.schema.name
-        of_key = [each for each in before if self.is_of(each, need)]
+        of_key = [each for each in before if self.is_of(each, need)]  # withdrawn ones, too
         if name == "article":
             return "restated" if of_key else "late"
         valid = [each.row[1 if name == "climate" else 2] for each in of_key]
@@ -300,6 +313,18 @@ class TablesMachine(RuleBasedStateMachine):
         columns = decode(rows, self.tables[name].ledger.schema.schema).columns
         self.served.tables[name].post(columns, 10.0)
         self.tables[name].follow(self.plain_rows(name, rows))
+
+    @rule(data=st.data(), name=st.sampled_from(NAMES))
+    def withdraw(self, data: st.DataObject, name: str) -> None:
+        """A row counts no longer; the server is asked before it looks."""
+        table = self.tables[name]
+        standing = table.plain.standing(table.now, None)
+        if standing:
+            row = data.draw(st.sampled_from(standing[-3:])).row
+            columns = columns_of(table.ledger.schema, [row])
+            self.served.tables[name].post(columns, 10.0, withdrawn="it is wrong")
+            table.follow([row], withdraws=True)
+            self.ask(data)
 
     @rule(data=st.data())
     def correct_and_take_back(self, data: st.DataObject) -> None:
@@ -430,7 +455,7 @@ class TablesMachine(RuleBasedStateMachine):
             sold = [held.row[3] for held in found["sale"]]
             read = (
                 degrees,
-                found["article"][0].row[1],
+                found["article"][0].row[1] if found["article"] else None,
                 len(sold),
                 max(sold, default=None),
             )
