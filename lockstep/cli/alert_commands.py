@@ -26,6 +26,7 @@ def show_alerts(called: typer.Context, as_json: AsJson = False) -> None:
     from lockstep.overview.told import Told
 
     project = context.project()
+    context.registry().demand_place()
     events = open_events(Overview(project))
     told = Told.read(project.home)
     if as_json:

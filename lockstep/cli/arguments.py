@@ -73,6 +73,10 @@ def demand_reason(because: str, option: str) -> str:
     return because.strip()
 
 
+LAST_PORT = 65_535
+WHICH_PARTITION = "Say of which partition: either --day DAY, or --file NAME."
+
+
 def days(
     declared: PipelineAssets, day: str | None, first: str | None, last: str | None, *, missing: str
 ) -> list[str]:
@@ -106,17 +110,17 @@ def days(
         raise LockstepError(missing)
     if end < start:
         raise LockstepError(f"--from {first} lies after --to {last}.")
-    dates = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
-    known = declared.calendar.days()
-    if day is None:  # a range skips the days that the calendar leaves out
-        dates = [text for text in dates if declared.calendar.has(date.fromisoformat(text))]
-    unknown = sorted(set(dates).difference(known))
-    if unknown:
-        between = f"{known[0]} to {known[-1]}" if known else "none yet"
-        is_left_out = not declared.calendar.has(date.fromisoformat(unknown[0]))
-        why = ", which its calendar leaves out" if is_left_out else ""
-        raise LockstepError(f"{declared.name} has no day {unknown[0]}{why}; it has {between}.")
-    return dates
+    known, chosen = declared.calendar.days(), []
+    has, is_known = declared.calendar.has, set(known).__contains__
+    for number in range((end - start).days + 1):
+        each = start + timedelta(number)
+        if is_known(text := each.isoformat()):
+            chosen.append(text)
+        elif day is not None or has(each):  # a range skips the days that the calendar leaves out
+            between = f"{known[0]} to {known[-1]}" if known else "none yet"
+            why = "" if has(each) else ", which its calendar leaves out"
+            raise LockstepError(f"{declared.name} has no day {text}{why}; it has {between}.")
+    return chosen
 
 
 def to_day(text: str) -> date:

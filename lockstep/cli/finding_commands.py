@@ -12,6 +12,7 @@ from lockstep.cli import context
 from lockstep.cli.arguments import (
     FAILED,
     PIPELINE,
+    WHICH_PARTITION,
     AsJson,
     Attempt,
     Day,
@@ -76,17 +77,20 @@ def checks(
         raise
     partition = named_partition(declared.name, day, file)
     if (attempt is not None or docs) and partition is None:
-        raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
+        raise LockstepError(WHICH_PARTITION)
     if folder is not None and not docs:
         raise LockstepError(f"A folder such as {folder} goes with --docs.")
     if docs and partition is not None:
         say(str(_write_docs(declared, store, partition, attempt, folder)))
         return
     reports = recorded_checks(declared, context.recorded(), store, day=partition, **which)
+    if not reports and partition is not None:
+        raise LockstepError(
+            f"No check of {declared.name} has run for {partition} in {context.home().path}."
+        )
     _show_checks(reports, passed=passed, as_json=as_json)
     if not reports and not as_json:
-        what = f" for {partition}" if partition is not None else ""
-        say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+        say(f"No check of {declared.name} has run in {context.home().path}.")
     is_whole = reports and not any(check.check == RECORD for check in reports)
     if partition is not None and is_whole and not as_json:
         held = validations(declared, store, partition, attempt)
@@ -188,18 +192,23 @@ def trace(
         typer.Option(help="A file with a record: JSON, JSON lines, CSV or Parquet."),
     ] = None,
     version: Annotated[
-        str, typer.Option(help="Which version computes the record: its number or alias.")
-    ] = "live",
+        str | None,
+        typer.Option(
+            help="Which version computes the record: its number or alias; by default the live one."
+        ),
+    ] = None,
     against: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What it is compared with: another version, `checkout` for this checkout's code "
-            "with the version's models, or `server` for what its server computes."
+            "with the version's models, or `server`, the default, for what its server computes."
         ),
-    ] = "server",
+    ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Draw the columns around the first divergent one, as an SVG file."),
+        typer.Option(
+            help="Draw the record's columns around the first divergent one, as an SVG file."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -215,8 +224,13 @@ def trace(
     if record is not None:
         if (day, file, attempt) != (None, None, None):
             raise LockstepError("Say either where the row was scored or --record, not both.")
-        _trace_record(declared, record, key, version, against, picture, as_json=as_json)
+        which = version or "live", against or "server"
+        _trace_record(declared, record, key, which, picture, as_json=as_json)
         return
+    if (version, against, picture) != (None, None, None):
+        raise LockstepError(
+            "--version, --against and --picture are for a record of your own: --record FILE."
+        )
     if key is None:
         raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
     partition = named_partition(declared.name, day, file)
@@ -267,10 +281,13 @@ def constraints(
     for family, why in known.unjudged.items():
         say(f"{family} was not looked for: {why}.")
     if batch is None:
-        say(f"No batch was published yet: lockstep score {live.name} --day DAY")
+        what = "--day DAY" if declared.daily else "--file FILE"
+        say(f"No batch was published yet: lockstep score {live.name} {what}")
         return
-    say(f"Of {batch}, the statistics nearest to their limits:")
-    if nearest:
+    if not nearest:
+        say(f"No statistic of {batch} has a limit.")
+    else:
+        say(f"Of {batch}, the statistics nearest to their limits:")
         show_table([{name: str(row[name]) for name in _STATISTICS} for row in nearest])
 
 
@@ -278,8 +295,7 @@ def _trace_record(
     declared: PipelineAssets,
     path: Path,
     key: str | None,
-    version: str,
-    against: str,
+    which: tuple[str, str],
     picture: Path | None,
     *,
     as_json: bool,
@@ -288,9 +304,13 @@ def _trace_record(
     from lockstep.cli.console import say, show_json, show_sides
     from lockstep.scoring.sides import read_record, two_sides
 
+    if picture is not None and not picture.absolute().parent.is_dir():
+        raise LockstepError(
+            f"{picture} cannot be drawn: there is no folder {picture.parent}. Make it, or name "
+            "another file."
+        )
     row, store = read_record(path, declared.pipeline, key), context.store(declared.name)
-    which, other = (int(side) if side.isdecimal() else side for side in (version, against))
-    sides = two_sides(declared, context.registry(), row, which, other, store)
+    sides = two_sides(declared, context.registry(), row, *which, store)
     if picture is not None:
         first = sides.comparison.first
         column = None if first is None else first.column

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated, NoReturn
+from itertools import pairwise, takewhile
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from lockstep.cli.alert_commands import alerts
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
@@ -25,7 +27,37 @@ from lockstep.errors import LockstepError
 
 _OF_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 """Errors of the system about a path that is none, or is of something else."""
+_MAY_BE_EMPTY = ("--key", "--label")
+"""Options whose value may be an empty text: a key, and the name of a column."""
+
+
+class _Commands(TyperGroup):
+    """All commands; none takes an empty text, as of a variable of the shell that is not set.
+
+    Typer reads it as if nothing had been given for a number, and as the folder `.` for a path. What
+    follows `--` is taken as it is, such as an empty key.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Split the words of a command line.
+
+        Raises:
+            LockstepError: One of them is an empty text, or an option's is.
+        """
+        for before, word in pairwise(["", *takewhile(lambda word: word != "--", args)]):
+            is_joined = word.startswith("--") and word.find("=") == len(word) - 1
+            option = word[:-1] if is_joined else before
+            if (is_joined or not word) and option not in _MAY_BE_EMPTY:
+                what = f"{option} has" if option.startswith("-") else "A word of the command is"
+                raise LockstepError(
+                    f"{what} an empty text. Give a value, or leave it out; a variable of the shell "
+                    "may not be set."
+                )
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     epilog=(

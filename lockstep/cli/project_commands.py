@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson
+from lockstep.cli.arguments import FAILED, LAST_PORT, AsJson
 from lockstep.errors import ArtifactError, LockstepError, SuiteError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def list_pipelines(as_json: AsJson = False) -> None:
     from lockstep.cli.console import say, show_error, show_json
 
     pipelines = context.all_pipelines()
+    context.registry().demand_place()
     names = sorted(pipelines.declared)
     if not as_json:
         for name in names:
@@ -113,13 +114,23 @@ def _wrong_suites(declared: Mapping[str, PipelineAssets]) -> dict[str, str]:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="First port to try for Dagster's UI.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="First port to try for MLflow's UI.")] = 5000,
+    port: Annotated[
+        int, typer.Option(min=1, max=LAST_PORT, help="First port to try for Dagster's UI.")
+    ] = 3000,
+    mlflow_port: Annotated[
+        int, typer.Option(min=1, max=LAST_PORT, help="First port to try for MLflow's UI.")
+    ] = 5000,
     server_port: Annotated[
-        int, typer.Option(help="First port to try for the pipelines' HTTP servers.")
+        int,
+        typer.Option(
+            min=1, max=LAST_PORT, help="First port to try for the pipelines' HTTP servers."
+        ),
     ] = 8080,
     overview_port: Annotated[
-        int, typer.Option(help="First port to try for the page for all pipelines.")
+        int,
+        typer.Option(
+            min=1, max=LAST_PORT, help="First port to try for the page for all pipelines."
+        ),
     ] = 4000,
 ) -> None:
     """Start a page for all pipelines, Dagster, MLflow and HTTP servers on 127.0.0.1.

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
+from lockstep.cli.arguments import (
+    FAILED,
+    WHICH_PARTITION,
+    AsJson,
+    Attempt,
+    Day,
+    PipelineName,
+    ScoredFile,
+)
 from lockstep.cli.finding_commands import named_partition
 from lockstep.cli.row_commands import score_each
 from lockstep.errors import LockstepError
@@ -84,7 +92,7 @@ def show(
     rows = [(name, row) for name, row in aside if row.key == key]
     if not rows:
         raise LockstepError(
-            f"No row of {declared.name} with the key {key} is set aside there; see: lockstep "
+            f"No row of {declared.name} with the key {key!r} is set aside there; see: lockstep "
             f"quarantine list {declared.name}"
         )
     show_json([{"partition": partition, **asdict(row)} for partition, row in rows])
@@ -122,12 +130,14 @@ def retry(
 
     declared = context.pipeline(pipeline)
     if (day is None) == (file is None):
-        raise LockstepError("Say of which partition: either --day DAY, or --file NAME.")
+        raise LockstepError(WHICH_PARTITION)
     if not key and rows is None:
         raise LockstepError(
             "Say which rows: --key KEY for one to accept as it is, or --rows FILE with corrected "
             "ones."
         )
+    if row is not None and rows is None:
+        raise LockstepError("--row goes with --rows FILE: it says which row that corrects.")
     partition = named_partition(pipeline, day, file)
     assert partition is not None, "a day or a file is given"
     aside = [row for _, row in _aside(declared, partition, None)]
@@ -161,15 +171,23 @@ def _key(declared: PipelineAssets, back: RowBack) -> str | None:
 def _aside(
     declared: PipelineAssets, named: str | None, number: int | None
 ) -> Iterator[tuple[str, AsideRow]]:
-    """The rows that the last attempts set aside, of one partition or of all, with these."""
+    """The rows that the last attempts set aside, of one partition or of all, with these.
+
+    Raises:
+        LockstepError: There was no attempt at the partition, or it lacks for a number.
+    """
     from lockstep.store.quarantine import all_aside
     from lockstep.store.streams import stream_records, streams
 
+    if number is not None and named is None:
+        raise LockstepError(WHICH_PARTITION)
+    is_known = named is None
     for stream in streams(declared):
         records = stream_records(declared, context.store(declared.name), stream.name)
         for partition in records.attempted():
             if named not in (None, partition):
                 continue
+            is_known = True
             attempts = (
                 records.newest_first(partition)
                 if number is None
@@ -179,6 +197,8 @@ def _aside(
             if attempt is not None:
                 schema = declared.pipeline.record_schema
                 yield from ((partition, row) for row in all_aside(attempt, schema))
+    if not is_known:
+        raise LockstepError(f"{declared.name} has made no attempt at {named} yet.")
 
 
 def _accepted(aside: list[AsideRow], key: str) -> RowBack:
@@ -217,7 +237,7 @@ def _corrected(
 def _find(aside: list[AsideRow], key: str, number: int | None) -> AsideRow:
     """The row set aside of a key, or of a number in the delivery."""
     found = [row for row in aside if (row.key == key if number is None else row.row == number)]
-    what = f"with the key {key}" if number is None else f"of the number {number}"
+    what = f"with the key {key!r}" if number is None else f"of the number {number}"
     if not found:
         raise LockstepError(f"No row {what} is set aside there; see lockstep quarantine list.")
     if len(found) > 1:

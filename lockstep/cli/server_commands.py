@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson, PipelineName
+from lockstep.cli.arguments import FAILED, LAST_PORT, AsJson, PipelineName
 from lockstep.cli.ending import finish, interruption_told
 from lockstep.errors import LockstepError
 
@@ -21,18 +21,24 @@ if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets
     from lockstep.serving.requestlog.erasure import ErasedKey
 
+_MOST_WORKERS = 1_024
+_LONGEST_DRAIN = 86_400
+
 
 def serve(
     pipeline: PipelineName,
     host: Annotated[
         str, typer.Option(help="Address to listen at; another than this machine's needs a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8080,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    port: Annotated[int, typer.Option(min=1, max=LAST_PORT, help="Port to listen at.")] = 8080,
+    workers: Annotated[
+        int, typer.Option(min=1, max=_MOST_WORKERS, help="Processes that share the port.")
+    ] = 1,
     drain: Annotated[
         float,
         typer.Option(
             min=0,
+            max=_LONGEST_DRAIN,
             metavar="SECONDS",
             help="Go on to answer for so long on SIGTERM, while saying that it is not ready.",
         ),

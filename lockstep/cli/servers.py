@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.artifacts.lock import locked
+from lockstep.cli.arguments import LAST_PORT
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
@@ -79,6 +80,7 @@ def run_servers(project: Project, first: Ports) -> int:
         LockstepError: No port is free.
     """
     home = project.home
+    home.registry().demand_place()
     instance = prepare_instance(home)
     for lacking in (*lacking_settings(home), *project.alerts.lacking().values()):
         say(lacking)
@@ -216,7 +218,8 @@ def _answers(port: int) -> bool:
 
 def _free_port(first: int, given: Collection[int] = ()) -> int:
     """The first free port from `first` on that was not given away yet."""
-    for port in range(first, first + _PORTS_TRIED):
+    last = min(first + _PORTS_TRIED - 1, LAST_PORT)
+    for port in range(first, last + 1):
         if port in given:
             continue
         with socket.socket() as probe:
@@ -226,7 +229,7 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
             except OSError:
                 continue
             return port
-    raise LockstepError(f"No port from {first} to {first + _PORTS_TRIED - 1} is free.")
+    raise LockstepError(f"No port from {first} to {last} is free. Name another.")
 
 
 def show_pages(project: Project, addresses: Addresses) -> None:

@@ -35,6 +35,7 @@ def status(
 
     if pipeline is not None:
         context.all_pipelines().get(pipeline)
+    context.registry().demand_place()
     states = Overview(context.project()).states(_SECONDS, pipeline)
     if as_json:
         show_json([asdict(state) for state in states])

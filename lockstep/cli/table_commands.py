@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from lockstep.columns.kinds import Columns
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.table_assets import TableAssets
+
+_EAST = timedelta(hours=14)
+"""By how much the day may be ahead of UTC's, where its days are another place's."""
 
 
 def tables(
@@ -58,7 +62,7 @@ def tables(
         _accept_loss(declared, lossy, demand_reason(because, "--accept-loss"), as_json=as_json)
         return
     if is_delivered:
-        _deliver(declared, [to_day(day).isoformat() for day in days or ()], as_json=as_json)
+        _deliver(declared, _days_again(declared, days or ()), as_json=as_json)
         return
     rows = [_described(declared, table) for table in declared.tables]
     if as_json:
@@ -135,6 +139,26 @@ def _standing(rows: TableRows, key: list[str], at: str | None) -> Columns:
     if not len(places):
         raise LockstepError(f"There is no row of {title}{f' at {at}' if at else ''} that counts.")
     return take_rows(rows.columns, places)
+
+
+def _days_again(declared: PipelineAssets, given: Sequence[str]) -> list[str]:
+    """The days to read again, in ISO form.
+
+    Raises:
+        LockstepError: A text is no day, or no table is delivered on it.
+    """
+    days = [to_day(text) for text in given]
+    first = min((table.since for table in declared.tables if table.since), default=None)
+    if days and first is None:
+        raise LockstepError(f"No table of {declared.name} is delivered by day: leave --day out.")
+    last = (datetime.now(UTC) + _EAST).date()
+    for day in days:
+        if first is not None and not first <= day <= last:
+            raise LockstepError(
+                f"No table of {declared.name} is delivered on {day}: they are by day from {first} "
+                "until today. Give one of these days."
+            )
+    return [day.isoformat() for day in days]
 
 
 def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> None:

@@ -98,13 +98,12 @@ def decode_file(
         UnreadableError: It is empty, cut off, or not what its suffix says, or it lacks a column.
     """
     path = Path(path)
-    kind = kind_of(path)
-    if not kind:
-        raise of_unknown_kind(path)
-    read = READERS[f".{kind.split('.')[1]}"]
     with reading(path):
-        if not path.is_file():
-            raise UnavailableError(f"{path}: no such file.")
+        demand_file(path)
+        kind = kind_of(path)
+        if not kind:
+            raise of_unknown_kind(path)
+        read = READERS[f".{kind.split('.')[1]}"]
         if path.stat().st_size == 0:
             raise UnreadableError(
                 f"{path} is empty: it has no header and no rows.",
@@ -112,6 +111,17 @@ def decode_file(
                 todo="Write it anew.",
             )
         return read(path, schema, written, first)
+
+
+def demand_file(path: Path) -> None:
+    """Check that a path is that of a file.
+
+    Raises:
+        UnavailableError: There is none, or it is a folder.
+    """
+    if not path.is_file():
+        why = "it is a folder; name a file in it" if path.is_dir() else "no such file"
+        raise UnavailableError(f"{path}: {why}.")
 
 
 @contextmanager

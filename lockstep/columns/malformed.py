@@ -129,7 +129,7 @@ def _header(text: str, separator: str) -> re.Match[str] | None:
     return header if header and header[0] and not _UNDECODED.search(header[0]) else None
 
 
-class _Row(NamedTuple):
+class _RowSpan(NamedTuple):
     """Where a row begins and ends, what is wrong with it, and whether the text ends within it."""
 
     begin: int
@@ -138,7 +138,7 @@ class _Row(NamedTuple):
     is_open: bool = False
 
 
-def _rows(text: str, header: re.Match[str], separator: str) -> Iterator[_Row]:
+def _rows(text: str, header: re.Match[str], separator: str) -> Iterator[_RowSpan]:
     """The rows after the header."""
     cells = len(next(csv.reader(io.StringIO(header[0], newline=""), delimiter=separator)))
     well_formed, of_any_cells = _row_of(separator, cells), _row_of(separator)
@@ -147,7 +147,7 @@ def _rows(text: str, header: re.Match[str], separator: str) -> Iterator[_Row]:
         row = well_formed.match(text, at)
         whole = row or of_any_cells.match(text, at)
         if whole is None and _open_row(separator).match(text, at):
-            yield _Row(at, len(text), _OPEN_QUOTE, is_open=True)
+            yield _RowSpan(at, len(text), _OPEN_QUOTE, is_open=True)
             return
         end = whole.end() if whole is not None else _end(_ONE_LINE, text, at)
         why = None if row is not None else ""
@@ -155,11 +155,11 @@ def _rows(text: str, header: re.Match[str], separator: str) -> Iterator[_Row]:
             why = "is not in the encoding of the file"
         elif row is None:
             why = _why(text[at:end].rstrip("\r\n"), cells, separator)
-        yield _Row(at, end, why, is_open=end == len(text) and text[end - 1] not in "\r\n")
+        yield _RowSpan(at, end, why, is_open=end == len(text) and text[end - 1] not in "\r\n")
         at = end
 
 
-def _malformed(text: str, rows: list[_Row]) -> Iterator[Malformed]:
+def _malformed(text: str, rows: list[_RowSpan]) -> Iterator[Malformed]:
     line, counted_to = 1, 0
     for number, row in enumerate(rows):
         if row.why is not None:

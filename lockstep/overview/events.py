@@ -124,7 +124,7 @@ class _Looked:
     @property
     def model(self) -> RegisteredModel:
         if self.models.trouble is not None:
-            raise LockstepError(f"The registry does not answer: {self.models.trouble}.")
+            raise LockstepError(f"The registry does not tell: {self.models.trouble}")
         return (self.models.value or {}).get(self.name) or RegisteredModel({}, {})
 
     def event(self, kind: Kind, what: str, title: str, found: CheckReport) -> OpenEvent:

@@ -105,6 +105,21 @@ class Connection:
             )
         return is_blank(file)
 
+    def demand_place(self) -> None:
+        """Check, without opening it, that a registry can be at the address.
+
+        Raises:
+            RegistryError: The address is none, or is in no folder that there is.
+        """
+        if not (self.is_remote or self.is_new or self.address.full.startswith("sqlite:")):
+            from sqlalchemy.engine import make_url
+            from sqlalchemy.exc import ArgumentError
+
+            try:
+                make_url(self.address.full).get_dialect()
+            except ArgumentError as error:
+                raise self._no_address(error) from error
+
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; the database and its tables are made where they are missing.
@@ -128,13 +143,16 @@ class Connection:
                 self.call(client.search_registered_models, max_results=1)
                 self.call(self._move_locations)
         except (ArgumentError, ModuleNotFoundError) as error:  # or its driver is not installed
-            raise RegistryError(
-                f"{self.address} is no address of a registry ({self._root_of(error)}). Give that "
-                "of an MLflow server, http://..., or of a database, sqlite:///..."
-            ) from error
+            raise self._no_address(error) from error
         except OSError as error:
             raise RegistryUnreachableError(self.address, self._root_of(error)) from error
         return client
+
+    def _no_address(self, error: Exception) -> RegistryError:
+        return RegistryError(
+            f"{self.address} is no address of a registry ({self._root_of(error)}). Give that of an "
+            "MLflow server, http://..., or of a database, sqlite:///..."
+        )
 
     def _make_store(self) -> None:
         """Make what the database lacks: tables, and the experiment "Default" in the artifact root.

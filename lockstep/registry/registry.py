@@ -38,6 +38,9 @@ from lockstep.registry.versions import RegisteredModel, Version, runs_page
 
 log = logging.getLogger(__name__)
 
+_MOST_DIGITS = 9
+"""Of a version's number; databases refuse what has many more."""
+
 
 class Registry:
     """Versions of fitted pipelines, by name and number or alias.
@@ -202,6 +205,14 @@ class Registry:
         """
         return self._files.directory(version)
 
+    def demand_place(self) -> None:
+        """Check, without opening it, that a registry can be at its address.
+
+        Raises:
+            RegistryError: The address is none, or is in no folder that there is.
+        """
+        self._connection.demand_place()
+
     def alias(self, name: str, alias: str) -> Version | None:
         """The version that an alias points to; None if it points nowhere."""
         if self._connection.is_new:
@@ -281,7 +292,7 @@ class Registry:
                 raise AliasNotSetError(name, version, self._numbers(name))
             return pointed_to
         entity = None
-        if not self._connection.is_new:
+        if not self._connection.is_new and len(str(version)) <= _MOST_DIGITS:
             client = self._connection.client
             entity = self._connection.find(client.get_model_version, name, str(version))
         if entity is None:

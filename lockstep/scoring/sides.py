@@ -6,6 +6,7 @@ which shows what a change of the code does to a record before anything is traine
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -150,7 +151,8 @@ def _record(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> C
             )
     if key is None and len(keys) > 1:
         raise LockstepError(
-            f"{path} holds {len(keys):,} records: say which one by --key, such as --key {keys[0]}."
+            f"{path} holds {len(keys):,} records: say which one by --key, such as "
+            f"--key {shlex.quote(keys[0])}."
         )
     if not keys or (key is not None and key not in keys):
         which = f"no record {key!r}" if key is not None else "no record"

@@ -340,6 +340,8 @@ def find_claimed(inbox: Path, file: Path) -> str:
     claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
     if any(path.name == file.name for path in claimed):
         return file.name
+    if file.is_dir() and (why := why_incomplete(file)):
+        raise _folder(file, why)
     if named_file(file).exists():
         file = named_file(file)
         digests = {content_digest(file)[:12]}

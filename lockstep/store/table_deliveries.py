@@ -47,8 +47,8 @@ from lockstep.errors import (
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
+from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import compile_rules
-from lockstep.rules.table_rows import refusals
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records

@@ -187,7 +187,9 @@ def _within(project: Project, name: str, table: Path) -> tuple[str, list[Path]]:
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(table, target)
     except OSError as error:
-        raise WritingError(f"{target} cannot be written ({error.strerror}).") from error
+        raise WritingError(
+            f"{target} cannot be written ({error.strerror}). Name another place."
+        ) from error
     return path.as_posix(), [target]
 
 
@@ -197,5 +199,7 @@ def _write(texts: dict[Path, str]) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise WritingError(f"{path} cannot be written ({error.strerror}).") from error
+            raise WritingError(
+                f"{path} cannot be written ({error.strerror}). Name another place."
+            ) from error
     return list(texts)

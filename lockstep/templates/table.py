@@ -16,7 +16,7 @@ import numpy as np
 
 from lockstep.columns.csv_format import USUAL, CsvFormat, time_by
 from lockstep.columns.dates import layout_of
-from lockstep.columns.files import anew, read_csv, read_parquet, separator_of
+from lockstep.columns.files import anew, demand_file, read_csv, read_parquet, separator_of
 from lockstep.columns.plain import cut, listed, one_line
 from lockstep.errors import InputError
 from lockstep.templates.number_marks import NumberMarks, number_marks, number_of
@@ -115,8 +115,7 @@ def read_table(path: Path) -> TableFile:
         InputError: It cannot be read; the message says what to do.
     """
     is_csv = path.suffix.lower() == ".csv"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    demand_file(path)
     if not is_csv and path.suffix.lower() != ".parquet":
         raise InputError(f"{path}: a table is a file whose name ends in .csv or .parquet.")
     if not path.stat().st_size:

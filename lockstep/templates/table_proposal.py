@@ -161,7 +161,8 @@ def _check_name(name: str, fields: Sequence[ProposedField], proposal: Proposal) 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not is_free or type_name in MODULE_NAMES:
         raise ProposalError(
             f"--table: {name!r} is no name for a table of the pipeline: use lower-case letters, "
-            "digits and underscores, and none with which one of its columns begins."
+            "digits and underscores, no word of Python's, and none with which one of its columns "
+            "begins."
         )
 
 

@@ -227,9 +227,10 @@ def demand_free(host: str, port: int) -> None:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
         raise LockstepError(
-            f"Nothing can listen at {host}, port {port} ({error.strerror}): stop what does, or "
+            f"Nothing can listen at {host}, port {port} ({why}): stop what does, or "
             "choose another port or address."
         ) from error
 

@@ -28,8 +28,8 @@ from lockstep.errors import (
     UnreadableBodyError,
     UnsupportedError,
 )
+from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import RowRules, compile_rules
-from lockstep.rules.table_rows import refusals
 from lockstep.serving.protocols.asgi import Headers, Response, Scope
 from lockstep.serving.protocols.exchange import ASKED, aside
 from lockstep.serving.protocols.json_bodies import (

@@ -172,6 +172,15 @@ def test_scoring_with_wrong_options_is_one_clear_line(
     assert said in lockstep("score", "orders", *options).error
 
 
+@pytest.mark.parametrize("day", ["1900-01-01", "9999-12-31"])
+def test_a_day_on_which_no_table_is_delivered_is_refused(
+    lockstep: Lockstep, tmp_path: Path, day: str
+) -> None:
+    lockstep.go_to(Path(__file__).parents[3], tmp_path)
+    answer = lockstep("tables", "flight_delay", "--deliver", "--day", day)
+    assert answer.error.startswith(f"No table of flight_delay is delivered on {day}: they")
+
+
 def test_days_beyond_the_calendar_are_refused_before_anything_is_scored(
     lockstep: Lockstep, live
 ) -> None:

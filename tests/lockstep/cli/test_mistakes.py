@@ -1,5 +1,6 @@
 """Mistakes of a new user: each is told in one clear line, with the right exit status."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,77 @@ MISTAKES = {
         "team was not reached: its address in [tool.lockstep.alerts] has slak://, which Apprise "
         "does not know (did you mean 'slack'?)",
     ),
+    "a file in the way of a project": Mistake(
+        nothing, "new README.md/x", 2, "cannot be written (Not a directory). Name another place."
+    ),
+    "a folder for a table": Mistake(
+        nothing, "new --pipeline z --from .", 2, ".: it is a folder; name a file in it."
+    ),
+    "a keyword for a table": Mistake(
+        nothing,
+        "new --pipeline z --from new_bottles.csv --table class=new_bottles.csv",
+        2,
+        "no word of Python's",
+    ),
+    "nothing for a version": Mistake(nothing, "promote wine ''", 2, "the command is an empty text"),
+    "nothing for an option": Mistake(nothing, "rollback wine --to=", 2, "--to has an empty text"),
+    "nothing for a folder": Mistake(
+        nothing, "checks wine --docs ''", 2, "--docs has an empty text"
+    ),
+    "a port that is none": Mistake(nothing, "serve wine --port 99999", 2, "or equal to 65535"),
+    "a port of the system's choice": Mistake(nothing, "up --port 0", 2, "or equal to 1"),
+    "a drain without an end": Mistake(nothing, "serve wine --drain inf", 2, "or equal to 86400"),
+    "more workers than a machine has": Mistake(
+        nothing, "serve wine --workers 99999999", 2, "less than or equal to 1024"
+    ),
+    "a folder for a record": Mistake(
+        nothing, "trace wine --record .", 2, ".: it is a folder; name a file in it."
+    ),
+    "a folder for a scored file": Mistake(
+        nothing, "trace wine --key a --file tests", 2, "tests is a folder"
+    ),
+    "which of several records": Mistake(
+        nothing, "trace wine --record new_bottles.csv", 2, "by --key, such as --key 'new 1'."
+    ),
+    "a picture in no folder": Mistake(
+        nothing,
+        "trace wine --record new_bottles.csv --picture nowhere/x.svg",
+        2,
+        "nowhere/x.svg cannot be drawn: there is no folder nowhere. Make it, or name another file.",
+    ),
+    "a version for a row that was scored": Mistake(
+        nothing,
+        "trace wine --key a --day 2013-04-01 --against checkout",
+        2,
+        "--version, --against and --picture are for a record of your own: --record FILE.",
+    ),
+    **{
+        f"a day that nobody scored, {command}": Mistake(
+            nothing,
+            f"quarantine {command} wine --day 2013-04-01",
+            2,
+            "wine has made no attempt at 2013-04-01 yet.",
+        )
+        for command in ("list", "show --key a", "retry --key a")
+    },
+    "a day that nobody scored, checks": Mistake(
+        nothing, "checks wine --day 2013-04-01", 2, "No check of wine has run for 2013-04-01 in"
+    ),
+    "an attempt at nothing": Mistake(
+        nothing, "quarantine list wine --attempt 1", 2, "Say of which partition: either --day DAY"
+    ),
+    "a row of no file": Mistake(
+        nothing,
+        "quarantine retry wine --day 2013-04-01 --key a --row 3",
+        2,
+        "--row goes with --rows FILE: it says which row that corrects.",
+    ),
+    **{
+        f"a registry's address that is none, {command}": Mistake(
+            nothing, f"MLFLOW_TRACKING_URI=nonsense {command}", 2, "nonsense is no address of a"
+        )
+        for command in ("list", "status", "alerts", "up", "versions wine")
+    },
     **{
         f"a home that cannot be, {command}": Mistake(
             nothing, f"LOCKSTEP_HOME=README.md/home {command}", 2, "and no folder can be there"
@@ -105,7 +177,14 @@ MISTAKES = {
         f"a registry in no folder, {command}": Mistake(
             nothing, f"MLFLOW_TRACKING_URI={NOWHERE} {command}", 2, "in no folder that there is"
         )
-        for command in ("versions wine", "promote wine", "rollback wine")
+        for command in (
+            "versions wine",
+            "promote wine",
+            "rollback wine",
+            "list",
+            "status",
+            "alerts",
+        )
     },
 }
 
@@ -127,7 +206,7 @@ def test_a_mistake_is_told_in_one_line(
     shutil.copytree(written, project)
     mistake.make(project)
     lockstep.go_to(project, tmp_path / "home")
-    words = mistake.command.split()
+    words = shlex.split(mistake.command)
     while "=" in words[0]:
         monkeypatch.setenv(*words.pop(0).split("=", 1))
     answer = lockstep(*words)

@@ -76,7 +76,7 @@ def test_a_row_that_is_set_aside_again_is_told(
     [
         (["--key", KEY], "Say of which partition: either --day DAY, or --file NAME."),
         (["--day", DAY], "Say which rows: --key KEY for one to accept as it is, or --rows FILE"),
-        (["--day", DAY, "--key", "x"], "No row with the key x is set aside there"),
+        (["--day", DAY, "--key", "x"], "orders has made no attempt at 2020-03-01 yet."),
     ],
 )
 def test_what_cannot_be_put_back_is_one_line(

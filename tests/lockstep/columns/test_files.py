@@ -637,8 +637,11 @@ def test_a_file_of_another_kind_than_its_suffix_is_refused(tmp_path: Path, suffi
 def test_no_such_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
 
-    for name in ("none.csv", "folder.csv"):
-        assert refusal(decode_file, tmp_path / name, SCHEMA) == f"{tmp_path / name}: no such file."
+    for name, why in {
+        "none.csv": "no such file",
+        "folder.csv": "it is a folder; name a file in it",
+    }.items():
+        assert refusal(decode_file, tmp_path / name, SCHEMA) == f"{tmp_path / name}: {why}."
 
 
 def test_a_file_that_the_system_refuses_is_refused(tmp_path: Path) -> None:

@@ -105,9 +105,10 @@ def test_an_address_that_is_taken_is_told_before_anything_is_loaded() -> None:
     demand_free("127.0.0.1", port)
 
 
-def test_an_address_of_another_machine_is_told() -> None:
+@pytest.mark.parametrize("host", ["192.0.2.1", "..", "a\udcff"])
+def test_an_address_of_another_machine_is_told(host: str) -> None:
     with pytest.raises(LockstepError, match="choose another port or address"):
-        demand_free("192.0.2.1", 0)
+        demand_free(host, 0)
 
 
 PATHS = (
