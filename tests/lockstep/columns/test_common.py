@@ -80,7 +80,7 @@ def made_up(schema: Schema, count: int) -> Columns:
         Kind.INT: random.integers(1, 2400, (len(schema.fields), count)),
         Kind.BOOL: random.random((len(schema.fields), count)) < 0.5,
         Kind.TIME: np.datetime64("2010-01-01", "us")
-        + random.integers(0, 10**15, (len(schema.fields), count)).astype("m8[us]"),
+        + random.integers(0, 4 * 10**14, (len(schema.fields), count)).astype("m8[us]"),
     }
     columns: Columns = {}
     for position, field in enumerate(schema):
