@@ -12,12 +12,18 @@ from lockstep.columns.decode import TYPE, Reason
 from lockstep.columns.kinds import Columns, utc
 from lockstep.rules.row_rules import RowRules, part
 
-OLDEST = datetime(1700, 1, 1, tzinfo=UTC)
-"""No row is of an earlier time: what stands there is no date, but a default of some program."""
+OLDEST, NEWEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""No row is of an earlier or a later time: what stands there is no date, but a default of some
+program."""
 
 
 def refusals(
-    table: TableSchema, columns: Columns, rules: RowRules | None, now: datetime
+    table: TableSchema,
+    columns: Columns,
+    rules: RowRules | None,
+    now: datetime,
+    *,
+    ahead: bool = False,
 ) -> dict[int, tuple[Reason, ...]]:
     """The rows of a table that cannot be taken in, by position, each with all reasons.
 
@@ -25,18 +31,22 @@ def refusals(
         table: The declaration of the table.
         columns: The rows.
         rules: The row rules of the table's suite, if it has one.
-        now: When they came: no row can be of a later time, but for the difference of two clocks.
+        now: When they came: no event and no knowledge can be of a later time, but for the
+            difference of two clocks.
+        ahead: Whether other rows may be valid from a time to come, such as tariffs.
     """
     found = dict(part(columns, [] if rules is None else [rules]).refused)
-    latest = now + CLOCK_TOLERANCE
+    may_come = ahead and not table.is_event
     for name in (table.valid, table.known):
         if name is None:
             continue
+        is_ahead = may_come and name == table.valid
+        latest = NEWEST if is_ahead else now + CLOCK_TOLERANCE
         is_early, is_late = columns[name] < utc(OLDEST), columns[name] > utc(latest)
         for place in np.flatnonzero(is_early | is_late).tolist():
             what = f"in the future: it is {now:%Y-%m-%d %H:%M:%S} UTC"
-            if is_early[place]:
-                what = f"before {OLDEST:%Y}, which no row can be of"
+            if is_early[place] or is_ahead:
+                what = f"no time of a row, which is between {OLDEST:%Y} and {NEWEST:%Y}"
             time = f"is {np.datetime_as_string(columns[name][place], 's')}Z, "
             reason = Reason(name, TYPE, f"{time}{what}", f"is {what}")
             found[place] = (*found.get(place, ()), reason)

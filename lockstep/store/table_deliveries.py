@@ -242,7 +242,8 @@ class _Taken:
         """
         self.ledger.demand_later(self.received_at)
         schema, suite = self.ledger.schema, self.table.suite_json()
-        broken = refusals(schema, rows.columns, compile_rules(suite), self.received_at)
+        rules = compile_rules(suite)
+        broken = refusals(schema, rows.columns, rules, self.received_at, ahead=True)
         places = np.delete(np.arange(len(rows.rows)), list(broken))
         refused = [any(reason.rule == TYPE for reason in why) for why in broken.values()]
         outside = set_aside(rows.columns, broken, schema.schema, rows.rows)

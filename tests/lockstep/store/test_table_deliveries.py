@@ -308,12 +308,21 @@ def test_rows_of_times_that_cannot_be_are_set_aside_and_keep_no_table_fresh(
     delivery = take("sale")
     assert (delivery.counts["quarantined"], delivery.counts["new"]) == (2, 2040)
     assert "(sold_at) and are set aside" in delivery.results["table"].summary
-    assert "before 1700, which no row can be of" in delivery.results["table"].summary
+    assert "no time of a row, which is between 1700 and 2200" in delivery.results["table"].summary
 
     columns = decode(strange[1:], delivery.ledger.schema.schema).columns  # as was once allowed
     delivery.ledger.add(columns, datetime.now(UTC))
     fresh = take("sale").results["table_freshness"]
     assert "The newest sold_at of sale is 2020-" in fresh.summary
+
+
+def test_a_delivered_row_of_a_table_may_be_valid_from_a_time_to_come(
+    take: Take, upstream: Path
+) -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=90)).replace(microsecond=0)
+    row = {"depot": "north", "hour": ahead.isoformat(), "degrees": 7.0}
+    write(upstream / f"climate-{DAY}.jsonl", [*climate(DAY), row])
+    assert take("climate").counts["quarantined"] == 0
 
 
 def test_rows_that_were_posted_are_held_to_known_after(take: Take, upstream: Path) -> None:
