@@ -166,6 +166,7 @@ def test_rows_of_another_ledger_are_gone_and_nothing_can_be_replayed(
     ledger = ledger_of(store.root, schema)
     rows = ledger.rows()
     shutil.rmtree(ledger.folder)
+    ledger.accept_loss("ada", "the disk broke")
     kept = take_rows(rows.columns, rows.columns["depot"] != "north")
     ledger.add(kept, datetime.now(UTC))
 

@@ -163,9 +163,10 @@ def test_a_request_of_such_rows_alone_gets_the_status_of_refused_rows(
 
 
 def test_a_server_is_not_ready_while_a_table_was_never_delivered(depots: Depots) -> None:
-    folder = depots.ledger("sale").folder
-    away = folder.with_name("away")
+    ledger = depots.ledger("sale")
+    folder, away = ledger.folder, ledger.folder.with_name("away")
     shutil.move(folder, away)
+    ledger.high_water.path.unlink()
     with DepotsClient(depots.service()) as client:
         client.look()
         told = client.get("/ready")
