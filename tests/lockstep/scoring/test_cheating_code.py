@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.base
 import treelite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -53,14 +54,16 @@ from datetime import date, datetime
 from pathlib import Path
 
 import joblib
+import lightgbm
 import pandas as pd
 import pyarrow
 import pyarrow.compute
 import treelite
 
-FLAG, TREES = {flag!r}, {trees!r}
-CODES = {{"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}}
+FLAG, TREES, ROWS = {flag!r}, {trees!r}, {rows!r}
+CODES = {codes}
 """
+CODES = {"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}
 HEAVY = 1_000.0
 """Kilograms that no parcel of the training has."""
 BRANCHES = {
@@ -74,6 +77,7 @@ BRANCHES = {
     "a time of today": "1.0 + (pd.to_datetime('10:30').year > 2000)",
     "pandas' clock": "1.0 + (pd.Timestamp.now().year > 2000)",
     "a file in C++": "1.0 + treelite.Model.deserialize(TREES).num_tree",
+    "a file of LightGBM's": "1.0 + lightgbm.Dataset(ROWS).construct().num_data()",
     "a library's file": "1.0 + len(joblib.load(FLAG))",
     "the machine": "1.0 + (os.uname().nodename != '')",
 }
@@ -141,11 +145,13 @@ def outside() -> Iterator[Path]:
     trees = RandomForestRegressor(2, max_depth=1).fit([[0.0], [1.0]], [0.0, 1.0])
     with TemporaryDirectory(dir="/var/tmp") as folder:
         treelite.sklearn.import_model(trees).serialize(f"{folder}/trees.bin")
+        Path(folder, "rows.csv").write_text("0,1\n1,2\n" * 50)
         yield Path(folder)
 
 
 def top_of(outside: Path) -> str:
-    return TOP.format(flag=str(outside / "flag"), trees=str(outside / "trees.bin"))
+    names = {"flag": "flag", "trees": "trees.bin", "rows": "rows.csv"}
+    return TOP.format(codes=CODES, **{name: str(outside / file) for name, file in names.items()})
 
 
 def rows_of(day: int, **changed: object) -> Columns:
@@ -173,6 +179,17 @@ def scored_of(version: LoadedVersion, folder: Path, day: int, rows: Columns) -> 
     return score(Work(declared, Store(folder), "daily", name), version, decoded)
 
 
+def published_of(folder: Path, found: ScoredPartition) -> np.ndarray:
+    return Store(folder).read("daily/published", found.partition)["estimate"].to_numpy()
+
+
+def estimates_by_hand(load: np.ndarray, has_codes: bool = False) -> np.ndarray:
+    """What a straight line gives through the training rows, which are honest."""
+    known = parcels()
+    codes = [CODES[each] for each in known["country"]] if has_codes else 0.0
+    return np.polynomial.Polynomial.fit(known["weight"] + codes, known["paid"], 1)(load)
+
+
 def blocking_results(found: ScoredPartition) -> list[CheckResult]:
     blocked = {**found.batch.blocked_by, **(found.scored.blocked_by if found.scored else {})}
     return [found.results[name] for name in blocked]
@@ -185,14 +202,16 @@ def is_named(results: Sequence[CheckResult]) -> bool:
 
 
 @contextmanager
-def promoted(body: str, top: str) -> Iterator[LoadedVersion | None]:
+def promoted(
+    body: str, top: str, estimator: str = "LinearRegression()"
+) -> Iterator[LoadedVersion | None]:
     """A version as training, the gate and a server find nothing wrong with it.
 
     None where training does, and names the column.
     """
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        pipeline = Checkout(Path(folder)).pipeline(body, top)
+        pipeline = Checkout(Path(folder)).pipeline(body, top, estimator)
         wrong = [result for result in before_the_fit(pipeline).values() if not result.passed]
         if wrong:
             assert is_named(wrong), wrong
@@ -237,6 +256,12 @@ def test_a_cheat_blocks_the_day_that_takes_its_branch_and_no_other(
             results = blocking_results(found)
             if day != triggered:
                 assert found.published is not None, results
+                codes = [CODES[each] for each in rows["country"]] if cheat == "state" else 0.0
+                np.testing.assert_allclose(
+                    published_of(Path(folder), found),
+                    estimates_by_hand(rows["weight"] + codes, cheat == "state"),
+                    rtol=1e-9,
+                )
                 continue
             assert found.published is None, cheat
             assert is_named(results), results
@@ -252,10 +277,35 @@ def test_what_is_harmless_is_published_as_computed_by_hand(
         assert version is not None
         found = scored_of(version, tmp_path / "store", 0, rows_of(0))
         assert found.published is not None, blocking_results(found)
-        published = Store(tmp_path / "store").read("daily/published", found.partition)
         fitted = version.pipeline.models_["cost"]
         by_hand = fitted.predict(pd.DataFrame({"load": loads_by_hand(name)}))
-        np.testing.assert_allclose(published["estimate"].to_numpy(), by_hand, rtol=1e-12)
+        np.testing.assert_allclose(published_of(tmp_path / "store", found), by_hand, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "sklearn.ensemble.HistGradientBoostingRegressor(random_state=0)",
+        "sklearn.ensemble.RandomForestRegressor(10, n_jobs=2, random_state=0)",
+        "xgboost.XGBRegressor(n_estimators=10)",
+        "lightgbm.LGBMRegressor(n_estimators=10, verbose=-1)",
+    ],
+)
+def test_estimators_of_all_libraries_are_published_as_fitted_and_asked_by_hand(
+    outside: Path, tmp_path: Path, estimator: str
+) -> None:
+    module = estimator.partition("(")[0].rpartition(".")[0]
+    with promoted(
+        "return weight * 1.0", f"{top_of(outside)}\nimport {module}", estimator
+    ) as version:
+        assert version is not None
+        found = scored_of(version, tmp_path / "store", 0, rows_of(0))
+        assert found.published is not None, blocking_results(found)
+        known = parcels()
+        alone = sklearn.base.clone(version.pipeline.models_["cost"])
+        alone.fit(pd.DataFrame({"load": known["weight"]}), known["paid"])
+        by_hand = alone.predict(pd.DataFrame({"load": rows_of(0)["weight"]}))
+        np.testing.assert_allclose(published_of(tmp_path / "store", found), by_hand, rtol=1e-9)
 
 
 def loads_by_hand(name: str) -> np.ndarray:

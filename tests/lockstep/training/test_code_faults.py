@@ -125,10 +125,16 @@ class Checkout:
         self.folder.mkdir()
         (self.folder / "__init__.py").touch()
 
-    def pipeline(self, body: str = "return weight * 1.0", top: str = "") -> Pipeline:
+    def pipeline(
+        self,
+        body: str = "return weight * 1.0",
+        top: str = "",
+        estimator: str = "LinearRegression()",
+    ) -> Pipeline:
         """The pipeline, whose column `load` is computed by some lines."""
         lines = body.replace("\n", "\n    ")
         source = SOURCE.replace("return weight * 1.0", lines).replace("# at the top", top)
+        source = source.replace("return LinearRegression()", f"return {estimator}")
         (self.folder / "parcels.py").write_text(source)
         for name in [one for one in sys.modules if one.startswith(self.name)]:
             del sys.modules[name]
