@@ -237,18 +237,26 @@ class LoadedVersion(Evidence):
         return bound
 
     @contextmanager
-    def anew(self) -> Iterator[Pipeline]:
+    def anew(self, *, with_models: bool = True) -> Iterator[Pipeline]:
         """The pipeline, reading the same tables, from modules that are run anew for it.
 
         So are the installed packages that they reach, as far as these can run twice. They have
         computed nothing yet, so that state shows which their functions keep of rows.
+
+        Args:
+            with_models: Whether its fitted models are loaded, too: where only functions compute, a
+                batch saves the time.
 
         Raises:
             ArtifactError: It cannot be loaded any more.
         """
         with running_anew(self.environment.closure):
             with watching():
-                pipeline = Artifact.open(self.directory, self.digest).pipeline()
+                pipeline = (
+                    Artifact.open(self.directory, self.digest).pipeline()
+                    if with_models
+                    else self.snapshot.load()
+                )
             try:
                 yield pipeline.bind(self.pipeline.readers)
             finally:
