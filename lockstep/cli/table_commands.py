@@ -16,6 +16,8 @@ from lockstep.columns.kinds import utc
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lockstep.columns.asof.table_rows import TableRows
     from lockstep.columns.kinds import Columns
     from lockstep.project.declaration import PipelineAssets
@@ -97,8 +99,9 @@ def withdraw(
         raise LockstepError(f"{declared.name} reads no table {table!r}; there is {known}.")
     if not reason.strip():
         raise LockstepError("Say why the row is withdrawn: --reason.")
+    time = None if at is None else _to_time(at)
     ledger = ledger_of(context.home().data / declared.name, assets.schema)
-    found = _standing(ledger.rows(), key, at)
+    found = _standing(ledger.rows(), key, time)
     ledger.post(
         found,
         lambda version: LayeredRows(ledger.rows(version)).of_keys(found),
@@ -107,7 +110,22 @@ def withdraw(
     say(f"{table}: {counted(len(found[assets.schema.keys[0]]), 'row')} withdrawn, from now on.")
 
 
-def _standing(rows: TableRows, key: list[str], at: str | None) -> Columns:
+def _to_time(text: str) -> np.datetime64:
+    """A time from its ISO form; without a zone, it is in UTC.
+
+    Raises:
+        LockstepError: The text is no time.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+        return utc(time.replace(tzinfo=time.tzinfo or UTC))
+    except (ValueError, OverflowError):
+        raise LockstepError(
+            f"--at {text!r} is not a time such as 2013-04-01T12:30 or 2013-04-01T12:30+02:00."
+        ) from None
+
+
+def _standing(rows: TableRows, key: list[str], at: np.datetime64 | None) -> Columns:
     """The rows of a key, and of a time, that count.
 
     Raises:
@@ -125,19 +143,16 @@ def _standing(rows: TableRows, key: list[str], at: str | None) -> Columns:
     if schema.valid is not None:
         times = rows.columns[schema.valid]
         if at is not None:
-            try:
-                time = datetime.fromisoformat(at)
-            except ValueError as error:
-                raise LockstepError(f"--at {at}: {error}") from None
-            time = time.replace(tzinfo=time.tzinfo or UTC)
-            places = places[times[places] == utc(time)]
+            places = places[times[places] == at]
         if len(distinct := sorted({f"{each}Z" for each in times[places]})) > 1:
             raise LockstepError(
                 f"{title} has rows of {len(distinct):,} times; say of which by --at, "
                 f"such as --at {distinct[-1]}"
             )
     if not len(places):
-        raise LockstepError(f"There is no row of {title}{f' at {at}' if at else ''} that counts.")
+        raise LockstepError(
+            f"There is no row of {title}{'' if at is None else f' at {at}'} that counts."
+        )
     return take_rows(rows.columns, places)
 
 

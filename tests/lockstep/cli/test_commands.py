@@ -181,6 +181,15 @@ def test_a_day_on_which_no_table_is_delivered_is_refused(
     assert answer.error.startswith(f"No table of flight_delay is delivered on {day}: they")
 
 
+@pytest.mark.parametrize("time", ["noon", "2013-02-30", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_is_none_withdraws_no_row(
+    lockstep: Lockstep, tmp_path: Path, time: str
+) -> None:
+    lockstep.go_to(Path(__file__).parents[3], tmp_path)
+    command = ("withdraw", "flight_delay", "weather", "EWR", "--reason", "twice", "--at", time)
+    assert f"--at '{time}' is not a time such as 2013-04-01T12:30" in lockstep(*command).error
+
+
 def test_days_beyond_the_calendar_are_refused_before_anything_is_scored(
     lockstep: Lockstep, live
 ) -> None:

@@ -193,7 +193,10 @@ def test_an_inbox_that_is_no_address_is_refused_in_a_line(
 
     for address, told in (
         ("bucket/in", "LOCKSTEP_INBOX is bucket/in, no address such as"),
-        ("s3://key:hidden@bucket/in", r"LOCKSTEP_INBOX: s3://key:\*\*\*@bucket/in holds a password"),
+        (
+            "s3://key:hidden@bucket/in",
+            r"LOCKSTEP_INBOX: s3://key:\*\*\*@bucket/in holds a password",
+        ),
     ):
         monkeypatch.setenv("LOCKSTEP_INBOX", address)
         with pytest.raises(ProjectError, match=told) as refused:
