@@ -39,6 +39,9 @@ _BESIDE = 8
 _KEPT = 200
 """Differing rows of one column that are kept, to explain the finding."""
 _SETTING = "among other rows"
+_SHIFTS = {Kind.FLOAT: 1.0, Kind.INT: 1, Kind.TIME: -np.timedelta64(90_061, "s")}
+"""What is added to numbers, and to times, that are made up: another day, hour, minute and second,
+and none that is still to come."""
 
 
 def in_other_company(
@@ -70,9 +73,10 @@ def in_other_company(
 def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
     """Compute rows after others that are made up of them, and compare with what they were.
 
-    The others take each value from another row, and their texts are first some that nobody sent. A
-    function that gives a code to what it sees first, or keeps what it computed for a part of its
-    inputs, gives other values then. What it does to the others themselves does not matter.
+    The others take each value from another row, and their texts, numbers and times are first some
+    that nobody sent. A function that gives a code to what it sees first, or keeps what it computed
+    for a part of its inputs, gives other values then. What it does to the others themselves does
+    not matter.
 
     Args:
         pipeline: The pipeline, whose functions have computed nothing yet.
@@ -88,7 +92,13 @@ def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
         for name, values in mixed.items()
         if subject.graph.kind(name) is Kind.TEXT
     }
-    for fields in ({**mixed, **unknown}, mixed):
+    shifted = {
+        name: values + _SHIFTS[kind]
+        for name, values in mixed.items()
+        if (kind := subject.graph.kind(name)) in _SHIFTS
+    }
+    # The second time for functions that fail on such numbers.
+    for fields in ({**mixed, **unknown, **shifted}, {**mixed, **unknown}, mixed):
         with suppress(FunctionError):
             replace(subject, fields=fields).compute(slice(None))
     whole = Trace(computed[subject.key], computed, {})

@@ -61,6 +61,8 @@ CHEATS = {name: 1_001.0 + number for number, name in enumerate(LEFT)}
 """By cheat, the weight of the parcels that take its branch."""
 HEAVY = 2_000.0
 """From this weight on, a memo keeps what was computed for the country alone."""
+HEAVIEST = 9_000.0
+"""From this weight on, each weight gets a code when it is seen first."""
 HELPERS = {
     **INSTALLED,
     "feeslib/__init__.py": INSTALLED["feeslib/__init__.py"].replace("HERE.parents[1]", "HERE"),
@@ -73,6 +75,12 @@ CHANGED = {
     "feeslib/__init__.py": HELPERS["feeslib/__init__.py"].replace("latelib.RATE", "3.0"),
     "feeslib/added.py": "",
 }
+STATE = """MEMO, SEEN = {}, {}
+
+
+def codes_of(weight):
+    return float(SEEN.setdefault(weight, len(SEEN)))
+"""
 SITE = """import site
 
 before = site.getsitepackages()
@@ -88,6 +96,11 @@ def body_of(branches: Mapping[str, str]) -> str:
         f"if (weight >= {HEAVY}).any():",
         "    rows = zip(country, load, weight)",
         f"    load = np.array([MEMO.setdefault(c, x) if w >= {HEAVY} else x for c, x, w in rows])",
+    ]
+    lines += [
+        f"if (weight >= {HEAVIEST}).any():",
+        "    rows = zip(load, weight)",
+        f"    load = np.array([codes_of(w) if w >= {HEAVIEST} else x for x, w in rows])",
     ]
     for name, branch in branches.items():
         lines += [
@@ -219,7 +232,7 @@ def platform(place: Path, outside: Path, empty_database: Path) -> Iterator[Platf
     """A platform whose live version has passed every check of training and gate."""
     with pytest.MonkeyPatch.context() as patch:
         use_home(place / "home", patch)
-        top = f"{top_of(outside)}\nimport feeslib\n\nMEMO = {{}}"
+        top = f"{top_of(outside)}\nimport feeslib\n\n{STATE}"
         pipeline = Checkout(place).pipeline(body_of(LEFT), top)
         yield Platform.of(place / "home", empty_database, pipeline)
 
@@ -293,6 +306,12 @@ class Days(RuleBasedStateMachine):
     def score_a_value_that_a_helper_has_no_code_for(self, country: str) -> None:
         published, blocking = self.score(rows_of(self.day, country=country))
         assert not published, country
+        assert self.changed or is_named(blocking), blocking
+
+    @rule(more=st.integers(0, 2))
+    def score_a_number_that_has_no_code_yet(self, more: int) -> None:
+        published, blocking = self.score(rows_of(self.day, weight=HEAVIEST + more))
+        assert not published, more
         assert self.changed or is_named(blocking), blocking
 
     @rule(country=st.sampled_from([*CODES]), weights=st.lists(st.integers(0, 2), max_size=3))

@@ -42,6 +42,7 @@ from lockstep.checks.comparisons import (
 )
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import discover
 from lockstep.errors import UnprovenError
 from lockstep.parity.profiles import Profile
@@ -878,13 +879,31 @@ def test_state_that_grows_with_rows_that_training_never_had_blocks_the_batch(
     assert "parcels.py:" in result.where
 
 
+FIRST_SEEN = {
+    "country": ("NO", GROWING["codes"][1]),
+    "weight": (
+        1_000.0,
+        "return np.array([CODES.setdefault(w, len(CODES)) if w > 500 else w for w in weight])",
+    ),
+    "sent_at": (
+        np.datetime64("2024-01-01T00:00:07"),
+        "seconds = sent_at.astype('datetime64[s]').astype(int) % 60\n"
+        "pairs = zip(weight, seconds)\n"
+        "return np.array([CODES.setdefault(s, len(CODES)) if s else w for w, s in pairs])",
+    ),
+}
+"""By field, a value that training never had, and what gives it a code."""
+
+
+@pytest.mark.parametrize("field", FIRST_SEEN)
 def test_a_code_of_the_only_new_value_of_a_batch_is_found_by_rows_that_are_made_up(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, tmp_path: Path, field: str
 ) -> None:
-    top, body = GROWING["codes"]
-    loaded = version_of(checkout.pipeline(body, top), tmp_path / "version")
-    fields = {name: parcels()[name] for name in loaded.pipeline.record_schema.names}
-    fields["country"][7] = "NO"
+    value, body = FIRST_SEEN[field]
+    loaded = version_of(checkout.pipeline(body, CODES), tmp_path / "version")
+    rows = take_rows(parcels(), slice(100))
+    fields = {name: rows[name].copy() for name in loaded.pipeline.record_schema.names}
+    fields[field][7] = value
     result = check_sample(loaded, loaded.pipeline.trace(fields).columns)
     assert (result.is_error, result.column) == (True, "load")
     assert "made up" in result.summary
