@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import TypeVar
 
 from lockstep.artifacts.installation import installed_places
@@ -64,8 +64,6 @@ def closed(function: Callable[[], T], folders: Iterable[str]) -> T:
     """
     if (guard := on_guard()) is None or not can_close_files():
         return function()
-    if (polars := sys.modules.get("polars")) is not None:
-        polars.thread_pool_size()  # begins all threads of the pool, which outlast the closed one
     done: Future[T] = Future()
 
     def call() -> None:
@@ -75,7 +73,7 @@ def closed(function: Callable[[], T], folders: Iterable[str]) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             done.set_exception(error)
 
-    with tempfile.TemporaryDirectory(prefix="lockstep-") as own:
+    with tempfile.TemporaryDirectory(prefix="lockstep-") as own, _pools:
         outer, guard.temporary = guard.temporary, own
         thread = Thread(target=guarded(call), daemon=True)
         thread.start()
@@ -83,6 +81,45 @@ def closed(function: Callable[[], T], folders: Iterable[str]) -> T:
             return done.result()
         finally:
             guard.temporary = outer
+
+
+class _Pools:
+    """Pools of libraries, whose threads outlast the one that begins them: none is begun meanwhile.
+
+    A thread that began in a closed one would be refused the files of whoever it works for later.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._within, self._sizes = Lock(), 0, (1, 1)
+
+    def __enter__(self) -> None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        with self._lock:
+            self._within += 1
+            if self._within > 1:
+                return
+            if (polars := sys.modules.get("polars")) is not None:
+                polars.thread_pool_size()  # begins all threads of the pool
+            if (duckdb := sys.modules.get("duckdb")) is not None:
+                duckdb.default_connection()
+            csv.read_csv(pa.BufferReader(b"a\n1\n"))  # begins one thread of both pools of Arrow
+            self._sizes = pa.cpu_count(), pa.io_thread_count()
+            pa.set_cpu_count(1)
+            pa.set_io_thread_count(1)
+
+    def __exit__(self, *_: object) -> None:
+        import pyarrow as pa
+
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                pa.set_cpu_count(self._sizes[0])
+                pa.set_io_thread_count(self._sizes[1])
+
+
+_pools = _Pools()
 
 
 def close_files(folders: Iterable[str]) -> None:

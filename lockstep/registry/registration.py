@@ -95,7 +95,9 @@ class Registration:
                 return self._make_version(run, model, {**labels, SURROUNDINGS: around}, card)
 
     def _check(self) -> None:
-        """Check that the source alone defines the columns of the pipeline."""
+        """Check that the source alone defines the columns, and that numbers can be told apart."""
+        if self.known is not None:
+            self.known.refusals()  # a damaged file is told before there is a version
         pipeline, source = self.pipeline, self.source
         if not pipeline.is_fitted:
             raise NotFittedError(f"{pipeline.name} is not fitted: call fit(history) before log().")

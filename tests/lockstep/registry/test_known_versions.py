@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.errors import LockstepError, RenumberedError
+from lockstep.errors import ArtifactError, LockstepError, RenumberedError
 from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.registry import Registry
 from tests.fixtures.registries import HERE
@@ -71,3 +71,11 @@ def test_a_number_that_the_home_knows_is_not_given_to_another_version(
     evidence = replace(tumour.evidence, metrics={"auc": 0.5})
     assert registry.log(tumour.pipeline, tumour.source, evidence).version == 2
     assert [each.version for each in registry.versions("tumour")] == [2]
+
+
+def test_no_version_is_made_where_the_numbers_cannot_be_told(home: Path, tumour: Any) -> None:
+    registry = registry_at(home, "newer")
+    (home / "known" / "tumour.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"does not tell which files .* Restore it from a copy"):
+        registry.log(tumour.pipeline, **tumour.arguments)
+    assert [version.version for version in registry.versions("tumour")] == [1]
