@@ -17,12 +17,16 @@ GIVEN_AGAIN = "another one than version 1 that scored 2020-03-01.*lockstep score
 
 @pytest.fixture(scope="module")
 def replaced_home(scored_home: Path, edited_orders, tmp_path_factory) -> Path:
-    """A home whose registry was emptied after days were scored, and trained anew."""
+    """A home whose registry was emptied after days were scored, and trained anew.
+
+    What it knew of the numbers is gone, too, as in a home of before it kept that.
+    """
 
     def replace(place: Workplace) -> None:
         from mlflow import MlflowClient
 
         MlflowClient(place.home.tracking_uri.full).delete_registered_model("orders")
+        (place.home.known / "orders.json").unlink()
         assert place.fit(edited_orders(EDIT)) == 1
 
     return home_after(replace, scored_home, "replaced", tmp_path_factory)
