@@ -42,7 +42,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   └── NotLiveError              artifacts                           no version is live yet
 ├── GoldenError                   parity                              golden records of no use
 ├── SourceError                   parity                              source that cannot be read
-├── UnprovenError                 artifacts, serving                  computes something else here
+├── UnprovenError                 artifacts, scoring, serving         computes something else here
 ├── EvidenceError                 registry                            no tag, or one of other files
 ├── RegistryError                 registry                            the registry refuses
 │   ├── RegistryUnreachableError  registry                            it does not answer

@@ -185,13 +185,14 @@ class Site:
         return Judged(found.results)
 
     def rebind(self, number: int) -> None:
-        """Make a version's manifest and tags agree with its files as they are now."""
+        """Make a version's manifest and tags, and what the home knows, agree with its files."""
         folder, before = self.files(number), self.version(number)
         manifest = json.loads((folder / MANIFEST).read_bytes())
         there = [name for name in manifest["files"] if (folder / name).exists()]
         manifest["files"] = {name: sha256((folder / name).read_bytes()) for name in there}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
         evidence = read_evidence(before)
+        (self.platform.home.known / f"{NAME}.json").unlink(missing_ok=True)
         registry = self.platform.registry
         registry.tag(before, MANIFEST_TAG, sha256((folder / MANIFEST).read_bytes()))
         write_evidence(registry, self.version(number), evidence)

@@ -363,7 +363,7 @@ def test_a_pipeline_that_is_there_is_left_alone(tmp_path: Path, project: Project
 
 @pytest.mark.parametrize("name", ["Two Words", "class", "9lives", "a-b", "_hidden", "Ärger"])
 def test_a_name_that_is_none_for_a_pipeline_is_refused(project: Project, name: str) -> None:
-    with pytest.raises(WritingError, match="is no name for a pipeline"):
+    with pytest.raises(WritingError, match=r"is no name for a pipeline|is a word of Python"):
         write_pipeline(project, name)
 
 

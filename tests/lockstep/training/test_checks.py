@@ -60,9 +60,8 @@ def test_demands_that_are_met_and_could_be_missed_pass() -> None:
     ("metric", "label", "threshold"),
     [
         ("auc", "came_back", 0.0),
-        ("accuracy", "came_back", -1.0),
+        ("accuracy", "came_back", 0.0),
         ("brier", "came_back", 1.0),
-        ("log_loss", "came_back", 1e6),
         ("mae", "cost", 1e9),
         ("rmse", "cost", 20.0),
     ],

@@ -20,7 +20,7 @@ import pytest
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
-from lockstep.errors import ArtifactError, FitError, UntrustedTypeError
+from lockstep.errors import ArtifactError, FitError, RenumberedError, UntrustedTypeError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipeline
 from lockstep.project.project import Project
@@ -453,6 +453,9 @@ def test_a_version_whose_manifest_names_more_than_the_project_trusts_is_not_load
     with pytest.raises(ArtifactError, match="is not what was logged"):
         workshop.registry.load("edited", version.version)
     registry.tag(version, MANIFEST_TAG, sha256(manifest.read_bytes()))
+    with pytest.raises(RenumberedError, match="Version 1 of edited has other files"):
+        workshop.registry.load("edited", version.version)
+    (workshop.project.home.known / "edited.json").unlink()
     with pytest.raises(UntrustedTypeError, match=r'trusted = \["email\.policy\.Compat32"\]'):
         workshop.registry.load("edited", version.version)
     trusting = replace(workshop.project, trusted=("email.policy.Compat32",))

@@ -173,6 +173,7 @@ def test_what_one_process_takes_the_others_count_with_the_next_request(
 
 def test_a_server_becomes_ready_with_the_first_delivery(depots: Depots, start: Start) -> None:
     folder = depots.ledger("sale").folder
+    depots.ledger("sale").high_water.path.unlink()
     folder.rename(folder.with_name("away"))
     server = start()
     server.wait(lambda answer: "--deliver" in str(answer.json()["refused"]))
