@@ -33,7 +33,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   Versions, and where they are kept
 ├── ArtifactError                 artifacts, registry, scoring        a version that cannot be used
 │   ├── FormatError               artifacts                           another Lockstep wrote it
-│   ├── UnavailableFilesError     artifacts, registry                 files not to be read now
+│   ├── UnavailableFilesError     artifacts                           files not to be read now
 │   ├── SnapshotError             artifacts, registry                 source that does not run
 │   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
