@@ -18,7 +18,6 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import metadata
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -30,7 +29,7 @@ from lockstep.artifacts.distributions import (
 )
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.reading_guard import ALL
-from lockstep.artifacts.snapshot import Snapshot, running_modules, unload
+from lockstep.artifacts.snapshot import Snapshot, module_spec, running_modules, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import OutsideReadingError, UnprovenError
 from lockstep.parity.environment import (
@@ -214,7 +213,7 @@ def _packages_around(name: str) -> list[str]:
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         around = ".".join(parts[:count])
-        spec = _spec(around)
+        spec = module_spec(around)
         if spec is None:
             return []
         if spec.has_location:
@@ -222,16 +221,6 @@ def _packages_around(name: str) -> list[str]:
     depth = len(parts) + 1
     inside = {".".join(each.split(".")[:depth]) for each in _loaded(name) if each != name}
     return [package for each in inside for package in _packages_around(each)]
-
-
-def _spec(name: str) -> ModuleSpec | None:
-    module = sys.modules.get(name)
-    if module is not None and module.__spec__ is not None:
-        return module.__spec__
-    try:
-        return importlib.util.find_spec(name)
-    except (ModuleNotFoundError, ValueError):  # a package around it is gone; a module has no spec
-        return None
 
 
 def _source(module: ModuleType) -> str:
@@ -321,7 +310,7 @@ def _recorded(distribution: metadata.Distribution) -> Iterator[tuple[str, tuple[
 
 def _files(package: str) -> tuple[str, set[str]]:
     """The folder that a package is imported from, and the real paths of its files."""
-    spec = _spec(package)
+    spec = module_spec(package)
     if spec is None or spec.origin is None:
         return "", set()
     origin = Path(os.path.realpath(spec.origin))

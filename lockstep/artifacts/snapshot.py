@@ -216,7 +216,7 @@ def source_of(name: str) -> str:
     Raises:
         SnapshotError: It has none, as a compiled extension.
     """
-    spec = _spec(name)
+    spec = module_spec(name)
     source = getattr(spec.loader, "get_source", lambda _: None)(name) if spec else None
     if source is None:
         raise SnapshotError(
@@ -230,7 +230,7 @@ def _folders(modules: Iterable[str]) -> dict[str, str]:
     """By top-level package, the folder in which it lies; packages without a file are left out."""
     folders = {}
     for name in modules:
-        spec = _spec(name)
+        spec = module_spec(name)
         if spec is not None and spec.has_location and spec.origin is not None:
             depth = name.count(".") + (spec.submodule_search_locations is not None)
             folders[_top(name)] = str(Path(spec.origin).resolve().parents[depth])
@@ -279,7 +279,7 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         if _top(name) not in packages:
             _check_installed(wish, frozenset(packages))
             continue
-        spec = _spec(name)
+        spec = module_spec(name)
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
             continue
         sources[name] = source_of(name)
@@ -293,7 +293,7 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
 
 
 def _check_file(module: str) -> None:
-    spec = _spec(module)
+    spec = module_spec(module)
     if spec is None or spec.origin is None or module == "__main__":
         raise SnapshotError(
             f"The pipeline in {module} has no file, so that no version can carry its source. "
@@ -343,7 +343,7 @@ def _found(name: str, inside: Any) -> ModuleSpec | None:
     return next((spec for spec in specs if spec is not None), None)
 
 
-def _spec(name: str) -> ModuleSpec | None:
+def module_spec(name: str) -> ModuleSpec | None:
     """The spec of a module, which is not run; only the packages around it are."""
     module = sys.modules.get(name)
     if module is not None and module.__spec__ is not None:
@@ -360,7 +360,7 @@ def _top(name: str) -> str:
 
 def _imported(name: str, source: str, tree: ast.Module) -> Iterator[_Import]:
     """What a source imports anywhere, which may be modules."""
-    spec = _spec(name)
+    spec = module_spec(name)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
     for node in _nodes_of_imports(source, tree):

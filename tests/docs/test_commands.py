@@ -52,6 +52,7 @@ KEPT = {  # what is only read by its program, by how it begins, and why
     "lockstep up": "it runs until Ctrl-C: test_servers.py starts it",
     "lockstep serve": "it runs until Ctrl-C: test_server_commands.py starts it",
     "lockstep log forget": "it needs a server's log: test_server_commands.py carries it out",
+    "lockstep withdraw": "it needs such a row: test_table_commands.py carries it out",
     "make": "it trains on all flights, or measures, for minutes",
     "python -m benchmarks": "it measures for minutes",
     "curl": "it needs a server at that very port, and a record in place of {...}",
