@@ -139,6 +139,14 @@ HARMLESS = {
 """Lines of the module and of the function; what these compute are `loads_by_hand`."""
 
 
+@pytest.fixture(autouse=True)
+def own_error_state() -> Iterator[None]:
+    """What a module sets for NumPy ends with the test."""
+    before = np.geterr()
+    yield
+    np.seterr(**before)
+
+
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Path]:
     """A folder that nothing closed may read, with trees."""
