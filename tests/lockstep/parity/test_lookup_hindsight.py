@@ -143,7 +143,8 @@ def test_a_late_row_is_told() -> None:
     result = hindsight([*THEN, ("south", 2, 7.5)])
     assert (result.passed, result.severity) == (False, "WARN")
     assert causes(result) == [("r1", "gauge", "late"), ("r1", "passed", "late")]
-    assert result.numbers == {"rows": 4, "late": 2, "restated": 0, "backdated": 0, "gone": 0}
+    counts = {"late": 2, "restated": 0, "backdated": 0, "withdrawn": 0, "gone": 0}
+    assert result.numbers == {"rows": 4, **counts}
     assert result.summary == (
         "1 of 4 rows would be looked up otherwise by what is known today, for rows of tables that "
         "were 2 late (gauge south 1 1970-01-01T02:00:00Z, passage south 1 1970-01-01T02:00:00Z)."

@@ -69,6 +69,7 @@ def test_rows_in_another_order_than_theirs_are_found_out() -> None:
         "v",
         whole.index,
         np.zeros(len(whole), dtype=np.int64),
+        np.zeros(len(whole), dtype=bool),
     )
     for rows, passes in ((whole, True), (wrong, False)):
         bound = pipeline.with_tables({"gauge": rows, "passage": table(PASSAGE, ROWS)})
