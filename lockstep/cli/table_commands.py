@@ -12,7 +12,6 @@ import typer
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, Because, PipelineName, demand_reason, to_day
 from lockstep.cli.ending import finish, interruption_told
-from lockstep.columns.kinds import utc
 from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ def _to_time(text: str) -> np.datetime64:
     Raises:
         LockstepError: The text is no time.
     """
+    from lockstep.columns.kinds import utc  # loads NumPy
+
     try:
         time = datetime.fromisoformat(text)
         return utc(time.replace(tzinfo=time.tzinfo or UTC))
