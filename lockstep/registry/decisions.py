@@ -50,7 +50,7 @@ class Decision:
         site: Who made it, and where.
         environment: Fingerprint of the environment in which the version was proven.
         before: The version that `@live` pointed to then; None if it was not set.
-        is_shown: Whether `@live` was moved to it.
+        is_shown: Whether its home has moved `@live`, and will not do so for it any more.
         back_from: The version that was live, of a rollback; None of a promotion.
         anyway: Why a person let it serve though a check of its quality had failed; empty where none
             had, or nobody said.
@@ -87,7 +87,7 @@ class Decision:
         registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
 
     def shown(self, registry: Registry) -> None:
-        """Note that `@live` was moved to it."""
+        """Note that its home will not move `@live` for it any more."""
         replace(self, is_shown=True).write(registry)
 
 

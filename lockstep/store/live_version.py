@@ -9,8 +9,10 @@ there. A version goes live by four writes; a process may be killed after each of
     3. `@live` points to the version
     4. the decision says that it does
 
-The decision holds from the first write on; the next process that looks makes the others. Every
-other home takes a decision over, where it is about to serve: once it has replayed the golden
+The decision holds from the first write on; the next process that looks makes the second or the
+third one in its place. The fourth says that the process that decided will not move `@live` any
+more, however late: so it is made by the home that decided alone. Every other home takes a decision
+over, where it is about to serve: once it has replayed the golden
 records of the version in its own environment, it makes the second write. Where they come out
 otherwise, it keeps the version that it had, and says so.
 
@@ -91,10 +93,10 @@ class LiveState:
 
     @property
     def is_shown(self) -> bool:
-        """Whether `@live` agrees with the decision, and no move is under way."""
+        """Whether `@live` agrees with the decision."""
         if self.decided is None:
             return self.shown is None and self.decisions.damage is None
-        return self.decided.is_shown and self.decided.version == self.shown
+        return self.decided.version == self.shown
 
     @property
     def is_taken(self) -> bool:
@@ -110,7 +112,7 @@ class LiveState:
 
     @property
     def agrees(self) -> bool:
-        """Whether registry, alias and home agree, and no move is under way."""
+        """Whether registry, alias and home agree."""
         return self.is_shown and self.is_taken
 
     @property
@@ -152,7 +154,7 @@ class Live:
             UnavailableFilesError: The home's file cannot be read now.
         """
         state = self._read()
-        if state.is_shown:
+        if state.is_shown and not self._begun_here(state):
             return state
         with self.alone():
             return self.finish()
@@ -204,18 +206,22 @@ class Live:
         Homes that decide at once may move the alias in another order than that of their decisions:
         so it is looked at again after each move.
         """
-        state, seen = self._read(), set()
-        while _is_of_a_gate(state):
+        state, moved = self._read(), set[int]()
+        while _is_of_a_gate(state, moved):
             assert state.decided is not None, "a gate moves the alias by a decision"
-            seen.add(state.shown)
-            if state.shown == state.decided.version:
-                for decision in state.decisions.log:
-                    if not decision.is_shown and decision.version in seen:
-                        decision.shown(self.registry)
-            else:
-                self.registry.set_alias(self.name, "live", state.decided.version)
+            self.registry.set_alias(self.name, "live", state.decided.version)
+            moved.add(state.decided.version)
             state = self._read()
-        return state
+        begun = self._begun_here(state) if state.is_shown else ()
+        for decision in begun:
+            decision.shown(self.registry)
+        return self._read() if begun else state
+
+    def _begun_here(self, state: LiveState) -> tuple[Decision, ...]:
+        """The decisions of this home of which nobody said that they move the alias no more."""
+        return tuple(
+            each for each in state.decisions.log if not each.is_shown and self._is_here(each.site)
+        )
 
     def last(self) -> str:
         """Key of the decision that holds; empty without one."""
@@ -374,10 +380,11 @@ class Live:
 
     def _let_serve(self, decisions: Decisions) -> bool:
         """Whether this home made a decision, and wrote its file."""
-        here = (self.site.home, self.site.host)
-        return any(
-            each.is_shown and (each.site.home, each.site.host) == here for each in decisions.log
-        )
+        return any(each.is_shown and self._is_here(each.site) for each in decisions.log)
+
+    def _is_here(self, site: Site) -> bool:
+        here = self.site
+        return (site.home, site.host) == (here.home, here.host)
 
     def _note_mended(self, damage: str) -> None:
         self.registry.note_mended(
@@ -418,18 +425,16 @@ class KeptLive(Live):
         return proven
 
 
-def _is_of_a_gate(state: LiveState) -> bool:
-    """Whether the alias is where a gate moved it, or left it when its move broke off.
+def _is_of_a_gate(state: LiveState, moved: set[int]) -> bool:
+    """Whether the alias is off the decision where a gate moved it, or left it when it broke off.
 
     A decision moves the alias once. So one that has not yet may still do so, however late; its home
-    may have been overtaken by another one's.
+    may have been overtaken by another one's. And so may this process, which has `moved` it itself.
     """
     decided = state.decided
-    if decided is None or not state.is_registered:
+    if decided is None or not state.is_registered or state.shown == decided.version:
         return False
-    if state.shown == decided.version:
-        return not decided.is_shown
-    late = {each.version for each in state.decisions.log if not each.is_shown}
+    late = {each.version for each in state.decisions.log if not each.is_shown} | moved
     return state.shown in late or (not decided.is_shown and state.shown == decided.before)
 
 
