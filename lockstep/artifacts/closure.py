@@ -182,8 +182,8 @@ def _reached(source: Snapshot, pipeline: Pipeline) -> tuple[str, ...]:
         pipeline: What it gives when it runs.
     """
     own = {name.partition(".")[0] for name in source.modules}
-    running = [sys.modules[name] for name in running_modules(pipeline).values()]
-    waiting = [name for module in running for name in _held(module)]
+    loaded = (sys.modules.get(name) for name in running_modules(pipeline).values())
+    waiting = [name for module in loaded if module is not None for name in _held(module)]
     waiting += [top for text in source.modules.values() for top in imported_tops(text)]
     packages: set[str] = set()
     while waiting:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lockstep.artifacts.closure import fit_environment
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Record
@@ -29,6 +30,7 @@ from tests.fixtures.tumours import CHECKOUT, PACKAGES
 SNAPSHOT_OF_INSTALLED = """
 import sys
 from transforms import tumour
+from lockstep.artifacts.closure import fit_environment
 from lockstep.artifacts.snapshot import Snapshot, unload
 assert "site-packages" in tumour.__file__
 snapshot = Snapshot.of(tumour.PIPELINE, ("transforms", "measures"))
@@ -251,6 +253,18 @@ def test_it_keeps_its_code_when_the_checkout_holds_another(make_checkout: Checko
     with make_checkout("two", {"transforms/units.py": ("1000.0", "500.0")}):
         columns = snapshot.load().graph.evaluate({"radius": np.array([1000.0])}, ["radius_mm"])
     assert columns["radius_mm"] == 1.0
+
+
+def test_a_module_that_only_a_function_imports_is_none_that_the_environment_needs_run(
+    make_checkout: Checkout, tumour: Any
+) -> None:
+    late = "LARGE_AREA = 700.0\n\n\ndef bound():\n    from .bounds import LARGE_AREA as area\n"
+    edits = {"transforms/tumour.py": ("from .bounds import LARGE_AREA", late)}
+    snapshot = snapshot_of(make_checkout, "one", edits)
+    assert "transforms.bounds" in snapshot.modules
+    closure = fit_environment(snapshot, tumour.golden).closure
+    assert closure is not None
+    assert not closure.packages
 
 
 def test_the_pipeline_keeps_its_name(tumour: Any) -> None:
