@@ -54,6 +54,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   Partitions, and the disk that they are on
 ├── NotStoredError                artifacts, overview, scoring, store            not written yet
 ├── DamagedError                  artifacts, store                    files unlike their record
+│   └── ReplacedError             store                               an attempt that later ones replaced
 ├── LockedError                   artifacts                           somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
@@ -409,6 +410,10 @@ class NotStoredError(LockstepError):
 
 class DamagedError(LockstepError):
     """A file is not what the record of its partition says."""
+
+
+class ReplacedError(DamagedError):
+    """An attempt is kept no longer: later ones took its place since somebody opened it."""
 
 
 class LockedError(LockstepError):

@@ -36,7 +36,7 @@ from lockstep.checks.specs import Check
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line, to_the_minute
 from lockstep.columns.tables import from_arrow, to_arrow
-from lockstep.errors import BlockedError, DamagedError
+from lockstep.errors import BlockedError, DamagedError, ReplacedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -514,7 +514,10 @@ class Attempt:
 
     def _verified(self, name: str) -> bytes:
         path = self._present(name)
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise self._missing(path) from error
         if hashlib.sha256(data).hexdigest() != self._digest_of(name):
             raise self._changed(path)
         return data
@@ -522,11 +525,17 @@ class Attempt:
     def _present(self, name: str) -> Path:
         path = self.path(name)
         if self._digest_of(name) is None or not path.is_file():
-            raise DamagedError(
-                f"{path} is missing, which attempt {self.number} at {self.record.partition} wrote; "
+            raise self._missing(path)
+        return path
+
+    def _missing(self, path: Path) -> DamagedError:
+        attempt = f"attempt {self.number} at {self.record.partition}"
+        if not (self.folder / RECORD).exists():
+            return ReplacedError(
+                f"{attempt} is kept no longer, since later ones took its place; read it again, or "
                 f"make it anew: {self.again}"
             )
-        return path
+        return DamagedError(f"{path} is missing, which {attempt} wrote; make it anew: {self.again}")
 
     def _changed(self, path: Path) -> DamagedError:
         return DamagedError(

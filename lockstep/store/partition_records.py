@@ -266,7 +266,12 @@ class Records:
         if commit is None:
             return None
         folder = self._attempts(partition) / str(commit.attempt)
-        attempt = self._open(folder, partition, commit.record)
+        try:
+            attempt = self._open(folder, partition, commit.record)
+        except DamagedError:
+            if commit != self.commit_of(partition):  # it was replaced meanwhile
+                return self.committed(partition)
+            raise
         if self._opened is not None:
             self._opened[partition] = attempt
         return attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from benchmarks._readers import read_by_many
+from lockstep.errors import ReplacedError
 from lockstep.project.sinks import ParquetSink
 from lockstep.store.attempts import StepRecord
 from lockstep.store.handovers import Handovers
@@ -29,12 +31,19 @@ def publish(place: Handovers, number: int) -> None:
         place.hand_over(attempt)
 
 
+def read_published(records: Records) -> pa.Table:
+    """Read what the record names; once more where that was replaced since it was opened."""
+    while True:
+        with suppress(ReplacedError):
+            return records.demand(DAY).read("published")
+
+
 def read(records: Records, tree: Path) -> str:
     """Read the file, the tree, and what the record names; a word where each is whole."""
     tables = (
         parquet.ParquetFile(records.export_path(DAY)).read(),
         dataset.dataset(tree, partitioning="hive").to_table(),
-        records.demand(DAY).read("published"),
+        read_published(records),
     )
     for table in tables:
         (number,) = set(table["x"].to_pylist())

@@ -13,7 +13,13 @@ from pyarrow import parquet
 from benchmarks._writes import demanded, start
 from lockstep.artifacts.state_files import write_state
 from lockstep.checks.check_results import CheckResult
-from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
+from lockstep.errors import (
+    BlockedError,
+    DamagedError,
+    NotStoredError,
+    ReplacedError,
+    SupersededError,
+)
 from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
 from lockstep.store.partition_records import Records
 from lockstep.store.status import findings
@@ -232,6 +238,17 @@ def test_a_file_that_is_missing_is_refused_with_what_to_do(records: Records) -> 
     records.committed(DAY).path("published.parquet").unlink()
     with pytest.raises(DamagedError, match=f"is missing, which attempt 1 at {DAY} wrote"):
         values(records.committed(DAY))
+
+
+def test_an_attempt_that_later_ones_replaced_while_it_was_open_is_said_to_be_read_again(
+    records: Records,
+) -> None:
+    score(records, 1)
+    opened = records.committed(DAY)
+    for number in range(2, 6):
+        score(records, number)
+    with pytest.raises(ReplacedError, match=f"attempt 1 at {DAY} is kept no longer.*read it again"):
+        values(opened)
 
 
 def test_a_record_that_was_edited_after_the_commit_is_refused(records: Records) -> None:
