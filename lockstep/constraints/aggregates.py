@@ -34,11 +34,13 @@ class Expected(msgspec.Struct, frozen=True):
         shares: float64, the distinct shares of training rows that its values have.
         times: float64, how many values have each share.
         level: The logarithm of the correction.
+        known: How many training rows have a value; 0 where that is not known.
     """
 
     shares: bytes
     times: bytes
     level: float
+    known: int = 0
 
     @classmethod
     def of(cls, whole: Frequent, days: Sequence[Frequent]) -> Expected:
@@ -50,17 +52,38 @@ class Expected(msgspec.Struct, frozen=True):
         """
         counts, times = np.unique(whole.counts, return_counts=True)
         shares = counts / max(whole.known, 1)
-        drawn = cls(_bytes(shares), _bytes(times), 0.0)
+        drawn = cls(_bytes(shares), _bytes(times), 0.0, whole.known)
         differences = [
-            np.log(day.distinct.count) - drawn.at(day.known) for day in days if day.known >= _ENOUGH
+            drawn.beside(day.distinct.count, day.known, is_timed=True)
+            for day in days
+            if day.known >= _ENOUGH
         ]
-        return cls(drawn.shares, drawn.times, float(np.median(differences)) if differences else 0.0)
+        level = float(np.median(differences)) if differences else 0.0
+        return msgspec.structs.replace(drawn, level=level)
 
     def at(self, known: float) -> float:
-        """The logarithm of the expected number among so many rows with a value."""
+        """The logarithm of the number among so many drawn rows with a value."""
         shares, times = (np.frombuffer(stored, dtype="<f8") for stored in (self.shares, self.times))
-        drawn = float((times * -np.expm1(known * np.log1p(-np.minimum(shares, 1 - 1e-9)))).sum())
-        return float(np.log(max(drawn, 1e-9))) + self.level
+        if not self.known:  # drawn with replacement
+            drawn = (times * -np.expm1(known * np.log1p(-np.minimum(shares, 1 - 1e-9)))).sum()
+            return float(np.log(max(float(drawn), 1e-9)))
+        part = min(known / self.known, 1 - 1e-9)
+        drawn = (times * -np.expm1(shares * self.known * np.log1p(-part))).sum()
+        # beyond the training rows as many are new as were single there (Good, 1953)
+        single = (times * (shares * self.known < 1.5)).sum() / self.known
+        drawn += max(known - self.known, 0) * single
+        return float(np.log(max(float(drawn), 1e-9)))
+
+    def beside(self, distinct: float, known: float, *, is_timed: bool) -> float:
+        """By how much the logarithm of a number of different values is off.
+
+        Rows without a time may stand in any order: of a sorted table a batch has as many as drawn
+        rows have, or as few as a block of training rows, or any number between.
+        """
+        off = float(np.log(distinct)) - self.at(known)
+        if is_timed:
+            return off - self.level
+        return off - min(max(off, min(self.level, 0.0)), max(self.level, 0.0))
 
 
 def _bytes(values: Array) -> bytes:
@@ -76,6 +99,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         expected: How many different values each is expected to have.
         numbers: Numbers whose correlations are statistics.
         numbered: Whether the numbers of keys rise from day to day.
+        is_timed: Whether rows have an event time. How many there are says nothing otherwise.
     """
 
     segments: Segments
@@ -83,11 +107,29 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     expected: tuple[Expected, ...]
     numbers: tuple[Quantity, ...]
     numbered: bool = False
+    is_timed: bool = True  # versions of before count rows without a time, too
 
     def features(self, layout: Layout) -> Iterator[Feature]:
         """The features of a batch, in the order of `read`."""
-        key, event = layout.key, layout.event_time
-        of_rows = tuple(name for name in (event, key) if name)
+        if self.is_timed:
+            yield from self._of_rows(layout)
+        for name in self.columns:
+            yield Feature(FAMILY, "distinct", (name,), f"different values of {name}")
+            yield Feature(FAMILY, "top share", (name,), f"share of the first value of {name}")
+        for place, first in enumerate(self.numbers):
+            for second in self.numbers[place + 1 :]:
+                columns = tuple(dict.fromkeys((*first.columns, *second.columns)))
+                says = f"correlation of {first.title} and {second.title}"
+                yield Feature(FAMILY, "correlation", columns, says)
+        for number in self.numbers if self.is_timed else ():
+            says = f"correlation of {number.title} with the row before"
+            yield Feature(FAMILY, "row to row", number.columns, says)
+        if layout.key is not None and self.numbered:
+            yield Feature(FAMILY, "numbering", (layout.key,), "numbers of keys go on")
+
+    def _of_rows(self, layout: Layout) -> Iterator[Feature]:
+        """The features of how many rows there are, and of which."""
+        of_rows = tuple(name for name in (layout.event_time, layout.key) if name)
         yield Feature(FAMILY, "volume", of_rows, "number of rows")
         for cell in self.segments.cells:
             says = f"rows {cell.says}" if cell.column else "rows beside its weekday"
@@ -97,19 +139,6 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             own = () if name.startswith("@") else (name,)
             says = f"what is lacking of {name.removeprefix('@')}"
             yield Feature(FAMILY, "lacking", (*own, *of_rows), says)
-        for name in self.columns:
-            yield Feature(FAMILY, "distinct", (name,), f"different values of {name}")
-            yield Feature(FAMILY, "top share", (name,), f"share of the first value of {name}")
-        for place, first in enumerate(self.numbers):
-            for second in self.numbers[place + 1 :]:
-                columns = tuple(dict.fromkeys((*first.columns, *second.columns)))
-                says = f"correlation of {first.title} and {second.title}"
-                yield Feature(FAMILY, "correlation", columns, says)
-        for number in self.numbers:
-            says = f"correlation of {number.title} with the row before"
-            yield Feature(FAMILY, "row to row", number.columns, says)
-        if key is not None and self.numbered:
-            yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
 
     def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
         """The statistics of a batch, and the standard error of each.
@@ -119,24 +148,29 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             past: The batches before.
             day: The day of the batch, counted from 1970.
         """
-        values, errors = [np.log1p(state.rows)], [1 / np.sqrt(max(state.rows, 1))]
+        values: list[float] = []
+        errors: list[float] = []
         earlier = [batch for batch in past if batch.day < day]
-        counts, error = self._counts(state, earlier, day)
-        values += counts.tolist()
-        errors += [error] * len(counts)
-        for name in self.segments.things:
-            values.append(_lacking(state.counts[name], name, state.rows, earlier))
-            errors.append(0.02)
+        if self.is_timed:
+            counts, error = self._counts(state, earlier, day)
+            values += [np.log1p(state.rows), *counts.tolist()]
+            errors += [1 / np.sqrt(max(state.rows, 1)), *[error] * len(counts)]
+            for name in self.segments.things:
+                values.append(_lacking(state.counts[name], name, state.rows, earlier))
+                errors.append(0.02)
         for name, expected in zip(self.columns, self.expected, strict=True):
             frequent = state.frequent[name]
             distinct = frequent.distinct.count
             enough = frequent.known >= _ENOUGH
-            values.append(np.log(distinct) - expected.at(frequent.known) if enough else np.nan)
+            beside = expected.beside(distinct, frequent.known, is_timed=self.is_timed)
+            values.append(beside if enough else np.nan)
             values.append(np.arcsin(np.sqrt(frequent.top)) if enough else np.nan)
             errors += [0.7 / np.sqrt(max(distinct, 1)), 1 / np.sqrt(max(frequent.known, 1))]
         upper = np.triu_indices(len(self.numbers), 1)
-        correlations = [state.products.correlations[upper], state.products.to_before]
-        rows = [state.products.count[upper], state.products.lagged[0]]
+        correlations, rows = [state.products.correlations[upper]], [state.products.count[upper]]
+        if self.is_timed:
+            correlations.append(state.products.to_before)
+            rows.append(state.products.lagged[0])
         values += np.arctanh(np.concatenate(correlations)).tolist() if self.numbers else []
         errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
         if self.numbered:

@@ -52,8 +52,10 @@ from lockstep.stats.states import Moments, State
 
 FORMAT = 1
 """The format of stored constraints; no other can be read."""
-_SMALLEST, _LARGEST = 50, 1_000
-"""Least and most rows of a block, where rows have no event time; constraints need the least."""
+_SMALLEST = 50
+"""Least number of training rows that anything is learnt of."""
+_FEWEST, _USUAL, _LARGEST = 5, 50, 1_000
+"""Least, usual and most rows of a block, where rows have no event time."""
 _TRUST = {"beyond": 0.0, "residual": 0.75, "distance": 0.75, "agreement": 0.75}
 """Share of the evidence that blocks, by kind. Another season moves these kinds: numbers go beyond
 what training saw, and regressions go out of date."""
@@ -384,6 +386,7 @@ def discover(
     days, group = np.unique(day, return_inverse=True)
     view = View(raw, layout, day, fold=group * BLOCKS // max(len(days), 1))
     unjudged = _unjudged(len(view), len(days), schema)
+    is_timed = schema.event_time is not None
     things = entities.Entities((), (), None, ())
     known, kept, before = Values((), ()), Rules(()), History(things, (), ())
     contents, regressions = Identity({}), Panels(panels.Design((), (), ()), (), None)
@@ -392,7 +395,7 @@ def discover(
     if len(view) >= _SMALLEST:
         known, columns_counted = of_values.discover(view), aggregates.columns_of(layout)
         if not population:
-            things = entities.discover(view) if schema.event_time is not None else things
+            things = entities.discover(view) if is_timed else things
             kept, before = rules.discover(view, things), history.discover(view, things)
             contents = identity.discover(view)
             regressions = panels.discover(view, things, known, kept)
@@ -401,14 +404,14 @@ def discover(
         number.quantity for number in known.numbers
         if number.quantity.made != "digits" and number.quantity.fields[0] not in layout.dated
     )[:MOST_TERMS]  # fmt: skip
-    whole = Aggregates(parts, columns_counted, (), numbers)
+    whole = Aggregates(parts, columns_counted, (), numbers, is_timed=is_timed)
     bunches = Bunches(view, things)
     measurements = bunches.learnt(measured(view, known, kept, before, contents, regressions))
     states, features, _ = states_of(measurements, view, known, whole)
     whole = msgspec.structs.replace(
         whole,
         expected=aggregates.expected_of(states, columns_counted),
-        numbered=aggregates.is_numbered(states),
+        numbered=is_timed and aggregates.is_numbered(states),
     )
     looked_at = tuple(
         (place, number)
@@ -433,7 +436,7 @@ def discover(
     variance, floor = variance_of(moments, at, len(labels))
     table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
-    is_dated = schema.event_time is not None and len(days) >= _ENOUGH_TO_COUNT
+    is_dated = is_timed and len(days) >= _ENOUGH_TO_COUNT
     sizes_of_days = [state.rows for state in states] if is_dated and not population else [0]
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
@@ -493,12 +496,10 @@ def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
     if schema.event_time is None:
         unjudged["history"] = "rows have no event time"
     if days < ENOUGH_DAYS:
-        parts = (
-            ("day", "days")
-            if schema.event_time is not None
-            else ("block of rows", "blocks of rows")
-        )
-        unjudged["statistics"] = f"training has {counted(days, *parts)}, and it takes {ENOUGH_DAYS}"
+        known, least = counted(days, "day"), ENOUGH_DAYS
+        if schema.event_time is None:
+            known, least = counted(rows, "row"), ENOUGH_DAYS * _FEWEST
+        unjudged["statistics"] = f"training has {known}, and it takes {least}"
     return unjudged
 
 
@@ -506,14 +507,20 @@ def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints
     """Training rows in order of time, and the day of each: int64; without times, blocks of rows."""
     rows = len(next(iter(raw.values())))
     if schema.event_time is None:
-        size = min(max(rows // (2 * ENOUGH_DAYS), _SMALLEST), _LARGEST)
-        return raw, np.arange(rows) // size
+        return raw, _blocks(rows)
     times = raw[schema.event_time]
     order = np.argsort(times, kind="stable")
     order = order[~is_missing(times[order])]
     raw = take_rows(raw, order)
     local = by_clock(raw[schema.event_time], timezone)
     return raw, local.astype("datetime64[D]").astype(np.int64)
+
+
+def _blocks(rows: int) -> Ints:
+    """The block of each row: as many as limits take, of the usual size where there are the rows."""
+    size = max(min(rows // ENOUGH_DAYS, _USUAL), rows // (2 * ENOUGH_DAYS), _FEWEST)
+    count = max(rows // min(size, _LARGEST), 1)
+    return np.arange(rows) * count // max(rows, 1)
 
 
 def with_figures(batch: PastBatch, judged: DayJudged) -> PastBatch:

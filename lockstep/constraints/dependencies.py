@@ -181,7 +181,9 @@ def discover(view: View) -> list[OfDay | LookUp]:
     ]
     sources = [*calendar, *lefts[:MOST_TERMS]]
     candidates = [(name,) for name in sources] + list(combinations(sources, 2))
-    return [*_of_days(view, candidates, rights), *_look_ups(view, candidates, rights)]
+    # without a time, nothing but their place holds the rows of a block together
+    of_days = _of_days(view, candidates, rights) if layout.event_time is not None else []
+    return [*of_days, *_look_ups(view, candidates, rights)]
 
 
 def _names(view: View, name: str, distinct: int) -> bool:

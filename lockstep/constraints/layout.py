@@ -31,7 +31,7 @@ class Layout(msgspec.Struct, frozen=True):
         times: Fields with times.
         dates: Texts that are dates, each with its layout.
         categories: Common values of columns with few, the most frequent first.
-        dated: Columns with one value in all rows of a day.
+        dated: Columns with one value in all rows of a day; none where rows have no event time.
     """
 
     key: str | None
@@ -83,7 +83,11 @@ class Layout(msgspec.Struct, frozen=True):
                 for name in (*plain, *numbers)
                 if (common := _common(columns[name], few=name in numbers))
             },
-            dated=tuple(value.name for value in values if _is_dated(columns[value.name], day)),
+            dated=tuple(
+                value.name
+                for value in values
+                if schema.event_time is not None and _is_dated(columns[value.name], day)
+            ),
         )
 
 
