@@ -54,7 +54,7 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   Partitions, and the disk that they are on
 ├── NotStoredError                artifacts, overview, scoring, store            not written yet
 ├── DamagedError                  artifacts, store                    files unlike their record
-│   └── ReplacedError             store                               an attempt that later ones replaced
+│   └── ReplacedError             store                               later attempts took its place
 ├── LockedError                   artifacts                           somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
