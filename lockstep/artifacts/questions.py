@@ -369,7 +369,8 @@ class _Environ(_Plain):  # type: ignore[misc, valid-type]
 def in_place_of(real: type, methods: Mapping[str, Any]) -> type:
     """A subclass with other methods, whose instances and subclasses are all those of the class.
 
-    It equals the class too, so that it can be looked up in its place, as the type of a field.
+    It equals the class too, and what that takes the place of itself, so that it can be looked up in
+    its place, as the type of a field.
     """
     like = type(
         "Like",
@@ -377,7 +378,7 @@ def in_place_of(real: type, methods: Mapping[str, Any]) -> type:
         {
             "__instancecheck__": lambda cls, value: isinstance(value, real),
             "__subclasscheck__": lambda cls, kind: issubclass(kind, real),
-            "__eq__": lambda cls, other: other is cls or other is real,
+            "__eq__": lambda cls, other: other is cls or other == real,
             "__hash__": lambda cls: hash(real),
         },
     )

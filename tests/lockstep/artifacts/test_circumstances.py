@@ -16,6 +16,10 @@ class Row(Record):
 assert Row.schema()["sent_on"].declared == "datetime"
 """
 LOOKED_UP = "import datetime; assert {REAL: 1}[datetime.datetime] == 1"
+LOOKED_UP_BY_A_VERSION = """
+from lockstep.artifacts.watched_datetime import datetime
+assert {REAL: 1}[datetime] == 1
+"""
 TOLD = "import datetime; assert isinstance(datetime.datetime.now(), REAL)"
 AHEAD = "import datetime; assert datetime.datetime.now().timestamp() > THEN + 5e8"
 
@@ -39,7 +43,7 @@ def test_a_library_that_looks_at_the_frames_below_it_finds_its_own() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("code", [DECLARED, LOOKED_UP, TOLD, AHEAD])
+@pytest.mark.parametrize("code", [DECLARED, LOOKED_UP, LOOKED_UP_BY_A_VERSION, TOLD, AHEAD])
 def test_times_are_declared_looked_up_and_told_with_a_clock_that_is_ahead(code: str) -> None:
     program = (
         "import datetime, time; REAL = datetime.datetime; THEN = time.time()\n"
