@@ -12,9 +12,9 @@ there. A version goes live by four writes; a process may be killed after each of
 The decision holds from the first write on; the next process that looks makes the second or the
 third one in its place. The fourth says that the process that decided will not move `@live` any
 more, however late: so it is made by the home that decided alone. Every other home takes a decision
-over, where it is about to serve: once it has replayed the golden
-records of the version in its own environment, it makes the second write. Where they come out
-otherwise, it keeps the version that it had, and says so.
+over, where it is about to serve: once it has replayed the golden records of the version in its own
+environment, it makes the second write. Where they come out otherwise, it keeps the version that it
+had, and says so.
 
 An alias that points elsewhere, and that no write of a gate explains, was moved by hand or with a
 copy of the registry.
