@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import metadata
 
+from lockstep.columns.syntax import parse
 from lockstep.parity.environment import LIBRARIES
 
 _OURS = "lockstep-scoring"
@@ -76,7 +77,7 @@ def _normal(name: str) -> str:
 def imported_tops(source: str) -> frozenset[str]:
     """The packages at the top that a source imports; cached, as versions have most in common."""
     packages: set[str] = set()
-    inner: list[ast.AST] = [ast.parse(source)]
+    inner: list[ast.AST] = [parse(source)]
     while inner:
         node = inner.pop()
         if isinstance(node, ast.Import):

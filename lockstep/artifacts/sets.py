@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from lockstep.columns.syntax import parse
+
 _MAKERS = ("set", "frozenset", "hash")
 _OPERATIONS = ("union", "intersection", "difference", "symmetric_difference", "keys", "items")
 """Methods that give a set; of a dictionary's views only with an operator."""
@@ -27,7 +29,7 @@ def may_depend_on_order(sources: Iterable[str]) -> bool:
     A set that is given a name counts by the use of that name, in any module. In doubt, it counts.
     Nothing is executed.
     """
-    nodes = [pair for source in sources for pair in _with_parents(ast.parse(source))]
+    nodes = [pair for source in sources for pair in _with_parents(parse(source))]
     named: set[str] = set()
     for node, parent in nodes:
         if not _gives_set(node):

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from lockstep.artifacts.modules import ModuleSet, is_package
 from lockstep.columns.contexts import OwnContext
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.syntax import parse
 from lockstep.errors import OutsideReadingError, SnapshotError
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
@@ -283,7 +284,7 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
             continue
         sources[name] = source_of(name)
-        tree = ast.parse(sources[name])
+        tree = parse(sources[name])
         _check_loaded(name, tree)
         parts = name.split(".")
         around = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))

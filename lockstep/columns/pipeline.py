@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
 from lockstep.columns.setting_checks import declaration
+from lockstep.columns.syntax import parse, source_of
 from lockstep.columns.tables import stacked, take_rows, to_frame
 from lockstep.errors import (
     DeclarationError,
@@ -418,7 +418,7 @@ def _nodes_of(module_name: str) -> list[Node]:
 def _check_defined_once(module: ModuleType) -> None:
     """A second function of one name would replace the first without a word."""
     try:
-        definitions = ast.parse(inspect.getsource(module)).body
+        definitions = parse(source_of(module)).body
     except (OSError, TypeError):
         return  # made in memory, without a source to read
     lines: dict[str, int] = {}

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lockstep.columns.plain import listed, show
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.setting_checks import declaration
+from lockstep.columns.syntax import parse, source_of
 from lockstep.errors import DeclarationError
 
 T = TypeVar("T")
@@ -362,12 +363,12 @@ def _field_comments(declared: type) -> dict[str, str]:
     comments: dict[str, str] = {}
     for owner in _owners(declared):
         try:
-            source = inspect.getsource(owner)
+            source = source_of(owner)
         except (OSError, TypeError):
             continue
         text = inspect.cleandoc("\n" + source)
         lines = text.encode().split(b"\n")  # Python's lines and columns: of bytes, by \n alone
-        definition = ast.parse(text).body[0]
+        definition = parse(text).body[0]
         for node in definition.body if isinstance(definition, ast.ClassDef) else ():
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
             for target in targets:

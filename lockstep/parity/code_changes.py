@@ -19,6 +19,7 @@ from types import CodeType
 from typing import Literal
 
 from lockstep.columns.schema import Schema
+from lockstep.columns.syntax import parse
 from lockstep.errors import SourceError
 
 Change = Literal["changed", "added", "removed"]
@@ -225,7 +226,7 @@ def _all_statements(sources: Mapping[str, str]) -> dict[str, list[_Statement]]:
 
 def _statements(module: str, source: str, packages: frozenset[str]) -> list[_Statement]:
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         raise SourceError(f"{module}, line {error.lineno}: {error.msg}") from error
     for node in ast.walk(tree):

@@ -15,6 +15,7 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, cut
 from lockstep.columns.schema import Field
+from lockstep.columns.syntax import parse
 from lockstep.registry.sites import user
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def metric_name(group: str, name: str) -> str:
 
 def about(snapshot: Snapshot) -> str:
     """The docstring of the pipeline's module."""
-    text = ast.get_docstring(ast.parse(snapshot.modules[snapshot.module])) or ""
+    text = ast.get_docstring(parse(snapshot.modules[snapshot.module])) or ""
     return _whole_lines(text.splitlines()).rstrip()
 
 

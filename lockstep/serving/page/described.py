@@ -9,6 +9,7 @@ from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.schema import Field
+from lockstep.columns.syntax import parse
 from lockstep.serving.protocols.examples import golden_examples, usual_value
 from lockstep.serving.protocols.openapi import rules_of
 from lockstep.serving.protocols.traces import described
@@ -69,7 +70,7 @@ def described_version(scorer: Scorer, hidden: Collection[str]) -> dict[str, Any]
 
 def _title(loaded: LoadedVersion) -> str:
     snapshot = loaded.snapshot
-    doc = ast.get_docstring(ast.parse(snapshot.modules[snapshot.module])) or ""
+    doc = ast.get_docstring(parse(snapshot.modules[snapshot.module])) or ""
     return doc.partition("\n\n")[0].replace("\n", " ")
 
 
