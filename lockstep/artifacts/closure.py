@@ -29,7 +29,7 @@ from lockstep.artifacts.distributions import (
 )
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.reading_guard import ALL
-from lockstep.artifacts.snapshot import Snapshot, module_spec, running_modules, unload
+from lockstep.artifacts.snapshot import Snapshot, loaded_modules, module_spec, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import OutsideReadingError, UnprovenError
 from lockstep.parity.environment import (
@@ -182,8 +182,7 @@ def _reached(source: Snapshot, pipeline: Pipeline) -> tuple[str, ...]:
         pipeline: What it gives when it runs.
     """
     own = {name.partition(".")[0] for name in source.modules}
-    loaded = (sys.modules.get(name) for name in running_modules(pipeline).values())
-    waiting = [name for module in loaded if module is not None for name in _held(module)]
+    waiting = [name for module in loaded_modules(pipeline) for name in _held(module)]
     waiting += [top for text in source.modules.values() for top in imported_tops(text)]
     packages: set[str] = set()
     while waiting:

@@ -200,6 +200,12 @@ def running_modules(pipeline: Pipeline) -> dict[str, str]:
     return {name: modules.private(name) for name in source.modules}
 
 
+def loaded_modules(pipeline: Pipeline) -> list[ModuleType]:
+    """The modules of `running_modules` that have run: some are imported by functions alone."""
+    names = running_modules(pipeline).values()
+    return [module for name in names if (module := sys.modules.get(name)) is not None]
+
+
 def digest_of(sources: Mapping[str, str | bytes]) -> str:
     """SHA-256 of modules or other files, by name and content, in any order."""
     digest = hashlib.sha256()

@@ -310,21 +310,25 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
 
     The last row comes first, and nothing else was computed there before; in another run of the
     modules, functions compute rows that are made up before. A function whose state depends on the
-    rows that it has seen gives other values then. The sample favours rows that
-    are rare or close to another decision; the rest are the rows whose keys have the smallest
-    digests. Every run draws the same rows. No row is computed alone, which takes scikit-learn as
-    long as all of them together: `check_replay`, `check_company`, the fit and the gate compute rows
-    alone.
+    rows that it has seen gives other values then. Where a container of its modules grew meanwhile,
+    functions compute each row as the first of all, too.
+
+    The sample favours rows that are rare or close to another decision; the rest are the rows whose
+    keys have the smallest digests. Every run draws the same rows. Models compute no row alone,
+    which takes scikit-learn as long as all of them together: `check_replay`, the fit and the gate
+    do so.
 
     Args:
         loaded: The version that computed the columns.
         columns: All columns that the version serves.
         size: Number of rows of the sample.
     """
+    from lockstep.artifacts.snapshot import loaded_modules
     from lockstep.columns.digests import digests_of
-    from lockstep.parity.company import after_other_rows
+    from lockstep.parity.company import after_other_rows, each_row_first
     from lockstep.parity.comparison import ParityReport
     from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.module_state import ModuleState
     from lockstep.parity.replay import replay
     from lockstep.parity.selection import choose_sample
 
@@ -336,6 +340,13 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     with loaded.anew() as first:
         report = replay(first, expected, version=loaded.version, alone=0)
     with loaded.anew(with_models=False) as later:
+        state = ModuleState.of(loaded_modules(later))
         report = ParityReport((*report.comparisons, after_other_rows(later, sample)))
+        grown = state.grown
+    if grown:
+        with loaded.anew(with_models=False) as alone:
+            held = ModuleState.of(loaded_modules(alone)).first_of(grown)
+            compared = each_row_first(alone, sample, held.restore)
+            report = ParityReport((*report.comparisons, compared))
     how = "a sample computed again by the reference path in modules that were run anew"
     return check_comparison(report, pipeline.graph, how)

@@ -9,7 +9,7 @@ of models are taken as they are; all functions are called.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -82,8 +82,7 @@ def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
         pipeline: The pipeline, whose functions have computed nothing yet.
         computed: The rows with their columns.
     """
-    subject = _subject(pipeline, computed)
-    subject = replace(subject, scales=Scales.of(Trace(np.empty(0), computed, {})))
+    subject, whole = _subject_of_sample(pipeline, computed)
     mixed = {
         name: np.roll(values, shift) for shift, (name, values) in enumerate(subject.fields.items())
     }
@@ -101,8 +100,28 @@ def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
     for fields in ({**mixed, **unknown, **shifted}, {**mixed, **unknown}, mixed):
         with suppress(FunctionError):
             replace(subject, fields=fields).compute(slice(None))
-    whole = Trace(computed[subject.key], computed, {})
     return subject.compared(whole, "after rows that were made up", [np.arange(len(subject))])
+
+
+def each_row_first(
+    pipeline: Pipeline, computed: Columns, restore: Callable[[], None]
+) -> Comparison:
+    """Compute each row as if it were the first of all, and compare with what it was.
+
+    Args:
+        pipeline: The pipeline, whose functions have computed nothing yet.
+        computed: The rows with their columns.
+        restore: Has the modules of its functions hold what they held at first.
+    """
+    subject, whole = _subject_of_sample(pipeline, computed)
+    alone = [np.array([row]) for row in range(len(subject))]
+    return subject.compared(whole, "as the first row of all", alone, restore)
+
+
+def _subject_of_sample(pipeline: Pipeline, computed: Columns) -> tuple[Subject, Trace]:
+    subject = _subject(pipeline, computed)
+    scales = Scales.of(Trace(np.empty(0), computed, {}))
+    return replace(subject, scales=scales), Trace(computed[subject.key], computed, {})
 
 
 @dataclass

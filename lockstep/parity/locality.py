@@ -111,10 +111,28 @@ class Subject:
         columns = {name: computed[name] for name in (*self.fields, *self.wanted)}
         return Trace(columns[self.key], columns, {})
 
-    def compared(self, whole: Trace, setting: str, parts: Sequence[Array]) -> Comparison:
-        """Compare the rows computed in parts with those computed all together."""
+    def compared(
+        self,
+        whole: Trace,
+        setting: str,
+        parts: Sequence[Array],
+        before: Callable[[], None] = lambda: None,
+    ) -> Comparison:
+        """Compare the rows computed in parts with those computed all together.
+
+        Args:
+            whole: The rows, computed all together.
+            setting: What to call it.
+            parts: Places of the rows of each part.
+            before: What is done before each part.
+        """
+
+        def computed(rows: Array) -> Trace:
+            before()
+            return self.compute(rows)
+
         try:
-            actual = Trace.joined([self.compute(rows) for rows in parts])
+            actual = Trace.joined([computed(rows) for rows in parts])
         except FunctionError as error:
             return Comparison(setting=setting, first=raising(self.graph, error))
         expected = whole.take(np.concatenate(parts))
