@@ -65,6 +65,8 @@ _CUT_DEVIATIONS = 3.0
 """Least deviations by which a day that was cut off has fewer rows than any training day."""
 _LEAST_LOOKED_AT = 2_000
 """Rows of a day that statistics are of at least, if it has as many: shares to two hundredths."""
+_KNOWN = 2
+"""Recent batches that had a value which training never had, from which on it is usual."""
 _YEAR = 365
 """Training days from which on all seasons are known."""
 
@@ -108,6 +110,7 @@ class DayJudged(DayMeasured, Judged):
         shown: Which rows show each feature: of the batch, or of a part of the day.
         shown_of: How many of the rows that statistics are of these are.
         is_cut: Whether it has half of the rows that every training day had, or fewer.
+        usual: Strict features that recent batches broke, such as a new label that was accepted.
     """
 
     values: Floats
@@ -115,10 +118,13 @@ class DayJudged(DayMeasured, Judged):
     shown: Shown
     shown_of: int
     is_cut: bool = False
+    usual: frozenset[Feature] = frozenset()
 
     def is_strict(self, statistic: Statistic) -> bool:
         """Whether what a statistic shows is what no training day did, by far or in a single row."""
-        return statistic.feature.strict or (self.is_cut and statistic.feature.kind == "volume")
+        if statistic.feature.strict:
+            return statistic.feature not in self.usual
+        return self.is_cut and statistic.feature.kind == "volume"
 
 
 class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -203,6 +209,11 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _strict(self) -> Array:
         return np.array([feature.strict for feature in self.features], dtype=bool)
+
+    @cached_property
+    def _of_values(self) -> Array:
+        is_of_values = [feature.family == of_values.FAMILY for feature in self.features]
+        return np.array(is_of_values, dtype=bool)
 
     def view(
         self,
@@ -294,6 +305,9 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         judged = self.limits.judge(values, sizes, before, counts)
         judged.blocks[:] *= self._trust
         broken = self._strict & (state.moments.total[0] > 0)
+        usual = np.count_nonzero(before[-RECENT:, : len(broken)] > 0, axis=0) >= _KNOWN
+        usual &= self._strict & self._of_values
+        broken &= ~usual
         for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
             strict = shares[: len(broken)]
             strict[broken] = np.maximum(strict[broken], 1.0)
@@ -309,14 +323,19 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             shown=shown,
             shown_of=measured.looked_at if shown_of is None else shown_of,
             is_cut=is_cut,
+            usual=frozenset(self.features[place] for place in np.flatnonzero(usual)),
         )
 
     def _strict_breaks(self, view: View) -> Iterator[tuple[int, Array]]:
         """The places of strict rules among the features, and which rows break each."""
-        places = (at for at, feature in enumerate(self.features) if feature.family == rules.FAMILY)
-        for place, kept in zip(places, self.rules.rules, strict=True):
-            if kept.is_strict:
-                yield place, kept.breaks(view)
+        kept = iter(self.rules.rules)
+        for place, feature in enumerate(self.features):
+            rule = next(kept) if feature.family == rules.FAMILY else None
+            if feature.strict:
+                yield (
+                    place,
+                    self.values.breaks(feature, view) if rule is None else rule.breaks(view),
+                )
 
     def broken_in(self, measured: DayMeasured) -> float:
         """How often rows of a day break strict rules."""
@@ -417,7 +436,7 @@ def discover(
         (place, number)
         for place, segment in enumerate(parts.parts)
         for number, feature in enumerate(features)
-        if place and feature.kind in SEGMENTED
+        if place and feature.kind in SEGMENTED and not feature.of_day
         and segment.column not in feature.columns
     )  # fmt: skip
     labels = statistics_of(features, looked_at, whole, layout)
@@ -433,7 +452,7 @@ def discover(
         sizes.append(of_day[1])
         past.append(counted_batch(light_batch(number, state.rows), state))
     moments = Moments.added([state.moments for state in states], len(parts.parts), len(features))
-    variance, floor = variance_of(moments, at, len(labels))
+    variance, floor = variance_of(moments, features, at, len(labels))
     table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
     is_dated = is_timed and len(days) >= _ENOUGH_TO_COUNT

@@ -93,7 +93,8 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
     for place in np.flatnonzero(known).tolist():
         feature = constraints.features[place]
         name = feature.columns[0]
-        if name in places and not (feature.kind in _BEYOND and name in growing):
+        is_beyond = feature.kind in _BEYOND and name in growing
+        if name in places and not is_beyond and not feature.of_day:
             places[name].append(place)
     return tuple(_drift(constraints, name, own, values, shares) for name, own in places.items())
 

@@ -22,6 +22,7 @@ class Feature(msgspec.Struct, frozen=True):
         says: What holds for a row where it is 1, after "rows that"; or what is measured.
         by_row: Whether single rows may be at fault, such as a value that never was before.
         strict: Whether it is a rule that no training row broke, on enough distinct things.
+        of_day: Whether it is the one number that all rows of a day have in a column.
     """
 
     family: str
@@ -30,6 +31,7 @@ class Feature(msgspec.Struct, frozen=True):
     says: str = ""
     by_row: bool = False
     strict: bool = False
+    of_day: bool = False
 
     @property
     def identity(self) -> str:

@@ -93,6 +93,21 @@ class Implication(msgspec.Struct, frozen=True, tag="implication"):
         then = self.then.holds(view)
         return np.where(self.given.holds(view), then if self.is_never else ~then, np.nan)
 
+    def tried_days(self, view: View) -> int:
+        """How many days of training chance alone would have broken the rule on.
+
+        A value of a category, or a form, is a single thing, however many rows have it: what is
+        true of a street or a tariff is true until that changes. No day counts.
+        """
+        if {self.given.what, self.then.what} & {"value", "form"}:
+            return 0
+        given, then = self.given.holds(view), self.then.holds(view)
+        rows, of_given, breaking = (
+            np.bincount(view.group, which)
+            for which in (np.ones(len(view)), given, then if self.is_never else ~then)
+        )
+        return int(np.minimum(of_given * breaking / rows, 1.0).sum())
+
 
 class Holds(msgspec.Struct, frozen=True, tag="holds"):
     """A text holds the value of another column, or its day in a layout."""

@@ -27,7 +27,7 @@ from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
-from lockstep.constraints.thresholds import FEW, SAMPLE
+from lockstep.constraints.thresholds import FEW, SAMPLE, STRICT_ROWS, STRICT_THINGS
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
 
@@ -45,9 +45,6 @@ _KINDS = {
 WINDOWS = (1, 7, 14, 28)
 """Windows of counts and sums, in days: a day, weeks and about a month."""
 _CALENDAR = ("month", "day", "week", "day of the year", "year", "weekday")
-_STRICT_ROWS, _STRICT_THINGS = 300, 30
-"""Least rows, and distinct things, that a strict rule was tried on. None of so many broke it: with
-95 % confidence, fewer than one in ten would (the rule of three: Hanley and Lippman-Hand, 1983)."""
 
 
 class Kept(msgspec.Struct, frozen=True, dict=True):
@@ -58,19 +55,20 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
         rows: How many training rows it applies to, each held out from the rest.
         broken: How many of them broke it.
         things: How many distinct things they are of.
+        days: How many days chance alone would have broken an implication on.
     """
 
     rule: Rule
     rows: int
     broken: int
     things: int
+    days: int = 0
 
     @property
     def is_strict(self) -> bool:
         """Whether a single row that breaks it is a finding."""
-        if isinstance(self.rule, Implication):
-            return False  # two conditions may go together by chance, in however many rows
-        enough = self.rows >= _STRICT_ROWS and self.things >= _STRICT_THINGS
+        things = self.days if isinstance(self.rule, Implication) else self.things
+        enough = self.rows >= STRICT_ROWS and things >= STRICT_THINGS
         return self.broken == 0 and enough
 
     @property
@@ -189,6 +187,7 @@ def _tried(rule: Rule, view: View) -> Kept:
         rows=int(applies.sum()),
         broken=int(np.nansum(broken)),
         things=_things(rule, view, applies),
+        days=rule.tried_days(view) if isinstance(rule, Implication) else 0,
     )
 
 

@@ -67,6 +67,7 @@ class Statistic(msgspec.Struct, frozen=True):
         """What limits know of it."""
         kind, part = self.feature.kind, bool(self.segment.column)
         scope = "batch" if self.of_batch else "part" if part else "all"
+        scope = "day" if self.feature.of_day else scope
         return Trait(
             kind=f"{kind}/{scope}",
             column=self.feature.columns[0] if self.feature.columns else "",
@@ -252,8 +253,13 @@ def read(
     return values, np.nan_to_num(sizes) / bunched
 
 
-def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats, Floats]:
-    """The variance of a row's value, by statistic, and the least that a row can move each by."""
+def variance_of(
+    moments: Moments, features: Sequence[Feature], parts: Ints, statistics: int
+) -> tuple[Floats, Floats]:
+    """The variance of a row's value, by statistic, and the least that a row can move each by.
+
+    Both are 0 for what all rows of a day have in common: chance has no part in it.
+    """
     count = np.maximum(moments.count, 1.0)
     spread = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
     spread[1:] = (spread[1:] + spread[:1]) / 2
@@ -262,6 +268,8 @@ def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats,
     rest = statistics - len(of_rows)
     variance = np.concatenate([of_rows, np.ones(rest)])
     floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])
+    of_day = np.array([feature.of_day for feature in features], dtype=bool)
+    variance[: len(of_day)][of_day], floor[: len(of_day)][of_day] = 0.0, 0.0
     return variance, floor
 
 
@@ -303,7 +311,7 @@ class Bunches:
 
     def _of(self, feature: Feature, values: Array) -> float:
         """How many rows are one observation of a feature; of its column, where it never moved."""
-        if feature.family == identity.FAMILY or feature.kind in _BY_ITSELF:
+        if feature.family == identity.FAMILY or feature.of_day or feature.kind in _BY_ITSELF:
             return 1.0
         effects = [self._effect(values, *order) for order in self._orders]
         known = [effect for effect in effects if effect is not None]

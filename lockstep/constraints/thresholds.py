@@ -10,6 +10,9 @@ ENOUGH_ROWS = 100
 """Least number of rows that a constraint applies to."""
 BROKEN = 0.002
 """Most rows, as a share, that break an exact rule in training: data has mistakes."""
+STRICT_ROWS, STRICT_THINGS = 300, 30
+"""Least rows, and distinct things, that a strict rule was tried on. None of so many broke it: with
+95 % confidence, fewer than one in ten would (the rule of three: Hanley and Lippman-Hand, 1983)."""
 BY_CHANCE = 40 * BROKEN
 """Least share of rows that would break a rule by chance; and that can be compared within a day."""
 NEARLY = 0.02

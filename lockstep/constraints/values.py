@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -20,7 +21,13 @@ from lockstep.constraints.forms import forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import DAYS
 from lockstep.constraints.quantities import CELLS, Quantity, value
-from lockstep.constraints.thresholds import HALF, MOST_KNOWN, NEARLY
+from lockstep.constraints.thresholds import (
+    HALF,
+    MOST_KNOWN,
+    NEARLY,
+    STRICT_ROWS,
+    STRICT_THINGS,
+)
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
 
@@ -30,6 +37,14 @@ _UNITS = (100.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.01)
 """Units that numbers may be multiples of."""
 _QUANTILES = 2_049
 """Quantiles of training that are kept: a place is known to a two thousandth."""
+_MOST_SPREADS = 1e6
+"""Spreads from the middle beyond which the number of a day is as far as can be."""
+_TIMES_APART = 3
+"""How many times as far from zero as apart the least numbers of blocks of days are, at least. So
+far beyond five blocks a sixth goes once in some thousands (Gumbel, "Statistics of extremes", 1958).
+"""
+_UNSEEN = "hold a value that training never had"
+Never = Literal["zero", "negative"]
 
 
 class Number(msgspec.Struct, frozen=True, dict=True):
@@ -41,6 +56,9 @@ class Number(msgspec.Struct, frozen=True, dict=True):
         grid: The unit that all numbers are multiples of; 0 where there is none.
         units: Coarser units that only some are multiples of.
         top: The most frequent number.
+        never: The kinds of number that training never had and came nowhere near to.
+        known: uint64, digests of the values of a category, in order; empty for others.
+        by_day: Of a column with one value a day, the middle and the spread of its days.
     """
 
     quantity: Quantity
@@ -48,6 +66,9 @@ class Number(msgspec.Struct, frozen=True, dict=True):
     grid: float
     units: tuple[float, ...]
     top: float
+    never: tuple[Never, ...] = ()
+    known: bytes = b""
+    by_day: tuple[float, float] | None = None
 
     @property
     def sorted(self) -> Floats:
@@ -81,6 +102,7 @@ class Text(msgspec.Struct, frozen=True):
         forms: The forms of the values.
         common: The most frequent forms.
         is_fine: Whether forms count digits.
+        is_closed: Whether the later training days had no value that was new.
     """
 
     column: str
@@ -88,6 +110,7 @@ class Text(msgspec.Struct, frozen=True):
     forms: tuple[str, ...]
     common: tuple[str, ...]
     is_fine: bool
+    is_closed: bool = False
 
 
 class Values(msgspec.Struct, frozen=True, tag=FAMILY):
@@ -205,12 +228,23 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             if name not in layout.dated:
                 yield from _shares(name, common, view)
         for at, number in enumerate(self.numbers):
-            if number.quantity.made == "digits" or number.quantity.fields[0] in layout.dated:
+            if number.quantity.fields[0] in layout.dated:
+                yield from _of_days(number, view, self._range(at, view))
+                continue
+            if number.quantity.made == "digits":
                 continue
             place, ends = self.place(number.quantity, view), self._range(at, view)
             yield from _of_number(number, view, place, ends)
         if layout.event_time is not None:
             yield from _of_clock(layout.event_time, view)
+
+    def breaks(self, feature: Feature, view: View) -> Array:
+        """Which rows break a strict feature: 0 or 1; NaN where it does not apply."""
+        name = feature.columns[0]
+        if feature.kind == "unseen":
+            text = next(text for text in self.texts if text.column == name)
+            return _unseen(view, name, text.known)
+        return _has(feature.kind, view.number(value(name)))
 
 
 def discover(view: View) -> Values:
@@ -269,13 +303,76 @@ def _number(quantity: Quantity, view: View) -> Number | None:
     grid = grid_of(known) if quantity.made == "value" else 0.0
     units = [unit for unit in _UNITS if grid == 0 or unit > grid * 1.01]
     values, counts = np.unique(known, return_counts=True)
+    name, is_value = quantity.fields[0], quantity.made == "value"
+    is_dated = is_value and name in view.layout.dated
+    is_category = name in view.layout.categories and len(values) <= HALF * len(view.days)
+    codes = np.unique(view.code(name)) if is_dated and is_category else np.empty(0)
     return Number(
         quantity,
         quantiles.astype("<f8").tobytes(),
         grid,
         tuple(unit for unit in units if is_on(known, unit).mean() < 0.98),
         float(values[counts.argmax()]),
+        never=_never(numbers, view) if is_value else (),
+        known=codes[codes != 0].astype("<u8").tobytes(),
+        by_day=_by_day(numbers, view) if is_dated and not is_category else None,
     )
+
+
+def _never(numbers: Floats, view: View) -> tuple[Never, ...]:
+    """The kinds of number that training never had and came nowhere near to.
+
+    The least numbers of its blocks of days are several times as far from zero as they are apart: a
+    temperature that sinks from block to block will be below zero some day.
+    """
+    assert view.fold is not None, "training rows are held out by blocks of days"
+    known = np.isfinite(numbers)
+    own = numbers[known]
+    least = np.full(BLOCKS, np.inf)
+    np.minimum.at(least, view.fold[known], np.abs(own))
+    is_tried = len(own) >= STRICT_ROWS and len(np.unique(own)) >= STRICT_THINGS
+    apart = _TIMES_APART * (least.max() - least.min())
+    if not is_tried or not least.min() >= apart:
+        return ()
+    kinds: list[Never] = []
+    if own.min() > 0 or own.max() < 0:
+        kinds.append("zero")
+    if own.min() >= 0:
+        kinds.append("negative")
+    return tuple(kinds)
+
+
+def _by_day(numbers: Floats, view: View) -> tuple[float, float] | None:
+    """The middle of the numbers that days have, and their mean distance from it.
+
+    None where they count days: such a number has no level, and begins anew when it may.
+    """
+    known = np.flatnonzero(np.isfinite(numbers))
+    of_days = numbers[known[np.unique(view.day[known], return_index=True)[1]]]
+    steps, times = np.unique(np.diff(of_days), return_counts=True)
+    if np.any(times[steps != 0] >= HALF * times.sum()):
+        return None
+    middle = float(np.median(of_days))
+    return middle, float(np.mean(np.abs(of_days - middle))) or 1.0
+
+
+def _is_closed(name: str, view: View) -> bool:
+    """Whether a text had all its values early in training, and none that came only once.
+
+    Later days without a new value, and enough of them, show that new ones are no habit. Days that
+    have one value together, such as that of a week, are one.
+    """
+    assert view.fold is not None, "training rows are held out by blocks of days"
+    codes = view.code(name)
+    known, late = codes != 0, view.fold >= BLOCKS // 2
+    days, first = np.unique(view.day[known & late], return_index=True)
+    tried = len(days)
+    if name in view.layout.dated:
+        tried = int(np.count_nonzero(np.diff(codes[known & late][first])))
+    if known.sum() < STRICT_ROWS or tried < STRICT_THINGS:
+        return False
+    is_early = np.isin(codes[known & late], codes[known & ~late]).all()
+    return bool(is_early and not newness(view, codes, codes)[known].any())
 
 
 def _text(name: str, view: View) -> Text:
@@ -293,22 +390,23 @@ def _text(name: str, view: View) -> Text:
         tuple(of_rows.index.tolist()),
         tuple(of_rows.index[:6].tolist()),
         is_fine,
+        is_closed=_is_closed(name, view),
     )
 
 
-def _of(what: tuple[str, str, str], values: Array, *, by_row: bool = False) -> Measured:
+def _of(
+    what: tuple[str, str, str], values: Array, *, by_row: bool = False, strict: bool = False
+) -> Measured:
     kind, column, says = what
-    return Measured(Feature(FAMILY, kind, (column,), says, by_row), values)
+    return Measured(Feature(FAMILY, kind, (column,), says, by_row, strict), values)
 
 
 def _of_text(text: Text, view: View) -> Iterator[Measured]:
     name = text.column
     missing = view.missing(name)
     if text.known:
-        known = np.frombuffer(text.known, dtype="<u8")
-        new = newness(view, view.code(name), known)
-        says = "hold a value that training never had"
-        yield _of(("unseen", name, says), np.where(missing, np.nan, new), by_row=True)
+        unseen = _unseen(view, name, text.known)
+        yield _of(("unseen", name, _UNSEEN), unseen, by_row=True, strict=text.is_closed)
     places, strings = pd.factorize(view.columns[name])
     forms = np.array([*forms_of(strings, is_fine=text.is_fine), ""], dtype=object)
     form_codes = np.unique(forms, return_inverse=True)[1].astype(np.uint64)
@@ -323,6 +421,12 @@ def _of_text(text: Text, view: View) -> Iterator[Measured]:
             yield _of(("share", name, f'have the form "{common}"'), (forms == common)[places])
     lengths = np.array([*(len(string) for string in strings), np.nan])
     yield _of(("length", name, "length"), lengths[places])
+
+
+def _unseen(view: View, name: str, known: bytes) -> Floats:
+    """Which rows hold a value that training never had: 0 or 1; NaN where a value is missing."""
+    new = newness(view, view.code(name), np.frombuffer(known, dtype="<u8"))
+    return np.where(view.missing(name), np.nan, new)
 
 
 def newness(view: View, codes: Array, known: Array) -> Array:
@@ -365,12 +469,7 @@ def _of_number(
 
     yield measured("level", f"level of {title}", place)
     yield measured("spread", f"spread of {title}", np.abs(place))
-    low, high = ends
-    reach = (high - low) * HALF
-    beyond = (numbers < low) | (numbers > high)
-    far = (numbers < low - reach) | (numbers > high + reach)
-    yield measured("beyond", f"have {title} beyond the range of training", beyond, by_row=True)
-    yield measured("far beyond", f"have {title} far beyond the range of training", far, by_row=True)
+    yield from _beyond(quantity, numbers, ends)
     if quantity.made != "value":
         return
     if number.grid:
@@ -384,8 +483,48 @@ def _of_number(
         )
     if len(view.layout.categories.get(quantity.fields[0], range(99))) > 2:
         yield measured("share", f"have {title} {number.top:g}", numbers == number.top)
-    yield measured("zero", f"have {title} 0", numbers == 0)
-    yield measured("negative", f"have negative {title}", numbers < 0)
+    yield _of_sign("zero", number, numbers)
+    yield _of_sign("negative", number, numbers)
+
+
+def _beyond(quantity: Quantity, numbers: Floats, ends: tuple[Floats, Floats]) -> Iterator[Measured]:
+    """Which rows go beyond the range of a number, and which ones far."""
+    low, high = ends
+    is_known = np.isfinite(numbers)
+    for kind, reach in (("beyond", 0.0), ("far beyond", HALF)):
+        off = np.maximum(low - numbers, numbers - high) > reach * (high - low)
+        says = f"have {quantity.title} {kind} the range of training"
+        feature = Feature(FAMILY, kind, quantity.columns, says, by_row=True)
+        yield Measured(feature, np.where(is_known, off, np.nan))
+
+
+def _of_sign(kind: Never, number: Number, numbers: Floats) -> Measured:
+    """Which rows have 0, or a negative number: a rule where training came nowhere near to that."""
+    title, strict = number.quantity.title, kind in number.never
+    says = f"have {title} 0" if kind == "zero" else f"have negative {title}"
+    feature = Feature(FAMILY, kind, number.quantity.columns, says, strict, strict)
+    return Measured(feature, _has(kind, numbers))
+
+
+def _has(kind: str, numbers: Floats) -> Floats:
+    """Which numbers are 0, or negative: 0 or 1; NaN where there is none."""
+    held: Array = numbers == 0 if kind == "zero" else numbers < 0
+    return np.where(np.isfinite(numbers), held, np.nan)
+
+
+def _of_days(number: Number, view: View, ends: tuple[Floats, Floats]) -> Iterator[Measured]:
+    """The features of a column with one value a day: of the day, rather than of its rows."""
+    name = number.quantity.fields[0]
+    if number.known:
+        yield _of(("unseen", name, _UNSEEN), _unseen(view, name, number.known), by_row=True)
+    numbers = view.number(number.quantity)
+    if number.by_day is not None:
+        middle, spread = number.by_day
+        far = np.clip((numbers - middle) / spread, -_MOST_SPREADS, _MOST_SPREADS)
+        yield Measured(Feature(FAMILY, "level", (name,), f"level of {name}", of_day=True), far)
+        yield from _beyond(number.quantity, numbers, ends)
+    for kind in number.never:
+        yield _of_sign(kind, number, numbers)
 
 
 def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:

@@ -46,6 +46,10 @@ def what_of(
     value = float(day.values[place])
     ends = f"usually {range_of(constraints, statistic, *usual)}"
     part = f" {statistic.segment.says}" if statistic.segment.column else ""
+    if feature.strict and feature.family == "values":
+        never = "" if feature.kind == "unseen" else ", and no row of training has"
+        what = f"{feature.says}{_example(view, feature.columns[0], rows, feature.kind)}{never}"
+        return f"{name}: {_shown(day, place):,} of {counted(total, 'row')} {what}"
     if feature.strict:
         count = _shown(day, place)  # of all rows, if statistics are of a sample
         return f"{name}: {count:,} of {counted(total, 'row')} break: {feature.says}"
@@ -136,10 +140,12 @@ def _number(constraints: ConstraintSet, statistic: Statistic) -> Number | None:
     )
 
 
-def _natural(number: Number, place: float) -> float:
-    """The number of training at a rank, from -1 to 1."""
+def _natural(number: Number, value: float) -> float:
+    """The number of training at a rank, from -1 to 1; of a day, at so many spreads."""
+    if number.by_day is not None:
+        return number.by_day[0] + value * number.by_day[1]
     known = number.sorted
-    return float(np.interp((place + 1) / 2, np.linspace(0, 1, len(known)), known))
+    return float(np.interp((value + 1) / 2, np.linspace(0, 1, len(known)), known))
 
 
 def _before(own: float, deviations: float) -> float:

@@ -71,13 +71,15 @@ def test_one_row_that_breaks_a_strict_rule_is_found_among_many(shops, rows):
     for row in outside[:5].tolist():
         found = shops.first(changed(rows, "total", row, rows["total"][row] + 3))
         assert (found.strict, found.rows.tolist()) == (True, [row])
+        never = shops.first(changed(rows, "weight", row, 0.0))
+        assert (never.columns[0], never.strict, never.rows.tolist()) == ("weight", True, [row])
 
 
 @pytest.mark.usefixtures("few")
 def test_what_a_sample_shows_is_told_of_all_rows(shops, rows):
-    found = shops.first(changed(rows, "note", slice(None), "NULL"))
+    found = shops.first(changed(rows, "note", slice(None), None))
     count = len(rows["id"])
-    assert found.what.startswith(f"note: about {count} of {count} rows hold a value")
+    assert found.what.startswith(f"note: about {count} of {count} rows have no value")
 
 
 @pytest.mark.usefixtures("few")

@@ -37,7 +37,7 @@ def test_what_a_column_never_had_is_found(shops, column, rows, value, kind):
 
 def test_rounded_numbers_are_found(shops):
     rows = shops.day()
-    found = shops.first(changed(rows, "weight", slice(None), np.round(rows["weight"])))
+    found = shops.first(changed(rows, "weight", slice(None), np.ceil(rows["weight"])))
     assert found.columns[0] == "weight"
     assert found.details[0].statistic.feature.kind == "round"
 
