@@ -238,7 +238,7 @@ def read(
         day: The day of the batch, counted from 1970.
         parts: int64, statistics x 2: the places of segment and feature, of statistics of parts.
         whole: The statistics of the batch as a whole.
-        bunched: How many rows are one observation, by statistic.
+        bunched: How many rows are one observation, by statistic; infinite where all of a day are.
     """
     moments = state.moments
     count, total = moments.count, moments.total
@@ -250,7 +250,8 @@ def read(
     of_batch, errors = whole.read(state, past, day)
     values = np.concatenate([mean[0], beside[parts[:, 0], parts[:, 1]], of_batch])
     sizes = np.concatenate([count[0], size[parts[:, 0], parts[:, 1]], 1 / errors**2])
-    return values, np.nan_to_num(sizes) / bunched
+    sizes = np.nan_to_num(sizes)
+    return values, np.where(np.isinf(bunched), sizes > 0, sizes / bunched)
 
 
 def variance_of(
@@ -258,7 +259,7 @@ def variance_of(
 ) -> tuple[Floats, Floats]:
     """The variance of a row's value, by statistic, and the least that a row can move each by.
 
-    Both are 0 for what all rows of a day have in common: chance has no part in it.
+    The number that all rows of a day have is in units of what chance moves it by; no row moves it.
     """
     count = np.maximum(moments.count, 1.0)
     spread = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
@@ -269,7 +270,7 @@ def variance_of(
     variance = np.concatenate([of_rows, np.ones(rest)])
     floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])
     of_day = np.array([feature.of_day for feature in features], dtype=bool)
-    variance[: len(of_day)][of_day], floor[: len(of_day)][of_day] = 0.0, 0.0
+    variance[: len(of_day)][of_day], floor[: len(of_day)][of_day] = 1.0, 0.0
     return variance, floor
 
 
@@ -285,7 +286,8 @@ class Bunches:
         entities: The entities of the rows.
 
     Attributes:
-        sizes: How many rows are one observation of each feature, in order.
+        sizes: How many rows are one observation of each feature, in order; infinite for a number
+            that all rows of a day have.
     """
 
     def __init__(self, view: View, entities: Entities) -> None:
@@ -311,7 +313,9 @@ class Bunches:
 
     def _of(self, feature: Feature, values: Array) -> float:
         """How many rows are one observation of a feature; of its column, where it never moved."""
-        if feature.family == identity.FAMILY or feature.of_day or feature.kind in _BY_ITSELF:
+        if feature.of_day:
+            return np.inf
+        if feature.family == identity.FAMILY or feature.kind in _BY_ITSELF:
             return 1.0
         effects = [self._effect(values, *order) for order in self._orders]
         known = [effect for effect in effects if effect is not None]

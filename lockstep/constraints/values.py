@@ -37,8 +37,8 @@ _UNITS = (100.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.01)
 """Units that numbers may be multiples of."""
 _QUANTILES = 2_049
 """Quantiles of training that are kept: a place is known to a two thousandth."""
-_MOST_SPREADS = 1e6
-"""Spreads from the middle beyond which the number of a day is as far as can be."""
+_FARTHEST = 1e6
+"""How many times as far as chance moves it the number of a day is from the middle, at most."""
 _TIMES_APART = 3
 """How many times as far from zero as apart the least numbers of blocks of days are, at least. So
 far beyond five blocks a sixth goes once in some thousands (Gumbel, "Statistics of extremes", 1958).
@@ -58,7 +58,7 @@ class Number(msgspec.Struct, frozen=True, dict=True):
         top: The most frequent number.
         never: The kinds of number that training never had and came nowhere near to.
         known: uint64, digests of the values of a category, in order; empty for others.
-        by_day: Of a column with one value a day, the middle and the spread of its days.
+        by_day: Of a column with one value a day, the middle of its days and how chance moves one.
     """
 
     quantity: Quantity
@@ -343,17 +343,20 @@ def _never(numbers: Floats, view: View) -> tuple[Never, ...]:
 
 
 def _by_day(numbers: Floats, view: View) -> tuple[float, float] | None:
-    """The middle of the numbers that days have, and their mean distance from it.
+    """The middle of the numbers that days have, and by how much chance moves one.
+
+    That is learnt of the days on which it moves (half of the mean square of successive differences:
+    von Neumann, 1941): a price that stands for months moves as far as it did before.
 
     None where they count days: such a number has no level, and begins anew when it may.
     """
     known = np.flatnonzero(np.isfinite(numbers))
     of_days = numbers[known[np.unique(view.day[known], return_index=True)[1]]]
-    steps, times = np.unique(np.diff(of_days), return_counts=True)
-    if np.any(times[steps != 0] >= HALF * times.sum()):
+    moves = np.diff(of_days)
+    steps, times = np.unique(moves, return_counts=True)
+    if not moves.any() or np.any(times[steps != 0] >= HALF * times.sum()):
         return None
-    middle = float(np.median(of_days))
-    return middle, float(np.mean(np.abs(of_days - middle))) or 1.0
+    return float(np.median(of_days)), float(np.sqrt(np.mean(moves[moves != 0] ** 2) / 2))
 
 
 def _is_closed(name: str, view: View) -> bool:
@@ -519,10 +522,10 @@ def _of_days(number: Number, view: View, ends: tuple[Floats, Floats]) -> Iterato
         yield _of(("unseen", name, _UNSEEN), _unseen(view, name, number.known), by_row=True)
     numbers = view.number(number.quantity)
     if number.by_day is not None:
-        middle, spread = number.by_day
-        far = np.clip((numbers - middle) / spread, -_MOST_SPREADS, _MOST_SPREADS)
+        middle, chance = number.by_day
+        far = np.clip((numbers - middle) / chance, -_FARTHEST, _FARTHEST)
         yield Measured(Feature(FAMILY, "level", (name,), f"level of {name}", of_day=True), far)
-        yield from _beyond(number.quantity, numbers, ends)
+        yield next(_beyond(number.quantity, numbers, ends))
     for kind in number.never:
         yield _of_sign(kind, number, numbers)
 

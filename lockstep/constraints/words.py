@@ -141,7 +141,7 @@ def _number(constraints: ConstraintSet, statistic: Statistic) -> Number | None:
 
 
 def _natural(number: Number, value: float) -> float:
-    """The number of training at a rank, from -1 to 1; of a day, at so many spreads."""
+    """The number of training at a rank, from -1 to 1; of a day, so far from its middle."""
     if number.by_day is not None:
         return number.by_day[0] + value * number.by_day[1]
     known = number.sorted
