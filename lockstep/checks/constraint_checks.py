@@ -22,6 +22,7 @@ from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
 from lockstep.constraints.findings import Finding, findings_of
 from lockstep.constraints.implications import Holds
+from lockstep.constraints.numbering import KIND
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
@@ -68,6 +69,8 @@ class Terms:
         is_new: Whether the version has published too few batches for statistics to block.
         lacks_rows: Whether earlier rows may be lacking: a day before is held back, rows are set
             aside, or the batch is a file, which may hold a part of a day.
+        lacks_keys: Whether keys may be lacking that came, or will come: a day before has not been
+            scored, or a row was set aside whose key cannot be read.
         any_size: Whether the batch is no whole day: it is a file, or too many rows are set aside.
             The number of rows and their times say nothing then.
     """
@@ -78,6 +81,7 @@ class Terms:
     accepted: Mapping[str, float] = field(default_factory=dict)
     is_new: bool = False
     lacks_rows: bool = False
+    lacks_keys: bool = False
     any_size: bool = False
 
 
@@ -524,6 +528,8 @@ def excused_by(constraints: ConstraintSet, terms: Terms) -> Array:
             feature.family == "history" or feature.identity in rules for feature in features
         ]
         excused |= [feature.kind == "numbering" for feature in features]
+    if terms.lacks_keys:
+        excused |= [feature.kind == KIND for feature in features]
     if terms.any_size:
         when = constraints.layout.event_time
         excused |= [feature.family == "aggregates" for feature in features]

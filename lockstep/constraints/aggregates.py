@@ -14,10 +14,12 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
+from lockstep.constraints.numbering import KIND, Numbering
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segments
 from lockstep.constraints.thresholds import SHARED
+from lockstep.stats.runs import Gap
 from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"
@@ -100,6 +102,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         numbers: Numbers whose correlations are statistics.
         numbered: Whether the numbers of keys rise from day to day.
         is_timed: Whether rows have an event time. How many there are says nothing otherwise.
+        numbering: How the keys are numbered, if without gaps.
     """
 
     segments: Segments
@@ -108,6 +111,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     numbers: tuple[Quantity, ...]
     numbered: bool = False
     is_timed: bool = True  # versions of before count rows without a time, too
+    numbering: Numbering | None = None
 
     def features(self, layout: Layout) -> Iterator[Feature]:
         """The features of a batch, in the order of `read`."""
@@ -126,6 +130,9 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             yield Feature(FAMILY, "row to row", number.columns, says)
         if layout.key is not None and self.numbered:
             yield Feature(FAMILY, "numbering", (layout.key,), "numbers of keys go on")
+        if layout.key is not None and self.numbering is not None:
+            says = f"numbers of {layout.key} without gaps"
+            yield Feature(FAMILY, KIND, (layout.key,), says, strict=not self.numbering.gaps)
 
     def _of_rows(self, layout: Layout) -> Iterator[Feature]:
         """The features of how many rows there are, and of which."""
@@ -140,13 +147,16 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             says = f"what is lacking of {name.removeprefix('@')}"
             yield Feature(FAMILY, "lacking", (*own, *of_rows), says)
 
-    def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
+    def read(
+        self, state: State, past: Sequence[PastBatch], day: int, gaps: Sequence[Gap] = ()
+    ) -> tuple[Floats, Floats]:
         """The statistics of a batch, and the standard error of each.
 
         Args:
             state: The state of the batch.
             past: The batches before.
             day: The day of the batch, counted from 1970.
+            gaps: The numbers of keys that lack.
         """
         values: list[float] = []
         errors: list[float] = []
@@ -177,6 +187,10 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             middles = [batch.middle for batch in earlier if np.isfinite(batch.middle)]
             values.append(float(np.sign(middle_of(state) - (middles or [np.nan])[-1])))
             errors.append(0.05)
+        if self.numbering is not None:
+            lost = self.numbering.rows_of(gaps)
+            values.append(float(np.sqrt(lost / max(state.rows + lost, 1))))
+            errors.append(0.02)
         return np.array(values), np.array(errors)
 
     def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:

@@ -28,6 +28,8 @@ from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
 from lockstep.constraints.layout import Layout
+from lockstep.constraints.numbering import KIND
+from lockstep.constraints.numbering import discover as numbered
 from lockstep.constraints.panels import Panels
 from lockstep.constraints.past import DAYS, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
@@ -44,10 +46,11 @@ from lockstep.constraints.statistics import (
     statistics_of,
     variance_of,
 )
-from lockstep.constraints.thresholds import MOST_TERMS, SAMPLE
+from lockstep.constraints.thresholds import MOST_KNOWN, MOST_TERMS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
 from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Judged, Limits, decode, encode
+from lockstep.stats.runs import Gap, Runs
 from lockstep.stats.states import Moments, State
 
 FORMAT = 1
@@ -111,6 +114,7 @@ class DayJudged(DayMeasured, Judged):
         shown_of: How many of the rows that statistics are of these are.
         is_cut: Whether it has half of the rows that every training day had, or fewer.
         usual: Strict features that recent batches broke, such as a new label that was accepted.
+        gaps: The numbers of keys that lack.
     """
 
     values: Floats
@@ -119,6 +123,7 @@ class DayJudged(DayMeasured, Judged):
     shown_of: int
     is_cut: bool = False
     usual: frozenset[Feature] = frozenset()
+    gaps: Sequence[Gap] = ()
 
     def is_strict(self, statistic: Statistic) -> bool:
         """Whether what a statistic shows is what no training day did, by far or in a single row."""
@@ -207,6 +212,12 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return np.array([statistic.feature.kind == "volume" for statistic in self.statistics])
 
     @cached_property
+    def _gapless(self) -> Array:
+        """Which statistics are the rows lost of numbers that had no gap in training: bool."""
+        features = (statistic.feature for statistic in self.statistics)
+        return np.array([feature.strict and feature.kind == KIND for feature in features])
+
+    @cached_property
     def _strict(self) -> Array:
         return np.array([feature.strict for feature in self.features], dtype=bool)
 
@@ -281,6 +292,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         past: Sequence[PastBatch],
         shown: Shown,
         shown_of: int | None = None,
+        came: Runs | None = None,
     ) -> DayJudged:
         """How a day of a batch lies to the constraints.
 
@@ -289,10 +301,12 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             past: The batches before.
             shown: The rows of the batch that show each feature.
             shown_of: How many of the rows that statistics are of these are; all by default.
+            came: The runs of the numbers of rows that came with it and were set aside.
         """
         day, state = measured.day, measured.state
         past = [batch for batch in past if day - DAYS <= batch.day]
-        values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched)
+        gaps = self._gaps(state, past, day, came)
+        values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched, gaps)
         own = 4 * len(values)
         recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
         recent = recent[-RECENT - STEPS :]
@@ -315,6 +329,9 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if is_cut:
             for shares in (judged.evidence, judged.blocks):
                 shares[self._volume] = np.maximum(shares[self._volume], 1.0)
+        if gaps:
+            for shares in (judged.evidence, judged.blocks):
+                shares[self._gapless] = np.maximum(shares[self._gapless], 1.0)
         return DayJudged(
             **vars(measured),
             **vars(judged),
@@ -324,7 +341,15 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             shown_of=measured.looked_at if shown_of is None else shown_of,
             is_cut=is_cut,
             usual=frozenset(self.features[place] for place in np.flatnonzero(usual)),
+            gaps=gaps,
         )
+
+    def _gaps(
+        self, state: State, past: Sequence[PastBatch], day: int, came: Runs | None
+    ) -> Sequence[Gap]:
+        """The numbers of keys that lack before those of a day."""
+        numbering = self.aggregates.numbering
+        return () if numbering is None else numbering.lost(state.runs, past, day, came)
 
     def _strict_breaks(self, view: View) -> Iterator[tuple[int, Array]]:
         """The places of strict rules among the features, and which rows break each."""
@@ -423,7 +448,8 @@ def discover(
         number.quantity for number in known.numbers
         if number.quantity.made != "digits" and number.quantity.fields[0] not in layout.dated
     )[:MOST_TERMS]  # fmt: skip
-    whole = Aggregates(parts, columns_counted, (), numbers, is_timed=is_timed)
+    numbering = numbered(view) if is_timed and not population else None
+    whole = Aggregates(parts, columns_counted, (), numbers, is_timed=is_timed, numbering=numbering)
     bunches = Bunches(view, things)
     measurements = bunches.learnt(measured(view, known, kept, before, contents, regressions))
     states, features, _ = states_of(measurements, view, known, whole)
@@ -447,7 +473,9 @@ def discover(
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):
-        of_day = read(state, past[-DAYS:], number, at, whole, bunched)
+        known_days = past[-DAYS:]
+        gaps = [] if numbering is None else numbering.lost(state.runs, known_days, number)
+        of_day = read(state, known_days, number, at, whole, bunched, gaps)
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(counted_batch(light_batch(number, state.rows), state))
@@ -554,7 +582,8 @@ def with_figures(batch: PastBatch, judged: DayJudged) -> PastBatch:
 def counted_batch(batch: PastBatch, state: State) -> PastBatch:
     """What is kept of a day, with the counts of its state."""
     counts = {name: counts.astype("<f8").tobytes() for name, counts in state.counts.items()}
-    return msgspec.structs.replace(batch, counts=counts, middle=middle_of(state))
+    runs = state.runs.bounded(MOST_KNOWN)
+    return msgspec.structs.replace(batch, counts=counts, middle=middle_of(state), runs=runs)
 
 
 def light_batch(day: int, rows: int) -> PastBatch:

@@ -17,11 +17,12 @@ from lockstep.columns.plain import counted, cut
 from lockstep.constraints import identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
+from lockstep.constraints.numbering import KIND
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.thresholds import COMMON, HALF, NEARLY
 from lockstep.constraints.view import View
-from lockstep.constraints.words import figure_of, range_of, what_of
+from lockstep.constraints.words import figure_of, lost_of, range_of, what_of
 
 _KEYS = 3
 """Keys that a finding names, and columns that have the same finding."""
@@ -37,7 +38,7 @@ _MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", *_VOLU
 """Kinds that duplicate rows move."""
 _MOVED_BY_ROWS = (*_VOLUME, "lacking", "count", "gap")
 """Kinds that added or lost rows move, of any column."""
-_OF_ROWS = (*_VOLUME, "lacking", "count")
+_OF_ROWS = (*_VOLUME, "lacking", "count", KIND)
 _MUCH = 2.0
 """How many times as far as it was accepted a finding may go."""
 
@@ -122,9 +123,14 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
 
 
 def _explains(statistic: Statistic) -> int:
-    """The rank of a statistic among causes: copies explain the count of rows, and that the rest."""
+    """The rank of a statistic among causes: copies explain the count of rows, and that the rest.
+
+    That rows are lost goes with what says which ones: those of a shop, or of an hour.
+    """
     if statistic.feature.family == identity.FAMILY:
         return 0
+    if statistic.feature.kind == KIND:
+        return 3
     return 1 if statistic.feature.kind in _VOLUME else 2
 
 
@@ -227,17 +233,22 @@ def _finding(
 ) -> Finding:
     strict = [place for place in group if day.is_strict(constraints.statistics[place])]
     is_copied = constraints.statistics[group[0]].feature.family == identity.FAMILY
-    lead = group[0] if is_copied else (strict or group)[0]  # a rule names the rows that break it
+    lost = [place for place in group if constraints.statistics[place].feature.kind == KIND]
+    rules = [place for place in strict if place not in lost]
+    lead = group[0] if is_copied else (rules or group)[0]  # a rule names the rows that break it
     group = [lead, *(place for place in group if place != lead)]
     statistic = constraints.statistics[lead]
     rows = _rows(constraints, view, day, lead)
-    columns = _suspects(constraints, group, shares)
+    others = [place for place in group if place not in lost]  # any row that is lost has a key
+    columns = _suspects(constraints, others or lost, shares)
     usual = (float(day.low[lead]), float(day.high[lead]))
     what = what_of(constraints, view, day, lead, rows, usual, columns[0] if columns else "rows")
     also = _alike(constraints, group)
     if also:
         more = len(also) - _KEYS
         what += f"; so do {', '.join(also[:_KEYS])}{f' and {more} more' if more > 0 else ''}"
+    if lost and lead not in lost:
+        what += f"; {lost_of(constraints, view, day)}"
     keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
     if not where and statistic.segment.column:

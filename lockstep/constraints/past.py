@@ -14,6 +14,7 @@ import numpy as np
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.thresholds import MOST_KNOWN
+from lockstep.stats.runs import Runs
 
 DAYS = 35
 """Days that are kept: four weeks before each day of the last week."""
@@ -145,6 +146,8 @@ class PastBatch(msgspec.Struct, frozen=True):
         middle: The mean number in its keys; NaN where they have none.
         blocked: Whether it was held back, so that its figures may be wrong.
         accepted: Findings that a person accepted, by identity, each with its extent.
+        runs: The runs of the numbers of all keys that came, also of rows that were set aside; None
+            where they are not known.
     """
 
     partition: str
@@ -161,6 +164,7 @@ class PastBatch(msgspec.Struct, frozen=True):
     middle: float = float("nan")
     blocked: bool = False
     accepted: dict[str, float] = {}
+    runs: Runs | None = None
 
     def __add__(self, other: PastBatch) -> PastBatch:
         """What is kept of the rows of two parts of a day."""

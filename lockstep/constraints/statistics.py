@@ -25,6 +25,7 @@ from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, made_once
 from lockstep.stats.limits import Trait
+from lockstep.stats.runs import NO_RUNS, Gap
 from lockstep.stats.states import Frequent, Moments, Products, State
 
 _BLOCK = 8_000_000
@@ -190,6 +191,8 @@ def _state(
     if view.of_day:  # the row before is of another part
         then[:] = np.nan
     digits = _digits(view, whole)[rows]
+    numbering, key = whole.numbering, view.layout.key
+    keys = view.whole.columns[key][all_rows] if numbering is not None and key is not None else None
     known = np.isfinite(digits)
     counts = {"cells": np.array([cell[all_rows].sum() for cell in cells], dtype=np.float64)}
     for name, place in things.items():
@@ -202,6 +205,7 @@ def _state(
         counts=counts,
         frequent={name: Frequent.of(view.code(name)[rows]) for name in whole.columns},
         digits=(int(known.sum()), float(digits[known].sum())),
+        runs=NO_RUNS if numbering is None or keys is None else numbering.runs(keys),
     )
 
 
@@ -229,6 +233,7 @@ def read(
     parts: Ints,
     whole: Aggregates,
     bunched: Floats,
+    gaps: Sequence[Gap] = (),
 ) -> tuple[Floats, Floats]:
     """The values of the statistics of a batch, and how many independent rows each has.
 
@@ -239,6 +244,7 @@ def read(
         parts: int64, statistics x 2: the places of segment and feature, of statistics of parts.
         whole: The statistics of the batch as a whole.
         bunched: How many rows are one observation, by statistic; infinite where all of a day are.
+        gaps: The numbers of keys that lack.
     """
     moments = state.moments
     count, total = moments.count, moments.total
@@ -247,7 +253,7 @@ def read(
         rest_count = count[:1] - count
         beside = mean - (total[:1] - total) / rest_count
         size = 1 / (1 / count + 1 / rest_count)
-    of_batch, errors = whole.read(state, past, day)
+    of_batch, errors = whole.read(state, past, day, gaps)
     values = np.concatenate([mean[0], beside[parts[:, 0], parts[:, 1]], of_batch])
     sizes = np.concatenate([count[0], size[parts[:, 0], parts[:, 1]], 1 / errors**2])
     sizes = np.nan_to_num(sizes)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from lockstep.columns.kinds import Ints
-from lockstep.columns.plain import counted, cut
+from lockstep.columns.plain import counted, cut, verb
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
+from lockstep.constraints.numbering import KIND
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.values import Number
 from lockstep.constraints.view import View
@@ -50,6 +51,8 @@ def what_of(
         never = "" if feature.kind == "unseen" else ", and no row of training has"
         what = f"{feature.says}{_example(view, feature.columns[0], rows, feature.kind)}{never}"
         return f"{name}: {_shown(day, place):,} of {counted(total, 'row')} {what}"
+    if feature.kind == KIND:
+        return f"{name}: {lost_of(constraints, view, day)}"
     if feature.strict:
         count = _shown(day, place)  # of all rows, if statistics are of a sample
         return f"{name}: {count:,} of {counted(total, 'row')} break: {feature.says}"
@@ -76,6 +79,16 @@ def what_of(
             f"{name}: {figure} of the rows{part}{beside}{',' * bool(part)} {feature.says} ({ends})"
         )
     return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
+
+
+def lost_of(constraints: ConstraintSet, view: View, day: DayJudged) -> str:
+    """The rows that lack between others, by their keys."""
+    numbering = constraints.aggregates.numbering
+    assert numbering is not None, "what is found has been learnt"
+    count, keys = numbering.rows_of(day.gaps), numbering.named(view, day.gaps)
+    before = f"; training had {counted(numbering.gaps, 'gap')}" if numbering.gaps else ""
+    lost = f"{counted(count, 'row')} {verb(count, 'is', 'are')} lost"
+    return f"{lost}, by the gaps in the numbers of {view.layout.key}: {keys}{before}"
 
 
 def _shown(day: DayJudged, place: int) -> int:
@@ -112,7 +125,7 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
             return f"{math.expm1(value):,.0f}"
         case "volume of the weekday" | "count":
             return f"{value:+.1f} deviations"
-        case "lacking":
+        case "lacking" | "lost rows":
             return f"{value**2:.1%}"
         case "distinct":
             return f"{math.exp(value):.2f} times as many"

@@ -26,6 +26,7 @@ from lockstep.checks.ingest import Ingested
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
 from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.thresholds import MOST_KNOWN
 from lockstep.parity.counterfactuals import Impact, drawn
 from lockstep.scoring.day_rows import ROWS, WHOLE, DayBlock, blocks_of, forget_days
 from lockstep.scoring.earlier import (
@@ -46,7 +47,9 @@ from lockstep.scoring.measuring import (
     remember_days,
     remembered,
 )
+from lockstep.scoring.unit import SetAsideKeys
 from lockstep.scoring.work import Batch, Work
+from lockstep.stats.runs import Runs
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
@@ -81,6 +84,7 @@ def compare(
     accept: Sequence[str],
     attempt: Attempt,
     units: Sequence[Mapping[int, int]],
+    set_aside: SetAsideKeys,
 ) -> ComparedBatch:
     """Hold a batch against the constraints of the live version, day by day.
 
@@ -96,14 +100,20 @@ def compare(
         accept: Fields and names of findings that a person accepts now.
         attempt: The attempt under way, which has the rows.
         units: By unit, how many of its rows are of each day, counted from 1970.
+        set_aside: The keys of the rows that were set aside.
     """
     policy = work.declared.constraints
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
     before = accepted_before(records, work.partition, attempt.written, live.digest)
     accepted = {**earlier.accepted, **before}
     days = sorted({day for of_unit in units for day in of_unit})
-    terms = terms_of(work, live, ingested, earlier, days)
-    judging = _Judging(live, earlier, replace(terms, accept=accept, accepted=accepted))
+    terms = replace(
+        terms_of(work, live, ingested, earlier, days),
+        accept=accept,
+        accepted=accepted,
+        lacks_keys=set_aside.unknown > 0 or _is_after_gap(live, earlier, days),
+    )
+    judging = _Judging(live, earlier, terms, set_aside.runs)
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
     judged = blocking = WeighedBatch(live.constraints, accept=accept)
     held_back: dict[int, str] = {}
@@ -180,12 +190,14 @@ class _Judging:
         live: The version.
         earlier: The batches before.
         terms: The terms on which findings are weighed.
+        came: The runs of the numbers of rows that were set aside.
     """
 
-    def __init__(self, live: LoadedVersion, earlier: Earlier, terms: Terms) -> None:
+    def __init__(self, live: LoadedVersion, earlier: Earlier, terms: Terms, came: Runs) -> None:
         self._live = live
         self._earlier = earlier
         self._terms = terms
+        self._came = came
         self._excused = excused_by(live.constraints, terms)
         self._own: dict[int, PastBatch] = {}
         self._held_back: set[int] = set()
@@ -225,11 +237,12 @@ class _Judging:
         return [self._with_figures(batch) for batch in kept[-DAYS:]]
 
     def _with_figures(self, batch: PastBatch) -> PastBatch:
-        if batch.day in self._held_back:
-            return of_held_back(batch)
         own = self._own[batch.day]
+        runs = own.runs and (own.runs + self._came).bounded(MOST_KNOWN)
+        if batch.day in self._held_back:
+            return of_held_back(msgspec.structs.replace(batch, runs=runs))
         figures = {name: getattr(own, name) for name in ("counts", "middle", "values", "sizes")}
-        return msgspec.structs.replace(batch, **figures)
+        return msgspec.structs.replace(batch, **figures, runs=runs)
 
     def _fresh(self, task: DaysTask, measured: MeasuredDays) -> tuple[DaysTask, MeasuredDays]:
         """A block, measured again where days before it are held back by now that count there."""
@@ -272,7 +285,7 @@ class _Judging:
         """A day judged by those before it, with its weighed findings."""
         constraints = self._live.constraints
         known = constraints.known([*self._earlier.batches, *self._own.values()])
-        judged = constraints.judge(day, known, shown.shown, shown_of)
+        judged = constraints.judge(day, known, shown.shown, shown_of, self._came)
         self._own[day.day] = with_figures(light_batch(day.day, day.rows), judged)
         if len(self._own) > DAYS:
             del self._own[min(self._own)]

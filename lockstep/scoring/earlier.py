@@ -1,8 +1,8 @@
 """Earlier batches as constraints see them: what each attempt stores for later ones.
 
-Published batches count. Of days that are held back, only the sums of entities count: without them a
-blocked day would look like a lapse for a week. Nothing else of a held-back day is usual, and its
-keys were not published.
+Published batches count. Of days that are held back, only the sums of entities and the numbers of
+keys count: without them a blocked day would look like a lapse for a week, or like lost rows.
+Nothing else of a held-back day is usual, and its keys were not published.
 
 A finding that a person accepts stays accepted for later batches, up to twice its extent, until
 another version is live, which was trained on rows that may have it. What was accepted in the
@@ -111,11 +111,12 @@ def _of_held_back(attempt: Attempt, version: str) -> list[PastBatch]:
 
 
 def of_held_back(past: PastBatch) -> PastBatch:
-    """What counts of a day that is held back: the sums of entities."""
+    """What counts of a day that is held back: the sums of entities, and which numbers came."""
     nothing = Digests(b"", True)
     return PastBatch(
-        past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True
-    )
+        past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True,
+        runs=past.runs,
+    )  # fmt: skip
 
 
 def _held_back(records: Records, partition: str) -> Iterator[Attempt]:

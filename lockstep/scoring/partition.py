@@ -114,7 +114,15 @@ def ingest_batch(
         joined = ingest_units(work, live, units, attempt)
         records = work.records.for_a_step()
         compared = attempted(
-            compare, work, live, records, joined.ingested, accept, attempt, joined.days
+            compare,
+            work,
+            live,
+            records,
+            joined.ingested,
+            accept,
+            attempt,
+            joined.days,
+            joined.set_aside,
         )
         if compared.value is not None:
             joined = hold_days(work, live, attempt, joined, compared.value.held_back)

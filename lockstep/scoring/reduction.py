@@ -37,6 +37,7 @@ from lockstep.scoring.unit import (
     LoseTask,
     ScoredUnit,
     ScoreTask,
+    SetAsideKeys,
     days_of,
     hold_rows,
     ingest_unit,
@@ -66,6 +67,7 @@ class IngestedUnits:
         days: By unit, how many of its accepted rows are of each day.
         environments: The fingerprints of the environments in which units were read.
         back: Which rows were put back, as `PutBack.facts`; empty where nobody puts any back.
+        set_aside: The keys of the rows that were set aside.
     """
 
     ingested: Ingested
@@ -75,6 +77,7 @@ class IngestedUnits:
     days: Sequence[Mapping[int, int]]
     environments: Sequence[str]
     back: Mapping[str, Any]
+    set_aside: SetAsideKeys
 
 
 def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt) -> IngestedUnits:
@@ -102,6 +105,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     days: list[Mapping[int, int]] = []
     environments: set[str] = set()
     put_back: list[PutBack] = []
+    set_aside = SetAsideKeys()
     try:
         executor = work.executor_for(tasks)
         for unit in _by_unit(executor, ingest_unit, live, tasks, _without_computing):
@@ -112,6 +116,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
             days.append(unit.days)
             environments.add(unit.fingerprint)
             put_back.append(unit.back)
+            set_aside += unit.set_aside
         units.demand_same()
     except InputError as error:
         attempt.written.clear()
@@ -145,6 +150,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
         days=days,
         environments=sorted(environments),
         back=reduce(add, put_back).facts if back else {},
+        set_aside=set_aside,
     )
 
 

@@ -46,7 +46,9 @@ from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed, refused_by_system
+from lockstep.stats.runs import NO_RUNS, Runs
 from lockstep.stats.sampling import Sample, Sampling
+from lockstep.stats.states import Summed
 from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, part_file, write_part
 from lockstep.store.put_back import PutBack, RowBack, with_rows_back
@@ -94,6 +96,28 @@ class IngestTask(UnitTask):
         return self.unit.place
 
 
+@dataclass(frozen=True)
+class SetAsideKeys(Summed):
+    """The keys of rows that were set aside: these rows are not lost.
+
+    Attributes:
+        runs: The runs of their numbers; none where training has no numbering.
+        unknown: Number of rows whose key cannot be read.
+    """
+
+    runs: Runs = NO_RUNS
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, live: LoadedVersion, rows: Sequence[Rejected]) -> SetAsideKeys:
+        """Of some rows of a batch of a version."""
+        numbering = live.constraints.aggregates.numbering
+        if numbering is None:
+            return cls()
+        keys = np.array([row.key for row in rows if row.key is not None], dtype=object)
+        return cls(numbering.runs(keys), len(rows) - len(keys))
+
+
 @dataclass(frozen=True, eq=False)
 class IngestedUnit:
     """An ingested unit.
@@ -107,6 +131,7 @@ class IngestedUnit:
         days: How many of its accepted rows are of each day, counted from 1970.
         fingerprint: The fingerprint of the environment that it was read in.
         back: Which rows were put back.
+        set_aside: The keys of the rows that were set aside.
     """
 
     number: int
@@ -117,6 +142,7 @@ class IngestedUnit:
     days: Mapping[int, int]
     fingerprint: str
     back: PutBack
+    set_aside: SetAsideKeys
 
 
 @dataclass(frozen=True, repr=False)
@@ -308,6 +334,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
+        set_aside=SetAsideKeys.of(live, (*wrong, *ingested.duplicates.rows)),
     )
 
 

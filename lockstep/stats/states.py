@@ -16,6 +16,7 @@ import numpy as np
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats
+from lockstep.stats.runs import NO_RUNS, Runs
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -204,6 +205,7 @@ class State:
         counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
         frequent: By column, how often its values occur.
         digits: How many keys have a number, and the sum of these.
+        runs: The runs of the numbers of all keys; none where these have gaps in training.
     """
 
     rows: int
@@ -212,6 +214,7 @@ class State:
     counts: Mapping[str, Floats]
     frequent: Mapping[str, Frequent]
     digits: tuple[int, float]
+    runs: Runs = NO_RUNS
 
     def __add__(self, other: State) -> State:
         """The state of both."""
@@ -222,6 +225,7 @@ class State:
             {name: counts + other.counts[name] for name, counts in self.counts.items()},
             {name: values + other.frequent[name] for name, values in self.frequent.items()},
             (self.digits[0] + other.digits[0], self.digits[1] + other.digits[1]),
+            self.runs + other.runs,
         )
 
 

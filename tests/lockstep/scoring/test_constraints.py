@@ -380,3 +380,18 @@ def test_a_small_day_of_a_table_whose_days_are_small_is_no_error() -> None:
     days = np.full(3, (day(0) - date(1970, 1, 1)).days)
     ((measured,), shown) = constraints.measure(constraints.view(small, days, ()))
     assert not constraints.judge(measured, (), shown).is_cut
+
+
+def test_a_lost_row_is_named_and_one_that_was_set_aside_is_not_lost(scored) -> None:
+    refused = rows_of(day(0)).astype({"weight": object})
+    refused.loc[[17, 119], "weight"] = "heavy"  # in the middle, and the last one
+    found = scored(0, refused)
+    assert found.published is not None, found.batch.blocked_by
+    assert "lost" not in found.results["constraints"].summary
+    assert "lost" not in scored(1).results["constraints"].summary
+    lost = scored(2, rows_of(day(2)).drop(index=[17]))
+    assert lost.published is None
+    (result,) = (lost.results[check] for check in lost.batch.blocked_by if check == "constraints")
+    assert (
+        "1 row is lost, by the gaps in the numbers of order_id: 2020-03-03-0017" in result.summary
+    )
