@@ -23,6 +23,7 @@ from lockstep.errors import LockedError, LockstepError
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
+from lockstep.registry.versions import experiments_page, model_page
 from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
@@ -236,7 +237,7 @@ def show_pages(project: Project, addresses: Addresses) -> None:
     """Print the addresses of a project's servers and pages, that of all pipelines first."""
     say(f"Overview: {addresses.overview}  (every pipeline: what is live, what is open, what to do)")
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
-    say(f"MLflow:   {addresses.mlflow}/#/models  (versions; move @champion there)")
+    say(f"MLflow:   {addresses.mlflow}/{experiments_page()}  (runs and versions)")
     names, registry = sorted(pipelines(project).declared), project.home.registry()
     for name in names[:_MOST_SHOWN]:
         say(f"{name}")
@@ -244,6 +245,7 @@ def show_pages(project: Project, addresses: Addresses) -> None:
         say(f"  lineage {addresses.dagster}/asset-groups~{selection}/")
         if (runs := registry.runs_page(name)) is not None:
             say(f"  runs    {addresses.mlflow}/{runs}")
+            say(f"  model   {addresses.mlflow}/{model_page(name)}  (move @champion there)")
         say(f"  inbox   {project.home.inbox(name)}")
         if (delivered := project.home.delivered(name)) is not None:
             say(f"          {delivered}")

@@ -9,6 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lockstep.columns.plain import counted, to_the_minute
+from lockstep.overview.tiles import SIGNS
+from lockstep.registry.versions import experiments_page, version_page
 
 _END = re.compile(r"(?<=[a-z0-9)%`])(?<!e\.g)\. (?=[A-Z0-9])")
 _CODE = re.compile(r"`([^`]+)`")
@@ -32,6 +34,11 @@ def templates(**options: Any) -> Environment:
         "counted": counted,
         "minute": to_the_minute,
         "sentences": first_and_rest,
+    }
+    environment.globals |= {
+        "experiments_page": experiments_page,
+        "signs": SIGNS,
+        "version_page": version_page,
     }
     return environment
 

@@ -30,6 +30,35 @@ TileState = Literal[
     "damaged",
     "not_tried",
 ]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """How a state is shown, on pages and on terminals alike.
+
+    Attributes:
+        mark: One character, as wide as any other on a terminal.
+        meaning: What it means.
+        color: Its colour on a terminal; pages have theirs by the state's name.
+    """
+
+    mark: str
+    meaning: str
+    color: str
+
+
+SIGNS: Mapping[TileState, Sign] = {
+    "published": Sign("✓", "published", "green"),
+    "not_judged": Sign("?", "published, a check had nothing to judge", "green"),
+    "warned": Sign("!", "published, a check warns", "yellow"),
+    "failed": Sign("✕", "published, a check failed", "red"),
+    "blocked": Sign("■", "blocked by a check", "red"),
+    "broken_off": Sign("↯", "broke off", "red"),
+    "damaged": Sign("☠", "its record is damaged", "red"),
+    "under_way": Sign("…", "under way", "blue"),
+    "not_tried": Sign("–", "not tried", "dim"),
+}
+"""The sign of each state, in the order of legends."""
 PUBLISHED: tuple[TileState, ...] = ("published", "not_judged", "warned", "failed")
 """The states of what consumers read as the last attempt made it."""
 _ASIDE = ("quarantined", "duplicates", "held_back")

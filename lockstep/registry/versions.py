@@ -86,6 +86,19 @@ class Version:
         return self.tags[MANIFEST_TAG]
 
 
+def experiments_page() -> str:
+    """The list of all experiments in MLflow's UI, below the UI's address.
+
+    That of all models always opens in the view for language models, whatever its address says.
+    """
+    return f"#/experiments?{_TRAINING}"
+
+
+def model_page(name: str) -> str:
+    """The page of a registered model in MLflow's UI: its versions and aliases."""
+    return f"#/models/{name}?{_TRAINING}"
+
+
 def version_page(name: str, version: int) -> str:
     """A version's page in MLflow's UI, below the UI's address."""
     return f"#/models/{name}/versions/{version}?{_TRAINING}"

@@ -46,6 +46,14 @@ def test_the_first_page_says_what_failed_where_and_what_to_type(client: httpx.Cl
     assert "<svg" in page
 
 
+def test_links_to_mlflow_open_the_view_for_models(client: httpx.Client) -> None:
+    links = re.findall(r'href="http://127.0.0.1:5000/([^"]*)"', client.get("/").text)
+    assert any(link.startswith("#/models/orders/versions/") for link in links)
+    for link in links:
+        assert link.endswith("?workflowType=machine_learning")
+        assert not link.startswith("#/models?"), "the list of models drops what follows the ?"
+
+
 def test_the_first_page_shows_nothing_of_the_rows_that_were_set_aside(client: httpx.Client) -> None:
     page = client.get("/").text
     assert f"/quarantine/orders/daily?partition={ASIDE}" in page

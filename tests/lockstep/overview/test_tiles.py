@@ -1,5 +1,6 @@
 """Tiles: what a page says of a partition follows the records, whatever happened to them."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import get_args
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from rich.cells import cell_len
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.overview.tiles import StreamHistory, TileState
+from lockstep.overview.rendering import templates
+from lockstep.overview.tiles import SIGNS, StreamHistory, Tile, TileState
 from lockstep.store.attempts import RECORD, StepRecord
 from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS
@@ -134,8 +137,21 @@ def test_the_partition_attempted_last_is_the_newest(tmp_path: Path) -> None:
     assert history_of(records).newest(1) == [DAYS[0]]
 
 
-def test_every_state_has_a_sign_and_a_meaning() -> None:
-    from lockstep.overview.rendering import templates
+def test_a_state_has_one_sign_on_the_page_and_on_the_terminal() -> None:
+    assert {*SIGNS} == {*get_args(TileState)}
+    assert len({sign.mark for sign in SIGNS.values()}) == len(SIGNS)
+    page = templates(autoescape=True).get_template("tile.html").module
+    text = templates(autoescape=False).get_template("status.txt").render(states=[])
+    for sign in SIGNS.values():
+        assert cell_len(sign.mark) == 1, "a wider one moves those after it"
+        assert f">{sign.mark}</span>{sign.meaning}" in page.legend()
+        assert f"{sign.mark} {sign.meaning}" in text
 
-    tiles = templates(autoescape=True).get_template("tile.html").module
-    assert {*tiles.signs} == {*tiles.meanings} == {*get_args(TileState)}
+
+def test_the_tile_of_a_file_carries_its_name_and_time() -> None:
+    link = templates(autoescape=True).get_template("tile.html").module.link
+    tile = Tile("inbox", "may.csv", "blocked", "/page", at="2024-05-01T05:44:10+00:00")
+    shown = re.sub("<[^>]*>", " ", link(tile, "", is_day=False))
+    assert shown.split() == [
+        "may.csv:", "blocked", "by", "a", "check", "may.csv", "■", "2024-05-01", "05:44", "UTC",
+    ]  # fmt: skip
