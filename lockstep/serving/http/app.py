@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.serving.metrics import CONTENT_TYPE
+from lockstep.serving.page.api_docs import docs, openapi
 from lockstep.serving.page.page import PageVersion, now, page
 from lockstep.serving.protocols import inference
-from lockstep.serving.protocols.api_docs import docs, openapi
 from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.exchange import Endpoint
 from lockstep.serving.protocols.invocations import MLFLOW_VERSION, failure, invocations

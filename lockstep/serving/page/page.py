@@ -56,20 +56,22 @@ def page() -> Response:
     Its policy lets a browser run only the page's own script and style, speak only to this server,
     and take no text for HTML.
     """
-    document, style = _read("page.html"), _read("page.css")
-    script = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
+    document, style = web_file("page.html"), web_file("page.css")
+    script = "\n".join(web_file(f"{name}.js") for name in _SCRIPTS)
     for mark, text in (("/* style */", style), ("/* script */", script)):
         document = document.replace(mark, text)
-    policy = _POLICY.format(script=_hash(script), style=_hash(style))
+    policy = _POLICY.format(script=policy_hash(script), style=policy_hash(style))
     headers = (*_HEADERS, (b"content-security-policy", policy.encode()))
     return Response(200, document.encode(), headers)
 
 
-def _read(name: str) -> str:
+def web_file(name: str) -> str:
+    """The text of a file that pages are made of."""
     return (files("lockstep.serving.page") / "web" / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def policy_hash(text: str) -> str:
+    """By which a page's policy admits a script or a style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 

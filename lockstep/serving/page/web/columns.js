@@ -66,6 +66,8 @@ function showComputed() {
       : changed > 0
         ? `${changed} ${changed === 1 ? "column" : "columns"} changed since the prediction before.`
         : "Change a field and predict again to see what it changes.");
+  const roles = new Set([...state.columns.values()].map((one) => one.role));
+  for (const role of by("roles").children) role.hidden = !roles.has(role.dataset.role);
   drawGraph();
   drawTable();
   state.detailed = undefined;

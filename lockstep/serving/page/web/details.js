@@ -1,6 +1,7 @@
 // One column: its value, where that comes from and where it goes.
 
 function showDetails(name) {
+  by("details").classList.toggle("kept", state.pinned !== null);
   if (name === state.detailed) return; // what was opened there stays open
   state.detailed = name;
   const details = by("details");

@@ -1,6 +1,6 @@
 // The columns drawn by their distance from the fields.
 
-const NODE = { height: 38, gap: 6, between: 30, least: 122, most: 190 };
+const NODE = { height: 38, gap: 6, between: 18, least: 84, most: 190, letter: 6.7, edges: 16 };
 
 // Columns by depth from left to right; each as near as can be to the middle of its inputs.
 function placed(width) {
@@ -8,20 +8,33 @@ function placed(width) {
   const groups = depths.map((depth) => [...state.columns.values()].filter((one) => one.depth === depth));
   const step = NODE.height + NODE.gap;
   const height = Math.max(...groups.map((group) => group.length)) * step - NODE.gap;
-  const fits = (width - NODE.between * (groups.length - 1)) / groups.length;
-  const wide = Math.min(Math.max(fits, NODE.least), NODE.most);
+  const widths = widthsOf(groups, width - NODE.between * (groups.length - 1));
   const places = new Map();
+  let x = 0;
   groups.forEach((group, place) => {
-    const x = place * (wide + NODE.between);
+    const [left, wide] = [x, widths[place]];
+    x += wide + NODE.between;
     const wished = group.map((one, index) => ({ one, y: place === 0 ? index * step : middle(one, places) }));
     wished.sort((a, b) => a.y - b.y);
     let free = 0;
     for (const each of wished) free = (each.y = Math.max(each.y, free)) + step;
     let limit = height - NODE.height;
     for (const each of wished.reverse()) limit = (each.y = Math.min(each.y, limit)) - step;
-    for (const { one, y } of wished) places.set(one.column, { x, y });
+    for (const { one, y } of wished) places.set(one.column, { x: left, y, wide });
   });
-  return { places, wide, height, width: groups.length * (wide + NODE.between) - NODE.between };
+  return { places, height, width: x - NODE.between };
+}
+
+// As wide as the longest name of each depth wants; where that is too much, the widest give way.
+function widthsOf(groups, room) {
+  const longest = (group) => Math.max(...group.map((one) => one.column.length));
+  const wished = groups.map((group) => Math.max(longest(group) * NODE.letter + NODE.edges, NODE.least));
+  const under = (most) => wished.map((wide) => Math.min(wide, most));
+  const sum = (widths) => widths.reduce((whole, wide) => whole + wide, 0);
+  let most = NODE.most;
+  while (most > NODE.least && sum(under(most)) > room) most -= 1;
+  const spare = Math.max(0, room - sum(under(most))) / groups.length;
+  return under(most).map((wide) => Math.min(wide + spare, Math.max(wide, NODE.most)));
 }
 
 function middle(column, places) {
@@ -33,7 +46,7 @@ function drawGraph() {
   const nodes = by("nodes");
   const style = getComputedStyle(by("graph"));
   const room = by("graph").clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  const { places, wide, height, width } = placed(room);
+  const { places, height, width } = placed(room);
   nodes.style.width = `${width}px`;
   nodes.style.height = `${height}px`;
   const edges = svg("svg", { width, height, "aria-hidden": "true" });
@@ -41,18 +54,18 @@ function drawGraph() {
     const to = places.get(column.column);
     for (const name of column.inputs) {
       const from = places.get(name);
-      const [x1, y1] = [from.x + wide, from.y + NODE.height / 2];
+      const [x1, y1] = [from.x + from.wide, from.y + NODE.height / 2];
       const [x2, y2] = [to.x, to.y + NODE.height / 2];
       const bend = Math.max((x2 - x1) / 2, 20);
       const d = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
       edges.append(svg("path", { class: "edge", d, "data-from": name, "data-to": column.column }));
     }
   }
-  put(nodes, edges, ...[...state.columns.values()].map((column) => nodeOf(column, places.get(column.column), wide)));
+  put(nodes, edges, ...[...state.columns.values()].map((column) => nodeOf(column, places.get(column.column))));
   nodes.querySelector(".node")?.setAttribute("tabindex", "0");
 }
 
-function nodeOf(column, { x, y }, wide) {
+function nodeOf(column, { x, y, wide }) {
   const value = valueOf(column);
   const shown = column.failed === undefined ? short(value) : "failed";
   const node = el(
@@ -63,6 +76,7 @@ function nodeOf(column, { x, y }, wide) {
       tabindex: "-1",
       "data-role": column.role,
       "data-column": column.column,
+      title: column.column,
       "aria-label": `${column.column}, ${column.role}${value === undefined ? "" : `, ${exact(value)}`}`,
       mouseenter: () => state.pinned ?? show(column.column),
       mouseleave: () => state.pinned ?? show(null),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -452,3 +453,54 @@ def test_whatever_can_be_used_has_a_name(opened: Browser) -> None:
     ]
     assert [one for one in tree if one["role"]["value"] == "textbox"]
     assert nameless == []
+
+
+def test_the_documentation_fits_and_follows_the_browsers_colours(
+    browser: Browser, scorer: Scorer, serve: Callable[..., Served]
+) -> None:
+    browser.errors.clear()
+    url, colours = serve(scorer).url, []
+    for width, dark in ((390, False), (1280, True)):
+        browser.show(width, 800, dark=dark)
+        browser.open(f"{url}docs")
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.text("header h1") == "orders"
+        colours.append(browser.run("getComputedStyle(document.body).backgroundColor"))
+    assert len({*colours}) == 2
+    assert browser.errors == []
+
+
+# The graph
+
+
+def test_nothing_lies_over_the_graph_until_a_column_is_pointed_at(opened: Browser) -> None:
+    position = "getComputedStyle(document.getElementById('details')).position"
+    assert opened.run(position) == "static"
+    opened.hover("[data-column='return_probability']")
+    opened.until("document.querySelector('#details strong') !== null")
+    assert opened.run(position) == "sticky"
+
+
+def test_each_kind_of_column_has_a_colour_and_the_legend_has_those_that_there_are(
+    opened: Browser, scorer: Scorer
+) -> None:
+    roles = {scorer.pipeline.graph.node(name).role for name in scorer.pipeline.graph.served}
+    shown = opened.run(
+        "[...document.querySelectorAll('#roles li:not([hidden])')].map(one => one.dataset.role)"
+    )
+    assert {*shown} == roles
+    colours = opened.run(
+        "[...document.querySelectorAll('#roles li')].map(one => "
+        "getComputedStyle(one).getPropertyValue('--role'))"
+    )
+    assert len(colours) == len({*colours} - {""}) == 6
+
+
+def test_many_depths_fit_beside_each_other_and_the_widest_give_way(opened: Browser) -> None:
+    source = (files("lockstep.serving.page") / "web" / "graph.js").read_text(encoding="utf-8")
+    lengths = [14, 22, 18, 15, 18, 15, 12, 16, 14]  # of the longest names of nine depths
+    groups = json.dumps([[{"column": "x" * length}] for length in lengths])
+    widths = opened.run(f"(() => {{ {source}; return widthsOf({groups}, 1000); }})()")
+    assert sum(widths) <= 1000
+    assert widths[1] == max(widths)
+    assert min(widths) == widths[6]

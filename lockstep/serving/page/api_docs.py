@@ -1,6 +1,6 @@
 """Documentation of a version for people and programs: `/docs` and `/openapi.json`.
 
-The page is self-contained: it loads no script and no style.
+The page is self-contained: it loads nothing, and has no script.
 """
 
 from __future__ import annotations
@@ -13,23 +13,13 @@ from typing import Any
 
 import msgspec
 
+from lockstep.serving.page.page import policy_hash, web_file
 from lockstep.serving.protocols.asgi import Response, Scope
 from lockstep.serving.protocols.openapi import document
 from lockstep.serving.protocols.service import Service
 
-_HTML = (
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
-)
 _HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
 """Names and addresses, with or without a port, that are safe in a shell."""
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
-  border-bottom: 1px solid #ddd; white-space: pre-line }
-pre { background: #f4f4f4; padding: 1rem; overflow-x: auto }
-"""
 
 
 async def openapi(service: Service, scope: Scope, body: bytes) -> Response:
@@ -39,24 +29,32 @@ async def openapi(service: Service, scope: Scope, body: bytes) -> Response:
 
 async def docs(service: Service, scope: Scope, body: bytes) -> Response:
     """`/docs`: the documentation of the version that serves."""
-    return Response(200, page(_document(service), _address(scope)).encode(), _HTML)
+    style = web_file("page.css")
+    policy = f"default-src 'none'; style-src '{policy_hash(style)}'; img-src data:"
+    headers = (
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", policy.encode()),
+    )
+    text = page(_document(service), service.pipeline, _address(scope), style)
+    return Response(200, text.encode(), headers)
 
 
 def _document(service: Service) -> dict[str, Any]:
     return document(service.demand_scorer(), service.hidden)
 
 
-def page(described: dict[str, Any], address: str) -> str:
+def page(described: dict[str, Any], pipeline: str, address: str, style: str) -> str:
     """The page of an OpenAPI document.
 
     Args:
         described: The document.
+        pipeline: Name of the pipeline.
         address: The server's address as its clients see it.
+        style: The style sheet.
     """
     info, schemas = described["info"], described["components"]["schemas"]
     name = next(iter(schemas))
     record, prediction = schemas[name], schemas["Prediction"]
-    title = f"{info['title']}, version {info['version']}"
     fields = [
         (field, _type(held), "" if field in record["required"] else "may be left out", _doc(held))
         for field, held in record["properties"].items()
@@ -70,19 +68,31 @@ def page(described: dict[str, Any], address: str) -> str:
     ]
     return "".join(
         [
-            '<!doctype html><html lang="en"><meta charset="utf-8">',
-            f"<title>{escape(title)}</title><style>{_STYLE}</style>",
-            f"<h1>{escape(title)}</h1><p>{escape(info['description'])}</p>",
+            _head(pipeline, info["version"], style),
+            f'<main class="docs"><p class="lead">{escape(info["description"])}</p>',
             _example(record, address),
-            f"<h2>What a record ({escape(name)}) holds</h2>",
-            _table(("field", "type", "", "what it is"), fields),
-            "<h2>What a prediction holds</h2>",
-            _table(("column", "type", "what it is"), outputs),
-            "<h2>Paths</h2>",
-            _table(("method", "path", "what it does"), paths),
+            _section(f"What a record ({name}) holds", ("field", "type", "", "what it is"), fields),
+            _section("What a prediction holds", ("column", "type", "what it is"), outputs),
+            _section("Paths", ("method", "path", "what it does"), paths),
             '<p>The same for programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>',
-            "</html>",
+            "</main></body></html>",
         ]
+    )
+
+
+def _head(pipeline: str, version: str, style: str) -> str:
+    """The head of the page at `/`, with this page's title, links and style."""
+    document = web_file("page.html")
+    icon = next(line for line in document.splitlines() if line.startswith('<link rel="icon"'))
+    brand = document[document.index('<span class="brand">') : document.index("<h1")]
+    title, shown = f"{pipeline}, version {version}", escape(f"version {version}")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>{icon}<style>{style}</style></head><body><header>"
+        f'<div class="bar">{brand}<h1>{escape(pipeline)}</h1><span class="dim">{shown}</span>'
+        '<nav aria-label="Other pages"><a href="./">Try it</a> '
+        '<a href="openapi.json">OpenAPI</a> <a href="metrics">Metrics</a></nav></div></header>'
     )
 
 
@@ -101,14 +111,17 @@ def _example(record: dict[str, Any], address: str) -> str:
     text = (
         f"curl {address}/invocations -H 'content-type: application/json' -d @- <<'END'\n{body}\nEND"
     )
-    return f"<h2>A request</h2><pre>{escape(text)}</pre>"
+    return f'<section class="card"><h2>A request</h2><pre>{escape(text)}</pre></section>'
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _section(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     def line(cells: Iterable[str], tag: str) -> str:
         return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
-    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
+    return (
+        f'<section class="card"><h2>{escape(title)}</h2><table><thead>{line(head, "th")}</thead>'
+        f"<tbody>{''.join(line(row, 'td') for row in rows)}</tbody></table></section>"
+    )
 
 
 def _type(held: dict[str, Any]) -> str:
