@@ -160,6 +160,9 @@ def outcomes_asset(
         store = Store(home.data / declared.name)
         day, run = context.partition_key, context.run.run_id
         compared = compare_outcomes(declared, source, registry, store, day, run=run)
+        tenths = {
+            f"{q.title}, by tenths": quality_table(q, compared.recent) for q in compared.measured
+        }
         yield materialized(
             context,
             compared.results,
@@ -167,8 +170,9 @@ def outcomes_asset(
                 **compared.counts,
                 "dagster/row_count": compared.arrival.known,
                 "share known": compared.arrival.share,
+                **compared.figures,
                 "path": dg.MetadataValue.path(str(compared.path)),
-                **tables({q.title: quality_table(q, compared.recent) for q in compared.measured}),
+                **tables(tenths),
             },
         )
 

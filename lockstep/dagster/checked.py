@@ -23,10 +23,11 @@ from lockstep.checks.markdown import note_markdown, to_markdown
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.specs import Check
 from lockstep.dagster.narrow import fitted
+from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 from lockstep.errors import LockstepError
 
-FILE_TAG = "lockstep/file"
+FILE_TAG = hidden("file")
 """Tag of a run that scores a file: its name in the command."""
 _MESSAGE = "message"
 """Metadata of a failed check: what, where, and what to do."""

@@ -55,6 +55,8 @@ python_logs:
   # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
   python_log_level: INFO
 """
+_LIMIT, _LIMIT_BEFORE = f"- key: {ONE_AT_A_TIME}\n", "- key: lockstep/one_at_a_time\n"
+"""The limit of the tag, as homes are given it and as they were before pages hid it."""
 _DEMANDED = {
     ONE_AT_A_TIME: f"does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the "
     "same time",
@@ -87,8 +89,11 @@ def prepare_instance(home: Home) -> Path:
     try:
         home.prepare()
         path.mkdir(parents=True, exist_ok=True)
-        if _read_settings(path) is None:
+        written = _read_settings(path)
+        if written is None:
             replace_text(path / _FILE, _SETTINGS)
+        elif _LIMIT_BEFORE in written and path.is_relative_to(home.path.resolve()):
+            replace_text(path / _FILE, written.replace(_LIMIT_BEFORE, _LIMIT))
     except OSError as error:
         raise _unwritable(path, error) from error
     _demand_driver(path / _FILE)

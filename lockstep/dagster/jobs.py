@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lockstep.dagster.tags import hidden
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.streams import streams
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
         UnresolvedAssetJobDefinition as Job,
     )
 
-WANTED = "lockstep/wanted"
+WANTED = hidden("wanted")
 """Tag of the runs that put a version through the gate: its number."""
 BACKFILL_POOL = "lockstep_backfill"
 """The pool that each run of a backfill job holds, of all pipelines."""

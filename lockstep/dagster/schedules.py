@@ -16,6 +16,7 @@ from lockstep.dagster.jobs import (
     backfill_op,
     job_name,
 )
+from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import fail_killed, last_runs, may_try_again, under_way
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -36,7 +37,7 @@ _LATER_EVERY_MORNING = "30 6 * * *"
 
 MOST_DAYS = 31
 """Days that a tick takes: a missed month is caught up in a morning."""
-ONE_AT_A_TIME = "lockstep/one_at_a_time"
+ONE_AT_A_TIME = hidden("one_at_a_time")
 """Tag of runs that the queue starts one at a time for each of its values: a day is compared with
 the days before it, which must be through by then."""
 

@@ -21,6 +21,7 @@ from lockstep.dagster.jobs import (
 )
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import AHEAD, one_at_a_time
+from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
 from lockstep.errors import InputError, LockedError, LockstepError
 from lockstep.overview.events import open_events
@@ -39,7 +40,7 @@ from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
-SEGMENT = "lockstep/segment"
+SEGMENT = hidden("segment")
 """Tag of the runs that replay a segment: SHA-256 of its file when the run was requested."""
 _INTERVAL_SECONDS = 30
 _PARTITION = "dagster/partition"

@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from lockstep.dagster.tags import hidden
 from lockstep.errors import (
     FetchError,
     LockedError,
@@ -25,8 +26,10 @@ from lockstep.errors import (
     UnavailableFilesError,
 )
 
-PROCESS = "lockstep/process"
+PROCESS = hidden("process")
 """Tag of a run: its process, by number and host."""
+_PROCESS_BEFORE = "lockstep/process"
+"""The same of runs that began before an upgrade."""
 MOST_TRIES = 5
 """Runs in a row that fail from outside or are killed, after which a person has to look."""
 FROM_OUTSIDE = (
@@ -41,7 +44,7 @@ FROM_OUTSIDE = (
 
 No errors of content: a delivery stays as it is until somebody delivers it again.
 """
-OUTSIDE_TAG = "lockstep/failed_from_outside"
+OUTSIDE_TAG = hidden("failed_from_outside")
 """Tag of a run that failed for such a cause at every try."""
 
 _UNDER_WAY = [
@@ -166,8 +169,9 @@ def _lives(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     runs in another way than by a code server, such as in containers: that takes its time.
     """
     tags = record.dagster_run.tags
-    if PROCESS in tags:
-        pid, _, host = tags[PROCESS].partition(" ")
+    signed = tags.get(PROCESS) or tags.get(_PROCESS_BEFORE)
+    if signed is not None:
+        pid, _, host = signed.partition(" ")
         return host != gethostname() or _is_process(int(pid))
     if not isinstance(instance.run_launcher, DefaultRunLauncher):
         return True

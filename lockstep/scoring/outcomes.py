@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from math import isfinite
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,6 +64,7 @@ class Outcomes:
         recent: Labels and measured predictions of the last days up to this one with enough known
             outcomes.
         measured: The demands that they can be measured by.
+        figures: The metrics of these days, and the bias, where they are defined.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class Outcomes:
     results: Mapping[str, CheckResult]
     recent: Columns
     measured: tuple[Quality, ...]
+    figures: Mapping[str, float]
 
 
 def compare_outcomes(
@@ -169,7 +172,8 @@ def compare_outcomes(
             ),
         )
         records.commit(attempt)
-    return Outcomes(path, arrival, done.counts, done.results, recent, demanded.measured)
+    figures = {name: value for name, value in watch.measured.items() if isfinite(value)}
+    return Outcomes(path, arrival, done.counts, done.results, recent, demanded.measured, figures)
 
 
 def _changes_before(records: Records, day: str, scorer: LoadedVersion) -> Changes:

@@ -78,6 +78,15 @@ def test_a_new_home_runs_days_one_at_a_time(home: Home) -> None:
     assert lacking_settings(home) == []
 
 
+def test_a_home_from_before_tags_were_hidden_still_runs_days_one_at_a_time(home: Home) -> None:
+    prepare_instance(home)
+    file = home.dagster / "dagster.yaml"
+    written = file.read_text()
+    file.write_text(written.replace(ONE_AT_A_TIME, "lockstep/one_at_a_time"))
+    assert limits(home) == [ONE_AT_A_TIME, BACKFILL_TAG]
+    assert file.read_text() == written
+
+
 def test_runs_log_from_info_on(home: Home) -> None:
     with open_instance(home) as instance:
         assert isinstance(instance, dg.DagsterInstance)

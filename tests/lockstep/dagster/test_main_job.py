@@ -3,12 +3,16 @@
 from datetime import date
 
 import pandas as pd
+from dagster._core.storage.tags import TagType, get_tag_type
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
 from lockstep.checks.reports import CheckReport
-from lockstep.dagster.jobs import job_name
+from lockstep.dagster.checked import FILE_TAG
+from lockstep.dagster.jobs import WANTED, job_name
 from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.sensors import SEGMENT
+from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
 from tests.fixtures.orders import PROJECT, SECOND
 
 DAY = "2020-03-01"
@@ -92,7 +96,20 @@ def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
     assert report.ok
     assert {one.check for one in report.checks} == {"arrival", "live_quality", "calibration"}
     assert report.figure("/outcomes", "share known") == 1.0
+    for figure in ("risk auc", "expected_cost mae", "bias of risk"):
+        assert isinstance(report.figure("/outcomes", figure), float), "Dagster plots numbers"
     assert len(parquet.read_table(report.path("/outcomes"))) == 120
+
+
+def test_runs_are_told_apart_by_facts_and_hide_their_plumbing(live) -> None:
+    report = live.score(DAY)
+    tags = live.instance.get_run_by_id(report.run_id).tags
+    assert PROCESS in tags
+    shown = {tag for tag in tags if get_tag_type(tag) is TagType.USER_PROVIDED}
+    assert shown == {"version", "rows", "quarantined"}
+    assert {get_tag_type(tag) for tag in (PROCESS, OUTSIDE_TAG, WANTED, SEGMENT, FILE_TAG)} == {
+        TagType.HIDDEN
+    }
 
 
 # Bad rows and bad days
