@@ -114,6 +114,11 @@ class CheckResult:
         """Whether the check failed badly enough to block."""
         return self.judged and not self.passed and self.severity == "ERROR"
 
+    @property
+    def is_table_whole(self) -> bool:
+        """Whether no row of the table is left out where the result is kept."""
+        return len(self.table) < _MOST_ROWS
+
     def _repr_html_(self) -> str:
         """A notebook's form of it: the finding, its pictures and the first rows of its details."""
         drawn = filter(None, map(PICTURE.fullmatch, self.notes.values()))

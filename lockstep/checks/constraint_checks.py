@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lockstep.parity.counterfactuals import Impact
 
 Weight = Literal["an error", "held back", "accepted", "unusual"]
+_GRAVE: Collection[Weight] = ("an error", "held back")
+"""The weights that keep rows unpublished."""
 _MOST_TOLD = 2
 """Findings that a summary names."""
 _EXAMPLES = 5
@@ -50,11 +52,8 @@ _BEFORE = ("previous", "elapsed", "today", "count", "sum", "mean", "peers before
 """Quantities made of the rows before."""
 _WARNS = 0.999
 """Cap on the blocking evidence of a statistic that only warns."""
-_UNUSUAL = (
-    "Nothing is held back. If nobody knows why, ask upstream what changed; once it is "
-    "corrected: AGAIN"
-)
-_ACCEPTED = "Nothing, if it is meant to stay. Otherwise have it corrected, then: AGAIN"
+_UNUSUAL = "Ask upstream what changed. If it was a mistake, have it corrected, then: AGAIN."
+_ACCEPTED = "A person accepted it. If it should not stay, have it corrected, then: AGAIN"
 
 
 @dataclass(frozen=True)
@@ -388,15 +387,14 @@ def _todo(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
     """What to do: one command accepts all that blocks, whichever check reports it."""
     if not findings:
         return ""
-    grave = [each for each in judged.findings if each.weight in ("an error", "held back")]
+    waiting = [each for each in findings if each.weight != "accepted"]
+    if not waiting:
+        return _ACCEPTED
+    todo, grave = _UNUSUAL, [each for each in judged.findings if each.weight in _GRAVE]
     if any(finding in grave for finding in findings):
-        names = dict.fromkeys(finding.name for finding in grave)
-        options = " ".join(f"--accept {name}" for name in names)
-        return (
-            "Have it corrected, then: AGAIN. If it is meant to stay: "
-            f"`lockstep score PIPELINE --day DAY {options}`"
-        )
-    return _UNUSUAL if any(finding.weight == "unusual" for finding in findings) else _ACCEPTED
+        todo, waiting = "Have it corrected, then: AGAIN.", grave
+    options = " ".join(f"--accept {name}" for name in dict.fromkeys(each.name for each in waiting))
+    return f"{todo} If it is meant to stay: `lockstep score PIPELINE --day DAY {options}`"
 
 
 def _rows(judged: WeighedBatch, weighed: Weighed) -> Iterator[dict[str, Any]]:

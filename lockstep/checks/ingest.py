@@ -34,10 +34,7 @@ _LONGEST = 40
 """Characters shown of a value."""
 _TRAINED = "and train and promote a version of that"
 _FORMS = {"float": "a finite number", "str": "text in UTF-8"}
-_IGNORED = (
-    "Nothing is held back. Declare the columns, and train and promote a version of that, or have "
-    "them left out."
-)
+_IGNORED = "Declare the columns, and train and promote a version of that, or have them left out."
 _UNREADABLE = (
     "Have it delivered anew as it is declared; or declare it as it is delivered, and train and "
     "promote a version of that."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +54,16 @@ def checks(
         Path | None,
         typer.Argument(metavar="FOLDER", help="Where --docs writes to; in the home by default."),
     ] = None,
+    acknowledged: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--acknowledge",
+            metavar="NAME",
+            help="That you have seen to an open finding, by the eight digits that `lockstep "
+            "status` shows; repeatable. It is no longer open, nor are those of its check and "
+            "column before it. What comes later is not accepted by that.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what every check of a pipeline found last; 1 if one is in error.
@@ -65,6 +76,9 @@ def checks(
     from lockstep.store.status import RECORD
     from lockstep.store.validations import validations
 
+    if acknowledged:
+        _acknowledge(context.pipeline(pipeline), acknowledged, as_json=as_json)
+        return
     which: dict[str, Any] = {"all_partitions": all_partitions, "attempt": attempt}
     store = context.store(pipeline)
     try:
@@ -138,6 +152,29 @@ def audit(
             say(f"{name}: {result.verdict}")
     if any(result.damage for result in audited.values()):
         raise typer.Exit(FAILED)
+
+
+def _acknowledge(declared: PipelineAssets, names: list[str], *, as_json: bool) -> None:
+    """Acknowledge open findings of published days and files."""
+    from lockstep.cli.console import say, show_json
+    from lockstep.columns.plain import listed
+    from lockstep.overview.pipeline_state import histories_of
+    from lockstep.overview.standing import acknowledge
+    from lockstep.registry.sites import Site
+
+    waiting = []
+    for history in histories_of(declared, context.store(declared.name)).values():
+        if history.has_partitions:
+            history.look()
+            waiting.append((history.records, history.standing()))
+    seen = acknowledge(waiting, names, Site.here(context.home().path))
+    if as_json:
+        show_json([asdict(each.finding) for each in seen])
+        return
+    for finding in (each.finding for each in seen):
+        say(f"Acknowledged: {finding.check} of {finding.asset} {finding.partition}.")
+    if not seen:
+        say(f"{listed(names)} had been acknowledged before.")
 
 
 def _show_checks(reports: Sequence[CheckReport], *, passed: bool, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.client import HTTPException
 from threading import Lock
@@ -18,7 +18,8 @@ from lockstep.artifacts.lock import is_held
 from lockstep.checks.reports import CheckReport
 from lockstep.errors import DamagedError
 from lockstep.overview.background import LastAnswer, Question
-from lockstep.overview.tiles import StreamHistory, Tile
+from lockstep.overview.standing import OpenFinding
+from lockstep.overview.tiles import PUBLISHED, StreamHistory, Tile
 from lockstep.overview.version_state import Models, VersionState, version_state
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -111,7 +112,8 @@ class PipelineState:
         error: Why it cannot be imported; None if it can. Nothing else is known then.
         versions: The wanted version and the live one.
         streams: The last days and files.
-        findings: The checks in error and those that warn, of all that is open.
+        findings: The checks in error and those that warn, of all that is open. Those of published
+            days and files stay until somebody saw to them: see `lockstep.overview.standing`.
         quality: Its predictions on live rows over time.
         server: Its server; None without one.
     """
@@ -120,7 +122,7 @@ class PipelineState:
     error: str | None = None
     versions: VersionState = field(default_factory=VersionState)
     streams: tuple[StreamState, ...] = ()
-    findings: tuple[CheckReport, ...] = ()
+    findings: tuple[OpenFinding, ...] = ()
     quality: tuple[Series, ...] = ()
     server: ServerState | None = None
 
@@ -129,18 +131,29 @@ class PipelineState:
         """Whether a person has to do something."""
         return bool(self.error or self.versions.refused or self.together("failed"))
 
-    def together(self, result: str) -> list[tuple[CheckReport, list[str]]]:
+    @property
+    def is_warned(self) -> bool:
+        """Whether a warning is open."""
+        return any(each.result == "warned" for each in self.findings)
+
+    def together(self, result: str) -> list[tuple[OpenFinding, list[str]]]:
         """The findings of a result, those of one check and column as one.
 
         Returns:
-            The finding in the last partition, and the other partitions, the last ones first.
+            The finding that was made last, since the first of them, and the other partitions, the
+            last ones first.
         """
-        same: dict[tuple[str, str, str | None], list[CheckReport]] = {}
+        same: dict[tuple[str, str, str | None], list[OpenFinding]] = {}
         for each in self.findings:
             if each.result == result:
                 same.setdefault((each.asset, each.check, each.column), []).append(each)
+        groups = [sorted(group, key=lambda each: each.since) for group in same.values()]
         return [
-            (group[-1], [each.partition or "" for each in group[-2::-1]]) for group in same.values()
+            (
+                replace(group[-1], since=group[0].since),
+                [each.partition or "" for each in group[-2::-1]],
+            )
+            for group in groups
         ]
 
 
@@ -181,7 +194,8 @@ class Watched:
         is_judged = gate is not None and versions.wanted in (None, gate.version)
         shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
         tiles = [*([gate] if gate is not None and is_judged else []), *self._open(shown)]
-        findings = (finding for tile in tiles for finding in tile.findings)
+        findings = [_open(each, tile.at) for tile in tiles for each in tile.findings]
+        findings += [each.finding for held in self._partitioned() for each in held.standing()]
         server = self.server.answer(until) if self.server is not None else None
         return PipelineState(
             name=name,
@@ -204,9 +218,10 @@ class Watched:
         return StreamState(name, unit, tuple(history.tile(each) for each in wanted), waiting)
 
     def _open(self, shown: Sequence[StreamState]) -> Iterator[Tile]:
-        """The partitions that wait for a person, and the last one attempted.
+        """The partitions that wait for a person, and what was made last that has no partitions.
 
-        Each day has to go through. The file of a partition may be taken away, which ends it.
+        Each day has to go through. The file of a partition may be taken away, which ends it. What
+        was found in those that went through stands by itself.
         """
         tiles = (tile for each in shown for tile in each.tiles)
         damaged = {tile.partition for tile in tiles if tile.state == "damaged"}
@@ -217,10 +232,15 @@ class Watched:
                 wanted = {each for each in wanted & {*last} if self._inbox.file(each) is not None}
             elif name not in ("daily", "outcomes"):
                 wanted = {*history.newest(1)}
-            if name != "gate":  # which judges versions: see `version_state`
-                yield from map(history.tile, sorted(wanted))
+            for tile in map(history.tile, sorted(wanted) if name != "gate" else ()):
+                # The gate judges versions: see `version_state`.
+                if not history.has_partitions or tile.state not in PUBLISHED:
+                    yield tile
 
-    def _not_handed_over(self, shown: Sequence[StreamState]) -> Iterator[CheckReport]:
+    def _partitioned(self) -> Iterator[StreamHistory]:
+        return (history for history in self.histories.values() if history.has_partitions)
+
+    def _not_handed_over(self, shown: Sequence[StreamState]) -> Iterator[OpenFinding]:
         """What a sink lacks of the days and files that are shown."""
         for stream in shown if self.declared.sinks else ():
             asset = f"{self.declared.name}/{stream.name}/published"
@@ -229,7 +249,8 @@ class Watched:
                 with suppress(DamagedError):  # its tile says so
                     if handovers.left(tile.partition):
                         for check, result in handovers.results(tile.partition).items():
-                            yield CheckReport.found(asset, check, tile.partition, result)
+                            found = CheckReport.found(asset, check, tile.partition, result)
+                            yield _open(found, tile.at)
 
     def _quality(self) -> tuple[Series, ...]:
         if "outcomes" not in self.histories:
@@ -326,6 +347,11 @@ def histories_of(declared: PipelineAssets, store: Store) -> dict[str, StreamHist
         assets = {"requests": f"{name}/requests"}
         found["requests"] = StreamHistory(request_records(declared, store), assets)
     return found
+
+
+def _open(report: CheckReport, since: str) -> OpenFinding:
+    """A finding that is open until its asset is made anew."""
+    return OpenFinding(**vars(report), since=since)
 
 
 def _server(home: Home, name: str) -> ServerState:

@@ -15,6 +15,7 @@ from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.errors import DamagedError
+from lockstep.overview.standing import FILE, Judged, acknowledged, judged_of, standing
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Mark, Records, mark_of
 from lockstep.store.status import StepFinding, damaged_record, recorded_findings
@@ -105,6 +106,7 @@ class _Known:
     number: int
     is_open: bool
     tile: Tile | None = None
+    judged: tuple[Judged, ...] | None = None
 
 
 class StreamHistory:
@@ -119,11 +121,12 @@ class StreamHistory:
     def __init__(
         self, records: Records, assets: Mapping[str, str], *, has_partitions: bool = True
     ) -> None:
-        self.records, self._assets, self._has_partitions = records, dict(assets), has_partitions
+        self.records, self._assets, self.has_partitions = records, dict(assets), has_partitions
         self._known: dict[str, _Known] = {}
         self._listed: tuple[Mark, Mark] | None = None
         self._folders: dict[str, str] = {}
         self._marks: dict[str, Mark] = {}
+        self._standing: tuple[tuple[list[Judged], Mark], list[Judged]] | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -144,7 +147,7 @@ class StreamHistory:
         return Place(self._assets[step], self._named(partition))
 
     def _named(self, partition: str) -> str | None:
-        return partition if self._has_partitions else None
+        return partition if self.has_partitions else None
 
     def look(self) -> None:
         """Look which partitions there are, and which of them were attempted since the last look."""
@@ -172,6 +175,29 @@ class StreamHistory:
     def open(self) -> list[str]:
         """The partitions whose last attempt does not count, in the order of their names."""
         return [partition for partition in self._folders if self.is_open(partition)]
+
+    def standing(self) -> list[Judged]:
+        """The open findings about what was published at the last look.
+
+        See `lockstep.overview.standing`.
+        """
+        judged = [each for name in self._folders for each in self._judged(name)]
+        looked = judged, mark_of(f"{self.records.root}/{FILE}")
+        if self._standing is None or self._standing[0] != looked:
+            self._standing = looked, standing(judged, acknowledged(self.records))
+        return self._standing[1]
+
+    def _judged(self, partition: str) -> tuple[Judged, ...]:
+        known = self._known.get(partition)
+        if known is not None and known.judged is not None:
+            return known.judged
+        try:
+            judged = judged_of(self.records, partition, self._assets, self._named(partition))
+        except DamagedError:
+            return ()  # its tile says so
+        if known is not None:
+            self._known[partition] = replace(known, judged=judged)
+        return judged
 
     def tile(self, partition: str, *, anew: bool = True) -> Tile:
         """The state of a partition.

@@ -524,7 +524,7 @@ def check_live(
             f"{serves} {' '.join(state.mended)}",
             severity="WARN",
             where=f"the files of version {live.version} of {live.name} in this home",
-            todo="Nothing, if the files are whole again; see who edits or removes them.",
+            todo="The files are whole again: see who edits or removes them.",
         )
     return CheckResult(True, serves)
 

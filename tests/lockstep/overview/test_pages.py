@@ -54,10 +54,11 @@ def test_links_to_mlflow_open_the_view_for_models(client: httpx.Client) -> None:
         assert not link.startswith("#/models?"), "the list of models drops what follows the ?"
 
 
-def test_the_first_page_shows_nothing_of_the_rows_that_were_set_aside(client: httpx.Client) -> None:
+def test_the_first_page_shows_of_rows_set_aside_what_a_check_recorded(client: httpx.Client) -> None:
     page = client.get("/").text
     assert f"/quarantine/orders/daily?partition={ASIDE}" in page
-    assert "onerror" not in page
+    assert "&lt;img src=x onerror=" in page
+    assert "<img src=x" not in page
 
 
 def test_a_tile_leads_to_the_failed_check_in_the_run_of_that_day(troubled, client) -> None:

@@ -11,9 +11,10 @@ from threading import Event
 
 import pytest
 
-from lockstep.checks.reports import CheckReport
+from assets.orders import orders
 from lockstep.overview.background import LastAnswer, Question
 from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
+from lockstep.overview.standing import OpenFinding
 from lockstep.overview.version_state import version_state
 from lockstep.project.declaration import Calendar
 from lockstep.project.home import Addresses, write_addresses
@@ -47,6 +48,32 @@ def test_days_that_went_wrong_are_tiles_and_findings() -> None:
     assert failed[BLOCKED, "decoding"].column == "price"
     assert f"--day {BLOCKED}" in (failed[BLOCKED, "decoding"].todo or "")
     assert state.is_failed
+
+
+def open_warnings() -> dict[tuple[str | None, str], str]:
+    """The names of the open warnings of days and files, by partition and check."""
+    return {(each.partition, each.check): each.name for each, _ in state_of().together("warned")}
+
+
+def test_a_warning_outlasts_the_batches_that_follow_until_it_is_acknowledged(
+    troubled, lockstep
+) -> None:
+    known, decoding = open_warnings(), (ASIDE, "decoding")
+    assert decoding in known, "another day has begun since"
+    answer = lockstep("status", "orders")
+    assert f"Seen to it: lockstep checks orders --acknowledge {known[decoding]}\n" in answer.out
+    assert lockstep("checks", "orders", "--acknowledge", known[decoding]).status == 0
+    assert open_warnings() == {key: name for key, name in known.items() if key != decoding}
+
+
+def test_a_warning_ends_with_a_day_on_which_its_column_is_usual(scored) -> None:
+    rows = orders(date(2020, 3, 3)).assign(currency="EUR")
+    scored.deliver("2020-03-03", rows)
+    assert scored.score("2020-03-03").ok
+    scored.records().begin("2020-03-04", "a run that is killed")
+    assert ("2020-03-03", "decoding") in open_warnings()
+    assert scored.score("2020-03-04").ok
+    assert ("2020-03-03", "decoding") not in open_warnings()
 
 
 @pytest.mark.usefixtures("troubled")
@@ -167,12 +194,13 @@ def test_days_of_a_calendar_that_has_ended_are_those_up_to_the_last_one_tried() 
 
 
 def test_findings_of_one_check_and_column_are_told_once() -> None:
-    def found(day: str, column: str) -> CheckReport:
-        return CheckReport("orders/daily/batch", "constraints", day, "failed", column, "It broke.")
+    def found(day: str, column: str) -> OpenFinding:
+        asset = "orders/daily/batch"
+        return OpenFinding(asset, "constraints", day, "failed", column, "It broke.", since=day)
 
     days = ("2020-03-01", "2020-03-02", "2020-03-03")
     findings = (*(found(day, "price") for day in days), found(days[0], "items"))
     state = PipelineState("orders", findings=findings)
     (price, others), (items, none) = state.together("failed")
-    assert (price.partition, others) == (days[2], [days[1], days[0]])
+    assert (price.partition, price.since, others) == (days[2], days[0], [days[1], days[0]])
     assert (items.column, none) == ("items", [])
