@@ -7,4 +7,4 @@ from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 def hidden(name: str) -> str:
     """A tag by which runs are found and queued, and which Dagster's pages do not show."""
-    return f"{HIDDEN_TAG_PREFIX}lockstep/{name}"
+    return f"{HIDDEN_TAG_PREFIX}lockstep_{name}"
