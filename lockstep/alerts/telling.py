@@ -51,8 +51,7 @@ def tell(
         for name, one in known.items():
             kept = {key: each for key, each in one.told.items() if each.kind in settings.events}
             waiting = Recipient(kept).waiting(events)
-            refused = {key: why for key, why in one.refused.items() if key in waiting}
-            known[name] = Recipient(kept, refused)
+            known[name] = one.only(kept, waiting)
         told = replace(told, receivers=dict(known))
         if told != before:
             told.write(home)
@@ -64,8 +63,9 @@ def tell(
                 if event.id in known[name].told:
                     title, text = f"Over: {title}", f"Over: {event.message.what}"
                 why = send(settings, name, title, text)
-                sent = ((now or datetime.now(UTC), name, title),) if why is None else ()
-                known[name] = known[name].after(event, why)
+                at = now or datetime.now(UTC)
+                sent = ((at, name, title),) if why is None else ()
+                known[name] = known[name].after(event, why, at)
                 told = Told(dict(known), (*told.sent, *sent)[-_MOST_SENT:])
                 told.write(home)
     return told

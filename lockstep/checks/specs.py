@@ -324,7 +324,8 @@ CODE_PARITY = Check(
     "whether the version goes live: a difference is an error, which keeps `@live` where it is. For "
     "one that was, and for a batch, it only tells: the version goes on with its own code, and the "
     "difference is a warning.",
-    "If the change is meant, train a new version and promote that. If not, take it back.",
+    "If the change is meant: `lockstep train PIPELINE`, then `lockstep promote PIPELINE`. If not, "
+    "take it back.",
 )
 ENVIRONMENT_PARITY = Check(
     "environment_parity",

@@ -210,6 +210,11 @@ def _accepted(aside: list[AsideRow], key: str) -> RowBack:
             f"{key} is set aside since an earlier row has its key; correct that: --rows FILE "
             f"--row {found.row}"
         )
+    if found.acceptable is False:
+        raise LockstepError(
+            f"{key} cannot be accepted as it is ({found.reasons}): it would be set aside again. "
+            f"Correct it in a file: --rows FILE --row {found.row}"
+        )
     return RowBack(found.key, found.digest, None)
 
 

@@ -20,6 +20,7 @@ from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockedError, LockstepError
+from lockstep.overview.outages import Outages
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
@@ -30,6 +31,8 @@ _HOST = "127.0.0.1"
 _PORTS_TRIED = 50
 _START_SECONDS = 120
 _WATCH_SECONDS = 0.5
+_ASK_SECONDS = 5.0
+"""Seconds between two questions to the servers of pipelines whether they are ready."""
 _MOST_SHOWN = 5
 """Pipelines whose pages are shown."""
 _SETTINGS = {
@@ -68,7 +71,7 @@ def run_servers(project: Project, first: Ports) -> int:
     """Start all servers, print their addresses, and stop them all at Ctrl-C.
 
     A server that stops by itself is started again. Where they run already for the project's home,
-    only their addresses are printed.
+    those of pipelines that are not ready are started anew, and the addresses are printed.
 
     Args:
         project: The project.
@@ -92,7 +95,8 @@ def run_servers(project: Project, first: Ports) -> int:
         with locked(home.served, "the home", wait=0):
             return _run(project, first, instance)
     except LockedError:
-        say(f"`lockstep up` runs already for {home.path}.")
+        say(f"`lockstep up` runs already for {home.path}; what is not ready is started anew.")
+        _again(home).touch()
         show_pages(project, home.addresses)
         return 0
 
@@ -107,6 +111,8 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
         home.inbox(name).mkdir(parents=True, exist_ok=True)
     servers = _servers(project, first, logs)
     home.registry().open()  # makes the store before two servers try to
+    outages = Outages(home, home.addresses.servers)
+    _again(home).unlink(missing_ok=True)
     homes = {"LOCKSTEP_HOME": str(home.path), "DAGSTER_HOME": str(instance)}
     environment = {**os.environ, **_SETTINGS, **homes}
     # Not on a command line, which every user of this machine sees.
@@ -123,9 +129,17 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
             show_pages(project, home.addresses)
             say(f"Logs:     {logs}")
             say("Ctrl-C stops them.")
+            asked = -_ASK_SECONDS
             while True:
                 for line in (*supervisor.lines(), *news.lines(home.addresses.dagster)):
                     say(line)
+                if time.monotonic() > asked + _ASK_SECONDS:
+                    asked = time.monotonic()
+                    outages.look()
+                if _again(home).exists():
+                    _again(home).unlink()
+                    for line in supervisor.start_anew(set(map(_server_of, outages.names))):
+                        say(line)
                 time.sleep(_WATCH_SECONDS)
         except KeyboardInterrupt:
             say("\nStopping ...")
@@ -153,9 +167,18 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
         servers.append(_Server(program, mlflow))
     for name, port in ports.items():
         log = logs / f"serve-{name}.log"
-        program = Program(f"The server of {name}", _serve(name, port), log)
+        program = Program(_server_of(name), _serve(name, port), log)
         servers.append(_Server(program, port, is_needed=False))
     return servers
+
+
+def _server_of(pipeline: str) -> str:
+    return f"The server of {pipeline}"
+
+
+def _again(home: Home) -> Path:
+    """The file by which a second `lockstep up` has the first start anew what is not ready."""
+    return home.path / "up.again"
 
 
 def _dagster(project: Project, port: int) -> list[str]:

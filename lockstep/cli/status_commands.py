@@ -32,16 +32,18 @@ def status(
 
     from lockstep.cli.console import show_json
     from lockstep.overview.pipeline_state import Overview
+    from lockstep.overview.told import Told
 
     if pipeline is not None:
         context.all_pipelines().get(pipeline)
     context.registry().demand_place()
     states = Overview(context.project()).states(_SECONDS, pipeline)
+    told = Told.read(context.home())
     if as_json:
         show_json([asdict(state) for state in states])
     else:
-        _show("status.txt", states=states)
-    if any(state.is_failed for state in states):
+        _show("status.txt", states=states, told=told)
+    if told.troubles or any(state.is_failed for state in states):
         raise typer.Exit(FAILED)
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +70,7 @@ class Processes:
         before = self._running.get(program.name)
         if before is not None:
             signal_group(before.pid, signal.SIGKILL)
+            before.wait()
             self._guard.leave(before.pid)
         process = subprocess.Popen(
             program.command,
@@ -163,6 +164,14 @@ class Supervisor:
             status = self._processes.status(program)
             if status is not None:
                 yield from self._stopped(program, state, status)
+
+    def start_anew(self, names: Collection[str]) -> Iterator[str]:
+        """Start programs by their names at once, those that run but hang too; yields lines."""
+        for program, state in self._states:
+            if program.name in names:
+                state.since, state.due = self._clock(), None
+                self._processes.start(program)
+                yield f"{datetime.now().astimezone():%H:%M:%S}  {program.name} is started anew."
 
     def _start_if_due(self, program: Program, state: _State) -> None:
         now = self._clock()

@@ -24,6 +24,8 @@ _VALUES = 1_000
 """Values of a column that are counted, the most frequent."""
 
 
+QUARANTINED = "quarantined"
+"""Fate of the rows that are wrong."""
 HELD_BACK = "held back"
 """Fate of the rows of a day that is held back whole."""
 
@@ -140,7 +142,7 @@ def quarantine_table(
     import pyarrow as pa
 
     rows = [
-        *(("quarantined", row) for row in quarantined),
+        *((QUARANTINED, row) for row in quarantined),
         *(("duplicate", row) for row in duplicates),
         *((HELD_BACK, row) for row in held_back),
     ]
@@ -155,5 +157,11 @@ def quarantine_table(
             ),
             "reasons": pa.array(["; ".join(map(str, row.reasons)) for _, row in rows], pa.string()),
             "record": pa.array([json.dumps(plain(row.record)) for _, row in rows], pa.string()),
+            "acceptable": pa.array([_is_acceptable(*each) for each in rows], pa.bool_()),
         }
     )
+
+
+def _is_acceptable(fate: str, row: Rejected) -> bool:
+    """Whether a person may accept a row as it is: nothing but row rules refuse it."""
+    return fate == QUARANTINED and all(reason.is_of_a_rule for reason in row.reasons)

@@ -38,6 +38,8 @@ Data: TypeAlias = "pd.DataFrame | pa.Table | Mapping[str, Any] | Sequence[Mappin
 
 TYPE = "type"
 """The rule that a value breaks which does not fit its declaration."""
+_NO_RULES = frozenset({TYPE, "line", "function", "as_of", "process"})
+"""What stands for a rule where there is no row to score, whatever a person says of it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Reason:
             f"{error.column} cannot be computed of it"
         )
         return cls(error.blamed, "function", str(error), refusal)
+
+    @property
+    def is_of_a_rule(self) -> bool:
+        """Whether a row rule refused the row, which a person may overrule."""
+        return self.rule not in _NO_RULES
 
     def __str__(self) -> str:
         return f"{self.column}: {self.message}" if self.column else self.message

@@ -22,6 +22,7 @@ from lockstep.checks.specs import CALIBRATION, INPUT_DRIFT, LIVE_QUALITY, PREDIC
 from lockstep.columns.plain import listed
 from lockstep.errors import LockstepError
 from lockstep.overview.background import LastAnswer
+from lockstep.overview.outages import is_starting
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.overview.tiles import StreamHistory, Tile, TileState
 from lockstep.overview.version_state import Models
@@ -37,8 +38,6 @@ _PATIENCE = timedelta(hours=1)
 """How long an attempt may do nothing that is recorded."""
 _DUE = timedelta(hours=8)
 """How long after the end of a day somebody has to have tried it: the schedule does so at six."""
-_STARTS = timedelta(minutes=1)
-"""How long servers may take to start."""
 _ANSWER_SECONDS = 5.0
 _LATEST = "~"
 """Comes after the names of all days."""
@@ -226,12 +225,12 @@ class _Looked:
 
     def server(self) -> Iterator[OpenEvent]:
         """The server that `lockstep up` runs, if a version is live and it is not ready."""
-        up, asked = holder(self.home.served), self.watched.server
-        if up is None or asked is None or not self.home.live(self.name).exists():
+        asked, is_live = self.watched.server, self.home.live(self.name).exists()
+        if holder(self.home.served) is None or asked is None or not is_live:
             return
         asked.begin()
         answer = asked.answer(time.monotonic() + _ANSWER_SECONDS)
-        if datetime.fromisoformat(up.since) + _STARTS > self.now:
+        if is_starting(self.home, self.now):
             self.unknown[f"{self.name} server"] = "it may be starting"
         elif answer.value is None or not answer.value.is_ready:
             why = answer.trouble if answer.value is None else answer.value.message

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.client import HTTPException
 from threading import Lock
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from lockstep.artifacts.ledgers import ledger_of
-from lockstep.artifacts.lock import is_held
+from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
+from lockstep.columns.plain import counted
 from lockstep.errors import DamagedError
 from lockstep.overview.background import LastAnswer, Question
-from lockstep.overview.standing import OpenFinding
+from lockstep.overview.outages import ServerState, server_state
 from lockstep.overview.tiles import PUBLISHED, StreamHistory, Tile
+from lockstep.overview.troubles import OpenFinding, Trouble, earliest, troubles_of
 from lockstep.overview.version_state import Models, VersionState, version_state
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
@@ -47,8 +45,6 @@ SHOWN = 30
 """Days and files that are shown of a stream."""
 _LOOKS = 90
 """Looks at outcomes whose figures are shown."""
-_READY_SECONDS = 2.0
-"""Seconds after which a server that does not answer is not there."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +83,6 @@ class Series:
 
 
 @dataclass(frozen=True)
-class ServerState:
-    """The HTTP server of a pipeline.
-
-    Attributes:
-        address: Its address; empty where `lockstep up` does not run.
-        is_ready: Whether it answers requests.
-        version: The version that answers; None without one.
-        message: What is wrong with it, or what to do; empty if nothing.
-    """
-
-    address: str = ""
-    is_ready: bool = False
-    version: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True)
 class PipelineState:
     """The state of a pipeline.
 
@@ -116,6 +95,7 @@ class PipelineState:
             days and files stay until somebody saw to them: see `lockstep.overview.standing`.
         quality: Its predictions on live rows over time.
         server: Its server; None without one.
+        troubles: What is wrong, in a few words each: those first for which a person has to act.
     """
 
     name: str
@@ -125,11 +105,12 @@ class PipelineState:
     findings: tuple[OpenFinding, ...] = ()
     quality: tuple[Series, ...] = ()
     server: ServerState | None = None
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def is_failed(self) -> bool:
         """Whether a person has to do something."""
-        return bool(self.error or self.versions.refused or self.together("failed"))
+        return any(trouble.is_open for trouble in self.troubles)
 
     @property
     def is_warned(self) -> bool:
@@ -137,16 +118,17 @@ class PipelineState:
         return any(each.result == "warned" for each in self.findings)
 
     def together(self, result: str) -> list[tuple[OpenFinding, list[str]]]:
-        """The findings of a result, those of one check and column as one.
+        """The findings of a result, those of one check, column and state as one.
 
         Returns:
             The finding that was made last, since the first of them, and the other partitions, the
             last ones first.
         """
-        same: dict[tuple[str, str, str | None], list[OpenFinding]] = {}
+        same: dict[tuple[str, str, str | None, str], list[OpenFinding]] = {}
         for each in self.findings:
             if each.result == result:
-                same.setdefault((each.asset, each.check, each.column), []).append(each)
+                kind = each.asset, each.check, each.column, each.state
+                same.setdefault(kind, []).append(each)
         groups = [sorted(group, key=lambda each: each.since) for group in same.values()]
         return [
             (
@@ -171,7 +153,7 @@ class Watched:
         self._inbox = inbox_of(declared, home)
         self.server: Question[ServerState] | None = None
         if declared.serving is not None:
-            self.server = Question(partial(_server, home, declared.name))
+            self.server = Question(partial(server_state, home, declared.name))
 
     def find(self, asset: str) -> tuple[StreamHistory, str] | None:
         """The records of an asset, and the step that makes it; None if it has none."""
@@ -193,17 +175,29 @@ class Watched:
         versions = version_state(name, self._home, registry, gate)
         is_judged = gate is not None and versions.wanted in (None, gate.version)
         shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
-        tiles = [*([gate] if gate is not None and is_judged else []), *self._open(shown)]
-        findings = [_open(each, tile.at) for tile in tiles for each in tile.findings]
+        refused = versions.trouble
+        findings = [_waiting(each, gate) for each in gate.findings] if gate and is_judged else []
+        if refused is not None and findings:
+            typed = {"command": refused.command, "effect": refused.effect}
+            findings, refused = [replace(each, **typed) for each in findings], None
+        findings += [_waiting(each, tile) for tile in self._open(shown) for each in tile.findings]
         findings += [each.finding for held in self._partitioned() for each in held.standing()]
-        server = self.server.answer(until) if self.server is not None else None
+        findings += self._not_handed_over(shown)
+        asked = self.server.answer(until) if self.server is not None else None
+        server = (asked.value or ServerState(message=asked.trouble or "")) if asked else None
+        troubles = [
+            *troubles_of(findings),
+            *filter(None, (refused, server.trouble if server is not None else None)),
+            *_set_aside(name, shown),
+        ]
         return PipelineState(
             name=name,
             versions=versions,
             streams=shown,
-            findings=(*findings, *self._not_handed_over(shown)),
+            findings=tuple(findings),
             quality=self._quality(),
-            server=server.value or ServerState(message=server.trouble or "") if server else None,
+            server=server,
+            troubles=tuple(sorted(troubles, key=lambda trouble: not trouble.is_open)),
         )
 
     def _stream(self, name: str, unit: str) -> StreamState:
@@ -233,8 +227,10 @@ class Watched:
             elif name not in ("daily", "outcomes"):
                 wanted = {*history.newest(1)}
             for tile in map(history.tile, sorted(wanted) if name != "gate" else ()):
-                # The gate judges versions: see `version_state`.
-                if not history.has_partitions or tile.state not in PUBLISHED:
+                # The gate judges versions: see `version_state`. What is under way may end well.
+                if tile.state != "under_way" and not (
+                    history.has_partitions and tile.state in PUBLISHED
+                ):
                     yield tile
 
     def _partitioned(self) -> Iterator[StreamHistory]:
@@ -249,8 +245,8 @@ class Watched:
                 with suppress(DamagedError):  # its tile says so
                     if handovers.left(tile.partition):
                         for check, result in handovers.results(tile.partition).items():
-                            found = CheckReport.found(asset, check, tile.partition, result)
-                            yield _open(found, tile.at)
+                            report = CheckReport.found(asset, check, tile.partition, result)
+                            yield OpenFinding.of(report, "not in a sink", tile.since)
 
     def _quality(self) -> tuple[Series, ...]:
         if "outcomes" not in self.histories:
@@ -308,13 +304,19 @@ class Overview:
             return [
                 self.watched[name].state(registry, until)
                 if name in self.watched
-                else PipelineState(name, self.broken[name].error)
+                else _broken(name, str(self.broken[name].error))
                 for name in names
             ]
 
     def _models(self) -> Models:
         registry = self.home.registry()
         return {name: registry.model(name) for name in self.watched}
+
+
+def _broken(name: str, error: str) -> PipelineState:
+    effect = "tries it again, once it is put right."
+    trouble = Trouble("cannot be imported", command="lockstep list", effect=effect, why=error)
+    return PipelineState(name, error, troubles=(trouble,))
 
 
 def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
@@ -349,23 +351,30 @@ def histories_of(declared: PipelineAssets, store: Store) -> dict[str, StreamHist
     return found
 
 
-def _open(report: CheckReport, since: str) -> OpenFinding:
-    """A finding that is open until its asset is made anew."""
-    return OpenFinding(**vars(report), since=since)
+def _waiting(report: CheckReport, tile: Tile) -> OpenFinding:
+    """A finding about what has to be made anew."""
+    word = "with warnings" if report.result == "warned" else "with errors"
+    if tile.state not in PUBLISHED:
+        word = tile.state.replace("_", " ")
+    if tile.stream == "gate" and tile.state == "blocked":
+        word = f"refused version {tile.version}"
+    return OpenFinding.of(report, word, tile.since)
 
 
-def _server(home: Home, name: str) -> ServerState:
-    """Ask the server of a pipeline whether it is ready."""
-    address = home.addresses.servers.get(name, "")
-    if not address or not is_held(home.served):
-        return ServerState(message="Not started: `lockstep up`")
-    try:
-        with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
-            told = json.load(response)
-    except HTTPError as error:
-        told = json.load(error) if error.code == 503 else {"refused": str(error)}
-    except (OSError, HTTPException, ValueError) as error:
-        return ServerState(address, message=f"It does not answer: {error}")
-    if told.get("ready"):
-        return ServerState(address, True, told.get("version"))
-    return ServerState(address, message=str(told.get("refused") or "No version is live yet."))
+def _set_aside(pipeline: str, shown: Iterable[StreamState]) -> Iterator[Trouble]:
+    """The rows that published days and files do not hold; those of blocked ones wait with them."""
+    tiles = [tile for stream in shown for tile in stream.tiles]
+    lacking = [tile for tile in tiles if tile.quarantined and tile.state in PUBLISHED]
+    if lacking:
+        rows, first = sum(tile.quarantined for tile in lacking), lacking[0]
+        named = f" {Place(f'{pipeline}/{first.stream}', first.partition).option}"
+        yield Trouble(
+            f"{counted(rows, 'row')} of "
+            + (first.partition if len(lacking) == 1 else f"{len(lacking)} days or files")
+            + " set aside",
+            earliest(tile.since for tile in lacking),
+            is_open=False,
+            command=f"lockstep quarantine list {pipeline}{named if len(lacking) == 1 else ''}",
+            effect="lists them with their reasons.",
+            why="All other rows are published.",
+        )

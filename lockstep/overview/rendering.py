@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,6 +11,7 @@ from markupsafe import Markup, escape
 
 from lockstep.columns.plain import counted, to_the_minute
 from lockstep.overview.tiles import SIGNS
+from lockstep.overview.troubles import Trouble, what
 from lockstep.registry.versions import experiments_page, version_page
 
 _END = re.compile(r"(?<=[a-z0-9)%`])(?<!e\.g)\. (?=[A-Z0-9])")
@@ -34,6 +36,11 @@ def templates(**options: Any) -> Environment:
         "counted": counted,
         "minute": to_the_minute,
         "sentences": first_and_rest,
+        "headline": headline,
+        "headlines": lambda troubles: ", ".join(map(headline, troubles)),
+        "moment": moment,
+        "begun": lambda text: text[:1].upper() + text[1:],
+        "what": what,
     }
     environment.globals |= {
         "experiments_page": experiments_page,
@@ -41,6 +48,18 @@ def templates(**options: Any) -> Environment:
         "version_page": version_page,
     }
     return environment
+
+
+def moment(stored: str) -> str:
+    """A time in ISO 8601 in a headline, without the day if that is today: `05:44 UTC`."""
+    at = datetime.fromisoformat(stored).astimezone(UTC)
+    is_today = at.date() == datetime.now(UTC).date()
+    return f"{at:%H:%M} UTC" if is_today else to_the_minute(stored)
+
+
+def headline(trouble: Trouble) -> str:
+    """What is wrong and since when: `3 files blocked since 05:44 UTC`."""
+    return f"{trouble.what} since {moment(trouble.since)}" if trouble.since else trouble.what
 
 
 def with_code(text: str) -> Markup:

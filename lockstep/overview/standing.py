@@ -27,32 +27,16 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import listed
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
+from lockstep.overview.troubles import OpenFinding
 from lockstep.registry.sites import Site
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+from lockstep.store.status import STEPS
 
 FILE = "acknowledged.json"
 """The file beside the records of a stream that says what people acknowledged."""
 _NAME = 8
 """Characters of a digest by which a person names a finding."""
-
-
-@dataclass(frozen=True)
-class OpenFinding(CheckReport):
-    """A finding that is open.
-
-    Attributes:
-        since: Since when it is, in ISO form; empty where nobody knows.
-        name: The name by which a person acknowledges it; empty where it has to be mended.
-    """
-
-    since: str = ""
-    name: str = ""
-
-    @property
-    def acknowledge(self) -> str:
-        """The command that acknowledges it."""
-        return f"lockstep checks {self.asset.partition('/')[0]} --acknowledge {self.name}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +87,16 @@ class Judged:
     def finding(self) -> OpenFinding:
         """The finding as one that is open."""
         assert self.report is not None, "what is open is a finding"
-        return OpenFinding(**vars(self.report), since=self.at, name=self.name)
+        kind = "warnings" if self.report.result == "warned" else "errors"
+        pipeline = self.report.asset.partition("/")[0]
+        return OpenFinding(
+            **vars(self.report),
+            state=f"published with {kind}" if self.step in STEPS else f"with {kind}",
+            since=self.at,
+            command=f"lockstep checks {pipeline} --acknowledge {self.name}",
+            effect="says that you saw to it.",
+            name=self.name,
+        )
 
     def closes(self, earlier: Judged, column: str | None) -> bool:
         """Whether an earlier finding on a column is no longer open by this one."""

@@ -75,6 +75,8 @@ class Tile:
         state: The state: published (with what checks found), or why it is not.
         page: Path of the page in Dagster's UI that shows it.
         at: When the last step ended, in ISO form; empty where none did.
+        since: Since when it is as it is, in ISO form: that of the first of the attempts that came
+            to nothing in a row, or of the one that counts; empty where nobody knows.
         version: Number of the version that scored it, if any.
         rows: Rows that came in.
         quarantined: Rows that were set aside.
@@ -89,6 +91,7 @@ class Tile:
     state: TileState
     page: str
     at: str = ""
+    since: str = ""
     version: int | None = None
     rows: int = 0
     quarantined: int = 0
@@ -255,7 +258,8 @@ class StreamHistory:
             state=self._state(partition, attempt, counts, is_damaged, found),
             page=first.page if first else self.place(self.steps[-1], partition).page(""),
             at=max((step.finished_at for step in steps), default=""),
-            version=next((step.version for step in reversed(steps) if step.version), None),
+            since=self._since(partition, attempt, counts),
+            version=_version(attempt) if attempt is not None else None,
             rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
             quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
             unjudged=sum(not each.result.judged for each in found),
@@ -263,6 +267,27 @@ class StreamHistory:
             counts=counts,
             quality=steps[-1].facts.get(QUALITY, {}) if steps else {},
         )
+
+    def _since(self, partition: str, last: Attempt | None, counts: int | None) -> str:
+        """When the last attempt ended, or the first of those in a row that came to nothing.
+
+        Attempts at what has no partitions are about another thing with each version.
+        """
+        if last is None:
+            return ""
+        first, kept = last, self.records.numbers(partition)
+        for number in reversed(kept[: kept.index(last.number)]):
+            if counts in (number, last.number):
+                break
+            try:
+                before = self.records.attempt(partition, number)
+            except DamagedError:
+                break
+            if not self.has_partitions and _version(before) != _version(last):
+                break
+            first = before
+        steps = first.record.steps.values()
+        return max((step.finished_at for step in steps), default=first.record.started_at)
 
     def _state(
         self,
@@ -284,3 +309,9 @@ class StreamHistory:
         results = {each.result.result for each in found}
         worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
         return next((state for state in worst if state in results), "published")
+
+
+def _version(attempt: Attempt) -> int | None:
+    """The version that the last step of an attempt used."""
+    steps = [*attempt.record.steps.values()]
+    return next((step.version for step in reversed(steps) if step.version), None)

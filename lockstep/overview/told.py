@@ -5,12 +5,14 @@ What goes on and was not told begins; what was told and goes on no longer is ove
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import counted
 from lockstep.overview.events import Events, OpenEvent
+from lockstep.overview.troubles import Trouble, earliest
 from lockstep.project.home import Home
 
 _FILE = "alerts.json"
@@ -23,10 +25,12 @@ class Recipient:
     Attributes:
         told: By id, the events that it was told, and not yet that they are over.
         refused: By id, why it refused the next message about an event; the last one is last.
+        since: By id, since when it does; nothing of one that was refused before this was kept.
     """
 
     told: dict[str, OpenEvent] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
 
     def waiting(self, events: Events) -> dict[str, OpenEvent]:
         """The events to tell, by id: what is over, what began, and then what was refused."""
@@ -36,15 +40,26 @@ class Recipient:
         again = {name: every.pop(name) for name in self.refused if name in every}
         return {**every, **again}
 
-    def after(self, event: OpenEvent, why: str | None) -> Recipient:
-        """What it was told once the next message about an event was sent, or refused."""
-        told, refused = dict(self.told), dict(self.refused)
-        refused.pop(event.id, None)
+    def after(self, event: OpenEvent, why: str | None, now: datetime) -> Recipient:
+        """What it was told once the next message about an event was sent, or refused now."""
+        told, refused, since = dict(self.told), dict(self.refused), dict(self.since)
+        was_known, before = refused.pop(event.id, None), since.pop(event.id, None)
         if why is not None:
             refused[event.id] = why
+            if (at := now if was_known is None else before) is not None:
+                since[event.id] = at
         elif told.pop(event.id, None) is None:
             told[event.id] = event
-        return Recipient(told, refused)
+        return Recipient(told, refused, since)
+
+    def only(self, told: Mapping[str, OpenEvent], refused: Iterable[str]) -> Recipient:
+        """The same, without what nobody has to be told any longer."""
+        kept = set(refused)
+        return Recipient(
+            dict(told),
+            {name: why for name, why in self.refused.items() if name in kept},
+            {name: at for name, at in self.since.items() if name in kept},
+        )
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,22 @@ class Told:
         """The receivers that refuse messages, each with the last reason, in a sentence."""
         return [
             f"{name} refuses {counted(len(one.refused), 'message')}: {[*one.refused.values()][-1]}."
+            for name, one in self.receivers.items()
+            if one.refused
+        ]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """The receivers that were not told of events, each with the command that tries it."""
+        effect = "tries each receiver; once it is reached, what was missed is sent."
+        return [
+            Trouble(
+                f"{counted(len(one.refused), 'alert')} to {name} missed",
+                earliest(at.isoformat() for at in one.since.values()),
+                command="lockstep alerts test",
+                effect=effect,
+                why=f"The last reason: {[*one.refused.values()][-1]}.",
+            )
             for name, one in self.receivers.items()
             if one.refused
         ]

@@ -9,6 +9,7 @@ from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.errors import ArtifactError
 from lockstep.overview.background import LastAnswer
 from lockstep.overview.tiles import Tile
+from lockstep.overview.troubles import Trouble
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.known_versions import KnownVersions
@@ -30,7 +31,8 @@ class VersionState:
         live: The version that serves in this home; None without one.
         since: Since when it is live; None likewise.
         by: Who let it serve, in which home on which machine; empty where nobody says.
-        refused: Why the wanted version is not live; empty if it is.
+        trouble: Why the wanted version is not live, or the one that the gate judged last; None if
+            it is. One that is refused and not wanted is no reason to act.
         notes: Where registry and home depart from one another, in sentences.
         as_of: When the registry told this, if that is a while ago; None if it is of now.
     """
@@ -39,7 +41,7 @@ class VersionState:
     live: int | None = None
     since: datetime | None = None
     by: str = ""
-    refused: str = ""
+    trouble: Trouble | None = None
     notes: tuple[str, ...] = ()
     as_of: datetime | None = None
 
@@ -77,7 +79,7 @@ def version_state(
         live=taken.version if taken is not None else None,
         since=taken.since if taken is not None else None,
         by=str(decision.site) if decision is not None else "",
-        refused=_refused(name, wanted, taken, gate),
+        trouble=_trouble(name, wanted, taken, gate),
         notes=tuple(notes),
         as_of=registry.at if registry.at and datetime.now(UTC) - registry.at > _RECENT else None,
     )
@@ -98,14 +100,22 @@ def _renumbered(name: str, home: Home) -> list[str]:
         return [str(error)]
 
 
-def _refused(name: str, wanted: int | None, taken: LivePointer | None, gate: Tile | None) -> str:
-    """Why the wanted version is not live; empty if it is."""
-    if gate is not None and gate.state == "blocked" and wanted in (None, gate.version):
-        errors = [each.check for each in gate.findings if each.result == "failed"]
-        return f"The gate refused version {gate.version}: {', '.join(errors)}."
-    if wanted is None or (taken is not None and wanted == taken.version):
-        return ""
-    return (
-        f"Version {wanted} is wanted, and the gate has not let it serve here: `lockstep versions "
-        f"{name}` says what to do"
-    )
+def _trouble(
+    name: str, wanted: int | None, taken: LivePointer | None, gate: Tile | None
+) -> Trouble | None:
+    """Why a version is not live that is wanted, or that the gate refused last."""
+    live = taken.version if taken is not None else None
+    if gate is not None and gate.state == "blocked" and gate.version != live:
+        what, is_open = f"gate refused version {gate.version}", wanted in (None, gate.version)
+        errors = [each for each in gate.findings if each.result == "failed"]
+        todo = next((each.todo or "" for each in errors), "")
+        why = f"{', '.join(each.check for each in errors)} failed. {todo}"
+        command, effect = f"lockstep train {name}", "fits one that may pass; promote that."
+        if live is not None:
+            command, effect = f"lockstep promote {name} {live}", f"stays with version {live}."
+        return Trouble(what, gate.since, is_open, command, effect, why)
+    if wanted is None or wanted == live:
+        return None
+    command, effect = f"lockstep promote {name} {wanted}", "puts it through the gate."
+    why = "It is wanted, and the gate has not judged it here."
+    return Trouble(f"version {wanted} not live", command=command, effect=effect, why=why)

@@ -29,6 +29,7 @@ class AsideRow:
         record: Its values as delivered, without those that are personal.
         digest: SHA-256 of all its values as delivered; empty of a blocked one.
         row: Its position in the input, from 0, or among the accepted rows; None of a blocked one.
+        acceptable: Whether it can be put back as it is; None where that was not kept.
     """
 
     key: str | None
@@ -38,6 +39,7 @@ class AsideRow:
     record: Mapping[str, Any]
     digest: str = ""
     row: int | None = None
+    acceptable: bool | None = None
 
 
 def all_aside(attempt: Attempt, schema: Schema) -> Iterator[AsideRow]:
@@ -56,7 +58,13 @@ def all_aside(attempt: Attempt, schema: Schema) -> Iterator[AsideRow]:
             for row in part.to_pylist():
                 record = json.loads(row["record"])
                 why = row["key"], step, row["fate"], row["reasons"]
-                yield AsideRow(*why, _shown(record, schema), record_digest(record), row["row"])
+                yield AsideRow(
+                    *why,
+                    _shown(record, schema),
+                    record_digest(record),
+                    row["row"],
+                    row.get("acceptable"),
+                )
 
 
 def _shown(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:

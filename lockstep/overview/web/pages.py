@@ -116,8 +116,8 @@ class Pages:
         """`/`: the state of all pipelines, those first for which a person has to do something."""
         states = self._overview.states(WAIT_SECONDS)
         states.sort(key=lambda state: (not state.is_failed, not state.findings))
-        refusals = Told.read(self._overview.home).refusals
-        return self._page("overview.html", states=states, tile=self._tile, refusals=refusals)
+        told = Told.read(self._overview.home)
+        return self._page("overview.html", states=states, tile=self._tile, told=told)
 
     def state(self, _: Request) -> Response:
         """`/status.json`: the same as data."""
@@ -193,7 +193,7 @@ class Pages:
             place=place,
             attempt=attempt,
             first=first,
-            rows=[(at, row, _put_back(place, row)) for at, row in enumerate(rows[:_ROWS], first)],
+            rows=[(at, row, *_put_back(place, row)) for at, row in enumerate(rows[:_ROWS], first)],
             shown=shown,
             next=first + _ROWS if len(rows) > _ROWS else None,
         )
@@ -234,11 +234,14 @@ def _columns(records: Records, partition: str, graph: Graph) -> Markup | None:
     return Markup(findings_picture(cells, shown))
 
 
-def _put_back(place: Place, row: AsideRow) -> str:
-    """The command that puts a row back: accepted as it is, or corrected in a file."""
-    is_sure = row.fate != "duplicate" and row.key is not None
-    how = f"--key {quote(row.key or '')}" if is_sure else f"--rows FILE --row {row.row}"
-    return f"lockstep quarantine retry {place.pipeline} {place.option} {how}"
+def _put_back(place: Place, row: AsideRow) -> tuple[str, str]:
+    """The command that puts a row back as it is, or shows what to correct, and what follows it."""
+    of = f"{place.pipeline} {place.option}"
+    if row.fate != "duplicate" and row.key is not None and row.acceptable is not False:
+        return f"lockstep quarantine retry {of} --key {quote(row.key)}", ""
+    shown = f"show {of} --key {quote(row.key)}" if row.key is not None else f"list {of} --json"
+    back = f"lockstep quarantine retry {of} --rows FILE --row {row.row}"
+    return f"lockstep quarantine {shown}", f"Write the record to FILE, corrected; then {back}"
 
 
 def _row_number(request: Request, name: str) -> int | None:

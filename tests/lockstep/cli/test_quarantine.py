@@ -34,6 +34,7 @@ def test_rows_are_listed_put_back_and_stay_so(
 ) -> None:
     listed = json.loads(lockstep("quarantine", "list", "orders", "--day", DAY, "--json").out)
     assert {row["key"]: row["fate"] for row in listed} == dict.fromkeys([KEY, OTHER], "quarantined")
+    assert all(row["acceptable"] for row in listed)
     (shown,) = json.loads(lockstep("quarantine", "show", "orders", "--key", KEY).out)
     assert "price" in shown["reasons"]
     assert {KEY, OTHER}.isdisjoint(published(with_rows_aside))
@@ -69,6 +70,22 @@ def test_a_row_that_is_set_aside_again_is_told(
     put = lockstep("quarantine", "retry", "orders", "--day", DAY, "--rows", str(corrected))
     assert put.status == 1
     assert f"{KEY} is set aside again: price: -2 is at most 0" in put.err
+
+
+def test_a_row_that_would_be_set_aside_again_is_not_accepted(
+    live: Workplace, lockstep: Lockstep
+) -> None:
+    frame = orders(date.fromisoformat(DAY))
+    frame["items"] = frame["items"].astype("object")
+    frame.loc[frame["order_id"] == KEY, "items"] = None
+    live.deliver(DAY, frame)
+    assert lockstep("score", "orders", "--day", DAY).status == 0
+    (row,) = json.loads(lockstep("quarantine", "list", "orders", "--json").out)
+    assert row["acceptable"] is False
+    error = lockstep("quarantine", "retry", "orders", "--day", DAY, "--key", KEY).error
+    assert f"{KEY} cannot be accepted as it is (items: missing" in error
+    assert f"--rows FILE --row {row['row']}" in error
+    assert live.attempt(DAY).number == 1, "nothing was scored anew"
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,26 @@ def test_one_that_is_killed_runs_again_after_the_pause(
     await_pids(pids, 2)
 
 
+def test_one_that_hangs_is_started_anew_and_one_that_waits_at_once(
+    processes: Processes, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    told = f"import os; open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); " + RUNS
+    watched = Watched(processes, tmp_path, told)
+    first = await_pids(pids, 1)[0]
+    os.kill(first, signal.SIGSTOP)
+    assert [*watched.supervisor.start_anew(["Canary"])] == []
+    (line,) = watched.supervisor.start_anew(["Parrot"])
+    assert line.endswith("Parrot is started anew.")
+    second = await_pids(pids, 2)[1]
+    os.kill(second, signal.SIGKILL)
+    watched.await_stop()
+    assert watched.lines(), "it waits"
+    assert [*watched.supervisor.start_anew(["Parrot"])]
+    await_pids(pids, 3)
+    assert watched.lines() == []
+
+
 def test_one_that_keeps_stopping_is_started_ever_less_often(
     processes: Processes, tmp_path: Path
 ) -> None:

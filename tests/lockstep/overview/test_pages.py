@@ -32,7 +32,13 @@ def client(troubled) -> Iterator[httpx.Client]:
 
 def test_the_first_page_says_what_failed_where_and_what_to_type(client: httpx.Client) -> None:
     page = client.get("/").text
-    assert "Somebody has to act on" in page
+    lead = page[page.index('class="lead"') : page.index("Looked at")]
+    assert re.search(
+        rf"orders</a>: day {DAMAGED} damaged, day {BLOCKED} blocked since [-0-9: ]+ UTC", lead
+    )
+    assert re.search(rf"day {BROKEN} broken off since [-0-9: ]+ UTC", lead)
+    assert "3 rows of 2020-03-04 set aside since" in lead
+    assert f"Day {BLOCKED} blocked <span" in page
     assert "decoding failed" in page
     assert '<code class="column">price</code>' in page
     assert f"<code>lockstep score orders --day {BLOCKED}</code>" in page
@@ -93,7 +99,8 @@ def test_rows_set_aside_are_listed_with_the_command_that_puts_them_back(
     client: httpx.Client,
 ) -> None:
     page = client.get("/quarantine/orders/daily", params={"partition": ASIDE}).text
-    assert f"lockstep quarantine retry orders --day {ASIDE} --key {ASIDE}-0001" in page
+    assert f"<code>lockstep quarantine show orders --day {ASIDE} --key {ASIDE}-0001</code>" in page
+    assert "retry orders --day 2020-03-04 --key" not in page, "it would be set aside again"
     assert "items: missing" in page
     assert "Show its 8 fields as delivered" in page
     assert "<th>weight</th>" not in page
@@ -171,7 +178,11 @@ def test_other_names_of_this_machine_and_proxies_are_refused(client: httpx.Clien
 def test_the_terminal_and_json_say_the_same(troubled, lockstep: Lockstep) -> None:
     told = lockstep("status", "orders")
     assert told.status == 1
+    assert re.match(
+        rf"orders: day {DAMAGED} damaged, day {BLOCKED} blocked since [-0-9: ]+ UTC, ", told.out
+    )
     assert "FAILED   orders/daily/batch 2020-03-03  decoding" in told.out
+    assert f"Type: lockstep score orders --day {BLOCKED}" in told.out
     assert f"`lockstep score orders --day {BLOCKED}`" in told.out
     (state,) = json.loads(lockstep("status", "--json").out)
     assert state["name"] == "orders"

@@ -77,7 +77,7 @@ def test_a_person_reads_what_failed_on_which_column_and_what_to_do_without_scrol
     browser.show(1280, 900)
     browser.open(f"{url}/")
     text = browser.run(
-        "[...document.querySelectorAll('main h3, main .todo')]"
+        "[...document.querySelectorAll('main h3, main h3 + p, main .todo')]"
         ".filter(one => one.getBoundingClientRect().bottom < innerHeight)"
         ".map(one => one.innerText).join('\\n')"
     )

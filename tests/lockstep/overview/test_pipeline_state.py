@@ -14,7 +14,7 @@ import pytest
 from assets.orders import orders
 from lockstep.overview.background import LastAnswer, Question
 from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
-from lockstep.overview.standing import OpenFinding
+from lockstep.overview.troubles import OpenFinding
 from lockstep.overview.version_state import version_state
 from lockstep.project.declaration import Calendar
 from lockstep.project.home import Addresses, write_addresses
@@ -61,7 +61,7 @@ def test_a_warning_outlasts_the_batches_that_follow_until_it_is_acknowledged(
     known, decoding = open_warnings(), (ASIDE, "decoding")
     assert decoding in known, "another day has begun since"
     answer = lockstep("status", "orders")
-    assert f"Seen to it: lockstep checks orders --acknowledge {known[decoding]}\n" in answer.out
+    assert f"Type: lockstep checks orders --acknowledge {known[decoding]}  says" in answer.out
     assert lockstep("checks", "orders", "--acknowledge", known[decoding]).status == 0
     assert open_warnings() == {key: name for key, name in known.items() if key != decoding}
 
@@ -93,10 +93,12 @@ def test_a_version_that_the_gate_refused_is_told_with_the_check(
     pass_gate(declared, two_versions.registry, two_versions.store, pointer)
     versions = state_of().versions
     assert (versions.wanted, versions.live) == (SECOND, 1)
-    assert versions.refused == f"The gate refused version {SECOND}: code_parity."
+    assert versions.trouble is not None
+    assert versions.trouble.what == f"gate refused version {SECOND}"
+    assert versions.trouble.why.startswith("code_parity failed.")
     assert "code_parity" in {each.check for each, _ in state_of().together("failed")}
     two_versions.registry.set_alias("orders", "champion", 1)
-    assert (state_of().versions.refused, state_of().together("failed")) == ("", [])
+    assert (state_of().is_failed, state_of().together("failed")) == (False, [])
 
 
 def test_what_the_gate_found_is_recorded_and_counts_where_it_let_the_version_serve(live) -> None:
@@ -147,7 +149,7 @@ def test_a_registry_that_does_not_answer_is_told_and_all_else_is_shown(
 
 
 def test_a_server_that_does_not_answer_holds_nothing_up(live, monkeypatch) -> None:
-    monkeypatch.setattr("lockstep.overview.pipeline_state.is_held", lambda _: True)
+    monkeypatch.setattr("lockstep.overview.outages.is_held", lambda _: True)
     with silence() as port:
         write_addresses(live.home.path, Addresses.local(servers={"orders": port}))
         server = state_of(20.0).server

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from lockstep.checks.check_results import CheckResult
 from lockstep.overview.rendering import templates
 from lockstep.overview.tiles import SIGNS, StreamHistory, Tile, TileState
+from lockstep.overview.told import Told
 from lockstep.store.attempts import RECORD, StepRecord
 from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS
@@ -141,7 +142,7 @@ def test_a_state_has_one_sign_on_the_page_and_on_the_terminal() -> None:
     assert {*SIGNS} == {*get_args(TileState)}
     assert len({sign.mark for sign in SIGNS.values()}) == len(SIGNS)
     page = templates(autoescape=True).get_template("tile.html").module
-    text = templates(autoescape=False).get_template("status.txt").render(states=[])
+    text = templates(autoescape=False).get_template("status.txt").render(states=[], told=Told())
     for sign in SIGNS.values():
         assert cell_len(sign.mark) == 1, "a wider one moves those after it"
         assert f">{sign.mark}</span>{sign.meaning}" in page.legend()

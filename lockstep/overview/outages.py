@@ -1,0 +1,184 @@
+"""The servers of pipelines that `lockstep up` runs: whether each is ready, and since when not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.lock import holder, is_held
+from lockstep.artifacts.state_files import state_or, write_state
+from lockstep.errors import ArtifactError
+from lockstep.overview.background import Question
+from lockstep.overview.troubles import Trouble
+from lockstep.project.home import Home
+
+_READY_SECONDS = 2.0
+"""Seconds after which a server that does not answer is not there."""
+_SILENT = "It does not answer"
+"""How the message about a server that gives no answer at all begins."""
+_STARTS = timedelta(minutes=1)
+"""How long servers may take to start."""
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """The HTTP server of a pipeline.
+
+    Attributes:
+        address: Its address; empty where `lockstep up` does not run.
+        is_ready: Whether it answers requests.
+        version: The version that answers; None without one.
+        message: What is wrong with it, or what to do; empty if nothing.
+        trouble: The same in a few words, with the command; None if nothing is wrong.
+    """
+
+    address: str = ""
+    is_ready: bool = False
+    version: int | None = None
+    message: str = ""
+    trouble: Trouble | None = None
+
+
+def server_state(home: Home, name: str) -> ServerState:
+    """Ask the server of a pipeline whether it is ready."""
+    address = home.addresses.servers.get(name, "")
+    if not address or not is_held(home.served):
+        return _not_running(home, address)
+    out = Outages.read(home).get(name)
+    state = _asked(address) if out is None else ServerState(address, message=out.message)
+    try:
+        live = read_live(home.live(name))
+    except ArtifactError as error:
+        return replace(state, message=str(error))  # which the versions tell
+    if state.is_ready or live is None or is_starting(home, datetime.now(UTC)):
+        return state
+    what, command, effect = "server does not answer", "lockstep up", "starts it anew."
+    if not state.message.startswith(_SILENT):
+        what, command = "server not ready", f"lockstep promote {name} {live.version}"
+        effect = f"has the gate judge version {live.version} anew."
+    since = out.since if out is not None else ""
+    trouble = Trouble(what, since, command=command, effect=effect, why=state.message)
+    return replace(state, trouble=trouble)
+
+
+def _asked(address: str) -> ServerState:
+    try:
+        with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
+            answer = json.load(response)
+    except HTTPError as error:
+        answer = _refusal(error)
+    except (OSError, HTTPException, ValueError) as error:
+        return ServerState(address, message=f"{_SILENT}: {error}")
+    if answer.get("ready"):
+        return ServerState(address, True, answer.get("version"))
+    return ServerState(address, message=str(answer.get("refused") or "No version is live yet."))
+
+
+def _refusal(error: HTTPError) -> dict[str, object]:
+    """What a server that is not ready says of it."""
+    try:
+        return dict(json.load(error)) if error.code == 503 else {"refused": str(error)}
+    except (OSError, HTTPException, ValueError) as damage:
+        return {"refused": f"{error}: {damage}"}
+
+
+def _not_running(home: Home, address: str) -> ServerState:
+    """The state where `lockstep up` does not run: a person stopped it, or it was killed."""
+    if not address or not _is_signed(home.served):
+        return ServerState(message="Not started: `lockstep up`")
+    since, why = Outages.last_look(home), "`lockstep up` was killed."
+    what, effect = "server not running", "starts it again."
+    trouble = Trouble(what, since, command="lockstep up", effect=effect, why=why)
+    return ServerState(message=why, trouble=trouble)
+
+
+def _is_signed(lock: Path) -> bool:
+    """Whether a process that held a lock did not live to give it back."""
+    try:
+        return lock.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def is_starting(home: Home, now: datetime) -> bool:
+    """Whether `lockstep up` began a moment ago."""
+    up = holder(home.served)
+    return up is not None and now < datetime.fromisoformat(up.since) + _STARTS
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A server that is not ready.
+
+    Attributes:
+        since: Since when, in ISO form.
+        message: What is wrong with it.
+    """
+
+    since: str
+    message: str
+
+
+class Outages:
+    """The servers that are not ready, as `lockstep up` sees them: the file `outages.json`.
+
+    Args:
+        home: The home.
+        names: The pipelines with a server.
+    """
+
+    def __init__(self, home: Home, names: Mapping[str, object]) -> None:
+        self._home, self._out = home, dict[str, Outage]()
+        self._asked = {name: Question(partial(_why_out, home, name)) for name in names}
+        write_state(_file(home), self._out)
+
+    @property
+    def names(self) -> list[str]:
+        """The servers that are not ready."""
+        return list(self._out)
+
+    def look(self) -> None:
+        """See what was answered since the last look, and ask anew."""
+        now, before = datetime.now(UTC).isoformat(timespec="seconds"), dict(self._out)
+        for name, question in self._asked.items():
+            why, known = question.answer(0).value, self._out.pop(name, None)
+            if why:
+                self._out[name] = Outage(known.since if known is not None else now, why)
+            question.begin()
+        if self._out != before:
+            write_state(_file(self._home), self._out)
+        else:
+            os.utime(_file(self._home))
+
+    @staticmethod
+    def read(home: Home) -> dict[str, Outage]:
+        """The servers that are not ready, by pipeline; a file that is damaged says nothing."""
+        return state_or(_file(home), dict[str, Outage], {})
+
+    @staticmethod
+    def last_look(home: Home) -> str:
+        """When somebody looked last; empty if nobody did."""
+        try:
+            at = _file(home).stat().st_mtime
+        except FileNotFoundError:
+            return ""
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _why_out(home: Home, name: str) -> str:
+    """Why a server is not ready; empty if it is, or if no version is live."""
+    state = _asked(home.addresses.servers[name])
+    return "" if state.is_ready or not home.live(name).exists() else state.message
+
+
+def _file(home: Home) -> Path:
+    return home.path / "outages.json"
