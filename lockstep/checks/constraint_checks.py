@@ -65,7 +65,8 @@ class Terms:
         reaching: The fields that any output comes from.
         accept: Fields and names of findings that a person accepts now.
         accepted: Findings that were accepted before, each with its extent.
-        is_new: Whether the version has published too few batches for statistics to block.
+        published: How many batches the version has published, while these are too few for
+            statistics to block; None where they block.
         lacks_rows: Whether earlier rows may be lacking: a day before is held back, rows are set
             aside, or the batch is a file, which may hold a part of a day.
         lacks_keys: Whether keys may be lacking that came, or will come: a day before has not been
@@ -78,7 +79,7 @@ class Terms:
     reaching: Collection[str] = ()
     accept: Sequence[str] = ()
     accepted: Mapping[str, float] = field(default_factory=dict)
-    is_new: bool = False
+    published: int | None = None
     lacks_rows: bool = False
     lacks_keys: bool = False
     any_size: bool = False
@@ -93,12 +94,16 @@ class Weighed:
         weight: Whether it blocks, holds its day back, warns or is accepted.
         is_now: Whether a person accepts it now, rather than for an earlier batch.
         keys: Keys of the first rows that show it.
+        would_block: Whether it warns for this alone, that the version has judged few batches.
+        note: What a person has to know of its weight; empty where it says all.
     """
 
     finding: Finding
     weight: Weight
     is_now: bool = False
     keys: tuple[str, ...] = ()
+    would_block: bool = False
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -173,6 +178,20 @@ class WeighedBatch:
             for each in self.findings
         ]
         return replace(self, findings=findings)
+
+    def blocking(self, moved: Callable[[str], str]) -> WeighedBatch:
+        """The same, of which findings block at once that move outputs as no training day did.
+
+        Args:
+            moved: Says how far the values of a column move an output, if no training day did.
+        """
+        findings = [
+            replace(each, weight="an error", would_block=False, note=note)
+            if each.would_block and (note := moved(each.finding.columns[0]))
+            else each
+            for each in self.findings
+        ]
+        return replace(self, findings=sorted(findings, key=_rank))
 
     def accepted(self, before: Mapping[str, float]) -> dict[str, float]:
         """The findings that are accepted after the batch, each with its extent."""
@@ -364,6 +383,7 @@ def _line(judged: WeighedBatch, weighed: Weighed) -> str:
     line = weighed.finding.what
     if judged.count > 1:
         line += f" ({_iso(weighed.finding.day)})"
+    line += f". {weighed.note}" if weighed.note else ""
     stands = {"accepted": "Accepted: ", "held back": "Its day is held back: "}
     return f"{stands.get(weighed.weight, '')}{line}"
 
@@ -390,7 +410,8 @@ def _todo(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
     waiting = [each for each in findings if each.weight != "accepted"]
     if not waiting:
         return _ACCEPTED
-    todo, grave = _UNUSUAL, [each for each in judged.findings if each.weight in _GRAVE]
+    todo = _UNUSUAL
+    grave = [each for each in judged.findings if each.weight in _GRAVE or each.would_block]
     if any(finding in grave for finding in findings):
         todo, waiting = "Have it corrected, then: AGAIN.", grave
     options = " ".join(f"--accept {name}" for name in dict.fromkeys(each.name for each in waiting))
@@ -473,14 +494,18 @@ def _weighed(
         return None
     is_error = level != "warn" and (finding.strict or finding.blocks)
     if level is None:
-        is_error &= finding.strict or not terms.is_new
         is_error &= not _is_of_labels(finding, terms.reaching)
         is_error &= not _is_of_form(finding, terms.reaching, constraints, view)
-    weighed = Weighed(finding, "an error" if is_error else "unusual")
+    would_block = is_error and level is None and not finding.strict and terms.published is not None
+    weighed = Weighed(finding, "an error" if is_error and not would_block else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:
         return replace(weighed, weight="accepted", is_now=True)
     if finding.is_within(terms.accepted):
         return replace(weighed, weight="accepted")
+    if would_block:
+        judged = f"{terms.published} of its first {terms.policy.first_batches} batches"
+        note = f"Would block; this version has judged {judged}"
+        return replace(weighed, would_block=True, note=note)
     return weighed
 
 

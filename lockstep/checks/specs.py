@@ -99,7 +99,8 @@ CONSTRAINTS = Check(
     "one row that breaks it is an error, with its key. All else is a statistic with a limit. All "
     "limits of a version, those of `sudden_shift` too, are calibrated together on held-out "
     "training days: without any change, one day of 100 warns and one of 500 blocks. Statistics "
-    "only warn during the first 14 batches that a version publishes; "
+    "only warn during the first 14 batches that a version publishes, and say that they would "
+    "block, unless they move decisions farther than on any training day; "
     "`PipelineAssets(constraints=Constraints(...))` says otherwise, for all, a family or a column. "
     "Broken constraints of one cause are one finding. Each day of a file is judged by itself. "
     "`lockstep constraints PIPELINE` lists the constraints.",

@@ -18,11 +18,12 @@ depend on the replaced ones are computed once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing, take_rows
@@ -33,6 +34,10 @@ from lockstep.parity.profiles import ColumnProfile, Profile
 MOST_ROWS = 500
 """Rows in question that are computed once more, drawn at random: shares are then known to five
 percent (95 % of the time, by the binomial distribution)."""
+ROWS_OF_A_DAY, _MOST_DAYS = 100, 100
+"""Rows of a day that are compared with those of training days, and how many of these: as many rows,
+since the mix of a rare category takes some. The mean is then known to a tenth of what rows differ
+by."""
 _NAMED = 4
 """Columns that are named."""
 
@@ -147,25 +152,70 @@ class Counterfactuals:
         try:
             now = graph.evaluate(take_rows(self.raw, rows), (*graph.outputs, *names), bound)
             replaced = others(now)
-            kept = {
-                name: values
-                for name, values in now.items()
-                if name not in replaced and not graph.ancestors(name) & replaced.keys()
-            }
-            then = graph.evaluate({**kept, **replaced}, graph.outputs, bound)
+            then = self._outputs_with(replaced, now)
         except LockstepError as error:
             why = str(error).removesuffix(".")
             return Impact(lacking=f"Its effect on the outputs is not known: {why}")
         effects = effects_of(then, now, graph.record, dict.fromkeys(graph.outputs))
         return Impact(against, tuple(effect for effect in effects if effect.differing), len(rows))
 
+    def _outputs_with(self, replaced: Columns, now: Columns) -> Columns:
+        """The outputs of rows of which some columns have other values."""
+        graph = self.pipeline.graph
+        kept = {
+            name: values
+            for name, values in now.items()
+            if name not in replaced and not graph.ancestors(name) & replaced.keys()
+        }
+        return graph.evaluate({**kept, **replaced}, graph.outputs, self.pipeline.bound)
 
-def drawn(rows: Array) -> Array:
-    """At most `MOST_ROWS` of the rows, drawn at random: the same ones at every run."""
-    if len(rows) <= MOST_ROWS:
+    def moves_of_days(self, columns: Iterable[str], day: Ints) -> dict[str, dict[str, float]]:
+        """How far the values of a column moved each output on a day; see `ColumnProfile.moves`.
+
+        A column is left out whose mix a function refuses, or from which no output comes.
+
+        Args:
+            columns: The columns.
+            day: int64, the day of each row; rows stand in the order of their days.
+        """
+        graph, bound = self.pipeline.graph, self.pipeline.bound
+        reaching = {name for output in graph.outputs for name in graph.ancestors(output)}
+        wanted = [name for name in columns if name in self.profile.columns and name in reaching]
+        if not wanted or not len(day):
+            return {}
+        rows = [
+            of_day[drawn(np.arange(len(of_day)), ROWS_OF_A_DAY)]
+            for of_day in np.split(np.arange(len(day)), np.flatnonzero(np.diff(day)) + 1)
+        ]
+        rows = [rows[place] for place in drawn(np.arange(len(rows)), _MOST_DAYS).tolist()]
+        ends = np.cumsum([len(of_day) for of_day in rows])[:-1]
+        some = take_rows(self.raw, np.concatenate(rows))
+        now = graph.evaluate(some, (*graph.outputs, *wanted), bound)
+        moves = {}
+        for name in wanted:
+            known = self.profile.columns[name]
+            mixed = [with_mix(values, known) for values in np.split(now[name], ends)]
+            with suppress(LockstepError):  # as for a batch, whose effect is then not known
+                then = self._outputs_with({name: np.concatenate(mixed)}, now)
+                moves[name] = {
+                    output: _farthest(output, then[output], now[output], ends)
+                    for output in graph.outputs
+                }
+        return moves
+
+
+def _farthest(output: str, before: Array, after: Array, ends: Ints) -> float:
+    """The greatest extent of an effect on an output on any day."""
+    days = zip(np.split(before, ends), np.split(after, ends), strict=True)
+    return max(Effect.of(output, then, now, ()).extent for then, now in days)
+
+
+def drawn(rows: Array, most: int = MOST_ROWS) -> Array:
+    """At most so many of the rows, drawn at random: the same ones at every run."""
+    if len(rows) <= most:
         return rows
     chance = np.random.default_rng(len(rows))
-    return rows[np.sort(chance.choice(len(rows), MOST_ROWS, replace=False))]
+    return rows[np.sort(chance.choice(len(rows), most, replace=False))]
 
 
 def typical(values: Array, before: ColumnProfile) -> Array:

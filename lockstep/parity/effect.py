@@ -37,6 +37,7 @@ class Effect:
             where it is not known.
         largest: The largest absolute difference of a number; None likewise.
         worst: The segment in which it differs most, in words; empty without segments.
+        away: The mean absolute change of a number over all rows; None likewise.
     """
 
     output: str
@@ -45,6 +46,7 @@ class Effect:
     moved: float | None = None
     largest: float | None = None
     worst: str = ""
+    away: float | None = None
 
     @classmethod
     def of(
@@ -76,7 +78,13 @@ class Effect:
             moved=None if moves is None else float(moves.mean()) if len(moves) else 0.0,
             largest=None if moves is None else float(np.abs(moves).max(initial=0.0)),
             worst=_worst(unlike, moves, among) if unlike.any() else "",
+            away=None if moves is None else float(np.abs(moves).mean()) if len(moves) else 0.0,
         )
+
+    @property
+    def extent(self) -> float:
+        """How far a row's value moves on average; of decisions, the share that flips."""
+        return self.differing / max(self.rows, 1) if self.away is None else self.away
 
     def __str__(self) -> str:
         verb = "flips" if self.moved is None else "moves"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -34,6 +34,8 @@ class ColumnProfile:
         shares: Share among the values of each category; of numbers, the share of their digits
             after the decimal point: `"02"` for 39.02.
         rest: Share of the values that are not among `shares`.
+        moves: By output, the farthest that its own values moved it on a training day, beside those
+            of all days; see `Effect.extent`. Empty where that is not known.
     """
 
     holds: Literal["numbers", "categories"]
@@ -42,6 +44,7 @@ class ColumnProfile:
     quantiles: tuple[float, ...]
     shares: Mapping[str, float]
     rest: float
+    moves: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def values(self) -> int:

@@ -23,11 +23,13 @@ from lockstep.checks.constraint_checks import (
     weigh,
 )
 from lockstep.checks.ingest import Ingested
+from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import brief
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
 from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.constraints.thresholds import MOST_KNOWN
-from lockstep.parity.counterfactuals import Impact, drawn
+from lockstep.parity.counterfactuals import ROWS_OF_A_DAY, Counterfactuals, Impact, drawn
 from lockstep.scoring.day_rows import ROWS, WHOLE, DayBlock, blocks_of, forget_days
 from lockstep.scoring.earlier import (
     Earlier,
@@ -293,11 +295,29 @@ class _Judging:
             self._wide.add(day.day)
         view = cache(lambda: opened().view)
         found = weigh(constraints, judged, view, self._terms, self._excused, shown.misdated)
+        if any(each.would_block and each.finding.columns for each in found.findings):
+            of_day = np.flatnonzero(view().day == day.day)
+            rows_of_day = take_rows(opened().columns, drawn(of_day, ROWS_OF_A_DAY))
+            found = found.blocking(cache(partial(self._moved, rows_of_day)))
         if (first := found.first) is None:
             return found
         rows = first.finding.rows
         rows = rows if len(rows) else np.flatnonzero(view().day == day.day)
         return replace(found, asked=take_rows(opened().columns, drawn(rows)))
+
+    def _moved(self, rows: Columns, column: str) -> str:
+        """How far the values of a column move an output, if no training day did; else empty."""
+        known = self._live.profile.columns.get(column)
+        if known is None or not known.moves:
+            return ""  # it is not known how far training days did
+        serving = self._live.fastest(len(rows[self._live.pipeline.key]))
+        effects = Counterfactuals(serving, rows, self._live.profile).mixed((column,)).effects
+        for effect in effects:
+            usual = known.moves.get(effect.output, np.inf)
+            if effect.extent > usual:
+                far = f"{brief(effect.extent)} a row, and at most {brief(usual)} in training"
+                return f"It moves {effect.output} farther than on any training day: {far}"
+        return ""
 
 
 def constraint_checks(
@@ -356,7 +376,7 @@ def terms_of(
     return Terms(
         policy=policy,
         reaching={name for output in graph.outputs for name in graph.ancestors(output)},
-        is_new=earlier.published < policy.first_batches,
+        published=earlier.published if earlier.published < policy.first_batches else None,
         lacks_rows=held_back or is_file or set_aside > 0 or _is_after_gap(live, earlier, days),
         any_size=is_file or too_many,
     )

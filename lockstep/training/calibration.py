@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.constraints.constraint_set import ConstraintSet, discover
+from lockstep.constraints.constraint_set import ConstraintSet, discover, in_order
 from lockstep.constraints.view import by_clock
 from lockstep.errors import FitError
+from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.parity.profiles import Profile
 from lockstep.parity.weekly import WeeklyFigures
 from lockstep.project.declaration import PipelineAssets
@@ -66,10 +67,22 @@ def calibrate(
         profile = Profile.of(fitted.evaluate(raw), kinds)
         return Calibration(profile, None, WeeklyFigures())
     return Calibration(
-        Profile.of(known, kinds),
+        _with_moves(Profile.of(known, kinds), fitted, raw, declared.timezone),
         _outputs(fitted, known, declared.timezone),
         _weekly(tuple(declared.quality), fitted, known, declared.timezone),
     )
+
+
+def _with_moves(profile: Profile, fitted: Pipeline, raw: Columns, timezone: str) -> Profile:
+    """The profile, with how far each raw column moved the outputs on a training day."""
+    schema = fitted.looked_up_schema
+    rows, day = in_order(raw, fitted.record_schema, timezone)
+    names = (field.name for field in schema if field.role == "value")
+    moves = Counterfactuals(fitted, rows, profile).moves_of_days(names, day)
+    columns = {
+        name: replace(column, moves=moves.get(name, {})) for name, column in profile.columns.items()
+    }
+    return replace(profile, columns=columns)
 
 
 def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet | None:

@@ -189,11 +189,40 @@ def test_scoring_a_day_again_is_no_copy_of_itself(scored) -> None:
         assert scored(0).results["constraints"].passed
 
 
+def with_coupons(number: int) -> pd.DataFrame:
+    """A day with as many coupons as some order had, in each order; no output comes from them."""
+    frame = rows_of(day(number))
+    return frame.assign(coupons=frame["coupons"].max())
+
+
 def test_statistics_only_warn_during_the_first_batches_of_a_version(scored) -> None:
-    policy = Constraints(first_batches=2)
-    found = [scored(number, dearer(day(number)), policy=policy) for number in range(3)]
-    assert [one.results["sudden_shift"].result for one in found][:2] == ["warned"] * 2
-    assert [one.published is not None for one in found][:2] == [True, True]
+    policy = Constraints(first_batches=1)
+    first = scored(0, with_coupons(0), policy=policy)
+    result = first.results["sudden_shift"]
+    assert (first.published is not None, result.result) == (True, "warned")
+    assert "Would block; this version has judged 0 of its first 1 batches" in result.summary
+    assert "`lockstep score PIPELINE --day DAY --accept " in result.todo
+    scored(0, policy=policy)
+    assert scored(1, with_coupons(1), policy=policy).results["sudden_shift"].result == "failed"
+
+
+def test_what_moves_decisions_as_no_training_day_did_blocks_the_first_batch(scored) -> None:
+    found = scored(0, dearer(day(0)), policy=Constraints())
+    assert found.published is None
+    told = found.results["sudden_shift"].summary
+    assert "It moves risk farther than on any training day: " in told
+
+
+def test_it_only_warns_where_it_is_not_known_how_far_training_days_moved_decisions(
+    scored, version
+) -> None:
+    """As with a version that was fitted before this was learnt."""
+    profile = version.profile
+    columns = {name: replace(each, moves={}) for name, each in profile.columns.items()}
+    before = replace(version, profile=replace(profile, columns=columns))
+    found = scored(0, dearer(day(0)), policy=Constraints(), by=before)
+    assert found.published is not None
+    assert "has judged 0 of its first 14 batches" in found.results["sudden_shift"].summary
 
 
 def test_a_strict_rule_blocks_the_first_batches_too(scored) -> None:
