@@ -179,15 +179,15 @@ class WeighedBatch:
         ]
         return replace(self, findings=findings)
 
-    def blocking(self, moved: Callable[[str], str]) -> WeighedBatch:
+    def blocking(self, moved: Callable[[Sequence[str]], str]) -> WeighedBatch:
         """The same, of which findings block at once that move outputs as no training day did.
 
         Args:
-            moved: Says how far the values of a column move an output, if no training day did.
+            moved: Says how far the first of some columns moves an output, if no training day did.
         """
         findings = [
             replace(each, weight="an error", would_block=False, note=note)
-            if each.would_block and (note := moved(each.finding.columns[0]))
+            if each.would_block and (note := moved(each.finding.columns))
             else each
             for each in self.findings
         ]

@@ -72,7 +72,8 @@ def what_of(
     if feature.kind == "volume":
         return f"{total:,} rows ({ends})"
     if feature.kind == "lacking":
-        return f"{name}: {feature.says}: values with {figure} of the usual rows have none ({ends})"
+        what = f"values that {figure} of the rows usually have do not come"
+        return f"{name}: {feature.says}: {what} ({ends})"
     beside = ", beside the rest" if part else ""
     if feature.says.startswith("have "):
         return (

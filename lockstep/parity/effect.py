@@ -86,6 +86,12 @@ class Effect:
         """How far a row's value moves on average; of decisions, the share that flips."""
         return self.differing / max(self.rows, 1) if self.away is None else self.away
 
+    def farther_than(self, usual: float) -> str:
+        """How far it goes beside the farthest that is usual, in words without their end."""
+        if self.away is None:
+            return f"flips {self.output} in {self.extent:.1%} of rows, and in {usual:.1%} at most"
+        return f"moves {self.output} by {brief(self.away)} a row, and by {brief(usual)} at most"
+
     def __str__(self) -> str:
         verb = "flips" if self.moved is None else "moves"
         some = f"{self.differing:,}" if self.differing else "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,7 +25,6 @@ from lockstep.checks.constraint_checks import (
 )
 from lockstep.checks.ingest import Ingested
 from lockstep.columns.kinds import Columns
-from lockstep.columns.plain import brief
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
 from lockstep.constraints.past import DAYS, PastBatch
@@ -295,7 +295,7 @@ class _Judging:
             self._wide.add(day.day)
         view = cache(lambda: opened().view)
         found = weigh(constraints, judged, view, self._terms, self._excused, shown.misdated)
-        if any(each.would_block and each.finding.columns for each in found.findings):
+        if any(each.would_block for each in found.findings):
             of_day = np.flatnonzero(view().day == day.day)
             rows_of_day = take_rows(opened().columns, drawn(of_day, ROWS_OF_A_DAY))
             found = found.blocking(cache(partial(self._moved, rows_of_day)))
@@ -305,19 +305,25 @@ class _Judging:
         rows = rows if len(rows) else np.flatnonzero(view().day == day.day)
         return replace(found, asked=take_rows(opened().columns, drawn(rows)))
 
-    def _moved(self, rows: Columns, column: str) -> str:
-        """How far the values of a column move an output, if no training day did; else empty."""
-        known = self._live.profile.columns.get(column)
+    def _moved(self, rows: Columns, columns: Sequence[str]) -> str:
+        """How far the first of some columns moves an output, if no training day did; else empty."""
+        profile = self._live.profile
+        known = profile.columns.get(columns[0]) if columns else None
         if known is None or not known.moves:
             return ""  # it is not known how far training days did
-        serving = self._live.fastest(len(rows[self._live.pipeline.key]))
-        effects = Counterfactuals(serving, rows, self._live.profile).mixed((column,)).effects
-        for effect in effects:
+        count = len(rows[self._live.pipeline.key])
+        by_chance = self._by_chance(count)
+        serving = self._live.fastest(count)
+        for effect in Counterfactuals(serving, rows, profile).mixed(columns[:1]).effects:
             usual = known.moves.get(effect.output, np.inf)
-            if effect.extent > usual:
-                far = f"{brief(effect.extent)} a row, and at most {brief(usual)} in training"
-                return f"It moves {effect.output} farther than on any training day: {far}"
+            if effect.extent > usual * by_chance:
+                return f"It {effect.farther_than(usual)} on any training day"
         return ""
+
+    def _by_chance(self, rows: int) -> float:
+        """How much farther chance moves the mean of so few rows than that of a training day."""
+        usual = float(np.median([past.rows for past in self._live.constraints.past]))
+        return max(1.0, math.sqrt(min(usual, ROWS_OF_A_DAY) / rows))
 
 
 def constraint_checks(

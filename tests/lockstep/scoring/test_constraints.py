@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -195,6 +195,13 @@ def with_coupons(number: int) -> pd.DataFrame:
     return frame.assign(coupons=frame["coupons"].max())
 
 
+def with_moves(version: LoadedVersion, moves: Mapping[str, float]) -> LoadedVersion:
+    """A version of which each column moved the outputs so far on some training day."""
+    profile = version.profile
+    columns = {name: replace(each, moves=moves) for name, each in profile.columns.items()}
+    return replace(version, profile=replace(profile, columns=columns))
+
+
 def test_statistics_only_warn_during_the_first_batches_of_a_version(scored) -> None:
     policy = Constraints(first_batches=1)
     first = scored(0, with_coupons(0), policy=policy)
@@ -209,18 +216,25 @@ def test_statistics_only_warn_during_the_first_batches_of_a_version(scored) -> N
 def test_what_moves_decisions_as_no_training_day_did_blocks_the_first_batch(scored) -> None:
     found = scored(0, dearer(day(0)), policy=Constraints())
     assert found.published is None
-    told = found.results["sudden_shift"].summary
-    assert "It moves risk farther than on any training day: " in told
+    assert re.search(
+        r"It moves risk by \S+ a row, and by \S+ at most on any training day",
+        found.results["sudden_shift"].summary,
+    )
+
+
+@pytest.mark.parametrize(("rows", "result"), [(120, "failed"), (30, "warned")])
+def test_chance_moves_the_decisions_of_few_rows_farther(scored, version, rows, result) -> None:
+    """Their mean says less: dearer orders move risk by 0.06, and some training day did by 0.04."""
+    by = with_moves(version, {"risk": 0.04})
+    found = scored(0, dearer(day(0)).head(rows), policy=Constraints(), by=by)
+    assert found.results["sudden_shift"].result == result
 
 
 def test_it_only_warns_where_it_is_not_known_how_far_training_days_moved_decisions(
     scored, version
 ) -> None:
     """As with a version that was fitted before this was learnt."""
-    profile = version.profile
-    columns = {name: replace(each, moves={}) for name, each in profile.columns.items()}
-    before = replace(version, profile=replace(profile, columns=columns))
-    found = scored(0, dearer(day(0)), policy=Constraints(), by=before)
+    found = scored(0, dearer(day(0)), policy=Constraints(), by=with_moves(version, {}))
     assert found.published is not None
     assert "has judged 0 of its first 14 batches" in found.results["sudden_shift"].summary
 
