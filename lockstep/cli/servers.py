@@ -138,7 +138,7 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
                     outages.look()
                 if _again(home).exists():
                     _again(home).unlink()
-                    for line in supervisor.start_anew(set(map(_server_of, outages.names))):
+                    for line in supervisor.start_anew([*map(_server_of, Outages.read(home))]):
                         say(line)
                 time.sleep(_WATCH_SECONDS)
         except KeyboardInterrupt:

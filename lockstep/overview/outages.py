@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,6 +24,8 @@ _READY_SECONDS = 2.0
 """Seconds after which a server that does not answer is not there."""
 _SILENT = "It does not answer"
 """How the message about a server that gives no answer at all begins."""
+_LOADS = "No version is live yet."
+"""The message about one that has loaded no version, and refuses none."""
 _STARTS = timedelta(minutes=1)
 """How long servers may take to start."""
 
@@ -59,7 +60,8 @@ def server_state(home: Home, name: str) -> ServerState:
         live = read_live(home.live(name))
     except ArtifactError as error:
         return replace(state, message=str(error))  # which the versions tell
-    if state.is_ready or live is None or is_starting(home, datetime.now(UTC)):
+    is_well = state.is_ready or state.message == _LOADS
+    if is_well or live is None or is_starting(home, datetime.now(UTC)):
         return state
     what, command, effect = "server does not answer", "lockstep up", "starts it anew."
     if not state.message.startswith(_SILENT):
@@ -72,41 +74,26 @@ def server_state(home: Home, name: str) -> ServerState:
 
 def _asked(address: str) -> ServerState:
     try:
-        with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
-            answer = json.load(response)
-    except HTTPError as error:
-        answer = _refusal(error)
+        try:
+            with urlopen(f"{address}/ready", timeout=_READY_SECONDS) as response:
+                answer = json.load(response)
+        except HTTPError as error:
+            answer = json.load(error) if error.code == 503 else {"refused": str(error)}
     except (OSError, HTTPException, ValueError) as error:
         return ServerState(address, message=f"{_SILENT}: {error}")
     if answer.get("ready"):
         return ServerState(address, True, answer.get("version"))
-    return ServerState(address, message=str(answer.get("refused") or "No version is live yet."))
-
-
-def _refusal(error: HTTPError) -> dict[str, object]:
-    """What a server that is not ready says of it."""
-    try:
-        return dict(json.load(error)) if error.code == 503 else {"refused": str(error)}
-    except (OSError, HTTPException, ValueError) as damage:
-        return {"refused": f"{error}: {damage}"}
+    return ServerState(address, message=str(answer.get("refused") or _LOADS))
 
 
 def _not_running(home: Home, address: str) -> ServerState:
-    """The state where `lockstep up` does not run: a person stopped it, or it was killed."""
-    if not address or not _is_signed(home.served):
+    """The state where `lockstep up` does not run: killed, it leaves its name in its lock."""
+    if not address or not home.served.exists() or not home.served.stat().st_size:
         return ServerState(message="Not started: `lockstep up`")
-    since, why = Outages.last_look(home), "`lockstep up` was killed."
-    what, effect = "server not running", "starts it again."
+    what, why, effect = "server not running", "`lockstep up` was killed.", "starts it again."
+    since = Outages.last_look(home)
     trouble = Trouble(what, since, command="lockstep up", effect=effect, why=why)
     return ServerState(message=why, trouble=trouble)
-
-
-def _is_signed(lock: Path) -> bool:
-    """Whether a process that held a lock did not live to give it back."""
-    try:
-        return lock.stat().st_size > 0
-    except FileNotFoundError:
-        return False
 
 
 def is_starting(home: Home, now: datetime) -> bool:
@@ -136,28 +123,20 @@ class Outages:
         names: The pipelines with a server.
     """
 
-    def __init__(self, home: Home, names: Mapping[str, object]) -> None:
+    def __init__(self, home: Home, names: Iterable[str]) -> None:
         self._home, self._out = home, dict[str, Outage]()
         self._asked = {name: Question(partial(_why_out, home, name)) for name in names}
         write_state(_file(home), self._out)
 
-    @property
-    def names(self) -> list[str]:
-        """The servers that are not ready."""
-        return list(self._out)
-
     def look(self) -> None:
         """See what was answered since the last look, and ask anew."""
-        now, before = datetime.now(UTC).isoformat(timespec="seconds"), dict(self._out)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         for name, question in self._asked.items():
             why, known = question.answer(0).value, self._out.pop(name, None)
             if why:
                 self._out[name] = Outage(known.since if known is not None else now, why)
             question.begin()
-        if self._out != before:
-            write_state(_file(self._home), self._out)
-        else:
-            os.utime(_file(self._home))
+        write_state(_file(self._home), self._out)  # whose time is that of the last look
 
     @staticmethod
     def read(home: Home) -> dict[str, Outage]:
@@ -175,9 +154,10 @@ class Outages:
 
 
 def _why_out(home: Home, name: str) -> str:
-    """Why a server is not ready; empty if it is, or if no version is live."""
+    """Why a server is not ready; empty if it is, or if it has no version to load."""
     state = _asked(home.addresses.servers[name])
-    return "" if state.is_ready or not home.live(name).exists() else state.message
+    is_well = state.is_ready or state.message == _LOADS or not home.live(name).exists()
+    return "" if is_well else state.message
 
 
 def _file(home: Home) -> Path:

@@ -173,9 +173,10 @@ class Watched:
         history = self.histories["gate"]
         gate = next(map(history.tile, history.newest(1)), None)
         versions = version_state(name, self._home, registry, gate)
-        is_judged = gate is not None and versions.wanted in (None, gate.version)
-        shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
         refused = versions.trouble
+        is_judged = gate is not None and versions.wanted in (None, gate.version)
+        is_judged &= refused is None or refused.is_open
+        shown = tuple(self._stream(each.name, each.unit) for each in streams(self.declared))
         findings = [_waiting(each, gate) for each in gate.findings] if gate and is_judged else []
         if refused is not None and findings:
             typed = {"command": refused.command, "effect": refused.effect}

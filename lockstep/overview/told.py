@@ -25,12 +25,12 @@ class Recipient:
     Attributes:
         told: By id, the events that it was told, and not yet that they are over.
         refused: By id, why it refused the next message about an event; the last one is last.
-        since: By id, since when it does; nothing of one that was refused before this was kept.
+        since: By id, since when it does, in ISO form; empty where that was not kept.
     """
 
     told: dict[str, OpenEvent] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    since: dict[str, datetime] = field(default_factory=dict)
+    since: dict[str, str] = field(default_factory=dict)
 
     def waiting(self, events: Events) -> dict[str, OpenEvent]:
         """The events to tell, by id: what is over, what began, and then what was refused."""
@@ -43,11 +43,10 @@ class Recipient:
     def after(self, event: OpenEvent, why: str | None, now: datetime) -> Recipient:
         """What it was told once the next message about an event was sent, or refused now."""
         told, refused, since = dict(self.told), dict(self.refused), dict(self.since)
-        was_known, before = refused.pop(event.id, None), since.pop(event.id, None)
+        was_refused, before = refused.pop(event.id, None), since.pop(event.id, "")
         if why is not None:
             refused[event.id] = why
-            if (at := now if was_known is None else before) is not None:
-                since[event.id] = at
+            since[event.id] = before if was_refused else now.isoformat(timespec="seconds")
         elif told.pop(event.id, None) is None:
             told[event.id] = event
         return Recipient(told, refused, since)
@@ -84,26 +83,22 @@ class Told:
         write_state(home.path / _FILE, self)
 
     @property
-    def refusals(self) -> list[str]:
-        """The receivers that refuse messages, each with the last reason, in a sentence."""
-        return [
-            f"{name} refuses {counted(len(one.refused), 'message')}: {[*one.refused.values()][-1]}."
-            for name, one in self.receivers.items()
-            if one.refused
-        ]
-
-    @property
     def troubles(self) -> list[Trouble]:
         """The receivers that were not told of events, each with the command that tries it."""
         effect = "tries each receiver; once it is reached, what was missed is sent."
         return [
             Trouble(
-                f"{counted(len(one.refused), 'alert')} to {name} missed",
-                earliest(at.isoformat() for at in one.since.values()),
+                f"{counted(len(one.refused), 'alert')} to {receiver} missed",
+                earliest(one.since.get(name, "") for name in one.refused),
                 command="lockstep alerts test",
                 effect=effect,
                 why=f"The last reason: {[*one.refused.values()][-1]}.",
             )
-            for name, one in self.receivers.items()
+            for receiver, one in self.receivers.items()
             if one.refused
         ]
+
+    @property
+    def refusals(self) -> list[str]:
+        """The same in a sentence or two each."""
+        return [f"{each.what}. {each.why}" for each in self.troubles]

@@ -65,10 +65,10 @@ class OpenFinding(CheckReport):
     @classmethod
     def of(cls, report: CheckReport, state: str, since: str) -> OpenFinding:
         """A finding that is open until its asset is made anew."""
-        again = Place(report.asset, report.partition).again
-        return cls(
-            **vars(report), state=state, since=since, command=again, effect="once it is put right."
-        )
+        place, effect = Place(report.asset, report.partition), "once it is put right."
+        if place.is_file:  # whose content never changes
+            effect = "if it passes now; else remove it, and drop the corrected file into the inbox."
+        return cls(**vars(report), state=state, since=since, command=place.again, effect=effect)
 
 
 def what(finding: OpenFinding, others: Collection[str | None] = ()) -> str:

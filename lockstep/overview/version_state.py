@@ -106,7 +106,8 @@ def _trouble(
     """Why a version is not live that is wanted, or that the gate refused last."""
     live = taken.version if taken is not None else None
     if gate is not None and gate.state == "blocked" and gate.version != live:
-        what, is_open = f"gate refused version {gate.version}", wanted in (None, gate.version)
+        what = f"gate refused version {gate.version}"
+        is_open = wanted == gate.version or (wanted is None and live is None)
         errors = [each for each in gate.findings if each.result == "failed"]
         todo = next((each.todo or "" for each in errors), "")
         why = f"{', '.join(each.check for each in errors)} failed. {todo}"

@@ -18,6 +18,7 @@ from lockstep.checks.markdown import PICTURE
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.pictures import divergence_picture, findings_picture
 from lockstep.checks.specs import CHECKS
+from lockstep.columns.aside import HELD_BACK
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import plain
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
@@ -237,6 +238,8 @@ def _columns(records: Records, partition: str, graph: Graph) -> Markup | None:
 def _put_back(place: Place, row: AsideRow) -> tuple[str, str]:
     """The command that puts a row back as it is, or shows what to correct, and what follows it."""
     of = f"{place.pipeline} {place.option}"
+    if row.fate == HELD_BACK:
+        return place.again, "Once its day is put right; with --accept NAME, if it is meant so."
     if row.fate != "duplicate" and row.key is not None and row.acceptable is not False:
         return f"lockstep quarantine retry {of} --key {quote(row.key)}", ""
     shown = f"show {of} --key {quote(row.key)}" if row.key is not None else f"list {of} --json"

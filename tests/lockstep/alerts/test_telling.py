@@ -184,7 +184,7 @@ def test_a_receiver_that_is_down_is_told_once_it_is_up_again(
 ) -> None:
     receivers.down = {"mail"}
     told = tell(project(tmp_path), events(DAYS[0]), NOW, receivers.send)
-    assert told.refusals == ["mail refuses 1 message: it does not answer."]
+    assert told.refusals == ["1 alert to mail missed. The last reason: it does not answer."]
     assert receivers.taken["team"] == [f"shop: {DAYS[0].id}"]
     receivers.down = set()
     told = tell(project(tmp_path), events(DAYS[0]), NOW, receivers.send)

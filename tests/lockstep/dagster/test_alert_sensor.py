@@ -60,10 +60,10 @@ def test_a_tick_fails_and_the_page_says_so_while_a_receiver_refuses(
     assert not scored.score(DAY).ok
     receiver.status = 500
     for _ in range(2):
-        with pytest.raises(Exception, match=r"team refuses 1 message: .*500"):
+        with pytest.raises(Exception, match=r"1 alert to team missed\. The last reason: .*500"):
             tick(scored, project)
     with serving(application(Overview(project))) as port:
-        assert "team refuses 1 message" in httpx.get(f"http://127.0.0.1:{port}/").text
+        assert "1 alert to team missed" in httpx.get(f"http://127.0.0.1:{port}/").text
     receiver.status = 200
     assert tick(scored, project) == f"told team: {ALERT}. 1 event open"
 

@@ -123,7 +123,7 @@ def test_a_server_that_is_not_ready_tells_since_when_and_the_command(
 
         def is_seen() -> bool:
             outages.look()
-            return outages.names == ["orders"]
+            return [*Outages.read(live.home)] == ["orders"]
 
         wait_until(is_seen, 60)
         since = Outages.read(live.home)["orders"].since
@@ -145,7 +145,7 @@ def test_a_server_that_is_ready_again_is_out_no_longer(live: Workplace) -> None:
 
         def sees(names: list[str]) -> bool:
             outages.look()
-            return outages.names == names
+            return [*Outages.read(live.home)] == names
 
         wait_until(lambda: sees(["orders"]), 60)
         assert Outages.read(live.home)["orders"].message == "its files were changed"
