@@ -67,8 +67,8 @@ class Terms:
         accepted: Findings that were accepted before, each with its extent.
         published: How many batches the version has published, while these are too few for
             statistics to block; None where they block.
-        lacks_rows: Whether earlier rows may be lacking: a day before is held back, rows are set
-            aside, or the batch is a file, which may hold a part of a day.
+        lacks_rows: Whether earlier rows may be lacking of any thing: days before have not been
+            scored, or the batch is a file, which may hold a part of a day.
         lacks_keys: Whether keys may be lacking that came, or will come: a day before has not been
             scored, or a row was set aside whose key cannot be read.
         any_size: Whether the batch is no whole day: it is a file, or too many rows are set aside.

@@ -9,7 +9,7 @@ limits      how unusual each statistic is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,7 @@ from lockstep.constraints.layout import Layout
 from lockstep.constraints.numbering import KIND
 from lockstep.constraints.numbering import discover as numbered
 from lockstep.constraints.panels import Panels
-from lockstep.constraints.past import DAYS, PastBatch, Things
+from lockstep.constraints.past import ANY_LACKS, DAYS, Lacking, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment
@@ -83,14 +83,12 @@ class DayMeasured:
         rows: Number of its rows.
         looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
         state: The state that statistics are read from.
-        widens: Whether a number goes beyond its range in training and on the days before.
     """
 
     day: int
     rows: int
     looked_at: int
     state: State
-    widens: bool
 
     def __add__(self, other: DayMeasured) -> DayMeasured:
         """Two parts of a day."""
@@ -99,7 +97,6 @@ class DayMeasured:
             self.rows + other.rows,
             self.looked_at + other.looked_at,
             self.state + other.state,
-            self.widens or other.widens,
         )
 
 
@@ -233,6 +230,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         past: Sequence[PastBatch],
         held_back: frozenset[int] = frozenset(),
         of_day: int = 0,
+        lacking: Lacking | None = None,
     ) -> View:
         """Rows of a batch as constraints see them.
 
@@ -242,11 +240,15 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             past: The batches before; the last training days go before them.
             held_back: Days of the rows that are held back.
             of_day: Number of rows of the day of which these are a part; 0 for whole days.
+            lacking: The things that lack rows of the batch.
         """
         raw = {name: columns[name] for name in _names(self.layout)}
         first = int(day.min()) if len(day) else 0
         near = tuple(batch for batch in self.known(past) if first - DAYS <= batch.day)
-        return View(raw, self.layout, day, near, held_back=held_back, of_day=of_day)
+        return View(
+            raw, self.layout, day, near, held_back=held_back, of_day=of_day,
+            lacking=lacking or Lacking(),
+        )  # fmt: skip
 
     def known(self, past: Sequence[PastBatch]) -> list[PastBatch]:
         """The batches before and the last training days before them, the oldest first."""
@@ -272,16 +274,14 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             part, self.values, self.rules, self.history, self.identity, self.panels
         )
         states, _, shown = states_of(measurements, part, self.values, self.aggregates, of_all)
-        widens = self.values.widens(view)
         days = [
             DayMeasured(
                 day=day,
                 rows=state.rows,
                 looked_at=int(np.count_nonzero(part.day == day)),
                 state=state,
-                widens=wide,
             )
-            for (day, _), state, wide in zip(days_of(view), states, widens.tolist(), strict=True)
+            for (day, _), state in zip(days_of(view), states, strict=True)
         ]
         return days, shown
 
@@ -375,6 +375,27 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         return _remembered(view, partition, self)
 
+    def lacking(self, columns: Columns, days: Ints, unread: Sequence[Collection[str]]) -> Lacking:
+        """The things of rows that are set aside.
+
+        Args:
+            columns: Fields of the rows, with any value where one cannot be read.
+            days: int64, the day of each row.
+            unread: By row, the fields that cannot be read.
+        """
+        view, found = View(columns, self.layout, days), dict[int, dict[str, Digests]]()
+        for entity in _looked_back(self):
+            fields = {self.layout.event_time if name.startswith("@") else name for name in entity}
+            is_there = fields <= columns.keys()
+            codes = view.codes(entity) if is_there else np.zeros(len(view), dtype=np.uint64)
+            readable = np.array([is_there and fields.isdisjoint(own) for own in unread])
+            for day in view.days.tolist():
+                rows = days == day
+                named = Digests.of(codes[rows & (codes != 0)])
+                of_day = found.setdefault(day, {})
+                of_day["+".join(entity)] = named if readable[rows].all() else ANY_LACKS
+        return Lacking(found)
+
     def to_bytes(self) -> bytes:
         """The constraints as MessagePack."""
         return msgspec.msgpack.encode(self, enc_hook=encode)
@@ -394,7 +415,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise msgspec.ValidationError(f"of format {stored.format}, and this reads {FORMAT}")
         if not stored._is_whole:
             raise msgspec.ValidationError("damaged: its features, rules and limits do not agree")
-        return stored
+        # rules were learnt of the training days as they are
+        return msgspec.structs.replace(stored, past=tuple(each.whole() for each in stored.past))
 
 
 class _Stored(msgspec.Struct):
@@ -627,7 +649,7 @@ def _looked_back(known: ConstraintSet) -> list[Entity]:
     asked = [
         quantity.entity
         for quantity in _quantities(known)
-        if quantity.made in ("previous", "elapsed", "count", "sum", "mean")
+        if quantity.made in ("previous", "elapsed", "today", "count", "sum", "mean")
     ]
     return list(dict.fromkeys([*known.entities.full, *asked]))
 
@@ -648,6 +670,7 @@ def _things(view: View, rows: Ints, entity: Entity, known: ConstraintSet) -> Thi
         numbers(last),
         {name: view.short_code(name)[rows] for name in compared if name not in entity},
         numbers(summed),
+        view.lacking.of(int(view.day[rows[0]]), "+".join(entity)),
     )
 
 

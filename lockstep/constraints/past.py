@@ -6,18 +6,74 @@ counts and statistics of the batch. It is bounded, and numbers are the only valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from lockstep.columns.digests import Digests
+from lockstep.columns.digests import Digests, held_by
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.thresholds import MOST_KNOWN
 from lockstep.stats.runs import Runs
 
 DAYS = 35
 """Days that are kept: four weeks before each day of the last week."""
+NONE_LACK = Digests(b"", True)
+"""No thing lacks rows."""
+ANY_LACKS = Digests(bytes(8), False)
+"""Any thing may lack rows: a set of digests that cannot tell of a single one."""
+UNDATED = np.iinfo(np.int64).min
+"""The day of rows whose day cannot be read."""
+
+
+def may_lack(lacking: Digests, codes: Array) -> Array:
+    """Which things may lack rows: bool.
+
+    Args:
+        lacking: Digests of the things that lack rows.
+        codes: uint64, a digest of each thing; 0 for none.
+    """
+    if lacking == NONE_LACK:
+        return np.zeros(len(codes), dtype=bool)
+    return np.asarray((held_by([lacking], codes) != 0) & (codes != 0))
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """The things that lack rows; those of two parts of a batch add up.
+
+    Attributes:
+        days: Their digests, by day and entity.
+    """
+
+    days: Mapping[int, Mapping[str, Digests]] = field(default_factory=dict)
+
+    def __add__(self, other: Lacking) -> Lacking:
+        """The things of both."""
+        return Lacking(
+            {
+                day: {
+                    name: self.of(day, name) + other.of(day, name)
+                    for name in {**self.days.get(day, {}), **other.days.get(day, {})}
+                }
+                for day in sorted({*self.days, *other.days})
+            }
+        )
+
+    def of(self, day: int, name: str) -> Digests:
+        """The things of an entity, its columns joined by `+`, that lack rows of a day."""
+        return self.days.get(day, {}).get(name, NONE_LACK)
+
+    def between(self, first: int, last: int) -> Lacking:
+        """Those of some days in a row."""
+        return Lacking({day: own for day, own in self.days.items() if first <= day <= last})
+
+    def dated(self, days: Iterable[int]) -> Lacking:
+        """The same, where rows whose day cannot be read may be of any of these days."""
+        left = dict(self.days)
+        undated = left.pop(UNDATED, {})
+        return Lacking(left) + Lacking(dict.fromkeys(days, undated))
 
 
 class Things(msgspec.Struct, frozen=True):
@@ -31,6 +87,8 @@ class Things(msgspec.Struct, frozen=True):
         last: By column, float64, the value in the last row; NaN where it had none.
         texts: By column, uint32, a digest of the value in the last row; 0 where it had none.
         sums: By column, float64, the sum over the rows.
+        lacking: Digests of the things that lack rows: some were set aside, or the batch is held
+            back.
     """
 
     codes: bytes
@@ -40,6 +98,7 @@ class Things(msgspec.Struct, frozen=True):
     last: dict[str, bytes]
     texts: dict[str, bytes]
     sums: dict[str, bytes]
+    lacking: Digests = ANY_LACKS
 
     @classmethod
     def of(
@@ -49,6 +108,7 @@ class Things(msgspec.Struct, frozen=True):
         last: Mapping[str, Floats],
         texts: Mapping[str, Array],
         summed: Mapping[str, Floats],
+        lacking: Digests = NONE_LACK,
     ) -> Things:
         """Keep the last row, the count and the sums of each thing.
 
@@ -58,6 +118,7 @@ class Things(msgspec.Struct, frozen=True):
             last: By column, values of which the last is kept.
             texts: By column, uint32, digests of which the last is kept.
             summed: By column, values that are summed.
+            lacking: Digests of the things that lack rows.
         """
         order = np.lexsort((times, codes))
         order = order[codes[order] != 0]
@@ -77,6 +138,7 @@ class Things(msgspec.Struct, frozen=True):
             last={name: _bytes(values[ends], "<f8") for name, values in last.items()},
             texts={name: _bytes(values[ends], "<u4") for name, values in texts.items()},
             sums=sums,
+            lacking=lacking,
         )
 
     def __add__(self, other: Things) -> Things:
@@ -108,12 +170,20 @@ class Things(msgspec.Struct, frozen=True):
             last={column: newest("last", column, "<f8") for column in self.last},
             texts={column: newest("texts", column, "<u4") for column in self.texts},
             sums={column: total(each.sums[column] for each in both) for column in self.sums},
+            lacking=self.lacking + other.lacking,
         )
 
     @property
     def known(self) -> Array:
         """Digests of the things, in order."""
         return np.frombuffer(self.codes, dtype="<u8")
+
+    @property
+    def not_known(self) -> Digests:
+        """Digests of the things of which it is not known which rows they had."""
+        if self.complete:
+            return self.lacking
+        return self.lacking + Digests(self.codes[-8:], False)
 
     def place(self, codes: Array) -> Ints:
         """The places of other things among these: int64; -1 where a thing is not there.
@@ -181,6 +251,34 @@ class PastBatch(msgspec.Struct, frozen=True):
             low=_bytes(low, "<f8"),
             high=_bytes(high, "<f8"),
         )
+
+    def whole(self) -> PastBatch:
+        """The batch, of which no row is lacking."""
+        return self._lacking(dict.fromkeys(self.things, NONE_LACK))
+
+    def held_back(self, doubted: Collection[str] | None) -> PastBatch:
+        """The batch where it is held back: the things of its rows lack them.
+
+        Args:
+            doubted: Fields whose values may be wrong: which things they name is not known. None
+                where rows may have been lost, or nothing tells what is wrong.
+        """
+        return self._lacking(
+            {
+                name: ANY_LACKS
+                if doubted is None or {*name.split("+")} & {*doubted}
+                else things.lacking + Digests(things.codes, things.complete)
+                for name, things in self.things.items()
+            },
+            blocked=True,
+        )
+
+    def _lacking(self, lacking: Mapping[str, Digests], **facts: bool) -> PastBatch:
+        things = {
+            name: msgspec.structs.replace(things, lacking=lacking[name])
+            for name, things in self.things.items()
+        }
+        return msgspec.structs.replace(self, things=things, **facts)
 
     def counted(self, name: str) -> Floats:
         """How many rows each cell, or value of a column, had: float64; empty where not counted."""

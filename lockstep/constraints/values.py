@@ -207,12 +207,6 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             )
         return low, high
 
-    def widens(self, view: View) -> Array:
-        """The days on which a number goes beyond its range by what came before: bool."""
-        (low, high), (own_low, own_high) = self._ranges(view), self.ends(view)
-        wide: Array = np.any((own_low < low) | (own_high > high), axis=1)
-        return wide
-
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The features of each row."""
         layout = view.layout

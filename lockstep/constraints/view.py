@@ -6,7 +6,7 @@ rows of the view; for a batch it is also what was kept of the batches before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.dates import moments
-from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.digests import Digests, digests_of, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints.layout import Layout
-from lockstep.constraints.past import PastBatch, Things
+from lockstep.constraints.past import ANY_LACKS, Lacking, PastBatch, Things, may_lack
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.limits import STEPS
 
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities of all rows of the batch, which a sample takes from the whole view."""
+_NEVER = np.iinfo(np.int64).min
 Made = TypeVar("Made")
 Asked = ParamSpec("Asked")
 
@@ -88,6 +89,7 @@ class View:
         fold: For training rows, int64, the held-out block of days of each; else None.
         sampled_from: For a sample, the view of all rows and the positions there.
         held_back: Days that are held back.
+        lacking: The things that lack rows of the batch.
         of_day: Number of rows of the day of which these are a part; 0 where they are whole days.
     """
 
@@ -98,6 +100,7 @@ class View:
     fold: Ints | None = None
     sampled_from: tuple[View, Ints] | None = None
     held_back: frozenset[int] = frozenset()
+    lacking: Lacking = field(default_factory=Lacking)
     of_day: int = 0
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -358,9 +361,34 @@ class View:
             past.append((number, at[own], places[own]))
         return Before(self.own(before.own), self.own(before.in_past), tuple(past))
 
+    def _not_known(self, entity: Entity) -> Iterator[tuple[int, int, Digests]]:
+        """Days, the first day that looks back at each, and the things whose rows are not known."""
+        name = "+".join(entity)
+        for batch in self.past:
+            things = batch.things.get(name)
+            yield batch.day, batch.day + 1, ANY_LACKS if things is None else things.not_known
+        for day in self.lacking.days:
+            yield day, day, self.lacking.of(day, name)
+
+    @made_once
+    def _lacked(self, entity: Entity, days_before: int) -> Ints:
+        """The last day on which the thing of each row may lack rows: int64.
+
+        Args:
+            entity: The columns that name things.
+            days_before: How many days before the row's own that is at least.
+        """
+        codes = self.codes(entity)
+        last = np.full(len(self), _NEVER)
+        for day, since, lacking in self._not_known(entity):
+            looks_back = self.day >= max(since, day + days_before)
+            rows = np.flatnonzero(looks_back & (last < day))
+            last[rows[may_lack(lacking, codes[rows])]] = day
+        return last
+
     @made_once
     def before(self, entity: Entity) -> Before:
-        """Where the row before of the same thing is, for each row."""
+        """Where the row before of the same thing is, for each row; -1 where that is not known."""
         if self.whole is not self:
             return self._before_sampled(entity)
         codes = self.codes(entity)
@@ -371,17 +399,20 @@ class View:
         own[order[1:][same]] = order[:-1][same]
         in_past, past = np.zeros(len(self), dtype=bool), []
         name = "+".join(entity)
+        lacked = self._lacked(entity, 0)
         open_rows = np.flatnonzero((own < 0) & (codes != 0))
+        own[lacked >= self.day[own]] = -1
         for number in range(len(self.past) - 1, -1, -1):
             things = self.past[number].things.get(name)
             if things is None or not len(open_rows):
                 continue
             at = things.place(codes[open_rows])
             known = (at >= 0) & (self.past[number].day < self.day[open_rows])
-            if known.any():
-                past.append((number, open_rows[known], at[known]))
-                in_past[open_rows[known]] = True
-                open_rows = open_rows[~known]
+            is_sure = known & (lacked[open_rows] < self.past[number].day)
+            if is_sure.any():
+                past.append((number, open_rows[is_sure], at[is_sure]))
+                in_past[open_rows[is_sure]] = True
+            open_rows = open_rows[~known]
         return Before(own, in_past, tuple(past))
 
     @property
@@ -391,13 +422,15 @@ class View:
         in_time: Ints = np.lexsort((self.micros, self.day))
         return in_time
 
-    def _from_past(self, entity: Entity, read: Callable[[Things], Array], dtype: Any) -> Array:
-        """What the past has of the row before, where it is not in the view; 0 elsewhere."""
+    def _from_past(
+        self, entity: Entity, read: Callable[[Things], Array], dtype: Any, unknown: float = 0
+    ) -> Array:
+        """What the past has of the row before, where it is not in the view."""
         before, name = self.before(entity), "+".join(entity)
-        of_rows = np.zeros(len(self), dtype=dtype)
+        of_rows = np.full(len(self), unknown, dtype=dtype)
         for number, rows, places in before.past:
             values = read(self.past[number].things[name])
-            of_rows[rows] = values[places] if len(values) else 0
+            of_rows[rows] = values[places] if len(values) else unknown
         return of_rows
 
     def _previous(self, entity: Entity, name: str) -> Floats:
@@ -406,7 +439,7 @@ class View:
         numbers = np.where(before.own >= 0, own[before.own], np.nan)
         if self.past:
             of_past = self._from_past(
-                entity, lambda things: _floats(things.last.get(name, b"")), np.float64
+                entity, lambda things: _floats(things.last.get(name, b"")), np.float64, np.nan
             )
             numbers = np.where(before.in_past, of_past, numbers)
         return numbers
@@ -451,7 +484,7 @@ class View:
         place = np.arange(len(self))
         counts = np.empty(len(self))
         counts[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
-        return np.where(codes != 0, counts, np.nan)
+        return np.where((codes != 0) & (self._lacked(entity, 0) < self.day), counts, np.nan)
 
     def _window(self, entity: Entity, name: str | None, days: int) -> Floats:
         """Rows of the same thing on the days before, or a sum over them; NaN where not known."""
@@ -459,6 +492,7 @@ class View:
         codes = self.codes(entity)
         at = self.day - first
         known = (at >= days) & (codes != 0) & self._covered(days)
+        known &= self._lacked(entity, 1) < self.day - days
         total = np.zeros(len(self))
         for back in range(days, 0, -1):  # in one order, whatever days are known
             total += grid[place, np.maximum(at - back, 0)]
@@ -485,8 +519,8 @@ class View:
             of_past = _floats(kept.counts if name is None else kept.sums.get(name, b""))
             at = kept.place(things)
             kept_rows = np.flatnonzero(at >= 0)
-            if len(of_past):
-                daily[kept_rows, batch.day - first] += of_past[at[kept_rows]]
+            of_day = of_past[at[kept_rows]] if len(of_past) else np.nan
+            daily[kept_rows, batch.day - first] += of_day
         return place, first, daily
 
     def _covered(self, days: int) -> Array:

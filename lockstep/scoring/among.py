@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, partial
@@ -27,7 +27,7 @@ from lockstep.checks.ingest import Ingested
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_figures
-from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.past import DAYS, Lacking, PastBatch
 from lockstep.constraints.thresholds import MOST_KNOWN
 from lockstep.parity.counterfactuals import ROWS_OF_A_DAY, Counterfactuals, Impact, drawn
 from lockstep.scoring.day_rows import ROWS, WHOLE, DayBlock, blocks_of, forget_days
@@ -49,7 +49,7 @@ from lockstep.scoring.measuring import (
     remember_days,
     remembered,
 )
-from lockstep.scoring.unit import SetAsideKeys
+from lockstep.scoring.unit import SetAsideRows
 from lockstep.scoring.work import Batch, Work
 from lockstep.stats.runs import Runs
 from lockstep.store.attempts import Attempt
@@ -86,7 +86,7 @@ def compare(
     accept: Sequence[str],
     attempt: Attempt,
     units: Sequence[Mapping[int, int]],
-    set_aside: SetAsideKeys,
+    set_aside: SetAsideRows,
 ) -> ComparedBatch:
     """Hold a batch against the constraints of the live version, day by day.
 
@@ -102,7 +102,7 @@ def compare(
         accept: Fields and names of findings that a person accepts now.
         attempt: The attempt under way, which has the rows.
         units: By unit, how many of its rows are of each day, counted from 1970.
-        set_aside: The keys of the rows that were set aside.
+        set_aside: What is known of the rows that were set aside.
     """
     policy = work.declared.constraints
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
@@ -120,7 +120,8 @@ def compare(
     judged = blocking = WeighedBatch(live.constraints, accept=accept)
     held_back: dict[int, str] = {}
     may_fail = int(work.declared.max_quarantined * ingested.total)
-    tasks = list(_tasks(work, live, attempt, earlier, units, may_fail))
+    lacking = set_aside.lacking.dated(days)
+    tasks = list(_tasks(work, live, attempt, earlier, units, may_fail, lacking))
     executor = work.executor_for(tasks)
     try:
         alone = [replace(task, earlier=(), before=()) for task in tasks]
@@ -135,7 +136,7 @@ def compare(
             if is_held:
                 first = found.errors[0].finding
                 held_back[first.day] = first.what
-                judging.hold_back(first.day)
+                judging.hold_back(first.day, found)
             judged = judged + (found.held_back() if is_held else found)
         past = judging.kept(tasks)
     finally:
@@ -159,6 +160,7 @@ def _tasks(
     earlier: Earlier,
     units: Sequence[Mapping[int, int]],
     may_fail: int,
+    lacking: Lacking,
 ) -> Iterator[DaysTask]:
     """The blocks of days of a batch, each with what it looks back at."""
     day, blocks = day_of(work, live), blocks_of(units, _BLOCK_ROWS, _WHOLE_DAY)
@@ -174,6 +176,7 @@ def _tasks(
             earlier=[batch for batch in earlier.batches if batch.day >= first - DAYS],
             before=before,
             may_fail=may_fail,
+            lacking=lacking.between(first - DAYS, block.days[-1]),
         )
 
 
@@ -202,9 +205,7 @@ class _Judging:
         self._came = came
         self._excused = excused_by(live.constraints, terms)
         self._own: dict[int, PastBatch] = {}
-        self._held_back: set[int] = set()
-        self._wide: set[int] = set()
-        self._widening: set[int] = set()
+        self._held_back: dict[int, Collection[str] | None] = {}
 
     def days(self, executor: Executor, tasks: Sequence[DaysTask]) -> Iterator[WeighedBatch]:
         """The weighed findings of each day, in order.
@@ -223,11 +224,9 @@ class _Judging:
                 for task, of_block in fresh:
                     yield from self._whole(task, of_block)
 
-    def hold_back(self, day: int) -> None:
+    def hold_back(self, day: int, found: WeighedBatch) -> None:
         """Hold back the last day that came: its figures are not usual for those after it."""
-        self._held_back.add(day)
-        if day in self._wide:
-            self._widening.add(day)
+        self._held_back[day] = doubted(found, self._live, day)
         self._own[day] = of_held_back(self._own[day])
 
     def kept(self, tasks: Sequence[DaysTask]) -> list[PastBatch]:
@@ -242,13 +241,14 @@ class _Judging:
         own = self._own[batch.day]
         runs = own.runs and (own.runs + self._came).bounded(MOST_KNOWN)
         if batch.day in self._held_back:
+            batch = batch.held_back(self._held_back[batch.day])
             return of_held_back(msgspec.structs.replace(batch, runs=runs))
         figures = {name: getattr(own, name) for name in ("counts", "middle", "values", "sizes")}
         return msgspec.structs.replace(batch, **figures, runs=runs)
 
     def _fresh(self, task: DaysTask, measured: MeasuredDays) -> tuple[DaysTask, MeasuredDays]:
         """A block, measured again where days before it are held back by now that count there."""
-        is_stale = any(day >= task.block.days[0] - DAYS for day in self._widening)
+        is_stale = any(day >= task.block.days[0] - DAYS for day in self._held_back)
         return self._anew(task) if is_stale else (task, measured)
 
     def _whole(self, task: DaysTask, measured: MeasuredDays) -> Iterator[WeighedBatch]:
@@ -257,8 +257,9 @@ class _Judging:
         for at in range(len(measured.days)):
             day = measured.days[at]
             yield self._weighed(day, measured, opened)
-            if day.day in self._widening:
+            if day.day in self._held_back:
                 task, measured = self._anew(task)
+                opened = cache(partial(task.open, self._live))
 
     def _parted(self, parts: Iterable[tuple[DaysTask, MeasuredDays]]) -> WeighedBatch:
         """A day in several blocks: examples are of the one whose rows break the most rules."""
@@ -273,8 +274,8 @@ class _Judging:
         return self._weighed(whole, shown, cache(partial(opened, self._live)), shown_of)
 
     def _anew(self, task: DaysTask) -> tuple[DaysTask, MeasuredDays]:
-        """A block measured again, without the ranges of the days that are held back by now."""
-        task = replace(task, held_back=frozenset(self._held_back))
+        """A block measured again, without what the days held back by now would leave it."""
+        task = replace(task, held_back=dict(self._held_back))
         return task, measure_days(self._live, task)
 
     def _weighed(
@@ -291,8 +292,6 @@ class _Judging:
         self._own[day.day] = with_figures(light_batch(day.day, day.rows), judged)
         if len(self._own) > DAYS:
             del self._own[min(self._own)]
-        if day.widens:
-            self._wide.add(day.day)
         view = cache(lambda: opened().view)
         found = weigh(constraints, judged, view, self._terms, self._excused, shown.misdated)
         if any(each.would_block for each in found.findings):
@@ -348,20 +347,24 @@ def constraint_checks(
 
 
 def keep_for_later(
-    attempt: Attempt, compared: ComparedBatch | None, *, is_blocked: bool
+    attempt: Attempt,
+    compared: ComparedBatch | None,
+    live: LoadedVersion,
+    blocked_by: Collection[str],
 ) -> Mapping[str, float]:
     """Store a batch's days for later batches; return the findings that are accepted after it.
 
     Args:
         attempt: The attempt whose step stores them.
         compared: The batch held against the constraints; None where that failed, which blocks.
-        is_blocked: Whether the batch is held back.
+        live: The version.
+        blocked_by: The checks that hold the batch back.
     """
     if compared is None:
         return {}
     kept = [
         msgspec.structs.replace(
-            day, blocked=is_blocked or day.blocked, accepted=dict(compared.accepted)
+            _blocked(day, compared.judged, live, blocked_by), accepted=dict(compared.accepted)
         )
         for day in compared.past
     ]
@@ -370,20 +373,42 @@ def keep_for_later(
     return compared.accepted
 
 
+def _blocked(
+    day: PastBatch, judged: WeighedBatch, live: LoadedVersion, blocked_by: Collection[str]
+) -> PastBatch:
+    """A day as later batches look back at it, by the checks that hold its batch back."""
+    if day.blocked or not blocked_by:
+        return day
+    is_known = {*blocked_by} <= {"constraints", "sudden_shift"}
+    return day.held_back(doubted(judged, live, day.day) if is_known else None)
+
+
+def doubted(judged: WeighedBatch, live: LoadedVersion, day: int) -> Collection[str] | None:
+    """The fields that the findings of a day name; None where it may have had other rows."""
+    layout = live.constraints.layout
+    fields = {
+        name
+        for each in judged.findings
+        if each.finding.day == day
+        for detail in each.finding.details
+        for name in (*each.finding.columns, *detail.statistic.columns)
+    }
+    return None if fields & {layout.key, layout.event_time} else fields
+
+
 def terms_of(
     work: Work, live: LoadedVersion, ingested: Ingested, earlier: Earlier, days: Sequence[int]
 ) -> Terms:
     """The terms on which findings are weighed, without what people accept."""
     graph, policy = live.pipeline.graph, work.declared.constraints
     is_file = not work.records.holds_days
-    held_back = any(batch.blocked for batch in earlier.batches)  # then sums over days may be wrong
     set_aside = ingested.total - ingested.accepted
     too_many = set_aside > work.declared.max_quarantined * ingested.total
     return Terms(
         policy=policy,
         reaching={name for output in graph.outputs for name in graph.ancestors(output)},
         published=earlier.published if earlier.published < policy.first_batches else None,
-        lacks_rows=held_back or is_file or set_aside > 0 or _is_after_gap(live, earlier, days),
+        lacks_rows=is_file or _is_after_gap(live, earlier, days),
         any_size=is_file or too_many,
     )
 

@@ -1,8 +1,8 @@
 """Earlier batches as constraints see them: what each attempt stores for later ones.
 
-Published batches count. Of days that are held back, only the sums of entities and the numbers of
-keys count: without them a blocked day would look like a lapse for a week, or like lost rows.
-Nothing else of a held-back day is usual, and its keys were not published.
+Published batches count. Of days that are held back, which things they had and the numbers of keys
+count: of these things nothing is known on that day, and the numbers are not of lost rows. Nothing
+else of a held-back day is usual, and its keys were not published.
 
 A finding that a person accepts stays accepted for later batches, up to twice its extent, until
 another version is live, which was trained on rows that may have it. What was accepted in the
@@ -22,6 +22,7 @@ import msgspec
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.schema import Schema
+from lockstep.constraints.constraint_set import light_batch
 from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.errors import DamagedError, LockstepError
 from lockstep.store.attempts import Attempt
@@ -74,24 +75,33 @@ def earlier_batches(records: Records, partition: str, version: str, first: int) 
         facts = attempt.record.steps["batch"].facts
         for identity, extent in facts.get(ACCEPTED, {}).items():
             accepted[identity] = max(extent, accepted.get(identity, 0.0))
-    kept = [past for attempt in attempts[-DAYS:] for past in _kept(attempt, version)]
+    is_day = records.holds_days
+    kept = [past for attempt in attempts[-DAYS:] for past in _kept(attempt, version, is_day=is_day)]
     for attempt in _held_back(records, partition):
-        kept += _of_held_back(attempt, version)
+        kept += _of_held_back(attempt, version, is_day=is_day)
     return Earlier(sorted(kept, key=lambda past: past.day), accepted, len(own))
 
 
-def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
-    """An attempt's stored days; none if it could not be judged.
+def _kept(attempt: Attempt, version: str, *, is_day: bool) -> list[PastBatch]:
+    """An attempt's stored days; if it could not be judged, nothing is known of its day.
 
     Figures follow the order of a version's statistics, so they are dropped for another version.
     """
     if _FILE not in attempt.files:
-        return []
+        return _not_known(attempt) if is_day else []
     kept = attempt.read_bytes(_FILE, partial(_of, attempt))
-    if attempt.record.steps["batch"].manifest == version:
+    step = attempt.record.steps["batch"]
+    if not any(step.counts.get(name) for name in ("quarantined", "duplicates")):
+        kept = [past if past.blocked else past.whole() for past in kept]  # also those of before
+    if step.manifest == version:
         return kept
     nothing = {"counts": {}, "values": b"", "sizes": b"", "low": b"", "high": b""}
     return [msgspec.structs.replace(past, **nothing, accepted={}) for past in kept]
+
+
+def _not_known(attempt: Attempt) -> list[PastBatch]:
+    day = date.fromisoformat(attempt.record.partition).toordinal() - date(1970, 1, 1).toordinal()
+    return [light_batch(day, 0)]
 
 
 def _of(attempt: Attempt, data: bytes) -> list[PastBatch]:
@@ -103,15 +113,16 @@ def _of(attempt: Attempt, data: bytes) -> list[PastBatch]:
     return batches
 
 
-def _of_held_back(attempt: Attempt, version: str) -> list[PastBatch]:
-    kept: list[PastBatch] = []
-    with suppress(DamagedError):  # a held-back day may be missing
-        kept = _kept(attempt, version)
+def _of_held_back(attempt: Attempt, version: str, *, is_day: bool) -> list[PastBatch]:
+    try:
+        kept = _kept(attempt, version, is_day=is_day)
+    except DamagedError:  # a held-back day may be missing
+        kept = _not_known(attempt) if is_day else []
     return [of_held_back(past) for past in kept]
 
 
 def of_held_back(past: PastBatch) -> PastBatch:
-    """What counts of a day that is held back: the sums of entities, and which numbers came."""
+    """What counts of a day that is held back: its things, and which numbers came."""
     nothing = Digests(b"", True)
     return PastBatch(
         past.partition, past.day, past.rows, past.things, nothing, {}, {}, blocked=True,

@@ -9,8 +9,8 @@ judged by what both leave.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -25,7 +25,7 @@ from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import DayMeasured
 from lockstep.constraints.findings import Finding, misdated
-from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.past import DAYS, Lacking, PastBatch
 from lockstep.constraints.statistics import Shown
 from lockstep.constraints.view import View
 from lockstep.scoring.day_rows import DayBlock
@@ -46,7 +46,9 @@ class DaysTask(UnitTask):
         earlier: The batches before.
         before: The blocks of the days before that it looks back at, by number; of a day in several
             blocks the first one.
-        held_back: Days of the batch that are held back.
+        held_back: Days of the batch that are held back, each with the fields that are doubted;
+            see `PastBatch.held_back`.
+        lacking: The things that lack rows of the batch.
         may_fail: Number of rows on which functions may fail, which are not looked at.
     """
 
@@ -56,7 +58,8 @@ class DaysTask(UnitTask):
     day: int | None
     earlier: Sequence[PastBatch] = ()
     before: Sequence[int] = ()
-    held_back: frozenset[int] = frozenset()
+    held_back: Mapping[int, Collection[str] | None] = field(default_factory=dict)
+    lacking: Lacking = field(default_factory=Lacking)
     may_fail: int = 0
 
     @property
@@ -81,14 +84,30 @@ class DaysTask(UnitTask):
         days = days_of(live, columns, self.day)
         columns, days = _in_time(columns, days, live.pipeline.record_schema.event_time)
         past = list(self.earlier)
+        lacking = self.lacking
         for number in self.before:
             past += [
-                msgspec.structs.replace(batch, blocked=batch.day in self.held_back)
+                self._kept(batch)
                 for batch in remembered(self.folder, number)
                 if batch.day >= self.block.days[0] - DAYS
             ]
-        view = live.constraints.view(columns, days, past, self.held_back, self.block.of_day)
+        if not self.held_back.keys().isdisjoint(self.block.days):
+            own = map(self._kept, remembered(self.folder, self.block.number))
+            lacking += Lacking(
+                {
+                    batch.day: {name: things.lacking for name, things in batch.things.items()}
+                    for batch in own
+                }
+            )
+        held_back = frozenset(self.held_back)
+        view = live.constraints.view(columns, days, past, held_back, self.block.of_day, lacking)
         return OpenedDays(columns, view)
+
+    def _kept(self, batch: PastBatch) -> PastBatch:
+        """What is kept of a day of the batch, by what is held back of that."""
+        if batch.day not in self.held_back:
+            return batch
+        return batch.held_back(self.held_back[batch.day])
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,7 @@ def ingest_batch(
         }
         results = worth_telling(work.declared, "batch", checked)
         blocked_by = blocking(BATCH_CHECKS, results)
-        accepted = keep_for_later(attempt, compared.value, is_blocked=bool(blocked_by))
+        accepted = keep_for_later(attempt, compared.value, live, blocked_by)
         attempt.keep(
             "batch",
             StepRecord(

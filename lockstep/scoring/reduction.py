@@ -37,7 +37,7 @@ from lockstep.scoring.unit import (
     LoseTask,
     ScoredUnit,
     ScoreTask,
-    SetAsideKeys,
+    SetAsideRows,
     days_of,
     hold_rows,
     ingest_unit,
@@ -67,7 +67,7 @@ class IngestedUnits:
         days: By unit, how many of its accepted rows are of each day.
         environments: The fingerprints of the environments in which units were read.
         back: Which rows were put back, as `PutBack.facts`; empty where nobody puts any back.
-        set_aside: The keys of the rows that were set aside.
+        set_aside: What is known of the rows that were set aside.
     """
 
     ingested: Ingested
@@ -77,7 +77,7 @@ class IngestedUnits:
     days: Sequence[Mapping[int, int]]
     environments: Sequence[str]
     back: Mapping[str, Any]
-    set_aside: SetAsideKeys
+    set_aside: SetAsideRows
 
 
 def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt) -> IngestedUnits:
@@ -105,7 +105,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     days: list[Mapping[int, int]] = []
     environments: set[str] = set()
     put_back: list[PutBack] = []
-    set_aside = SetAsideKeys()
+    set_aside = SetAsideRows()
     try:
         executor = work.executor_for(tasks)
         for unit in _by_unit(executor, ingest_unit, live, tasks, _without_computing):
@@ -139,6 +139,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
             attempt.put_instead(loss.files)
             ingested = ingested.repeating(loss.aside)
             days[loss.number] = loss.days
+            set_aside += loss.set_aside
         numbers = [number for rows in repeated.values() for number in rows]
         sample = sample.without(np.isin(sample.numbers, np.array(numbers, dtype=np.int64)))
         forget_keys(attempt.folder, count)

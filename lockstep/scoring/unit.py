@@ -10,11 +10,12 @@ that were set aside, sums, and the unit's share of the sample. All of it adds up
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,11 @@ from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, quarantine_table, set_aside
-from lockstep.columns.decode import Reason, Rejected
-from lockstep.columns.kinds import Columns, Ints
+from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
 from lockstep.columns.units import Unit
+from lockstep.constraints.past import UNDATED, Lacking
 from lockstep.constraints.view import by_clock
 from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
@@ -97,25 +99,46 @@ class IngestTask(UnitTask):
 
 
 @dataclass(frozen=True)
-class SetAsideKeys(Summed):
-    """The keys of rows that were set aside: these rows are not lost.
+class SetAsideRows(Summed):
+    """What is known of rows that were set aside: they came, so that they are not lost.
 
     Attributes:
-        runs: The runs of their numbers; none where training has no numbering.
+        runs: The runs of the numbers of their keys; none where training has no numbering.
         unknown: Number of rows whose key cannot be read.
+        lacking: The things that lack them.
     """
 
     runs: Runs = NO_RUNS
     unknown: int = 0
+    lacking: Lacking = field(default_factory=Lacking)
 
     @classmethod
-    def of(cls, live: LoadedVersion, rows: Sequence[Rejected]) -> SetAsideKeys:
-        """Of some rows of a batch of a version."""
+    def of(
+        cls, live: LoadedVersion, rows: Sequence[Rejected], columns: Columns, day: int | None
+    ) -> SetAsideRows:
+        """Of some rows of a batch of a version.
+
+        Args:
+            live: The version.
+            rows: The rows, with the reasons why they were set aside.
+            columns: Their fields, with any value where one does not fit; none of malformed lines.
+            day: See `IngestTask.day`.
+        """
+        if not rows:
+            return cls()
+        unread = [{reason.column for reason in row.reasons} for row in rows]
+        time = live.pipeline.record_schema.event_time
+        if columns:
+            days = days_of(live, columns, day)
+            days[[day is None and time in own for own in unread]] = UNDATED
+        else:
+            days = np.full(len(rows), UNDATED if day is None else day)
+        lacking = live.constraints.lacking(columns, days, unread)
         numbering = live.constraints.aggregates.numbering
         if numbering is None:
-            return cls()
+            return cls(lacking=lacking)
         keys = np.array([row.key for row in rows if row.key is not None], dtype=object)
-        return cls(numbering.runs(keys), len(rows) - len(keys))
+        return cls(numbering.runs(keys), len(rows) - len(keys), lacking)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +154,7 @@ class IngestedUnit:
         days: How many of its accepted rows are of each day, counted from 1970.
         fingerprint: The fingerprint of the environment that it was read in.
         back: Which rows were put back.
-        set_aside: The keys of the rows that were set aside.
+        set_aside: What is known of the rows that were set aside.
     """
 
     number: int
@@ -142,7 +165,7 @@ class IngestedUnit:
     days: Mapping[int, int]
     fingerprint: str
     back: PutBack
-    set_aside: SetAsideKeys
+    set_aside: SetAsideRows
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,12 +223,14 @@ class LostRows:
         files: SHA-256 of the files that it wrote anew, by name; see `Attempt.put_instead`.
         aside: The rows.
         days: How many of the rows that are left are of each day.
+        set_aside: What is known of the rows, where each is set aside for itself.
     """
 
     number: int
     files: Mapping[str, str]
     aside: Aside
     days: Mapping[int, int]
+    set_aside: SetAsideRows = field(default_factory=SetAsideRows)
 
 
 @dataclass(frozen=True, repr=False)
@@ -316,6 +341,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     accepted = rows.columns if keep.all() else take_rows(rows.columns, keep)
     wrong = (*ingested.refused.rows, *ingested.broken.rows)
     aside = quarantine_table(wrong, ingested.duplicates.rows)
+    parts = _aside_with_columns((*wrong, *ingested.duplicates.rows), rows, keep)
     if task.of > 1:
         write_keys(task.folder, task.number, accepted[key], rows.rows[keep])
     days = days_of(live, accepted, task.day)
@@ -334,8 +360,19 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
-        set_aside=SetAsideKeys.of(live, (*wrong, *ingested.duplicates.rows)),
+        set_aside=reduce(add, (SetAsideRows.of(live, *part, task.day) for part in parts)),
     )
+
+
+def _aside_with_columns(
+    aside: Sequence[Rejected], rows: Decoded, keep: Array
+) -> Iterator[tuple[Sequence[Rejected], Columns]]:
+    """The rows that are set aside, with their fields; malformed lines have none."""
+    by_place = {row.row: row for row in aside}
+    out = np.flatnonzero(~keep)
+    yield [by_place[place] for place in rows.rows[out].tolist()], take_rows(rows.columns, out)
+    yield [by_place[row.row] for row in rows.misfits], rows.unfit
+    yield [row for row in rows.rejected if not row.is_misfit], {}
 
 
 def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
@@ -355,7 +392,8 @@ def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
     lost = set_aside(columns, reasons, live.pipeline.record_schema, numbers)
     found, left = _without(live, task, columns, places, lost, quarantine_table((), lost))
     write_days(task.folder, task.number, left, days_of(live, left, task.day))
-    return found
+    rows = take_rows(columns, places)
+    return replace(found, set_aside=SetAsideRows.of(live, lost, rows, task.day))
 
 
 def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:

@@ -5,19 +5,22 @@ The first is what scoring sees, the second what training sees.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.schema import Field, Schema
+from lockstep.columns.tables import take_rows
 from lockstep.constraints.arithmetic import Equal
-from lockstep.constraints.constraint_set import ConstraintSet, counted_batch, discover
+from lockstep.constraints.constraint_set import ConstraintSet, counted_batch, discover, light_batch
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.history import History
-from lockstep.constraints.past import DAYS, PastBatch, Things
+from lockstep.constraints.past import ANY_LACKS, DAYS, Lacking, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Kept, Rules
 from lockstep.constraints.statistics import states_of
@@ -70,6 +73,8 @@ def rows_of(amounts: st.SearchStrategy[float]) -> st.SearchStrategy[list[Row]]:
     )
 
 
+ASIDE = st.just(set[int]()) | st.sets(st.integers(0, 11), max_size=3)
+"""Places of rows that are set aside."""
 QUARTERS = st.integers(-4000, 4000).map(lambda number: number / 4) | st.just(np.nan)
 """Amounts whose sums are exact, in any order."""
 
@@ -140,40 +145,118 @@ def differing(kept: dict[str, Array], full: dict[str, Array]) -> list[str]:
     return [name for name in full if kept[name].tobytes() != full[name].tobytes()]
 
 
+FIELDS = ("thing", "place", "number")
+NAMES = (*FIELDS, "amount")
+
+
 class Histories(RuleBasedStateMachine):
-    """Batches of one or two days, with days between them that have no rows."""
+    """Days of which rows are set aside, which are blocked, corrected since, or have no rows.
+
+    What is told of a row is the truth or not known, and known where nothing of its thing lacks.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.batches = Batches()
+        self.past: dict[int, list[PastBatch]] = {}
+        self.rows: list[Columns] = []
+        self.lost: dict[int, tuple[Columns, Collection[str] | None]] = {}
+        self.blocked: dict[int, Columns] = {}
         self.today = self.empty = 0
 
     def _day(self, rows: list[Row]) -> Columns:
         self.today += 1
         return table(self.today, rows)
 
-    def _compare(self, days: list[Columns]) -> None:
-        kept, full = self.batches.add(days)
-        for one in QUANTITIES:
-            if (
-                self.empty and one.window
-            ):  # nothing is said of a window with days that are not known
-                said = np.isfinite(kept[one.title])
-                full[one.title] = np.where(said, full[one.title], np.nan)
-        assert not differing(kept, full)
+    def _kept(self, columns: Columns, lacking: Lacking | None = None) -> list[PastBatch]:
+        view = CONSTRAINTS.view(columns, days_in(columns), [], lacking=lacking)
+        return CONSTRAINTS.remembered(view, "batch")
 
-    @rule(rows=rows_of(QUARTERS))
+    def _add(self, days: list[Columns], aside: Collection[int], unread: Collection[str]) -> None:
+        """Judge the rows of a batch that are not set aside, and keep them."""
+        columns, before = joined(days), sum(len(day["id"]) for day in self.rows)
+        is_lost = np.isin(np.arange(len(columns["id"])), [*aside])
+        own, lost = take_rows(columns, ~is_lost), take_rows(columns, is_lost)
+        self.rows += days
+        lacking = CONSTRAINTS.lacking(lost, days_in(lost), [{*unread}] * is_lost.sum())
+        for day in {*days_in(columns).tolist()}:
+            self.lost[day] = take_rows(lost, days_in(lost) == day), unread
+            if day not in days_in(own):  # it is blocked, and nothing is kept of it
+                self.past[day], self.lost[day] = [light_batch(day, 0)], (columns, None)
+        if not len(own["id"]):
+            return
+        past = [batch for day in sorted(self.past) for batch in self.past[day]]
+        view = CONSTRAINTS.view(own, days_in(own), past, lacking=lacking)
+        self._compare(view, before + np.flatnonzero(~is_lost))
+        for batch in CONSTRAINTS.remembered(view, "batch"):
+            self.past[batch.day] = [batch]
+
+    def _compare(self, view: View, places: Ints) -> None:
+        """Hold what is told of the rows of a view against what all rows tell of them."""
+        everything = joined(self.rows)
+        truth = View(everything, CONSTRAINTS.layout, days_in(everything))
+        kept, full = told(view, len(view)), told(truth, len(truth))
+        for thing in THINGS:
+            lacks = self._lacks(thing, truth.codes(thing)[places])
+            before = truth.before(thing).own[places]
+            since = np.where(before >= 0, truth.day[before], view.day)
+            spans = {f"whether {name} is as before of {thing}": (since, view.day) for name in NAMES}
+            for one in QUANTITIES:
+                if one.entity == thing:
+                    first = view.day if one.made == "today" else since
+                    window = view.day - one.window, view.day - 1
+                    spans[one.title] = window if one.window else (first, view.day)
+            for title, (first, last) in spans.items():
+                if title not in kept:
+                    continue
+                own, true = kept[title], full[title][places]
+                is_same = (own == true) | (np.isnan(own) & np.isnan(true))
+                is_known = (own != 0) if title.startswith("whether") else ~np.isnan(own)
+                assert is_same[is_known].all(), title
+                lacked = [(lacks[day] & (first <= day) & (day <= last)) for day in lacks]
+                if not (self.empty and "before, same" in title):  # a day that is not known
+                    assert (is_same | np.any(lacked, axis=0)).all(), title
+
+    def _lacks(self, thing: Entity, codes: Array) -> dict[int, Array]:
+        """Which things lack rows, by day."""
+        lacks = {}
+        for day, (columns, unread) in self.lost.items():
+            if unread is None or ({*thing} & {*unread} and len(columns["id"])):
+                lacks[day] = np.ones(len(codes), dtype=bool)
+            else:
+                gone = View(columns, CONSTRAINTS.layout, days_in(columns)).codes(thing)
+                lacks[day] = np.isin(codes, gone)
+        return lacks
+
+    @rule(rows=rows_of(QUARTERS), aside=ASIDE, unread=st.sets(st.sampled_from(FIELDS)))
     @precondition(lambda self: self.today < DAYS)
-    def a_day(self, rows: list[Row]) -> None:
-        self._compare([self._day(rows)])
+    def a_day(self, rows: list[Row], aside: set[int], unread: set[str]) -> None:
+        self._add([self._day(rows)], aside, unread)
 
-    @rule(first=rows_of(QUARTERS), second=rows_of(QUARTERS))
+    @rule(first=rows_of(QUARTERS), second=rows_of(QUARTERS), aside=ASIDE)
     @precondition(lambda self: self.today < DAYS - 1)
-    def two_days_in_one_batch(self, first: list[Row], second: list[Row]) -> None:
-        self._compare([self._day(first), self._day(second)])
+    def two_days_in_one_batch(self, first: list[Row], second: list[Row], aside: set[int]) -> None:
+        self._add([self._day(first), self._day(second)], aside - {0, len(first)}, ())
+
+    @rule(rows=rows_of(QUARTERS), doubted=st.none() | st.sets(st.sampled_from(FIELDS)))
+    @precondition(lambda self: self.today < DAYS)
+    def a_blocked_day(self, rows: list[Row], doubted: set[str] | None) -> None:
+        """A day that lacks rows, or whose doubted fields are wrong."""
+        day = self._day(rows)
+        number = int(days_in(day)[0])
+        came = take_rows(day, slice(1, None)) if doubted is None and len(rows) > 1 else day
+        came = came | {name: np.roll(came[name], 1) for name in doubted or ()}
+        self.rows.append(day)
+        self.blocked[number], self.lost[number] = day, (day, doubted)
+        self.past[number] = [batch.held_back(doubted) for batch in self._kept(came)]
+
+    @rule()
+    @precondition(lambda self: self.blocked)
+    def a_blocked_day_is_corrected(self) -> None:
+        number, day = self.blocked.popitem()
+        self.past[number], self.lost[number] = self._kept(day), (take_rows(day, slice(0)), ())
 
     @rule(count=st.integers(1, 9))
-    @precondition(lambda self: self.batches.rows)
+    @precondition(lambda self: self.rows)
     def days_without_rows(self, count: int) -> None:
         self.today += count
         self.empty += count
@@ -241,3 +324,9 @@ def kept_things(rows: list[tuple[int, int, int]]) -> Things:
 def test_things_of_two_parts_add_up_to_those_of_all_rows(rows, data):
     cut = data.draw(st.integers(1, len(rows) - 1))
     assert kept_things(rows[:cut]) + kept_things(rows[cut:]) == kept_things(rows)
+
+
+def test_of_things_that_were_stored_before_it_is_not_known_which_lack_rows():
+    kept = msgspec.to_builtins(kept_things([(3, 1, 1)]))
+    del kept["lacking"]
+    assert msgspec.convert(kept, Things).not_known == ANY_LACKS

@@ -17,6 +17,7 @@ from lockstep.artifacts.holdings import count
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.decode import Decoded, decode
+from lockstep.columns.digests import digests_of
 from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring import among
@@ -163,6 +164,24 @@ def test_a_blocked_day_does_not_blind_the_days_after_it(scored, live) -> None:
     found = scored(2)
     assert found.published is not None
     assert found.results["constraints"].passed
+
+
+def test_a_row_that_was_set_aside_makes_no_count_of_rows_false(scored, live, version) -> None:
+    refused = rows_of(day(0)).astype({"weight": object})
+    refused.loc[17, "weight"] = "heavy"
+    found = scored(0, refused)
+    assert found.results["constraints"].passed, found.results["constraints"].summary
+    records = Work(ASSETS, live.store, "daily", str(day(1))).records
+    (kept,) = earlier_batches(records, str(day(1)), version.digest, 1).batches
+    lacking = digests_of(rows_of(day(0))["items"].to_numpy()[[17]])
+    assert kept.things["items"].lacking.known.tolist() == lacking.tolist()
+
+
+def test_rules_that_look_back_block_after_a_day_that_stays_blocked(scored) -> None:
+    assert scored(0, dearer(day(0))).published is None
+    policy = Constraints(first_batches=0, families={"aggregates": "off"})
+    assert scored(1, policy=policy).results["constraints"].passed
+    assert scored(2, rows_of(day(2)).drop(index=[17]), policy=policy).published is None
 
 
 def test_rows_of_another_day_are_told_once_with_the_day(scored) -> None:
