@@ -239,12 +239,12 @@ def _put_back(place: Place, row: AsideRow) -> tuple[str, str]:
     """The command that puts a row back as it is, or shows what to correct, and what follows it."""
     of = f"{place.pipeline} {place.option}"
     if row.fate == HELD_BACK:
-        return place.again, "Once its day is put right; with --accept NAME, if it is meant so."
+        return place.again, "Once its day is put right; with `--accept NAME`, if it is meant so."
     if row.fate != "duplicate" and row.key is not None and row.acceptable is not False:
         return f"lockstep quarantine retry {of} --key {quote(row.key)}", ""
     shown = f"show {of} --key {quote(row.key)}" if row.key is not None else f"list {of} --json"
     back = f"lockstep quarantine retry {of} --rows FILE --row {row.row}"
-    return f"lockstep quarantine {shown}", f"Write the record to FILE, corrected; then {back}"
+    return f"lockstep quarantine {shown}", f"Write the record to FILE, corrected; then `{back}`"
 
 
 def _row_number(request: Request, name: str) -> int | None:

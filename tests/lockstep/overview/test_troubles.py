@@ -12,6 +12,7 @@ from assets.orders import orders
 from lockstep.artifacts.lock import Holder, locked
 from lockstep.checks.messages import Message
 from lockstep.checks.reports import CheckReport
+from lockstep.overview.background import LastAnswer
 from lockstep.overview.events import OpenEvent
 from lockstep.overview.outages import Outages
 from lockstep.overview.pipeline_state import Overview, PipelineState
@@ -109,6 +110,8 @@ def test_a_version_that_is_refused_and_not_wanted_is_told_without_alarm(
     assert "Nobody has to do anything." in told.out
     assert f"orders: gate refused version {EDITED} since" in told.out
     assert "Type: lockstep promote orders 1" in told.out
+    unanswered = Overview(PROJECT).watched["orders"].state(LastAnswer(), 0.0)
+    assert not unanswered.is_failed, "which version is wanted is not known yet"
 
 
 def test_a_server_that_is_not_ready_tells_since_when_and_the_command(
@@ -149,6 +152,10 @@ def test_a_server_that_is_ready_again_is_out_no_longer(live: Workplace) -> None:
 
         wait_until(lambda: sees(["orders"]), 60)
         assert Outages.read(live.home)["orders"].message == "its files were changed"
+        server.shown = b'{"ready": false, "refused": null}'  # it loads the version
+        wait_until(lambda: sees([]), 60)
+        server.shown = b'{"ready": false, "refused": "its files were changed"}'
+        wait_until(lambda: sees(["orders"]), 60)
         server.status, server.shown = 200, b'{"ready": true, "version": 1}'
         wait_until(lambda: sees([]), 60)
     assert Outages.read(live.home) == {}
