@@ -9,8 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
 from typing import TextIO
+
+import msgspec
 
 from lockstep.artifacts.disks import as_private_as_folder, make_folder
 from lockstep.errors import LockedError
@@ -35,29 +35,21 @@ class Holder:
     Attributes:
         pid: Its number.
         since: Since when it holds the lock, in ISO form.
-        command: Its command line.
         host: The name of its machine.
     """
 
     pid: int
     since: str
-    command: str
     host: str
 
     @classmethod
     def here(cls) -> Holder:
         """This process, from now on."""
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        return cls(os.getpid(), since, command, gethostname())
-
-    @property
-    def process(self) -> str:
-        """The process, for a person."""
-        return f"process {self.pid} on {self.host}"
+        return cls(os.getpid(), since, gethostname())
 
     def __str__(self) -> str:
-        return f"{self.process} since {self.since} ({self.command})"
+        return f"process {self.pid} on {self.host} since {self.since}"
 
 
 @contextmanager
@@ -102,8 +94,8 @@ def holder(path: Path) -> Holder | None:
             signed = file.read()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    with suppress(ValueError, TypeError):  # it is being signed, or was damaged
-        return Holder(**json.loads(signed))
+    with suppress(ValueError):  # it is being signed, or was damaged
+        return msgspec.json.decode(signed, type=Holder)  # earlier ones say more
     return None
 
 

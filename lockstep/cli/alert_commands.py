@@ -27,7 +27,7 @@ def show_alerts(called: typer.Context, as_json: AsJson = False) -> None:
 
     project = context.project()
     context.registry().demand_place()
-    events = open_events(Overview(project))
+    events = open_events(Overview(project, context.run_progress))
     told = Told.read(project.home)
     if as_json:
         show_json({**asdict(events), "lacking": project.alerts.lacking(), **asdict(told)})

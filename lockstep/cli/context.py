@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockstep.errors import LockstepError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
     from lockstep.store.live_version import Live
     from lockstep.store.parquet import Store
+    from lockstep.store.status import RunProgress
 
 
 def project() -> Project:
@@ -67,6 +68,17 @@ def recorded() -> DagsterInstance | None:
     from lockstep.dagster.instance import find_instance
 
     return find_instance(home())
+
+
+def run_progress(runs: Collection[str]) -> dict[str, RunProgress]:
+    """The progress of runs by Dagster, which is imported at the first of them."""
+    from lockstep.dagster.tries import progress
+
+    found = recorded()
+    if found is None:
+        return {}
+    with found:
+        return progress(found, runs)
 
 
 def registry() -> Registry:

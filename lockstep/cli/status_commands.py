@@ -37,7 +37,7 @@ def status(
     if pipeline is not None:
         context.all_pipelines().get(pipeline)
     context.registry().demand_place()
-    states = Overview(context.project()).states(_SECONDS, pipeline)
+    states = Overview(context.project(), context.run_progress).states(_SECONDS, pipeline)
     told = Told.read(context.home())
     if as_json:
         show_json([asdict(state) for state in states])

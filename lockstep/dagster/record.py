@@ -17,6 +17,7 @@ from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import other_reports, report_of
+from lockstep.dagster.tries import progress_of_run
 from lockstep.errors import DamagedError
 from lockstep.overview.tiles import StreamHistory
 from lockstep.project.declaration import PipelineAssets
@@ -26,7 +27,7 @@ from lockstep.scoring.request_replay import STEP as REQUESTS
 from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.status import RECORD, STEPS, damaged, findings
+from lockstep.store.status import RECORD, STEPS, Runs, damaged, findings, nobody_knows
 from lockstep.store.streams import outcome_records, request_records, stream_records, streams
 
 _MOST_RECORDS = 10_000
@@ -60,7 +61,8 @@ def recorded_checks(
     """
     if instance is None:
         return []
-    recorded = _recorded(declared, store, day, all_partitions, attempt)
+    runs = partial(progress_of_run, instance)
+    recorded = _recorded(declared, store, day, all_partitions, attempt, runs)
     reports: list[CheckReport] = []
     for asset in pipeline_assets(declared):
         if asset.key.to_user_string() in recorded:
@@ -90,6 +92,7 @@ def _recorded(
     partition: str | None,
     all_partitions: bool,
     attempt: int | None,
+    runs: Runs,
 ) -> dict[str, list[CheckReport]]:
     """The reports from the records of scoring, outcomes and requests, by asset."""
     records = [stream_records(declared, store, stream.name) for stream in streams(declared)]
@@ -97,7 +100,7 @@ def _recorded(
         records.append(outcome_records(declared, store))
     if declared.request_log is not None:
         records.append(request_records(declared, store))
-    reports = _by_asset(declared.name, records, partition, all_partitions, attempt)
+    reports = _by_asset(declared.name, records, partition, all_partitions, attempt, runs)
     if attempt is None:
         for stream in streams(declared):
             asset = f"{declared.name}/{stream.name}/published"
@@ -152,6 +155,7 @@ def _by_asset(
     partition: str | None,
     all_partitions: bool,
     attempt: int | None,
+    runs: Runs = nobody_knows,
 ) -> dict[str, list[CheckReport]]:
     """The reports from records, by asset."""
     reports: dict[str, list[CheckReport]] = {}
@@ -159,10 +163,10 @@ def _by_asset(
         stream = records.stream
         if stream not in (OUTCOMES, REQUESTS):
             assets = {step: f"{pipeline}/{stream}/{step}" for step in STEPS}
-            reports |= _of_records(records, assets, partition, all_partitions, attempt)
+            reports |= _of_records(records, assets, partition, all_partitions, attempt, runs)
         elif attempt is None:
             assets = {stream: f"{pipeline}/{stream}"}
-            reports |= _of_records(records, assets, partition, all_partitions, None)
+            reports |= _of_records(records, assets, partition, all_partitions, None, runs)
         else:  # the number is of an attempt at scoring
             reports[f"{pipeline}/{stream}"] = []
     return reports
@@ -214,6 +218,7 @@ def _of_records(
     partition: str | None,
     all_partitions: bool,
     attempt: int | None,
+    runs: Runs,
 ) -> dict[str, list[CheckReport]]:
     """The reports from records, by asset; see `recorded_checks`."""
     reports: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
@@ -222,11 +227,12 @@ def _of_records(
         history = StreamHistory(records, assets)
         history.look()
         waiting = history.open() if records.stream in _OWED else []
-        idle = [name for name in waiting if records.holder(name) is None]
+        history.runs = runs
+        idle = [name for name in waiting if history.tile(name).state != "under_way"]
         wanted = list(dict.fromkeys([*idle, *history.newest(1)]))
     else:
         wanted = [name for name in records.attempted() if partition in (None, name)]
-    found = {name: findings(records, name, attempt, steps) for name in wanted}
+    found = {name: findings(records, name, attempt, steps, runs) for name in wanted}
     if partition is None:
         for name, finding in damaged(records, steps).items():
             found.setdefault(name, [finding])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from lockstep.dagster.jobs import (
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
 from lockstep.dagster.schedules import AHEAD, one_at_a_time
 from lockstep.dagster.tags import hidden
-from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again
+from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again, progress
 from lockstep.errors import InputError, LockedError, LockstepError
 from lockstep.overview.events import open_events
 from lockstep.overview.pipeline_state import Overview
@@ -69,7 +70,8 @@ def alert_sensor(project: Project) -> dg.SensorDefinition:
         "blocked day, and when it is over. A tick fails as long as a receiver refuses.",
     )
     def events_changed(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        events, looked = open_events(Overview(project)), datetime.now(UTC)
+        overview = Overview(project, partial(progress, context.instance))
+        events, looked = open_events(overview), datetime.now(UTC)
         told = tell(project, events, looked)
         sent = [f"told {name}: {title}" for at, name, title in told.sent if at == looked]
         unknown = [f"not known now: {subject} ({why})" for subject, why in events.unknown.items()]

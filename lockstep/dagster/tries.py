@@ -8,8 +8,9 @@ last runs decide whether to run again.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Collection
+import re
+import time
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from socket import gethostname
 
@@ -17,6 +18,8 @@ import dagster as dg
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from lockstep.artifacts.processes import Process
+from lockstep.dagster.jobs import PAGES_JOB, WANTED
 from lockstep.dagster.tags import hidden
 from lockstep.errors import (
     FetchError,
@@ -25,11 +28,14 @@ from lockstep.errors import (
     UnavailableError,
     UnavailableFilesError,
 )
+from lockstep.store.status import RunProgress
 
 PROCESS = hidden("process")
-"""Tag of a run: its process, by number and host."""
+"""Tag of a run: its process, by number and host, and when that started."""
 _PROCESS_BEFORE = "lockstep/process"
 """The same of runs that began before an upgrade."""
+_SIGNED = re.compile(r"(\d+) (.+?)(?: (\d+))?")
+"""Its value; runs of before do not say when the process started."""
 MOST_TRIES = 5
 """Runs in a row that fail from outside or are killed, after which a person has to look."""
 FROM_OUTSIDE = (
@@ -55,6 +61,12 @@ _UNDER_WAY = [
 ]
 _UNSIGNED = timedelta(seconds=15)
 """How long nothing happens to a run that is being handed over to its process."""
+_SAME = ("dagster/partition", WANTED)
+"""Tags of a run that say what it is about."""
+_BEAT_SECONDS = 300.0
+"""How long Dagster's daemon may be silent: it says twice a minute that it is there."""
+_TAKEN_UP_SECONDS = 3600.0
+"""How long it may take until another run follows; sensors look twice a minute."""
 _RETRIES = 3
 _FIRST_WAIT_SECONDS = 10
 _STARTED_BY = ("dagster/schedule_name", "dagster/sensor_name")
@@ -148,13 +160,71 @@ def may_try_again(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> bo
     return len(runs) < MOST_TRIES or not all(_says_nothing(instance, run) for run in runs)
 
 
+def progress(instance: dg.DagsterInstance, runs: Collection[str]) -> dict[str, RunProgress]:
+    """The progress of runs whose attempts are not through; no unrecorded ones.
+
+    Args:
+        instance: Where runs are recorded.
+        runs: Their identifiers.
+    """
+    records = instance.get_run_records(dg.RunsFilter(run_ids=[*runs]))
+    return {record.dagster_run.run_id: _progress(instance, record) for record in records}
+
+
+def progress_of_run(instance: dg.DagsterInstance, run: str) -> RunProgress:
+    """The progress of a run; see `progress`."""
+    return progress(instance, [run]).get(run, "unknown")
+
+
+def _progress(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunProgress:
+    """The progress of a run and, once it is over or killed, of the run that follows it."""
+    if _goes_on(instance, record):
+        return "under_way"
+    run = record.dagster_run
+    same = {name: run.tags[name] for name in _SAME if name in run.tags}
+    if not same or run.job_name == PAGES_JOB:
+        return "ended"
+    of_one = dg.RunsFilter(job_name=run.job_name, tags=same)
+    later = instance.get_run_records(of_one, limit=MOST_TRIES)
+    if later and _goes_on(instance, later[0]):
+        return "under_way"
+    return "interrupted" if later and _is_taken_up(instance, later) else "ended"
+
+
+def _goes_on(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Whether a run waits for its turn, or its process lives."""
+    run = record.dagster_run
+    is_queued = run.status is dg.DagsterRunStatus.QUEUED
+    return is_queued or (not run.is_finished and _lives(instance, record))
+
+
+def _is_taken_up(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> bool:
+    """Whether a sensor or a schedule starts another run by itself; see `may_try_again`.
+
+    Dagster's daemon has to be there for that. A run that was killed may not be recorded as failed
+    yet; one that has been for long is of a sensor that is off, or of a schedule of every day.
+    """
+    beat = max((each.timestamp for each in instance.get_daemon_heartbeats().values()), default=0.0)
+    if time.time() - beat > _BEAT_SECONDS:
+        return False
+    ended_at = records[0].end_time
+    if ended_at is not None and time.time() - ended_at > _TAKEN_UP_SECONDS:
+        return False
+    ended = [each.dagster_run for each in records if each.dagster_run.is_finished]
+    if len(ended) == len(records):
+        return may_try_again(instance, ended)
+    return len(records) < MOST_TRIES or not all(_says_nothing(instance, run) for run in ended)
+
+
 def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return OUTSIDE_TAG in run.tags or broke_off(instance, run)
 
 
 def signature() -> dict[str, str]:
     """The tag of a run that this process carries out."""
-    return {PROCESS: f"{os.getpid()} {gethostname()}"}
+    here = Process.here()
+    started = "" if here.started is None else f" {here.started}"
+    return {PROCESS: f"{here.pid} {here.host}{started}"}
 
 
 def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
@@ -171,22 +241,14 @@ def _lives(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     tags = record.dagster_run.tags
     signed = tags.get(PROCESS) or tags.get(_PROCESS_BEFORE)
     if signed is not None:
-        pid, _, host = signed.partition(" ")
-        return host != gethostname() or _is_process(int(pid))
+        match = _SIGNED.fullmatch(signed)
+        assert match is not None, "it is written by `signature`"
+        pid, host, started = match.groups()
+        return Process(int(pid), host, int(started) if started else None).lives is not False
     if not isinstance(instance.run_launcher, DefaultRunLauncher):
         return True
     unchanged = datetime.now(UTC) - record.update_timestamp
     return unchanged < _UNSIGNED or _is_carried_out(record.dagster_run)
-
-
-def _is_process(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # somebody else's
-    return True
 
 
 def _is_carried_out(run: dg.DagsterRun) -> bool:

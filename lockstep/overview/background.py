@@ -38,10 +38,18 @@ class Question(Generic[T]):
         self._ask = ask
         self._last: LastAnswer[T] = LastAnswer()
         self._asking: threading.Thread | None = None
+        self._begun = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been open; 0 if it is answered."""
+        is_open = self._asking is not None and self._asking.is_alive()
+        return time.monotonic() - self._begun if is_open else 0.0
 
     def begin(self) -> None:
         """Ask, unless the last question is still open."""
         if self._asking is None or not self._asking.is_alive():
+            self._begun = time.monotonic()
             self._asking = threading.Thread(target=self._carry_out, daemon=True)
             self._asking.start()
 

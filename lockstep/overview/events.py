@@ -96,6 +96,7 @@ def open_events(overview: Overview, now: datetime | None = None) -> Events:
     unknown = {name: broken.error for name, broken in overview.broken.items()}
     models = overview.models(_ANSWER_SECONDS)
     with overview.lock:
+        overview.ask_runs(time.monotonic() + _ANSWER_SECONDS)
         for name, watched in overview.watched.items():
             looked = _Looked(watched, overview.home, models, now or datetime.now(UTC), unknown)
             for kind in get_args(Kind):

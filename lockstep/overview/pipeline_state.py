@@ -14,6 +14,7 @@ from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import counted
 from lockstep.errors import DamagedError
+from lockstep.overview.asked_runs import AskedRuns, ReadRuns
 from lockstep.overview.background import LastAnswer, Question
 from lockstep.overview.outages import ServerState, server_state
 from lockstep.overview.tiles import PUBLISHED, StreamHistory, Tile
@@ -270,15 +271,17 @@ class Overview:
 
     Args:
         project: The project.
+        runs: Tells the progress of runs; without it, only processes and time tell.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, runs: ReadRuns | None = None) -> None:
         known = pipelines(project)
         self.project, self.home = project, project.home
         self.watched = {name: Watched(known.declared[name], self.home) for name in known.declared}
         self.broken = known.broken
         self.lock = Lock()
         self._registry: Question[Models] = Question(self._models)
+        self._runs = AskedRuns(runs) if runs is not None else None
 
     def models(self, wait: float) -> LastAnswer[Models]:
         """What the registry holds; see `states`."""
@@ -302,12 +305,30 @@ class Overview:
         until = time.monotonic() + wait
         registry = self._registry.answer(until)
         with self.lock:
+            self.ask_runs(until, watched)
             return [
                 self.watched[name].state(registry, until)
                 if name in self.watched
                 else _broken(name, str(self.broken[name].error))
                 for name in names
             ]
+
+    def ask_runs(self, until: float, watched: Iterable[Watched] | None = None) -> None:
+        """Ask for the progress of the runs whose attempts are not through, with the lock held.
+
+        Args:
+            until: The time until which to wait, by the monotonic clock.
+            watched: The pipelines; all by default.
+        """
+        if self._runs is None:
+            return
+        asked = self.watched.values() if watched is None else watched
+        histories = [history for each in asked for history in each.histories.values()]
+        for history in histories:
+            history.look()
+        runs = self._runs.ask({run for each in histories for run in each.unfinished()}, until)
+        for history in histories:
+            history.runs = runs
 
     def _models(self) -> Models:
         registry = self.home.registry()

@@ -7,6 +7,7 @@ looks at some thousand days, nearly all of which are as they were.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import Literal
@@ -18,7 +19,16 @@ from lockstep.errors import DamagedError
 from lockstep.overview.standing import FILE, Judged, acknowledged, judged_of, standing
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Mark, Records, mark_of
-from lockstep.store.status import StepFinding, damaged_record, recorded_findings
+from lockstep.store.status import (
+    RECORD,
+    Progress,
+    Runs,
+    StepFinding,
+    damaged_record,
+    nobody_knows,
+    progress_of,
+    recorded_findings,
+)
 
 TileState = Literal[
     "published",
@@ -125,6 +135,7 @@ class StreamHistory:
         self, records: Records, assets: Mapping[str, str], *, has_partitions: bool = True
     ) -> None:
         self.records, self._assets, self.has_partitions = records, dict(assets), has_partitions
+        self.runs: Runs = nobody_knows
         self._known: dict[str, _Known] = {}
         self._listed: tuple[Mark, Mark] | None = None
         self._folders: dict[str, str] = {}
@@ -178,6 +189,17 @@ class StreamHistory:
     def open(self) -> list[str]:
         """The partitions whose last attempt does not count, in the order of their names."""
         return [partition for partition in self._folders if self.is_open(partition)]
+
+    def unfinished(self) -> list[str]:
+        """The runs of the last attempts that neither count nor are blocked."""
+        runs = []
+        for partition in self.open():
+            known = self._known.get(partition)
+            if known is not None and known.tile is None:
+                with suppress(DamagedError):  # its tile says so
+                    last = self.records.last(partition)
+                    runs += [last.record.run] if last and not last.record.is_blocked else []
+        return runs
 
     def standing(self) -> list[Judged]:
         """The open findings about what was published at the last look.
@@ -238,12 +260,17 @@ class StreamHistory:
 
     def _read(self, partition: str) -> Tile:
         attempt, counts, is_damaged, named = None, None, False, self._named(partition)
+        progress: Progress | None = None
         try:
-            attempt, found = recorded_findings(self.records, partition, self.steps)
+            attempt, progress, found = recorded_findings(
+                self.records, partition, self.steps, self.runs
+            )
             commit = self.records.commit_of(partition)
             counts = commit.attempt if commit is not None else None
         except DamagedError as error:
             found, is_damaged = [damaged_record(partition, error, self.steps)], True
+            if self._is_made_anew(partition):
+                found, is_damaged, progress = [], False, "under_way"
         run = attempt.record.run if attempt is not None else None
         findings = tuple(
             CheckReport.found(self._assets[each.step], each.check, named, each.result, run)
@@ -255,14 +282,14 @@ class StreamHistory:
         return Tile(
             stream=self.records.stream,
             partition=partition,
-            state=self._state(partition, attempt, counts, is_damaged, found),
+            state=_state(attempt, progress, found) if not is_damaged else "damaged",
             page=first.page if first else self.place(self.steps[-1], partition).page(""),
             at=max((step.finished_at for step in steps), default=""),
             since=self._since(partition, attempt, counts),
             version=_version(attempt) if attempt is not None else None,
             rows=max((step.counts.get("rows_in", 0) for step in steps), default=0),
             quarantined=sum(step.counts.get(kind, 0) for step in steps for kind in _ASIDE),
-            unjudged=sum(not each.result.judged for each in found),
+            unjudged=sum(not each.result.judged for each in found if each.check != RECORD),
             findings=findings,
             counts=counts,
             quality=steps[-1].facts.get(QUALITY, {}) if steps else {},
@@ -289,26 +316,30 @@ class StreamHistory:
         steps = first.record.steps.values()
         return max((step.finished_at for step in steps), default=first.record.started_at)
 
-    def _state(
-        self,
-        partition: str,
-        attempt: Attempt | None,
-        counts: int | None,
-        is_damaged: bool,
-        found: list[StepFinding],
-    ) -> TileState:
-        if attempt is None and not is_damaged:
-            return "not_tried"
-        if is_damaged or attempt is None or counts != attempt.number:
-            steps = attempt.record.steps.values() if attempt is not None else ()
-            if any(step.blocked_by for step in steps):
-                return "blocked"
-            if self.records.holder(partition) is not None:
-                return "under_way"
-            return "damaged" if is_damaged else "broken_off"
-        results = {each.result.result for each in found}
-        worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
-        return next((state for state in worst if state in results), "published")
+    def _is_made_anew(self, partition: str) -> bool:
+        """Whether an attempt goes on at a partition of which another record is damaged."""
+        try:
+            last = self.records.last(partition)
+        except DamagedError:
+            return False
+        if last is None or last.record.is_blocked or {*self.steps} <= {*last.record.steps}:
+            return False
+        return progress_of(self.records, last, self.runs) == "under_way"
+
+
+def _state(
+    attempt: Attempt | None, progress: Progress | None, found: Sequence[StepFinding]
+) -> TileState:
+    """The state of a partition whose records are whole."""
+    if progress is not None:
+        return "broken_off" if progress == "broken_off" else "under_way"
+    if attempt is None:
+        return "not_tried"
+    if attempt.record.is_blocked:
+        return "blocked"
+    results = {each.result.result for each in found}
+    worst: tuple[TileState, ...] = ("failed", "warned", "not_judged")
+    return next((state for state in worst if state in results), "published")
 
 
 def _version(attempt: Attempt) -> int | None:

@@ -30,7 +30,7 @@ from lockstep.artifacts.disks import (
     replace_file,
     replace_text,
 )
-from lockstep.artifacts.lock import Holder
+from lockstep.artifacts.processes import Process
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.kinds import Columns, Kind
@@ -125,14 +125,16 @@ class AttemptRecord:
         started_at: The time of its beginning, in ISO form.
         by: The process that began it, and its machine.
         steps: The record of each step that is done.
+        process: The same process, to see whether it lives; None in records of before.
     """
 
     partition: str
     number: int
     run: str
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    by: str = field(default_factory=lambda: Holder.here().process)
+    by: str = field(default_factory=lambda: str(Process.here()))
     steps: Mapping[str, StepRecord] = field(default_factory=dict)
+    process: Process | None = field(default_factory=Process.here)
 
     def to_text(self) -> str:
         """The record as the text of a JSON file."""
@@ -152,7 +154,20 @@ class AttemptRecord:
         if data.format != FORMAT:
             raise ValueError(f"it has format {data.format}, and this Lockstep reads {FORMAT}")
         steps = {name: StepRecord.of(step) for name, step in data.steps.items()}
-        return cls(data.partition, data.number, data.run, data.started_at, data.by, steps)
+        return cls(
+            data.partition, data.number, data.run, data.started_at, data.by, steps, data.process
+        )
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a check blocks it."""
+        return any(step.blocked_by for step in self.steps.values())
+
+    @property
+    def seen_at(self) -> datetime:
+        """When it was begun, or its last step ended."""
+        ends = (step.finished_at for step in self.steps.values())
+        return datetime.fromisoformat(max((self.started_at, *ends)))
 
 
 class _WrittenStep(msgspec.Struct, forbid_unknown_fields=True):
@@ -178,6 +193,7 @@ class _Written(msgspec.Struct):
     started_at: str
     by: str
     steps: dict[str, _WrittenStep]
+    process: Process | None = None
 
 
 @dataclass

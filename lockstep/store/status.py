@@ -1,9 +1,15 @@
-"""Status of a partition by its records: its check results, and whether its files are whole."""
+"""Status of a partition by its records: its check results, and whether its files are whole.
+
+An attempt that neither counts nor is blocked goes on or broke off. Its run says which, where runs
+are known; else its process does, wherever that can be seen; else only time tells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import to_the_minute
@@ -16,6 +22,20 @@ STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""
 RECORD = "record"
 """Stands for a check in findings about records and files."""
+Progress: TypeAlias = Literal["under_way", "interrupted", "broken_off"]
+"""Of an attempt that neither counts nor is blocked: it goes on; its run was killed, or failed for a
+cause from outside, and the next one comes by itself; or a person has to make it anew."""
+RunProgress: TypeAlias = Literal["under_way", "interrupted", "ended", "unknown", "not_asked"]
+"""Of the run of such an attempt: the same, it ended, nobody knows of it, or nobody asked yet."""
+Runs: TypeAlias = Callable[[str], RunProgress]
+"""The progress of a run, by its identifier."""
+_PATIENCE = timedelta(hours=1)
+"""How long an attempt may record nothing of which no run and no process is known."""
+
+
+def nobody_knows(run: str) -> RunProgress:
+    """The progress of a run where nothing says it."""
+    return "unknown"
 
 
 @dataclass(frozen=True)
@@ -34,7 +54,11 @@ class StepFinding:
 
 
 def findings(
-    records: Records, partition: str, number: int | None = None, steps: Sequence[str] = STEPS
+    records: Records,
+    partition: str,
+    number: int | None = None,
+    steps: Sequence[str] = STEPS,
+    runs: Runs = nobody_knows,
 ) -> list[StepFinding]:
     """The check results of an attempt, and what is wrong with the partition's records and files.
 
@@ -43,13 +67,14 @@ def findings(
         partition: The day or file.
         number: Number of the attempt; the last one by default.
         steps: The steps of an attempt, in order.
+        runs: The progress of runs.
 
     Raises:
         NotStoredError: There is no such attempt.
     """
     try:
         if number is None:
-            _, found = recorded_findings(records, partition, steps)
+            _, _, found = recorded_findings(records, partition, steps, runs)
         else:
             found = _results(records.attempt(partition, number), steps)
         verify(records, partition)
@@ -59,14 +84,18 @@ def findings(
 
 
 def recorded_findings(
-    records: Records, partition: str, steps: Sequence[str] = STEPS
-) -> tuple[Attempt | None, list[StepFinding]]:
+    records: Records, partition: str, steps: Sequence[str] = STEPS, runs: Runs = nobody_knows
+) -> tuple[Attempt | None, Progress | None, list[StepFinding]]:
     """The last attempt at a partition, and what its record tells; no other file is read.
 
     Args:
         records: The records of its stream.
         partition: The day or file.
         steps: The steps of an attempt, in order.
+        runs: The progress of runs, asked before: what a run did before its end is recorded then.
+
+    Returns:
+        The attempt, its progress if it neither counts nor is blocked, and the findings.
 
     Raises:
         DamagedError: A record is damaged or lost, or not as committed.
@@ -74,14 +103,33 @@ def recorded_findings(
     commit, numbers = records.commit_of(partition), records.numbers(partition)
     committed = records.committed(partition)
     if not numbers:
-        return None, []
+        return None, None, []
     if commit is not None and commit.attempt == numbers[-1]:
-        attempt, lacking = committed, None
-    else:
-        attempt = records.attempt(partition, numbers[-1])
-        lacking = _unfinished(records, attempt, steps)
-    assert attempt is not None, "a commit has an attempt"
-    return attempt, [*_results(attempt, steps), *([lacking] if lacking is not None else [])]
+        assert committed is not None, "a commit has an attempt"
+        return committed, None, _results(committed, steps)
+    attempt = records.attempt(partition, numbers[-1])
+    found = _results(attempt, steps)
+    if attempt.record.is_blocked:
+        return attempt, None, found
+    progress = progress_of(records, attempt, runs)
+    return attempt, progress, [*found, _unfinished(records, attempt, steps, progress)]
+
+
+def progress_of(records: Records, attempt: Attempt, runs: Runs = nobody_knows) -> Progress:
+    """The progress of an attempt that neither counts nor is blocked."""
+    record = attempt.record
+    run, process = runs(record.run), record.process
+    if run in ("under_way", "interrupted"):
+        return run
+    if run == "ended":
+        return "broken_off"
+    lives = process.lives if process is not None else None
+    if lives is None:  # of another machine, or of a record of before
+        is_at_work = records.holder(record.partition) is not None
+        lives = is_at_work or record.seen_at + _PATIENCE > datetime.now(UTC)
+    if lives and attempt.reason is None:
+        return "under_way"
+    return "interrupted" if run == "not_asked" else "broken_off"
 
 
 def _results(attempt: Attempt, steps: Sequence[str]) -> list[StepFinding]:
@@ -138,14 +186,12 @@ def _damaged(partition: str, why: str) -> CheckResult:
     return CheckResult(False, why, where=f"the files of {partition}")
 
 
-def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> StepFinding | None:
-    """A finding if the last attempt is not committed and no check blocks it."""
-    partition, done = attempt.record.partition, attempt.record.steps
-    commit = records.commit_of(partition)
-    if commit is not None and commit.attempt == attempt.number:
-        return None
-    if any(step.blocked_by for step in done.values()):
-        return None
+def _unfinished(
+    records: Records, attempt: Attempt, steps: Sequence[str], progress: Progress
+) -> StepFinding:
+    """What there is to tell of an attempt that is not committed, and that no check blocks."""
+    record, done = attempt.record, attempt.record.steps
+    commit = records.commit_of(record.partition)
     step = next((step for step in steps if step not in done), steps[-1])
     counting = "What consumers read" if records.exported is not None else "What counts"
     before = (
@@ -155,16 +201,25 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Ste
         if records.exported is not None
         else "No attempt at it counts"
     )
-    at_work = records.holder(partition)
-    if at_work is not None:
-        message = f"Attempt {attempt.number} goes on: {at_work}. {before}."
-        wait = "Wait until it ends, or end it and make the partition anew: AGAIN"
-        return StepFinding(step, RECORD, CheckResult(False, message, "WARN", todo=wait))
-    message = (
-        f"Attempt {attempt.number} of {to_the_minute(attempt.record.started_at)} broke off before "
-        f"{step} was {'committed' if step in done else 'recorded'}{_because(attempt)}. {before}."
+    begun = f"Attempt {attempt.number} of {to_the_minute(record.started_at)}"
+    if progress == "under_way":
+        lacking = f"{begun} goes on, by {record.by}. {before}."
+        return StepFinding(step, RECORD, CheckResult.not_judged(lacking))
+    broke_off = (
+        f"{begun} broke off before {step} was {'committed' if step in done else 'recorded'}"
+        f"{_because(attempt)}. {before}."
     )
-    return StepFinding(step, RECORD, CheckResult(False, message, where=str(attempt.folder)))
+    if progress == "interrupted":
+        result = CheckResult(
+            False,
+            f"{broke_off} Another run of it comes by itself.",
+            "WARN",
+            where=str(attempt.folder),
+            todo="Wait for that; to have it at once: AGAIN",
+        )
+    else:
+        result = CheckResult(False, broke_off, where=str(attempt.folder))
+    return StepFinding(step, RECORD, result)
 
 
 def _because(attempt: Attempt) -> str:

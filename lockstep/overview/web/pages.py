@@ -148,7 +148,9 @@ class Pages:
             raise NotStoredError(f"There was no attempt at {partition} of {asset}.")
         place, check = history.place(step, partition), query.get("check", RECORD)
         try:
-            attempt, findings = recorded_findings(history.records, partition, history.steps)
+            attempt, _, findings = recorded_findings(
+                history.records, partition, history.steps, history.runs
+            )
         except DamagedError as error:
             attempt, findings = None, [damaged_record(partition, error, history.steps)]
         result = _result(findings, step, check)

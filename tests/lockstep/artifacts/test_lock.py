@@ -42,7 +42,7 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_second_one_is_told_who_holds_it(path: Path, other: subprocess.Popen[str]) -> None:
     by = f"process {other.pid} on {gethostname()}"
-    held = rf"daily/day is being worked on by {by} since .* \(-c score\)"
+    held = rf"daily/day is being worked on by {by} since [-:+T\d]+; wait"  # and no command line
     with pytest.raises(LockedError, match=held), locked(path, "daily/day", wait=0.1):
         pass
 

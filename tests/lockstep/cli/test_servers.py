@@ -1,5 +1,6 @@
 """`lockstep up`: what it starts answers on this machine only, and stops with it."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 
-from assets.orders import ASSETS
+from assets.orders import ASSETS, orders_with_fates
 from lockstep.cli.servers import _free_port
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.workspace import workspace_file
@@ -31,6 +33,7 @@ from tests.fixtures.orders import PROJECT, Checkout, Workplace, copy_home
 from tests.fixtures.waiting import wait_until
 
 SECONDS = 120
+RED = ("failed", "blocked", "broken_off", "damaged")
 PROGRAMS = 4
 """The page for all pipelines, Dagster, MLflow and the server of `orders`."""
 
@@ -139,6 +142,116 @@ def test_a_second_up_says_where_the_first_one_is(running: Running, lockstep: Loc
     assert second.status == 0
     assert "runs already" in second.out
     assert re.findall(r"http://\S+", second.out) == re.findall(r"http://\S+", running.said)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("gone_live")
+def test_no_tile_and_no_headline_is_red_for_what_ends_well(running: Running) -> None:
+    """Ten files, of which one is bad, and the process of another one is killed between two steps.
+
+    The page is fetched again and again meanwhile.
+    """
+    inbox = running.checkout.home / "inbox" / "orders"
+    bad, killed = 3, 5
+    for number in range(1, 11):
+        frame = orders_with_fates(date(2020, 3, number), 40).drop(columns=["returned", "cost"])
+        frame = frame.drop(columns="price") if number == bad else frame
+        path = inbox / f"file-{number:02}.csv"
+        frame.to_csv(path, index=False)
+        os.utime(path, (0, 0))
+    killer = threading.Thread(target=kill_between_steps, args=(running, f"file-{killed:02}"))
+    killer.start()
+    watch = Watch(re.findall(r"http://\S+", running.said)[0], f"file-{bad:02}")
+    wait_until(watch.is_over, 600, 0.5)
+    killer.join()
+    print(watch.sequences())  # for whoever sees it fail
+    assert watch.false_alarms == []
+    (attempts,) = attempts_at(running, f"file-{killed:02}")
+    assert json.loads((attempts / "2" / "record.json").read_text())["steps"]["published"]
+
+
+@dataclass
+class Watch:
+    """What a page shows of ten files of which one is bad, as long as they are under way.
+
+    Attributes:
+        page: The address of the page.
+        bad: The name with which that file begins.
+        states: The states of each file in their order, by the first characters of its name.
+        false_alarms: What was red though it ended well, or told of a process.
+    """
+
+    page: str
+    bad: str
+    states: dict[str, list[str]] = field(default_factory=dict)
+    false_alarms: list[str] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def is_over(self) -> bool:
+        """Look once more; whether each file is published or blocked."""
+        html = requests.get(self.page, timeout=30).text
+        (state,) = requests.get(f"{self.page}/status.json", timeout=30).json()
+        (inbox,) = (each for each in state["streams"] if each["name"] == "inbox")
+        now = {tile["partition"][:7]: tile["state"] for tile in inbox["tiles"]}
+        for name, shown in now.items():
+            seen = self.states.setdefault(name, [])
+            if seen[-1:] != [shown]:
+                seen.append(shown)
+                self.seconds.setdefault(name, []).append(time.monotonic())
+            if name != self.bad and shown in RED:
+                self.false_alarms.append(f"{name} is {shown}")
+        for each in state["findings"]:
+            if each["result"] == "failed" and not each["partition"].startswith(self.bad):
+                self.false_alarms.append(f"{each['partition']}: {each['summary']}")
+        told = re.findall(r"process \d+ on [^<]*|[^<>]*multiprocessing[^<]*", html)
+        self.false_alarms += [f"{len(text)} characters of {text[:200]}" for text in told]
+        # The lead of the page and the pills of pipelines: what is read before the page is asked.
+        if now.get(self.bad) not in RED and re.search(r'class="(pill )?bad"', html):
+            self.false_alarms.append("the headline is red")
+        return len(now) == 10 and {*now.values()} <= {
+            "published",
+            "warned",
+            "not_judged",
+            "blocked",
+        }
+
+    def sequences(self) -> str:
+        """The states of each file, a line each, with the seconds at which they were seen first."""
+        first = min(at for times in self.seconds.values() for at in times)
+        return "\n".join(
+            f"{name}: "
+            + ", ".join(
+                f"{state} ({at - first:.0f} s)"
+                for state, at in zip(states, self.seconds[name], strict=True)
+            )
+            for name, states in sorted(self.states.items())
+        )
+
+
+def attempts_at(running: Running, name: str) -> list[Path]:
+    """The folder of the attempts at a file."""
+    return [*(running.checkout.home / "data" / "orders" / "inbox" / "attempts").glob(f"{name}*")]
+
+
+def kill_between_steps(running: Running, name: str) -> None:
+    """Kill the process that scores a file between its first step and its last one.
+
+    It is stopped again and again meanwhile, so that it cannot be through before it is killed.
+    """
+
+    def is_killed() -> bool:
+        for folder in attempts_at(running, name):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                path = folder / "1" / "record.json"
+                pid = int(json.loads(path.read_text())["by"].split()[1])
+                os.kill(pid, signal.SIGSTOP)
+                steps = json.loads(path.read_text())["steps"]
+                assert "published" not in steps, "it was through"
+                os.kill(pid, signal.SIGKILL if steps else signal.SIGCONT)
+                return bool(steps)
+        return False
+
+    wait_until(is_killed, 600, 0.005)
 
 
 @pytest.mark.usefixtures("gone_live")

@@ -9,7 +9,7 @@ import pytest
 
 from lockstep.dagster import tries
 from lockstep.dagster.checked import checked_asset, materialized
-from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
+from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS, signature
 from lockstep.errors import LockstepError, UnavailableError, UnreadableError
 
 SCHEDULED = {"dagster/schedule_name": "orders_daily"}
@@ -54,7 +54,8 @@ def test_a_scheduled_run_survives_what_fails_twice_from_outside(instance, error)
 
 def test_a_run_is_signed_by_its_process(instance) -> None:
     _, run = attempts(instance, [], {})
-    assert run.tags[PROCESS] == f"{os.getpid()} {socket.gethostname()}"
+    assert run.tags[PROCESS] == signature()[PROCESS]
+    assert run.tags[PROCESS].startswith(f"{os.getpid()} {socket.gethostname()} ")
 
 
 def test_a_scheduled_run_that_fails_for_good_says_that_the_cause_is_outside(instance) -> None:

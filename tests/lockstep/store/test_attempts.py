@@ -1,16 +1,21 @@
 """Attempts: what is recorded of one, which one counts, and what becomes of the others."""
 
 import hashlib
+import json
 import math
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from socket import gethostname
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from benchmarks._writes import demanded, start
+from benchmarks._writes import carried_out, demanded, start
 from lockstep.artifacts.state_files import write_state
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import (
@@ -22,7 +27,7 @@ from lockstep.errors import (
 )
 from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
 from lockstep.store.partition_records import Records
-from lockstep.store.status import findings
+from lockstep.store.status import Progress, RunProgress, findings, progress_of
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 
@@ -426,7 +431,8 @@ def test_an_attempt_that_is_kept_no_longer_is_told_from_those_that_are(records: 
 
 def said(records: Records) -> list[str]:
     """What is wrong with a partition, as `lockstep checks` tells it."""
-    return [one.result.summary for one in findings(records, DAY) if one.result.is_error]
+    found = findings(records, DAY, runs=lambda _: "ended")
+    return [one.result.summary for one in found if one.result.is_error]
 
 
 def test_nothing_is_wrong_with_what_was_published(records: Records) -> None:
@@ -449,12 +455,77 @@ def test_an_attempt_that_broke_off_is_told_with_what_is_published(records: Recor
     assert "broke off before scored was recorded. Nothing is published of it" in told
 
 
-def test_an_attempt_that_goes_on_is_no_error(records: Records) -> None:
-    with records.step(DAY, "batch", "run") as attempt:
-        attempt.write("batch", table(1))
-        (found,) = findings(records, DAY)
-        assert (found.result.is_error, found.result.passed) == (False, False)
-        assert "Attempt 1 goes on: process " in found.result.summary
+def test_an_attempt_that_goes_on_is_no_finding_between_two_steps_either(records: Records) -> None:
+    ingest(records, 1)
+    (found,) = findings(records, DAY)
+    assert not found.result.judged
+    by = f"process {os.getpid()} on {gethostname()}"
+    assert f" goes on, by {by}. Nothing is published of it." in found.result.summary
+
+
+LONG_AGO = "2020-03-01T12:00:00+00:00"
+"""When an attempt was begun and its step ended, of which nobody has heard since."""
+HERE, KILLED, REBOOTED, ELSEWHERE, NOT_KNOWN = (
+    lambda process: process,
+    lambda process: replace(process, started=process.started - 1),  # a later one has its number
+    lambda process: replace(process, boot="of a day before"),
+    lambda process: replace(process, host="another machine"),
+    lambda process: None,  # in records of before
+)
+
+
+@pytest.mark.parametrize(
+    ("process", "is_long_ago", "run", "progress"),
+    [
+        # What the run says is so, whatever becomes of processes.
+        (KILLED, False, "under_way", "under_way"),
+        (KILLED, True, "interrupted", "interrupted"),
+        (HERE, False, "ended", "broken_off"),
+        # Without it, the process says so.
+        (HERE, True, "unknown", "under_way"),
+        (KILLED, False, "unknown", "broken_off"),
+        (REBOOTED, False, "unknown", "broken_off"),
+        # It may yet be told that another run follows.
+        (KILLED, False, "not_asked", "interrupted"),
+        # Without either, only time tells.
+        (ELSEWHERE, False, "unknown", "under_way"),
+        (ELSEWHERE, True, "unknown", "broken_off"),
+        (NOT_KNOWN, False, "unknown", "under_way"),
+        (NOT_KNOWN, True, "unknown", "broken_off"),
+    ],
+)
+def test_the_progress_of_an_attempt_is_told_by_its_run_its_process_or_time(
+    records: Records, process: Callable, is_long_ago: bool, run: RunProgress, progress: Progress
+) -> None:
+    ingest(records, 1)
+    attempt = records.last(DAY)
+    record = replace(attempt.record, process=process(attempt.record.process))
+    if is_long_ago:
+        steps = {"batch": replace(record.steps["batch"], finished_at=LONG_AGO)}
+        record = replace(record, started_at=LONG_AGO, steps=steps)
+    (attempt.folder / "record.json").write_text(record.to_text())
+    assert progress_of(records, records.last(DAY), lambda _: run) == progress
+
+
+def test_an_attempt_of_a_process_that_ended_broke_off(records: Records) -> None:
+    carried_out(partial(ingest, records, 1))
+    assert progress_of(records, records.last(DAY)) == "broken_off"
+
+
+def test_an_attempt_that_failed_in_a_process_that_goes_on_broke_off(records: Records) -> None:
+    ingest(records, 1)
+    with pytest.raises(ValueError, match="no rows"), records.keeping_reason(DAY, "run"):
+        raise ValueError("no rows")
+    assert progress_of(records, records.last(DAY)) == "broken_off"
+
+
+def test_a_record_of_before_does_not_say_which_process(records: Records) -> None:
+    ingest(records, 1)
+    path = records.last(DAY).folder / "record.json"
+    written = json.loads(path.read_text())
+    del written["process"]
+    path.write_text(json.dumps(written))
+    assert records.last(DAY).record.process is None
 
 
 @pytest.mark.parametrize("file", ["batch.parquet", "published.parquet", "record.json"])

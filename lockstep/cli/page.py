@@ -1,19 +1,19 @@
-"""The program of the page: `python -m lockstep.overview.web PORT`, in a project's folder."""
+"""The program of the page for all pipelines: `python -m lockstep.cli.page PORT`, in a project."""
 
 from __future__ import annotations
 
 import sys
 
+from lockstep.cli import context
 from lockstep.overview.pipeline_state import Overview
 from lockstep.overview.web.pages import with_metrics
-from lockstep.project.project import Project
 
 
 def main() -> None:
     """Serve the page on this machine until the process is told to stop."""
     import uvicorn
 
-    overview = Overview(Project.find())
+    overview = Overview(context.project(), context.run_progress)
     overview.states(0.0)  # so that the first page finds the records read, and the registry asked
     uvicorn.run(
         with_metrics(overview),
