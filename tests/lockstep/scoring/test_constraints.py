@@ -15,7 +15,10 @@ import pytest
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.holdings import count
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.constraint_checks import excused_by
+from lockstep.checks.ingest import Ingested
 from lockstep.checks.messages import Message, Place
+from lockstep.columns.aside import Aside
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.digests import digests_of
 from lockstep.constraints.constraint_set import discover
@@ -177,11 +180,17 @@ def test_a_row_that_was_set_aside_makes_no_count_of_rows_false(scored, live, ver
     assert kept.things["items"].lacking.known.tolist() == lacking.tolist()
 
 
-def test_rules_that_look_back_block_after_a_day_that_stays_blocked(scored) -> None:
+def test_a_day_that_stays_blocked_excuses_no_rule_that_looks_back(scored, live, version) -> None:
     assert scored(0, dearer(day(0))).published is None
-    policy = Constraints(first_batches=0, families={"aggregates": "off"})
-    assert scored(1, policy=policy).results["constraints"].passed
-    assert scored(2, rows_of(day(2)).drop(index=[17]), policy=policy).published is None
+    work = Work(ASSETS, live.store, "daily", str(day(1)))
+    earlier = earlier_batches(work.records, work.partition, version.digest, 1)
+    (blocked,) = earlier.batches
+    things = blocked.things["items"]
+    assert things.lacking.known.tolist() == things.known.tolist()
+    none = Aside()
+    came = Ingested(version.pipeline.record_schema, 120, none, none, none, (), 120, 0.0)
+    terms = among.terms_of(work, version, came, earlier, [blocked.day + 1])
+    assert not excused_by(version.constraints, terms).any()
 
 
 def test_rows_of_another_day_are_told_once_with_the_day(scored) -> None:
