@@ -177,10 +177,11 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             values.append(np.arcsin(np.sqrt(frequent.top)) if enough else np.nan)
             errors += [0.7 / np.sqrt(max(distinct, 1)), 1 / np.sqrt(max(frequent.known, 1))]
         upper = np.triu_indices(len(self.numbers), 1)
-        correlations, rows = [state.products.correlations[upper]], [state.products.count[upper]]
+        pairs = state.products.pairs
+        correlations, rows = [pairs.correlation[upper]], [pairs.independent[upper]]
         if self.is_timed:
-            correlations.append(state.products.to_before)
-            rows.append(state.products.lagged[0])
+            correlations.append(state.products.to_before.correlation)
+            rows.append(state.products.to_before.independent)
         values += np.arctanh(np.concatenate(correlations)).tolist() if self.numbers else []
         errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
         if self.numbered:

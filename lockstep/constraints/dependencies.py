@@ -94,6 +94,24 @@ class LookUp(_Dependency, frozen=True, tag="look-up"):
         keys, rights = (np.frombuffer(held, dtype="<u8") for held in (self.keys, self.told))
         return _unlike(keys, rights, codes, right)
 
+    def expected_broken(self, view: View) -> float:
+        """How many pairs of a day are expected to break it, though none of training did.
+
+        It is as many claims as it has pairs of left and right, and no row backs that of a pair
+        which was seen on one day only. As many pairs are new on a day as were seen on one day only,
+        by the number of days (Good, 1953). Of a new pair the left was never known; that it is has
+        the chance of one in so many pairs and two (the rule of succession: Laplace, 1774).
+
+        Args:
+            view: Training rows.
+        """
+        codes = view.codes(self.left)
+        pairs = mixed((codes, view.code(self.right)), len(view))
+        rows = pd.DataFrame({"pair": pairs, "day": view.day})[codes != 0]
+        days = rows.drop_duplicates()["pair"].value_counts()
+        new = (np.count_nonzero(days == 1) + 1) / len(view.days)
+        return float(new / (len(days) + 2))
+
 
 def _title(name: str) -> str:
     return {"@clock": "time of day", "@weekday": "weekday", "@hour": "hour"}.get(name, name)

@@ -30,6 +30,7 @@ from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.thresholds import FEW, SAMPLE, STRICT_ROWS, STRICT_THINGS
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
+from lockstep.stats.limits import BLOCK_RATE
 
 FAMILY = "rules"
 Rule = Equal | Combined | AtMost | OfDay | LookUp | Implication | Holds
@@ -56,6 +57,8 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
         broken: How many of them broke it.
         things: How many distinct things they are of.
         days: How many days chance alone would have broken an implication on.
+        expected_broken: How many pairs of a day are expected to break a look-up; None where that
+            is not known.
     """
 
     rule: Rule
@@ -63,13 +66,15 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
     broken: int
     things: int
     days: int = 0
+    expected_broken: float | None = None
 
     @property
     def is_strict(self) -> bool:
         """Whether a single row that breaks it is a finding."""
         things = self.days if isinstance(self.rule, Implication) else self.things
         enough = self.rows >= STRICT_ROWS and things >= STRICT_THINGS
-        return self.broken == 0 and enough
+        is_rare = self.expected_broken is None or self.expected_broken <= BLOCK_RATE
+        return self.broken == 0 and enough and is_rare
 
     @property
     def is_among(self) -> bool:
@@ -188,6 +193,7 @@ def _tried(rule: Rule, view: View) -> Kept:
         broken=int(np.nansum(broken)),
         things=_things(rule, view, applies),
         days=rule.tried_days(view) if isinstance(rule, Implication) else 0,
+        expected_broken=rule.expected_broken(view) if isinstance(rule, LookUp) else None,
     )
 
 

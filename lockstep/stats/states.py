@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -82,6 +82,60 @@ class Moments(Summed):
         return reduce(add, parts, cls(nothing, nothing, nothing))
 
 
+class Pairs(NamedTuple):
+    """Sums over rows of pairs of numbers: arrays of a shape.
+
+    Attributes:
+        count: How many rows there are.
+        a: The sums of the first numbers.
+        b: The sums of the second numbers.
+        aa: The sums of products, as all that follow.
+        bb: Those of the second numbers with themselves.
+        ab: Those of both.
+        aab: Those of both, the first one squared.
+        abb: Those of both, the second one squared.
+        aabb: Those of both, each squared.
+    """
+
+    count: Floats
+    a: Floats
+    b: Floats
+    aa: Floats
+    bb: Floats
+    ab: Floats
+    aab: Floats
+    abb: Floats
+    aabb: Floats
+
+    @property
+    def correlation(self) -> Floats:
+        """The correlation of each pair; NaN where it is that of fewer than twelve rows."""
+        with np.errstate(all="ignore"):
+            n = np.where(self.independent >= 12, self.count, np.nan)
+            spread = np.sqrt((self.aa / n - (self.a / n) ** 2) * (self.bb / n - (self.b / n) ** 2))
+            ratio = (self.ab / n - self.a * self.b / n**2) / np.where(spread > 1e-9, spread, np.nan)
+        correlation: Floats = np.clip(ratio, -0.999, 0.999)
+        return correlation
+
+    @property
+    def independent(self) -> Floats:
+        """How many rows the error of each correlation is that of; all where it is not known.
+
+        Fisher's error is that of normal numbers. By heavier tails, a correlation is known as well
+        as by fewer rows: where both numbers are nearly always 0, by the few that carry the product
+        (the kurtosis of elliptical distributions: Muirhead and Waternaux, "Asymptotic distributions
+        in canonical correlation analysis", 1980).
+        """
+        with np.errstate(all="ignore"):
+            _, a, b, aa, bb, ab, aab, abb, aabb = (sums / self.count for sums in self)
+            squares = aabb - 2 * (b * aab + a * abb) + b * b * aa + a * a * bb
+            squares += 4 * a * b * ab - 3 * (a * b) ** 2
+            normal = (aa - a * a) * (bb - b * b) + 2 * (ab - a * b) ** 2
+            share = normal / squares
+        rows: Floats = self.count * np.where(np.isfinite(share), np.clip(share, 0.0, 1.0), 1.0)
+        return rows
+
+
 @dataclass(frozen=True, eq=False)
 class Products(Summed):
     """Sums of products of numbers, in pairs and with the row before.
@@ -91,13 +145,18 @@ class Products(Summed):
         first: The sums of the first of a pair, where both are known.
         square: The sums of its squares.
         both: The sums of products.
-        lagged: float64, 6 x numbers: rows, sums, squares and products with the row before.
+        skewed: The sums of products, the first one squared.
+        squares: The sums of products, each squared.
+        lagged: float64, 9 x numbers: the sums of `Pairs`, of each number and that of the row
+            before.
     """
 
     count: Floats
     first: Floats
     square: Floats
     both: Floats
+    skewed: Floats
+    squares: Floats
     lagged: Floats
 
     @classmethod
@@ -110,37 +169,36 @@ class Products(Summed):
         """
         known = np.isfinite(numbers)
         filled, mark = np.where(known, numbers, 0.0), known.astype(np.float64)
+        squared = filled * filled
         both = known & np.isfinite(before)
         now, then = np.where(both, numbers, 0.0), np.where(both, before, 0.0)
-        lagged = [both, now, then, now * now, then * then, now * then]
+        of_two = now * then
+        lagged = Pairs(
+            both, now, then, now * now, then * then, of_two, now * of_two, then * of_two,
+            of_two * of_two,
+        )  # fmt: skip
         return cls(
             mark.T @ mark,
             filled.T @ mark,
-            (filled * filled).T @ mark,
+            squared.T @ mark,
             filled.T @ filled,
+            squared.T @ filled,
+            squared.T @ squared,
             np.array([products.sum(axis=0) for products in lagged], dtype=np.float64),
         )
 
     @property
-    def correlations(self) -> Floats:
-        """The correlation of each pair: numbers x numbers; NaN for fewer than twelve rows."""
-        return _correlation(
-            self.count, self.first, self.first.T, self.square, self.square.T, self.both
-        )
+    def pairs(self) -> Pairs:
+        """The sums of each pair: numbers x numbers."""
+        return Pairs(
+            self.count, self.first, self.first.T, self.square, self.square.T, self.both,
+            self.skewed, self.skewed.T, self.squares,
+        )  # fmt: skip
 
     @property
-    def to_before(self) -> Floats:
-        """The correlation of each number with the row before; NaN for fewer than twelve rows."""
-        return _correlation(*self.lagged)
-
-
-def _correlation(count: Floats, a: Floats, b: Floats, aa: Floats, bb: Floats, ab: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        n = np.where(count >= 12, count, np.nan)
-        spread = np.sqrt((aa / n - (a / n) ** 2) * (bb / n - (b / n) ** 2))
-        ratio = (ab / n - a * b / n**2) / np.where(spread > 1e-9, spread, np.nan)
-    correlation: Floats = np.clip(ratio, -0.999, 0.999)
-    return correlation
+    def to_before(self) -> Pairs:
+        """The sums of each number and that of the row before."""
+        return Pairs(*self.lagged)
 
 
 @dataclass(frozen=True, eq=False)

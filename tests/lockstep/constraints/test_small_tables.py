@@ -82,3 +82,20 @@ def test_blocks_are_cut_to_the_rows(rows, blocks):
 def test_rows_that_all_differ_are_expected_to_differ(rows):
     expected = Expected.of(Frequent.of(np.arange(1, 121, dtype=np.uint64)), ())
     assert np.exp(expected.at(rows)) == pytest.approx(rows)
+
+
+@pytest.mark.parametrize(("rows", "is_strict"), [(400, False), (4_000, True)])
+def test_a_look_up_is_strict_where_few_of_its_pairs_were_seen_on_one_day(rows, is_strict):
+    random = np.random.default_rng(4)
+    zone = np.floor(130 * random.random(rows) ** 2)
+    rates = random.integers(5, size=130)
+    table = {
+        "id": texts(range(rows)),
+        "zone": texts(zone.astype(int)),
+        "rate": texts(rates[zone.astype(int)]),
+    }
+    schema = Schema("Lots", (KEY, Field("zone", "str"), Field("rate", "str")))
+    rules = {kept.rule.says: kept for kept in discover(table, schema).rules.rules}
+    kept = rules["zone tells rate"]
+    assert (kept.broken, kept.rows >= 300, kept.things >= 30) == (0, True, True)
+    assert kept.feature.strict == is_strict

@@ -72,8 +72,10 @@ def test_sums_of_parts_add_up_to_rounding(seed, cuts):
 def test_correlations_are_told_from_parts(seed, cuts):
     parts = [products(seed, rows) for rows in slices(cuts)]
     whole, found = products(seed), sum(parts[1:], parts[0])
-    np.testing.assert_allclose(found.correlations, whole.correlations, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(found.to_before, whole.to_before, rtol=1e-9, atol=1e-9)
+    for of_parts, of_all in ((found.pairs, whole.pairs), (found.to_before, whole.to_before)):
+        for name in ("correlation", "independent"):
+            expected = getattr(of_all, name)
+            np.testing.assert_allclose(getattr(of_parts, name), expected, rtol=1e-9, atol=1e-9)
 
 
 @given(SEEDS, SPLITS)
@@ -107,14 +109,37 @@ def test_correlations_are_those_of_pearson():
     numbers = np.random.default_rng(0).normal(size=(60, 3)) @ np.array(
         [[1, 0.7, 0], [0, 1, 0.2], [0, 0, 1]]
     )
-    found = Products.of(numbers, np.roll(numbers, 1, axis=0)).correlations
+    found = Products.of(numbers, np.roll(numbers, 1, axis=0)).pairs.correlation
     upper = np.triu_indices(3, 1)
     assert found[upper] == pytest.approx(np.corrcoef(numbers.T)[upper])
 
 
 def test_correlations_of_a_few_rows_are_not_known():
     numbers = np.random.default_rng(0).normal(size=(11, 2))
-    assert np.isnan(Products.of(numbers, numbers).correlations).all()
+    assert np.isnan(Products.of(numbers, numbers).pairs.correlation).all()
+
+
+@pytest.mark.parametrize(
+    ("own", "shared", "least", "most"), [(50, 0, 900, 1000), (0, 1, 1, 11), (5, 40, 40, 150)]
+)
+def test_rows_that_carry_a_product_are_those_that_its_error_is_of(own, shared, least, most):
+    numbers = np.zeros((1_000, 2))
+    numbers[:own, 0] = numbers[own : 2 * own, 1] = 1.0
+    numbers[2 * own : 2 * own + shared] = 1.0
+    found = Products.of(numbers, np.roll(numbers, 1, axis=0)).pairs
+    assert least <= found.independent[0, 1] <= most
+    assert np.isfinite(found.correlation[0, 1]) == (found.independent[0, 1] >= 12)
+
+
+def test_the_error_of_a_correlation_is_what_chance_moves_it_by():
+    random = np.random.default_rng(0)
+    days = [
+        np.where(random.random((400, 1)) < 0.05, random.random((400, 2)), 0) for _ in range(300)
+    ]
+    found = [Products.of(numbers, numbers).pairs for numbers in days]
+    moved = np.std([np.arctanh(pairs.correlation[0, 1]) for pairs in found])
+    errors = [1 / np.sqrt(pairs.independent[0, 1] - 3) for pairs in found]
+    assert 0.5 < moved / np.median(errors) < 1.5
 
 
 def distinct(count, start=1):
