@@ -20,7 +20,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted, verb
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
-from lockstep.constraints.findings import Finding, findings_of
+from lockstep.constraints.findings import Finding, findings_of, without_rows
 from lockstep.constraints.implications import Holds
 from lockstep.constraints.numbering import KIND
 from lockstep.constraints.statistics import Statistic
@@ -53,6 +53,7 @@ _BEFORE = ("previous", "elapsed", "today", "count", "sum", "mean", "peers before
 _WARNS = 0.999
 """Cap on the blocking evidence of a statistic that only warns."""
 _UNUSUAL = "Ask upstream what changed. If it was a mistake, have it corrected, then: AGAIN."
+_NO_ROWS = "Ask upstream for the rows of the day, then: AGAIN."
 _ACCEPTED = "A person accepted it. If it should not stay, have it corrected, then: AGAIN"
 
 
@@ -167,6 +168,12 @@ class WeighedBatch:
         return next((finding for finding in self.findings if not finding.is_shift), None)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it has no rows, and a person accepted that."""
+        weights = {finding.weight for finding in self.findings}
+        return not self.rows and weights == {"accepted"}
+
+    @property
     def errors(self) -> list[Weighed]:
         """The blocking findings."""
         return [finding for finding in self.findings if finding.weight == "an error"]
@@ -230,7 +237,14 @@ def weigh(
         weighed = [
             replace(each, keys=_keys(view, each.finding))
             for finding in findings
-            if (each := _weighed(finding, terms, constraints, view)) is not None
+            if (
+                each := _weighed(
+                    finding,
+                    terms,
+                    is_harmless=_is_of_labels(finding, terms.reaching)
+                    or _is_of_form(finding, terms.reaching, constraints, view),
+                )
+            )
         ]
         weighed.sort(key=_rank)
     names = {name for finding in weighed for name in (finding.name, *finding.finding.columns)}
@@ -246,6 +260,21 @@ def weigh(
     )
 
 
+def weigh_none(constraints: ConstraintSet, day: int, terms: Terms) -> WeighedBatch:
+    """Weigh that a day has no rows, where training had some on every day.
+
+    Args:
+        constraints: The constraints.
+        day: The day, counted from 1970.
+        terms: The terms on which findings are weighed.
+    """
+    weighed = _weighed(without_rows(constraints, day), terms)
+    findings = [weighed] if weighed else []
+    names = [finding.name for finding in findings]
+    accept = [name for name in terms.accept if name not in names]
+    return WeighedBatch(constraints, findings=findings, accept=accept)
+
+
 def _rank(finding: Weighed) -> int:
     order: dict[Weight, int] = {"an error": 0, "held back": 1, "unusual": 2, "accepted": 3}
     return order[finding.weight]
@@ -255,7 +284,7 @@ def check_constraints(
     judged: WeighedBatch,
     ask: Callable[[Sequence[str]], Impact],
     aside: QuarantinedValues,
-    lacking: str | None,
+    lacking: str,
 ) -> CheckResult:
     """Check that a batch keeps the constraints of a version.
 
@@ -264,17 +293,12 @@ def check_constraints(
         ask: Returns the impact of columns on the outputs in the rows of the first finding; called
             with its columns.
         aside: The quarantined rows, which a missing value may come from.
-        lacking: Why a batch without rows is no error; None where it is one.
+        lacking: Why a batch without rows is no finding.
     """
+    count = len(judged.constraints.features)
     if not judged.rows:
-        if lacking is None:
-            return CheckResult(
-                False,
-                "There are no rows, and training had some on every day.",
-                todo="Ask upstream for the rows of the day, then: AGAIN. A day that never has any "
-                "is left out by its calendar: Calendar(..., weekdays=..., holidays=...).",
-                numbers=coverage(0, 0, {}),
-            )
+        if judged.findings:
+            return _result(judged, False, ask, aside, count, {})
         return CheckResult.not_judged(f"There are no rows: {lacking}.")
     if not judged.constraints.features:
         return CheckResult.not_judged("Training found no constraints.")
@@ -289,7 +313,6 @@ def check_constraints(
             f"{counted(judged.parted, 'day')} {verb(judged.parted, 'has', 'have')} too many to be "
             "looked at side by side"
         )
-    count = len(judged.constraints.features)
     return _result(judged, False, ask, aside, count, unjudged)
 
 
@@ -415,7 +438,10 @@ def _todo(judged: WeighedBatch, findings: Sequence[Weighed]) -> str:
     if any(finding in grave for finding in findings):
         todo, waiting = "Have it corrected, then: AGAIN.", grave
     options = " ".join(f"--accept {name}" for name in dict.fromkeys(each.name for each in waiting))
-    return f"{todo} If it is meant to stay: `lockstep score PIPELINE --day DAY {options}`"
+    command = f"`lockstep score PIPELINE --day DAY {options}`"
+    if not judged.rows:
+        return f"{_NO_ROWS} If it was closed on that day: {command}. WITHOUT_ROWS"
+    return f"{todo} If it is meant to stay: {command}"
 
 
 def _rows(judged: WeighedBatch, weighed: Weighed) -> Iterator[dict[str, Any]]:
@@ -485,17 +511,14 @@ def _iso(day: int) -> str:
 # --- weighing ---
 
 
-def _weighed(
-    finding: Finding, terms: Terms, constraints: ConstraintSet, view: View
-) -> Weighed | None:
+def _weighed(finding: Finding, terms: Terms, *, is_harmless: bool = False) -> Weighed | None:
     """A finding with its weight; None where it is off."""
     level = terms.policy.level(finding.family, finding.columns[0] if finding.columns else None)
     if level == "off":
         return None
     is_error = level != "warn" and (finding.strict or finding.blocks)
     if level is None:
-        is_error &= not _is_of_labels(finding, terms.reaching)
-        is_error &= not _is_of_form(finding, terms.reaching, constraints, view)
+        is_error &= not is_harmless
     would_block = is_error and level is None and not finding.strict and terms.published is not None
     weighed = Weighed(finding, "an error" if is_error and not would_block else "unusual")
     if weighed.name in terms.accept or {*finding.columns} & {*terms.accept}:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted, cut
-from lockstep.constraints import identity
+from lockstep.constraints import aggregates, identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
 from lockstep.constraints.numbering import KIND
@@ -162,6 +162,33 @@ def misdated(view: View) -> list[Finding]:
             extents={statistic.identity: share / COMMON},
         )
     ]
+
+
+def without_rows(constraints: ConstraintSet, day: int) -> Finding:
+    """The finding of a day without rows, which a person accepts for this day alone.
+
+    Args:
+        constraints: The constraints of training, which had rows on every day.
+        day: The day, counted from 1970.
+    """
+    says = f"number of rows on {np.datetime64(day, 'D')}"
+    statistic = Statistic(
+        Feature(aggregates.FAMILY, "volume", (), says, strict=True), Segment(), of_batch=True
+    )
+    fewest, largest = constraints.fewest, constraints.largest
+    usual = f"{fewest:,} to {largest:,}" if largest else "some"
+    return Finding(
+        day=day,
+        what="There are no rows, and training had some on every day",
+        where="",
+        columns=(),
+        rows=np.empty(0, dtype=np.int64),
+        strict=True,
+        blocks=True,
+        share=1.0,
+        details=(Detail(statistic, "0", usual, 1.0, True),),
+        extents={statistic.identity: 1.0},
+    )
 
 
 def _grouped(

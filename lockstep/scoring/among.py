@@ -22,6 +22,7 @@ from lockstep.checks.constraint_checks import (
     check_shift,
     excused_by,
     weigh,
+    weigh_none,
 )
 from lockstep.checks.ingest import Ingested
 from lockstep.columns.kinds import Columns
@@ -67,14 +68,14 @@ class ComparedBatch:
         judged: The batch with its weighed findings.
         past: Its days as later batches look back at them, as if it were published.
         accepted: The findings that are accepted after it, each with its extent.
-        why_empty: Why a batch without rows is no error; None where it is one.
+        why_empty: Why a batch without rows is no finding.
         held_back: The days that are held back, counted from 1970, each with the reason.
     """
 
     judged: WeighedBatch
     past: Sequence[PastBatch]
     accepted: Mapping[str, float]
-    why_empty: str | None
+    why_empty: str
     held_back: Mapping[int, str]
 
 
@@ -118,6 +119,9 @@ def compare(
     judging = _Judging(live, earlier, terms, set_aside.runs)
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
     judged = blocking = WeighedBatch(live.constraints, accept=accept)
+    no_rows = why_empty(work, live, ingested)
+    if no_rows is None and (day := day_of(work, live)) is not None:
+        judged = blocking = weigh_none(live.constraints, day, terms)
     held_back: dict[int, str] = {}
     may_fail = int(work.declared.max_quarantined * ingested.total)
     lacking = set_aside.lacking.dated(days)
@@ -148,7 +152,7 @@ def compare(
         judged=judged,
         past=past,
         accepted=judged.accepted(accepted),
-        why_empty=why_empty(work, live, ingested),
+        why_empty=no_rows or "their number is not looked at",
         held_back=held_back,
     )
 

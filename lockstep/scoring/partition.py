@@ -83,6 +83,9 @@ _TOO_FEW_TO_PREDICT = (
     "Training has too few rows to fit models to a part of them: what they predict of others is not "
     "known."
 )
+_CLOSED = CheckResult.not_judged("There are no rows, as a person accepted.")
+_OF_ROWS = ("row_locality", "reference_sample", "feature_suite", "output_suite")
+"""Checks that demand rows."""
 
 
 def ingest_batch(
@@ -140,7 +143,12 @@ def ingest_batch(
         checked = {
             **check_version(work, live),
             "table_delivery": carry_out(check_deliveries, work.declared, work.store),
-            **input_checks(live, joined, partial(attempt.write_json, "input_suite")),
+            **input_checks(
+                live,
+                joined,
+                partial(attempt.write_json, "input_suite"),
+                is_closed=compared.value is not None and compared.value.judged.is_closed,
+            ),
             "input_drift": drift.result,
             **constraint_checks(compared, batch, live),
             "restated": carry_out(
@@ -171,19 +179,22 @@ def ingest_batch(
     return Stage.of(attempt, "batch")
 
 
-def input_checks(live: LoadedVersion, batch: IngestedUnits, keep: Keep) -> dict[str, CheckResult]:
+def input_checks(
+    live: LoadedVersion, batch: IngestedUnits, keep: Keep, *, is_closed: bool = False
+) -> dict[str, CheckResult]:
     """Results of the checks that look at the batch's rows alone.
 
     Args:
         live: The version that serves.
         batch: The ingested units.
         keep: Stores Great Expectations' results, as JSON.
+        is_closed: Whether a person accepted that there are no rows.
     """
     suite = live.suites["input"]
     suited = partial(check_input_suite, batch.ingested, batch.sample.columns, suite, keep)
     return {
         "decoding": carry_out(check_decoding, batch.ingested),
-        "input_suite": batch.counts.check(suited),
+        "input_suite": _CLOSED if is_closed else batch.counts.check(suited),
     }
 
 
@@ -373,6 +384,7 @@ def _scored_checks(
             quarantined,
         ),
         **suites,
+        **({} if before.total else dict.fromkeys(_OF_ROWS, _CLOSED)),
         "row_conservation": carry_out(check_conservation, work, attempt, key, draw),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live, draw),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),

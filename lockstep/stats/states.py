@@ -86,7 +86,7 @@ class Pairs(NamedTuple):
     """Sums over rows of pairs of numbers: arrays of a shape.
 
     Attributes:
-        count: How many rows there are.
+        rows: How many rows there are.
         a: The sums of the first numbers.
         b: The sums of the second numbers.
         aa: The sums of products, as all that follow.
@@ -97,7 +97,7 @@ class Pairs(NamedTuple):
         aabb: Those of both, each squared.
     """
 
-    count: Floats
+    rows: Floats
     a: Floats
     b: Floats
     aa: Floats
@@ -111,7 +111,7 @@ class Pairs(NamedTuple):
     def correlation(self) -> Floats:
         """The correlation of each pair; NaN where it is that of fewer than twelve rows."""
         with np.errstate(all="ignore"):
-            n = np.where(self.independent >= 12, self.count, np.nan)
+            n = np.where(self.independent >= 12, self.rows, np.nan)
             spread = np.sqrt((self.aa / n - (self.a / n) ** 2) * (self.bb / n - (self.b / n) ** 2))
             ratio = (self.ab / n - self.a * self.b / n**2) / np.where(spread > 1e-9, spread, np.nan)
         correlation: Floats = np.clip(ratio, -0.999, 0.999)
@@ -127,13 +127,13 @@ class Pairs(NamedTuple):
         in canonical correlation analysis", 1980).
         """
         with np.errstate(all="ignore"):
-            _, a, b, aa, bb, ab, aab, abb, aabb = (sums / self.count for sums in self)
+            _, a, b, aa, bb, ab, aab, abb, aabb = (sums / self.rows for sums in self)
             squares = aabb - 2 * (b * aab + a * abb) + b * b * aa + a * a * bb
             squares += 4 * a * b * ab - 3 * (a * b) ** 2
             normal = (aa - a * a) * (bb - b * b) + 2 * (ab - a * b) ** 2
             share = normal / squares
-        rows: Floats = self.count * np.where(np.isfinite(share), np.clip(share, 0.0, 1.0), 1.0)
-        return rows
+        known: Floats = np.where(np.isfinite(share), np.clip(share, 0.0, 1.0), 1.0)
+        return self.rows * known
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +174,8 @@ class Products(Summed):
         now, then = np.where(both, numbers, 0.0), np.where(both, before, 0.0)
         of_two = now * then
         lagged = Pairs(
-            both, now, then, now * now, then * then, of_two, now * of_two, then * of_two,
-            of_two * of_two,
+            both.astype(np.float64), now, then, now * now, then * then, of_two, now * of_two,
+            then * of_two, of_two * of_two,
         )  # fmt: skip
         return cls(
             mark.T @ mark,

@@ -417,6 +417,20 @@ def test_a_day_without_rows_is_an_error_where_training_had_rows_on_every_day(sco
     assert result.summary == "There are no rows, and training had some on every day."
 
 
+def test_that_it_was_closed_on_a_day_is_accepted_by_name_and_for_this_day_alone(scored) -> None:
+    nothing = rows_of(day(1)).head(0)
+    found = scored(1, nothing).results["constraints"]
+    message = Message.of("constraints", found, Place("orders/daily/batch", str(day(1))))
+    names = names_in(message.todo)
+    assert [row["finding"] for row in found.table if row["is"]] == names
+    closed = scored(1, nothing, accept=names)
+    assert closed.results["constraints"].summary.startswith("Accepted: There are no rows, and")
+    assert closed.published is not None, (closed.scored or closed.batch).blocked_by
+    assert not [name for name, result in closed.results.items() if result.is_error]
+    assert scored(1, nothing).published is not None
+    assert scored(2, nothing, accept=names).published is None
+
+
 def test_a_version_without_days_in_between_does_not_judge_a_day_without_rows(
     scored, version
 ) -> None:
