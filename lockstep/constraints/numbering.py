@@ -155,17 +155,22 @@ def _learnt(keys: Array, day: Ints, width: int) -> Numbering | None:
         width=width,
         digits=widths.pop() if len(widths) == 1 else 0,
         step=step,
-        start=_start(rows, int(day.min(initial=0))),
+        start=_start(rows),
         gaps=gaps,
     )
 
 
-def _start(rows: pd.DataFrame, first_day: int) -> int | None:
-    """The number that series begin with; None where they go on for longer than is looked back."""
-    by_series = rows.sort_values(["series", "day"]).groupby("series")
-    if by_series["day"].diff().max() >= DAYS:
+def _start(rows: pd.DataFrame) -> int | None:
+    """The number that series begin with; None where one may rest for longer than is looked back.
+
+    One that is short beside the training, such as of a day, would have been seen to go on.
+    """
+    begun = rows.groupby("series").agg(
+        number=("number", "min"), day=("day", "min"), last=("day", "max")
+    )
+    first_day, last_day = begun["day"].min(), begun["last"].max()
+    if (begun["last"] - begun["day"]).max() >= min(DAYS, HALF * (last_day - first_day)):
         return None
-    begun = by_series.agg(number=("number", "min"), day=("day", "min"))
     starts = begun.loc[begun["day"] > first_day, "number"]
     is_one = len(starts) >= ENOUGH_DAYS and starts.nunique() == 1
     return int(starts.iloc[0]) if is_one else None

@@ -133,6 +133,21 @@ def test_digits_of_a_date_before_the_number_are_no_part_of_it():
     assert known.first(without(known.day(), 17)).what.endswith(": 202402100017")
 
 
+def test_where_a_series_goes_on_after_a_long_rest_its_first_numbers_are_not_lost():
+    """In 30 days of training none can rest for longer than is looked back."""
+
+    def visits(day: int):
+        rows = only(orders(day), slice(0, A_DAY))
+        keys = [f"C{place:02d}-{day + 1}" for place in range(A_DAY // 2)]
+        keys += [f"N{day:02d}-{place + 1}" for place in range(A_DAY // 2)]
+        return {**rows, "id": texts(keys)}
+
+    known = Known.of(visits, ORDERS, 30)
+    assert known.constraints.aggregates.numbering is not None
+    before = past_of(known, 49, without(known.day(49), 0))
+    assert not any("lost" in one.what for one in known.findings(known.day(50), before))
+
+
 SPANS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), max_size=60)
 
 
