@@ -157,7 +157,7 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
         if declared.serving is not None:
             ports[name] = _free_port(first.servers, {dagster, mlflow, overview, *ports.values()})
     write_addresses(home.path, Addresses.local(dagster, mlflow, ports, overview))
-    page = [sys.executable, "-m", "lockstep.cli.page", str(overview)]
+    page = [sys.executable, "-m", "lockstep.cli.overview_page", str(overview)]
     servers = [
         _Server(Program("The page", page, logs / "overview.log"), overview, is_needed=False),
         _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster),

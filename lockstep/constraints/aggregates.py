@@ -19,7 +19,7 @@ from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segments
 from lockstep.constraints.thresholds import SHARED
-from lockstep.stats.runs import Gap
+from lockstep.stats.number_runs import Gap
 from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"

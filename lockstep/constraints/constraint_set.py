@@ -50,7 +50,7 @@ from lockstep.constraints.thresholds import MOST_KNOWN, MOST_TERMS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
 from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Judged, Limits, decode, encode
-from lockstep.stats.runs import Gap, Runs
+from lockstep.stats.number_runs import Gap, Runs
 from lockstep.stats.states import Moments, State
 
 FORMAT = 1

@@ -20,7 +20,7 @@ from lockstep.constraints.past import DAYS, PastBatch
 from lockstep.constraints.thresholds import HALF, NEARLY, SAMPLE
 from lockstep.constraints.view import View
 from lockstep.stats.limits import ENOUGH_DAYS
-from lockstep.stats.runs import Gap, Runs
+from lockstep.stats.number_runs import Gap, Runs
 
 KIND = "lost rows"
 _ROWS, _NUMBERS = 300, 30

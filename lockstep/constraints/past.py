@@ -15,7 +15,7 @@ import numpy as np
 from lockstep.columns.digests import Digests, held_by
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.thresholds import MOST_KNOWN
-from lockstep.stats.runs import Runs
+from lockstep.stats.number_runs import Runs
 
 DAYS = 35
 """Days that are kept: four weeks before each day of the last week."""

@@ -25,7 +25,7 @@ from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, made_once
 from lockstep.stats.limits import Trait
-from lockstep.stats.runs import NO_RUNS, Gap
+from lockstep.stats.number_runs import NO_RUNS, Gap
 from lockstep.stats.states import Frequent, Moments, Products, State
 
 _BLOCK = 8_000_000

@@ -40,7 +40,7 @@ _NAME = 8
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedCheck:
     """What a check found in an attempt that counts, or counted before.
 
     Attributes:
@@ -98,7 +98,7 @@ class Judged:
             name=self.name,
         )
 
-    def closes(self, earlier: Judged, column: str | None) -> bool:
+    def closes(self, earlier: JudgedCheck, column: str | None) -> bool:
         """Whether an earlier finding on a column is no longer open by this one."""
         if self.at <= earlier.at or self.order <= earlier.order:
             return False
@@ -124,7 +124,7 @@ class Acknowledged:
 
 def judged_of(
     records: Records, partition: str, assets: Mapping[str, str], named: str | None
-) -> tuple[Judged, ...]:
+) -> tuple[JudgedCheck, ...]:
     """What checks found in the published attempts at a partition.
 
     Args:
@@ -139,7 +139,7 @@ def judged_of(
     commit = records.commit_of(partition)
     if commit is None:
         return ()
-    found: list[Judged] = []
+    found: list[JudgedCheck] = []
     came = partition if records.holds_days else commit.first_at
     for number in records.numbers(partition):
         if number > commit.attempt:
@@ -158,7 +158,7 @@ def judged_of(
 
 def _judged_in(
     attempt: Attempt, order: tuple[str, str, int], assets: Mapping[str, str], named: str | None
-) -> Iterator[Judged]:
+) -> Iterator[JudgedCheck]:
     """What the checks of an attempt found that had something to judge."""
     for step, asset in assets.items():
         done = attempt.record.steps[step]
@@ -168,7 +168,7 @@ def _judged_in(
             report, suspects = None, suspects_of(result)
             if suspects:
                 report = CheckReport.found(asset, check, named, result, attempt.record.run)
-            yield Judged(
+            yield JudgedCheck(
                 order=order,
                 at=done.finished_at,
                 step=step,
@@ -206,14 +206,14 @@ def _names_all(result: CheckResult) -> bool:
     )
 
 
-def standing(judged: Iterable[Judged], acknowledged: Iterable[str] = ()) -> list[Judged]:
+def standing(judged: Iterable[JudgedCheck], acknowledged: Iterable[str] = ()) -> list[JudgedCheck]:
     """The findings that are open, in the order of their partitions.
 
     Args:
         judged: All that the checks of a stream found.
         acknowledged: The digests of the findings that people acknowledged.
     """
-    by_check: dict[tuple[str, str], list[Judged]] = {}
+    by_check: dict[tuple[str, str], list[JudgedCheck]] = {}
     for each in judged:
         by_check.setdefault((each.step, each.check), []).append(each)
     known, found = {*acknowledged}, []
@@ -235,8 +235,8 @@ def acknowledged(records: Records) -> dict[str, Acknowledged]:
 
 
 def acknowledge(
-    waiting: Sequence[tuple[Records, Sequence[Judged]]], names: Sequence[str], site: Site
-) -> list[Judged]:
+    waiting: Sequence[tuple[Records, Sequence[JudgedCheck]]], names: Sequence[str], site: Site
+) -> list[JudgedCheck]:
     """Acknowledge findings, each with those that its check had on the same column before it.
 
     Args:
@@ -259,7 +259,7 @@ def acknowledge(
                 f"No finding {name!r} is open: `lockstep status` shows those that are, "
                 f"{listed([each.name for each in open_now], 5) or 'none at present'}."
             )
-    done: list[Judged] = []
+    done: list[JudgedCheck] = []
     for records, found in waiting:
         named = [each for each in found if each.name in names]
         if seen := [each for each in found if any(_goes_with(each, other) for other in named)]:
@@ -268,7 +268,7 @@ def acknowledge(
     return done
 
 
-def _goes_with(finding: Judged, named: Judged) -> bool:
+def _goes_with(finding: JudgedCheck, named: JudgedCheck) -> bool:
     """Whether a person who saw one finding saw the other beside it: of the same check and column.
 
     One that was made since nobody may have seen.
@@ -276,7 +276,7 @@ def _goes_with(finding: Judged, named: Judged) -> bool:
     return finding.group == named.group and finding.at <= named.at
 
 
-def _keep(records: Records, seen: Sequence[Judged], by: Acknowledged) -> None:
+def _keep(records: Records, seen: Sequence[JudgedCheck], by: Acknowledged) -> None:
     """Write down what is acknowledged; who was the first to do so stays."""
     path = records.root / FILE
     fails = "does not tell what people acknowledged"

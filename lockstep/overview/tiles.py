@@ -16,7 +16,7 @@ from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.errors import DamagedError
-from lockstep.overview.standing import FILE, Judged, acknowledged, judged_of, standing
+from lockstep.overview.standing import FILE, JudgedCheck, acknowledged, judged_of, standing
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Mark, Records, mark_of
 from lockstep.store.status import (
@@ -119,7 +119,7 @@ class _Known:
     number: int
     is_open: bool
     tile: Tile | None = None
-    judged: tuple[Judged, ...] | None = None
+    judged: tuple[JudgedCheck, ...] | None = None
 
 
 class StreamHistory:
@@ -140,7 +140,7 @@ class StreamHistory:
         self._listed: tuple[Mark, Mark] | None = None
         self._folders: dict[str, str] = {}
         self._marks: dict[str, Mark] = {}
-        self._standing: tuple[tuple[list[Judged], Mark], list[Judged]] | None = None
+        self._standing: tuple[tuple[list[JudgedCheck], Mark], list[JudgedCheck]] | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ class StreamHistory:
                     runs += [last.record.run] if last and not last.record.is_blocked else []
         return runs
 
-    def standing(self) -> list[Judged]:
+    def standing(self) -> list[JudgedCheck]:
         """The open findings about what was published at the last look.
 
         See `lockstep.overview.standing`.
@@ -212,7 +212,7 @@ class StreamHistory:
             self._standing = looked, standing(judged, acknowledged(self.records))
         return self._standing[1]
 
-    def _judged(self, partition: str) -> tuple[Judged, ...]:
+    def _judged(self, partition: str) -> tuple[JudgedCheck, ...]:
         known = self._known.get(partition)
         if known is not None and known.judged is not None:
             return known.judged

@@ -52,7 +52,7 @@ from lockstep.scoring.measuring import (
 )
 from lockstep.scoring.unit import SetAsideRows
 from lockstep.scoring.work import Batch, Work
-from lockstep.stats.runs import Runs
+from lockstep.stats.number_runs import Runs
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 

@@ -48,7 +48,7 @@ from lockstep.scoring.day_rows import write_days
 from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed, refused_by_system
-from lockstep.stats.runs import NO_RUNS, Runs
+from lockstep.stats.number_runs import NO_RUNS, Runs
 from lockstep.stats.sampling import Sample, Sampling
 from lockstep.stats.states import Summed
 from lockstep.stats.sums import ExactSum

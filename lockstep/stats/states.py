@@ -16,7 +16,7 @@ import numpy as np
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats
-from lockstep.stats.runs import NO_RUNS, Runs
+from lockstep.stats.number_runs import NO_RUNS, Runs
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lockstep.checks.constraint_checks import Terms
 from lockstep.constraints.constraint_set import discover
-from lockstep.stats.runs import Runs
+from lockstep.stats.number_runs import Runs
 from tests.lockstep.constraints.tables import (
     FIRST,
     ORDERS,

@@ -1,4 +1,4 @@
-"""The program of the page for all pipelines: `python -m lockstep.cli.page PORT`, in a project."""
+"""The page for all pipelines: `python -m lockstep.cli.overview_page PORT`, in a project."""
 
 from __future__ import annotations
 
