@@ -21,6 +21,7 @@ from typing import TextIO
 import msgspec
 
 from lockstep.artifacts.disks import as_private_as_folder, make_folder
+from lockstep.artifacts.processes import Process
 from lockstep.errors import LockedError
 
 WAIT_SECONDS = 60.0
@@ -49,7 +50,7 @@ class Holder:
         return cls(os.getpid(), since, gethostname())
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} since {self.since}"
+        return f"{Process(self.pid, self.host)} since {self.since}"
 
 
 @contextmanager

@@ -173,8 +173,7 @@ class _Looked:
         if tile.state != "broken_off":
             return False
         last = next(history.records.newest_first(tile.partition), None)
-        at = tile.at or (last.record.started_at if last is not None else self.now.isoformat())
-        return datetime.fromisoformat(at) < self.now - _PATIENCE
+        return last is not None and last.record.seen_at < self.now - _PATIENCE
 
     def refused(self) -> Iterator[OpenEvent]:
         """The wanted version, if it is not live and the gate refused it."""

@@ -22,10 +22,6 @@ from lockstep.project.home import Home
 
 _READY_SECONDS = 2.0
 """Seconds after which a server that does not answer is not there."""
-_SILENT = "It does not answer"
-"""How the message about a server that gives no answer at all begins."""
-_LOADS = "No version is live yet."
-"""The message about one that has loaded no version, and refuses none."""
 _STARTS = timedelta(minutes=1)
 """How long servers may take to start."""
 
@@ -37,6 +33,8 @@ class ServerState:
     Attributes:
         address: Its address; empty where `lockstep up` does not run.
         is_ready: Whether it answers requests.
+        is_loading: Whether it has loaded no version yet, and refuses none.
+        is_silent: Whether it gives no answer at all.
         version: The version that answers; None without one.
         message: What is wrong with it, or what to do; empty if nothing.
         trouble: The same in a few words, with the command; None if nothing is wrong.
@@ -44,9 +42,16 @@ class ServerState:
 
     address: str = ""
     is_ready: bool = False
+    is_loading: bool = False
+    is_silent: bool = False
     version: int | None = None
     message: str = ""
     trouble: Trouble | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self.is_ready or self.is_loading
 
 
 def server_state(home: Home, name: str) -> ServerState:
@@ -55,16 +60,15 @@ def server_state(home: Home, name: str) -> ServerState:
     if not address or not is_held(home.served):
         return _not_running(home, address)
     out = Outages.read(home).get(name)
-    state = _asked(address) if out is None else ServerState(address, message=out.message)
+    state = _asked(address) if out is None else out.state(address)
     try:
         live = read_live(home.live(name))
     except ArtifactError as error:
         return replace(state, message=str(error))  # which the versions tell
-    is_well = state.is_ready or state.message == _LOADS
-    if is_well or live is None or is_starting(home, datetime.now(UTC)):
+    if state.is_well or live is None or is_starting(home, datetime.now(UTC)):
         return state
     what, command, effect = "server does not answer", "lockstep up", "starts it anew."
-    if not state.message.startswith(_SILENT):
+    if not state.is_silent:
         what, command = "server not ready", f"lockstep promote {name} {live.version}"
         effect = f"has the gate judge version {live.version} anew."
     since = out.since if out is not None else ""
@@ -80,10 +84,12 @@ def _asked(address: str) -> ServerState:
         except HTTPError as error:
             answer = json.load(error) if error.code == 503 else {"refused": str(error)}
     except (OSError, HTTPException, ValueError) as error:
-        return ServerState(address, message=f"{_SILENT}: {error}")
+        return ServerState(address, is_silent=True, message=f"It does not answer: {error}")
     if answer.get("ready"):
-        return ServerState(address, True, answer.get("version"))
-    return ServerState(address, message=str(answer.get("refused") or _LOADS))
+        return ServerState(address, is_ready=True, version=answer.get("version"))
+    if refused := answer.get("refused"):
+        return ServerState(address, message=str(refused))
+    return ServerState(address, is_loading=True, message="No version is live yet.")
 
 
 def _not_running(home: Home, address: str) -> ServerState:
@@ -109,10 +115,16 @@ class Outage:
     Attributes:
         since: Since when, in ISO form.
         message: What is wrong with it.
+        is_silent: Whether it gives no answer at all.
     """
 
     since: str
     message: str
+    is_silent: bool = False
+
+    def state(self, address: str) -> ServerState:
+        """The state of the server, which is not asked again."""
+        return ServerState(address, is_silent=self.is_silent, message=self.message)
 
 
 class Outages:
@@ -125,16 +137,17 @@ class Outages:
 
     def __init__(self, home: Home, names: Iterable[str]) -> None:
         self._home, self._out = home, dict[str, Outage]()
-        self._asked = {name: Question(partial(_why_out, home, name)) for name in names}
+        self._asked = {name: Question(partial(_out, home, name)) for name in names}
         write_state(_file(home), self._out)
 
     def look(self) -> None:
         """See what was answered since the last look, and ask anew."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         for name, question in self._asked.items():
-            why, known = question.answer(0).value, self._out.pop(name, None)
-            if why:
-                self._out[name] = Outage(known.since if known is not None else now, why)
+            out, known = question.answer(0).value, self._out.pop(name, None)
+            if out is not None:
+                since = known.since if known is not None else now
+                self._out[name] = Outage(since, out.message, out.is_silent)
             question.begin()
         write_state(_file(self._home), self._out)  # whose time is that of the last look
 
@@ -153,11 +166,10 @@ class Outages:
         return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def _why_out(home: Home, name: str) -> str:
-    """Why a server is not ready; empty if it is, or if it has no version to load."""
+def _out(home: Home, name: str) -> ServerState | None:
+    """The state of a server that is not ready; None if it is, or if it has no version to load."""
     state = _asked(home.addresses.servers[name])
-    is_well = state.is_ready or state.message == _LOADS or not home.live(name).exists()
-    return "" if is_well else state.message
+    return None if state.is_well or not home.live(name).exists() else state
 
 
 def _file(home: Home) -> Path:

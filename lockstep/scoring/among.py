@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cache, partial
 from itertools import groupby
 from operator import attrgetter
@@ -37,6 +36,7 @@ from lockstep.scoring.earlier import (
     accepted_before,
     earlier_batches,
     keep_past,
+    number_of_day,
     of_held_back,
 )
 from lockstep.scoring.executors import Executor
@@ -110,12 +110,9 @@ def compare(
     before = accepted_before(records, work.partition, attempt.written, live.digest)
     accepted = {**earlier.accepted, **before}
     days = sorted({day for of_unit in units for day in of_unit})
-    terms = replace(
-        terms_of(work, live, ingested, earlier, days),
-        accept=accept,
-        accepted=accepted,
-        lacks_keys=set_aside.unknown > 0 or _is_after_gap(live, earlier, days),
-    )
+    terms = terms_of(work, live, ingested, earlier, days)
+    lacks_keys = terms.lacks_keys or set_aside.unknown > 0
+    terms = replace(terms, accept=accept, accepted=accepted, lacks_keys=lacks_keys)
     judging = _Judging(live, earlier, terms, set_aside.runs)
     may_hold = work.declared.on_violation == "set_aside" and len(days) > 1
     judged = blocking = WeighedBatch(live.constraints, accept=accept)
@@ -405,14 +402,15 @@ def terms_of(
 ) -> Terms:
     """The terms on which findings are weighed, without what people accept."""
     graph, policy = live.pipeline.graph, work.declared.constraints
-    is_file = not work.records.holds_days
+    is_file, is_after_gap = not work.records.holds_days, _is_after_gap(live, earlier, days)
     set_aside = ingested.total - ingested.accepted
     too_many = set_aside > work.declared.max_quarantined * ingested.total
     return Terms(
         policy=policy,
         reaching={name for output in graph.outputs for name in graph.ancestors(output)},
         published=earlier.published if earlier.published < policy.first_batches else None,
-        lacks_rows=is_file or _is_after_gap(live, earlier, days),
+        lacks_rows=is_file or is_after_gap,
+        lacks_keys=is_after_gap,
         any_size=is_file or too_many,
     )
 
@@ -446,8 +444,7 @@ def day_of(work: Work, live: LoadedVersion) -> int | None:
     Without event times, it is the number of the file.
     """
     if work.stream == "daily":
-        of_partition = date.fromisoformat(work.partition).toordinal()
-        return of_partition - date(1970, 1, 1).toordinal()
+        return number_of_day(work.partition)
     if live.pipeline.record_schema.event_time is None:
         return live.constraints.days + work.records.count_before(work.partition)
     return None

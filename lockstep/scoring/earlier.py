@@ -100,8 +100,12 @@ def _kept(attempt: Attempt, version: str, *, is_day: bool) -> list[PastBatch]:
 
 
 def _not_known(attempt: Attempt) -> list[PastBatch]:
-    day = date.fromisoformat(attempt.record.partition).toordinal() - date(1970, 1, 1).toordinal()
-    return [light_batch(day, 0)]
+    return [light_batch(number_of_day(attempt.record.partition), 0)]
+
+
+def number_of_day(partition: str) -> int:
+    """The number of a day, counted from 1970."""
+    return date.fromisoformat(partition).toordinal() - date(1970, 1, 1).toordinal()
 
 
 def _of(attempt: Attempt, data: bytes) -> list[PastBatch]:

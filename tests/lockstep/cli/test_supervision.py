@@ -64,8 +64,7 @@ def test_one_that_is_killed_runs_again_after_the_pause(
     processes: Processes, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    told = f"import os; open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); " + RUNS
-    watched = Watched(processes, tmp_path, told)
+    watched = Watched(processes, tmp_path, signing(pids))
     os.kill(await_pids(pids, 1)[0], signal.SIGKILL)
     watched.await_stop()
     assert "Parrot stopped (signal 9)" in watched.lines()[0]
@@ -80,8 +79,7 @@ def test_one_that_hangs_is_started_anew_and_one_that_waits_at_once(
     processes: Processes, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    told = f"import os; open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); " + RUNS
-    watched = Watched(processes, tmp_path, told)
+    watched = Watched(processes, tmp_path, signing(pids))
     first = await_pids(pids, 1)[0]
     os.kill(first, signal.SIGSTOP)
     assert [*watched.supervisor.start_anew(["Canary"])] == []
@@ -118,6 +116,11 @@ def test_one_that_ran_long_enough_is_started_soon_again(
         said = watched.lines(seconds)
         watched.lines(LONGEST_PAUSE)
     assert "again in 1 s" in said[0]
+
+
+def signing(file: Path) -> str:
+    """The code of a program that writes its number into a file, and runs."""
+    return f"import os; open({str(file)!r}, 'a').write(f'{{os.getpid()}} '); " + RUNS
 
 
 def await_pids(file: Path, count: int) -> list[int]:
