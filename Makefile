@@ -1,6 +1,8 @@
 # Lockstep: `make` lists the targets. The only requirements are make and Python 3.11 or later.
 
-VENV  := .venv
+# Another Python has an environment of its own: make test PYTHON=python3.13
+PYTHON ?=
+VENV  := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -14,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-skew-kinds bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test test-long check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-skew-kinds bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +30,14 @@ up: $(STAMP) ## Dagster, MLflow and the HTTP server of flight_delay on 127.0.0.1
 # One thread a worker: two workers with two OpenMP threads each wait for one another.
 # With AVX-512, OpenBLAS gives a row other last digits in another batch, within what linear models
 # declare; tests of batches that are cut otherwise compare to the bit, as its other kernels do.
-test: $(STAMP) ## run the whole test suite
-	OMP_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+TESTS = OMP_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest \
+	--numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=20
+
+test: $(STAMP) ## run the tests of what is promised, in minutes: before each commit
+	$(TESTS) -m 'not long'
+
+test-long: $(STAMP) ## run the others: kills, long state machines, nginx, PostgreSQL, a browser, Ray, benchmarks
+	$(TESTS) -m long
 
 check: $(STAMP) ## check format, lint, types and import rules
 	$(BIN)/ruff format --check
@@ -95,13 +103,13 @@ bench-compare: $(STAMP) ## time this checkout against an older one by turns: mak
 	@$(BIN)/python -m benchmarks.compare $(OLD)
 
 clean: ## remove the environment, caches and build products (keeps .lockstep)
-	rm -rf $(VENV) .peers build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .peers build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(STAMP): pyproject.toml constraints.txt
 	@python=; \
-	for candidate in python3.11 python3 python3.12 python3.13 python3.14; do \
+	for candidate in $(or $(PYTHON),python3.11 python3 python3.12 python3.13 python3.14); do \
 		if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			python=$$candidate; break; \
 		fi; \
