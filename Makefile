@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-long check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-skew-kinds bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare clean
+.PHONY: help demo up test test-long check format docs site bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-skew-kinds bench-core bench-lookups bench-run bench-checks bench-walk bench-overview bench-batch bench-faults bench-compare bench-mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench-overview: $(STAMP) ## time the page of ten pipelines with a year of days, 
 
 bench-walk: $(STAMP) ## count the files and functions that three scored rows pass
 	@$(BIN)/python -m benchmarks.walk
+
+bench-mutants: $(STAMP) ## make 200 small mistakes in the library, and count those that its tests find: hours
+	@$(BIN)/python -m benchmarks.mutants
 
 bench-compare: $(STAMP) ## time this checkout against an older one by turns: make bench-compare OLD=FOLDER
 	@$(BIN)/python -m benchmarks.compare $(OLD)

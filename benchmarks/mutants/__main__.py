@@ -1,0 +1,168 @@
+"""Make small mistakes in the library, one at a time, and run the tests that touch each.
+
+A mutant is killed if a test fails or does not end. Two are tried at once, each in a copy of the
+checkout.
+
+    python -m benchmarks.mutants [--count 200] [--seed 39] [--tests REVISION]
+
+With `--tests`, the tests are those of another revision: what is killed by them stands beside what
+the tests of this checkout kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+from benchmarks._report import this_machine
+from benchmarks._rounds import HERE, BenchmarkError
+from benchmarks.mutants.mutations import KINDS, Mutant, sample
+from benchmarks.mutants.tests import Tests, look_at, run
+
+RESULTS = HERE / "benchmarks" / "results" / "mutants.json"
+COUNT, SEED, AT_ONCE = 200, 39, 2
+MOST_SECONDS = 300.0
+"""Seconds of tests for a mutant at most; the report says of how many there were more."""
+_FAILED, _NO_TESTS = 1, 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a mutant.
+
+    Attributes:
+        mutant: The mutant.
+        killed: Whether a test failed.
+        tests: How many tests were run on it.
+        is_whole: Whether these are all that touch it.
+    """
+
+    mutant: Mutant
+    killed: bool
+    tests: int
+    is_whole: bool
+
+
+def copied(folder: Path, tests: str | None) -> Path:
+    """A copy of this checkout, as it is committed, with the tests of a revision."""
+    git = ["git", "-C", str(folder), "-c", "advice.detachedHead=false"]
+    subprocess.run(["git", "clone", "--quiet", "--shared", str(HERE), str(folder)], check=True)
+    if tests is not None:
+        shutil.rmtree(folder / "tests")
+        subprocess.run([*git, "checkout", "--quiet", tests, "--", "tests"], check=True)
+    return folder
+
+
+def tried(mutant: Mutant, checkout: Path, tests: Tests) -> Trial:
+    """Run the tests that touch a mutant, in a copy of the checkout."""
+    chosen, is_whole = tests.chosen(mutant, MOST_SECONDS)
+    if not chosen:
+        return Trial(mutant, killed=False, tests=0, is_whole=True)
+    file = checkout / mutant.path
+    before = file.read_bytes()
+    names = checkout / "mutant.txt"
+    names.write_text("\n".join(chosen))
+    file.write_bytes(mutant.applied(before))
+    most = 60 + 3 * sum(tests.seconds.get(test, 0.0) for test in chosen)
+    try:
+        status = run(checkout, ["-x", f"@{names}"], timeout=most)
+    except subprocess.TimeoutExpired:
+        status = _FAILED
+    finally:
+        file.write_bytes(before)
+    return Trial(mutant, status not in (0, _NO_TESTS), len(chosen), is_whole)
+
+
+def measure(
+    mutants: Sequence[Mutant], tests: str | None, scratch: Path
+) -> tuple[list[Trial], float]:
+    """Try all mutants by the tests of a revision; also the seconds that this took."""
+    begun = time.perf_counter()
+    free: Queue[Path] = Queue()
+    for number in range(AT_ONCE):
+        free.put(copied(scratch / f"copy{number}", tests))
+    first = free.get()
+    touching = look_at(first, scratch, mutants)
+    free.put(first)
+
+    def one(mutant: Mutant) -> Trial:
+        checkout = free.get()
+        try:
+            trial = tried(mutant, checkout, touching)
+        finally:
+            free.put(checkout)
+        print("killed" if trial.killed else "SURVIVED", trial.tests, mutant, flush=True)
+        return trial
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        trials = [*pool.map(one, mutants)]
+    return trials, time.perf_counter() - begun
+
+
+def report(
+    trials: Sequence[Trial], seconds: float, seed: int, before: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What is written: the share killed by these tests, beside that by those before."""
+    killed = sum(trial.killed for trial in trials)
+    by_kind = {
+        kind: [sum(each.killed for each in own), len(own)]
+        for kind in KINDS
+        if (own := [trial for trial in trials if trial.mutant.kind == kind])
+    }
+    survivors = [
+        {**asdict(each.mutant), "tests": each.tests, "is_whole": each.is_whole}
+        for each in trials
+        if not each.killed
+    ]
+    return {
+        "mutants": len(trials),
+        "killed_before": before["killed"] if before else None,
+        "killed_after": killed,
+        "by_kind": by_kind,
+        "survivors": survivors,
+        "survivors_before": before["survivors"] if before else None,
+        "most_seconds": MOST_SECONDS,
+        "seed": seed,
+        "seconds": round(seconds),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": this_machine(),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Try mutants, print what came of each, and write `benchmarks/results/mutants.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--tests", metavar="REVISION", help="try the tests of that one before")
+    asked = parser.parse_args(arguments)
+    mutants = sample(HERE, "lockstep", asked.count, asked.seed)
+    before = None
+    with tempfile.TemporaryDirectory(prefix="lockstep-mutants-") as scratch:
+        for place, tests in enumerate([*filter(None, [asked.tests]), None]):
+            folder = Path(scratch) / str(place)
+            folder.mkdir()
+            trials, seconds = measure(mutants, tests, folder)
+            found = report(trials, seconds, asked.seed, before)
+            before = {"killed": found["killed_after"], "survivors": found["survivors"]}
+    print(json.dumps(found, indent=1))
+    if asked.count >= COUNT:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        print(f"Written to {RESULTS}")
+    if found["killed_before"] is not None and found["killed_after"] < found["killed_before"]:
+        raise BenchmarkError("these tests kill fewer mutants than those before")
+
+
+if __name__ == "__main__":
+    main()
