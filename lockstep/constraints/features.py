@@ -40,7 +40,14 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class Measured(NamedTuple):
-    """A feature with its value in each row."""
+    """A feature with its value in each row.
+
+    Attributes:
+        feature: The feature.
+        values: Its values; NaN where it does not apply, or is not known.
+        lacks: Which rows have no value since rows before them are not known: bool; None for none.
+    """
 
     feature: Feature
     values: Array
+    lacks: Array | None = None

@@ -39,7 +39,8 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
                     before = view.previous_code(entity, name)
                     same = np.where((own != 0) & (before != 0), own == before, np.nan)
                     says = f"have the {name} of the previous {thing}"
-                    yield Measured(Feature(FAMILY, "as before", (name,), says), same)
+                    lacks = view.lacks(Quantity("previous", (name,), entity))
+                    yield Measured(Feature(FAMILY, "as before", (name,), says), same, lacks)
             if event is not None:
                 columns = (event, *(name for name in entity if not name.startswith("@")))
                 gaps = [Quantity("elapsed", (), entity)]
@@ -47,7 +48,8 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
                     gaps.append(Quantity("today", (), entity))
                 for gap in gaps:
                     values = np.log1p(np.maximum(view.number(gap), 0.0))
-                    yield Measured(Feature(FAMILY, "gap", columns, gap.title), values)
+                    feature = Feature(FAMILY, "gap", columns, gap.title)
+                    yield Measured(feature, values, view.lacks(gap))
 
 
 def discover(view: View, entities: Entities) -> History:

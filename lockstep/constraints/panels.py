@@ -82,6 +82,13 @@ class Design(msgspec.Struct, frozen=True):
         constant = np.ones(len(view))
         return np.column_stack([*columns, np.sin(angle), np.cos(angle), constant]).astype(float)
 
+    def lacks(self, view: View, weights: Floats) -> Array | None:
+        """Which rows a regression says nothing of since rows before them are not known: bool."""
+        weighed = zip(self.related, weights[len(self.numbers) :], strict=False)
+        found = [view.lacks(quantity) for quantity, weight in weighed if weight]
+        lacking = [rows for rows in found if rows is not None]
+        return np.any(lacking, axis=0) if lacking else None
+
 
 class Panel(msgspec.Struct, frozen=True):
     """Things that are measured at the same moments.
@@ -140,12 +147,14 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
         """The features of each row."""
         if self.residuals and view.fold is None:
             design = self.design.matrix(view, values)
-            lacking, design = np.isnan(design), np.nan_to_num(design)
+            missing, design = np.isnan(design), np.nan_to_num(design)
             for residual in self.residuals:
-                unknown = lacking[:, residual.weights != 0].any(axis=1)
+                unknown = missing[:, residual.weights != 0].any(axis=1)
                 predicted = np.where(unknown, np.nan, design @ residual.weights)
                 left = values.place(residual.target, view) - predicted
-                yield from _of_residual(residual, left, predicted)
+                lacks = self.design.lacks(view, residual.weights)
+                for measured in _of_residual(residual, left, predicted):
+                    yield measured._replace(lacks=lacks)
         elif self.residuals:
             held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
             for residual in self.residuals:

@@ -140,6 +140,7 @@ def states_of(
     all_days = [rows for _, rows in days_of(view.whole)]
     shown = Shown(view)
     features: list[Feature] = []
+    lacking: list[list[float]] = [[] for _ in days]
     sums: list[list[Moments]] = [[] for _ in days]
     at_a_time = max(_BLOCK // max(len(view), 1), 1)
     remaining = iter(measurements)
@@ -151,6 +152,9 @@ def states_of(
                 shown.keep(len(features) + place, matrix[place])
         features += [measured.feature for measured in block]
         for number, rows in enumerate(days):
+            lacking[number] += [
+                0.0 if lacks is None else float(lacks[rows].sum()) for _, _, lacks in block
+            ]
             is_fit = view.fold is not None
             sums[number].append(Moments.of(matrix[:, rows].T, masks[:, rows], squared=is_fit))
     moments = [Moments.beside(of_day) for of_day in sums]
@@ -160,8 +164,8 @@ def states_of(
             of_all.count[0, number] = np.isfinite(broken[rows]).sum()
             of_all.total[0, number] = np.nansum(broken[rows])
     states = [
-        _state(sums_of, view, rows, all_rows, values, whole)
-        for sums_of, rows, all_rows in zip(moments, days, all_days, strict=True)
+        _state(sums_of, np.array(lacks), view, rows, all_rows, values, whole)
+        for sums_of, lacks, rows, all_rows in zip(moments, lacking, days, all_days, strict=True)
     ]
     return states, tuple(features), shown
 
@@ -175,6 +179,7 @@ def _together(rows: Ints) -> Ints | slice:
 
 def _state(
     moments: Moments,
+    lacking: Floats,
     view: View,
     rows: Ints | slice,
     all_rows: Ints,
@@ -201,6 +206,7 @@ def _state(
     return State(
         rows=len(all_rows),
         moments=moments,
+        lacking=lacking,
         products=Products.of(numbers.T.reshape(shape), then.T.reshape(shape)),
         counts=counts,
         frequent={name: Frequent.of(view.code(name)[rows]) for name in whole.columns},
@@ -257,7 +263,24 @@ def read(
     values = np.concatenate([mean[0], beside[parts[:, 0], parts[:, 1]], of_batch])
     sizes = np.concatenate([count[0], size[parts[:, 0], parts[:, 1]], 1 / errors**2])
     sizes = np.nan_to_num(sizes)
-    return values, np.where(np.isinf(bunched), sizes > 0, sizes / bunched)
+    sizes = np.where(np.isinf(bunched), sizes > 0, sizes / bunched)
+    return values, _with_those_lacking(sizes, state, parts)
+
+
+def _with_those_lacking(sizes: Floats, state: State, parts: Ints) -> Floats:
+    """How many independent rows a mean has whose other rows are not known.
+
+    What is known is no sample: it may be just the rows whose last row is near. A mean is then off
+    by up to its deviation times the root of unknown rows for a known one (Meng, "Statistical
+    paradises and paradoxes in big data", 2018).
+    """
+    if not state.lacking.any():
+        return sizes
+    with np.errstate(all="ignore"):
+        ratio = state.lacking / state.moments.count[0]
+        of_rows = np.concatenate([ratio, ratio[parts[:, 1]]])
+        sizes[: len(of_rows)] = 1 / (1 / sizes[: len(of_rows)] + of_rows)
+    return np.nan_to_num(sizes)
 
 
 def variance_of(

@@ -26,6 +26,7 @@ from lockstep.stats.limits import STEPS
 
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities of all rows of the batch, which a sample takes from the whole view."""
+_OF_ROWS_BEFORE = ("previous", "elapsed", "today")
 _NEVER = np.iinfo(np.int64).min
 Made = TypeVar("Made")
 Asked = ParamSpec("Asked")
@@ -385,6 +386,20 @@ class View:
             rows = np.flatnonzero(looks_back & (last < day))
             last[rows[may_lack(lacking, codes[rows])]] = day
         return last
+
+    def lacks(self, quantity: Quantity) -> Array | None:
+        """Which rows have no such number since rows before them are not known; None for none."""
+        entity, whole = quantity.entity, self.whole
+        if quantity.made not in _OF_ROWS_BEFORE or not (self.past or whole.lacking.days):
+            return None
+        lacked = whole._lacked(entity, 0)
+        if quantity.made == "today":
+            lacks = lacked >= whole.day
+        else:
+            before = whole.before(entity)
+            lacks = (lacked > _NEVER) & (before.own < 0) & ~before.in_past
+        lacks &= whole.codes(entity) != 0
+        return self.own(lacks) if lacks.any() else None
 
     @made_once
     def before(self, entity: Entity) -> Before:

@@ -259,6 +259,8 @@ class State:
     Attributes:
         rows: How many rows it has.
         moments: Sums of row features.
+        lacking: float64, rows that have no value of each feature since those before them are not
+            known.
         products: Sums of products of numbers.
         counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
         frequent: By column, how often its values occur.
@@ -268,6 +270,7 @@ class State:
 
     rows: int
     moments: Moments
+    lacking: Floats
     products: Products
     counts: Mapping[str, Floats]
     frequent: Mapping[str, Frequent]
@@ -279,6 +282,7 @@ class State:
         return State(
             self.rows + other.rows,
             self.moments + other.moments,
+            self.lacking + other.lacking,
             self.products + other.products,
             {name: counts + other.counts[name] for name, counts in self.counts.items()},
             {name: values + other.frequent[name] for name, values in self.frequent.items()},

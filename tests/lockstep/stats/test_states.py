@@ -45,6 +45,7 @@ def state(seed, rows=slice(None)):
     return State(
         rows=count,
         moments=moments(seed, rows),
+        lacking=np.isnan(floats(seed, 4)[rows]).sum(axis=0).astype(float),
         products=products(seed, rows),
         counts={"cells": cells[:, rows].sum(axis=1).astype(float)},
         frequent={"shop": frequent(seed, rows)},
