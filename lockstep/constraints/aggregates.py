@@ -164,7 +164,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         if self.is_timed:
             counts, error = self._counts(state, earlier, day)
             values += [np.log1p(state.rows), *counts.tolist()]
-            errors += [1 / np.sqrt(max(state.rows, 1)), *[error] * len(counts)]
+            errors += [1 / np.sqrt(max(_usual_rows(state, earlier), 1)), *[error] * len(counts)]
             for name in self.segments.things:
                 values.append(_lacking(state.counts[name], name, state.rows, earlier))
                 errors.append(0.02)
@@ -206,6 +206,12 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         # the square root of a count has a deviation of a half (Anscombe, 1948)
         deviations = 2 * (np.sqrt(own + 0.375) - np.sqrt(usual + 0.375))
         return deviations, float(np.sqrt(1 + 1 / len(known)))
+
+
+def _usual_rows(state: State, earlier: Sequence[PastBatch]) -> float:
+    """The rows that a batch has by those before: one that lost rows is no excuse for itself."""
+    known = [batch.rows for batch in earlier if not batch.blocked]
+    return float(np.median(known)) if known else state.rows
 
 
 def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) -> float:

@@ -96,7 +96,9 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
         is_beyond = feature.kind in _BEYOND and name in growing
         if name in places and not is_beyond and not feature.of_day:
             places[name].append(place)
-    return tuple(_drift(constraints, name, own, values, shares) for name, own in places.items())
+    return tuple(
+        _drift(constraints, name, own, values, sizes, shares) for name, own in places.items()
+    )
 
 
 def _measured(constraints: ConstraintSet, columns: Columns) -> tuple[Floats, Floats]:
@@ -146,7 +148,12 @@ def _growing(constraints: ConstraintSet) -> set[str]:
 
 
 def _drift(
-    constraints: ConstraintSet, name: str, places: Sequence[int], values: Floats, shares: Floats
+    constraints: ConstraintSet,
+    name: str,
+    places: Sequence[int],
+    values: Floats,
+    sizes: Floats,
+    shares: Floats,
 ) -> Drift:
     """How far a column is, by those of its statistics that have a value."""
     features = constraints.features
@@ -155,12 +162,11 @@ def _drift(
     farthest = max(places, key=lambda place: float(shares[place]), default=None)
     if farthest is None or not shares[farthest] > 0:
         return Drift(name, 0.0, unjudged=unjudged, is_measured=bool(places))
-    level, feature = constraints.limits.level, features[farthest]
     statistic = constraints.statistics[farthest]
     now = figure_of(constraints, statistic, float(values[farthest]))
-    low, high = float(level.low[farthest]), float(level.high[farthest])
+    low, high = (float(end[farthest]) for end in constraints.limits.usual(sizes))
     usual = range_of(constraints, statistic, low, high)
-    return Drift(name, float(shares[farthest]), _what(feature), now, usual, unjudged)
+    return Drift(name, float(shares[farthest]), _what(features[farthest]), now, usual, unjudged)
 
 
 def _what(feature: Feature) -> str:

@@ -15,6 +15,10 @@ from lockstep.constraints.values import Number
 from lockstep.constraints.view import View
 
 _PLACES = ("level", "length", "spread", "gap", "residual", "distance", "agreement", "lag")
+_SIGNED = (
+    *(*_PLACES, "volume of the weekday", "count", "distinct"),
+    *("correlation", "row to row", "numbering"),
+)
 _BY_ROW = (
     *("missing", "unseen", "form", "grid", "beyond", "far beyond"),
     *("twice", "again", "far residual"),
@@ -143,6 +147,10 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
 
 def range_of(constraints: ConstraintSet, statistic: Statistic, low: float, high: float) -> str:
     """The range between two figures of a statistic as people write it."""
+    kind = statistic.feature.kind
+    if not statistic.segment.column and kind not in _SIGNED:  # the range of few rows goes beyond
+        low = max(low, 0.0)
+        high = high if kind == "volume" else min(high, math.pi / 2 if kind == "top share" else 1.0)
     first, last = (figure_of(constraints, statistic, end) for end in (low, high))
     return first if first == last else f"{first} to {last}"
 

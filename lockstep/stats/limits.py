@@ -1,11 +1,13 @@
 """Limits of statistics: one calibration for every statistic of the population of a batch.
 
 A statistic lies so many units outside of the range of earlier days. A unit holds what its days
-differ by and what chance does at that number of rows. How often, and how far, held-out days lie
-outside is learnt by kind of statistic; each statistic is shrunk towards its kind (empirical Bayes:
-Robbins, 1956). Batches come after training, so a block of training days is held out from the days
-before it. The least likely statistic of a day counts (Westfall and Young, "Resampling-based
-multiple testing", 1993): of held-out days, one in 100 warns and one in 500 blocks.
+differ by and what chance does at that number of rows. A range is as many units wide for days of any
+size: a funnel (Spiegelhalter, "Funnel plots for comparing institutional performance", 2005). How
+often, and how far, held-out days lie outside is learnt by kind of statistic; each statistic is
+shrunk towards its kind (empirical Bayes: Robbins, 1956). Batches come after training, so a block of
+training days is held out from the days before it. The least likely statistic of a day counts
+(Westfall and Young, "Resampling-based multiple testing", 1993): of held-out days, one in 100 warns
+and one in 500 blocks.
 
 A sudden step from the days before counts, too. A season moves a statistic slowly, which is no news;
 a step is news, even within the range of training.
@@ -97,9 +99,12 @@ class Tails(msgspec.Struct, frozen=True):
     Attributes:
         rate: The share of days outside of the range.
         scale: By how many units they lie outside, on average.
-        low: The low end of the range of training.
+        low: The low end of the range of training, for days as large as the largest one.
         high: The high end.
         spread: The variance between days, without chance.
+        middle: The median of the days; None where ranges do not depend on the size of a day, as
+            versions of before have them.
+        unit: The units of the largest day; None likewise.
     """
 
     rate: Array
@@ -107,6 +112,31 @@ class Tails(msgspec.Struct, frozen=True):
     low: Array
     high: Array
     spread: Array
+    middle: Array | None = None
+    unit: Array | None = None
+
+    def ends(
+        self, errors: Floats, recent: Floats | None = None, then: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """The usual range of a day.
+
+        Args:
+            errors: The standard errors of the day.
+            recent: Days that the range follows: days x statistics.
+            then: Their standard errors.
+        """
+        low, high = self.low, self.high
+        if recent is not None and then is not None:
+            low, high = _along(low, high, self._as_largest(recent, then))
+        if self.middle is None or self.unit is None:
+            return low, high
+        wider = _wider(self.unit, self.spread, errors)
+        return _at_scale(low, self.middle, wider), _at_scale(high, self.middle, wider)
+
+    def _as_largest(self, values: Floats, errors: Floats) -> Floats:
+        if self.middle is None or self.unit is None:
+            return values
+        return _at_scale(values, self.middle, 1 / _wider(self.unit, self.spread, errors))
 
     def evidence(self, outside: Floats) -> Floats:
         """The logarithm of the chance to lie that far outside.
@@ -214,13 +244,17 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
         before = _masked(self._is_part, before, counts)
         steps, step_errors = _step(values, errors, before, then)
-        low, high = _along(self.level.low, self.level.high, before[-RECENT:])
+        low, high = self.level.ends(errors, before[-RECENT:], then[-RECENT:])
         level = self.level.evidence(_outside(values, errors, low, high, self.level.spread))
-        moved = _outside(steps, step_errors, self.step.low, self.step.high, self.step.spread)
+        moved = _outside(steps, step_errors, *self.step.ends(step_errors), self.step.spread)
         evidence = _together(self._is_stepped, level, self.step.evidence(moved))
         evidence = np.where(self.usable, evidence, 0.0)
         warn, block = self._of_scope(self.warn), self._of_scope(self.block)
         return Judged(evidence / warn, evidence / block, low, high)
+
+    def usual(self, sizes: Floats) -> tuple[Floats, Floats]:
+        """The range of training of each statistic, for so many independent rows."""
+        return self.level.ends(_errors(self.variance, self.floor, sizes[np.newaxis])[0])
 
     def away(self, values: Floats, sizes: Floats) -> Floats:
         """How far each statistic is from training alone, as a share of the limit that warns.
@@ -231,7 +265,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         """
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
         values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
-        far = _outside(values, errors, self.level.low, self.level.high, self.level.spread)
+        far = _outside(values, errors, *self.level.ends(errors), self.level.spread)
         evidence = np.where(self.usable, self.level.evidence(far), 0.0)
         shares: Floats = evidence / self._of_scope(self.warn)
         return shares
@@ -301,19 +335,23 @@ def _tails(
 ) -> tuple[Tails, Floats]:
     """The tails of held-out days, and how far each day lies outside of the days before it."""
     days = len(values)
-    spread = _spread(values, errors)
+    spread, middle = _spread(values, errors), _quantile(values, 0.5)
+    unit = _least_unit(values, spread, errors)
+    wider = _wider(unit, spread, errors)
+    alike = _at_scale(values, middle, 1 / wider)
     place = _PLACE if days >= 2 * ENOUGH_DAYS else 1
-    low, high = _range(values, place)
+    low, high = _range(alike, place)
     outside = np.full_like(values, np.nan)
     flat = np.zeros(values.shape, dtype=bool)
     for number in range(1, BLOCKS):
         own = np.flatnonzero(block == number)
         if not len(own):
             continue
-        known = _range(values[block < number], place)
+        known = _range(alike[block < number], place)
         for day in own.tolist():
-            recent = values[max(0, day - RECENT) : day] if follows else values[own[0] : day]
+            recent = alike[max(0, day - RECENT) : day] if follows else alike[own[0] : day]
             ends = _along(*known, recent, _PLACE if follows else 1)
+            ends = _at_scale(ends[0], middle, wider[day]), _at_scale(ends[1], middle, wider[day])
             outside[day] = _outside(values[day], errors[day], *ends, spread)
             flat[day] = ends[1] - ends[0] < _FLAT
     late = (block >= BLOCKS // 2)[:, np.newaxis]
@@ -327,7 +365,7 @@ def _tails(
     # what a row may do by chance it may do for the first time: half of a day of its kind
     tried = np.bincount(kind, held.sum(axis=0))[kind] + _DRAWN
     rate = np.where(by_row, rate, np.maximum(rate, 0.5 / tried))
-    return Tails(rate, scale, low, high, spread), outside
+    return Tails(rate, scale, low, high, spread, middle, unit), outside
 
 
 def _learnt(
@@ -360,7 +398,10 @@ def _learnt(
 
 
 def _spread(values: Floats, errors: Floats) -> Floats:
-    """The variance between days, without chance; far days are drawn in."""
+    """The variance between days, without chance; far days are drawn in.
+
+    By moments: that of the values less the mean of what chance does (Hedges, 1983).
+    """
     known = np.isfinite(values)
     count = np.maximum(known.sum(axis=0), 1)
     with np.errstate(all="ignore"):
@@ -375,6 +416,28 @@ def _spread(values: Floats, errors: Floats) -> Floats:
         variance = np.where(deviation > 0, np.minimum(robust, plain), plain)
         chance = np.where(known, errors**2, 0.0).sum(axis=0) / count
     return np.maximum(np.where(np.isfinite(variance), variance - chance, 1.0), 0.0)
+
+
+def _least_unit(values: Floats, spread: Floats, errors: Floats) -> Floats:
+    """The units of the largest day that has a value: the smallest."""
+    least = np.where(np.isfinite(values), errors, np.inf).min(axis=0, initial=np.inf)
+    known = np.where(np.isfinite(least), least, 1.0)
+    unit: Floats = np.sqrt(np.maximum(spread + known**2, 1e-24))
+    return unit
+
+
+def _wider(unit: Floats, spread: Floats, errors: Floats) -> Floats:
+    """How many times as wide the range of a day is as that of the largest one of training.
+
+    What larger days would differ by is not known: theirs is no narrower.
+    """
+    wider: Floats = np.maximum(np.sqrt(spread + errors**2) / unit, 1.0)
+    return wider
+
+
+def _at_scale(values: Floats, middle: Floats, scale: Floats) -> Floats:
+    """Values so many times as far from a middle; the same to the bit where that is once."""
+    return values + (values - middle) * (scale - 1.0)
 
 
 def _quantile(values: Floats, share: float) -> Floats:

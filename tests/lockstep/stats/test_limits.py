@@ -172,6 +172,77 @@ def test_what_never_moved_is_found_as_soon_as_it_does(training):
     assert judge(limits(values), np.append(values[-1, :4], [3.0, *values[-1, 5:]])).blocks[4] >= 1
 
 
+def of_any_size(seed, count, statistics=60):
+    """Means of 2 to 113 rows, which differ a little by day, and by chance; their sizes."""
+    random = np.random.default_rng(seed)
+    of = np.geomspace(2, 113, 112)[random.integers(0, 112, (count, 1))]
+    of = np.repeat(of, statistics, axis=1)
+    return random.normal(size=of.shape) * np.sqrt(0.01 + 1 / of), of
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """Days of any size, and the limits of the first of them."""
+    values, of = of_any_size(6, TRAINING + AFTER)
+    return values, of, limits(values[:TRAINING], of=of[:TRAINING])
+
+
+def test_days_of_any_size_pass_limits_at_most_at_the_stated_rate(uneven):
+    values, of, known = uneven
+    judged = [
+        known.judge(values[day], of[day], values[day - 21 : day], of[day - 21 : day])
+        for day in range(TRAINING, len(values))
+    ]
+    assert np.mean([one.evidence.max() >= 1 for one in judged]) <= 0.02
+    assert np.mean([one.blocks.max() >= 1 for one in judged]) <= 0.004
+
+
+def test_a_shift_of_one_deviation_is_found_on_a_large_day_within_what_small_ones_do(uneven):
+    values, of, known = uneven
+    moved = np.full(values.shape[1], 1.0)
+    small = np.sort(values[:TRAINING], axis=0)[-2] > moved
+    assert small.sum() >= 20
+    large, of_two = (
+        known.judge(moved, np.full(len(moved), rows), values[:0], of[:0]) for rows in (100.0, 2.0)
+    )
+    assert np.mean(large.evidence[small] >= 1) >= 0.9
+    assert (large.high < moved).all()
+    assert of_two.evidence.max() < 1
+
+
+def test_limits_of_before_have_one_range_for_days_of_any_size(uneven):
+    known = one_for_all(uneven[2])
+    assert known.level.middle is None
+    low, high = known.usual(uneven[1][0])
+    assert np.array_equal(low, known.level.low)
+    assert np.array_equal(high, known.level.high)
+
+
+def one_for_all(known: Limits) -> Limits:
+    """The same limits as versions of before have them."""
+    stored = msgspec.msgpack.decode(msgspec.msgpack.encode(known, enc_hook=encode))
+    for tails in ("level", "step"):
+        del stored[tails]["middle"], stored[tails]["unit"]
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(stored), type=Limits, dec_hook=decode)
+
+
+def test_days_of_one_size_have_the_range_of_their_values(known, training):
+    kept = np.sort(training.astype(np.float32), axis=0)
+    assert np.array_equal(known.level.low, kept[1])
+    assert np.array_equal(known.level.high, kept[-2])
+    moved = shifted(training, 4)
+    for before in (None, training[-5:], training[-30:] + 0.3):
+        assert same(judge(known, moved, before), judge(one_for_all(known), moved, before))
+
+
+def test_days_larger_than_any_of_training_have_no_narrower_range(known):
+    largest, larger = (known.usual(np.full(STATISTICS, size)) for size in (SIZE, 100 * SIZE))
+    assert np.array_equal(largest, larger)
+    low, high = known.usual(np.full(STATISTICS, SIZE / 10))
+    assert (low < largest[0]).all()
+    assert (high > largest[1]).all()
+
+
 def same(one: Judged, other: Judged) -> bool:
     names = ("evidence", "blocks", "low", "high")
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
