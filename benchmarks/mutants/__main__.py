@@ -3,10 +3,11 @@
 A mutant is killed if a test fails or does not end. Two are tried at once, each in a copy of the
 checkout.
 
-    python -m benchmarks.mutants [--count 200] [--seed 39] [--tests REVISION]
+    python -m benchmarks.mutants [--count 200] [--seed 39] [--tests REVISION] [--home FOLDER]
 
 With `--tests`, the tests are those of another revision: what is killed by them stands beside what
-the tests of this checkout kill.
+the tests of this checkout kill. With `--home`, what was found is kept in that folder, so that a run
+that was broken off goes on.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, Self
 
 from benchmarks._report import this_machine
 from benchmarks._rounds import HERE, BenchmarkError
@@ -32,7 +34,7 @@ from benchmarks.mutants.tests import Tests, look_at, run
 
 RESULTS = HERE / "benchmarks" / "results" / "mutants.json"
 COUNT, SEED, AT_ONCE = 200, 39, 2
-MOST_SECONDS = 300.0
+MOST_SECONDS = 90.0
 """Seconds of tests for a mutant at most; the report says of how many there were more."""
 _FAILED, _NO_TESTS = 1, 5
 
@@ -52,6 +54,12 @@ class Trial:
     killed: bool
     tests: int
     is_whole: bool
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """What was written of one."""
+        kept = json.loads(line)
+        return cls(**{**kept, "mutant": Mutant(**kept["mutant"])})
 
 
 def copied(folder: Path, tests: str | None) -> Path:
@@ -84,30 +92,43 @@ def tried(mutant: Mutant, checkout: Path, tests: Tests) -> Trial:
     return Trial(mutant, status not in (0, _NO_TESTS), len(chosen), is_whole)
 
 
-def measure(
-    mutants: Sequence[Mutant], tests: str | None, scratch: Path
-) -> tuple[list[Trial], float]:
-    """Try all mutants by the tests of a revision; also the seconds that this took."""
+def measure(mutants: Sequence[Mutant], tests: str | None, kept: Path) -> tuple[list[Trial], float]:
+    """Try all mutants by the tests of a revision; also the seconds that this took.
+
+    Args:
+        mutants: The mutants.
+        tests: The revision; None for the tests of this checkout.
+        kept: A folder for what is found; what is there already is not tried again.
+    """
     begun = time.perf_counter()
-    free: Queue[Path] = Queue()
-    for number in range(AT_ONCE):
-        free.put(copied(scratch / f"copy{number}", tests))
-    first = free.get()
-    touching = look_at(first, scratch, mutants)
-    free.put(first)
+    of_mutants, trials = kept / "tests.json", kept / "trials.jsonl"
+    trials.touch()
+    known = {each.mutant: each for each in map(Trial.read, trials.read_text().splitlines())}
+    left = [mutant for mutant in mutants if mutant not in known]
+    with tempfile.TemporaryDirectory(prefix="lockstep-mutants-") as scratch:
+        free: Queue[Path] = Queue()
+        for number in range(AT_ONCE):
+            free.put(copied(Path(scratch) / f"copy{number}", tests))
+        if not of_mutants.exists():
+            first = free.get()
+            of_mutants.write_text(look_at(first, Path(scratch), mutants).to_json())
+            free.put(first)
+        touching = Tests.from_json(of_mutants.read_text())
 
-    def one(mutant: Mutant) -> Trial:
-        checkout = free.get()
-        try:
-            trial = tried(mutant, checkout, touching)
-        finally:
-            free.put(checkout)
-        print("killed" if trial.killed else "SURVIVED", trial.tests, mutant, flush=True)
-        return trial
+        def one(mutant: Mutant) -> Trial:
+            checkout = free.get()
+            try:
+                trial = tried(mutant, checkout, touching)
+            finally:
+                free.put(checkout)
+            with trials.open("a") as file:
+                file.write(json.dumps(asdict(trial)) + "\n")
+            print("killed" if trial.killed else "SURVIVED", trial.tests, mutant, flush=True)
+            return trial
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        trials = [*pool.map(one, mutants)]
-    return trials, time.perf_counter() - begun
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            known |= {trial.mutant: trial for trial in pool.map(one, left)}
+    return [known[mutant] for mutant in mutants], time.perf_counter() - begun
 
 
 def report(
@@ -146,13 +167,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--tests", metavar="REVISION", help="try the tests of that one before")
+    parser.add_argument("--home", metavar="FOLDER", type=Path, help="where what is found is kept")
     asked = parser.parse_args(arguments)
     mutants = sample(HERE, "lockstep", asked.count, asked.seed)
+    tree = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD:lockstep"]
+    library = subprocess.run(tree, check=True, capture_output=True, text=True).stdout.strip()
     before = None
-    with tempfile.TemporaryDirectory(prefix="lockstep-mutants-") as scratch:
-        for place, tests in enumerate([*filter(None, [asked.tests]), None]):
-            folder = Path(scratch) / str(place)
-            folder.mkdir()
+    temporary = tempfile.TemporaryDirectory(prefix="lockstep-mutants-")
+    with nullcontext(asked.home) if asked.home else temporary as home:
+        for tests in [*filter(None, [asked.tests]), None]:
+            folder = Path(home) / library / (tests or "here")
+            folder.mkdir(parents=True, exist_ok=True)
             trials, seconds = measure(mutants, tests, folder)
             found = report(trials, seconds, asked.seed, before)
             before = {"killed": found["killed_after"], "survivors": found["survivors"]}

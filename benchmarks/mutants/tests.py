@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from benchmarks.mutants.mutations import Mutant
 
@@ -53,6 +54,18 @@ class Tests:
 
     seconds: Mapping[str, float]
     touching: Mapping[tuple[str, int], frozenset[str]]
+
+    def to_json(self) -> str:
+        """The tests as text."""
+        touching = [[path, line, sorted(own)] for (path, line), own in self.touching.items()]
+        return json.dumps({"seconds": dict(self.seconds), "touching": touching})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The tests that `to_json` wrote."""
+        kept = json.loads(text)
+        touching = {(path, line): frozenset(own) for path, line, own in kept["touching"]}
+        return cls(kept["seconds"], touching)
 
     def of(self, mutant: Mutant) -> frozenset[str]:
         """The tests that touch a mutant."""
