@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ class Sample(Record):
 
 
 SCHEMA = Sample.schema()
+Store = Callable[[pa.Table], Path]
 HEADER = "key,real,whole,flag,text,at\n"
 ROW = "a,1.5,3,true,x,2013-04-01T05:00:00Z\n"
 RECORD = '{"key": "a", "whole": 1}'
@@ -99,7 +102,6 @@ def table(**columns: Any) -> pa.Table:
 )
 def test_csv_is_read_however_its_lines_end(tmp_path: Path, content: str) -> None:
     found = csv(tmp_path, content)
-
     assert values(found, "key", "real", "whole", "flag", "text") == ["a", 1.5, 3, 1.0, "x"]
     assert found.columns["at"][0] == np.datetime64("2013-04-01T05:00:00")
 
@@ -107,32 +109,25 @@ def test_csv_is_read_however_its_lines_end(tmp_path: Path, content: str) -> None
 @pytest.mark.parametrize("content", [HEADER, HEADER.rstrip("\n"), HEADER.rstrip("\n") + "\r\n"])
 def test_csv_with_nothing_but_a_header_has_no_rows(tmp_path: Path, content: str) -> None:
     found = csv(tmp_path, content)
-
     assert (found.total, found.rejected) == (0, ())
 
 
-@pytest.mark.parametrize(
-    ("cell", "text"),
-    [
-        ("", None),
-        ('""', ""),
-        ('"x\ny"', "x\ny"),
-        ('"x\r\ny"', "x\r\ny"),
-        ('"say ""yes"""', 'say "yes"'),
-        ('"a,b"', "a,b"),
-        ("NA", "NA"),
-        ("null", "null"),
-        ("007", "007"),
-        (" x ", " x "),
-    ],
-)
-def test_csv_text_is_taken_to_the_letter(tmp_path: Path, cell: str, text: str | None) -> None:
-    assert values(csv(tmp_path, f"{HEADER}a,,3,,{cell},\n"), "text") == [text]
+def with_cell(field: str, cell: str) -> tuple[dict[str, str], str]:
+    """A row with a cell, and the CSV of it."""
+    row = {"key": "a", "real": "", "whole": "3", "flag": "", "text": "", "at": "", field: cell}
+    return row, HEADER + ",".join(row.values()) + "\n"
 
 
 @pytest.mark.parametrize(
     ("field", "cell", "value"),
     [
+        ("text", "", None),
+        ("text", '""', ""),
+        ("text", '"x\ny"', "x\ny"),
+        ("text", '"x\r\ny"', "x\r\ny"),
+        ("text", '"say ""yes"""', 'say "yes"'),
+        ("text", '"a,b"', "a,b"),
+        *[("text", text, text) for text in ("NA", "null", "007", " x ")],
         ("real", "1", 1.0),
         ("real", "-1.5e3", -1500.0),
         ("real", ".5", 0.5),
@@ -149,9 +144,7 @@ def test_csv_text_is_taken_to_the_letter(tmp_path: Path, cell: str, text: str | 
 def test_a_csv_cell_is_read_as_its_field_is_declared(
     tmp_path: Path, field: str, cell: str, value: Any
 ) -> None:
-    row = {"key": "a", "real": "", "whole": "3", "flag": "", "text": "", "at": "", field: cell}
-
-    assert values(csv(tmp_path, HEADER + ",".join(row.values()) + "\n"), field) == [value]
+    assert values(csv(tmp_path, with_cell(field, cell)[1]), field) == [value]
 
 
 @pytest.mark.parametrize(
@@ -173,90 +166,79 @@ def test_a_csv_cell_is_read_as_its_field_is_declared(
 def test_a_csv_cell_that_does_not_fit_is_refused(
     tmp_path: Path, field: str, cell: str, message: str
 ) -> None:
-    row = {"key": "a", "real": "", "whole": "3", "flag": "", "text": "", "at": "", field: cell}
-
-    (rejected,) = csv(tmp_path, HEADER + ",".join(row.values()) + "\n").rejected
-
+    row, content = with_cell(field, cell)
+    (rejected,) = csv(tmp_path, content).rejected
     assert [reason.message for reason in rejected.reasons] == [message]
     assert rejected.record == {name: cell or None for name, cell in row.items()}
 
 
-UNREADABLE = " cannot be read as CSV: "
-UNPARSABLE = UNREADABLE + "line 2 "
-CUT_OFF = " ends in the middle of row 0: line 2 "
+TWICE = HEADER.strip() + ",text\n" + ROW.strip() + ",y\n"
+LATIN = (HEADER + "a,,3,,é,\n" + "b,,3,,é,\n").encode("latin-1")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", " is empty: it has no header and no rows."),
-        ("\n", UNREADABLE),
-        (b"\xef\xbb\xbf", UNREADABLE),
-        (HEADER + "a,1.5", CUT_OFF + "has 2 cells, and the header 6: 'a,1.5'. The file is cut off"),
-        (HEADER + "a,1.5\n", UNPARSABLE + "has 2 cells, and the header 6: 'a,1.5'. Correct"),
+        ("", " is empty"),
+        ("\n", " cannot be read as CSV: "),
+        (b"\xef\xbb\xbf", " cannot be read as CSV: "),
+        (
+            HEADER + "a,1.5",
+            " ends in the middle of row 0: line 2 has 2 cells, and the header 6: 'a",
+        ),
+        (
+            HEADER + "a,1.5\n",
+            " cannot be read as CSV: line 2 has 2 cells, and the header 6: 'a,1.5",
+        ),
         (
             HEADER + ROW.strip() + ",9\n",
-            UNPARSABLE + "has 7 cells, and the header 6: 'a,1.5,3,true,x,2013",
+            " cannot be read as CSV: line 2 has 7 cells, and the heade",
         ),
         (
             HEADER + 'a,1.5,3,true,"x,2013\n',
-            CUT_OFF + "begins a row with a quoted text that does not end.",
+            " ends in the middle of row 0: line 2 begins a row wit",
         ),
-        (
-            HEADER.strip() + ",text\n" + ROW.strip() + ",y\n",
-            " has the column text more than once. Keep one of them.",
-        ),
-        (
-            (HEADER + ROW).replace(",", ";"),
-            " separates its cells by semicolons, not commas. Declare how it is written: CsvSource(",
-        ),
-        (
-            (HEADER + "a,,3,,é,\n").encode("latin-1"),
-            " is not in UTF-8 (line 2). Write it anew, such as by: python -c",
-        ),
-        (
-            HEADER.replace("text", "tëxt").encode("latin-1"),
-            " is not in UTF-8 (line 1). Write it anew, such as by: python -c",
-        ),
+        (TWICE, " has the column text more than once"),
+        ((HEADER + ROW).replace(",", ";"), " separates its cells by semicolons, not commas. Decl"),
+        (LATIN, " is not in UTF-8 (line 2). Write it anew, such as by: python -c"),
+        (HEADER.replace("e", "é").encode("latin-1"), " is not in UTF-8 (line 1). Write it anew"),
         ((HEADER + ROW).encode("utf-16"), " is in UTF-16, not UTF-8. Write it anew, such as by: "),
         (COMPRESSED, " is compressed by gzip. Write it anew, such as"),
         (b"\x7fELF\x00\xff\x80", " is no text. Write it anew as CSV."),
+        (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0", " is a workbook, or another archive by ZIP. Wri"),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_in_one_line(
     tmp_path: Path, content: str | bytes, message: str
 ) -> None:
     told = refusal(csv, tmp_path, content)
-
     assert told.startswith(f"{tmp_path / 'rows.csv'}{message}")
     assert "\n" not in told
 
 
-@pytest.mark.parametrize("content", [(HEADER + ROW).encode("utf-16"), COMPRESSED])
-def test_what_is_said_to_write_a_file_anew_does_so(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "key", "text"),
+    [
+        ((HEADER + ROW).encode("utf-16"), "a", "x"),
+        (COMPRESSED, "a", "x"),
+        (HEADER.replace(",", ";") + "007;1,5;3;true;NA;2013-04-01T09:30:00Z\n", "007", "NA"),
+    ],
+    ids=["UTF-16", "gzip", "semicolons"],
+)
+def test_the_command_that_writes_a_file_anew_keeps_its_values(
+    tmp_path: Path, content: str | bytes, key: str, text: str
+) -> None:
     told = refusal(csv, tmp_path, content)
     _, *command = shlex.split(told.partition("such as by: ")[2])
     subprocess.run([sys.executable, *command], check=True)
-    assert len(decode_file(tmp_path / "rows-new.csv", SCHEMA).columns["key"]) == 1
-
-
-def test_the_command_that_writes_a_file_anew_keeps_texts_as_texts(tmp_path: Path) -> None:
-    time = "2013-04-01T09:30:00Z"
-    rows = f"007;1,5;3;true;NA;{time}\n010;-2,25;4;true;00;{time}\n"
-    told = refusal(csv, tmp_path, HEADER.replace(",", ";") + rows)
-    _, *command = shlex.split(told.partition("such as by: ")[2])
-    subprocess.run([sys.executable, *command], check=True)
-    columns = decode_file(tmp_path / "rows-new.csv", SCHEMA).columns
-    assert columns["key"].tolist() == ["007", "010"]
-    assert columns["real"].tolist() == [1.5, -2.25]
-    assert columns["text"].tolist() == ["NA", "00"]
-    assert columns["whole"].tolist() == [3, 4]
+    found = decode_file(tmp_path / "rows-new.csv", SCHEMA)
+    assert values(found, "key", "real", "whole", "text") == [key, 1.5, 3, text]
 
 
 @pytest.mark.parametrize(
     ("read", "content", "place"),
     [
-        (csv, (HEADER + "a,,3,,é,\n" + "b,,3,,é,\n").encode("latin-1"), "rows.csv, line 2"),
+        (csv, LATIN, "rows.csv, line 2"),
         (csv, "key,real\na,1\n", "rows.csv"),
         (lines, RECORD + "\n{", "rows.jsonl, line 2"),
     ],
@@ -269,16 +251,17 @@ def test_what_cannot_be_read_says_where_it_is(
     assert found.value.where == str(tmp_path / place)
 
 
-def test_the_row_is_named_of_a_file_that_is_read_in_several_threads(tmp_path: Path) -> None:
-    (row,) = csv(tmp_path, HEADER + ROW * 100_000 + "a,1.5\n" + ROW).rejected
-    assert str(row) == "row 100000: line 100002 has 2 cells, and the header 6: 'a,1.5'"
-    assert row.record == {"line": 100_002, "text": "a,1.5"}
-
-
-def test_a_row_is_named_by_the_line_on_which_it_begins(tmp_path: Path) -> None:
-    several_lines = ROW.replace(",x,", ',"x\ny",')
-    (row,) = csv(tmp_path, HEADER + several_lines + "a,1.5\n" + ROW).rejected
-    assert str(row).startswith("row 1: line 4 has 2 cells")
+@pytest.mark.parametrize(
+    ("before", "row", "line"),
+    [(ROW * 100_000, 100_000, 100_002), (ROW.replace(",x,", ',"x\ny",'), 1, 4)],
+    ids=["in several threads", "after one over two lines"],
+)
+def test_a_malformed_row_is_named_by_the_line_on_which_it_begins(
+    tmp_path: Path, before: str, row: int, line: int
+) -> None:
+    (refused,) = csv(tmp_path, HEADER + before + "a,1.5\n" + ROW).rejected
+    assert str(refused) == f"row {row}: line {line} has 2 cells, and the header 6: 'a,1.5'"
+    assert refused.record == {"line": line, "text": "a,1.5"}
 
 
 @settings(deadline=None, max_examples=100)
@@ -323,6 +306,7 @@ DAMAGES = (
     damaged=st.dictionaries(st.integers(0, 17), st.sampled_from(DAMAGES), min_size=1, max_size=17),
     end=st.sampled_from(["\n", "\r\n"]),
 )
+@example(damaged={3: DAMAGES[2], 5: DAMAGES[2]}, end="\n")
 def test_whatever_lines_of_csv_are_damaged_all_others_are_read_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, damaged: dict[int, str], end: str
 ) -> None:
@@ -372,17 +356,6 @@ def test_whatever_json_lines_are_damaged_all_others_are_read_to_the_bit(
         np.testing.assert_array_equal(found.columns[name], whole.columns[name][kept])
 
 
-def test_two_quotes_that_are_not_closed_lose_no_row_between_them(tmp_path: Path) -> None:
-    one_line = "{},1.5,3,true,{},2013-04-01T05:00:00Z\n"
-    texts = {"a": "x", "b": '"x', "c": "x", "d": '"x', "e": '"x"'}
-    text = "".join(one_line.format(key, text) for key, text in texts.items())
-
-    found = csv(tmp_path, HEADER + text)
-
-    assert found.columns["key"].tolist() == ["a", "c", "e"]
-    assert [row.record["line"] for row in found.rejected] == [3, 5]
-
-
 def test_a_line_beyond_the_declared_encoding_is_set_aside(tmp_path: Path) -> None:
     found = csv(tmp_path, (HEADER + ROW + "a,,3,,é,\n").encode("latin-1"))
 
@@ -424,15 +397,15 @@ def test_json_lines_are_read_however_they_end(tmp_path: Path, start: str, end: s
     assert values(lines(tmp_path, start + RECORD + end), "key", "whole") == ["a", 1]
 
 
+HUGE = f'{{"key": "a", "whole": {"9" * 5000}}}'
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ('{"key": "a", "real": NaN}', ", line 1 is not valid JSON: "),
         ('{"key": "a", "real": 1e400}', ", line 1 is not valid JSON: Number out of range"),
-        (
-            f'{{"key": "a", "whole": {"9" * 5000}}}',
-            ", line 1 is not valid JSON: Integer value out of range",
-        ),
+        (HUGE, ", line 1 is not valid JSON: Integer value out of range"),
         (RECORD + '\n{"key":', ", line 2 is not valid JSON: Input data was truncated"),
         (RECORD + "\n[1]", ", line 2: not a JSON object: b'[1]'"),
         (RECORD + "\n\nnull", ", line 3: not a JSON object: b'null'"),
@@ -441,56 +414,50 @@ def test_json_lines_are_read_however_they_end(tmp_path: Path, start: str, end: s
         ('{"key": "\\ud800"}', ", line 1 is not valid JSON: "),
         ("[" * 100_000, ", line 1 is not valid JSON: maximum recursion depth exceeded"),
         (HEADER + ROW, ", line 1 is not valid JSON: "),
-        ("", " is empty: it has no header and no rows."),
+        ("", " is empty"),
     ],
 )
 def test_json_lines_that_cannot_be_read_are_refused_by_their_number(
     tmp_path: Path, content: str | bytes, message: str
 ) -> None:
     told = refusal(lines, tmp_path, content)
-
     assert told.startswith(f"{tmp_path / 'rows.jsonl'}{message}")
     assert len(told) < 300
 
 
 def test_the_last_of_two_values_of_one_name_counts_in_json(tmp_path: Path) -> None:
     text = '{"key": "a", "whole": 1, "whole": 2}'
-
     assert values(lines(tmp_path, text), "whole") == [2]
     assert values(decode_json(text, SCHEMA), "whole") == [json.loads(text)["whole"]]
 
 
 def test_a_large_integer_in_json_is_refused_alone(tmp_path: Path) -> None:
     found = lines(tmp_path, RECORD + '\n{"key": "b", "whole": 123456789012345678901234567890}')
-
     assert (found.rows.tolist(), [row.key for row in found.rejected]) == ([0], ["b"])
 
 
 def test_nested_values_in_json_are_refused_alone() -> None:
-    (rejected,) = decode_json(
-        '{"key": "a", "whole": ' + "[" * 500 + "]" * 500 + "}", SCHEMA
-    ).rejected
-
+    text = '{"key": "a", "whole": ' + "[" * 500 + "]" * 500 + "}"
+    (rejected,) = decode_json(text, SCHEMA).rejected
     assert rejected.reasons[0].message == "[[[[[[[...]]]]]]] is of type list, not a number"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "JSON text is not valid JSON: Input data was truncated. Correct it."),
-        ("5", "JSON text: expected an object or an array of objects, not '5'."),
-        ('"x"', "JSON text: expected an object or an array of objects, not '\"x\"'."),
-        ("null", "JSON text: expected an object or an array of objects, not 'null'."),
-        (f"[{RECORD}, 5]", "JSON text: row 1 is int, not a record (an object with named fields)."),
+        ("", "JSON text is not valid JSON: Input data was truncated"),
+        ("5", "JSON text: expected an object or an array of objects, not '5'"),
+        ('"x"', "JSON text: expected an object or an array of objects, not '\"x\"'"),
+        ("null", "JSON text: expected an object or an array of objects, not 'null'"),
+        (f"[{RECORD}, 5]", "JSON text: row 1 is int, not a record"),
         (
             b"\xff\xfe{",
-            "JSON text is not valid JSON: JSON is malformed: invalid character (byte 0). "
-            "Correct it.",
+            "JSON text is not valid JSON: JSON is malformed: invalid character (byte 0)",
         ),
     ],
 )
 def test_json_that_holds_no_records_is_refused(text: str | bytes, message: str) -> None:
-    assert refusal(decode_json, text, SCHEMA) == message
+    assert refusal(decode_json, text, SCHEMA).startswith(message)
 
 
 @pytest.mark.parametrize("text", [RECORD, f"[{RECORD}]", RECORD.encode(), "\ufeff" + RECORD])
@@ -508,67 +475,54 @@ def test_any_text_as_json_is_read_or_refused(text: str | bytes) -> None:
 # Parquet
 
 
-def test_parquet_is_read(tmp_path: Path) -> None:
-    parquet.write_table(table(), tmp_path / "rows.parquet")
+@pytest.fixture
+def stored(tmp_path: Path) -> Callable[[pa.Table], Path]:
+    """A function from a table to its Parquet file."""
 
-    found = decode_file(tmp_path / "rows.parquet", SCHEMA)
+    def store(of: pa.Table) -> Path:
+        parquet.write_table(of, tmp_path / "rows.parquet")
+        return tmp_path / "rows.parquet"
 
+    return store
+
+
+def test_parquet_is_read_and_nested_columns_besides(stored: Store) -> None:
+    found = decode_file(stored(table(more=[{"a": [1]}])), SCHEMA)
     assert values(found, "key", "real", "whole", "flag", "text") == ["a", 1.5, 3, 1.0, "x"]
+    assert found.ignored == ("more",)
 
 
-def test_a_dataframes_nameless_index_is_no_column(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"price": [1.5, 2.5]}, index=[7, 3])
+def test_parquet_without_rows_has_no_rows(stored: Store) -> None:
+    assert decode_file(stored(table().slice(0, 0)), SCHEMA).total == 0
+
+
+@pytest.mark.parametrize(("name", "columns"), [(None, ["price"]), ("id", ["price", "id"])])
+def test_a_dataframes_index_is_a_column_if_it_has_a_name(
+    tmp_path: Path, name: str | None, columns: list[str]
+) -> None:
+    frame = pd.DataFrame({"price": [1.5, 2.5]}, index=pd.Index([7, 3], name=name))
     frame.to_parquet(tmp_path / "rows.parquet")
-
-    assert read_parquet(tmp_path / "rows.parquet").column_names == ["price"]
-
-
-def test_a_dataframes_index_that_has_a_name_is_a_column(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"price": [1.5, 2.5]}, index=pd.Index([7, 3], name="id"))
-    frame.to_parquet(tmp_path / "rows.parquet")
-
-    assert read_parquet(tmp_path / "rows.parquet").column_names == ["price", "id"]
+    assert read_parquet(tmp_path / "rows.parquet").column_names == columns
 
 
 @pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.9, 0.999])
-def test_half_written_parquet_is_refused(tmp_path: Path, kept: float) -> None:
-    parquet.write_table(table(), tmp_path / "rows.parquet")
-    content = (tmp_path / "rows.parquet").read_bytes()
-    path = written(tmp_path, "half.parquet", content[: max(1, int(len(content) * kept))])
-
+def test_half_written_parquet_is_refused(stored: Store, kept: float) -> None:
+    path = stored(table())
+    content = path.read_bytes()
+    path.write_bytes(content[: max(1, int(len(content) * kept))])
     told = refusal(decode_file, path, SCHEMA)
-
     assert told.startswith(f"{path} cannot be read as Parquet (cut off or half-written?): ")
-    assert told.endswith(". Write it anew.")
 
 
-def test_parquet_whose_text_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_parquet_whose_text_is_no_text_is_refused(stored: Store) -> None:
     offsets = pa.py_buffer(np.array([0, 1], np.int32))
     broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
-    parquet.write_table(table(text=broken), tmp_path / "rows.parquet")
-
-    assert "Invalid UTF8 sequence" in refusal(decode_file, tmp_path / "rows.parquet", SCHEMA)
+    assert "Invalid UTF8 sequence" in refusal(decode_file, stored(table(text=broken)), SCHEMA)
 
 
-def test_parquet_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+def test_parquet_with_a_column_twice_is_refused(stored: Store) -> None:
     double = pa.Table.from_arrays([*table().columns, pa.array(["y"])], [*SCHEMA.names, "text"])
-    parquet.write_table(double, tmp_path / "rows.parquet")
-
-    told = refusal(decode_file, tmp_path / "rows.parquet", SCHEMA)
-
-    assert told.endswith("has the column text more than once. Keep one of them.")
-
-
-def test_parquet_without_rows_has_no_rows(tmp_path: Path) -> None:
-    parquet.write_table(table().slice(0, 0), tmp_path / "rows.parquet")
-
-    assert decode_file(tmp_path / "rows.parquet", SCHEMA).total == 0
-
-
-def test_parquet_with_nested_columns_besides_is_read(tmp_path: Path) -> None:
-    parquet.write_table(table(more=[{"a": [1]}]), tmp_path / "rows.parquet")
-
-    assert decode_file(tmp_path / "rows.parquet", SCHEMA).ignored == ("more",)
+    assert "has the column text more than once" in refusal(decode_file, stored(double), SCHEMA)
 
 
 # Suffixes
@@ -578,76 +532,39 @@ def test_a_suffix_tells_the_kind_whatever_its_case(tmp_path: Path) -> None:
     assert decode_file(written(tmp_path, "rows.CSV", HEADER + ROW), SCHEMA).total == 1
 
 
-@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.json"])
-def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, name, HEADER + ROW)
-
-    assert refusal(decode_file, path, SCHEMA) == (
-        f"{path}: its kind is not known; use .csv, .parquet, .jsonl."
-    )
+KNOWN = ": its kind is not known; use .csv, .parquet, .jsonl."
 
 
 @pytest.mark.parametrize(
-    ("name", "read"),
+    ("name", "message"),
     [
-        ("rows.xlsx", "read_excel"),
-        ("rows.feather", "read_feather"),
-        ("rows.tsv", "read_csv"),
+        *[(name, f"{KNOWN}$") for name in ("rows.txt", "rows", "rows.json")],
+        ("rows.xlsx", rf"{KNOWN} Write it anew.*pandas\.read_excel\("),
+        ("rows.feather", rf"{KNOWN} Write it anew.*pandas\.read_feather\("),
+        ("rows.tsv", rf"{KNOWN} Write it anew.*pandas\.read_csv\("),
+        (
+            "rows.tsv.gz",
+            r"Compressed files end in \.csv\.gz, \.jsonl\.gz: name it by what it holds",
+        ),
+        ("long" * 100 + ".csv", " cannot be read: .*File name too long"),
+        ("none.csv", r": no such file\.$"),
+        ("folder.csv", ": it is a folder"),
     ],
 )
-def test_a_table_of_a_kind_that_is_not_read_is_refused_with_how_to_write_it_anew(
-    tmp_path: Path, name: str, read: str
+def test_a_file_that_is_not_read_is_refused_by_its_name(
+    tmp_path: Path, name: str, message: str
 ) -> None:
-    path = written(tmp_path, name, HEADER + ROW)
-
-    told = refusal(decode_file, path, SCHEMA)
-
-    assert told.startswith(f"{path}: its kind is not known; use .csv, .parquet, .jsonl. Write it")
-    assert f"pandas.{read}(" in told
-
-
-def test_a_compressed_file_that_does_not_say_what_it_holds_is_refused(tmp_path: Path) -> None:
-    told = refusal(decode_file, written(tmp_path, "rows.tsv.gz", COMPRESSED), SCHEMA)
-
-    assert told.endswith("Compressed files end in .csv.gz, .jsonl.gz: name it by what it holds.")
-
-
-def test_a_workbook_with_the_name_of_a_csv_file_is_told_to_be_one(tmp_path: Path) -> None:
-    path = written(tmp_path, "rows.csv", b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0")
-
-    told = refusal(decode_file, path, SCHEMA)
-
-    assert told.startswith(f"{path} is a workbook, or another archive by ZIP. Write it anew")
-    assert "pandas.read_excel(" in told
+    (tmp_path / "folder.csv").mkdir()
+    if name not in ("none.csv", "folder.csv", "long" * 100 + ".csv"):
+        written(tmp_path, name, HEADER + ROW)
+    told = refusal(decode_file, tmp_path / name, SCHEMA)
+    assert told.startswith(str(tmp_path / name))
+    assert re.search(message, told)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-def test_a_file_of_another_kind_than_its_suffix_is_refused(tmp_path: Path, suffix: str) -> None:
-    parquet.write_table(table(), tmp_path / "rows")
-    contents = {
-        ".csv": (tmp_path / "rows").read_bytes(),
-        ".parquet": HEADER + ROW,
-        ".jsonl": HEADER + ROW,
-    }
-    path = written(tmp_path, "rows" + suffix, contents[suffix])
-
+def test_a_file_of_another_kind_than_its_suffix_is_refused(stored: Store, suffix: str) -> None:
+    packed = stored(table())
+    content = packed.read_bytes() if suffix == ".csv" else HEADER + ROW
+    path = written(packed.parent, "other" + suffix, content)
     assert refusal(decode_file, path, SCHEMA).startswith(str(path))
-
-
-def test_no_such_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "folder.csv").mkdir()
-
-    for name, why in {
-        "none.csv": "no such file",
-        "folder.csv": "it is a folder; name a file in it",
-    }.items():
-        assert refusal(decode_file, tmp_path / name, SCHEMA) == f"{tmp_path / name}: {why}."
-
-
-def test_a_file_that_the_system_refuses_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / ("long" * 100 + ".csv")
-
-    told = refusal(decode_file, path, SCHEMA)
-
-    assert told.startswith(f"{path} cannot be read: ")
-    assert "File name too long" in told

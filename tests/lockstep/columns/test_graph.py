@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Kind, Texts
+from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Texts
 from lockstep.columns.nodes import Column
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import ReferencePredictor
@@ -28,7 +28,7 @@ from lockstep.errors import (
     UnknownInputError,
 )
 
-Build = Callable[..., Pipeline]
+from .conftest import Build
 
 
 class Trip(Record):
@@ -109,59 +109,48 @@ def trips(**changes: Any) -> Columns:
     return columns | changes
 
 
-def refused(build: Build, *columns: Column, error: type[Exception]) -> str:
-    """The message with which a graph of these columns is refused."""
-    with pytest.raises(error) as found:
-        build(*columns, record=Trip, outcome=Fare)
-    assert found.type is error
-    return str(found.value)
-
-
 # Structure
 
 
 def test_columns_are_ordered_after_their_inputs(pipeline: Pipeline) -> None:
     order = pipeline.graph.order
-
     assert order[:6] == ("trip_id", "distance", "minutes", "passengers", "zone", "fare")
     assert set(order[6:]) == {column.name for column in ALL}
     for column in ALL:
         assert all(order.index(name) < order.index(column.name) for name in column.inputs)
 
 
-def test_columns_are_listed_by_role(pipeline: Pipeline) -> None:
+def test_columns_are_listed_by_role_and_served_ones_need_no_outcome(pipeline: Pipeline) -> None:
     graph = pipeline.graph
-
     assert set(graph.features) == {"speed", "is_fast"}
     assert graph.labels == ("price", "is_dear")
     assert graph.models == ("expected_price", "dear_probability")
     assert graph.outputs == ("offered_price",)
+    assert set(graph.served) == set(graph.order) - {"fare", "price", "is_dear"}
 
 
-def test_served_columns_need_no_outcome(pipeline: Pipeline) -> None:
-    assert not {"fare", "price", "is_dear"} & set(pipeline.graph.served)
-    assert len(pipeline.graph.served) == len(pipeline.graph.order) - 3
-
-
-def test_lineage_is_the_fields_in_the_end(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    ("name", "fields", "ancestors", "models"),
+    [
+        ("zone", {"zone"}, set(), set()),
+        ("is_fast", {"distance", "minutes"}, {"speed", "distance", "minutes"}, set()),
+        ("is_dear", {"fare"}, {"price", "fare"}, set()),
+        ("expected_price", {"distance", "minutes"}, {"speed", "distance", "minutes"}, set()),
+        (
+            "dear_probability",
+            {"distance", "minutes"},
+            {"expected_price", "speed", "distance", "minutes"},
+            {"expected_price"},
+        ),
+    ],
+)
+def test_a_column_comes_from_fields_through_columns_and_models(
+    pipeline: Pipeline, name: str, fields: set[str], ancestors: set[str], models: set[str]
+) -> None:
     graph = pipeline.graph
-
-    assert graph.lineage("is_fast") == {"distance", "minutes"}
-    assert graph.lineage("offered_price") == {"distance", "minutes"}
-    assert graph.lineage("is_dear") == {"fare"}
-    assert graph.lineage("zone") == {"zone"}
-
-
-def test_ancestors_are_all_columns_on_the_way(pipeline: Pipeline) -> None:
-    assert pipeline.graph.ancestors("is_fast") == {"speed", "distance", "minutes"}
-
-
-def test_models_behind_a_column_are_those_it_depends_on(pipeline: Pipeline) -> None:
-    graph = pipeline.graph
-
-    assert graph.models_behind("dear_probability") == {"expected_price"}
-    assert graph.models_behind("expected_price") == frozenset()
-    assert graph.models_behind("offered_price") == {"expected_price"}
+    assert graph.lineage(name) == fields
+    assert graph.ancestors(name) == ancestors
+    assert graph.models_behind(name) == models
 
 
 def test_a_budget_is_inherited_by_floats_alone(build: Build) -> None:
@@ -174,9 +163,7 @@ def test_a_budget_is_inherited_by_floats_alone(build: Build) -> None:
         return np.round(expected_price)
 
     graph = build(*ALL, is_offered, rough_price, record=Trip, outcome=Fare).graph
-
-    budgets = {name: graph.ulps(name) for name in graph.order if graph.ulps(name)}
-    assert budgets == {
+    assert {name: graph.ulps(name) for name in graph.order if graph.ulps(name)} == {
         "expected_price": 16,
         "dear_probability": 16,
         "offered_price": 16,
@@ -190,154 +177,141 @@ def test_budgets_of_a_deep_graph_are_found_quickly(build: Build) -> None:
         below = f"sum_{depth - 1}" if depth else "distance"
         space: dict[str, Any] = {}
         exec(f"def sum_{depth}({below}, passengers):\n    return {below} + passengers", space)
-        columns.append(feature(space[f"sum_{depth}"]))
         exec(f"def twin_{depth}({below}, sum_{depth}):\n    return sum_{depth}", space)
-        columns.append(feature(space[f"twin_{depth}"]))
-
+        columns += [feature(space[f"sum_{depth}"]), feature(space[f"twin_{depth}"])]
     graph = build(*columns, record=Trip).graph
-
     assert graph.ulps("twin_59") == 0  # takes 2^60 steps if paths are walked one by one
-
-
-def test_a_kind_without_annotation_is_seen_on_example_rows(build: Build) -> None:
-    @feature
-    def group(passengers):  # type: ignore[no-untyped-def]
-        return np.where(passengers > 1, "many", "one").astype(object)
-
-    @feature
-    def half(passengers):  # type: ignore[no-untyped-def]
-        return passengers / 2
-
-    graph = build(group, half, record=Trip).graph
-
-    assert (graph.kind("group"), graph.kind("half")) == (Kind.TEXT, Kind.FLOAT)
 
 
 # What a graph cannot be
 
 
-def test_an_unknown_input_is_named_with_the_nearest_name(build: Build) -> None:
-    @feature
-    def cost(distanse: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, cost, error=UnknownInputError) == (
-        f"{cost.title} asks for 'distanse', which is neither a field of Trip with Fare nor a "
-        "column. Did you mean 'distance'?"
-    )
+def named(name: str, function: Any, decorate: Any = feature, **kinds: Any) -> Column:
+    """A column whose inputs are the parameters of a function, which nothing calls."""
+    function.__name__, function.__annotations__ = name, {"return": Floats, **kinds}
+    made: Column = decorate(function)
+    return made
 
 
-def test_an_unknown_input_like_no_other_is_named(build: Build) -> None:
-    @feature
-    def cost(xyzzy: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, cost, error=UnknownInputError) == (
-        f"{cost.title} asks for 'xyzzy', which is neither a field of Trip with Fare nor a column."
-    )
+def learnt(name: str, learns: Any, uses: Any = "distance", **options: Any) -> Any:
+    return named(name, lambda: None, model(learns=learns, uses=[uses], **options))
 
 
-def test_an_unknown_column_of_a_model_is_named(build: Build) -> None:
-    @model(learns=price, uses=["sped"])
-    def cost() -> Any:
-        raise NotImplementedError
+cost, at = partial(named, "cost"), r"cost \(columns/test_graph\.py:\d+\) "
+known_after = "which is known only after the fact"
+FIRST, SECOND = cost(lambda distance: 0), cost(lambda distance: 1)
+BAND = learnt("band", price, classes=["low", "high"])
+CLASS = named("fare_class", lambda minutes: 0, label, **{"return": Texts})
+REFUSED: dict[str, tuple[type[Exception], str, list[Any]]] = {
+    "an input that is like another": (
+        UnknownInputError,
+        rf"^Feature {at}asks for 'distanse', .* of Trip with Fare .* mean 'distance'\?$",
+        [cost(lambda distanse: 0)],
+    ),
+    "an input that is like no other": (
+        UnknownInputError,
+        rf"^Feature {at}asks for 'xyzzy', which is neither a field .* nor a column\.$",
+        [cost(lambda xyzzy: 0)],
+    ),
+    "a model's column": (
+        UnknownInputError,
+        rf"^Model {at}asks for 'sped', .* mean 'speed'\?$",
+        [learnt("cost", price, "sped"), price, speed],
+    ),
+    "a model's label": (
+        UnknownInputError,
+        rf"^Model {at}asks for 'prise', .* mean 'price'\?$",
+        [learnt("cost", "prise"), price],
+    ),
+    "a circle": (
+        CycleError,
+        "a ← c ← b ← a|b ← a ← c ← b|c ← b ← a ← c",
+        [named("a", lambda c: 0), named("b", lambda a: 0), named("c", lambda b, distance: 0)],
+    ),
+    "a column of itself": (CycleError, "own ← own", [named("own", lambda own: 0)]),
+    "two columns of one name": (
+        DuplicateNameError,
+        f"'cost' .* at {FIRST.location} and at {SECOND.location}",
+        [FIRST, SECOND],
+    ),
+    "a column of a field's name": (
+        DuplicateNameError,
+        r"^Feature fare \(.*\) has the name of a field of Fare",
+        [named("fare", lambda distance: 0)],
+    ),
+    "a probability of a column's name": (
+        DuplicateNameError,
+        r"^Model band \(.*\) gives a column 'band_low', a name that is taken",
+        [price, BAND, named("band_low", lambda distance: 0)],
+    ),
+    "a feature of the outcome": (
+        LeakageError,
+        rf"^Feature {at}depends on 'fare', {known_after} \(cost ← fare\)",
+        [cost(lambda distance, fare: 0)],
+    ),
+    "an output of the outcome": (
+        LeakageError,
+        rf"^Output {at}depends on 'fare', {known_after} \(cost ← fare\)",
+        [cost(lambda distance, fare: 0, output)],
+    ),
+    "a model of a label": (
+        LeakageError,
+        rf"^Model {at}depends on 'price', {known_after} \(cost ← price\)",
+        [price, is_dear, learnt("cost", is_dear, price)],
+    ),
+    "an output of a label through others": (
+        LeakageError,
+        rf"^Output {at}depends on 'is_dear', {known_after} \(cost ← a ← b ← is_dear\)",
+        [
+            cost(lambda a: 0, output),
+            named("a", lambda b: 0),
+            named("b", lambda is_dear: 0),
+            price,
+            is_dear,
+        ],
+    ),
+    "a model that learns no label": (
+        DeclarationError,
+        rf"^Model {at}learns 'speed', which is no label",
+        [speed, learnt("cost", speed)],
+    ),
+    "a column of a model whose classes are not known": (
+        DeclarationError,
+        r"^Model likely .* learns 'fare_class', which holds Texts, .* as classes=\[\.\.\.\]",
+        [CLASS, learnt("likely", CLASS), named("chance", lambda likely_cheap: 0, output)],
+    ),
+    "a label of a model": (
+        DeclarationError,
+        "^Label surprise .* depends on the model 'expected_price'",
+        [*ALL, named("surprise", lambda price, expected_price: 0, label)],
+    ),
+    "a field annotated as another kind": (
+        DeclarationError,
+        rf"^Feature {at}says that minutes holds Ints, but it holds Floats \(.*float \| None\)",
+        [cost(lambda minutes: 0, minutes=Ints)],
+    ),
+    "a column annotated as another kind": (
+        DeclarationError,
+        rf"^Feature {at}says that speed holds Texts, but it holds Floats\.$",
+        [speed, cost(lambda speed: 0, speed=Texts)],
+    ),
+}
 
-    assert refused(build, cost, price, speed, error=UnknownInputError) == (
-        f"{cost.title} asks for 'sped', which is neither a field of Trip with Fare nor a column. "
-        "Did you mean 'speed'?"
-    )
 
-
-def test_an_unknown_label_of_a_model_is_named(build: Build) -> None:
-    @model(learns="prise", uses=["distance"])
-    def cost() -> Any:
-        raise NotImplementedError
-
-    assert refused(build, cost, price, error=UnknownInputError) == (
-        f"{cost.title} asks for 'prise', which is neither a field of Trip with Fare nor a column. "
-        "Did you mean 'price'?"
-    )
-
-
-def test_a_circle_is_spelled_out(build: Build) -> None:
-    @feature
-    def first(third: Floats) -> Floats:
-        raise NotImplementedError
-
-    @feature
-    def second(first: Floats) -> Floats:
-        raise NotImplementedError
-
-    @feature
-    def third(second: Floats, distance: Floats) -> Floats:
-        raise NotImplementedError
-
-    message = refused(build, first, second, third, error=CycleError)
-
-    circles = [
-        "first ← third ← second ← first",
-        "second ← first ← third ← second",
-        "third ← second ← first ← third",
-    ]
-    assert message in [f"Columns depend on each other in a circle: {one}." for one in circles]
-
-
-def test_a_column_of_itself_is_a_circle(build: Build) -> None:
-    @feature
-    def own(own: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, own, error=CycleError) == (
-        "Columns depend on each other in a circle: own ← own."
-    )
-
-
-def test_two_columns_of_one_name_are_both_located(build: Build) -> None:
-    def make(factor: int) -> Column:
-        @feature
-        def cost(distance: Floats) -> Floats:
-            return factor * distance
-
-        return cost
-
-    first, second = make(1), make(2)
-
-    assert refused(build, first, second, error=DuplicateNameError) == (
-        f"'cost' is defined twice: at {first.location} and at {second.location}."
-    )
-
-
-def test_a_column_named_like_a_field_is_refused(build: Build) -> None:
-    @feature
-    def fare(distance: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, fare, error=DuplicateNameError) == (
-        f"{fare.title} has the name of a field of Fare; rename one."
-    )
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_graph_that_makes_no_sense_is_refused_with_its_column(build: Build, what: str) -> None:
+    error, message, columns = REFUSED[what]
+    with pytest.raises(error, match=message) as found:
+        build(*columns, record=Trip, outcome=Fare)
+    assert found.type is error
 
 
 def test_a_field_of_record_and_outcome_is_refused(build: Build) -> None:
     class Later(Outcome):
         distance: float
 
-    with pytest.raises(DuplicateNameError) as found:
+    with pytest.raises(DuplicateNameError, match="'distance' is a field of both Trip and Later"):
         build(record=Trip, outcome=Later)
-    assert str(found.value) == "'distance' is a field of both Trip and Later; rename one."
-
-
-def test_a_probability_named_like_a_column_is_refused(build: Build) -> None:
-    @model(learns=price, uses=["distance"], classes=["low", "high"])
-    def band() -> Any:
-        raise NotImplementedError
-
-    @feature
-    def band_low(distance: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, price, band_low, band, error=DuplicateNameError) == (
-        f"{band.title} gives a column 'band_low', a name that is taken already; rename one."
-    )
 
 
 def test_a_function_defined_twice_in_a_module_is_refused(
@@ -345,223 +319,79 @@ def test_a_function_defined_twice_in_a_module_is_refused(
 ) -> None:
     (tmp_path / "defined_twice.py").write_text(
         "from lockstep import Key, Pipeline, Record, feature\n"
-        "class Trip(Record):\n"
-        "    trip_id: Key[str]\n"
-        "    distance: float\n"
-        "@feature\n"
-        "def cost(distance):\n"
-        "    return distance\n"
-        "@feature\n"
-        "def cost(distance):\n"
-        "    return 2 * distance\n"
+        "class Trip(Record):\n    trip_id: Key[str]\n    distance: float\n"
+        "@feature\ndef cost(distance):\n    return distance\n"
+        "@feature\ndef cost(distance):\n    return 2 * distance\n"
         "Pipeline(__name__, record=Trip)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-
-    with pytest.raises(DuplicateNameError) as found:
+    with pytest.raises(DuplicateNameError, match=r"^defined_twice: 'cost' .* lines 6 and 9"):
         importlib.import_module("defined_twice")
-    assert str(found.value) == (
-        "defined_twice: 'cost' is defined twice, in lines 6 and 9; rename one."
-    )
     sys.modules.pop("defined_twice", None)
 
 
 def test_a_pipeline_of_no_module_is_refused() -> None:
-    with pytest.raises(DefinitionError) as found:
+    with pytest.raises(DefinitionError, match=r"no module 'no\.such\.module'"):
         Pipeline("no.such.module", record=Trip)
-    assert str(found.value) == (
-        "There is no module 'no.such.module': write Pipeline(__name__, ...) in the module that "
-        "defines the columns."
-    )
-
-
-@pytest.mark.parametrize("decorate", [feature, output])
-def test_an_outcome_read_before_it_is_known_is_a_leak(
-    build: Build, decorate: Callable[..., Column]
-) -> None:
-    @decorate
-    def cost(distance: Floats, fare: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, cost, error=LeakageError) == (
-        f"{cost.title} depends on 'fare', which is known only after the fact (cost ← fare). Only "
-        "labels may read the outcome."
-    )
-
-
-def test_a_label_used_by_a_model_is_a_leak(build: Build) -> None:
-    @model(learns=is_dear, uses=["distance", price])
-    def cost() -> Any:
-        raise NotImplementedError
-
-    assert refused(build, price, is_dear, cost, error=LeakageError) == (
-        f"{cost.title} depends on 'price', which is known only after the fact (cost ← price). "
-        "Only labels may read the outcome."
-    )
-
-
-def test_a_leak_through_other_columns_is_followed(build: Build) -> None:
-    @output
-    def cost(rounded: Floats) -> Floats:
-        raise NotImplementedError
-
-    @feature
-    def rounded(shown: Floats) -> Floats:
-        raise NotImplementedError
-
-    @feature
-    def shown(is_dear: Bools) -> Floats:
-        raise NotImplementedError
-
-    message = refused(build, cost, rounded, shown, price, is_dear, error=LeakageError)
-
-    assert message == (
-        f"{cost.title} depends on 'is_dear', which is known only after the fact (cost ← rounded ← "
-        "shown ← is_dear). Only labels may read the outcome."
-    )
-
-
-def test_a_model_learns_a_label(build: Build) -> None:
-    @model(learns=speed, uses=["distance"])
-    def cost() -> Any:
-        raise NotImplementedError
-
-    assert refused(build, speed, cost, error=DeclarationError) == (
-        f"{cost.title} learns 'speed', which is no label; decorate the function that computes it "
-        "with @label."
-    )
-
-
-def test_a_model_of_texts_says_which_there_are_before_anything_asks_for_its_columns(
-    build: Build,
-) -> None:
-    @label
-    def fare_class(minutes: Ints) -> Texts:
-        raise NotImplementedError
-
-    @model(learns=fare_class, uses=["distance"])
-    def likely_class() -> Any:
-        raise NotImplementedError
-
-    @output
-    def chance(likely_class_cheap: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, fare_class, likely_class, chance, error=DeclarationError) == (
-        f"{likely_class.title} learns 'fare_class', which holds Texts, and does not say which "
-        "there are: give them as classes=[...]."
-    )
-
-
-def test_a_label_depends_on_no_model(build: Build) -> None:
-    @label
-    def surprise(price: Floats, expected_price: Floats) -> Floats:
-        raise NotImplementedError
-
-    assert refused(build, *ALL, surprise, error=DeclarationError) == (
-        f"{surprise.title} depends on the model 'expected_price'; a label is what models learn, so "
-        "it is computed before any is fitted."
-    )
-
-
-def test_an_input_annotated_as_another_kind_is_refused(build: Build) -> None:
-    @feature
-    def waited(minutes: Ints) -> Ints:
-        raise NotImplementedError
-
-    assert refused(build, waited, error=DeclarationError) == (
-        f"{waited.title} says that minutes holds Ints, but it holds Floats (declared float | None)."
-    )
-
-
-def test_a_column_annotated_as_another_kind_is_refused(build: Build) -> None:
-    @feature
-    def pace(speed: Texts) -> Texts:
-        raise NotImplementedError
-
-    assert refused(build, speed, pace, error=DeclarationError) == (
-        f"{pace.title} says that speed holds Texts, but it holds Floats."
-    )
 
 
 # Evaluation
 
 
-def test_evaluation_adds_what_is_wanted_and_needed(pipeline: Pipeline) -> None:
-    found = pipeline.graph.evaluate(trips(), ["is_fast"])
-
-    assert set(found) == {*trips(), "speed", "is_fast"}
-    assert found["is_fast"].tolist() == [True, False]
-
-
-def test_a_column_that_is_given_is_not_computed(pipeline: Pipeline) -> None:
-    found = pipeline.graph.evaluate(trips(speed=np.array([1.0, 99.0])), ["is_fast"])
-
-    assert found["is_fast"].tolist() == [False, True]
-
-
-def test_a_prediction_that_is_given_is_kept(build: Build) -> None:
-    @label
-    def group(fare: Floats) -> Texts:
-        raise NotImplementedError
-
-    @model(learns=group, uses=["distance"], classes=["low", "high"])
-    def band() -> Any:
-        return DummyClassifier(strategy="prior")
-
-    graph = build(group, band, record=Trip, outcome=Fare).graph
-    fitted = DummyClassifier().fit([[0.0], [1.0], [2.0]], ["low", "high", "low"])
-    given = np.array(["high", "high"], dtype=object)
-
-    found = graph.evaluate(
-        trips(band=given), ["band", "band_low"], {"band": ReferencePredictor(band, fitted)}
-    )
-
-    assert found["band"].tolist() == ["high", "high"]
-    assert found["band_low"].tolist() == [2 / 3, 2 / 3]
-
-
-def test_every_column_is_read_only(pipeline: Pipeline) -> None:
+def test_evaluation_adds_what_is_wanted_and_needed_and_makes_it_read_only(
+    pipeline: Pipeline,
+) -> None:
     given = trips()
-
     found = pipeline.graph.evaluate(given, ["is_fast"])
-
+    assert set(found) == {*given, "speed", "is_fast"}
+    assert found["is_fast"].tolist() == [True, False]
     assert not any(array.flags.writeable for array in found.values())
     assert all(array.flags.writeable for array in given.values())
 
 
+def test_a_column_that_is_given_is_not_computed(pipeline: Pipeline) -> None:
+    found = pipeline.graph.evaluate(trips(speed=np.array([1.0, 99.0])), ["is_fast"])
+    assert found["is_fast"].tolist() == [False, True]
+
+
+def test_a_prediction_that_is_given_is_kept(build: Build) -> None:
+    group = named("group", lambda fare: 1 / 0, label, **{"return": Texts})
+    band = learnt("band", group, classes=["low", "high"])
+    fitted = DummyClassifier().fit([[0.0], [1.0], [2.0]], ["low", "high", "low"])
+    given = np.array(["high", "high"], dtype=object)
+    graph = build(group, band, record=Trip, outcome=Fare).graph
+    found = graph.evaluate(
+        trips(band=given), ["band", "band_low"], {"band": ReferencePredictor(band, fitted)}
+    )
+    assert found["band"].tolist() == ["high", "high"]
+    assert found["band_low"].tolist() == [2 / 3, 2 / 3]
+
+
 def test_a_warning_of_numpy_about_numbers_is_not_shown(pipeline: Pipeline) -> None:
     found = pipeline.graph.evaluate(trips(minutes=np.zeros(2)), ["speed"])
-
     assert found["speed"].tolist() == [np.inf, np.inf]
 
 
 def test_no_rows_give_no_rows(pipeline: Pipeline) -> None:
     empty = {name: array[:0] for name, array in trips().items()}
-
     found = pipeline.graph.evaluate(empty, ["is_fast"])
-
     assert (found["is_fast"].shape, found["is_fast"].dtype) == ((0,), np.dtype(bool))
 
 
-def test_a_field_that_is_needed_and_not_given_is_named(pipeline: Pipeline) -> None:
-    with pytest.raises(InputError) as found:
-        pipeline.graph.evaluate({"distance": np.zeros(1)}, ["speed"])
-    assert str(found.value) == "The field 'minutes' is needed, and it is not given."
-
-
-def test_a_column_that_does_not_exist_is_named(pipeline: Pipeline) -> None:
-    with pytest.raises(KeyError, match="There is no column 'velocity'"):
-        pipeline.graph.evaluate(trips(), ["velocity"])
-
-
-def test_a_model_that_is_needed_and_not_fitted_is_named(pipeline: Pipeline) -> None:
-    with pytest.raises(NotFittedError) as found:
-        pipeline.graph.evaluate(trips(), ["offered_price"])
-    assert str(found.value) == (
-        f"{expected_price.title} is not fitted: call fit(history) of its pipeline, or load a "
-        "version from the registry."
-    )
+@pytest.mark.parametrize(
+    ("given", "wanted", "error", "message"),
+    [
+        ({"distance": np.zeros(1)}, "speed", InputError, "The field 'minutes' is needed"),
+        (trips(), "velocity", KeyError, "There is no column 'velocity'"),
+        (trips(), "offered_price", NotFittedError, r"^Model expected_price \(.* is not fitted"),
+    ],
+    ids=["no field", "no column", "no fitted model"],
+)
+def test_what_is_needed_and_not_there_is_named(
+    pipeline: Pipeline, given: Columns, wanted: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        pipeline.graph.evaluate(given, [wanted])
 
 
 def test_a_function_that_raises_is_named(build: Build) -> None:
@@ -570,7 +400,6 @@ def test_a_function_that_raises_is_named(build: Build) -> None:
         return np.array([{"north": 1.0}[name] for name in zone])
 
     graph = build(rate, record=Trip).graph
-
     with pytest.raises(FunctionError) as found:
         graph.evaluate(trips(), ["rate"])
     assert str(found.value) == f"{rate.title} raised KeyError: 'south'"
@@ -578,48 +407,36 @@ def test_a_function_that_raises_is_named(build: Build) -> None:
     assert isinstance(found.value.__cause__, KeyError)
 
 
+def by_count(passengers: Ints) -> Floats:
+    return np.array([{1: 2.5, 2: 5.0}[count] for count in passengers.tolist()])
+
+
 def test_a_function_that_raises_on_example_rows_alone_is_let_through(build: Build) -> None:
-    @feature
-    def rate(passengers: Ints) -> Floats:
-        return np.array([{1: 2.5, 2: 5.0}[count] for count in passengers.tolist()])
-
+    rate = feature(by_count)
     graph = build(rate, record=Trip).graph
-
-    assert graph.unprobed == {"rate": f"{rate.title} raised KeyError: 0"}
-    assert graph.evaluate(trips(), ["rate"])["rate"].tolist() == [2.5, 5.0]
+    assert graph.unprobed == {"by_count": f"{rate.title} raised KeyError: 0"}
+    assert graph.evaluate(trips(), ["by_count"])["by_count"].tolist() == [2.5, 5.0]
 
 
 def test_a_function_that_raises_and_does_not_say_what_it_returns_is_refused(build: Build) -> None:
-    @feature
     def rate(passengers):  # type: ignore[no-untyped-def]
-        return np.array([{1: 2.5}[count] for count in passengers.tolist()])
+        return by_count(passengers)
 
-    with pytest.raises(FunctionError) as found:
-        build(rate, record=Trip)
-    assert str(found.value) == (
-        f"{rate.title} raised KeyError: 0 on example rows, so what it returns cannot be told: "
-        "annotate it with -> Floats, Ints, Bools, Texts or Times."
-    )
+    with pytest.raises(FunctionError, match=r"raised KeyError: 0 on example rows, .* -> Floats"):
+        build(feature(rate), record=Trip)
 
 
-@pytest.mark.parametrize("annotated", [True, False])
+@pytest.mark.parametrize("kinds", [{}, {"minutes": Floats, "return": Floats}])
 def test_a_function_that_writes_to_its_input_is_named_at_building(
-    build: Build, annotated: bool
+    build: Build, kinds: dict[str, Any]
 ) -> None:
     def filled(minutes):  # type: ignore[no-untyped-def]
         minutes[np.isnan(minutes)] = 0
         return minutes
 
-    if annotated:
-        filled.__annotations__ = {"minutes": Floats, "return": Floats}
-    column = feature(filled)
-
-    with pytest.raises(FunctionError) as found:
-        build(column, record=Trip)
-    assert str(found.value) == (
-        f"{column.title} raised ValueError: assignment destination is read-only. Arrays are "
-        "read-only, since other columns read them too: work on a copy of it"
-    )
+    filled.__annotations__ = kinds
+    with pytest.raises(FunctionError, match=r"^Feature filled .* destination is read-only\. Arra"):
+        build(feature(filled), record=Trip)
 
 
 def test_a_function_that_writes_to_its_input_is_named_at_evaluation(build: Build) -> None:
@@ -630,6 +447,5 @@ def test_a_function_that_writes_to_its_input_is_named_at_evaluation(build: Build
         return passengers
 
     graph = build(capped, record=Trip).graph
-
     with pytest.raises(FunctionError, match=r"^Feature capped .* sort array is read-only\. Arrays"):
         graph.evaluate(trips(), ["capped"])

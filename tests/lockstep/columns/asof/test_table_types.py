@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import new_class
 from typing import Any, Literal
 
 import numpy as np
@@ -92,141 +93,53 @@ def test_comments_make_no_other_declaration_and_times_do() -> None:
     assert not commented.is_same_as(later)
 
 
-def no_known() -> Any:
+def declared(
+    base: Any = Table, *, known_after: Any = HOUR, static: bool = False, **types: Any
+) -> Any:
+    """A table of a key, a time and other fields; without those whose type is None."""
+    types = {"origin": Key[str], "hour": EventTime, **types}
+    fields = {name: of for name, of in types.items() if of is not None}
+    options = {"known_after": known_after, "static": static or None}
+    given = {name: value for name, value in options.items() if value is not None}
+    body = {"__annotations__": fields, "__module__": __name__}
+    return new_class("Weather", (base,), given, lambda space: space.update(body))
+
+
+@pytest.mark.parametrize(
+    ("declaration", "why"),
+    [
+        ({"known_after": None}, "does not say when a row becomes known"),
+        ({"told": KnownTime}, "both known_after and told say when"),
+        ({"known_after": -HOUR}, "forecasts are not for look-ups"),
+        ({"known_after": 3600}, "known_after is a timedelta, not 3600"),
+        ({"known_after": timedelta.max}, "no row would ever be known"),
+        ({"origin": None}, "it has no key"),
+        ({"origin": RowNumber}, "a row number is no key"),
+        ({"hour": None}, "from when a row is valid.*static=True"),
+        ({"day": EventTime}, "marks hour, day as its event time"),
+        ({"hour": EventTime | None}, "hour is its event time, and may not be missing"),
+        ({"static": True, "known_after": None}, "leave out static=True or hour"),
+        ({"static": True, "hour": None}, "leave out static=True or known_after"),
+        ({"base": Event, "static": True, "known_after": None, "hour": None}, "an event has a time"),
+        ({"base": Event, "hour": None}, "mark a field EventTime"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_refused_with_its_place(
+    declaration: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(DeclarationError, match=why) as refused:
+        declared(**declaration).declaration()
+    assert "Weather" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_refused_table_is_named_with_its_place() -> None:
     class Weather(Table):
         origin: Key[str]
         hour: EventTime
 
-    return Weather
-
-
-def both_known() -> Any:
-    class Weather(Table, known_after=HOUR):
-        origin: Key[str]
-        hour: EventTime
-        told: KnownTime
-
-    return Weather
-
-
-def negative() -> Any:
-    class Weather(Table, known_after=-HOUR):
-        origin: Key[str]
-        hour: EventTime
-
-    return Weather
-
-
-def no_span() -> Any:
-    class Weather(Table, known_after=3600):  # type: ignore[arg-type]
-        origin: Key[str]
-        hour: EventTime
-
-    return Weather
-
-
-def no_key() -> Any:
-    class Weather(Table, known_after=HOUR):
-        hour: EventTime
-
-    return Weather
-
-
-def row_number() -> Any:
-    class Weather(Table, known_after=HOUR):
-        row: RowNumber
-        hour: EventTime
-
-    return Weather
-
-
-def no_time() -> Any:
-    class Weather(Table, known_after=HOUR):
-        origin: Key[str]
-
-    return Weather
-
-
-def two_times() -> Any:
-    class Weather(Table, known_after=HOUR):
-        origin: Key[str]
-        hour: EventTime
-        day: EventTime
-
-    return Weather
-
-
-def missing_time() -> Any:
-    class Weather(Table, known_after=HOUR):
-        origin: Key[str]
-        hour: EventTime | None
-
-    return Weather
-
-
-def static_with_time() -> Any:
-    class Weather(Table, static=True):
-        origin: Key[str]
-        hour: EventTime
-
-    return Weather
-
-
-def static_with_delay() -> Any:
-    class Weather(Table, static=True, known_after=HOUR):
-        origin: Key[str]
-
-    return Weather
-
-
-def known_never() -> Any:
-    class Weather(Table, known_after=timedelta.max):
-        origin: Key[str]
-        hour: EventTime
-
-    return Weather
-
-
-def static_event() -> Any:
-    class Landing(Event, static=True):
-        tail: Key[str]
-
-    return Landing
-
-
-def event_without_time() -> Any:
-    class Landing(Event, known_after=HOUR):
-        tail: Key[str]
-
-    return Landing
-
-
-@pytest.mark.parametrize(
-    ("declare", "why"),
-    [
-        (no_known, "does not say when a row becomes known"),
-        (both_known, "both known_after and told say when"),
-        (negative, "forecasts are not for look-ups"),
-        (no_span, "known_after is a timedelta, not 3600"),
-        (no_key, "it has no key"),
-        (row_number, "a row number is no key"),
-        (no_time, "from when a row is valid.*static=True"),
-        (two_times, "marks hour, day as its event time"),
-        (missing_time, "hour is its event time, and may not be missing"),
-        (static_with_time, "leave out static=True or hour"),
-        (static_with_delay, "leave out static=True or known_after"),
-        (known_never, "no row would ever be known"),
-        (static_event, "an event has a time"),
-        (event_without_time, "mark a field EventTime"),
-    ],
-)
-def test_a_table_that_makes_no_sense_is_refused_with_its_place(
-    declare: Callable[[], Any], why: str
-) -> None:
-    with pytest.raises(DeclarationError, match=why) as refused:
-        declare().declaration()
-    assert "(asof/test_table_types.py:" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    with pytest.raises(DeclarationError, match=r"Weather \(asof/test_table_types\.py:\d+\)"):
+        Weather.declaration()
 
 
 def test_records_and_outcomes_have_no_known_time() -> None:
@@ -283,10 +196,7 @@ REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
         (lambda: window(Gauge, over=HOUR), "Gauge'>; give a class that is declared as Event."),
         (lambda: window(Passage), "@window: missing a required argument: 'over'; it takes event, "),
         (lambda: window(Passage, over=HOUR, hwo=[]), "@window takes no 'hwo'; did you mean 'how'?"),
-        (
-            lambda: window(Passage, over=HOUR, how="sum"),
-            f"give a list, each {REDUCTIONS}",
-        ),
+        (lambda: window(Passage, over=HOUR, how="sum"), f"give a list, each {REDUCTIONS}"),
         (lambda: window(Passage, over=HOUR, how=["avg"]), f"how[0] is 'avg'; give {REDUCTIONS}."),
         (lambda: window(Passage, over=HOUR, how=["count", "means"]), "(did you mean 'mean'?)."),
     ],
@@ -299,20 +209,15 @@ def test_what_no_decorator_takes_is_told_with_what_it_takes(
     assert why in str(refused.value)
 
 
-def test_a_table_of_nothing_but_keys_or_with_a_field_age_is_not_looked_up() -> None:
-    class Bare(Table, known_after=HOUR):
-        station: Key[str]
-        at: EventTime
-
-    class Aged(Table, known_after=HOUR):
-        station: Key[str]
-        at: EventTime
-        age: float
-
-    with pytest.raises(DeclarationError, match="nothing to look up"):
-        lookup(Bare)(by)
-    with pytest.raises(DeclarationError, match="a field 'age'"):
-        lookup(Aged)(by)
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({}, "nothing to look up"), ({"age": float, "level": float}, "a field 'age'")],
+)
+def test_a_table_of_nothing_but_keys_or_with_a_field_age_is_not_looked_up(
+    fields: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(DeclarationError, match=why):
+        lookup(declared(**fields))(by)
 
 
 class Measured(Record):
@@ -326,65 +231,59 @@ class Found(Outcome):
     truth: str
 
 
-def first(station: Texts, at: Times) -> Asked:
-    return Asked(station, as_of=at)
+def asking(asked: Any) -> Any:
+    """A look-up by what a function gives for stations, sensors and times."""
 
+    def gauge(station: Texts, sensor: Floats, at: Times) -> Asked:
+        return asked(station, sensor, at)  # type: ignore[no-any-return]
 
-def timeless(station: Texts, sensor: Floats) -> Asked:
-    return Asked(station, sensor)
-
-
-def swapped(station: Texts, sensor: Floats, at: Times) -> Asked:
-    return Asked(sensor, station, as_of=at)
-
-
-def bare(station: Texts) -> Any:
-    return station
+    return lookup(Gauge)(gauge)
 
 
 @pytest.mark.parametrize(
-    ("function", "why"),
+    ("asked", "error", "why"),
     [
-        (first, "asks by 1 array, and the key of the table 'gauge' is station, sensor"),
-        (timeless, "does not say as of when"),
-        (swapped, "asks for 'station' by an array of float64.* holds Texts"),
-        (bare, "must return Asked"),
+        (
+            lambda station, _, at: Asked(station, as_of=at),
+            DeclarationError,
+            "asks by 1 array, and the key of the table 'gauge' is station, sensor",
+        ),
+        (lambda *key_and_time: Asked(*key_and_time[:2]), DeclarationError, "as of when"),
+        (
+            lambda station, sensor, at: Asked(sensor, station, as_of=at),
+            DeclarationError,
+            "asks for 'station' by an array of float64.* holds Texts",
+        ),
+        (lambda station, *_: station, DeclarationError, "must return Asked"),
+        (
+            lambda station, sensor, _: Asked(station, sensor, as_of=sensor),
+            FunctionError,
+            "returned an array of float64",
+        ),
     ],
+    ids=["half a key", "no time", "keys swapped", "no question", "a time that is none"],
 )
 def test_a_function_that_asks_in_another_way_is_refused_when_its_pipeline_is_declared(
-    build: Build, function: Any, why: str
+    build: Build, asked: Any, error: type[Exception], why: str
 ) -> None:
-    with pytest.raises(DeclarationError, match=why) as refused:
-        build(lookup(Gauge)(function), record=Measured)
-    assert f"Lookup {function.__name__} (asof/test_table_types.py:" in str(refused.value)
+    with pytest.raises(error, match=rf"Lookup gauge \(asof/test_table_types\.py:\d+\).*{why}"):
+        build(asking(asked), record=Measured)
 
 
 def test_a_static_table_is_asked_without_a_time(build: Build) -> None:
-    class Site(Table, static=True):
-        station: Key[str]
-        height: float
+    def first(station: Texts, at: Times) -> Asked:
+        return Asked(station, as_of=at)
 
+    site = declared(static=True, known_after=None, hour=None, height=float)
     with pytest.raises(DeclarationError, match="static: leave out as_of"):
-        build(lookup(Site)(first), record=Measured)
+        build(lookup(site)(first), record=Measured)
     with pytest.raises(DeclarationError, match="no age; leave out within"):
-        lookup(Site, within=HOUR)(first)
-
-
-def test_times_are_times(build: Build) -> None:
-    @lookup(Gauge)
-    def gauge(station: Texts, sensor: Floats) -> Asked:
-        return Asked(station, sensor, as_of=sensor)
-
-    with pytest.raises(FunctionError, match=r"Lookup gauge .* returned an array of float64"):
-        build(gauge, record=Measured)
+        lookup(site, within=HOUR)(first)
 
 
 def test_a_key_of_another_length_is_refused_when_it_is_asked(build: Build) -> None:
-    @lookup(Gauge)
-    def gauge(station: Texts, sensor: Floats, at: Times) -> Asked:
-        return Asked(station[:3], sensor, as_of=at)
-
-    made = build(gauge, record=Measured).with_tables({"gauge": no_rows()})
+    node = asking(lambda station, sensor, at: Asked(station[:3], sensor, as_of=at))
+    made = build(node, record=Measured).with_tables({"gauge": no_rows()})
     columns = {
         "reading": np.array(list("abcd"), dtype=object),
         "station": np.array(list("abcd"), dtype=object),
@@ -440,12 +339,13 @@ def test_the_name_of_a_look_up_is_no_column_and_no_other_column_has_it(build: Bu
 def test_two_tables_of_one_name_are_refused(build: Build) -> None:
     class Gauge(Table, known_after=2 * HOUR):
         station: Key[str]
+        sensor: Key[int]
         at: EventTime
         level: float
 
-    other = lookup(Gauge)(first)
+    other = lookup(Gauge)(by)
     with pytest.raises(DuplicateNameError, match="two tables of the name 'gauge'"):
-        build(other, lookup(globals()["Gauge"])(by), record=Measured)
+        build(other, asking(by), record=Measured)
 
 
 # Rows
