@@ -68,7 +68,6 @@ def test_added_rows_are_read_as_if_all_were_ordered_anew(
     whole = LayeredRows(whole_rows).reader(node)
 
     rows = layered(schema, columns, known, cuts)
-
     read = rows.reader(node)
     expected = whole(asked)
     assert bits(read(asked)) == bits(expected)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
 from lockstep.columns.asof.latest import latest
-from lockstep.columns.asof.readers import LookupReader, reader
+from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 
@@ -88,21 +86,6 @@ def test_the_order_in_which_rows_come_does_not_matter(
     )
 
 
-@given(tables(GAUGE), questions())
-def test_rows_that_are_not_known_may_be_taken_away(table: Any, asked: Columns) -> None:
-    columns, known = table
-    rows = TableRows.of(GAUGE, columns, known)
-    whole = reader(a_lookup(), rows)(asked)
-
-    for place, time in enumerate(asked["at"]):
-        was_known = rows.known <= time.astype(np.int64)
-        past = {name: array[was_known] for name, array in rows.columns.items()}
-        alone = TableRows.of(GAUGE, past, rows.known[was_known].view("datetime64[us]"))
-        one = {name: array[place : place + 1] for name, array in asked.items()}
-        for name, value in reader(a_lookup(), alone)(one).items():
-            np.testing.assert_array_equal(value, whole[name][place : place + 1])
-
-
 @given(tables(GAUGE), questions(), st.lists(st.integers(0, 12), min_size=12, max_size=12))
 def test_a_row_has_to_be_known_by_a_time_that_may_be_another(
     table: Any, asked: Columns, hours: list[int]
@@ -126,33 +109,6 @@ def test_a_row_has_to_be_known_by_a_time_that_may_be_another(
             else []
         )
         assert found[place] == max(candidates, default=-1)
-
-
-@given(tables(GAUGE, most=25), questions())
-def test_a_database_finds_the_same_rows(table: Any, asked: Columns) -> None:
-    rows = rows_of(GAUGE, table)
-    found = reader(a_lookup(), rows).found(asked)
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute("CREATE TABLE gauge (place, station, sensor, valid, known)")
-        database.executemany(
-            "INSERT INTO gauge VALUES (?, ?, ?, ?, ?)",
-            zip(
-                range(len(rows)),
-                rows.columns["station"].tolist(),
-                rows.columns["sensor"].tolist(),
-                rows.valid.tolist(),
-                rows.known.tolist(),
-                strict=True,
-            ),
-        )
-        for place, (station, sensor, time) in enumerate(zip(*asked.values(), strict=True)):
-            now = None if np.isnat(time) else int(time.astype(np.int64))
-            answer = database.execute(
-                "SELECT place FROM gauge WHERE station = ?1 AND sensor = ?2 AND valid <= ?3 "
-                "AND known <= ?3 ORDER BY valid DESC, known DESC, place DESC LIMIT 1",
-                (station, None if np.isnan(sensor) else float(sensor), now),
-            ).fetchone()
-            assert found[place] == (-1 if answer is None else answer[0])
 
 
 def test_pandas_finds_the_same_rows_of_a_large_table() -> None:
@@ -214,38 +170,31 @@ def gauge(*rows: tuple[int, float], known: list[int] | None = None) -> TableRows
     return TableRows.of(GAUGE, columns, None if known is None else moments(known))
 
 
-def level(rows: TableRows, at: int, within: timedelta | None = None) -> float:
-    found = reader(a_lookup(within), rows)(one(at))
-    return float(found["asked_level"][0])
+def level(rows: TableRows, at: int, within: timedelta | None = None) -> float | None:
+    (found,) = reader(a_lookup(within), rows)(one(at))["asked_level"].tolist()
+    return None if np.isnan(found) else found
 
 
-def test_a_row_is_found_from_the_microsecond_at_which_it_is_known() -> None:
-    rows = gauge((0, 5.0))
-    assert np.isnan(level(rows, HOUR - 1))
-    assert level(rows, HOUR) == 5.0
+def test_a_row_is_found_from_the_microsecond_of_its_knowledge_until_it_is_too_old() -> None:
+    rows, within = gauge((0, 5.0)), timedelta(hours=3)
+    hours = (HOUR - 1, HOUR, 3 * HOUR, 3 * HOUR + 1)
+    assert [level(rows, at, within) for at in hours] == [None, 5.0, 5.0, None]
 
 
-def test_a_row_is_found_until_it_is_too_old_to_the_microsecond() -> None:
-    rows = gauge((0, 5.0))
-    assert level(rows, 3 * HOUR, timedelta(hours=3)) == 5.0
-    assert np.isnan(level(rows, 3 * HOUR + 1, timedelta(hours=3)))
-
-
-def test_a_restated_row_counts_from_when_the_correction_was_known() -> None:
-    rows = gauge((0, 5.0), (0, 6.0), known=[HOUR, 4 * HOUR])
-    assert level(rows, 3 * HOUR) == 5.0
-    assert level(rows, 4 * HOUR) == 6.0
-
-
-def test_a_late_row_does_not_hide_those_before_it() -> None:
-    rows = gauge((0, 5.0), (HOUR, 6.0), known=[HOUR, 9 * HOUR])
-    assert level(rows, 3 * HOUR) == 5.0
-    assert level(rows, 9 * HOUR) == 6.0
-
-
-def test_a_row_that_is_restated_to_what_it_was_counts_again() -> None:
-    rows = gauge((0, 5.0), (0, 6.0), (0, 5.0), known=[HOUR, 2 * HOUR, 3 * HOUR])
-    assert [level(rows, hour * HOUR) for hour in (1, 2, 3)] == [5.0, 6.0, 5.0]
+@pytest.mark.parametrize(
+    ("rows", "known", "expected"),
+    [
+        ([(0, 5.0), (0, 6.0)], [1, 3], [5.0, 5.0, 6.0]),
+        ([(0, 5.0), (HOUR, 6.0)], [1, 3], [5.0, 5.0, 6.0]),
+        ([(0, 5.0), (0, 6.0), (0, 5.0)], [1, 2, 3], [5.0, 6.0, 5.0]),
+    ],
+    ids=["a correction", "a late row", "a correction that is taken back"],
+)
+def test_a_row_counts_from_when_it_was_known(
+    rows: list[tuple[int, float]], known: list[int], expected: list[float]
+) -> None:
+    table = gauge(*rows, known=[hour * HOUR for hour in known])
+    assert [level(table, hour * HOUR) for hour in (1, 2, 3)] == expected
 
 
 def test_a_row_that_was_delivered_twice_is_one_row() -> None:
@@ -254,9 +203,7 @@ def test_a_row_that_was_delivered_twice_is_one_row() -> None:
 
 def test_many_late_rows_are_passed_in_few_steps() -> None:
     count = 50_000
-    rows = gauge(
-        *((number, float(number)) for number in range(count)), known=[0, *[count * 2] * (count - 1)]
-    )
+    rows = gauge(*((place, place) for place in range(count)), known=[0, *[count * 2] * (count - 1)])
     assert level(rows, count) == 0.0
     assert rows.known_earlier[-1] == 0
 
@@ -347,7 +294,3 @@ def test_a_static_table_is_looked_up_by_key_and_its_last_row_counts() -> None:
     for place in range(4):
         alone = read({"tail": tails[place : place + 1]})
         np.testing.assert_array_equal(alone["plane_seats"], found["plane_seats"][place : place + 1])
-
-
-def test_a_reader_is_that_of_its_node() -> None:
-    assert isinstance(reader(a_lookup(), gauge()), LookupReader)

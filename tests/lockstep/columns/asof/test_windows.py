@@ -157,18 +157,10 @@ def count_at(rows: TableRows, at: int, over: timedelta) -> int:
 
 
 def test_a_window_begins_after_its_first_microsecond_and_ends_with_its_last() -> None:
-    rows = passages(10 * HOUR)
-    over = timedelta(hours=5)
-    assert count_at(rows, 11 * HOUR - 1, over) == 0  # it is known after an hour
-    assert count_at(rows, 11 * HOUR, over) == 1
-    assert count_at(rows, 15 * HOUR - 1, over) == 1
-    assert count_at(rows, 15 * HOUR, over) == 0
-
-
-def test_a_window_shorter_than_rows_take_to_be_known_is_empty() -> None:
-    rows = passages(10 * HOUR)
-    for at in (10 * HOUR, 10 * HOUR + 1, 11 * HOUR):
-        assert count_at(rows, at, timedelta(minutes=30)) == 0
+    rows = passages(10 * HOUR)  # which is known after an hour
+    times = (11 * HOUR - 1, 11 * HOUR, 15 * HOUR - 1, 15 * HOUR)
+    assert [count_at(rows, at, timedelta(hours=5)) for at in times] == [0, 1, 1, 0]
+    assert [count_at(rows, at, timedelta(minutes=30)) for at in times] == [0] * 4
 
 
 def test_events_that_are_alike_count_once_and_others_at_the_same_time_all() -> None:
