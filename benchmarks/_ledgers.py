@@ -17,13 +17,13 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks._rounds import BenchmarkError
-from benchmarks._writes import carried_out, demanded
 from lockstep import EventTime, FunctionSource, Key, Table, TableAssets
 from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.parquet import Store
 from lockstep.store.table_deliveries import deliver
+from tests.fixtures.writes import carried_out, demanded
 
 _BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 _GROWS = 40

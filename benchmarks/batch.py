@@ -38,7 +38,6 @@ from pyarrow import parquet
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_SCORED
-from benchmarks._place import score_rows
 from benchmarks._report import Outcome, this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.checks import home_of
@@ -53,6 +52,7 @@ from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.streams import stream_records
+from tests.fixtures.places import score_rows
 
 RESULTS = HERE / "benchmarks" / "results" / "batch.json"
 SIZES = (340_000, 3_400_000, 10_000_000)

@@ -48,12 +48,8 @@ import psutil
 from pyarrow import dataset, parquet
 
 from benchmarks._ledgers import DeliveredTable
-from benchmarks._place import FILE, UNIT_ROWS, Delivery, Place, digest_of, orders, two_deliveries
-from benchmarks._readers import Marks, Reads, crowd, read_by_many
-from benchmarks._recorded import Recorded, values_of
 from benchmarks._report import this_machine
 from benchmarks._rounds import HERE, BenchmarkError
-from benchmarks._writes import Interrupting, carried_out, demanded, start
 from lockstep import ParquetSink, SqlSink
 from lockstep.artifacts.live_pointer import open_live
 from lockstep.project.declaration import PipelineAssets
@@ -63,6 +59,10 @@ from lockstep.project.project import Project
 from lockstep.store import inbox
 from lockstep.store.parquet import Store
 from lockstep.store.parts import read_delivery
+from tests.fixtures.places import FILE, UNIT_ROWS, Delivery, Place, orders, two_deliveries
+from tests.fixtures.readers import Marks, Reads, crowd, read_by_many
+from tests.fixtures.recorded import Recorded, content_of, digest_of, values_of
+from tests.fixtures.writes import Interrupting, carried_out, demanded, start
 
 RESULTS = HERE / "benchmarks" / "results" / "faults.json"
 PROJECT = HERE / "tests" / "projects" / "orders"
@@ -172,7 +172,7 @@ class Site:
 
     def read_file(self) -> str:
         """What tells the published file."""
-        return told(self.place.export)
+        return content_of(self.place.export)
 
     def read_tree(self) -> str:
         """What tells the published tree."""
@@ -288,7 +288,7 @@ class Site:
         export = self.place.records.export_path(partition or "")
         if partition is None or not export.exists():
             return ""
-        seen = told(export)
+        seen = content_of(export)
         return "" if seen == delivery.content else seen
 
 
@@ -300,13 +300,6 @@ def _kill_with_all(process: subprocess.Popen[bytes]) -> None:
     for child in started:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-
-
-def told(export: Path) -> str:
-    """What tells a published file, which one run wrote."""
-    table = parquet.ParquetFile(export).read(use_threads=False)
-    runs = len(set(table["scored_at"].to_pylist()))
-    return digest_of(values_of(table)) if runs == 1 else f"rows of {runs} runs"
 
 
 def told_of_rows(rows: Sequence[tuple[str, float]]) -> str:
@@ -537,7 +530,7 @@ def read_at_once(place: Place, deliveries: Sequence[Delivery], scratch: Path) ->
         demanded(carried_out(partial(place.score, delivery.file)))
 
     return read_by_many(
-        partial(told, place.export),
+        partial(content_of, place.export),
         {each.content for each in deliveries},
         replace_it,
         scratch=Path(tempfile.mkdtemp(dir=scratch)),

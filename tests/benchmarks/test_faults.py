@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
-from benchmarks._recorded import Recorded
 from benchmarks.faults import SHARES, Tally, order_of
+from tests.fixtures.recorded import Recorded
 
 WHOLE = Recorded(
     tables={

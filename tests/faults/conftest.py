@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS, history
-from benchmarks._place import Delivery, Place, two_deliveries
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
 from lockstep.project.sinks import ParquetSink, SqlSink
 from lockstep.store.parquet import Store
+from tests.fixtures.places import Delivery, Place, two_deliveries
 from tests.fixtures.versions import version_without_registry
 
 

@@ -4,9 +4,9 @@ import json
 from functools import partial
 from pathlib import Path
 
-from benchmarks._writes import start
-from benchmarks.faults import told
+from tests.fixtures.recorded import content_of
 from tests.fixtures.terminal import Terminal, lockstep
+from tests.fixtures.writes import start
 from tests.stateful import deeds
 from tests.stateful.deliveries import write_history
 from tests.stateful.observations import aliases, versions
@@ -36,7 +36,7 @@ def test_two_runs_of_one_partition_at_once_leave_one_of_both_whole(place, delive
     assert all(end.status == 0 or "SupersededError" in end.error for end in ends), ends
     assert any(end.status == 0 for end in ends)
     (left,) = (each for each in deliveries if each.wanted == place.recorded())
-    assert told(place.export) == left.content
+    assert content_of(place.export) == left.content
     for each in deliveries:
         place.score(each.file)
         assert place.recorded() == each.wanted

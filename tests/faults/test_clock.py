@@ -12,12 +12,12 @@ from unittest.mock import Mock
 import pandas as pd
 import pytest
 
-from benchmarks._place import FILE, Delivery, Place
-from benchmarks._writes import carried_out
-from benchmarks.faults import told
 from lockstep.store import partition_records
 from lockstep.store.inbox import claim_files, left_alone
 from lockstep.store.partition_records import Records
+from tests.fixtures.places import FILE, Delivery, Place
+from tests.fixtures.recorded import content_of
+from tests.fixtures.writes import carried_out
 
 AHEAD = timedelta(days=2)
 
@@ -50,9 +50,9 @@ def test_what_was_committed_and_not_exported_is_exported_though_the_clock_was_se
     with monkeypatch.context() as patch:
         patch.setattr(Records, "_export", lambda *_: os.kill(os.getpid(), 9))
         assert carried_out(lambda: place.score(second.file)).was_killed
-    assert told(place.export) == first.content
+    assert content_of(place.export) == first.content
     place.records.export_what_is_missing()
-    assert told(place.export) == second.content
+    assert content_of(place.export) == second.content
     assert place.recorded() == second.wanted
 
 
@@ -89,7 +89,7 @@ def test_a_rerun_after_the_clock_was_set_back_is_like_an_undisturbed_run(
     for delivery in (second, first):
         place.score(delivery.file)
         assert place.recorded() == delivery.wanted
-        assert told(place.export) == delivery.content
+        assert content_of(place.export) == delivery.content
     assert place.records.numbers(FILE) == [1, 2, 3]
 
 

@@ -19,7 +19,6 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest
 
 from assets.orders import ASSETS, orders_with_fates
-from benchmarks._writes import carried_out
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
@@ -32,6 +31,7 @@ from lockstep.store.partition_records import Records
 from lockstep.store.streams import inbox_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until
+from tests.fixtures.writes import carried_out
 
 JOB = job_name("orders", "score_inbox")
 _, INBOX, _ = sensors(ASSETS)

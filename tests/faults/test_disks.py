@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._place import FILE, Delivery, Place
-from benchmarks.faults import told
 from lockstep.artifacts.disks import disk_error
 from lockstep.errors import LockstepError
 from lockstep.store.parquet import Store
 from tests.fixtures.disks import SmallDisk, small_disk
 from tests.fixtures.orders import copied_workplace
+from tests.fixtures.places import FILE, Delivery, Place
+from tests.fixtures.recorded import content_of
 
 DAY = "2020-03-01"
 LEVELS = (0.0, 0.3, 0.6, 0.85)
@@ -57,11 +57,11 @@ def test_a_disk_that_is_full_at_any_time_of_a_run_leaves_what_was_published(
             error = refused(before, second.file)
             assert "cannot be written, since its disk is full" in error, level
             assert "Make room there" in error
-            assert told(before.export) == first.content
+            assert content_of(before.export) == first.content
             assert before.recorded() == first.wanted
         before.score(second.file)
         assert before.recorded() == second.wanted
-        assert told(before.export) == second.content
+        assert content_of(before.export) == second.content
         before.score(first.file)
 
 
@@ -71,7 +71,7 @@ def test_a_store_that_may_only_be_read_is_read(
     first, second = deliveries
     with disk.closed():
         assert "is closed to this user (Read-only file system)" in refused(before, second.file)
-        assert told(before.export) == first.content
+        assert content_of(before.export) == first.content
         assert before.recorded() == first.wanted
         assert before.records.numbers(FILE) == [1]
     before.score(second.file)

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 from pyarrow import dataset, parquet
 
-from benchmarks._place import FILE, Delivery, Place, digest_of
-from benchmarks._recorded import values_of
-from benchmarks._writes import carried_out, demanded, each_write
-from benchmarks.faults import told
 from lockstep.columns.units import read_files
 from lockstep.scoring.partition import ingest_batch, publish, score_batch
+from tests.fixtures.places import FILE, Delivery, Place
+from tests.fixtures.recorded import content_of, digest_of, values_of
+from tests.fixtures.writes import carried_out, demanded, each_write
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def test_a_run_is_killed_at_writes_of_all_its_steps(before: Place, deliveries) -
     kills = 0
     for _ in each_write(partial(before.score, second.file), root, first=3, every=29):
         kills += 1
-        assert told(before.export) in (first.content, second.content)
+        assert content_of(before.export) in (first.content, second.content)
         demanded(carried_out(partial(before.score, second.file)))
         assert before.recorded() == second.wanted
         assert before.recorded().lost == 0
@@ -60,10 +59,10 @@ def test_publishing_is_killed_at_every_single_write(before: Place, deliveries, s
     shutil.copytree(root, kept)
     seen = set()
     for _ in each_write(partial(publish, work), root):
-        seen.add((told(before.export), in_tree(sinks, before), rows_in(sinks)))
+        seen.add((content_of(before.export), in_tree(sinks, before), rows_in(sinks)))
         demanded(carried_out(partial(publish, before.work())))
         assert before.recorded().published == second.wanted.published
-        assert told(before.export) == in_tree(sinks, before) == second.content
+        assert content_of(before.export) == in_tree(sinks, before) == second.content
         assert left_behind(before.export.parent, Path(sinks[0].path)) == []
         assert rows_in(sinks) == len(second.wanted.published["risk"])
         shutil.rmtree(root)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import dataset, parquet
 
-from benchmarks._readers import read_by_many
 from lockstep.errors import ReplacedError
 from lockstep.project.sinks import ParquetSink
 from lockstep.store.attempts import StepRecord
 from lockstep.store.handovers import Handovers
 from lockstep.store.partition_records import Records
+from tests.fixtures.readers import read_by_many
 
 DAY = "2020-03-01"
 ROWS = 500

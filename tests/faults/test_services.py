@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._place import FILE, Delivery, Place
 from lockstep.errors import RegistryUnreachableError
 from lockstep.project.sinks import SqlSink
 from lockstep.registry.registry import Registry
@@ -19,6 +18,7 @@ from lockstep.store.live_version import Live
 from lockstep.store.streams import streams
 from tests.fixtures.mlflow_server import end_mlflow, start_mlflow
 from tests.fixtures.orders import Workplace
+from tests.fixtures.places import FILE, Delivery, Place
 from tests.fixtures.ports import free_port
 from tests.fixtures.postgres import Postgres, running_postgres
 

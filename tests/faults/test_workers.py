@@ -15,13 +15,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmarks._place import UNIT_ROWS, Delivery, Place
-from benchmarks._writes import Interrupting, carried_out, demanded, each_write
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.units import read_files
 from lockstep.scoring.executors import TRIES, Executor, Pool
+from tests.fixtures.places import UNIT_ROWS, Delivery, Place
 from tests.fixtures.scored import score
 from tests.fixtures.waiting import wait_until
+from tests.fixtures.writes import Interrupting, carried_out, demanded, each_write
 
 
 @dataclass

@@ -17,7 +17,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from benchmarks._writes import carried_out, demanded
 from lockstep import FunctionSource, TableAssets
 from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.artifacts.version import LoadedVersion
@@ -44,6 +43,7 @@ from tests.fixtures.depots import DEPOTS, SCORED, articles, climate, days, needs
 from tests.fixtures.homes import use_home
 from tests.fixtures.plain_ledger import Held, Plain, Row, columns_of, rows_of
 from tests.fixtures.scored import score
+from tests.fixtures.writes import carried_out, demanded
 
 BEGIN = SCORED - timedelta(days=12)
 NAMES = ("climate", "article", "sale")

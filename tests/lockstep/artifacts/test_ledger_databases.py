@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks._writes import each_write
 from lockstep import Asked, Texts, lookup
 from lockstep.artifacts.ledger_databases import FOLDER, LedgerDatabase, database_of
 from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
@@ -24,6 +23,7 @@ from lockstep.columns.kinds import Columns, Times
 from lockstep.errors import DamagedError
 from lockstep.serving.versions.served_tables import ServedTable
 from tests.fixtures.plain_ledger import Place, Stock, columns_of
+from tests.fixtures.writes import each_write
 from tests.lockstep.columns.asof.drawn import (
     a_lookup,
     a_window,

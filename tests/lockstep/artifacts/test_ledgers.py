@@ -14,7 +14,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from benchmarks._writes import carried_out, demanded, each_write
 from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
@@ -23,6 +22,7 @@ from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
 from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
+from tests.fixtures.writes import carried_out, demanded, each_write
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -316,7 +316,7 @@ def test_a_delivery_that_is_killed_at_any_write_goes_through_afterwards(ledger: 
 
 
 def test_two_processes_add_rows_one_after_the_other(ledger: Ledger) -> None:
-    from benchmarks._writes import start
+    from tests.fixtures.writes import start
 
     hours = range(6)
     processes = [
@@ -385,7 +385,7 @@ def test_a_posting_is_refused_where_nothing_was_delivered(ledger: Ledger) -> Non
 
 
 def test_two_processes_post_rows_one_after_the_other(ledger: Ledger) -> None:
-    from benchmarks._writes import start
+    from tests.fixtures.writes import start
 
     ledger.add(stock(row(1.0)), BEGIN)
     held = lambda version: in_order(ledger.rows(version))  # noqa: E731

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders, orders_with_fates
-from benchmarks._writes import carried_out
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import locked
 from lockstep.cli.main import app
@@ -27,6 +26,7 @@ from lockstep.scoring import unit
 from lockstep.store.streams import outcome_records
 from tests.fixtures.commands import Answer, Lockstep
 from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
+from tests.fixtures.writes import carried_out
 
 DAY = "2020-03-01"
 GROUPS = {"log": ["forget"], "quarantine": ["list", "show", "retry"]}

@@ -16,7 +16,6 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 )
 
 from assets.orders import ASSETS
-from benchmarks._writes import carried_out, kill_at
 from lockstep.dagster.backfill import backfill_job
 from lockstep.dagster.definitions import definitions
 from lockstep.dagster.instance import (
@@ -31,6 +30,7 @@ from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
 from tests.fixtures.orders import PROJECT
+from tests.fixtures.writes import carried_out, kill_at
 
 OWN = """\
 # Written by Lockstep where it is missing; yours to change.

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from assets.orders import orders
-from benchmarks._writes import carried_out
 from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.store.attempts import RECORD
 from tests.fixtures.orders import PROJECT, Workplace, copied_workplace, home_after
+from tests.fixtures.writes import carried_out
 
 WARNED, DAMAGED, BLOCKED, ASIDE, BROKEN = (f"2020-03-0{day}" for day in (1, 2, 3, 4, 5))
 HOSTILE = "<img src=x onerror='window.hacked = 1'>"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks._writes import carried_out, kill_at, kill_before
 from lockstep.errors import RegistryError
 from lockstep.registry.databases import is_blank
 from lockstep.registry.registry import Registry
+from tests.fixtures.writes import carried_out, kill_at, kill_before
 
 pytest.importorskip("mlflow.store.db.utils")  # imported once, for all processes that are forked
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._recorded import Recorded, results_of
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
@@ -45,6 +44,7 @@ from tests.fixtures.depots import (
     write,
 )
 from tests.fixtures.homes import use_home
+from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 

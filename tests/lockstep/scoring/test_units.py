@@ -23,7 +23,6 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, history, orders_with_fates
-from benchmarks._recorded import Recorded, results_of
 from lockstep import Suites
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
@@ -40,6 +39,7 @@ from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from tests.fixtures.pool import Numbered, always_ending, ending_once, raise_alike
+from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 from tests.fixtures.waiting import wait_until

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import read_table
 
-from benchmarks._writes import carried_out
 from lockstep.project.sinks import PublishedRows, SqlSink
 from lockstep.store import handovers
 from lockstep.store.attempts import StepRecord
 from lockstep.store.handovers import Handovers
 from lockstep.store.partition_records import Records
+from tests.fixtures.writes import carried_out
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 

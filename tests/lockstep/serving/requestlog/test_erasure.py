@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._writes import carried_out
 from lockstep.errors import LogKeyError, OpenSegmentError
 from lockstep.serving.requestlog.erasure import ErasedKey, LoggedKey, erase_key
 from lockstep.serving.requestlog.log import Log
@@ -23,6 +22,7 @@ from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import SegmentFile
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Scorer
+from tests.fixtures.writes import carried_out
 from tests.lockstep.serving.requestlog.conftest import (
     FIELDS,
     OUTPUTS,

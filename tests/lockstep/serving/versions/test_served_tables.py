@@ -15,7 +15,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from benchmarks._writes import carried_out, demanded
 from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
@@ -24,6 +23,7 @@ from lockstep.errors import DamagedError, UndeliveredError
 from lockstep.serving.versions import served_tables
 from lockstep.serving.versions.served_tables import ServedTable
 from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
+from tests.fixtures.writes import carried_out, demanded
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
