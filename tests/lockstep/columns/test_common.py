@@ -103,10 +103,6 @@ def made_up(schema: Schema, count: int) -> Columns:
     return columns
 
 
-def take(columns: Columns, rows: Any) -> Columns:
-    return {name: array[rows] for name, array in columns.items()}
-
-
 def differing(pipeline: Pipeline, first: Columns, second: Columns, names: Any) -> list[str]:
     """Columns that are not the same, within their declared exactness."""
     return [
@@ -132,16 +128,12 @@ def same(first: Array, second: Array, ulps: int) -> bool:
 # Declarations
 
 
-def test_it_is_named_like_its_file(pipeline: Pipeline) -> None:
+def test_it_is_named_like_its_file_documented_and_predicts_something(pipeline: Pipeline) -> None:
     assert pipeline.module == f"transforms.{pipeline.name}"
-
-
-def test_every_column_is_documented(pipeline: Pipeline) -> None:
     assert [name for name, column in pipeline.graph.columns.items() if not column.doc] == []
-
-
-def test_it_predicts_something(pipeline: Pipeline) -> None:
     assert pipeline.graph.outputs
+    schema = pipeline.joint_schema
+    assert Schema.from_json(schema.to_json()) == schema
 
 
 def test_every_model_makes_a_new_estimator_each_time(pipeline: Pipeline) -> None:
@@ -153,74 +145,40 @@ def test_every_model_makes_a_new_estimator_each_time(pipeline: Pipeline) -> None
         clone(made)
 
 
-def test_schemas_survive_json(pipeline: Pipeline) -> None:
-    schema = pipeline.joint_schema
-
-    assert Schema.from_json(schema.to_json()) == schema
-
-
 # Features
 
 
-def test_columns_hold_what_their_kinds_say(pipeline: Pipeline, features: Columns) -> None:
-    graph = pipeline.graph
-
-    assert {name: array.dtype for name, array in features.items()} == {
-        name: graph.kind(name).dtype for name in features
-    }
-
-
-def test_columns_are_read_only(features: Columns) -> None:
+def test_columns_hold_what_their_kinds_say_and_are_read_only(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    dtypes = {name: pipeline.graph.kind(name).dtype for name in features}
+    assert {name: array.dtype for name, array in features.items()} == dtypes
     assert [name for name, array in features.items() if array.flags.writeable] == []
-
-
-def test_a_second_evaluation_gives_the_same(
-    pipeline: Pipeline, rows: Columns, features: Columns
-) -> None:
-    again = pipeline.evaluate(rows, tuple(features))
-
-    assert differing(pipeline, features, again, features) == []
-
-
-def test_a_row_alone_has_the_same_columns(
-    pipeline: Pipeline, rows: Columns, features: Columns
-) -> None:
-    for row in range(0, ROWS, 20):
-        one = slice(row, row + 1)
-        alone = pipeline.evaluate(take(rows, one), tuple(features))
-        assert differing(pipeline, take(features, one), alone, features) == []
-
-
-def test_shuffled_rows_have_the_same_columns(
-    pipeline: Pipeline, rows: Columns, features: Columns
-) -> None:
-    order = np.random.default_rng(1).permutation(ROWS)
-
-    shuffled = pipeline.evaluate(take(rows, order), tuple(features))
-
-    assert differing(pipeline, take(features, order), shuffled, features) == []
-
-
-def test_no_rows_have_no_columns_of_the_same_dtypes(
-    pipeline: Pipeline, rows: Columns, features: Columns
-) -> None:
-    empty = pipeline.evaluate(take(rows, slice(0, 0)), tuple(features))
-
-    assert {name: (array.shape, array.dtype) for name, array in empty.items()} == {
-        name: ((0,), array.dtype) for name, array in features.items()
+    empty = pipeline.evaluate(take_rows(rows, slice(0)), tuple(features))
+    assert {name: (len(empty[name]), empty[name].dtype) for name in features} == {
+        name: (0, dtype) for name, dtype in dtypes.items()
     }
+
+
+SOME = [slice(None), np.random.default_rng(1).permutation(ROWS)]
+SOME += [slice(row, row + 1) for row in range(0, ROWS, 20)]
+
+
+def test_rows_in_any_order_and_alone_have_the_same_columns(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    for some in SOME:
+        found = pipeline.evaluate(take_rows(rows, some), tuple(features))
+        assert differing(pipeline, take_rows(features, some), found, features) == []
 
 
 def test_a_frame_and_records_decode_to_the_same_columns(pipeline: Pipeline, rows: Columns) -> None:
     schema = pipeline.record_schema
     frame = to_frame({name: rows[name] for name in schema.names})
-
-    found = decode(frame, schema)
-    of_records = decode(frame.to_dict("records"), schema)
-
-    assert found.rejected == of_records.rejected == ()
-    assert differing(pipeline, found.columns, rows, schema.names) == []
-    assert differing(pipeline, of_records.columns, rows, schema.names) == []
+    for data in (frame, frame.to_dict("records")):
+        found = decode(data, schema)
+        assert found.rejected == ()
+        assert differing(pipeline, found.columns, rows, schema.names) == []
 
 
 # Predictions
@@ -232,42 +190,27 @@ def test_an_unfitted_pipeline_says_so(pipeline: Pipeline, rows: Columns) -> None
             pipeline.unfitted().trace(rows)
 
 
-def test_fit_learns_a_model_a_column(fitted: Pipeline) -> None:
-    assert tuple(fitted.models_) == fitted.graph.models
-
-
 def test_predictions_have_the_index_and_columns_that_they_should(
     fitted: Pipeline, rows: Columns
 ) -> None:
     index = pd.RangeIndex(ROWS, 0, -1)
     frame = to_frame({name: rows[name] for name in fitted.record_schema.names}).set_index(index)
-
     predicted = fitted.predict(frame)
-
     time = fitted.record_schema.event_time
     head = [fitted.key] if time is None else [fitted.key, time]
     assert list(predicted.columns) == [*head, *fitted.graph.outputs]
     assert predicted.index.equals(index)
+    empty = fitted.predict(take_rows(rows, slice(0)))
+    assert len(empty) == 0
+    assert empty.dtypes.equals(predicted.dtypes)
 
 
-def test_no_rows_are_predicted_with_the_same_dtypes(fitted: Pipeline, rows: Columns) -> None:
-    predicted = fitted.predict(take(rows, slice(0, 0)))
-
-    assert len(predicted) == 0
-    assert predicted.dtypes.equals(fitted.predict(rows).dtypes)
-
-
-def test_a_row_alone_has_the_same_trace(fitted: Pipeline, rows: Columns) -> None:
-    whole = fitted.trace(rows).columns
-
+def test_a_row_alone_and_a_second_fit_have_the_same_trace(fitted: Pipeline, rows: Columns) -> None:
+    whole, served = fitted.trace(rows).columns, fitted.graph.served
     for row in range(0, ROWS, 80):
         one = slice(row, row + 1)
-        alone = fitted.trace(take(rows, one)).columns
-        assert differing(fitted, take(whole, one), alone, fitted.graph.served) == []
-
-
-def test_a_second_fit_learns_the_same(fitted: Pipeline, rows: Columns) -> None:
+        alone = fitted.trace(take_rows(rows, one)).columns
+        assert differing(fitted, take_rows(whole, one), alone, served) == []
     again = fitted.unfitted().fit(rows)
-
-    first, second = fitted.trace(rows).columns, again.trace(rows).columns
-    assert differing(fitted, first, second, fitted.graph.served) == []
+    assert tuple(again.models_) == fitted.graph.models
+    assert differing(fitted, whole, again.trace(rows).columns, served) == []
