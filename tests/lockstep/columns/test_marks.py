@@ -3,6 +3,7 @@
 # ruff: noqa: DTZ001  times without a zone are what is tested
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -62,26 +63,24 @@ ROWS = [
 ]
 
 
-def _forms(rows: list[dict[str, Any]], tmp_path: Any) -> dict[str, Any]:
-    table = pa.Table.from_pylist(rows)
-    csv.write_csv(table, tmp_path / "rows.csv")
-    parquet.write_table(table, tmp_path / "rows.parquet")
-    return {
-        "records": rows,
-        "pyarrow": table,
-        "pandas": pd.DataFrame(rows),
-        "csv": tmp_path / "rows.csv",
-        "parquet": tmp_path / "rows.parquet",
-    }
+FORMS = pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
 
 
-def _decoded(data: Any, schema: Schema) -> Any:
-    return decode_file(data, schema) if hasattr(data, "suffix") else decode(data, schema)
+def _decoded(declared: type[Record], rows: list[dict[str, Any]], form: str, folder: Path) -> Any:
+    table, path = pa.Table.from_pylist(rows), folder / f"rows.{form}"
+    if form == "csv":
+        csv.write_csv(table, path)
+    if form == "parquet":
+        parquet.write_table(table, path)
+    if path.exists():
+        return decode_file(path, declared.schema())
+    data = {"records": rows, "pyarrow": table, "pandas": pd.DataFrame(rows)}[form]
+    return decode(data, declared.schema())
 
 
-@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+@FORMS
 def test_a_column_of_another_name_is_its_field(form: str, tmp_path: Any) -> None:
-    found = _decoded(_forms(ROWS, tmp_path)[form], Parcel.schema())
+    found = _decoded(Parcel, ROWS, form, tmp_path)
     assert found.columns["parcel"].tolist() == ["a", "b"]
     assert found.columns["class_"].tolist() == [1, 2]
     assert (found.rejected, found.ignored) == ((), ())
@@ -103,19 +102,19 @@ def test_a_lacking_column_is_told_by_its_name_in_data() -> None:
         decode(pd.DataFrame({"class": [1], "weight": [1.0]}), Parcel.schema())
 
 
-@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+@FORMS
 def test_rows_without_a_name_are_numbered(form: str, tmp_path: Any) -> None:
-    data = _forms([{"x": 0.5}, {"x": 1.5}, {"x": 2.5}], tmp_path)[form]
-    assert _decoded(data, Line.schema()).columns["row"].tolist() == [0, 1, 2]
+    found = _decoded(Line, [{"x": 0.5}, {"x": 1.5}, {"x": 2.5}], form, tmp_path)
+    assert found.columns["row"].tolist() == [0, 1, 2]
 
 
-def test_a_single_record_without_a_name_is_row_0() -> None:
-    assert decode({"x": 0.5}, Line.schema()).columns["row"].tolist() == [0]
-
-
-def test_a_row_number_that_is_given_is_taken_at_its_word() -> None:
-    frame = pd.DataFrame({"row": [7, 9], "x": [0.5, 1.5]})
-    assert decode(frame, Line.schema()).columns["row"].tolist() == [7, 9]
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [({"x": 0.5}, [0]), (pd.DataFrame({"row": [7, 9], "x": [0.5, 1.5]}), [7, 9])],
+    ids=["a single record is row 0", "a number that is given"],
+)
+def test_rows_have_these_numbers(data: Any, rows: list[int]) -> None:
+    assert decode(data, Line.schema()).columns["row"].tolist() == rows
 
 
 def test_a_row_number_that_some_records_lack_is_refused_there() -> None:
@@ -181,10 +180,10 @@ def test_a_time_that_clocks_show_twice_or_never_is_refused(value: str, said: str
     assert said in str(row)
 
 
-@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+@FORMS
 def test_texts_that_stand_for_no_value_are_missing(form: str, tmp_path: Any) -> None:
     rows = [{"name": "a", "age": "NA", "town": "?"}, {"name": "b", "age": "?", "town": "Ulm"}]
-    found = _decoded(_forms(rows, tmp_path)[form], Answers.schema())
+    found = _decoded(Answers, rows, form, tmp_path)
     assert np.isnan(found.columns["age"]).tolist() == [True, True]
     assert found.columns["town"].tolist() == [None, "Ulm"]
 
@@ -193,33 +192,23 @@ def test_a_number_beside_texts_that_stand_for_no_value_is_one() -> None:
     assert decode({"name": "a", "age": 3.5, "town": None}, Answers.schema()).columns["age"] == [3.5]
 
 
-def test_a_text_that_stands_for_no_value_needs_a_field_that_may_be_missing() -> None:
-    class Odd(Record):
-        name: Key[str]
-        age: Annotated[float, Missing("NA")]
-
-    with pytest.raises(DeclarationError, match=r"Odd\.age has texts that stand for no value"):
-        Odd.schema()
-
-
 def test_marks_survive_storage() -> None:
     for declared in (Parcel, Line, Visit, Answers):
         assert Schema.from_json(declared.schema().to_json()) == declared.schema()
 
 
-def test_a_zone_that_there_is_not_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        (Annotated[float, Missing("NA")], r"Odd\.field has texts that stand for no value"),
+        (Annotated[datetime, Zone("Mars/Base")], r"Odd\.field: there is no time zone 'Mars/Base'"),
+        (Annotated[float, Zone("UTC")], "only a datetime has a Zone"),
+    ],
+)
+def test_a_mark_that_its_field_cannot_have_is_refused(mark: Any, message: str) -> None:
     class Odd(Record):
         name: Key[str]
-        at: Annotated[datetime, Zone("Mars/Base")]
+        field: mark
 
-    with pytest.raises(DeclarationError, match=r"Odd\.at: there is no time zone 'Mars/Base'"):
-        Odd.schema()
-
-
-def test_a_zone_of_something_else_than_a_time_is_refused() -> None:
-    class Odd(Record):
-        name: Key[str]
-        at: Annotated[float, Zone("UTC")]
-
-    with pytest.raises(DeclarationError, match="only a datetime has a Zone"):
+    with pytest.raises(DeclarationError, match=message):
         Odd.schema()

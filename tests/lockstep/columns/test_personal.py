@@ -153,36 +153,28 @@ def test_a_refused_personal_value_is_not_shown(age: str) -> None:
     assert "ward: missing" in str(shown)
 
 
+HEAD = "visit,at,name,age,ward\n"
+FINE = {
+    "csv": HEAD + "v1,2020-01-01T00:00:00Z,x,71,a\n",
+    "jsonl": json.dumps({**ROW, "name": "x"}) + "\n",
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("kind", "text"),
     [
-        ("rows.csv", "visit,at,name,age,ward\nv1,2020-01-01T00:00:00Z,{},71\n"),
-        ("rows.jsonl", '["{}"]\n'),
-        ("rows.jsonl", '{{"name": "{}\n'),
+        ("csv", HEAD + "v1,2020-01-01T00:00:00Z,{},71\n"),
+        ("jsonl", '["{}"]\n'),
+        ("jsonl", '{{"name": "{}\n'),
     ],
 )
-def test_a_file_that_cannot_be_read_shows_no_line(tmp_path: Path, name: str, text: str) -> None:
-    path = tmp_path / name
+def test_a_malformed_line_is_not_shown(tmp_path: Path, kind: str, text: str) -> None:
+    path = tmp_path / f"rows.{kind}"
     path.write_text(text.format(SECRET))
-    with pytest.raises(UnreadableError) as error:
+    with pytest.raises(UnreadableError, match=f"^{path}") as error:
         decode_file(path, SCHEMA)
     assert SECRET not in str(error.value)
-    assert str(path) in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        (
-            "rows.csv",
-            "visit,at,name,age,ward\nv1,2020-01-01T00:00:00Z,x,71,a\nv2,2020-01-01T00:00:00Z,{}\n",
-        ),
-        ("rows.jsonl", f'{json.dumps({**ROW, "name": "x"})}\n["{{}}"]\n'),
-    ],
-)
-def test_a_malformed_line_among_others_is_not_shown(tmp_path: Path, name: str, text: str) -> None:
-    path = tmp_path / name
-    path.write_text(text.replace("{}", SECRET))
+    path.write_text(FINE[kind] + text.format(SECRET).removeprefix(HEAD))
     (refused,) = decode_file(path, SCHEMA).rejected
     assert SECRET not in str(refused)
     assert "malformed" in str(refused)

@@ -1,11 +1,10 @@
 """Columns as tables and back. The round trip is a property in test_formats."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.tables import from_arrow, to_arrow, to_frame
+from lockstep.columns.tables import from_arrow, take_rows, to_arrow, to_frame
 
 COLUMNS: Columns = {
     "real": np.array([0.5, np.nan]),
@@ -16,57 +15,28 @@ COLUMNS: Columns = {
 }
 
 
-def test_a_frame_has_the_dtypes_of_the_columns() -> None:
-    assert to_frame(COLUMNS).dtypes.astype(str).to_dict() == {
+def test_a_frame_has_the_dtypes_of_the_columns_with_or_without_rows() -> None:
+    frame = to_frame(COLUMNS)
+    assert frame.dtypes.astype(str).to_dict() == {
         "real": "float64",
         "whole": "int64",
         "flag": "bool",
         "text": "object",
         "at": "datetime64[us, UTC]",
     }
+    assert frame["text"].tolist() == ["x", None]
+    assert to_frame(take_rows(COLUMNS, slice(0))).dtypes.equals(frame.dtypes)
 
 
-def test_a_missing_text_in_a_frame_is_none() -> None:
-    assert to_frame(COLUMNS)["text"].tolist() == ["x", None]
-
-
-def test_a_frame_without_rows_has_the_same_dtypes() -> None:
-    empty = to_frame({name: array[:0] for name, array in COLUMNS.items()})
-
-    assert empty.dtypes.equals(to_frame(COLUMNS).dtypes)
-
-
-def test_missing_values_are_nulls_in_a_table() -> None:
+def test_a_table_has_the_types_of_the_columns_and_nulls_for_missing_values() -> None:
     table = to_arrow(COLUMNS)
-
-    assert {name: table[name].null_count for name in table.column_names} == {
-        "real": 1,
-        "whole": 0,
-        "flag": 0,
-        "text": 1,
-        "at": 1,
-    }
-
-
-def test_a_table_has_the_types_of_the_columns() -> None:
-    assert to_arrow(COLUMNS).schema.types == [
-        pa.float64(),
-        pa.int64(),
-        pa.bool_(),
-        pa.string(),
-        pa.timestamp("us", tz="UTC"),
-    ]
+    times = pa.timestamp("us", tz="UTC")
+    assert table.schema.types == [pa.float64(), pa.int64(), pa.bool_(), pa.string(), times]
+    assert [table[name].null_count for name in table.column_names] == [1, 0, 0, 1, 1]
+    assert table["at"].to_pylist()[0] == to_frame(COLUMNS)["at"][0].to_pydatetime()
 
 
 def test_columns_read_from_a_table_are_those_asked_for_and_read_only() -> None:
     found = from_arrow(to_arrow(COLUMNS), {"at": Kind.TIME, "text": Kind.TEXT})
-
     assert list(found) == ["at", "text"]
     assert not any(array.flags.writeable for array in found.values())
-
-
-def test_times_in_a_table_are_those_of_the_frame() -> None:
-    frame = to_frame(COLUMNS)
-
-    assert to_arrow(COLUMNS)["at"].to_pylist()[0] == frame["at"][0].to_pydatetime()
-    assert pd.isna(frame["at"][1])
