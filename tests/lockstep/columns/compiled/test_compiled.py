@@ -11,47 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import ensemble, linear_model
+from sklearn import preprocessing as prep
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import (
-    ElasticNet,
-    Lasso,
-    LinearRegression,
-    LogisticRegression,
-    PoissonRegressor,
-    Ridge,
-)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    KBinsDiscretizer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    PolynomialFeatures,
-    RobustScaler,
-    StandardScaler,
-    TargetEncoder,
-)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lockstep.columns.compiled.predictor import CompiledPredictor
@@ -114,15 +82,15 @@ def served() -> Columns:
     return found
 
 
-def fitted(make: Callable[[], Any], learns: str) -> ReferencePredictor:
-    """A model of all columns, fitted."""
+def fitted(learns: str, *steps: Any) -> ReferencePredictor:
+    """A model of all columns by these steps, fitted."""
     classes = ("low", "middle", "high") if learns == "is" else None
     node = Model(
         name="model",
         role="model",
         inputs=tuple(KINDS),
         learns=learns,
-        function=make,
+        function=lambda: clone(make_pipeline(*steps)),
         kind=Kind.TEXT if classes else Kind.FLOAT,
         classes=classes,
         probabilities=tuple(f"model_{one}" for one in classes or ()),
@@ -144,100 +112,77 @@ def _no_warnings_of_unknown_categories() -> Iterator[None]:
         yield
 
 
-def scaled() -> Any:
-    """All columns as numbers, none missing."""
-    return ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
-            ("texts", OneHotEncoder(handle_unknown="ignore"), TEXTS),
-        ],
-        sparse_threshold=0,
-    )
+def imputed(*steps: Any) -> Any:
+    return make_pipeline(SimpleImputer(), *steps)
 
 
-PREPARED: dict[str, Callable[[], Any]] = {
-    "imputer with indicators, scaler, rare categories": lambda: make_column_transformer(
-        (
-            make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()),
-            NUMBERS,
-        ),
-        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20), TEXTS),
-        sparse_threshold=0,
-    ),
-    "ordinal codes, missing and unknown ones too": lambda: make_column_transformer(
-        (
-            OrdinalEncoder(
-                handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
-            ),
-            TEXTS,
-        ),
-        ("passthrough", NUMBERS),
-    ),
-    "means of the target": lambda: make_column_transformer(
-        (TargetEncoder(random_state=0), TEXTS), remainder="passthrough"
-    ),
-    "robust, within a range, by the largest": lambda: make_column_transformer(
-        (make_pipeline(SimpleImputer(), RobustScaler()), ["amount"]),
-        (make_pipeline(SimpleImputer(), MinMaxScaler(clip=True)), ["weight"]),
-        (MaxAbsScaler(), ["count", "flag"]),
-        ("drop", TEXTS),
-    ),
-    "bins, as columns and as numbers": lambda: make_column_transformer(
-        (
-            make_pipeline(
-                SimpleImputer(), KBinsDiscretizer(5, quantile_method="averaged_inverted_cdf")
-            ),
-            ["weight"],
-        ),
-        (KBinsDiscretizer(4, encode="ordinal", quantile_method="averaged_inverted_cdf"), ["count"]),
-        sparse_threshold=0,
-    ),
-    "texts that stand for missing ones, dropped columns": lambda: make_column_transformer(
-        (
-            make_pipeline(
-                SimpleImputer(strategy="most_frequent", missing_values=None),
-                OneHotEncoder(drop="first", handle_unknown="ignore"),
-            ),
-            TEXTS,
-        ),
-        sparse_threshold=0,
-    ),
-    "functions, of numbers and of a table": lambda: make_column_transformer(
-        (FunctionTransformer(np.sign), ["amount", "count"]),
-        (FunctionTransformer(_ratio), ["weight", "count"]),
-        ("drop", TEXTS),
-    ),
-    "side by side, weighted, chosen, one within another": lambda: make_column_transformer(
-        (
-            make_pipeline(
-                SimpleImputer(),
-                make_union(StandardScaler(), MinMaxScaler(), VarianceThreshold(0.1)),
-            ),
-            NUMBERS,
-        ),
-        (
-            ColumnTransformer(
-                [("codes", OneHotEncoder(handle_unknown="ignore"), [1])],
-                transformer_weights={"codes": 0.5},
-                sparse_threshold=0,
-            ),
-            TEXTS,
-        ),
-    ),
-    "categories of numbers": lambda: make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), ["count", "flag"]), sparse_threshold=0
-    ),
-}
+def by_columns(*steps: tuple[Any, list[str]]) -> Any:
+    return make_column_transformer(*steps, sparse_threshold=0)
+
+
+def binned(count: int, encode: str) -> Any:
+    return prep.KBinsDiscretizer(count, encode=encode, quantile_method="averaged_inverted_cdf")
 
 
 def _ratio(table: Any) -> Any:
     return table[["weight"]].to_numpy() / (1 + table[["count"]].to_numpy() ** 2)
 
 
+CATEGORIES = prep.OneHotEncoder(handle_unknown="ignore")
+SCALED = by_columns((imputed(prep.StandardScaler()), NUMBERS), (CATEGORIES, TEXTS))
+"""All columns as numbers, none missing."""
+CODES = prep.OrdinalEncoder(
+    handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+)
+CODED = by_columns((CODES, TEXTS), ("passthrough", NUMBERS))
+RARE = prep.OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20)
+MEDIAN = SimpleImputer(strategy="median", add_indicator=True)
+MOST_FREQUENT = SimpleImputer(strategy="most_frequent", missing_values=None)
+CHOSEN = ColumnTransformer(
+    [("codes", CATEGORIES, [1])], transformer_weights={"codes": 0.5}, sparse_threshold=0
+)
+PREPARED: dict[str, Any] = {
+    "imputer with indicators, scaler, rare categories": by_columns(
+        (make_pipeline(MEDIAN, prep.StandardScaler()), NUMBERS), (RARE, TEXTS)
+    ),
+    "ordinal codes, missing and unknown ones too": CODED,
+    "means of the target": make_column_transformer(
+        (prep.TargetEncoder(random_state=0), TEXTS), remainder="passthrough"
+    ),
+    "robust, within a range, by the largest": by_columns(
+        (imputed(prep.RobustScaler()), ["amount"]),
+        (imputed(prep.MinMaxScaler(clip=True)), ["weight"]),
+        (prep.MaxAbsScaler(), ["count", "flag"]),
+        ("drop", TEXTS),
+    ),
+    "bins, as columns and as numbers": by_columns(
+        (imputed(binned(5, "onehot")), ["weight"]), (binned(4, "ordinal"), ["count"])
+    ),
+    "texts that stand for missing ones, dropped columns": by_columns(
+        (
+            make_pipeline(MOST_FREQUENT, prep.OneHotEncoder(drop="first", handle_unknown="ignore")),
+            TEXTS,
+        ),
+    ),
+    "functions, of numbers and of a table": by_columns(
+        (prep.FunctionTransformer(np.sign), ["amount", "count"]),
+        (prep.FunctionTransformer(_ratio), ["weight", "count"]),
+        ("drop", TEXTS),
+    ),
+    "side by side, weighted, chosen, one within another": by_columns(
+        (
+            imputed(make_union(prep.StandardScaler(), prep.MinMaxScaler(), VarianceThreshold(0.1))),
+            NUMBERS,
+        ),
+        (CHOSEN, TEXTS),
+    ),
+    "categories of numbers": by_columns((CATEGORIES, ["count", "flag"])),
+}
+
+
 @pytest.mark.parametrize("prepared", PREPARED)
 def test_preparation_is_the_same_to_the_last_bit(prepared: str) -> None:
-    few = HistGradientBoostingClassifier(max_iter=5)
-    reference = fitted(lambda: make_pipeline(PREPARED[prepared](), few), "is_high")
+    reference = fitted("is_high", PREPARED[prepared], FEW)
     found = compiled(reference)
     expected = np.asarray(reference.matrix(served()), dtype=np.float64)
     np.testing.assert_array_equal(found.matrix(served()), expected)
@@ -246,105 +191,75 @@ def test_preparation_is_the_same_to_the_last_bit(prepared: str) -> None:
         np.testing.assert_array_equal(alone, expected[row : row + 1])
 
 
-def coded() -> Any:
-    return PREPARED["ordinal codes, missing and unknown ones too"]()
-
-
-def boosted(categories: list[int] | None = None) -> Any:
-    return HistGradientBoostingClassifier(max_iter=10, categorical_features=categories)
-
-
-TREES: dict[str, Callable[[], Any]] = {
-    "histogram boosting": boosted,
-    "gradient boosting": lambda: GradientBoostingClassifier(n_estimators=10),
-    "random forest": lambda: RandomForestClassifier(10),
-    "extra trees": lambda: ExtraTreesClassifier(10),
-    "one tree": lambda: DecisionTreeClassifier(max_depth=6),
+BOOSTED = ensemble.HistGradientBoostingClassifier(max_iter=10)
+FEW = clone(BOOSTED).set_params(max_iter=5)
+FOREST, EXTRA = ensemble.RandomForestClassifier(10), ensemble.ExtraTreesClassifier(10)
+TREES: dict[str, Any] = {
+    "histogram boosting": BOOSTED,
+    "gradient boosting": ensemble.GradientBoostingClassifier(n_estimators=10),
+    "random forest": FOREST,
+    "extra trees": EXTRA,
+    "one tree": DecisionTreeClassifier(max_depth=6),
 }
-TREES_OF_NUMBERS: dict[str, Callable[[], Any]] = {
-    "histogram boosting": lambda: HistGradientBoostingRegressor(max_iter=10),
-    "histogram boosting of counts": lambda: HistGradientBoostingRegressor("poisson", max_iter=10),
-    "gradient boosting": lambda: GradientBoostingRegressor(n_estimators=10),
-    "random forest": lambda: RandomForestRegressor(10),
-    "extra trees": lambda: ExtraTreesRegressor(10),
-    "one tree": DecisionTreeRegressor,
+TREES_OF_NUMBERS: dict[str, Any] = {
+    "histogram boosting": ensemble.HistGradientBoostingRegressor(max_iter=10),
+    "boosting of counts": ensemble.HistGradientBoostingRegressor("poisson", max_iter=10),
+    "gradient boosting": ensemble.GradientBoostingRegressor(n_estimators=10),
+    "random forest": ensemble.RandomForestRegressor(10),
+    "extra trees": ensemble.ExtraTreesRegressor(10),
+    "one tree": DecisionTreeRegressor(),
 }
-EXACT: dict[str, tuple[Callable[[], Any], Callable[[], Any], str]] = {
-    **{f"{name}, two classes": (scaled, make, "is_high") for name, make in TREES.items()},
-    **{f"{name}, three classes": (scaled, make, "is") for name, make in TREES.items()},
-    **{f"{name}, numbers": (scaled, make, "size") for name, make in TREES_OF_NUMBERS.items()},
-    "missing values and categories": (coded, lambda: boosted([0, 1]), "is"),
-    "a forest with missing values": (coded, TREES["random forest"], "is_high"),
-    "extra trees with missing values": (coded, TREES["extra trees"], "is_high"),
+OF_CATEGORIES = clone(BOOSTED).set_params(categorical_features=[0, 1])
+EXACT: dict[str, tuple[Any, Any, str]] = {
+    **{f"{name}, two classes": (SCALED, trees, "is_high") for name, trees in TREES.items()},
+    **{f"{name}, three classes": (SCALED, trees, "is") for name, trees in TREES.items()},
+    **{f"{name}, numbers": (SCALED, trees, "size") for name, trees in TREES_OF_NUMBERS.items()},
+    "missing values and categories": (CODED, OF_CATEGORIES, "is"),
+    "a forest with missing values": (CODED, FOREST, "is_high"),
+    "extra trees with missing values": (CODED, EXTRA, "is_high"),
 }
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_trees_give_the_same_to_the_last_bit(name: str) -> None:
-    prepare, make, learns = EXACT[name]
-    reference = fitted(lambda: make_pipeline(prepare(), make()), learns)
+    prepare, trees, learns = EXACT[name]
+    reference = fitted(learns, prepare, trees)
     found = compiled(reference)
     _demand_equal(found(served()), reference(served()))
     _demand_rows_alone(found, take_rows(served(), slice(7, 60)), reference)
 
 
-OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
-    "logistic": (LogisticRegression, "is_high"),
-    "logistic of three classes": (LogisticRegression, "is"),
-    "calibrated by steps": (
-        lambda: CalibratedClassifierCV(LogisticRegression(), method="isotonic"),
-        "is_high",
-    ),
-    "calibrated by curves, three classes": (
-        lambda: CalibratedClassifierCV(RandomForestClassifier(5, random_state=0)),
-        "is",
-    ),
+LOGISTIC, RIDGE = ("a", linear_model.LogisticRegression()), ("a", linear_model.Ridge())
+FIVE = [make(5, random_state=0) for make in (type(FOREST), type(EXTRA))]
+TREE = ("b", DecisionTreeRegressor(max_depth=3))
+OTHERS: dict[str, tuple[Any, str]] = {
+    "logistic": (LOGISTIC[1], "is_high"),
+    "logistic of three classes": (LOGISTIC[1], "is"),
+    "calibrated by steps": (CalibratedClassifierCV(LOGISTIC[1], method="isotonic"), "is_high"),
+    "calibrated by curves, three classes": (CalibratedClassifierCV(FIVE[0]), "is"),
     "vote": (
-        lambda: VotingClassifier(
-            [("a", LogisticRegression()), ("b", HistGradientBoostingClassifier(max_iter=5))],
-            voting="soft",
-            weights=[1, 2],
-        ),
+        ensemble.VotingClassifier([LOGISTIC, ("b", FEW)], voting="soft", weights=[1, 2]),
         "is",
     ),
-    "stack": (
-        lambda: StackingClassifier(
-            [("a", LogisticRegression()), ("b", ExtraTreesClassifier(5, random_state=0))],
-            cv=2,
-        ),
-        "is_high",
-    ),
+    "stack": (ensemble.StackingClassifier([LOGISTIC, ("b", FIVE[1])], cv=2), "is_high"),
     "stack beside the columns": (
-        lambda: StackingClassifier(
-            [("a", LogisticRegression())],
-            HistGradientBoostingClassifier(max_iter=5),
-            cv=2,
-            passthrough=True,
-        ),
+        ensemble.StackingClassifier([LOGISTIC], FEW, cv=2, passthrough=True),
         "is",
     ),
-    "least squares": (LinearRegression, "number"),
-    "ridge": (Ridge, "number"),
-    "lasso": (lambda: Lasso(0.1), "number"),
-    "elastic net": (lambda: ElasticNet(0.1), "number"),
-    "counts": (PoissonRegressor, "size"),
-    "mean of two": (
-        lambda: VotingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=3))]),
-        "number",
-    ),
-    "stack of numbers": (
-        lambda: StackingRegressor(
-            [("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=3))], cv=2
-        ),
-        "number",
-    ),
+    "least squares": (linear_model.LinearRegression(), "number"),
+    "ridge": (RIDGE[1], "number"),
+    "lasso": (linear_model.Lasso(0.1), "number"),
+    "elastic net": (linear_model.ElasticNet(0.1), "number"),
+    "counts": (linear_model.PoissonRegressor(), "size"),
+    "mean of two": (ensemble.VotingRegressor([RIDGE, TREE]), "number"),
+    "stack of numbers": (ensemble.StackingRegressor([RIDGE, TREE], cv=2), "number"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_linear_differs_by_rounding_alone(name: str) -> None:
-    make, learns = OTHERS[name]
-    reference = fitted(lambda: make_pipeline(scaled(), make()), learns)
+    model, learns = OTHERS[name]
+    reference = fitted(learns, SCALED, model)
     found = compiled(reference)
     modest = take_rows(served(), slice(7, None))  # extremes cancel, or overflow
     _demand_close(found(modest), reference(modest))
@@ -352,23 +267,21 @@ def test_what_is_linear_differs_by_rounding_alone(name: str) -> None:
 
 
 def test_sparse_matrices_are_compiled_to_dense_ones() -> None:
-    sparse = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), TEXTS))
-    reference = fitted(lambda: make_pipeline(sparse, LogisticRegression()), "is_high")
+    sparse = make_column_transformer((CATEGORIES, TEXTS))
+    reference = fitted("is_high", sparse, LOGISTIC[1])
     _demand_close(compiled(reference)(served()), reference(served()))
 
 
-@pytest.mark.parametrize("categories", [[0, 1], None])
-def test_trees_say_of_a_single_row_what_they_say_of_many_to_the_last_bit(
-    categories: list[int] | None,
-) -> None:
-    found = compiled(fitted(lambda: make_pipeline(coded(), boosted(categories)), "is_high"))
+@pytest.mark.parametrize("trees", [OF_CATEGORIES, BOOSTED], ids=["categories", "numbers"])
+def test_trees_say_of_a_single_row_what_they_say_of_many_to_the_last_bit(trees: Any) -> None:
+    found = compiled(fitted("is_high", CODED, trees))
     together = found(served())["model"]
     alone = [found(_row_of(served(), row))["model"].item() for row in range(ROWS)]
     assert alone == together.tolist()
 
 
 def test_single_rows_in_several_threads_do_not_touch_each_other() -> None:
-    found = compiled(fitted(lambda: make_pipeline(scaled(), RandomForestClassifier(9)), "is_high"))
+    found = compiled(fitted("is_high", SCALED, FOREST))
     together = found(served())["model"].tolist()
 
     def alone(row: int) -> float:
@@ -394,7 +307,7 @@ some_rows = st.lists(
 
 @cache
 def _boosted() -> tuple[ReferencePredictor, CompiledPredictor]:
-    reference = fitted(lambda: make_pipeline(coded(), boosted()), "is")
+    reference = fitted("is", CODED, BOOSTED)
     return reference, compiled(reference)
 
 
@@ -434,8 +347,7 @@ def test_trees_have_no_compiled_form_where_treelite_cannot_be_used(
 
 
 def test_categories_that_scikit_learn_refuses_are_refused() -> None:
-    strict = make_column_transformer((OneHotEncoder(), TEXTS), sparse_threshold=0)
-    reference = fitted(lambda: make_pipeline(strict, RandomForestClassifier(3)), "is_high")
+    reference = fitted("is_high", by_columns((prep.OneHotEncoder(), TEXTS)), FOREST)
     unseen = {**served(), **{name: np.full(ROWS, "unseen", dtype=object) for name in TEXTS}}
     for predictor in (reference, compiled(reference)):
         for rows in (unseen, take_rows(unseen, slice(1))):
@@ -443,29 +355,29 @@ def test_categories_that_scikit_learn_refuses_are_refused() -> None:
                 predictor(rows)
 
 
-BOOSTED = HistGradientBoostingRegressor(max_iter=5)  # which refuses nothing
-OF_NUMBERS: dict[str, Callable[[], Any]] = {
+REFUSES_NOTHING = ensemble.HistGradientBoostingRegressor(max_iter=5)
+OF_NUMBERS: dict[str, Any] = {
     **TREES_OF_NUMBERS,
-    "linear": Ridge,
-    "of counts": PoissonRegressor,
+    "linear": RIDGE[1],
+    "of counts": linear_model.PoissonRegressor(),
     **{
-        f"behind {type(step).__name__}": lambda step=step: make_pipeline(clone(step), BOOSTED)
+        f"behind {step}": make_pipeline(step, REFUSES_NOTHING)
         for step in (
-            StandardScaler(),
-            MinMaxScaler(),
+            prep.StandardScaler(),
+            prep.MinMaxScaler(),
             SimpleImputer(),
             VarianceThreshold(),
-            KBinsDiscretizer(3, encode="onehot-dense", quantile_method="averaged_inverted_cdf"),
-            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
-            FunctionTransformer(np.abs, validate=True),
-            FunctionTransformer(np.abs),
+            binned(3, "onehot-dense"),
+            prep.OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            prep.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+            prep.FunctionTransformer(np.abs, validate=True),
+            prep.FunctionTransformer(np.abs),
         )
     },
-    "beside columns that are imputed": lambda: make_pipeline(
-        make_column_transformer((SimpleImputer(), ["number"]), ("passthrough", ["other"])), Ridge()
+    "beside columns that are imputed": make_pipeline(
+        make_column_transformer((SimpleImputer(), ["number"]), ("passthrough", ["other"])), RIDGE[1]
     ),
-    "stack": lambda: StackingRegressor([("a", Ridge())], RandomForestRegressor(3), cv=2),
+    "stack": ensemble.StackingRegressor([RIDGE], ensemble.RandomForestRegressor(3), cv=2),
 }
 
 
@@ -479,7 +391,7 @@ def test_numbers_are_refused_if_and_only_if_scikit_learn_refuses_them(name: str)
         role="model",
         inputs=inputs,
         learns="size",
-        function=OF_NUMBERS[name],
+        function=lambda: clone(OF_NUMBERS[name]),
         kind=Kind.FLOAT,
     )
     reference = fit(node, given)
@@ -505,7 +417,7 @@ def answer(predictor: Callable[[Columns], Columns], rows: Columns) -> Columns | 
             return None
 
 
-class Shifted(StandardScaler):  # type: ignore[misc]
+class Shifted(prep.StandardScaler):  # type: ignore[misc]
     """Is not taken for its parent."""
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
@@ -516,12 +428,12 @@ class Shifted(StandardScaler):  # type: ignore[misc]
     ("steps", "named"),
     [
         ([GaussianNB()], "GaussianNB"),
-        ([PolynomialFeatures(), LogisticRegression()], "PolynomialFeatures"),
-        ([Shifted(), LogisticRegression()], "Shifted"),
+        ([prep.PolynomialFeatures(), linear_model.LogisticRegression()], "PolynomialFeatures"),
+        ([Shifted(), linear_model.LogisticRegression()], "Shifted"),
     ],
 )
 def test_a_step_without_a_compiled_form_is_named(steps: list[Any], named: str) -> None:
-    reference = fitted(lambda: make_pipeline(scaled(), *steps), "is_high")
+    reference = fitted("is_high", SCALED, *steps)
     with pytest.raises(NotCompiledError, match=f"^{named} has no compiled form$"):
         compiled(reference)
 
