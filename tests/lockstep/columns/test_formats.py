@@ -23,7 +23,7 @@ from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.columns.tables import from_arrow, take_rows, to_arrow
 
 
 class Sample(Record):
@@ -56,39 +56,34 @@ TIMES = st.integers(-(2**53), 2**53).map(
     lambda microseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 )
 
+DRAWN = {
+    "key": TEXTS,
+    "at": TIMES,
+    "real": FLOATS,
+    "whole": INTS,
+    "flag": st.booleans(),
+    "text": TEXTS,
+    "choice": CHOICES,
+}
+OPTIONAL = {**DRAWN, "whole": EXACT_INTS}
 ROWS = st.fixed_dictionaries(
-    {
-        "key": TEXTS,
-        "at": TIMES,
-        "real": FLOATS,
-        "real_or_none": st.none() | FLOATS,
-        "whole": INTS,
-        "whole_or_none": st.none() | EXACT_INTS,
-        "flag": st.booleans(),
-        "flag_or_none": st.none() | st.booleans(),
-        "text": TEXTS,
-        "text_or_none": st.none() | TEXTS,
-        "choice": CHOICES,
-        "choice_or_none": st.none() | CHOICES,
-        "at_or_none": st.none() | TIMES,
+    DRAWN
+    | {
+        name: st.none() | OPTIONAL[name.removesuffix("_or_none")]
+        for name in SCHEMA.names
+        if name.endswith("_or_none")
     }
 )
 TABLES = st.lists(ROWS, min_size=1, max_size=5)
 
-MISSING: Row = {
+MISSING: Row = dict.fromkeys(SCHEMA.names) | {
     "key": "only what must be there",
     "at": datetime(2013, 4, 1, tzinfo=UTC),
     "real": -0.0,
-    "real_or_none": None,
     "whole": -(2**63),
-    "whole_or_none": None,
     "flag": False,
-    "flag_or_none": None,
     "text": "",
-    "text_or_none": None,
     "choice": "red",
-    "choice_or_none": None,
-    "at_or_none": None,
 }
 
 
@@ -118,14 +113,14 @@ def frame(rows: list[Row], dtypes: dict[str, str]) -> pd.DataFrame:
 
 def numpy_frame(rows: list[Row]) -> pd.DataFrame:
     """Rows in a DataFrame of NumPy's dtypes, where missing numbers make floats."""
-    canonical = decode(rows, SCHEMA).columns
-    columns: dict[str, Any] = {}
-    for name, array in canonical.items():
-        if array.dtype.kind == "M":
-            columns[name] = pd.Series(array).dt.tz_localize("UTC")
-        else:
-            columns[name] = pd.Series(array, dtype=array.dtype)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(
+        {
+            name: pd.Series(array).dt.tz_localize("UTC")
+            if array.dtype.kind == "M"
+            else pd.Series(array, dtype=array.dtype)
+            for name, array in decode(rows, SCHEMA).columns.items()
+        }
+    )
 
 
 def arrow_table(rows: list[Row]) -> pa.Table:
@@ -225,43 +220,27 @@ def exact(columns: Columns) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(rows=TABLES)
 @example(rows=[MISSING])
 @example(rows=[MISSING, MISSING])
 @example(rows=[{**MISSING, "real": 0.0}, {**MISSING, "real": -0.0}])
-def test_records_decode_to_the_same_arrays(form: str, rows: list[Row]) -> None:
+def test_records_decode_to_the_same_arrays_alone_and_among_others(
+    form: str, rows: list[Row]
+) -> None:
     expected = decode(rows, SCHEMA)
-
     found = FORMATS[form](rows)
-
     assert found.rejected == expected.rejected == ()
     assert exact(found.columns) == exact(expected.columns)
-
-
-@pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None, max_examples=15)
-@given(rows=TABLES)
-@example(rows=[MISSING, MISSING])
-def test_a_record_decodes_alone_as_among_others(form: str, rows: list[Row]) -> None:
-    together = FORMATS[form](rows).columns
-
     for position, row in enumerate(rows):
-        alone = FORMATS[form]([row]).columns
-        assert exact(alone) == exact(
-            {name: array[position : position + 1] for name, array in together.items()}
-        )
-
-
-@given(row=ROWS)
-def test_a_record_by_itself_decodes_as_in_a_list(row: Row) -> None:
-    assert exact(decode(row, SCHEMA).columns) == exact(decode([row], SCHEMA).columns)
+        own = exact(take_rows(expected.columns, slice(position, position + 1)))
+        assert exact(FORMATS[form]([row]).columns) == own
+        assert exact(decode(row, SCHEMA).columns) == own
 
 
 @given(rows=TABLES)
 def test_values_keep_what_they_were(rows: list[Row]) -> None:
     columns = decode(rows, SCHEMA).columns
-
     for name in SCHEMA.names:
         for value, row in zip(columns[name].tolist(), rows, strict=True):
             came = row[name]
@@ -278,21 +257,13 @@ def test_values_keep_what_they_were(rows: list[Row]) -> None:
 @example(rows=[MISSING])
 def test_columns_survive_a_table_exactly(rows: list[Row]) -> None:
     columns = decode(rows, SCHEMA).columns
-
     table = to_arrow(columns)
-
-    assert exact(from_arrow(table, SCHEMA.kinds)) == exact(columns)
     with tempfile.TemporaryDirectory() as folder:
         parquet.write_table(table, Path(folder, "rows.parquet"))
         read = parquet.ParquetFile(Path(folder, "rows.parquet")).read()
+    assert exact(from_arrow(table, SCHEMA.kinds)) == exact(columns)
     assert exact(from_arrow(read, SCHEMA.kinds)) == exact(columns)
-
-
-@given(rows=TABLES)
-def test_a_stored_table_decodes_to_the_same_arrays(rows: list[Row]) -> None:
-    columns = decode(rows, SCHEMA).columns
-
-    assert exact(decode(to_arrow(columns), SCHEMA).columns) == exact(columns)
+    assert exact(decode(table, SCHEMA).columns) == exact(columns)
 
 
 # Columns that do not fit: every format gives the same refusals, with the same reasons
@@ -303,16 +274,12 @@ def declared(name: str) -> Schema:
     return Schema("Pair", (SCHEMA["key"], SCHEMA[name]))
 
 
+WHOLE = st.sampled_from([0.0, 1.0, 2.0**53, -(2.0**63), 2.0**63, 3.5])
 CARRIERS: dict[str, tuple[st.SearchStrategy[Any], pa.DataType, str, str]] = {
-    "float64": (
-        st.floats(width=64) | st.sampled_from([0.0, 1.0, 2.0**53, -(2.0**63), 2.0**63, 3.5]),
-        pa.float64(),
-        "float64",
-        "Float64",
-    ),
+    "float64": (st.floats(width=64) | WHOLE, pa.float64(), "float64", "Float64"),
     "float32": (st.floats(width=32), pa.float32(), "float32", "Float32"),
     "int64": (
-        st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1, 2, 2**53, 2**53 + 1]),
+        INTS | st.sampled_from([0, 1, 2, 2**53, 2**53 + 1]),
         pa.int64(),
         "int64",
         "Int64",
@@ -338,7 +305,7 @@ def outcome(data: Any, schema: Schema) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("field", SCHEMA.names[1:])
 @pytest.mark.parametrize("carrier", CARRIERS)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_column_is_refused_for_the_same_reasons(
     field: str, carrier: str, data: st.DataObject
@@ -444,31 +411,23 @@ ANYTHING = st.one_of(
 
 
 @pytest.mark.parametrize("field", SCHEMA.names)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=ANYTHING)
 def test_any_value_is_taken_or_refused_alike_wherever_it_is(field: str, value: Any) -> None:
-    schema = SCHEMA
     good = MISSING | {"key": "good"}
     row = MISSING | {field: value}
-
-    alone = decode(row, schema)
-    among = decode([good, row, good], schema)
-    framed = decode(pd.DataFrame([good, row, good], dtype=object), schema)
-
-    assert [rejected.reasons for rejected in among.rejected] == (
-        [rejected.reasons for rejected in alone.rejected]
-    )
-    assert [rejected.reasons for rejected in framed.rejected] == (
-        [rejected.reasons for rejected in alone.rejected]
-    )
+    alone = decode(row, SCHEMA)
+    among = decode([good, row, good], SCHEMA)
+    framed = decode(pd.DataFrame([good, row, good], dtype=object), SCHEMA)
+    for found in (among, framed):
+        assert [row.reasons for row in found.rejected] == [row.reasons for row in alone.rejected]
     assert exact(framed.columns) == exact(among.columns)
     if not alone.rejected:
-        middle = {name: array[1:2] for name, array in among.columns.items()}
-        assert exact(middle) == exact(alone.columns)
+        assert exact(take_rows(among.columns, slice(1, 2))) == exact(alone.columns)
 
 
 @pytest.mark.parametrize("field", ["real", "real_or_none", "whole", "whole_or_none"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=st.integers() | st.floats(allow_nan=False) | st.decimals(allow_nan=False) | EXACT_INTS)
 def test_a_number_that_is_taken_is_kept_whole(field: str, value: Any) -> None:
     found = decode(MISSING | {field: value}, SCHEMA)

@@ -13,7 +13,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.kinds import Array, Columns, Floats, Kind, Texts, Times
+from lockstep.columns.kinds import Array, Columns, Floats, Kind, Texts
 from lockstep.columns.nodes import Bound, Node
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import EventTime, Key, Outcome, Record
@@ -38,19 +38,15 @@ class Arrival(Outcome):
 
 @dataclass(frozen=True)
 class Fleet:
-    """A recorded version of a table: what was known of each aircraft, and since when.
-
-    Attributes:
-        version: Which version of the table it is.
-        known: By tail number: since when, and the number of seats; in the order of time.
-    """
+    """A version of a table: by tail number, since when an aircraft had how many seats."""
 
     version: int
     known: Mapping[str, list[tuple[np.datetime64, float]]]
 
-    def rows(self, tail_numbers: Texts, at: Times) -> list[tuple[int, str | None, float]]:
+    def rows(self, columns: Columns) -> list[tuple[int, str | None, float]]:
         """For each row: this version, when what is known of it was recorded, and the seats."""
-        return [self._row(*one) for one in zip(tail_numbers.tolist(), at, strict=True)]
+        pairs = zip(columns["tail_number"].tolist(), columns["at"], strict=True)
+        return [self._row(*pair) for pair in pairs]
 
     def _row(self, tail_number: str | None, at: np.datetime64) -> tuple[int, str | None, float]:
         past = [row for row in self.known.get(tail_number or "", []) if row[0] <= at]
@@ -58,9 +54,7 @@ class Fleet:
         return self.version, None if since is None else str(since), seats
 
     def __call__(self, columns: Columns) -> Columns:
-        """The seats of each row's aircraft, as of the row's time."""
-        found = self.rows(columns["tail_number"], columns["at"])
-        return {"seats": np.array([seats for _, _, seats in found], dtype=np.float64)}
+        return {"seats": np.array([seats for *_, seats in self.rows(columns)], dtype=np.float64)}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,7 +77,7 @@ class Lookup(Node):
         """The rows that were read, and the version of the table that they were read from."""
         table = bound[self.name]
         assert isinstance(table, Fleet)
-        return np.array(table.rows(known["tail_number"], known["at"]), dtype=object)
+        return np.array(table.rows(known), dtype=object)
 
 
 SEATS = Lookup(name="seats", role="lookup", inputs=("tail_number", "at"), kind=Kind.FLOAT)
@@ -142,77 +136,56 @@ def fitted(pipeline: Pipeline) -> Pipeline:
     return pipeline.fit(RECORDS)
 
 
-def test_a_look_up_is_evaluated_as_of_the_record_s_time(fitted: Pipeline) -> None:
+def test_it_is_evaluated_as_of_the_record_s_time_and_refitted(fitted: Pipeline) -> None:
     found = fitted.trace(RECORDS).columns
-
     np.testing.assert_array_equal(found["seats"], [100.0, 200.0, 180.0, np.nan, np.nan])
     assert found["is_large"].tolist() == [0.0, 1.0, 1.0, 0.0, 0.0]
+    assert fitted.unfitted().fit(RECORDS).predict(RECORDS).equals(fitted.predict(RECORDS))
 
 
-def test_a_look_up_has_a_place_a_lineage_and_a_kind(pipeline: Pipeline) -> None:
+def test_it_has_a_place_a_lineage_and_a_kind(pipeline: Pipeline) -> None:
     graph = pipeline.graph
-
     assert graph.lineage("minutes") == {"tail_number", "at"}
     assert graph.order.index("seats") < graph.order.index("is_large")
     assert graph.kind("seats") is Kind.FLOAT
-    node = graph.node("seats")
-    assert node is not None
-    assert node.role == "lookup"
-
-
-def test_a_trace_holds_the_rows_that_were_read_and_their_version(fitted: Pipeline) -> None:
-    read = fitted.trace(RECORDS, matrices=True).matrices["seats"]
-
-    assert read[1].tolist() == [1, "2013-04-10T00:00:00.000000", 200.0]
-    assert read[4].tolist()[:2] == [1, None]
+    assert graph.nodes["seats"].role == "lookup"
 
 
 def test_golden_records_keep_what_was_read(fitted: Pipeline, tmp_path: Path) -> None:
     trace = fitted.trace(RECORDS, labels=True, matrices=True)
+    read = trace.matrices["seats"]
+    assert read[1].tolist() == [1, "2013-04-10T00:00:00.000000", 200.0]
+    assert read[4].tolist()[:2] == [1, None]
     fields = {name: trace.columns[name] for name in fitted.joint_schema.names}
     GoldenRecords.of(fields, trace).to_directory(tmp_path)
     golden = GoldenRecords.from_directory(tmp_path)
-
     assert replay(fitted, golden).ok
-    later = fitted.bind({"seats": Fleet(2, FLEET.known)})
-    found = replay(later, golden)
+    found = replay(fitted.bind({"seats": Fleet(2, FLEET.known)}), golden)
     assert not found.ok
     assert "seats" in found.summary
 
 
 def test_another_version_of_the_table_is_found_where_it_matters_first(fitted: Pipeline) -> None:
     grown = fitted.bind({"seats": Fleet(1, {**FLEET.known, "N3": [(day(1), 300.0)]})})
-
-    found = compare(
-        fitted.trace(RECORDS), grown.trace(RECORDS), fitted.graph, scales=Scales()
-    ).first
-
+    before, after = fitted.trace(RECORDS), grown.trace(RECORDS)
+    found = compare(before, after, fitted.graph, scales=Scales()).first
     assert found is not None
     assert (found.column, found.role, found.differing) == ("seats", "lookup", 1)
 
 
-def test_a_refit_keeps_the_table(fitted: Pipeline) -> None:
-    assert fitted.unfitted().fit(RECORDS).predict(RECORDS).equals(fitted.predict(RECORDS))
-
-
-def test_a_look_up_by_an_outcome_leaks(build: Build) -> None:
+def test_an_outcome_that_it_reads_leaks(build: Build) -> None:
     leaking = Lookup(name="seats", role="lookup", inputs=("delay",), kind=Kind.FLOAT)
-
     with pytest.raises(LeakageError, match=r"Lookup seats depends on 'delay'"):
         build(leaking, late, record=Departure, outcome=Arrival)
 
 
-def test_what_a_look_up_gives_is_held_to_its_kind(fitted: Pipeline) -> None:
-    wrong = fitted.bind({"seats": lambda columns: {"seats": np.array(["many"] * 5)}})
-
-    with pytest.raises(FunctionError, match="Lookup seats returned an array of <U4"):
-        wrong.trace(RECORDS)
-
-
-def test_an_annotation_is_held_against_what_a_look_up_gives(build: Build) -> None:
+def test_it_is_held_to_its_kind(build: Build, fitted: Pipeline) -> None:
     @feature
     def name_of(seats: Texts) -> Texts:
         return seats
 
+    wrong = fitted.bind({"seats": lambda columns: {"seats": np.array(["many"] * 5)}})
+    with pytest.raises(FunctionError, match="Lookup seats returned an array of <U4"):
+        wrong.trace(RECORDS)
     with pytest.raises(DeclarationError, match="seats holds Texts, but it holds Floats"):
         build(SEATS, name_of, record=Departure)
