@@ -15,8 +15,6 @@ from lockstep.project.sources import CsvSource, decode_source
 
 
 class Sale(Record):
-    """A sale."""
-
     plz: Key[str]
     preis: float | None
     menge: int

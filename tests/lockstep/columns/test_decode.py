@@ -20,8 +20,6 @@ from lockstep.errors import InputError
 
 
 class Sample(Record):
-    """A field of every sort that matters here."""
-
     key: Key[str]
     at: EventTime | None  # type: ignore[valid-type]
     real: float | None

@@ -17,13 +17,11 @@ class Parcel(Record):
 
 @feature
 def heavier(weight: Floats) -> Floats:
-    """Half as heavy again."""
     return weight * 1.5
 
 
 @feature
 def load(heavier: Floats, height: Floats) -> Floats:
-    """Fails on some weights."""
     if (heavier == 15.0).any():
         raise ValueError("too heavy")
     return heavier / height
@@ -31,7 +29,6 @@ def load(heavier: Floats, height: Floats) -> Floats:
 
 @feature
 def lonely(weight: Floats) -> Floats:
-    """Fails on more rows than one."""
     if 1 < len(weight) < 16:
         raise ValueError("not alone")
     return weight

@@ -44,45 +44,36 @@ class Memory(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class Row(Record):
-    """A row."""
-
     key: Key[str]
     x: float  # its number
 
 
 class Result(Outcome):
-    """What became of it."""
-
     y: float | None
 
 
 @label
 def target(y: Floats) -> Floats:
-    """What is learnt."""
     return y
 
 
 @model(learns=target, uses=["x"], folds=3)
 def first() -> Any:
-    """By the row's number alone."""
     return Memory()
 
 
 @feature
 def doubled(first: Floats) -> Floats:
-    """A feature between two stages."""
     return 2 * first
 
 
 @model(learns=target, uses=["x", doubled], folds=3)
 def second() -> Any:
-    """By the number and the first stage."""
     return Memory()
 
 
 @model(learns=target, uses=["x", first, second], folds=3)
 def third() -> Any:
-    """By the number and both stages below."""
     return Memory()
 
 
@@ -240,8 +231,6 @@ def test_rows_of_one_key_are_too_few_to_split(stages: Pipeline) -> None:
 
 
 class Sizes(Outcome):
-    """What became of it, in several forms."""
-
     y: float | None
     size: str | None
     rank: int | None
@@ -249,8 +238,7 @@ class Sizes(Outcome):
 
 
 @label
-def size_(size: Texts):
-    """Its size; what it holds is known once it is computed."""
+def size_(size: Texts):  # what it holds is known once it is computed
     return size
 
 

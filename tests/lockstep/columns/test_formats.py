@@ -27,8 +27,6 @@ from lockstep.columns.tables import from_arrow, take_rows, to_arrow
 
 
 class Sample(Record):
-    """A field of every sort."""
-
     key: Key[str]
     at: EventTime
     real: float

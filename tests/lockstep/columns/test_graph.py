@@ -32,8 +32,6 @@ from .conftest import Build
 
 
 class Trip(Record):
-    """A trip in a taxi."""
-
     trip_id: Key[str]
     distance: float
     minutes: float | None
@@ -42,50 +40,41 @@ class Trip(Record):
 
 
 class Fare(Outcome):
-    """What it cost in the end."""
-
     fare: float | None
 
 
 @feature
 def speed(distance: Floats, minutes: Floats) -> Floats:
-    """Miles per hour."""
     return 60 * distance / minutes
 
 
 @feature
 def is_fast(speed: Floats) -> Bools:
-    """Whether it was faster than 30 miles per hour."""
     return speed > 30
 
 
 @label
 def price(fare: Floats) -> Floats:
-    """Dollars."""
     return fare
 
 
 @label
 def is_dear(price: Floats) -> Bools:
-    """Whether it cost more than 50 dollars."""
     return price > 50
 
 
 @model(learns=price, uses=[speed, "distance"], ulps=16)
 def expected_price() -> Any:
-    """Expected dollars."""
     return DummyRegressor()
 
 
 @model(learns=is_dear, uses=["distance", expected_price], ulps=4)
 def dear_probability() -> Any:
-    """Probability that it is dear."""
     return DummyClassifier()
 
 
 @output
 def offered_price(expected_price: Floats) -> Floats:
-    """Dollars, in full cents."""
     return np.round(expected_price, 2)
 
 

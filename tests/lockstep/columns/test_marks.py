@@ -20,38 +20,28 @@ from lockstep.errors import DeclarationError, InputError
 
 
 class Parcel(Record):
-    """One parcel."""
-
     parcel: Annotated[Key[str], Named("Parcel No.")]
     class_: Annotated[int, Named("class")]
     weight: float
 
 
 class Letter(Record):
-    """One letter."""
-
     letter: Key[str]
     class_: Annotated[int | None, Named("class")]
 
 
 class Line(Record):
-    """A row without a name."""
-
     row: RowNumber
     x: float
 
 
 class Answers(Record):
-    """A survey as R writes it."""
-
     name: Key[str]
     age: Annotated[float | None, Missing("NA", "?")]
     town: Annotated[str | None, Missing("?")]
 
 
 class Visit(Record):
-    """A visit by a clock in Berlin."""
-
     visit: Key[int]
     at: Annotated[EventTime, Zone("Europe/Berlin")]
     until: Annotated[datetime | None, Zone("Europe/Berlin")]

@@ -78,7 +78,6 @@ def initial(name: Texts) -> Texts:
 
 @feature
 def birth_decade(age: Floats) -> Ints:
-    """Fails on an age that is not known, and says so with the ages."""
     if np.isnan(age).any():
         raise ValueError(f"no decade of {SECRET}, {age}")
     return (200 - age.astype(np.int64)) // 10

@@ -26,8 +26,6 @@ from .conftest import Build
 
 
 class Plant(Record):
-    """A plant in a bed."""
-
     plant_id: Key[str]
     planted_at: EventTime
     height: float  # centimetres
@@ -38,33 +36,27 @@ class Plant(Record):
 
 
 class Harvest(Outcome):
-    """What it bore."""
-
     weight: float | None  # grams
     quality: Literal["poor", "good", "best"] | None
 
 
 @feature
 def density(height: Floats, leaves: Ints) -> Floats:
-    """Leaves per centimetre."""
     return leaves / height
 
 
 @label
 def has_borne(weight: Floats) -> Bools:
-    """Whether it bore more than 50 grams."""
     return weight > 50
 
 
 @label
 def weight_(weight: Floats) -> Floats:
-    """Grams."""
     return weight
 
 
 @label
 def quality_(quality: Texts) -> Texts:
-    """Its quality."""
     return quality
 
 
@@ -80,49 +72,41 @@ def prepare() -> Any:
 
 @model(learns=has_borne, uses=USES, ulps=64)
 def linear() -> Any:
-    """Probability that it bears, linear."""
     return make_pipeline(prepare(), LogisticRegression())
 
 
 @model(learns=has_borne, uses=USES)
 def boosted() -> Any:
-    """Probability that it bears, by trees."""
     return make_pipeline(prepare(), HistGradientBoostingClassifier(max_iter=5, random_state=0))
 
 
 @output
 def bearing_probability(linear: Floats, boosted: Floats) -> Floats:
-    """Mean of both."""
     return (linear + boosted) / 2
 
 
 @output
 def bears(bearing_probability: Floats) -> Bools:
-    """Whether it will bear."""
     return bearing_probability >= 0.5
 
 
 @model(learns=weight_, uses=[bearing_probability, "height"], ulps=64)
 def expected_weight() -> Any:
-    """Grams expected; a second stage."""
     return LinearRegression()
 
 
 @output
 def grams(expected_weight: Floats) -> Ints:
-    """Whole grams expected."""
     return np.round(expected_weight).astype(np.int64)
 
 
 @model(learns=quality_, uses=["height", "leaves"], classes=["poor", "good", "best"])
 def likely_quality() -> Any:
-    """The most probable quality."""
     return DecisionTreeClassifier(max_depth=2, random_state=0)
 
 
 @output
 def risk(likely_quality_poor: Floats) -> Floats:
-    """Probability of poor quality."""
     return likely_quality_poor
 
 

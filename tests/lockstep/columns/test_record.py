@@ -18,8 +18,6 @@ from lockstep.errors import DeclarationError
 
 
 class Trip(Record):
-    """A trip in a taxi."""
-
     trip_id: Key[str]  # as the meter printed it
     started_at: EventTime  # UTC
     distance: float  # miles # as driven
@@ -33,8 +31,6 @@ class Trip(Record):
 
 
 class Fare(Outcome):
-    """What it cost in the end."""
-
     fare: float | None  # dollars
 
 
@@ -89,8 +85,6 @@ def test_form_feeds_and_letters_of_several_bytes_leave_comments_where_they_are(
 
 def test_a_record_inherits_fields() -> None:
     class Ride(Trip):
-        """A trip with a driver."""
-
         driver: str  # by licence
 
     assert Ride.schema().names == (*Trip.schema().names, "driver")

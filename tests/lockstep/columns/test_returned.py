@@ -25,8 +25,6 @@ ALIASES: dict[Kind, Any] = {
 
 
 class Row(Record):
-    """A row."""
-
     key: Key[str]
     x: float
     n: int

@@ -62,13 +62,11 @@ class Level(Outcome):
 
 @lookup(Gauge, within=timedelta(hours=30))
 def gauge(station: Texts, sensor: Ints, at: Times) -> Asked:
-    """The gauge as known."""
     return Asked(station, sensor, as_of=at)
 
 
 @window(Passage, over=timedelta(hours=20), of="level", how=("count", "mean", "sum", "last"))
 def passed(station: Texts, sensor: Ints, at: Times) -> Asked:
-    """Passages of a day."""
     return Asked(station, sensor, as_of=at)
 
 
@@ -93,9 +91,8 @@ def expected() -> Any:
     )
 
 
-@lookup(Gauge)
+@lookup(Gauge)  # a table may be asked by what a model predicts
 def gauge_of_model(station: Texts, sensor: Ints, at: Times, expected: Floats) -> Asked:
-    """A table may be asked by what a model predicts."""
     return Asked(station, np.where(expected > 0, sensor, 3 - sensor), as_of=at)
 
 
