@@ -25,32 +25,18 @@ def test_the_set_of_two_parts_is_that_of_the_whole(one, other):
 
 
 @given(CODES, CODES)
-def test_a_set_that_is_complete_tells_what_it_holds(held, asked):
-    found = held_by([Digests.of(codes(held))], codes(asked))
-    assert found.tolist() == [float(one in held) for one in asked]
-
-
-@given(st.sets(st.integers(1, 2**64 - 1), min_size=1, max_size=60), st.integers(1, 60), CODES)
-def test_a_set_that_is_not_complete_is_never_wrong(held, most, asked):
-    found = held_by([Digests.of(codes(held), most)], codes([*held, *asked]))
-    said = np.isfinite(found)
-    truth = np.array([one in held for one in [*held, *asked]])
-    assert (found[said] == truth[said]).all()
-
-
-@given(CODES, CODES)
 def test_values_are_among_others_where_they_are_equal(digests, others):
     assert among(codes(digests), codes(others)).tolist() == [one in others for one in digests]
 
 
 @given(st.lists(CODES, min_size=1, max_size=4), CODES)
-def test_several_sets_hold_what_any_of_them_holds(held, asked):
+def test_sets_tell_what_any_of_them_holds(held, asked):
     found = held_by([Digests.of(codes(one)) for one in held], codes(asked))
     assert found.tolist() == [float(any(one in few for few in held)) for one in asked]
 
 
-@given(st.lists(CODES, min_size=2, max_size=3), st.integers(1, 20), CODES)
-def test_several_sets_that_are_not_complete_are_never_wrong(held, most, asked):
+@given(st.lists(CODES, min_size=1, max_size=3), st.integers(1, 20), CODES)
+def test_sets_that_are_not_complete_are_never_wrong(held, most, asked):
     asked = [*asked, *(one for few in held for one in few)]
     found = held_by([Digests.of(codes(one), most) for one in held], codes(asked))
     said = np.isfinite(found)

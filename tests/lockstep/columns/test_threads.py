@@ -22,7 +22,7 @@ from lockstep.columns.decorators import model
 from lockstep.columns.kinds import Columns
 from lockstep.columns.predictors import ReferencePredictor, matrix
 
-WAITS: dict[int, Callable[[], None]] = {}
+WAITS: dict[int, Callable[[], Any]] = {}
 """By thread, what its prediction waits for while it is under way."""
 
 
@@ -61,29 +61,22 @@ def overlapping(predictor: ReferencePredictor, rows: Columns) -> list[Columns]:
     """Two predictions in threads: the second begins within the first, and ends after it."""
     first_began, second_began, first_ended = Event(), Event(), Event()
 
-    def first() -> Columns:
-        def wait() -> None:
-            first_began.set()
-            assert_happens(second_began)
+    def waiting(began: Event, other: Event) -> Columns:
+        WAITS[get_ident()] = lambda: (began.set(), assert_happens(other))
+        return predictor(rows)
 
-        WAITS[get_ident()] = wait
+    def first() -> Columns:
         try:
-            return predictor(rows)
+            return waiting(first_began, second_began)
         finally:
             first_ended.set()
 
     def second() -> Columns:
-        def wait() -> None:
-            second_began.set()
-            assert_happens(first_ended)
-
-        WAITS[get_ident()] = wait
         assert_happens(first_began)
-        return predictor(rows)
+        return waiting(second_began, first_ended)
 
     with ThreadPoolExecutor(2) as pool:
-        found = [pool.submit(first), pool.submit(second)]
-        return [one.result() for one in found]
+        return [one.result() for one in [pool.submit(first), pool.submit(second)]]
 
 
 def assert_happens(event: Event) -> None:
@@ -94,23 +87,21 @@ def assert_happens(event: Event) -> None:
 def test_overlapping_predictions_predict_what_one_alone_does(estimator: Any) -> None:
     predictor, rows = fitted(estimator), some(100)
     alone = predictor(rows)
-
     for found in overlapping(predictor, rows):
         assert np.array_equal(found["chance"], alone["chance"])
 
 
-def test_overlapping_predictions_leave_the_threads_as_they_were() -> None:
+def printed(*arguments: str, **variables: str) -> str:
+    """What a process of Python prints, in which these variables alone say how many threads."""
     kept = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, env={**kept, **variables}, capture_output=True, text=True, check=True
+    ).stdout
 
-    ran = subprocess.run(
-        [sys.executable, __file__],
-        env={**kept, "OMP_NUM_THREADS": "2"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
 
-    before, after = ran.stdout.splitlines()
+def test_overlapping_predictions_leave_the_threads_as_they_were() -> None:
+    before, after = printed(__file__, OMP_NUM_THREADS="2").splitlines()
     assert before == after
     assert set(before.split()) == {"2"}
 
@@ -126,17 +117,7 @@ def test_blas_has_one_thread_in_a_process_unless_a_person_wants_more(
         "import scipy.linalg  # brings a BLAS of its own\n"
         "print({one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas'})"
     )
-    kept = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
-
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**kept, **set_before},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert ran.stdout.strip() == f"{{{expected}}}"
+    assert printed("-c", code, **set_before) == f"{{{expected}}}\n"
 
 
 if __name__ == "__main__":  # in a process of its own, where two threads are the default
