@@ -14,8 +14,10 @@ from lockstep.columns.kinds import Kind
 from lockstep.errors import NotCompiledError
 
 ROWS, COLUMNS = 400, 4
-QUIET = {"n_estimators": 12, "n_jobs": 1}
-ROOT = {**QUIET, "verbose": -1}
+QUIET: dict[str, dict[str, Any]] = {
+    "xgboost": {"n_estimators": 12, "n_jobs": 1},
+    "lightgbm": {"n_estimators": 12, "n_jobs": 1, "verbose": -1},
+}
 
 
 def table(seed: int, rows: int = ROWS) -> pd.DataFrame:
@@ -38,61 +40,37 @@ def target(frame: pd.DataFrame, kind: str) -> Any:
     return (number > 0).to_numpy() if kind == "flag" else np.digitize(number, [-1, 1])
 
 
-COMPILED = {
-    "xgboost regression": ("xgboost.XGBRegressor", QUIET, "amount"),
-    "xgboost deep trees": ("xgboost.XGBRegressor", {**QUIET, "max_depth": 12}, "amount"),
-    "xgboost exact": ("xgboost.XGBRegressor", {**QUIET, "tree_method": "exact"}, "amount"),
-    "xgboost counts": ("xgboost.XGBRegressor", {**QUIET, "objective": "count:poisson"}, "count"),
-    "xgboost shares": ("xgboost.XGBRegressor", {**QUIET, "objective": "reg:logistic"}, "share"),
-    "xgboost two classes": ("xgboost.XGBClassifier", {**QUIET, "scale_pos_weight": 3}, "flag"),
-    "xgboost base score": ("xgboost.XGBClassifier", {**QUIET, "base_score": 0.123}, "flag"),
-    "xgboost three classes": ("xgboost.XGBClassifier", QUIET, "classes"),
-    "xgboost forest": ("xgboost.XGBRFClassifier", QUIET, "flag"),
-    "lightgbm regression": ("lightgbm.LGBMRegressor", ROOT, "amount"),
-    "lightgbm counts": ("lightgbm.LGBMRegressor", {**ROOT, "objective": "tweedie"}, "count"),
-    "lightgbm quantile": ("lightgbm.LGBMRegressor", {**ROOT, "objective": "quantile"}, "amount"),
-    "lightgbm two classes": ("lightgbm.LGBMClassifier", ROOT, "flag"),
-    "lightgbm slope": ("lightgbm.LGBMClassifier", {**ROOT, "sigmoid": 2.0}, "flag"),
-    "lightgbm three classes": ("lightgbm.LGBMClassifier", ROOT, "classes"),
-    "lightgbm one of many": (
-        "lightgbm.LGBMClassifier",
-        {**ROOT, "objective": "multiclassova"},
-        "classes",
-    ),
-    "lightgbm dropped trees": (
-        "lightgbm.LGBMRegressor",
-        {**ROOT, "boosting_type": "dart"},
-        "amount",
-    ),
+XGB, XGB_CLASSES = "xgboost.XGBRegressor", "xgboost.XGBClassifier"
+LGBM, LGBM_CLASSES = "lightgbm.LGBMRegressor", "lightgbm.LGBMClassifier"
+XGB_FOREST = "xgboost.XGBRFClassifier"
+FOREST = {"boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}
+COMPILED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "xgboost regression": (XGB, {}, "amount"),
+    "xgboost deep trees": (XGB, {"max_depth": 12}, "amount"),
+    "xgboost exact": (XGB, {"tree_method": "exact"}, "amount"),
+    "xgboost counts": (XGB, {"objective": "count:poisson"}, "count"),
+    "xgboost shares": (XGB, {"objective": "reg:logistic"}, "share"),
+    "xgboost two classes": (XGB_CLASSES, {"scale_pos_weight": 3}, "flag"),
+    "xgboost base score": (XGB_CLASSES, {"base_score": 0.123}, "flag"),
+    "xgboost three classes": (XGB_CLASSES, {}, "classes"),
+    "xgboost forest": (XGB_FOREST, {}, "flag"),
+    "lightgbm regression": (LGBM, {}, "amount"),
+    "lightgbm counts": (LGBM, {"objective": "tweedie"}, "count"),
+    "lightgbm quantile": (LGBM, {"objective": "quantile"}, "amount"),
+    "lightgbm two classes": (LGBM_CLASSES, {}, "flag"),
+    "lightgbm slope": (LGBM_CLASSES, {"sigmoid": 2.0}, "flag"),
+    "lightgbm three classes": (LGBM_CLASSES, {}, "classes"),
+    "lightgbm one of many": (LGBM_CLASSES, {"objective": "multiclassova"}, "classes"),
+    "lightgbm dropped trees": (LGBM, {"boosting_type": "dart"}, "amount"),
 }
-REFUSED = {
-    "of booster dart": ("xgboost.XGBRegressor", {**QUIET, "booster": "dart"}, "amount"),
-    "to which 0.0 is a missing value": (
-        "xgboost.XGBRegressor",
-        {**QUIET, "missing": 0.0},
-        "amount",
-    ),
-    "several trees a class and round": ("xgboost.XGBRFClassifier", QUIET, "classes"),
-    "an objective whose link is hinge": (
-        "xgboost.XGBClassifier",
-        {**QUIET, "objective": "binary:hinge"},
-        "flag",
-    ),
-    "an objective whose link is signed_square": (
-        "lightgbm.LGBMRegressor",
-        {**ROOT, "reg_sqrt": True},
-        "amount",
-    ),
-    "that averages its trees": (
-        "lightgbm.LGBMRegressor",
-        {**ROOT, "boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
-        "amount",
-    ),
-    "gives other numbers through treelite": (
-        "lightgbm.LGBMRegressor",
-        {**ROOT, "zero_as_missing": True},
-        "amount",
-    ),
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "of booster dart": (XGB, {"booster": "dart"}, "amount"),
+    "to which 0.0 is a missing value": (XGB, {"missing": 0.0}, "amount"),
+    "several trees a class and round": (XGB_FOREST, {}, "classes"),
+    "an objective whose link is hinge": (XGB_CLASSES, {"objective": "binary:hinge"}, "flag"),
+    "an objective whose link is signed_square": (LGBM, {"reg_sqrt": True}, "amount"),
+    "that averages its trees": (LGBM, FOREST, "amount"),
+    "gives other numbers through treelite": (LGBM, {"zero_as_missing": True}, "amount"),
 }
 
 
@@ -101,7 +79,7 @@ def fitted(case: tuple[str, dict[str, Any], str], *, named: bool) -> Any:
     library, _, own_name = name.partition(".")
     pytest.importorskip(library)
     frame = table(1)
-    estimator = getattr(importlib.import_module(library), own_name)(**options)
+    estimator = getattr(importlib.import_module(library), own_name)(**QUIET[library], **options)
     return estimator.fit(frame if named else frame.to_numpy(), target(frame, kind))
 
 
@@ -143,9 +121,7 @@ def test_a_library_that_links_in_another_way_is_noticed(monkeypatch: pytest.Monk
         return np.nextafter(predict(self, rows), np.float32(1))
 
     monkeypatch.setattr(type(estimator), "predict_proba", nearly)
-    with pytest.raises(
-        NotCompiledError, match="XGBClassifier gives other numbers through treelite"
-    ):
+    with pytest.raises(NotCompiledError, match="XGBClassifier gives other numbers through treeli"):
         compiled(estimator)
 
 
@@ -154,6 +130,8 @@ def test_a_split_by_categories_is_left_to_its_library() -> None:
     from lightgbm import LGBMRegressor
 
     frame = table(1).assign(c=np.arange(ROWS) % 6)
-    estimator = LGBMRegressor(**ROOT).fit(frame, frame["c"] % 2, categorical_feature=["c"])
+    estimator = LGBMRegressor(**QUIET["lightgbm"]).fit(
+        frame, frame["c"] % 2, categorical_feature=["c"]
+    )
     with pytest.raises(NotCompiledError, match="split by categories"):
         compiled(estimator)

@@ -77,16 +77,12 @@ def test_histogram_boosting_ends_in_the_same_leaves(seed: int, leaves: int, tree
 
 @pytest.mark.parametrize(
     "ensemble",
-    [
-        GradientBoostingRegressor(n_estimators=20),
-        RandomForestRegressor(5, max_leaf_nodes=40),
-    ],
+    [GradientBoostingRegressor(n_estimators=20), RandomForestRegressor(5, max_leaf_nodes=40)],
 )
 def test_other_ensembles_end_in_the_same_leaves(ensemble: Any) -> None:
     rows = np.nan_to_num(table(1)[:, :4]).clip(-1e6, 1e6).astype(np.float32).astype(np.float64)
     model = treelite.sklearn.import_model(ensemble.fit(rows, rows[:, 0] + rows[:, 1] ** 2))
     found = Leaves.of(model)
-
     assert found is not None
     np.testing.assert_array_equal(found(rows), by_treelite(model, rows))
 
