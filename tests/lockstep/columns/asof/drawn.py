@@ -83,6 +83,24 @@ def made(values: Sequence[Any], dtype: np.dtype[Any]) -> Array:
     return optional(values) if dtype.kind == "f" else np.array(list(values), dtype=dtype)
 
 
+def filled(schema: TableSchema, count: int, **given: Any) -> Columns:
+    """The columns of so many rows; those that are not given hold one value."""
+    values = {"station": "north", "sensor": 1, "note": None}
+    return {
+        name: np.array(given.get(name, [values.get(name, 0)] * count), dtype=kind.dtype)
+        for name, kind in schema.schema.kinds.items()
+    }
+
+
+def a_question(*at: int | None, station: str | None = "north", sensor: float = 1) -> Columns:
+    """What is known of a station at some times."""
+    return {
+        "station": np.array([station] * len(at), dtype=object),
+        "sensor": np.full(len(at), sensor, dtype=np.float64),
+        "at": moments(at),
+    }
+
+
 @st.composite
 def questions(draw: st.DrawFn, most: int = 12) -> Columns:
     """Keys and times, some of them missing, unknown or between two others."""

@@ -19,13 +19,15 @@ from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Columns, Times
 
 from .drawn import (
+    HOUR,
     Gauge,
     Passage,
     a_lookup,
+    a_question,
     a_window,
     assert_alike_in_every_company,
     bits,
-    moments,
+    filled,
     questions,
     tables,
     taken,
@@ -102,11 +104,7 @@ def test_the_rows_of_a_key_are_found_in_whichever_layer_they_are(
     columns, known = table
     known = known_of(GAUGE, columns, known)
     whole = TableRows.of(GAUGE, columns, known)
-    asked = {
-        "station": np.array(["north", "north"], dtype=object),
-        "sensor": np.array([1, 2]),
-        "at": moments([0, 0]),
-    }
+    asked = a_question(0, 0) | {"sensor": np.array([1, 2])}
 
     found = layered(GAUGE, columns, known, cuts).of_keys(asked)
 
@@ -116,25 +114,9 @@ def test_the_rows_of_a_key_are_found_in_whichever_layer_they_are(
 
 
 def test_origins_tell_the_row_that_a_look_up_found() -> None:
-    columns = {
-        "station": np.array(["north"], dtype=object),
-        "sensor": np.array([1]),
-        "at": moments([0]),
-        "level": np.array([0.5]),
-        "count": np.array([3]),
-        "is_sound": np.array([1.0]),
-        "note": np.array([None], dtype=object),
-    }
-    rows = TableRows.of(GAUGE, columns)
-    read = LayeredRows(rows).reader(a_lookup())
-    asked = {
-        "station": np.array(["north", "nowhere"], dtype=object),
-        "sensor": np.array([1.0, 1.0]),
-        "at": moments([9 * 3_600_000_000] * 2),
-    }
-
-    found = read(asked)
-
+    rows = TableRows.of(GAUGE, filled(GAUGE, 1, level=[0.5]))
+    asked = a_question(*[9 * HOUR] * 2) | {"station": np.array(["north", "nowhere"], dtype=object)}
+    found = LayeredRows(rows).reader(a_lookup())(asked)
     assert found["asked.digest"].view(np.uint64).tolist() == [int(rows.digests[0]), 0]
     assert np.isnat(found["asked.valid"]).tolist() == [False, True]
     assert found["asked.known"].view(np.int64)[0] == rows.known[0]

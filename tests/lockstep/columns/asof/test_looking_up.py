@@ -21,8 +21,10 @@ from .drawn import (
     HOUR,
     Gauge,
     a_lookup,
+    a_question,
     assert_alike_in_every_company,
     each_row,
+    filled,
     moments,
     questions,
     rows_of,
@@ -114,15 +116,13 @@ def test_a_row_has_to_be_known_by_a_time_that_may_be_another(
 def test_pandas_finds_the_same_rows_of_a_large_table() -> None:
     random = np.random.default_rng(0)
     at = random.choice(10_000, 3_000, replace=False) * 60_000_000
-    columns = {
-        "station": random.choice(np.array(["north", "south"], dtype=object), 3_000),
-        "sensor": np.ones(3_000, dtype=np.int64),
-        "at": at.astype("datetime64[us]"),
-        "level": random.normal(size=3_000),
-        "count": random.integers(0, 9, 3_000),
-        "is_sound": np.ones(3_000),
-        "note": np.full(3_000, None, dtype=object),
-    }
+    columns = filled(
+        GAUGE,
+        3_000,
+        station=random.choice(["north", "south"], 3_000),
+        at=at.astype("datetime64[us]"),
+        level=random.normal(size=3_000),
+    )
     asked_at = np.sort(random.integers(0, 10_000 * 60_000_000, 5_000)).astype("datetime64[us]")
     asked = {
         "station": random.choice(np.array(["north", "south"], dtype=object), 5_000),
@@ -148,30 +148,14 @@ def test_pandas_finds_the_same_rows_of_a_large_table() -> None:
 # Boundaries
 
 
-def one(at: int, station: str | None = "north", sensor: float = 1) -> Columns:
-    return {
-        "station": np.array([station], dtype=object),
-        "sensor": np.array([sensor]),
-        "at": moments([at]),
-    }
-
-
 def gauge(*rows: tuple[int, float], known: list[int] | None = None) -> TableRows:
-    count = len(rows)
-    columns = {
-        "station": np.array(["north"] * count, dtype=object),
-        "sensor": np.ones(count, dtype=np.int64),
-        "at": moments([at for at, _ in rows]),
-        "level": np.array([level for _, level in rows], dtype=np.float64),
-        "count": np.zeros(count, dtype=np.int64),
-        "is_sound": np.ones(count),
-        "note": np.full(count, None, dtype=object),
-    }
+    at, levels = ([row[place] for row in rows] for place in (0, 1))
+    columns = filled(GAUGE, len(rows), at=moments(at), level=levels)
     return TableRows.of(GAUGE, columns, None if known is None else moments(known))
 
 
 def level(rows: TableRows, at: int, within: timedelta | None = None) -> float | None:
-    (found,) = reader(a_lookup(within), rows)(one(at))["asked_level"].tolist()
+    (found,) = reader(a_lookup(within), rows)(a_question(at))["asked_level"].tolist()
     return None if np.isnan(found) else found
 
 
@@ -213,8 +197,7 @@ def test_many_late_rows_are_passed_in_few_steps() -> None:
 def test_an_empty_table_gives_missing_values_of_the_declared_kinds(
     within: timedelta | None, count: int
 ) -> None:
-    asked = {name: np.repeat(array, count) for name, array in one(5).items()}
-    found = reader(a_lookup(within), gauge())(asked)
+    found = reader(a_lookup(within), gauge())(a_question(*[5] * count))
     assert {name: str(array.dtype) for name, array in found.items()} == {
         "asked_level": "float64",
         "asked_count": "float64",
@@ -228,10 +211,8 @@ def test_an_empty_table_gives_missing_values_of_the_declared_kinds(
 @given(st.sampled_from([1.5, np.nan, np.inf, -np.inf, 2.0**63, -(2.0**63), 2.0**53]))
 def test_a_number_that_is_no_key_finds_nothing(sensor: float) -> None:
     read = reader(a_lookup(), gauge((0, 5.0)))
-    alone = read(one(HOUR, sensor=sensor))
-    both = read({name: np.repeat(array, 2) for name, array in one(HOUR, sensor=sensor).items()})
-    assert np.isnan(alone["asked_level"]).all()
-    assert np.isnan(both["asked_level"]).all()
+    for at in ([HOUR], [HOUR, HOUR]):
+        assert np.isnan(read(a_question(*at, sensor=sensor))["asked_level"]).all()
 
 
 # Other tables

@@ -43,7 +43,7 @@ from lockstep.errors import (
 )
 
 from ..conftest import Build
-from .drawn import Gauge, Passage, moments
+from .drawn import Gauge, Passage, a_question, filled
 
 HOUR = timedelta(hours=1)
 
@@ -277,20 +277,13 @@ def test_a_static_table_is_asked_without_a_time(build: Build) -> None:
 def test_a_key_of_another_length_is_refused_when_it_is_asked(build: Build) -> None:
     node = asking(lambda station, sensor, at: Asked(station[:3], sensor, as_of=at))
     made = build(node, record=Measured).with_tables({"gauge": no_rows()})
-    columns = {
-        "reading": np.array(list("abcd"), dtype=object),
-        "station": np.array(list("abcd"), dtype=object),
-        "sensor": np.ones(4),
-        "at": moments([0] * 4),
-    }
+    columns = a_question(*[0] * 4) | {"reading": np.array(list("abcd"), dtype=object)}
     with pytest.raises(FunctionError, match="returned 3 values for 4 rows"):
         made.evaluate(columns, ("gauge_level",))
 
 
 def no_rows() -> TableRows:
-    kinds = Gauge.schema().kinds
-    columns = {name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()}
-    return TableRows.of(Gauge.declaration(), columns)
+    return TableRows.of(Gauge.declaration(), filled(Gauge.declaration(), 0))
 
 
 def test_an_input_that_comes_from_the_outcome_is_leakage(build: Build) -> None:
@@ -368,9 +361,7 @@ def test_rows_of_another_declaration_or_none_are_refused(build: Build) -> None:
     ],
 )
 def test_rows_that_no_look_up_can_give_are_refused(name: str, array: Any, why: str) -> None:
-    kinds = Gauge.schema().kinds
-    columns = {each: np.zeros(1, dtype=kind.dtype) for each, kind in kinds.items()}
-    columns["station"] = columns["note"] = np.array(["a"], dtype=object)
+    columns = filled(Gauge.declaration(), 1)
     columns.pop(name)
     if array is not None:
         columns[name] = array

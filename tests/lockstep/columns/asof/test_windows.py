@@ -20,10 +20,12 @@ from lockstep.columns.kinds import Columns
 from .drawn import (
     HOUR,
     Passage,
+    a_question,
     a_window,
     assert_alike_in_every_company,
     bits,
     each_row,
+    filled,
     moments,
     questions,
     rows_of,
@@ -103,14 +105,14 @@ def test_rows_are_counted_without_a_field(table: Any, asked: Columns, over: time
 def test_sums_of_long_windows_are_the_same_to_the_bit_in_every_company(late: bool) -> None:
     random = np.random.default_rng(1)
     count = 60_000
-    columns = {
-        "station": random.choice(np.array(["north", "south"], dtype=object), count),
-        "sensor": np.ones(count, dtype=np.int64),
-        "at": random.integers(0, 100 * HOUR, count).astype("datetime64[us]"),
-        "level": random.normal(size=count) * 10.0 ** random.integers(-9, 9, count),
-        "note": random.choice(np.array(["a", "b", None], dtype=object), count),
-        "is_sound": np.ones(count, dtype=bool),
-    }
+    columns = filled(
+        PASSAGE,
+        count,
+        station=random.choice(["north", "south"], count),
+        at=random.integers(0, 100 * HOUR, count).astype("datetime64[us]"),
+        level=random.normal(size=count) * 10.0 ** random.integers(-9, 9, count),
+        note=random.choice(np.array(["a", "b", None], dtype=object), count),
+    )
     columns["level"][::17] = np.nan
     delays = random.integers(0, 30 * HOUR, count).astype("timedelta64[us]")
     rows = TableRows.of(PASSAGE, columns, columns["at"] + delays if late else None)
@@ -135,25 +137,12 @@ def test_sums_of_long_windows_are_the_same_to_the_bit_in_every_company(late: boo
 
 
 def passages(*at: int) -> TableRows:
-    count = len(at)
-    columns = {
-        "station": np.array(["north"] * count, dtype=object),
-        "sensor": np.ones(count, dtype=np.int64),
-        "at": moments(at),
-        "level": np.arange(count, dtype=np.float64),
-        "note": np.full(count, None, dtype=object),
-        "is_sound": np.ones(count, dtype=bool),
-    }
+    columns = filled(PASSAGE, len(at), at=moments(at), level=np.arange(len(at)))
     return TableRows.of(PASSAGE, columns)
 
 
 def count_at(rows: TableRows, at: int, over: timedelta) -> int:
-    asked = {
-        "station": np.array(["north"], dtype=object),
-        "sensor": np.ones(1),
-        "at": moments([at]),
-    }
-    return int(reader(a_window(over, None, ["count"]), rows)(asked)["asked_count"][0])
+    return int(reader(a_window(over, None, ["count"]), rows)(a_question(at))["asked_count"][0])
 
 
 def test_a_window_begins_after_its_first_microsecond_and_ends_with_its_last() -> None:
@@ -172,11 +161,7 @@ def test_events_that_are_alike_count_once_and_others_at_the_same_time_all() -> N
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_windows_over_no_events_are_empty(count: int) -> None:
-    asked = {
-        "station": np.array(["north"] * count, dtype=object),
-        "sensor": np.ones(count),
-        "at": moments([HOUR] * count),
-    }
-    found = reader(a_window(timedelta(hours=5), "level", HOW), passages())(asked)
+    read = reader(a_window(timedelta(hours=5), "level", HOW), passages())
+    found = read(a_question(*[HOUR] * count))
     assert found.pop("asked_count").tolist() == [0] * count
     assert all(len(array) == count and np.isnan(array).all() for array in found.values())
