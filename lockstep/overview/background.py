@@ -28,7 +28,7 @@ class LastAnswer(Generic[T]):
 
 
 class Question(Generic[T]):
-    """A question that is asked anew at every look, one at a time.
+    """A question that is asked anew at every look, one at a time, whoever looks meanwhile.
 
     Args:
         ask: Asks it, however long that takes.
@@ -39,6 +39,7 @@ class Question(Generic[T]):
         self._last: LastAnswer[T] = LastAnswer()
         self._asking: threading.Thread | None = None
         self._begun = 0.0
+        self._beginning = threading.Lock()
 
     @property
     def seconds(self) -> float:
@@ -48,10 +49,12 @@ class Question(Generic[T]):
 
     def begin(self) -> None:
         """Ask, unless the last question is still open."""
-        if self._asking is None or not self._asking.is_alive():
-            self._begun = time.monotonic()
-            self._asking = threading.Thread(target=self._carry_out, daemon=True)
-            self._asking.start()
+        with self._beginning:
+            if self._asking is None or not self._asking.is_alive():
+                self._begun = time.monotonic()
+                asking = threading.Thread(target=self._carry_out, daemon=True)
+                asking.start()  # before others see it: they wait for what has started
+                self._asking = asking
 
     def answer(self, until: float) -> LastAnswer[T]:
         """The answer, or the last one if none comes in time.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -178,6 +178,19 @@ def test_a_question_gives_its_last_answer_while_the_next_one_is_open() -> None:
     question.begin()
     failed = question.answer(time.monotonic() + 60)
     assert (failed.value, failed.trouble) == (2, "StopIteration")
+
+
+def test_two_who_look_at_once_both_get_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Thread.start
+    question = Question(lambda: 1)
+
+    def start_while_another_looks(thread: Thread) -> None:
+        question.answer(time.monotonic())
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_while_another_looks)
+    question.begin()
+    assert question.answer(time.monotonic() + 60).value == 1
 
 
 def test_days_of_a_calendar_that_goes_on_are_the_last_thirty() -> None:
