@@ -103,13 +103,12 @@ def run_servers(project: Project, first: Ports) -> int:
 
 def _run(project: Project, first: Ports, instance: Path) -> int:
     home = project.home
-    logs = home.path / "logs"
-    for folder in (home.mlflow, logs):
+    for folder in (home.mlflow, home.logs):
         folder.mkdir(parents=True, exist_ok=True)
     declared = pipelines(project).declared
     for name in declared:
         home.inbox(name).mkdir(parents=True, exist_ok=True)
-    servers = _servers(project, first, logs)
+    servers = _servers(project, first)
     home.registry().open()  # makes the store before two servers try to
     outages = Outages(home, home.addresses.servers)
     _again(home).unlink(missing_ok=True)
@@ -127,7 +126,7 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
             if not _await_answers(processes, servers):
                 return 1
             show_pages(project, home.addresses)
-            say(f"Logs:     {logs}")
+            say(f"Logs:     {home.logs}")
             say("Ctrl-C stops them.")
             asked = -_ASK_SECONDS
             while True:
@@ -146,9 +145,9 @@ def _run(project: Project, first: Ports, instance: Path) -> int:
             return 0
 
 
-def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
+def _servers(project: Project, first: Ports) -> list[_Server]:
     """All servers of a project, at free ports; their addresses are stored in the home."""
-    home = project.home
+    home, logs = project.home, project.home.logs
     dagster = _free_port(first.dagster)
     mlflow = _free_port(first.mlflow, {dagster})
     overview = _free_port(first.overview, {dagster, mlflow})
@@ -166,8 +165,7 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
         program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
         servers.append(_Server(program, mlflow))
     for name, port in ports.items():
-        log = logs / f"serve-{name}.log"
-        program = Program(_server_of(name), _serve(name, port), log)
+        program = Program(_server_of(name), _serve(name, port), home.server_log(name))
         servers.append(_Server(program, port, is_needed=False))
     return servers
 

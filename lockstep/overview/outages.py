@@ -68,11 +68,13 @@ def server_state(home: Home, name: str) -> ServerState:
     if state.is_well or live is None or is_starting(home, datetime.now(UTC)):
         return state
     what, command, effect = "server does not answer", "lockstep up", "starts it anew."
+    why = f"{state.message} Its log: {home.server_log(name)}"
     if not state.is_silent:
+        why = state.message
         what, command = "server not ready", f"lockstep promote {name} {live.version}"
         effect = f"has the gate judge version {live.version} anew."
     since = out.since if out is not None else ""
-    trouble = Trouble(what, since, command=command, effect=effect, why=state.message)
+    trouble = Trouble(what, since, command=command, effect=effect, why=why)
     return replace(state, trouble=trouble)
 
 
@@ -84,7 +86,9 @@ def _asked(address: str) -> ServerState:
         except HTTPError as error:
             answer = json.load(error) if error.code == 503 else {"refused": str(error)}
     except (OSError, HTTPException, ValueError) as error:
-        return ServerState(address, is_silent=True, message=f"It does not answer: {error}")
+        reason = getattr(error, "reason", error)  # of what urllib wraps
+        reason = getattr(reason, "strerror", None) or reason
+        return ServerState(address, is_silent=True, message=f"It does not answer: {reason}.")
     if answer.get("ready"):
         return ServerState(address, is_ready=True, version=answer.get("version"))
     if refused := answer.get("refused"):

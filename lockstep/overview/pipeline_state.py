@@ -211,7 +211,13 @@ class Watched:
             untried = sorted(taken - {*history.partitions})
             wanted = [*history.newest(SHOWN), *untried][-SHOWN:]
             waiting = len(files_in(self._inbox.folder))
-        return StreamState(name, unit, tuple(history.tile(each) for each in wanted), waiting)
+        tiles = tuple(tile for tile in map(history.tile, wanted) if not self._is_taken_away(tile))
+        return StreamState(name, unit, tiles, waiting)
+
+    def _is_taken_away(self, tile: Tile) -> bool:
+        """Whether nothing came of a file, and its person took it away."""
+        is_open = tile.stream == "inbox" and tile.state in ("blocked", "broken_off")
+        return is_open and self._inbox.file(tile.partition) is None
 
     def _open(self, shown: Sequence[StreamState]) -> Iterator[Tile]:
         """The partitions that wait for a person, and what was made last that has no partitions.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.errors import ArtifactError
 from lockstep.overview.background import LastAnswer
+from lockstep.overview.rendering import first_and_rest
 from lockstep.overview.tiles import Tile
 from lockstep.overview.troubles import Trouble
 from lockstep.project.home import Home
@@ -110,7 +111,9 @@ def _trouble(
         is_open = wanted == gate.version or (wanted is None and live is None)
         errors = [each for each in gate.findings if each.result == "failed"]
         todo = next((each.todo or "" for each in errors), "")
-        why = f"{', '.join(each.check for each in errors)} failed. {todo}"
+        found = next((first_and_rest(each.summary)[0] for each in errors), "")
+        checks = ", ".join(each.check for each in errors)
+        why = f"{checks} failed: {found.removesuffix('.')}. {todo}"
         command, effect = f"lockstep train {name}", "fits one that may pass; promote that."
         if live is not None:
             command, effect = f"lockstep promote {name} {live}", f"stays with version {live}."

@@ -88,6 +88,15 @@ class Home:
         """The file that `lockstep up` locks while it serves the home."""
         return self.path / "up.lock"
 
+    @property
+    def logs(self) -> Path:
+        """The logs of what `lockstep up` starts."""
+        return self.path / "logs"
+
+    def server_log(self, pipeline: str) -> Path:
+        """The log of a pipeline's server."""
+        return self.logs / f"serve-{pipeline}.log"
+
     def live(self, pipeline: str) -> Path:
         """The file that names the live version of a pipeline."""
         return self.path / "live" / f"{pipeline}.json"

@@ -356,6 +356,8 @@ def test_a_blocked_file_is_an_event_until_somebody_takes_it_away(
     assert file is not None
     file.rename(tmp_path / "taken.csv")
     assert of(live).is_over(event.id)
+    (state,) = Overview(PROJECT).states(0)
+    assert [each.tiles for each in state.streams if each.name == "inbox"] == [()]
 
 
 def test_every_process_finds_the_same_ids(blocked: Workplace) -> None:

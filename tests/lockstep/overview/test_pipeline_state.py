@@ -95,7 +95,7 @@ def test_a_version_that_the_gate_refused_is_told_with_the_check(
     assert (versions.wanted, versions.live) == (SECOND, 1)
     assert versions.trouble is not None
     assert versions.trouble.what == f"gate refused version {SECOND}"
-    assert versions.trouble.why.startswith("code_parity failed.")
+    assert versions.trouble.why.startswith("code_parity failed: The code of is_heavy ")
     assert "code_parity" in {each.check for each, _ in state_of().together("failed")}
     two_versions.registry.set_alias("orders", "champion", 1)
     assert (state_of().is_failed, state_of().together("failed")) == (False, [])

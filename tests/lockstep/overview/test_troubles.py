@@ -136,6 +136,8 @@ def test_a_server_that_is_not_ready_tells_since_when_and_the_command(
         told = lockstep("status")
     assert (trouble.what, trouble.since) == ("server does not answer", since)
     assert trouble.command == "lockstep up"
+    log = live.home.server_log("orders")
+    assert trouble.why == f"It does not answer: timed out. Its log: {log}"
     assert told.status == 1
     assert told.out.startswith("orders: server does not answer since ")
 
