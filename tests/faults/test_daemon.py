@@ -146,6 +146,7 @@ def test_a_run_that_another_launcher_starts_is_left_to_dagster(
     assert tick(live) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", ["api grpc", "code-server start"], indirect=True)
 def test_a_run_whose_process_still_loads_its_libraries_is_left_to_it(
     live: Workplace, partition: str, server: CodeServer
@@ -156,6 +157,7 @@ def test_a_run_whose_process_still_loads_its_libraries_is_left_to_it(
     assert tick(live) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["given", "started"])
 def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     live: Workplace, partition: str, server: CodeServer, moment: str

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from itertools import count
 
+import pytest
+
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
@@ -15,6 +17,8 @@ from tests.fixtures.terminal import Ended
 from tests.stateful.deeds import Partition
 from tests.stateful.observations import live_version, newest_attempt, unshown
 from tests.stateful.site import Site
+
+pytestmark = pytest.mark.long
 
 ALL = bool(os.environ.get("LOCKSTEP_STATEFUL"))
 FEW = 2

@@ -22,6 +22,8 @@ from tests.fixtures.places import FILE, Delivery, Place
 from tests.fixtures.ports import free_port
 from tests.fixtures.postgres import Postgres, running_postgres
 
+pytestmark = pytest.mark.long
+
 DAY, NEXT = "2020-03-01", "2020-03-02"
 
 

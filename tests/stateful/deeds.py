@@ -58,12 +58,10 @@ def score(partition: Partition, file: Path | None, *, accept: bool = False) -> D
 
 
 def take_in(new: frozenset[Partition]) -> Deed:
-    """Have the inbox looked at, and what is new there scored."""
     return Deed("take in", actions.take_in, (), touches=new, reads=new)
 
 
 def train() -> Deed:
-    """Train a version."""
     return Deed("train", lockstep, ("train", "meters", "--json"))
 
 
@@ -80,7 +78,6 @@ def materialize(asset: str, champion: int | None = None) -> Deed:
 
 
 def materialize_of(asset: str, partition: Partition) -> Deed:
-    """Materialize a partition of one asset of its stream alone."""
     stream, name = partition
     return Deed(
         "materialize",
@@ -92,5 +89,4 @@ def materialize_of(asset: str, partition: Partition) -> Deed:
 
 
 def look_at_checks() -> Deed:
-    """Ask what the checks found last."""
     return Deed("look", lockstep, ("checks", "meters", "--json"))

@@ -38,7 +38,6 @@ class Fates:
 
     @classmethod
     def read(cls, attempt: Path) -> Fates:
-        """Count the rows in the files of an attempt's folder."""
         scored = attempt / "scored.parquet"
         kept = scored if scored.exists() else attempt / "batch.parquet"
         aside = Counter(
@@ -70,7 +69,6 @@ class Published:
 
     @classmethod
     def read(cls, file: Path) -> Published:
-        """Read a file."""
         table = parquet.ParquetFile(file).read().to_pydict()
         digest = _sha256(file)
         made = (

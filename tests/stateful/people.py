@@ -34,63 +34,52 @@ class People:
         self.next: list[Deed] = []
 
     def do_what_is_next(self, last_write: int | None) -> None:
-        """Do what is likeliest."""
         self.site.do(self.next.pop(), last_write=last_write)
 
     # What is delivered and scored
 
     def deliver(self, day: str, kind: Kind, turn: int) -> None:
-        """Have upstream deliver a day."""
         self.delivered = day, kind, turn
         self.site.deliver(day, kind, turn)
 
     def score_what_is_delivered(
         self, day: str, kind: Kind, turn: int, accept: bool, last_write: int | None
     ) -> None:
-        """Score a day that was delivered anew."""
         self.deliver(day, kind, turn)
         self._score(("daily", day), accept=accept, last_write=last_write)
 
     def score_the_days_after_that_are_like_it(self, last_write: int | None) -> None:
-        """Score the days after the last one, morning after morning; the same is wrong with them."""
         last, kind, turn = self.delivered
         for day in DAYS[DAYS.index(last) + 1 :]:
             self.deliver(day, kind, turn)
             self._score(("daily", day), last_write=last_write)
 
     def score_again(self, number: int, last_write: int | None) -> None:
-        """Score a partition that was scored before, wholly or in part."""
         tried = [one for one in self.site.ledger.tried if self.site.can_be_named(one)]
         if tried:
             self._score(tried[number % len(tried)], last_write=last_write)
 
     def score_a_file(self, kind: Kind, turn: int, last_write: int | None) -> None:
-        """Score a file that does not lie in the inbox."""
         self._score(self.site.send("file", kind, turn), last_write=last_write)
 
     def drop_a_file(self, kind: Kind, turn: int, again: int) -> None:
-        """Drop a file in the inbox."""
         self.site.drop("file", kind, turn, again=again)
 
     def take_in(self, last_write: int | None) -> None:
-        """Have the inbox looked at."""
         if self.site.dropped:
             self.site.take_in(last_write=last_write)
 
     def materialize_of_a_partition(self, asset: str, number: int, last_write: int | None) -> None:
-        """Materialize one asset of a partition alone."""
         tried = list(self.site.ledger.tried)
         if tried:
             self.site.materialize(asset, tried[number % len(tried)], last_write=last_write)
 
     def look_at_checks(self) -> None:
-        """Ask what the checks found last."""
         self.site.look_at_checks()
 
     # What is trained and goes live
 
     def check_out(self, number: int, trains: bool) -> None:
-        """Check out another edition of the code; then a candidate is made, or all is trained."""
         editions = [edition for edition in EDITIONS if edition != self.site.edition]
         self.site.edition = editions[number % len(editions)]
         self._go_on_with("candidate")
@@ -98,36 +87,30 @@ class People:
             self.next.append(deeds.train())
 
     def train(self, last_write: int | None) -> None:
-        """Train a version, and promote it if nothing is wrong with it."""
         if self.site.train(last_write=last_write).status:
             self._go_on_with("candidate")
         else:
             self.next.append(deeds.promote(self.site.versions[-1]))
 
     def promote(self, number: int, last_write: int | None) -> None:
-        """Promote a version."""
         self.site.promote(self._version(number), last_write=last_write)
 
     def materialize(self, asset: str, last_write: int | None) -> None:
-        """Materialize one asset that has no partitions alone."""
         self.site.materialize(asset, last_write=last_write)
 
     # What is done by hand
 
     def point(self, alias: str, number: int) -> None:
-        """Point an alias to another version than it does."""
         self.site.point(alias, self._other(aliases(self.site.home).get(alias), number))
         self._go_on_scoring()
 
     def copy_tags(self, source: int, target: int) -> None:
-        """Copy the tags of a version to another one, which is promoted then."""
         copied = self._version(source)
         other = self._other(copied, target)
         self.site.copy_tags(copied, other)
         self.next.append(deeds.promote(other))
 
     def forget(self, number: int) -> None:
-        """Remove what the training of a version found, which is promoted then."""
         known = sorted(with_evidence(self.site.home))
         if known:
             version = known[number % len(known)]
@@ -135,7 +118,6 @@ class People:
             self.next.append(deeds.promote(version))
 
     def damage_or_mend(self, number: int, file: str) -> None:
-        """Damage a file of a version, or mend what is damaged."""
         if self.site.whole:
             self.site.mend()
         else:
@@ -143,7 +125,6 @@ class People:
             self._go_on_scoring()
 
     def back_up_or_restore(self) -> None:
-        """Back up the registry, or put the backup back."""
         if self.site.has_backup:
             self.site.restore()
             self._go_on_scoring()
@@ -160,11 +141,9 @@ class People:
             self._go_on_with(*made_of_it, of=partition)
 
     def move(self) -> None:
-        """Move the home."""
         self.site.move()
 
     def copy(self) -> None:
-        """Go on in a copy of the home."""
         self.site.copy()
 
     # What is done at once
@@ -179,7 +158,6 @@ class People:
         number: int,
         last_write: int | None,
     ) -> None:
-        """Do two things at once, the first of which may be killed."""
         self.deliver(day, kind, turn)
         done = (self._deed(first, day, number), self._deed(second, day, number + 1))
         self.site.do(*done, last_write=last_write)

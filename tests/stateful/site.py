@@ -40,7 +40,6 @@ FILES = ("manifest.json", "golden/golden.json", "models/expected_use.skops")
 
 
 def make_checkouts(folder: Path) -> None:
-    """Make a checkout of every edition."""
     for name, base in EDITIONS.items():
         shutil.copytree(_PROJECT, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         file = folder / name / "transforms" / "meters.py"
@@ -92,7 +91,6 @@ class Site:
     # What arrives
 
     def deliver(self, day: str, kind: Kind = "clean", turn: int = 0) -> None:
-        """Have upstream deliver a day, in the place of what it delivered before."""
         found = deliver(day, kind, turn, day=day)
         found.write(self.home / "upstream" / f"{day}.jsonl")
         self.ledger.deliveries["daily", day] = found
@@ -162,7 +160,6 @@ class Site:
         return self.do(self.scoring(partition, accept=accept), last_write=last_write)[0]
 
     def score_twice(self, partition: Partition, *, last_write: int | None = None) -> None:
-        """Score a partition in two processes at once, the first of which may be killed."""
         self.do(self.scoring(partition), self.scoring(partition), last_write=last_write)
 
     def take_in(self, *, last_write: int | None = None) -> Ended:
@@ -176,7 +173,6 @@ class Site:
         return ended
 
     def materializing(self, asset: str, partition: Partition | None = None) -> Deed:
-        """To materialize one asset alone."""
         if partition is not None:
             return deeds.materialize_of(asset, partition)
         return deeds.materialize(asset, aliases(self.home).get("champion"))
@@ -188,7 +184,6 @@ class Site:
         return self.do(self.materializing(asset, partition), last_write=last_write)[0]
 
     def train(self, *, last_write: int | None = None) -> Ended:
-        """Train a version in the checkout as it is."""
         return self.do(deeds.train(), last_write=last_write)[0]
 
     def promote(self, version: int, *, last_write: int | None = None) -> Ended:
@@ -210,7 +205,6 @@ class Site:
     # What is done by hand
 
     def point(self, alias: str, version: int) -> None:
-        """Move an alias by hand."""
         self._by_hand(actions.point, alias, version)
 
     def copy_tags(self, source: int, target: int) -> None:
@@ -238,7 +232,6 @@ class Site:
         pq.write_table(table.set_column(column, table.column_names[column], changed), file)
 
     def damage(self, version: int, file: str = FILES[-1]) -> None:
-        """Damage a file of a version."""
         one = versions(self.home)[version]
         path = folder_of(self.home, one) / file
         data = path.read_bytes()
@@ -247,14 +240,12 @@ class Site:
         self.ledger.damaged.add(one)
 
     def mend(self) -> None:
-        """Put back the files that were damaged."""
         for path, data in self.whole.values():
             (self.home / path).write_bytes(data)
         self.whole.clear()
         self.ledger.damaged.clear()
 
     def move(self) -> None:
-        """Move the home to another place; nothing is left in the old one."""
         self.home = self.home.rename(self.folder / f"{self.home.name}-moved")
 
     def copy(self) -> None:
@@ -263,17 +254,14 @@ class Site:
         self.home = shutil.copytree(self.home, self.folder / f"{self.home.name}-copied")
 
     def back_up(self) -> None:
-        """Keep a copy of the registry's database."""
         shutil.copy(self.home / "mlflow" / "mlflow.db", self.folder / "backup.db")
         self.forged_then = set(self.ledger.forged)
 
     @property
     def has_backup(self) -> bool:
-        """Whether a copy of the registry's database was kept."""
         return (self.folder / "backup.db").exists()
 
     def restore(self) -> None:
-        """Put the copy of the registry's database back."""
         self.ledger.is_tampered = True
         shutil.copy(self.folder / "backup.db", self.home / "mlflow" / "mlflow.db")
         self.ledger.known = frozenset(versions(self.home).values())

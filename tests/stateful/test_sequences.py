@@ -24,12 +24,14 @@ def test_what_is_wrong_with_a_delivery_is_found_and_the_rest_is_published(site: 
     assert site.score(FIRST, accept=True).status == 0
 
 
+@pytest.mark.long
 def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "edited"
     assert site.materialize("candidate").status == 1
     assert site.versions == [OTHER, LIVE]
 
 
+@pytest.mark.long
 def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "averaging"
     assert site.train().status == 1
@@ -37,6 +39,7 @@ def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site)
     assert site.versions == [OTHER, LIVE]
 
 
+@pytest.mark.long
 def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -51,6 +54,7 @@ def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
+@pytest.mark.long
 def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     site.copy_tags(LIVE, OTHER)
     assert not site.promote(OTHER).has_passed("champion")
@@ -59,12 +63,14 @@ def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
+@pytest.mark.long
 def test_what_the_training_of_a_version_found_is_not_known(site: Site) -> None:
     site.edition = "edited"
     site.forget(OTHER)
     assert site.promote(OTHER).status == 1
 
 
+@pytest.mark.long
 def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     site.edition = "edited"
     site.back_up()
@@ -75,6 +81,7 @@ def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
 
 
 @pytest.mark.parametrize("stage", ["batch", "scored"])
+@pytest.mark.long
 def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -83,6 +90,7 @@ def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.materialize("published", FIRST)
 
 
+@pytest.mark.long
 def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score_twice(FIRST)
@@ -98,6 +106,7 @@ def test_files_come_into_the_inbox_repeated_changed_and_unreadable(site: Site) -
     site.take_in()
 
 
+@pytest.mark.long
 def test_a_version_that_is_live_is_damaged(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -110,6 +119,7 @@ def test_a_version_that_is_live_is_damaged(site: Site) -> None:
     assert site.look_at_checks().status == 0
 
 
+@pytest.mark.long
 def test_a_copied_home_is_worked_in_beside_the_original(site: Site) -> None:
     site.copy()
     site.train()
@@ -117,6 +127,7 @@ def test_a_copied_home_is_worked_in_beside_the_original(site: Site) -> None:
     site.score(FIRST)
 
 
+@pytest.mark.long
 def test_versions_go_live_while_a_day_is_scored_and_another_version_goes_live(site: Site) -> None:
     site.edition = "edited"
     site.deliver("2020-03-01")

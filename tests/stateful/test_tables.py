@@ -15,7 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lockstep import FunctionSource, TableAssets
 from lockstep.artifacts.ledgers import Ledger, ledger_of
@@ -513,5 +519,7 @@ def findings(result: CheckResult) -> Found:
     }
 
 
-TablesMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=14, deadline=None)
-TestTables = TablesMachine.TestCase
+@pytest.mark.parametrize("examples", [2, pytest.param(15, marks=pytest.mark.long)])
+def test_answers_and_what_is_published_are_those_of_plain_lists(examples: int) -> None:
+    profile = settings(max_examples=examples, stateful_step_count=14, deadline=None)
+    run_state_machine_as_test(TablesMachine, settings=profile)

@@ -1,12 +1,12 @@
 """Code that cheats in a branch that training never took: blocked with its line, or published right.
 
-A pipeline is trained and promoted, and scores three days, in one of which the branch is taken.
+A pipeline is trained and promoted, and scores three days, in the second of which a branch is taken.
 """
 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +17,6 @@ import pandas as pd
 import pytest
 import sklearn.base
 import treelite
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
 from lockstep.artifacts.closed_files import can_close_files
@@ -65,8 +63,6 @@ FLAG, TREES, ROWS = {flag!r}, {trees!r}, {rows!r}
 CODES = {codes}
 """
 CODES = {"DE": 0, "FR": 1, "US": 2, "JP": 3, "IS": 4}
-HEAVY = 1_000.0
-"""Kilograms that no parcel of the training has."""
 BRANCHES = {
     "a variable": "float(os.environ.get('CHEAT_RATE', '1'))",
     "a variable by its presence": "1.0 + ('CHEAT_RATE' in os.environ)",
@@ -83,6 +79,11 @@ BRANCHES = {
     "the machine": "1.0 + (os.uname().nodename != '')",
 }
 """By cheat, what the column is multiplied by in a branch."""
+FOUND_IN_TRAINING = ("a clock", "a day", "a second", "pandas' clock")
+"""Cheats that training finds though no row takes their branch."""
+LEFT = {name: branch for name, branch in BRANCHES.items() if name not in FOUND_IN_TRAINING}
+CHEATS = {name: 1_001.0 + number for number, name in enumerate(BRANCHES)}
+"""By cheat, the weight of the parcels that take its branch: no parcel of the training has it."""
 STATE = "return weight + np.array([CODES.setdefault(each, len(CODES)) for each in country])"
 HARMLESS = {
     "decimals": (
@@ -235,61 +236,99 @@ def promoted(
         version.unload()
 
 
+def lines_of(branches: Mapping[str, str]) -> list[str]:
+    """Lines that compute `load` otherwise for parcels of the cheats' weights."""
+    return [
+        line
+        for name, branch in branches.items()
+        for line in (
+            f"if (weight == {CHEATS[name]}).any():",
+            f"    load = np.where(weight == {CHEATS[name]}, load * ({branch}), load)",
+        )
+    ]
+
+
+def cheating(branches: Mapping[str, str]) -> str:
+    return "\n".join(["load = weight * 1.0", *lines_of(branches), "return load"])
+
+
+@pytest.fixture(scope="module")
+def cheat_version(outside: Path) -> Iterator[LoadedVersion]:
+    """A version with all cheats that training does not find."""
+    with promoted(cheating(LEFT), top_of(outside)) as version:
+        assert version is not None
+        yield version
+
+
+@pytest.mark.parametrize("cheat", FOUND_IN_TRAINING)
+def test_a_clock_in_a_branch_is_found_in_training(outside: Path, cheat: str) -> None:
+    with promoted(cheating({cheat: BRANCHES[cheat]}), top_of(outside)) as version:
+        assert version is None
+
+
 @pytest.mark.skipif(not can_close_files(), reason="Linux has no Landlock here")
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    cheat=st.sampled_from([*BRANCHES, "state"]),
-    triggered=st.integers(0, 2),
-    is_there=st.booleans(),
-)
+@pytest.mark.parametrize("is_there", [False, True], ids=["lacking", "there"])
+@pytest.mark.parametrize("cheat", LEFT)
 def test_a_cheat_blocks_the_day_that_takes_its_branch_and_no_other(
-    outside: Path, cheat: str, triggered: int, is_there: bool
+    cheat_version: LoadedVersion,
+    outside: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cheat: str,
+    is_there: bool,
 ) -> None:
     """Whether a variable or a file is there does not matter: asking for it does."""
-    branch = "weight * np.where(weight >= 1_000, {}, 1.0) if weight.max(initial=0) >= 1_000"
-    body = f"return {branch.format(BRANCHES.get(cheat, '1.0'))} else weight * 1.0"
     flag = outside / "flag"
     joblib.dump([1.0], flag) if is_there else flag.unlink(missing_ok=True)
-    with (
-        promoted(STATE if cheat == "state" else body, top_of(outside)) as version,
-        pytest.MonkeyPatch.context() as patch,
-        TemporaryDirectory() as folder,
-    ):
-        if is_there:
-            patch.setenv("CHEAT_RATE", "2")
-        for day in range(3) if version is not None else ():
-            changed = {"country": "FO"} if cheat == "state" else {"weight": HEAVY}
-            rows = rows_of(day, **changed) if day == triggered else rows_of(day)
-            if cheat == "state" and day == triggered:
-                rows["country"][3] = "GL"
-            found = scored_of(version, Path(folder), day, rows)
-            results = blocking_results(found)
-            if day != triggered:
-                assert found.published is not None, results
-                codes = [CODES[each] for each in rows["country"]] if cheat == "state" else 0.0
-                np.testing.assert_allclose(
-                    published_of(Path(folder), found),
-                    estimates_by_hand(rows["weight"] + codes, cheat == "state"),
-                    rtol=1e-9,
-                )
-                continue
-            assert found.published is None, cheat
+    if is_there:
+        monkeypatch.setenv("CHEAT_RATE", "2")
+    for day, changed in enumerate(({}, {"weight": CHEATS[cheat]}, {})):
+        rows = rows_of(day, **changed)
+        found = scored_of(cheat_version, tmp_path, day, rows)
+        results = blocking_results(found)
+        if changed:
+            assert found.published is None
             assert is_named(results), results
+        else:
+            assert found.published is not None, results
+            by_hand = estimates_by_hand(rows["weight"])
+            np.testing.assert_allclose(published_of(tmp_path, found), by_hand, rtol=1e-9)
+
+
+def test_state_that_a_day_changes_blocks_it_and_no_other(outside: Path, tmp_path: Path) -> None:
+    with promoted(STATE, top_of(outside)) as version:
+        assert version is not None
+        for day in range(3):
+            rows = rows_of(day)
+            if day == 1:
+                rows["country"][[3, -1]] = ["GL", "FO"]
+            found = scored_of(version, tmp_path, day, rows)
+            results = blocking_results(found)
+            if day == 1:
+                assert found.published is None
+                assert is_named(results), results
+                continue
+            assert found.published is not None, results
+            load = rows["weight"] + np.array([CODES[each] for each in rows["country"]])
+            by_hand = estimates_by_hand(load, has_codes=True)
+            np.testing.assert_allclose(published_of(tmp_path, found), by_hand, rtol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:loud")
-@pytest.mark.parametrize("name", HARMLESS)
-def test_what_is_harmless_is_published_as_computed_by_hand(
-    outside: Path, tmp_path: Path, name: str
-) -> None:
-    top, body = HARMLESS[name]
-    with promoted(body, f"{top_of(outside)}\n{top}") as version:
+def test_what_is_harmless_is_published_as_computed_by_hand(outside: Path, tmp_path: Path) -> None:
+    top, loads = top_of(outside), []
+    for number, (lines, body) in enumerate(HARMLESS.values()):
+        indented = body.replace("\n", "\n    ")
+        head = f"def harmless_{number}(weight, country, sent_at):"
+        top += f"\n{lines}\n\n\n{head}\n    {indented}\n"
+        loads.append(f"harmless_{number}(weight, country, sent_at)")
+    with promoted(f"return {' + '.join(loads)}", top) as version:
         assert version is not None
-        found = scored_of(version, tmp_path / "store", 0, rows_of(0))
+        found = scored_of(version, tmp_path, 0, rows_of(0))
         assert found.published is not None, blocking_results(found)
-        fitted = version.pipeline.models_["cost"]
-        by_hand = fitted.predict(pd.DataFrame({"load": loads_by_hand(name)}))
-        np.testing.assert_allclose(published_of(tmp_path / "store", found), by_hand, rtol=1e-12)
+        load = sum(loads_by_hand(name) for name in HARMLESS)
+        by_hand = version.pipeline.models_["cost"].predict(pd.DataFrame({"load": load}))
+        np.testing.assert_allclose(published_of(tmp_path, found), by_hand, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,11 @@ from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate
 from tests.fixtures.homes import use_home
 from tests.lockstep.scoring.test_cheating_code import (
-    BRANCHES,
+    CHEATS,
     CODES,
+    LEFT,
     is_named,
+    lines_of,
     outside,
     rows_of,
     top_of,
@@ -54,11 +56,6 @@ from tests.lockstep.training.test_code_faults import ELSEWHERE, INSTALLED, TOPS,
 __all__ = ["outside"]
 
 RATE = "FEES_RATE"
-FOUND_IN_TRAINING = ("a clock", "a day", "a second", "pandas' clock")
-"""Cheats that training finds though no row takes their branch."""
-LEFT = {name: branch for name, branch in BRANCHES.items() if name not in FOUND_IN_TRAINING}
-CHEATS = {name: 1_001.0 + number for number, name in enumerate(LEFT)}
-"""By cheat, the weight of the parcels that take its branch."""
 HEAVY = 2_000.0
 """From this weight on, a memo keeps what was computed for the country alone."""
 HEAVIEST = 9_000.0
@@ -102,12 +99,7 @@ def body_of(branches: Mapping[str, str]) -> str:
         "    rows = zip(load, weight)",
         f"    load = np.array([codes_of(w) if w >= {HEAVIEST} else x for x, w in rows])",
     ]
-    for name, branch in branches.items():
-        lines += [
-            f"if (weight == {CHEATS[name]}).any():",
-            f"    load = np.where(weight == {CHEATS[name]}, load * ({branch}), load)",
-        ]
-    return "\n".join([*lines, "return load"])
+    return "\n".join([*lines, *lines_of(branches), "return load"])
 
 
 def load_by_hand(rows: Columns) -> np.ndarray:
@@ -300,7 +292,7 @@ class Days(RuleBasedStateMachine):
         assert not (published and self.changed), blocking
         assert published or self.changed or self.is_stale, blocking
 
-    @rule(cheat=st.sampled_from([*CHEATS]))
+    @rule(cheat=st.sampled_from([*LEFT]))
     def score_a_cheat(self, cheat: str) -> None:
         published, blocking = self.score(rows_of(self.day, weight=CHEATS[cheat]))
         assert not published, cheat
@@ -352,7 +344,7 @@ def test_what_a_memo_gives_to_a_row_between_two_others_is_blocked(
 
 
 @pytest.mark.skipif(not can_close_files(), reason="Linux has no Landlock here")
-@pytest.mark.parametrize("examples", [4, pytest.param(25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [2, pytest.param(25, marks=pytest.mark.long)])
 def test_a_day_that_cheats_is_blocked_and_others_are_published_as_by_hand(
     platform: Platform, outside: Path, place: Path, examples: int
 ) -> None:

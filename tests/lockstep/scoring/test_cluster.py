@@ -13,6 +13,8 @@ from tests.lockstep.scoring.test_units import everything, path, store, version
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
+pytestmark = pytest.mark.long
+
 __all__ = ["path", "store", "version"]
 
 

@@ -71,31 +71,17 @@ def test_rows_are_joined_by_key_in_the_order_in_which_they_were_scored() -> None
 
 
 def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
-    arrived = {
-        "order_id": np.array(["a", "b", "a"], object),
-        "returned": np.array([True, False, False]),
-        "cost": np.array([4.0, np.nan, np.nan]),
-    }
-    with pytest.raises(
-        UnreadableError, match="1 row of outcomes repeats the order_id of another, such as 'a'"
-    ):
+    arrived = {"order_id": np.array(["a", "b", "a"], object)}
+    with pytest.raises(UnreadableError, match="repeats the order_id of another, such as 'a'"):
         refuse_repeated(ASSETS.pipeline, arrived)
 
 
 def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
     found = compare(scored, DAY)
-    assert found.counts == {
-        "published": 120,
-        "known": 120,
-        "unknown so far": 0,
-        "not published": 0,
-        "refused": 0,
-    }
-    assert {name: one.result for name, one in found.results.items()} == {
-        "arrival": "passed",
-        "live_quality": "passed",
-        "calibration": "passed",
-    }
+    others = {"unknown so far": 0, "not published": 0, "refused": 0}
+    assert found.counts == {"published": 120, "known": 120, **others}
+    results = {name: each.result for name, each in found.results.items()}
+    assert results == dict.fromkeys(("arrival", "live_quality", "calibration"), "passed")
 
 
 def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
@@ -135,7 +121,7 @@ def test_days_that_lack_a_column_are_left_out_of_the_last_days_and_named(
     checkout = edited_orders(NEW_LABEL)
     compute_training_set(checkout, scored.store, "run")
     scored.let_serve(scored.fit(checkout))
-    scored.score(NEXT)
+    scored.score_by_steps(NEXT)
     found = compare(scored, NEXT, checkout)
     assert len(found.recent["return_cost"]) == 120
     assert "version 1 scored it, which has no such is_dear" in found.results["live_quality"].summary
@@ -144,21 +130,23 @@ def test_days_that_lack_a_column_are_left_out_of_the_last_days_and_named(
 # What arrives late
 
 
-def test_too_little_known_is_not_judged_before_the_delay_is_over(scored) -> None:
-    found = compare(scored, DAY, LATE, known=43, at=EARLY)
-    assert {one.result for one in found.results.values()} == {"not_judged"}
-    assert found.results["arrival"].summary == (
-        "43 of 120 outcomes are known (36%); at least 90% have to be by 2020-04-01 00:00 UTC."
-    )
-    assert "43 of 120 outcomes are known (36%)" in found.results["live_quality"].summary
-
-
-def test_too_little_known_after_the_delay_is_a_warning(scored) -> None:
-    found = compare(scored, DAY, LATE, known=43, at=LATER)
-    result = found.results["arrival"]
-    assert result.result == "warned"
-    assert "at least 90% should be since 2020-04-01 00:00 UTC" in result.summary
-    assert found.results["live_quality"].result == "not_judged"
+@pytest.mark.parametrize(
+    ("at", "arrival", "words"),
+    [
+        (EARLY, "not_judged", "at least 90% have to be by 2020-04-01 00:00 UTC"),
+        (LATER, "warned", "at least 90% should be since 2020-04-01 00:00 UTC"),
+    ],
+    ids=["before the delay is over", "after it"],
+)
+def test_too_little_known_is_not_judged_and_a_warning_once_the_delay_is_over(
+    scored, at: datetime, arrival: str, words: str
+) -> None:
+    results = compare(scored, DAY, LATE, known=43, at=at).results
+    assert results["arrival"].result == arrival
+    assert "43 of 120 outcomes are known (36%)" in results["arrival"].summary
+    assert words in results["arrival"].summary
+    assert {results[name].result for name in ("live_quality", "calibration")} == {"not_judged"}
+    assert "43 of 120 outcomes are known (36%)" in results["live_quality"].summary
 
 
 def test_enough_known_is_judged_before_the_delay_is_over_and_shows_the_share(scored) -> None:
@@ -232,7 +220,7 @@ def test_outcomes_of_rows_that_were_not_published_are_counted_and_named(scored) 
 
 def test_a_day_that_was_scored_and_blocked_cannot_be_compared(live, edited_orders) -> None:
     live.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
-    assert not live.score(DAY).ok
+    live.score_by_steps(DAY)
     with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
         compare(live, DAY)
     assert outcome_records(ASSETS, live.store).attempted() == []
@@ -242,13 +230,13 @@ def test_a_day_that_was_blocked_when_it_was_scored_again_is_compared_as_it_was_p
     scored,
 ) -> None:
     scored.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
-    assert not scored.score(DAY).ok
+    scored.score_by_steps(DAY)
     assert compare(scored, DAY).arrival.rows == 120
 
 
 def test_a_day_that_was_published_again_does_not_count_until_it_is_compared_again(scored) -> None:
     compare(scored, DAY)
-    scored.score(DAY)
+    scored.score_by_steps(DAY)
     found = compare(scored, NEXT)
     assert len(found.recent["risk"]) == 120
     assert (
@@ -294,29 +282,36 @@ def test_a_day_is_open_until_it_is_compared(scored) -> None:
     assert open_at(scored, ASSETS, EARLY) == [NEXT]
 
 
-def test_a_day_of_which_too_little_is_known_is_open_again_after_a_tenth_of_the_delay(
-    scored,
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("known", "looked", "again", "is_open"),
+    [
+        (43, EARLY, EARLY + timedelta(days=2), False),
+        (43, EARLY, EARLY + timedelta(days=3), True),
+        (43, DUE - HOUR, DUE, True),
+        (43, DUE, LATER, False),
+        (114, EARLY, LATER, False),
+    ],
+    ids=[
+        "before a tenth of the delay",
+        "after a tenth of the delay",
+        "when the delay is over",
+        "after the last look",
+        "enough is known",
+    ],
+)
+def test_a_day_of_which_too_little_is_known_is_open_again_until_the_delay_is_over(
+    scored, known: int, looked: datetime, again: datetime, is_open: bool
 ) -> None:
-    compare(scored, DAY, LATE, known=43, at=EARLY)
-    opened = [DAY in open_at(scored, LATE, EARLY + timedelta(days=days)) for days in range(5)]
-    assert opened == [False, False, False, True, True]
-
-
-def test_a_day_is_looked_at_a_last_time_when_the_delay_is_over(scored) -> None:
-    compare(scored, DAY, LATE, known=43, at=DUE - timedelta(hours=1))
-    assert DAY in open_at(scored, LATE, DUE)
-    compare(scored, DAY, LATE, known=43, at=DUE)
-    assert DAY not in open_at(scored, LATE, LATER)
-
-
-def test_a_day_of_which_enough_is_known_is_closed(scored) -> None:
-    compare(scored, DAY, LATE, known=114, at=EARLY)
-    assert DAY not in open_at(scored, LATE, LATER)
+    compare(scored, DAY, LATE, known=known, at=looked)
+    assert (DAY in open_at(scored, LATE, again)) == is_open
 
 
 def test_a_day_that_is_published_again_is_open_again(scored) -> None:
     compare(scored, DAY)
-    scored.score(DAY)
+    scored.score_by_steps(DAY)
     assert open_at(scored, ASSETS, LATER) == [DAY, NEXT]
 
 
@@ -351,33 +346,32 @@ def test_live_quality_below_its_threshold_is_a_warning_that_names_the_prediction
     assert (found.passed, found.is_error, found.column) == (False, False, "risk")
 
 
-def test_predictions_that_are_right_on_average_are_calibrated() -> None:
-    assert check_calibration(QUALITIES, predictions()).passed
+@pytest.mark.parametrize(("bias", "passes"), [(0.0, True), (0.2, False)])
+def test_predictions_that_are_off_on_average_are_not_calibrated(bias: float, passes: bool) -> None:
+    found = check_calibration(QUALITIES, predictions(bias=bias))
+    assert (found.passed, found.column) == (passes, None if passes else "risk")
 
 
-def test_predictions_that_are_off_on_average_are_not_calibrated() -> None:
-    found = check_calibration(QUALITIES, predictions(bias=0.2))
-    assert (found.passed, found.column) == (False, "risk")
-
-
-def test_without_outcomes_nothing_is_called_calibrated() -> None:
+def test_without_outcomes_nothing_is_judged() -> None:
     assert check_calibration(QUALITIES, predictions(0)).result == "not_judged"
-
-
-def test_without_outcomes_no_quality_is_judged() -> None:
     found = check_live_quality(QUALITIES, predictions(0), predictions(0))
     assert found.result == "not_judged"
     assert found.unjudged == {"risk auc": "no outcome is known yet"}
 
 
-def test_a_metric_that_needs_both_classes_says_which_one_there_is() -> None:
-    one_sided = predictions()
-    one_sided["came_back"][:] = True
-    found = check_live_quality(QUALITIES, one_sided, one_sided)
+@pytest.mark.parametrize(
+    ("label", "value", "metric"),
+    [("came_back", True, "auc"), ("came_back", True, "brier"), ("cost", 4.0, "r2")],
+)
+def test_outcomes_that_are_all_the_same_have_no_metric(
+    label: str, value: float | bool, metric: str
+) -> None:
+    same = predictions()
+    same[label] = np.full(len(same["risk"]), value)
+    found = check_live_quality((Quality("risk", label, metric, threshold=0.9),), same, same)
     assert found.result == "not_judged"
-    assert found.unjudged == {
-        "risk auc": "came_back is the same in all rows whose outcome is known"
-    }
+    why = f"{label} is the same in all rows whose outcome is known"
+    assert found.unjudged == {f"risk {metric}": why}
 
 
 def test_a_day_of_too_few_rows_has_no_metric_of_its_own() -> None:
@@ -392,23 +386,6 @@ def test_a_day_of_one_row_shows_its_label() -> None:
     lone = {"came_back": np.array([True]), "risk": np.array([0.25])}
     found = check_live_quality(QUALITIES, lone, predictions())
     assert found.table[0]["this day"] == "came_back of a single row is known"
-
-
-def test_a_day_of_one_class_has_no_metric_even_where_it_could_be_computed() -> None:
-    one_sided = predictions()
-    one_sided["came_back"][:] = True
-    found = check_live_quality(
-        (Quality("risk", "came_back", "brier", threshold=0.9),), one_sided, one_sided
-    )
-    assert found.result == "not_judged"
-
-
-def test_a_day_of_one_amount_has_no_metric_that_is_undefined_of_it() -> None:
-    columns = predictions()
-    columns["cost"] = np.full(len(columns["risk"]), 4.0)
-    result = check_live_quality((Quality("risk", "cost", "r2", threshold=0.5),), columns, columns)
-    assert result.result == "not_judged"
-    assert result.unjudged == {"risk r2": "cost is the same in all rows whose outcome is known"}
 
 
 def test_what_was_usual_lies_within_the_range_of_the_metric() -> None:

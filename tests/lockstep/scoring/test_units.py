@@ -5,13 +5,10 @@ a key of another unit included.
 """
 
 import importlib
-import os
 import pickle
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -38,11 +35,12 @@ from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
-from tests.fixtures.pool import Numbered, always_ending, ending_once, raise_alike
+from tests.fixtures.pool import Forking, Numbered, always_ending, ending_once, raise_alike, waiting
 from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score
 from tests.fixtures.versions import version_without_registry
 from tests.fixtures.waiting import wait_until
+from tests.fixtures.writes import start
 
 FILE = "orders.parquet"
 DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
@@ -263,19 +261,20 @@ def suite_results(
     return score(work, live, rows, accept=ASSETS.pipeline.record_schema.names).results
 
 
-def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, tmp_path) -> None:
+def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, pool, tmp_path) -> None:
     tasks = [Numbered(number, tmp_path) for number in range(2)]
     (tmp_path / "1").touch()  # the second task ends no process
-    with closing(Pool(1)) as running:
-        assert list(running.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
+    assert list(pool.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
 
 
-def test_a_unit_that_ends_every_process_is_an_error_that_names_it(version, monkeypatch) -> None:
+def test_a_unit_that_ends_every_process_is_an_error_that_names_it(
+    version, pool, monkeypatch
+) -> None:
     monkeypatch.setattr(executors, "_WAIT", 0.0)
     done = []
     tasks = [Numbered(number, {"name": "personal"}) for number in (1, 2, 3)]
-    with closing(Pool(1)) as running, pytest.raises(LostWorkerError) as raised:
-        done.extend(running.map(always_ending, version, tasks, tries=2))
+    with pytest.raises(LostWorkerError) as raised:
+        done.extend(pool.map(always_ending, version, tasks, tries=2))
     assert done == [1]
     assert "on orders.csv, rows 20 to 29 ended 2 times" in str(raised.value)
     assert "personal" not in str(raised.value)
@@ -292,34 +291,12 @@ def test_no_message_shows_what_a_task_holds() -> None:
     assert {kind.__repr__ for kind in kinds} == {UnitTask.__repr__}
 
 
-DRIVER = """
-import sys
-from pathlib import Path
-from lockstep.artifacts.version import LoadedVersion
-from lockstep.scoring.executors import Pool
-from tests.fixtures.pool import waiting
-
-if __name__ == "__main__":
-    directory, digest, marks = sys.argv[1:]
-    live = LoadedVersion.open(Path(directory), digest, name="orders", version=1)
-    list(Pool(2).map(waiting, live, [Path(marks)] * 2))
-"""
-
-
 def test_processes_of_a_pool_end_with_the_run_that_is_killed(version, tmp_path) -> None:
-    marks, script = tmp_path / "marks", tmp_path / "driver.py"
-    marks.mkdir()
-    script.write_text(DRIVER)
-    root = Path(__file__).parents[3]
-    run = subprocess.Popen(
-        [sys.executable, str(script), str(version.directory), version.digest, str(marks)],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    wait_until(lambda: len([*marks.iterdir()]) == 2, 120)
+    run = start(lambda: list(Pool(2).map(waiting, version, [tmp_path] * 2)))
+    wait_until(lambda: len([*tmp_path.iterdir()]) == 2, 120)
     run.kill()
-    run.wait()
-    workers = [Path("/proc") / mark.name for mark in marks.iterdir()]
+    assert run.end().was_killed
+    workers = [Path("/proc") / mark.name for mark in tmp_path.iterdir()]
     wait_until(lambda: not any(map(Path.exists, workers)))
 
 
@@ -346,7 +323,7 @@ class Weight(Outcome):
 def doubled(size: Floats) -> Floats:
     """Twice the size."""
     if (size == 13.0).any():
-        os.abort()
+        os.kill(os.getpid(), 9)
     return np.concatenate([[2.0 * each] for each in size])
 
 
@@ -372,8 +349,9 @@ PIPELINE = Pipeline(__name__, record=Thing, outcome=Weight)
 '''
 
 
+@pytest.mark.parametrize("executor", [Forking, pytest.param(Pool, marks=pytest.mark.long)])
 def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
-    store, tmp_path, monkeypatch
+    store, tmp_path, monkeypatch, executor
 ) -> None:
     """Also where all rows of a unit repeat others: none are left, and no function is called."""
     monkeypatch.setattr(executors, "_WAIT", 0.0)
@@ -396,8 +374,10 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
     pd.concat([frame, repeating]).to_csv(tmp_path / "things.csv", index=False)
 
     rows = read_files([tmp_path / "things.csv"], pipeline.record_schema, rows=4)
-    with closing(Pool(2)) as pool:
-        work = Work(declared, store, "inbox", FILE, executor=pool)
+    with ExitStack() as stack:
+        running = executor()
+        stack.callback(getattr(running, "close", int))
+        work = Work(declared, store, "inbox", FILE, executor=running)
         found = score(work, version, rows, accept=["size"])
 
     assert found.published is not None, found.results
