@@ -59,17 +59,10 @@ def deliver(ledger: Ledger, columns: Columns, number: int) -> None:
     ledger.add(taken(columns, is_right), EPOCH + (2 * number + 1) * HOUR)
 
 
-@pytest.mark.parametrize("node", NODES, ids=["look-up", "within", "window", "count"])
-@given(
-    data=st.data(),
-    asked=questions(),
-    cuts=st.lists(st.integers(0, 40), max_size=3),
-    built=st.integers(0, 3),
-)
-@settings(max_examples=25, deadline=None)
-def test_rows_on_disk_with_those_that_came_since_are_read_as_rows_in_memory(
+def read_in_both_ways(
     node: FromTable, data: Any, asked: Columns, cuts: list[int], built: int
 ) -> None:
+    """Read rows on disk, with those that came since, and the same rows in memory."""
     schema = node.table
     columns, _ = data.draw(tables(schema))
     rows = len(columns["at"])
@@ -91,6 +84,20 @@ def test_rows_on_disk_with_those_that_came_since_are_read_as_rows_in_memory(
         assert bits(read(asked)) == bits(whole)
         assert_alike_in_every_company(read, asked, whole, [*range(len(asked["at"]))] * 2)
         assert len(layered) == sum(part.rows for part in ledger.parts())
+
+
+@pytest.mark.parametrize("node", NODES, ids=["look-up", "within", "window", "count"])
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_rows_on_disk_with_those_that_came_since_are_read_as_rows_in_memory(
+    node: FromTable, examples: int
+) -> None:
+    read = given(
+        data=st.data(),
+        asked=questions(),
+        cuts=st.lists(st.integers(0, 40), max_size=3),
+        built=st.integers(0, 3),
+    )(read_in_both_ways)
+    settings(max_examples=examples)(read)(node)
 
 
 def place(depot: Texts) -> Asked:

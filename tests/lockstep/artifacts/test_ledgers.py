@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
@@ -247,8 +254,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert rows.version == (version or self.versions[-1])
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
-TestLedger = LedgerMachine.TestCase
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.long)])
+def test_a_ledger_holds_what_a_plain_list_holds(examples: int) -> None:
+    some = settings(max_examples=examples, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(LedgerMachine, settings=some)
 
 
 # By hand

@@ -68,7 +68,12 @@ def half_made(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("statement", [1, 4, 20, 150, 400, 900, 1500])
+LONG = [1, 4, 20, 150, 900, 1500]
+
+
+@pytest.mark.parametrize(
+    "statement", [400, *(pytest.param(each, marks=pytest.mark.long) for each in LONG)]
+)
 def test_a_kill_leaves_no_tables_or_all_of_them(tmp_path: Path, statement: int) -> None:
     file = tmp_path / "mlflow.db"
 

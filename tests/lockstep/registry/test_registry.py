@@ -181,6 +181,7 @@ def test_a_version_that_lockstep_did_not_log_is_refused(registry: Registry) -> N
         registry.load("tumour", 1)
 
 
+@pytest.mark.long
 def test_two_processes_may_make_a_registry_at_the_same_time(tmp_path: Path) -> None:
     code = f"from lockstep.registry.registry import Registry; Registry('sqlite:///{tmp_path}/mlflow.db').open()"
     root = Path(__file__).parents[3]
