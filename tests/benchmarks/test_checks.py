@@ -5,6 +5,8 @@ import pytest
 
 from benchmarks.checks import Cost, figures, repeated, targets
 
+pytestmark = pytest.mark.long
+
 
 def test_repeated_flights_have_keys_of_their_own_in_the_same_form() -> None:
     rows = pd.DataFrame({"flight_id": ["2013-05-02 UA 1545 EWR-IAH 0515"], "temp": [60.0]})

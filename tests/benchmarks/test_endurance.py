@@ -8,6 +8,8 @@ import pytest
 from benchmarks._steady import Steady, Told
 from benchmarks.endurance import Minute, growth_of
 
+pytestmark = pytest.mark.long
+
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 LENGTH = 4

@@ -3,8 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from benchmarks.faults import SHARES, Tally, order_of
 from tests.fixtures.recorded import Recorded
+
+pytestmark = pytest.mark.long
 
 WHOLE = Recorded(
     tables={

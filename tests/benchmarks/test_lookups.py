@@ -12,6 +12,8 @@ from benchmarks._rounds import BenchmarkError
 from benchmarks.lookups.__main__ import demand_same, report, run, targets
 from benchmarks.lookups.systems import SYSTEMS, TASKS, VALUES
 
+pytestmark = pytest.mark.long
+
 ROWS = 300
 BEGIN = pd.Timestamp("2013-01-05", tz="UTC")
 

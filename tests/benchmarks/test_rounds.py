@@ -12,6 +12,8 @@ from benchmarks import run
 from benchmarks._report import Outcome, machine, ratio, ratios, write
 from benchmarks._rounds import BenchmarkError, Checkout, time_rounds
 
+pytestmark = pytest.mark.long
+
 SCRIPT = """
 import pyperf
 from benchmarks import side

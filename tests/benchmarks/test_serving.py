@@ -24,6 +24,8 @@ from lockstep import Bools, Floats, Key, Pipeline, Record, output
 from lockstep.columns.decode import decode
 from lockstep.parity.scales import Scales
 
+pytestmark = pytest.mark.long
+
 SERVER = """
 import sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -23,6 +23,8 @@ from benchmarks.skew.tables import CATALOGUE, MOST, SETS, TABLES, Table
 from benchmarks.tables.roles import Roles
 from lockstep.checks.check_results import CheckResult
 
+pytestmark = pytest.mark.long
+
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
 PASSED = CheckResult(True, "All is well.")
 FOUND = CheckResult(False, "temp jumped.", column="temp")

@@ -1,7 +1,11 @@
 """What a walk lists of the functions that a piece of work calls."""
 
+import pytest
+
 from benchmarks.walk import report, walk
 from lockstep.columns.plain import counted, verb
+
+pytestmark = pytest.mark.long
 
 
 def test_functions_are_listed_once_in_the_order_of_their_first_call() -> None:

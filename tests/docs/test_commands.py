@@ -45,9 +45,9 @@ INSTEAD = {  # what orders and depots have, of what the demonstration or a site 
 KEPT = {  # what is only read by its program, by how it begins, and why
     "python3 -m venv": "test_wheel.py makes an environment",
     ".venv/bin/pip install": "test_wheel.py installs the wheel, without the index of packages",
-    "lockstep train": "it takes long: test_wheel.py carries out that of README.md",
-    "lockstep promote": "it needs the version: test_wheel.py carries out that of README.md",
-    "lockstep score wine": "it needs the version: test_wheel.py carries it out",
+    "lockstep train": "it takes long: test_demonstration.py carries out that of README.md",
+    "lockstep promote": "it needs the version: test_demonstration.py carries out that of README.md",
+    "lockstep score wine": "it needs the version: test_demonstration.py carries it out",
     "pytest": "test_wheel.py carries it out in the project that is written",
     "lockstep up": "it runs until Ctrl-C: test_servers.py starts it",
     "lockstep serve": "it runs until Ctrl-C: test_server_commands.py starts it",

@@ -80,6 +80,7 @@ def test_a_setting_names_the_folder_seen_from_the_project(tmp_path: Path) -> Non
     assert Project.read(tmp_path, {"data": "shared"}).home.data == tmp_path / "shared" / "data"
 
 
+@pytest.mark.long
 def test_of_two_machines_that_take_the_same_files_at_once_one_publishes_each(
     shared: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from tests.fixtures.orders import Checkout
 from tests.fixtures.postgres import Postgres, running_postgres
 from tests.fixtures.terminal import Terminal
 
+pytestmark = pytest.mark.long
+
 DAY = "2020-03-01"
 DAGSTER = """\
 telemetry: {{enabled: false}}

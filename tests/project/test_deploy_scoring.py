@@ -285,6 +285,7 @@ def rows(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any
     yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
 
 
+@pytest.mark.long
 def test_what_old_runs_logged_is_forgotten_and_what_they_made_is_not(
     postgres: Postgres, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,7 @@ def postgres() -> Iterator[str]:
         yield server.url("scores")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def sql(request: pytest.FixtureRequest, tmp_path: Path) -> SqlSink:
     """A sink in a database, of whose table there is nothing yet."""
     if request.param == "sqlite":
@@ -111,6 +111,7 @@ def test_a_partition_that_breaks_off_midway_leaves_the_table_as_it_was(sql) -> N
     assert rows(sql) == {("a", 1, 0.5, True)}
 
 
+@pytest.mark.long
 def test_a_row_that_a_database_cannot_take_is_set_aside_and_the_others_are_written(
     postgres,
 ) -> None:
