@@ -273,21 +273,13 @@ def declared(name: str) -> Schema:
 
 
 WHOLE = st.sampled_from([0.0, 1.0, 2.0**53, -(2.0**63), 2.0**63, 3.5])
+EDGES = st.sampled_from([0, 1, 2, 2**53, 2**53 + 1])
+NATURALS = st.integers(0, 2**64 - 1) | st.sampled_from([2**63 - 1, 2**63])
 CARRIERS: dict[str, tuple[st.SearchStrategy[Any], pa.DataType, str, str]] = {
     "float64": (st.floats(width=64) | WHOLE, pa.float64(), "float64", "Float64"),
     "float32": (st.floats(width=32), pa.float32(), "float32", "Float32"),
-    "int64": (
-        INTS | st.sampled_from([0, 1, 2, 2**53, 2**53 + 1]),
-        pa.int64(),
-        "int64",
-        "Int64",
-    ),
-    "uint64": (
-        st.integers(0, 2**64 - 1) | st.sampled_from([2**63 - 1, 2**63]),
-        pa.uint64(),
-        "uint64",
-        "UInt64",
-    ),
+    "int64": (INTS | EDGES, pa.int64(), "int64", "Int64"),
+    "uint64": (NATURALS, pa.uint64(), "uint64", "UInt64"),
     "int8": (st.integers(-128, 127), pa.int8(), "int8", "Int8"),
     "bool": (st.booleans(), pa.bool_(), "bool", "boolean"),
     "text": (TEXTS | CHOICES, pa.string(), "object", "string"),
