@@ -6,10 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_OLD = timedelta(minutes=1)
+"""Age of an answer of before a person looked: pages ask twice a minute."""
+_LONGER_SECONDS = 1.0
+"""For how long a new answer is waited for in place of an old one."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,14 @@ class Question(Generic[T]):
     def answer(self, until: float) -> LastAnswer[T]:
         """The answer, or the last one if none comes in time.
 
+        Where that one is old, the time is a second at least: whoever looks for the first time in an
+        hour is not told that all was well then.
+
         Args:
             until: The time until which to wait, by the monotonic clock.
         """
+        if self._last.at is not None and datetime.now(UTC) - self._last.at > _OLD:
+            until = max(until, self._begun + _LONGER_SECONDS)
         if self._asking is not None:
             self._asking.join(max(until - time.monotonic(), 0))
         return self._last

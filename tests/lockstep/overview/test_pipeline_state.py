@@ -180,6 +180,24 @@ def test_a_question_gives_its_last_answer_while_the_next_one_is_open() -> None:
     assert (failed.value, failed.trouble) == (2, "StopIteration")
 
 
+def test_an_old_answer_is_shown_only_if_no_other_comes_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = iter((1, 2))
+
+    def ask() -> int:
+        time.sleep(0.2)
+        return next(answers)
+
+    question = Question(ask)
+    question.begin()
+    assert question.answer(time.monotonic() + 60).value == 1
+    question.begin()
+    monkeypatch.setattr("lockstep.overview.background._OLD", timedelta(0))
+    monkeypatch.setattr("lockstep.overview.background._LONGER_SECONDS", 60.0)
+    assert question.answer(time.monotonic()).value == 2
+
+
 def test_two_who_look_at_once_both_get_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     start = Thread.start
     question = Question(lambda: 1)
