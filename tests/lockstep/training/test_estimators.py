@@ -415,7 +415,9 @@ def _fitted_too_early(*_: Any) -> None:
     raise AssertionError("something was fitted")
 
 
-def test_a_missing_seed_is_a_warning_that_names_the_estimator(workshop: Workshop) -> None:
+@pytest.fixture(scope="module")
+def forests(workshop: Workshop) -> tuple[PipelineAssets, Trained]:
+    """A pipeline of two forests, one of them without a seed; and its training."""
     imports = (
         "from sklearn.ensemble import RandomForestRegressor\n"
         "from sklearn.impute import SimpleImputer\n"
@@ -426,8 +428,15 @@ def test_a_missing_seed_is_a_warning_that_names_the_estimator(workshop: Workshop
         "seeded": Estimator(forest.format(", random_state=0")),
         "unseeded": Estimator(forest.format("")),
     }
-    declared = workshop.add("seeds", imports, models)
-    found = workshop.train(declared).results["fit"]
+    declared = workshop.add("forests", imports, models)
+    return declared, workshop.train(declared)
+
+
+def test_a_missing_seed_is_a_warning_that_names_the_estimator(
+    forests: tuple[PipelineAssets, Trained],
+) -> None:
+    declared, trained = forests
+    found = trained.results["fit"]
     assert (found.result, found.column, found.also) == ("warned", "unseeded", ())
     assert found.summary.startswith("RandomForestRegressor in unseeded drew random numbers without")
     rows, lacking = found.numbers["seeded: rows"], found.numbers["seeded: rows without a label"]
@@ -436,12 +445,10 @@ def test_a_missing_seed_is_a_warning_that_names_the_estimator(workshop: Workshop
 
 
 def test_a_version_whose_manifest_names_more_than_the_project_trusts_is_not_loaded(
-    workshop: Workshop,
+    workshop: Workshop, forests: tuple[PipelineAssets, Trained]
 ) -> None:
     """Neither by an edited manifest, nor by one that the registry says is the right one."""
-    imports = "from sklearn.dummy import DummyRegressor"
-    declared = workshop.add("edited", imports, {"amount": Estimator("return DummyRegressor()")})
-    candidate = workshop.train(declared).candidate
+    candidate = forests[1].candidate
     assert candidate is not None
     assert candidate.version is not None
     version = candidate.version
@@ -451,12 +458,12 @@ def test_a_version_whose_manifest_names_more_than_the_project_trusts_is_not_load
     assert stored["trusted"] == []
     manifest.write_text(json.dumps({**stored, "trusted": ["email.policy.Compat32"]}))
     with pytest.raises(ArtifactError, match="is not what was logged"):
-        workshop.registry.load("edited", version.version)
+        workshop.registry.load("forests", version.version)
     registry.tag(version, MANIFEST_TAG, sha256(manifest.read_bytes()))
-    with pytest.raises(RenumberedError, match="Version 1 of edited has other files"):
-        workshop.registry.load("edited", version.version)
-    (workshop.project.home.known / "edited.json").unlink()
+    with pytest.raises(RenumberedError, match="Version 1 of forests has other files"):
+        workshop.registry.load("forests", version.version)
+    (workshop.project.home.known / "forests.json").unlink()
     with pytest.raises(UntrustedTypeError, match=r'trusted = \["email\.policy\.Compat32"\]'):
-        workshop.registry.load("edited", version.version)
+        workshop.registry.load("forests", version.version)
     trusting = replace(workshop.project, trusted=("email.policy.Compat32",))
-    assert trusting.home.registry().load("edited", version.version).version == version.version
+    assert trusting.home.registry().load("forests", version.version).version == version.version

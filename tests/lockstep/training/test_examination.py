@@ -22,7 +22,7 @@ from tests.fixtures.orders import SECOND, Workplace, copied_workplace
 
 POOR = (
     ("    return weight > 5\n", "    return weight > 1e9\n"),  # no order is so heavy
-    ("    home = {", "    sum(range(1_000_000 * (len(country) == 1_000)))\n    home = {"),
+    ("    home = {", "    pow(7, 1_000_000 * (len(country) == 1_000))\n    home = {"),
     ("LogisticRegression(C=10.0,", "LogisticRegression(C=1e-5, solver='saga', tol=0.005,"),
 )
 """A feature without value, one that is dear where costs are measured, an estimator that is
