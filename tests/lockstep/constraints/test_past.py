@@ -9,9 +9,15 @@ from collections.abc import Collection
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.schema import Field, Schema
@@ -263,10 +269,12 @@ class Histories(RuleBasedStateMachine):
 
 
 PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
-Histories.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, phases=PHASES
-)
-TestHistories = Histories.TestCase
+
+
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.long)])
+def test_whatever_lacks_what_is_told_is_the_truth_or_not_known(examples: int) -> None:
+    profile = settings(max_examples=examples, stateful_step_count=12, phases=PHASES)
+    run_state_machine_as_test(Histories, settings=profile)
 
 
 def weeks(rows: list[Row]) -> Batches:

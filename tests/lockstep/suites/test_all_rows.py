@@ -152,26 +152,31 @@ def alike(ours: Any, theirs: Any) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=40, deadline=None)
-@given(
-    columns=batches(),
-    demanded=st.lists(EXPECTATION, min_size=1, max_size=12),
-    size=st.integers(1, 12),
-    data=st.data(),
-)
+@pytest.mark.parametrize("examples", [15, pytest.param(80, marks=pytest.mark.long)])
 def test_what_is_counted_in_units_is_what_great_expectations_finds_of_all_rows(
-    columns: Columns, demanded: list[dict[str, Any]], size: int, data: st.DataObject
+    examples: int,
 ) -> None:
-    suite, rows = suite_of(*demanded), len(columns["key"])
-    sample = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, unique=True))
-    ours = by_units(columns, suite, size, sample)
-    theirs = validate(columns, suite, key="key")
+    @settings(max_examples=examples)
+    @given(
+        columns=batches(),
+        demanded=st.lists(EXPECTATION, min_size=1, max_size=12),
+        size=st.integers(1, 12),
+        data=st.data(),
+    )
+    def is_the_same(
+        columns: Columns, demanded: list[dict[str, Any]], size: int, data: st.DataObject
+    ) -> None:
+        suite, rows = suite_of(*demanded), len(columns["key"])
+        sample = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, unique=True))
+        ours = by_units(columns, suite, size, sample)
+        theirs = validate(columns, suite, key="key")
+        for our, their in zip(ours.findings, theirs.findings, strict=True):
+            assert our.looked_at is None, our.told
+            assert alike(figures(our), figures(their)), (our.told, their.told)
+        assert ours.validation["success"] == theirs.validation["success"]
+        assert ours.validation["statistics"] == theirs.validation["statistics"]
 
-    for our, their in zip(ours.findings, theirs.findings, strict=True):
-        assert our.looked_at is None, our.told
-        assert alike(figures(our), figures(their)), (our.told, their.told)
-    assert ours.validation["success"] == theirs.validation["success"]
-    assert ours.validation["statistics"] == theirs.validation["statistics"]
+    is_the_same()
 
 
 def expect(name: str, *, severity: str = "critical", **kwargs: Any) -> dict[str, Any]:
@@ -191,19 +196,16 @@ def of_many(*expectations: dict[str, Any]) -> SuiteResult:
     return by_units(MANY, suite_of(*expectations), 9_000, slice(0, 1_000))
 
 
-def test_a_single_row_that_is_not_drawn_breaks_a_maximum() -> None:
-    (_, small) = of_many(expect("column_max_to_be_between", column="size", max_value=1)).findings
-    assert not small.success
-    assert small.summary == "size maximum value must be less than or equal to 1; observed 7"
-
-
-def test_a_single_row_that_is_not_drawn_fails_a_warning_and_is_named() -> None:
+def test_a_single_row_that_is_not_drawn_breaks_a_maximum_and_a_warning_that_names_it() -> None:
     limit = {"column": "size", "max_value": 1}
-    result = of_many(expect("column_values_to_be_between", severity="warning", **limit))
-    small = result.findings[-1]
-    assert not small.success
-    assert small.failing_keys == (ROWS - 1,)
-    assert "1 of 80,000 rows (less than 0.1 %) fails" in small.summary
+    (_, most, each) = of_many(
+        expect("column_max_to_be_between", **limit),
+        expect("column_values_to_be_between", severity="warning", **limit),
+    ).findings
+    assert (most.success, each.success) == (False, False)
+    assert most.summary == "size maximum value must be less than or equal to 1; observed 7"
+    assert each.failing_keys == (ROWS - 1,)
+    assert "1 of 80,000 rows (less than 0.1 %) fails" in each.summary
 
 
 @pytest.mark.parametrize(
@@ -242,17 +244,12 @@ def test_the_result_says_what_is_asked_of_a_sample() -> None:
     )
 
 
-def test_a_condition_on_rows_is_asked_of_a_sample() -> None:
-    of_some = expect(
-        "column_max_to_be_between",
-        column="size",
-        max_value=1,
-        row_condition="parcel > 5",
-        condition_parser="pandas",
-    )
-    assert of_many(of_some).findings[-1].looked_at == 1_000
-
-
-def test_an_absent_column_cannot_be_checked() -> None:
-    finding = of_many(expect("column_max_to_be_between", column="gone", max_value=1)).findings[-1]
-    assert 'The column "gone" in BatchData does not exist' in finding.summary
+def test_a_condition_on_rows_is_asked_of_a_sample_and_an_absent_column_cannot_be_checked() -> None:
+    limit = {"max_value": 1, "column": "size"}
+    condition = {"row_condition": "parcel > 5", "condition_parser": "pandas"}
+    _, of_some, absent = of_many(
+        expect("column_max_to_be_between", **limit, **condition),
+        expect("column_max_to_be_between", **limit | {"column": "gone"}),
+    ).findings
+    assert of_some.looked_at == 1_000
+    assert 'The column "gone" in BatchData does not exist' in absent.summary

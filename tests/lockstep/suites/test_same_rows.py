@@ -202,7 +202,7 @@ def test_every_type_that_is_compiled_is_generated() -> None:
     assert set(KWARGS) == {*VALUE_TESTS, *PAIR_TESTS}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(columns(), st.lists(EXPECTATION, min_size=1, max_size=25))
 def test_great_expectations_and_the_row_rules_refuse_the_same_rows(
     generated: Columns, demanded: list[dict[str, Any]]
@@ -250,20 +250,25 @@ OF_THE_BATCH = st.one_of(
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=25, deadline=None)
-@given(st.lists(columns(), min_size=2, max_size=2), st.lists(LENIENT | OF_THE_BATCH, max_size=12))
-def test_the_engine_finds_what_the_validation_of_a_batch_finds(
-    batches: list[Columns], demanded: list[dict[str, Any]]
-) -> None:
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_the_engine_finds_what_the_validation_of_a_batch_finds(examples: int) -> None:
     """Of the second batch too, for which what is planned of the first is used again."""
-    for generated in batches:
-        for name in ("BASIC", "SUMMARY"):
-            form = {"result_format": name, "partial_unexpected_count": 3}
-            ours = evaluate("generated", demanded, generated, form)
-            assert told(ours) == told(by_batch(generated, demanded, form))
+
+    @settings(max_examples=examples)
+    @given(
+        st.lists(columns(), min_size=2, max_size=2), st.lists(LENIENT | OF_THE_BATCH, max_size=12)
+    )
+    def finds_the_same(batches: list[Columns], demanded: list[dict[str, Any]]) -> None:
+        for generated in batches:
+            for name in ("BASIC", "SUMMARY"):
+                form = {"result_format": name, "partial_unexpected_count": 3}
+                ours = evaluate("generated", demanded, generated, form)
+                assert told(ours) == told(by_batch(generated, demanded, form))
+
+    finds_the_same()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60)
 @given(columns(), st.lists(EXPECTATION, min_size=1, max_size=25))
 def test_a_row_is_refused_alone_as_it_is_among_others_and_with_as_many_reasons_as_rules(
     generated: Columns, expectations: list[dict[str, Any]]
@@ -285,7 +290,7 @@ def test_each_type_refuses_some_rows_and_accepts_some(name: str) -> None:
     """What is generated decides something: no type is tested on rows that all fare alike."""
     seen: set[bool] = set()
 
-    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=60, database=None, derandomize=True)
     @given(columns(), KWARGS[name])
     def collect(generated: Columns, kwargs: dict[str, Any]) -> None:
         rules = compile_rules(suite([{"type": name, "kwargs": kwargs}]))
