@@ -3,14 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assets.orders import ASSETS, history
-from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
+from lockstep.checks.ingest import (
+    QuarantinedValues,
+    check_decoding,
+    check_input_suite,
+    ingest,
+    todo_of,
+)
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
-from lockstep.columns.decode import decode
+from lockstep.columns.aside import Aside
+from lockstep.columns.decode import Reason, Rejected, decode
 from lockstep.columns.files import decode_file
+from lockstep.columns.schema import Field, Schema
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suite_results import SuiteResult
@@ -107,3 +116,42 @@ def test_a_disagreement_is_an_error(result: SuiteResult) -> None:
     found = suite_result(result, 1, Quarantined(1, 60, 59, 0.1), "price: 1 of 60 rows")
     assert found.is_error
     assert "price: 1 of 60 rows" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        (Field("x", "float"), None, "declare it `float | None`"),
+        (Field("x", "float"), float("nan"), "declare it `float | None`"),
+        (Field("x", "float"), "1,5", "a decimal point"),
+        (Field("x", "float"), float("inf"), "a finite number"),
+        (Field("x", "int", optional=True), 1.5, "declare it `float | None`"),
+        (Field("x", "str", choices=("a", "b")), "c", "among those of the Literal"),
+        (Field("x", "datetime"), "12/31/2020", "ISO 8601 with its zone"),
+        (Field("x", "bool"), "maybe", "true or false"),
+        (Field("x", "str"), 5, "text in UTF-8"),
+    ],
+)
+def test_what_to_do_about_a_value_is_told_by_what_is_wrong_with_it(field, value, told: str) -> None:
+    assert told in todo_of(field, value)
+
+
+TABLE = Schema("Row", (Field("id", "str", role="key"), Field("city", "str", alias="the city")))
+REASON = Reason("price", "type", "is no number: 'n/a'", "is no number")
+
+
+def rejected(count: int, **record: str) -> list[Rejected]:
+    return [Rejected(row, f"Q-{row}", (REASON,), dict(record)) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "is_told"), [(20, 0, True), (20, 20, True), (20, 30, False), (2, 0, False)]
+)
+@pytest.mark.parametrize("named", ["city", "the city"])
+def test_a_value_most_of_whose_rows_were_quarantined_is_told(count, kept, is_told, named):
+    columns = {"city": np.array(["London"] * kept + ["Rome"] * 50, dtype=object)}
+    rows = rejected(count, **{named: "London"})
+    told = QuarantinedValues(Aside.of(rows), columns, TABLE).told(["city"])
+
+    assert ("20 of" in told and "city London were quarantined" in told) is is_told
+    assert bool(told) is is_told
