@@ -28,21 +28,17 @@ def test_half_of_the_rows_are_found_to_be_lacking(shops):
 def test_hours_without_rows_are_found(sensors):
     rows = sensors.day()
     found = sensors.first(only(rows, (hours(rows) < 6) | (hours(rows) > 14)))
-    assert found.columns[0] == "at"
-    assert found.blocks
+    assert (found.columns[0], found.blocks) == ("at", True)
 
 
-def test_a_sensor_without_rows_is_found(sensors):
-    rows = sensors.day()
-    found = sensors.first(only(rows, rows["sensor"] != "s3"))
-    assert found.details[0].statistic.columns[0] == "sensor"
-    assert found.blocks
-
-
-def test_a_shop_without_rows_is_found(shops):
-    rows = shops.day()
-    found = shops.first(only(rows, rows["shop"] != "port"))
-    assert found.columns[0] == "shop"
+@pytest.mark.parametrize(
+    ("table", "column", "name"), [("sensors", "sensor", "s3"), ("shops", "shop", "port")]
+)
+def test_one_thing_without_rows_is_found(request, table, column, name):
+    known = request.getfixturevalue(table)
+    rows = known.day()
+    found = known.first(only(rows, rows[column] != name))
+    assert (found.details[0].statistic.columns[0], found.blocks) == (column, True)
 
 
 @pytest.mark.parametrize(("column", "value"), [("weight", 10.3), ("note", "gift")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -90,32 +92,34 @@ def test_numbers_that_lie_elsewhere_are_told_with_their_figure_of_training() -> 
     assert len(found.message) < 120
 
 
-def test_categories_with_other_shares_are_far() -> None:
-    carriers = CARRIERS[np.random.default_rng(5).integers(0, 4, ROWS)]
-    assert far(carrier=carriers) == ["carrier"]
+def first_rows(values: np.ndarray, given: object) -> np.ndarray:
+    """The values, with another one in twenty rows."""
+    return np.concatenate([np.full(20, given, dtype=values.dtype), values[20:]])
 
 
-def test_a_category_that_is_gone_is_far() -> None:
-    carriers = day(DAYS)["carrier"]
-    assert far(carrier=np.where(carriers == "EV", "UA", carriers)) == ["carrier"]
+FAR: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "other shares of categories": (
+        "carrier",
+        lambda _: CARRIERS[np.random.default_rng(5).integers(0, 4, ROWS)],
+    ),
+    "a category that is gone": ("carrier", lambda own: np.where(own == "EV", "UA", own)),
+    "a new category": ("carrier", lambda own: first_rows(own, "ZZ")),
+    "a flipped flag": ("is_wet", lambda own: ~own),
+    "values that are newly missing": ("temp", lambda own: first_rows(own, np.nan)),
+    "values of a column that had none": ("empty", np.ones_like),
+    "no value of a column that goes on with time": ("number", lambda own: own * np.nan),
+}
 
 
-def test_new_categories_are_far() -> None:
-    carriers = day(DAYS)["carrier"].copy()
-    carriers[:20] = "ZZ"
-    found = measured(carrier=carriers)["carrier"]
-    assert found.is_far
-    assert found.message.startswith("rows that hold a value that training never had: 5.0%")
+@pytest.mark.parametrize("what", FAR)
+def test_a_column_is_far_by(what: str) -> None:
+    column, change = FAR[what]
+    assert far(**{column: change(day(DAYS)[column])}) == [column]
 
 
-def test_a_flipped_flag_is_far() -> None:
-    assert far(is_wet=~day(DAYS)["is_wet"]) == ["is_wet"]
-
-
-def test_values_that_are_newly_missing_are_far() -> None:
-    temps = day(DAYS)["temp"].copy()
-    temps[:20] = np.nan
-    assert far(temp=temps) == ["temp"]
+def test_new_categories_are_told_with_their_share() -> None:
+    message = measured(carrier=first_rows(day(DAYS)["carrier"], "ZZ"))["carrier"].message
+    assert message.startswith("rows that hold a value that training never had: 5.0%")
 
 
 def test_values_often_missing_may_be_missing_in_a_whole_batch() -> None:
@@ -123,13 +127,8 @@ def test_values_often_missing_may_be_missing_in_a_whole_batch() -> None:
     assert (found.is_far, found.unjudged) == (False, "it has no values")
 
 
-def test_values_of_a_column_that_had_none_are_far() -> None:
-    assert far(empty=np.ones(ROWS)) == ["empty"]
-
-
 def test_numbers_that_go_on_with_time_are_not_far_for_that() -> None:
     assert not measured(3 * DAYS)["number"].is_far
-    assert far(**{"number": np.full(ROWS, np.nan)}) == ["number"]
 
 
 def test_a_batch_without_rows_has_nothing_to_compare() -> None:

@@ -87,19 +87,20 @@ def test_two_rows_that_should_be_alike_and_differ_break_a_dependency(shops):
     assert OfDay(("shop",), "price").breaks(view).max() == 1
 
 
-def test_a_city_of_another_shop_is_found(shops):
-    rows = shops.day()
-    swapped = rows["city"].copy()
-    swapped[:3] = ["Kiel" if one != "Kiel" else "Rome" for one in swapped[:3]]
-    found = shops.first({**rows, "city": swapped})
-    assert found.columns[0] == "city"
+def other_cities(rows):
+    some = ["Kiel" if city != "Kiel" else "Rome" for city in rows["city"][:3]]
+    return changed(rows, "city", slice(0, 3), some)
 
 
-def test_couriers_that_ride_for_any_shop_are_found(shops):
-    rows = shops.day()
-    dealt = np.random.default_rng(0).permutation(rows["courier"])
-    found = shops.first({**rows, "courier": dealt})
-    assert found.columns[0] == "courier"
+def dealt_couriers(rows):
+    return {**rows, "courier": np.random.default_rng(0).permutation(rows["courier"])}
+
+
+@pytest.mark.parametrize(
+    ("change", "column"), [(other_cities, "city"), (dealt_couriers, "courier")]
+)
+def test_what_does_not_go_with_its_shop_is_found(shops, change, column):
+    assert shops.first(change(shops.day())).columns[0] == column
 
 
 @pytest.mark.parametrize(("status", "refund"), [("open", 7.0), ("void", np.nan)])

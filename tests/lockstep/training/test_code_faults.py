@@ -475,25 +475,34 @@ import pandas as pd
 """
 FEATURE = '''
 
-VALUE_{name} = {value}
-
-
 @feature
 def {name}(weight: Floats) -> Floats:
     """What it is that depends on time, place or process."""
-    return weight + VALUE_{name}
+    {body}
 '''
+
+
+def features(body: str, values: dict[str, str]) -> str:
+    """Columns of these names, the body of each with its value."""
+    return "".join(
+        FEATURE.format(name=name, body=body.format(name=name, value=value).replace("\n", "\n    "))
+        for name, value in values.items()
+    )
 
 
 def test_what_depends_on_time_place_or_process_is_found_by_the_round_trip(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(round_trip, "ONE_BY_ONE", ())  # it is enough that they are found
-    faults = (FEATURE.format(name=name, value=value) for name, value in AFTER_THE_FIT.items())
+    values = (f"\nVALUE_{name} = {value}" for name, value in AFTER_THE_FIT.items())
+    faults = features("return weight + VALUE_{name}", AFTER_THE_FIT)
     timer = "return weight + (time.monotonic() > 3e7)"  # a year
-    pipeline = checkout.pipeline(timer, CLOCKS + "".join(faults))
+    pipeline = checkout.pipeline(timer, CLOCKS + "".join(values) + faults)
     found = replay_in_new_process(version_of(pipeline, tmp_path / "version"))
-    assert {one.column for one in found.divergent} >= {"load", *AFTER_THE_FIT}
+    assert {one.column for one in found.divergent} == {
+        *("load", "cost", "estimate"),  # and what the timer reaches
+        *AFTER_THE_FIT,
+    }
     assert_load_is_named(check_comparison(found, pipeline.graph, "anew"), column="date")
 
 
@@ -574,11 +583,7 @@ HERE = Path(__file__).resolve().parent
 def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_matter_yet(
     checkout: Checkout, tmp_path: Path, asking: dict[str, str]
 ) -> None:
-    faults = "".join(
-        f"\n\n@feature\ndef {name}(weight: Floats) -> Floats:\n"
-        f'    """What will be another one."""\n    return weight * (2.0 if {value} else 1.0)\n'
-        for name, value in asking.items()
-    )
+    faults = features("return weight * (2.0 if {value} else 1.0)", asking)
     version = version_of(checkout.pipeline(top=ASKED + faults), tmp_path / "version")
     found = replay_in_new_process(version)
     assert not found.divergent
@@ -618,13 +623,8 @@ def test_what_the_process_that_fits_has_at_hand_already_is_refused_in_another(
 def test_all_that_is_refused_there_is_named_though_it_is_caught(
     checkout: Checkout, tmp_path: Path, at_hand: str
 ) -> None:
-    faults = "".join(
-        f"\n\n@feature\ndef {name}(weight: Floats) -> Floats:\n"
-        f'    """What only the process that fits has."""\n'
-        f"    try:\n        return weight * {value}\n"
-        f"    except Exception:\n        return weight * 1.0\n"
-        for name, value in AT_HAND.items()
-    )
+    caught = "try:\n    return weight * {value}\nexcept Exception:\n    return weight * 1.0"
+    faults = features(caught, AT_HAND)
     version = version_of(checkout.pipeline(top=at_hand + faults), tmp_path / "version")
     found = replay_in_new_process(version)
     assert found.first is not None
@@ -659,25 +659,23 @@ RATES = READS + 'RATES = json.loads(Path(__file__).with_name("rates.json").read_
 BY_RATE = "return weight * np.array([RATES.get(one, 1.0) for one in country])"
 
 
-def test_a_generator_that_keeps_no_state_is_no_fault_of_a_function_beside_it(
-    checkout: Checkout,
+@pytest.mark.parametrize(
+    ("top", "body"),
+    [
+        (
+            "import random\nclass Drawing(random.Random):\n    def getstate(self):\n"
+            "        raise NotImplementedError\nDRAWN = Drawing(3)",
+            "return weight",
+        ),
+        ("", "np.random.seed(7)\nreturn weight + np.random.random()"),
+    ],
+    ids=["a generator beside it that keeps no state", "a seed that it sets itself"],
+)
+def test_a_function_that_draws_nothing_at_chance_is_row_local(
+    checkout: Checkout, top: str, body: str
 ) -> None:
-    top = """import random
-
-
-class Drawing(random.Random):
-    def getstate(self):
-        raise NotImplementedError
-
-
-DRAWN = Drawing(3)"""
-    result = before_the_fit(checkout.pipeline("return weight", top))["row_locality"]
+    result = before_the_fit(checkout.pipeline(body, top))["row_locality"]
     assert result.passed, result.summary
-
-
-def test_a_function_that_sets_the_seed_itself_draws_nothing_at_chance(checkout: Checkout) -> None:
-    body = "np.random.seed(7)\nreturn weight + np.random.random()"
-    assert before_the_fit(checkout.pipeline(body))["row_locality"].passed
 
 
 TABLES = """from pathlib import Path
