@@ -111,6 +111,7 @@ def judged(place: Workplace, step: str, check: str) -> set[str | None]:
     return {one.partition for one in found if isinstance(one, dg.AssetCheckEvaluation)}
 
 
+@pytest.mark.long
 def test_days_that_are_selected_together_are_one_run_with_a_result_a_day(
     live: Workplace, workspace: WorkspaceProcessContext
 ) -> None:
@@ -131,6 +132,7 @@ def test_days_that_are_selected_together_are_one_run_with_a_result_a_day(
         assert made.run_id == run.run_id
 
 
+@pytest.mark.long
 def test_days_that_are_selected_on_the_page_of_the_job_are_one_run_likewise(
     live: Workplace, workspace: WorkspaceProcessContext
 ) -> None:

@@ -1,6 +1,7 @@
 """An inbox that takes what comes into an object store: the sensor, the runs, and outages."""
 
 import gzip
+import os
 import time
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,8 @@ from tests.fixtures.terminal import Terminal
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 _, INBOX, _ = sensors(ASSETS)
-LONGEST_SECONDS = 60
+OLD = 60
+"""Seconds after which an object is complete, and more."""
 
 
 @pytest.fixture
@@ -51,15 +53,9 @@ class Daemon:
             )
         return found
 
-    def ticks(self, count: int) -> list[str]:
-        """Tick until so many partitions are asked for at once; an object settles for seconds."""
-        until = time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < until:
-            asked = [str(request.partition_key) for request in self.tick().run_requests or ()]
-            if len(asked) >= count:
-                return asked
-            time.sleep(0.5)
-        raise AssertionError(f"{count} partitions were not asked for")
+    def asked(self) -> list[str]:
+        """The partitions that a tick asks for."""
+        return [str(request.partition_key) for request in self.tick().run_requests or ()]
 
     def score(self, partition: str):
         job = job_name("orders", "score_inbox")
@@ -87,13 +83,13 @@ def test_what_comes_into_a_bucket_is_scored_once_and_stays_there(
     daemon: Daemon, bucket: Bucket
 ) -> None:
     first, second = some_orders(1), some_orders(2)
-    bucket.put("in/orders/monday.csv.gz", gzip.compress(text_of(first).encode()))
+    bucket.put("in/orders/monday.csv.gz", gzip.compress(text_of(first).encode()), age=OLD)
     for name, part in (("part-0.csv", second[:20]), ("part-1.csv", second[20:])):
-        bucket.put(f"in/orders/tuesday/{name}", text_of(part))
-    bucket.put("in/orders/tuesday/_SUCCESS", b"")
-    bucket.put("in/orders/notes.xlsx", b"PK")
+        bucket.put(f"in/orders/tuesday/{name}", text_of(part), age=OLD)
+    bucket.put("in/orders/tuesday/_SUCCESS", b"", age=OLD)
+    bucket.put("in/orders/notes.xlsx", b"PK", age=OLD)
     before = bucket.state()
-    asked = daemon.ticks(2)
+    asked = daemon.asked()
     assert sorted(name.rpartition("-")[0] for name in asked) == ["monday", "tuesday"]
     assert all(daemon.score(partition).ok for partition in asked)
     pipeline = daemon.place.home.registry().load("orders", "live").pipeline
@@ -112,20 +108,16 @@ def test_an_object_that_is_replaced_is_scored_beside_the_first_and_observed(
     daemon: Daemon, bucket: Bucket
 ) -> None:
     frame = some_orders(1)
-    bucket.put("in/orders/monday.csv", text_of(frame[:20]))
-    (first,) = daemon.ticks(1)
+    bucket.put("in/orders/monday.csv", text_of(frame[:20]), age=2 * OLD)
+    (first,) = daemon.asked()
     assert daemon.score(first).ok
-    bucket.put("in/orders/monday.csv", text_of(frame))
-    until, observed, asked = time.monotonic() + LONGEST_SECONDS, [], []
-    while not (observed and asked) and time.monotonic() < until:
-        found = daemon.tick()
-        observed += found.asset_events or ()
-        asked += found.run_requests or ()
-        time.sleep(0.5)
-    (event,) = observed
+    bucket.put("in/orders/monday.csv", text_of(frame), age=OLD)
+    found = daemon.tick()
+    (event,) = found.asset_events
+    (asked,) = found.run_requests or ()
     assert event.metadata["what became of it"].value == "changed"
     assert "was replaced after it was claimed" in event.description
-    second = str(asked[0].partition_key)
+    second = str(asked.partition_key)
     assert second != first
     report = daemon.score(second)
     assert len(daemon.published(second)) == 40
@@ -136,7 +128,7 @@ def test_an_object_that_is_replaced_is_scored_beside_the_first_and_observed(
 def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
     daemon: Daemon, bucket: Bucket, object_store: ObjectStore
 ) -> None:
-    bucket.put("in/orders/monday.csv", text_of(some_orders(1)))
+    bucket.put("in/orders/monday.csv", text_of(some_orders(1)), age=OLD)
     inbox = daemon.place.home.inbox("orders")
     object_store.stop()
     try:
@@ -144,12 +136,14 @@ def test_while_a_store_does_not_answer_files_of_this_machine_are_scored(
         assert f"{bucket.address}/in/orders cannot be read now: " in told
         assert SECRET not in told
         assert "\n" not in told
-        (inbox / "here.csv").write_text(text_of(some_orders(2)))
-        (asked,) = daemon.ticks(1)
+        here = inbox / "here.csv"
+        here.write_text(text_of(some_orders(2)))
+        os.utime(here, (time.time() - OLD,) * 2)
+        (asked,) = daemon.asked()
         assert asked.startswith("here-")
     finally:
         object_store.start_again()
-    names = [name.rpartition("-")[0] for name in daemon.ticks(2)]
+    names = [name.rpartition("-")[0] for name in daemon.asked()]
     assert sorted(names) == ["here", "monday"]
 
 

@@ -23,7 +23,10 @@ from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH"),
+]
 
 DAY, SOUND, REFUSED = "2020-03-02", "2020-03-03", "2020-03-04"
 WIDTH = 1280

@@ -11,7 +11,10 @@ from tests.fixtures.orders import PROJECT
 from tests.fixtures.servers import serving
 from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH"),
+]
 
 PATHS = (
     "/",

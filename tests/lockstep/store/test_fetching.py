@@ -60,9 +60,8 @@ def rows(*names: str) -> str:
 def test_objects_are_claimed_once_in_the_order_in_which_they_came(
     follower: Follower, bucket: Bucket
 ) -> None:
-    for name in ("c", "a", "b"):
-        bucket.put(f"in/rows/{name}.csv", rows(name))
-        bucket.settle()
+    for age, name in ((3, "c"), (2, "a"), (1, "b")):
+        bucket.put(f"in/rows/{name}.csv", rows(name), age=age)
     before = bucket.state()
     assert follower.look() == ["c", "a", "b"]
     assert follower.look() == ["c", "a", "b"]
@@ -158,8 +157,7 @@ def test_an_object_is_copied_over_several_calls_and_later_ones_wait(
     follower: Follower, bucket: Bucket
 ) -> None:
     large = rows(*(f"row{number:03}" for number in range(30)))
-    bucket.put("in/rows/large.csv", large)
-    bucket.settle()
+    bucket.put("in/rows/large.csv", large, age=1)
     bucket.put("in/rows/small.csv", rows("a"))
     calls = next(number for number in itertools.count(1) if follower.look(seconds=0) != [])
     assert calls == -(-len(large) // 64)
@@ -283,9 +281,8 @@ def test_a_folder_waits_for_what_its_manifest_names(follower: Follower, bucket: 
 
 def test_a_part_that_is_replaced_makes_another_delivery(follower: Follower, bucket: Bucket) -> None:
     for name, text in (("a.csv", rows("a")), ("_SUCCESS", "")):
-        bucket.put(f"in/rows/batch/{name}", text)
+        bucket.put(f"in/rows/batch/{name}", text, age=1)
     follower.look()
-    bucket.settle()
     bucket.put("in/rows/batch/a.csv", rows("a", "b"))
     assert follower.look() == ["batch", "batch"]
     assert follower.rows() == ["a", "b"]
