@@ -57,42 +57,34 @@ def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
 
 # Checks that gate
 
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
-def test_a_blocking_error_keeps_the_asset_downstream_from_running(
+
+@pytest.mark.parametrize(
+    ("blocking", "severity", "goes_on", "succeeds"),
+    [
+        pytest.param(True, ERROR, False, False, id="a blocking error stops what is downstream"),
+        pytest.param(True, WARN, True, True, id="a blocking warning stops nothing"),
+        pytest.param(False, ERROR, True, True, id="an error that does not block fails no run"),
+    ],
+)
+def test_a_check_that_fails_leaves_its_asset_materialized(
     instance: dg.DagsterInstance,
+    blocking: bool,
+    severity: dg.AssetCheckSeverity,
+    goes_on: bool,
+    succeeds: bool,
 ) -> None:
-    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
-    assert not materialized(instance, PUBLISHED)
-
-
-def test_a_blocking_error_leaves_the_checked_asset_materialized(
-    instance: dg.DagsterInstance,
-) -> None:
-    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
+    result = materialize(gated(blocking=blocking, severity=severity), instance)
     assert materialized(instance, SCORED)
-
-
-def test_a_blocking_error_fails_the_run(instance: dg.DagsterInstance) -> None:
-    result = materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
-    assert not result.success
-
-
-def test_a_blocking_warning_lets_the_asset_downstream_run(instance: dg.DagsterInstance) -> None:
-    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.WARN), instance)
-    assert materialized(instance, PUBLISHED)
-
-
-def test_an_error_that_does_not_block_leaves_the_run_successful(
-    instance: dg.DagsterInstance,
-) -> None:
-    result = materialize(gated(blocking=False, severity=dg.AssetCheckSeverity.ERROR), instance)
-    assert result.success
+    assert materialized(instance, PUBLISHED) == goes_on
+    assert result.success == succeeds
 
 
 def test_a_failed_check_does_not_gate_a_later_run_of_the_asset_downstream(
     instance: dg.DagsterInstance,
 ) -> None:
-    assets = gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR)
+    assets = gated(blocking=True, severity=ERROR)
     materialize(assets, instance)
     dg.materialize(assets, instance=instance, selection=[PUBLISHED])
     assert materialized(instance, PUBLISHED)
@@ -112,20 +104,6 @@ def test_a_check_that_raises_records_no_evaluation(instance: dg.DagsterInstance)
 
 
 # Checks yielded by the asset itself
-
-
-def test_an_asset_yields_the_results_of_all_its_check_specs(instance: dg.DagsterInstance) -> None:
-    @dg.asset(check_specs=[dg.AssetCheckSpec(name, asset=SCORED) for name in ("first", "second")])
-    def scored() -> Iterator[dg.MaterializeResult[None]]:
-        yield dg.MaterializeResult(
-            check_results=[
-                dg.AssetCheckResult(check_name="first", passed=True),
-                dg.AssetCheckResult(check_name="second", passed=False, metadata={"rows": 3}),
-            ]
-        )
-
-    evaluations = materialize([scored], instance).get_asset_check_evaluations()
-    assert {e.check_name: e.passed for e in evaluations} == {"first": True, "second": False}
 
 
 def test_a_declared_check_without_a_result_fails_the_run(instance: dg.DagsterInstance) -> None:
@@ -188,18 +166,15 @@ def daily(
     return scored
 
 
-def test_a_partitioned_check_records_the_partition(instance: dg.DagsterInstance) -> None:
-    result = dg.materialize([daily(DAYS)], instance=instance, partition_key=DAY)
-    [evaluation] = result.get_asset_check_evaluations()
-    assert evaluation.partition == DAY
-
-
-def test_an_unpartitioned_check_of_a_partitioned_asset_records_no_partition(
+@pytest.mark.parametrize(("partitions", "recorded"), [(DAYS, DAY), (None, None)])
+def test_a_check_of_a_partitioned_asset_records_the_partition_if_it_has_partitions_itself(
     instance: dg.DagsterInstance,
+    partitions: dg.PartitionsDefinition[str] | None,
+    recorded: str | None,
 ) -> None:
-    result = dg.materialize([daily(None)], instance=instance, partition_key=DAY)
+    result = dg.materialize([daily(partitions)], instance=instance, partition_key=DAY)
     [evaluation] = result.get_asset_check_evaluations()
-    assert evaluation.partition is None
+    assert evaluation.partition == recorded
 
 
 def test_partitioned_checks_of_a_single_run_backfill_record_no_partition(
@@ -238,12 +213,9 @@ def test_a_verdict_can_be_reported_for_a_partition_outside_a_run(
 # Metadata
 
 
-def test_a_table_without_records_or_schema_is_refused() -> None:
+def test_a_table_without_records_needs_a_schema() -> None:
     with pytest.raises(CheckError, match="schema must be provided"):
         dg.MetadataValue.table(records=[])
-
-
-def test_a_table_without_records_is_accepted_with_a_schema() -> None:
     schema = dg.TableSchema(columns=[dg.TableColumn("column")])
     assert dg.MetadataValue.table(records=[], schema=schema).records == []
 
@@ -289,15 +261,11 @@ def stored_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield stored
 
 
-def test_a_tick_may_ask_for_a_run_of_a_partition_that_it_adds(
+def test_a_tick_may_ask_for_a_run_of_a_partition_that_it_asks_to_be_added(
     stored_instance: dg.DagsterInstance,
 ) -> None:
     [request] = evaluate_new_files(stored_instance).run_requests or []
     assert (request.partition_key, request.run_key) == ("june.csv", "sha256:1")
-
-
-def test_a_tick_by_itself_adds_no_partition(stored_instance: dg.DagsterInstance) -> None:
-    evaluate_new_files(stored_instance)
     assert stored_instance.get_dynamic_partitions("inbox") == []
 
 
@@ -328,19 +296,11 @@ def failed_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     return failing.execute_in_process(instance=instance, raise_on_error=False).dagster_run
 
 
-@pytest.mark.usefixtures("failed_run")
-def test_the_key_of_a_failed_run_is_never_asked_again(instance: dg.DagsterInstance) -> None:
-    assert asked_before(instance, "new_files")
-
-
-@pytest.mark.usefixtures("failed_run")
-def test_a_renamed_sensor_forgets_its_run_keys(instance: dg.DagsterInstance) -> None:
-    assert not asked_before(instance, "renamed_files")
-
-
-def test_a_deleted_run_frees_its_run_key(
+def test_the_key_of_a_failed_run_is_asked_again_only_once_the_run_is_deleted(
     instance: dg.DagsterInstance, failed_run: dg.DagsterRun
 ) -> None:
+    assert asked_before(instance, "new_files")
+    assert not asked_before(instance, "renamed_files")
     instance.delete_run(failed_run.run_id)
     assert not asked_before(instance, "new_files")
 
@@ -348,45 +308,25 @@ def test_a_deleted_run_frees_its_run_key(
 # Runs
 
 
-def daily_job(definitions: dg.Definitions) -> dg.JobDefinition:
-    return definitions.resolve_job_def("score_day")
-
-
 DAILY = dg.Definitions(
     assets=[daily(DAYS)], jobs=[dg.define_asset_job("score_day", selection=[SCORED])]
 )
 
 
-def test_a_run_in_process_materializes_its_partition_in_the_given_instance(
+def test_a_run_in_process_is_stored_with_its_partition_in_the_given_instance(
     instance: dg.DagsterInstance,
 ) -> None:
-    daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
+    job = DAILY.resolve_job_def("score_day")
+    result = job.execute_in_process(instance=instance, partition_key=DAY)
     assert instance.get_materialized_partitions(SCORED) == {DAY}
-
-
-def test_a_run_in_process_records_its_check_in_the_given_instance(
-    instance: dg.DagsterInstance,
-) -> None:
-    result = daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
     key = dg.AssetCheckKey(SCORED, "golden_replay")
     [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=2)
     assert (record.run_id, record.partition) == (result.run_id, DAY)
-
-
-def test_a_run_in_process_is_stored_as_a_run_of_its_job(instance: dg.DagsterInstance) -> None:
-    result = daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
-    assert (run.job_name, run.status, run.tags["dagster/partition"]) == (
-        "score_day",
-        dg.DagsterRunStatus.SUCCESS,
-        DAY,
-    )
-
-
-def test_a_run_in_process_refuses_an_unknown_partition(instance: dg.DagsterInstance) -> None:
+    assert (run.job_name, run.tags["dagster/partition"]) == ("score_day", DAY)
     with pytest.raises(dg.DagsterUnknownPartitionError):
-        daily_job(DAILY).execute_in_process(instance=instance, partition_key="2013-02-30")
+        job.execute_in_process(instance=instance, partition_key="2013-02-30")
 
 
 @dg.op(config_schema={"path": str})
