@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,14 @@ if TYPE_CHECKING:
         ExpectationSuiteValidationResult,
         ExpectationValidationResult,
     )
+
+
+@pytest.fixture(scope="module")
+def gxe() -> Any:
+    """The expectations, whose import takes seconds."""
+    import great_expectations.expectations
+
+    return great_expectations.expectations
 
 
 def suite_result(
@@ -45,9 +52,7 @@ def unexpected_rows(frame: pd.DataFrame, expectation: Any) -> list[int]:
     return result_of(frame, expectation, "COMPLETE").result["unexpected_index_list"]
 
 
-def test_a_missing_column_fails_without_a_count_and_says_so_in_the_exception_info() -> None:
-    import great_expectations.expectations as gxe
-
+def test_a_missing_column_fails_without_a_count_and_says_so_in_the_exception_info(gxe: Any) -> None:
     result = result_of(pd.DataFrame({"a": [1]}), gxe.ExpectColumnValuesToNotBeNull(column="b"))
 
     assert not result.success
@@ -56,18 +61,14 @@ def test_a_missing_column_fails_without_a_count_and_says_so_in_the_exception_inf
     assert messages == {'Error: The column "b" in BatchData does not exist.'}
 
 
-def test_an_empty_frame_meets_expectations_about_rows() -> None:
-    import great_expectations.expectations as gxe
-
+def test_an_empty_frame_meets_expectations_about_rows(gxe: Any) -> None:
     empty = pd.DataFrame({"a": pd.Series([], dtype="float64")})
 
     assert result_of(empty, gxe.ExpectColumnValuesToBeBetween(column="a", min_value=1)).success
     assert not result_of(empty, gxe.ExpectTableRowCountToBeBetween(min_value=1)).success
 
 
-def test_an_expectation_is_critical_unless_it_says_otherwise() -> None:
-    import great_expectations.expectations as gxe
-
+def test_an_expectation_is_critical_unless_it_says_otherwise(gxe: Any) -> None:
     assert gxe.ExpectColumnValuesToNotBeNull(column="a").severity == "critical"
 
 
@@ -84,39 +85,13 @@ def test_an_expectation_that_cannot_be_made_is_dropped_from_a_suite_with_a_line_
     assert suite.expectations == []
 
 
-def test_a_time_without_a_zone_cannot_be_compared_with_a_column_in_utc() -> None:
-    import great_expectations.expectations as gxe
-
-    frame = pd.DataFrame({"at": pd.Series([datetime(2013, 1, 1, tzinfo=UTC)])})
-    naive = datetime(2012, 1, 1)  # noqa: DTZ001
-
-    without = result_of(frame, gxe.ExpectColumnValuesToBeBetween(column="at", min_value=naive))
-    within = result_of(
-        frame, gxe.ExpectColumnValuesToBeBetween(column="at", min_value=naive.replace(tzinfo=UTC))
-    )
-
-    assert (without.success, within.success) == (False, True)
-
-
-def test_bounds_of_numbers_become_floats() -> None:
-    import great_expectations.expectations as gxe
-
+def test_bounds_of_numbers_become_floats(gxe: Any) -> None:
     between = gxe.ExpectColumnValuesToBeBetween(column="a", min_value=2**53 + 1)
 
     assert between.configuration.to_json_dict()["kwargs"]["min_value"] == 2.0**53
 
 
-def test_integers_are_compared_with_bounds_as_floats() -> None:
-    import great_expectations.expectations as gxe
-
-    frame = pd.DataFrame({"a": np.array([2**53 + 1])})
-
-    assert result_of(frame, gxe.ExpectColumnValuesToBeBetween(column="a", max_value=2**53)).success
-
-
-def test_missing_values_are_left_out_of_expectations_about_one_column() -> None:
-    import great_expectations.expectations as gxe
-
+def test_missing_values_are_left_out_of_expectations_about_one_column(gxe: Any) -> None:
     frame = texts("UA", None, "XX")
     known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"])
 
@@ -136,10 +111,8 @@ def test_missing_values_are_left_out_of_expectations_about_one_column() -> None:
     ],
 )
 def test_a_pair_with_a_missing_value_fails_unless_its_row_is_left_out(
-    ignore_row_if: Any, rows: list[int]
+    gxe: Any, ignore_row_if: Any, rows: list[int]
 ) -> None:
-    import great_expectations.expectations as gxe
-
     frame = pd.DataFrame({"a": [2.0, np.nan, 2.0, np.nan], "b": [1.0, 1.0, np.nan, np.nan]})
     greater = gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         column_A="a", column_B="b", ignore_row_if=ignore_row_if
@@ -151,17 +124,17 @@ def test_a_pair_with_a_missing_value_fails_unless_its_row_is_left_out(
 @pytest.mark.parametrize(
     ("regex", "text"), [(r"^\d$", "٣"), ("a$", "a\n"), (r"^\s$", "\x0b"), (r"^\w$", "é")]
 )
-def test_regular_expressions_are_those_of_python_and_not_of_arrow(regex: str, text: str) -> None:
-    import great_expectations.expectations as gxe
-
+def test_regular_expressions_are_those_of_python_and_not_of_arrow(
+    gxe: Any, regex: str, text: str
+) -> None:
     matching = gxe.ExpectColumnValuesToMatchRegex(column="text", regex=regex)
 
     assert unexpected_rows(texts(text, "no"), matching) == [1]
 
 
-def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_asked() -> None:
-    import great_expectations.expectations as gxe
-
+def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_asked(
+    gxe: Any,
+) -> None:
     frame = pd.DataFrame({"a": np.arange(1000.0)})
     small = gxe.ExpectColumnValuesToBeBetween(column="a", max_value=99)
     basic = {"result_format": "BASIC", "partial_unexpected_count": 2}
@@ -172,9 +145,8 @@ def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_
     assert result_of(frame, small, summary).result["partial_unexpected_index_list"] == [100, 101]
 
 
-def test_the_metrics_that_an_expectation_needs_do_not_hang_on_the_rows() -> None:
+def test_the_metrics_that_an_expectation_needs_do_not_hang_on_the_rows(gxe: Any) -> None:
     """What allows to work them out once, and to compute them of one batch after the other."""
-    import great_expectations.expectations as gxe
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 
     known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"], batch_id="rows")
@@ -201,8 +173,7 @@ def test_metrics_are_computed_of_the_rows_that_an_engine_was_given() -> None:
         assert (metrics[rows.id], aborted) == (count, {})
 
 
-def test_an_expectation_is_told_as_a_sentence_with_its_arguments_apart() -> None:
-    import great_expectations.expectations as gxe
+def test_an_expectation_is_told_as_a_sentence_with_its_arguments_apart(gxe: Any) -> None:
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
     known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA", "DL"])
@@ -212,8 +183,7 @@ def test_an_expectation_is_told_as_a_sentence_with_its_arguments_apart() -> None
     assert told.value.params["v__1"]["value"] == "DL"
 
 
-def test_a_result_as_json_is_read_again() -> None:
-    import great_expectations.expectations as gxe
+def test_a_result_as_json_is_read_again(gxe: Any) -> None:
     from great_expectations.core.expectation_validation_result import (
         expectationSuiteValidationResultSchema,
     )
@@ -225,9 +195,8 @@ def test_a_result_as_json_is_read_again() -> None:
     assert read.to_json_dict()["results"] == told["results"]
 
 
-def test_pages_hold_values_of_rows_as_markup() -> None:
+def test_pages_hold_values_of_rows_as_markup(gxe: Any) -> None:
     """Why they are escaped before Great Expectations is given them; see `suites/data_docs.py`."""
-    import great_expectations.expectations as gxe
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 

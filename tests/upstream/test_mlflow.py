@@ -58,21 +58,6 @@ def cast(values: list[Any], kind: Any) -> list[Any]:
     return list(dataframe_from_parsed_json(records, "records", schema)["column"].tolist())
 
 
-@pytest.mark.parametrize(
-    ("kind", "sent", "received"),
-    [
-        ("long", 3.5, 3),
-        ("boolean", None, False),
-        ("double", "12", 12.0),
-        ("double", True, 1.0),
-    ],
-)
-def test_a_typed_column_of_a_request_is_changed_in_silence(
-    kind: str, sent: Any, received: Any
-) -> None:
-    assert cast([sent], kind) == [received]
-
-
 @pytest.mark.parametrize("sent", [3.5, "12", True, None, "2020-01-01T00:00:00Z"])
 def test_a_column_of_any_type_of_a_request_is_left_as_it_is(sent: Any) -> None:
     from mlflow.types.schema import AnyType
@@ -93,17 +78,6 @@ TIMES = pd.Series(pd.to_datetime(["2020-01-01T00:00:00Z"]))
 
 
 @pytest.mark.parametrize(
-    ("kind", "values"),
-    [("double", pd.Series([1, 2])), ("long", pd.Series([1.0, np.nan])), ("datetime", TIMES)],
-)
-def test_a_typed_column_of_a_table_is_refused(kind: str, values: pd.Series[Any]) -> None:
-    from mlflow import MlflowException
-
-    with pytest.raises(MlflowException):
-        enforce(values, kind)
-
-
-@pytest.mark.parametrize(
     "values", [pd.Series([1, 2]), pd.Series([1.0, np.nan]), TIMES, pd.Series(["a", None])]
 )
 def test_a_column_of_any_type_of_a_table_keeps_its_values(values: pd.Series[Any]) -> None:
@@ -112,21 +86,6 @@ def test_a_column_of_any_type_of_a_table_keeps_its_values(values: pd.Series[Any]
     pd.testing.assert_series_equal(
         enforce(values, AnyType()), values, check_names=False, check_exact=True
     )
-
-
-def test_a_nullable_integer_with_a_gap_gives_no_signature(tmp_path: Path) -> None:
-    import mlflow.pyfunc
-    from mlflow.models import Model
-
-    (tmp_path / "model.py").write_text(ECHO)
-    example = pd.DataFrame({"column": pd.array([1, None], dtype="Int64")})
-    mlflow.pyfunc.save_model(
-        str(tmp_path / "saved"),
-        python_model=str(tmp_path / "model.py"),
-        input_example=example,
-        pip_requirements=["mlflow"],
-    )
-    assert Model.load(str(tmp_path / "saved")).signature is None
 
 
 # Models from code
@@ -166,10 +125,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "saved"
 
 
-def test_a_model_from_code_is_stored_without_pickle(saved: Path) -> None:
-    assert {path.suffix for path in saved.iterdir()} <= {"", ".py", ".json", ".yaml", ".txt"}
-
-
 def test_a_signature_that_is_given_is_kept(saved: Path) -> None:
     from mlflow.models import Model
 
@@ -198,19 +153,6 @@ def logged(client: MlflowClient, experiment: str, saved: Path) -> Any:
     return client.finalize_logged_model(model.model_id, "READY")
 
 
-def test_a_model_uri_is_looked_up_at_the_global_address(
-    client: MlflowClient, logged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So versions get the place of their files instead."""
-    from mlflow import MlflowException
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
-    client.create_registered_model("by_uri")
-    with pytest.raises(MlflowException, match="not found"):
-        client.create_model_version("by_uri", f"models:/{logged.model_id}", "run")
-
-
 def test_a_version_may_point_to_the_place_of_its_files(client: MlflowClient, logged: Any) -> None:
     client.create_registered_model("by_place")
     version = client.create_model_version(
@@ -219,21 +161,6 @@ def test_a_version_may_point_to_the_place_of_its_files(client: MlflowClient, log
     assert client.get_model_version_download_uri("by_place", version.version) == (
         logged.artifact_location
     )
-
-
-def test_a_database_does_not_link_a_model_to_its_version(client: MlflowClient, logged: Any) -> None:
-    """A server does; the registry does it for a database."""
-    client.create_registered_model("linked")
-    client.create_model_version("linked", logged.artifact_location, "run", model_id=logged.model_id)
-    assert "mlflow.modelVersions" not in client.get_logged_model(logged.model_id).tags
-
-
-def test_numbers_start_anew_once_a_model_is_deleted(client: MlflowClient) -> None:
-    """So loaded versions are kept by number and digest."""
-    for _ in range(2):
-        client.create_registered_model("reused")
-        assert int(client.create_model_version("reused", "somewhere").version) == 1
-        client.delete_registered_model("reused")
 
 
 def test_a_search_gives_versions_without_their_aliases(client: MlflowClient) -> None:

@@ -54,16 +54,6 @@ def test_functions_are_reported_by_their_full_name() -> None:
     assert skops.io.get_untrusted_types(data=data) == [f"{__name__}.noisy"]
 
 
-def test_functions_of_numpy_are_trusted() -> None:
-    assert skops.io.get_untrusted_types(data=skops.io.dumps(FunctionTransformer(np.log1p))) == []
-
-
-def test_early_stopping_by_a_scorer_makes_histogram_boosting_refer_to_itself() -> None:
-    estimator = HistGradientBoostingClassifier(max_iter=2, early_stopping=True, scoring="accuracy")
-    with pytest.raises(RecursionError):
-        skops.io.dumps(estimator.fit(NUMBERS, EVEN))
-
-
 def test_floats_come_back_bit_for_bit() -> None:
     floats = np.array([0.1, -0.0, np.nan, np.inf, 5e-324, np.nextafter(1.0, 2.0)])
     back = skops.io.loads(skops.io.dumps({"floats": floats}))["floats"]

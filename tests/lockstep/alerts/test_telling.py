@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lockstep.alerts.telling import tell
 from lockstep.artifacts.lock import locked
@@ -170,8 +170,10 @@ class Telling(RuleBasedStateMachine):
                 assert begun + over <= self.history[event.id]
 
 
-TestTelling = Telling.TestCase
-TestTelling.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+@pytest.mark.parametrize("examples", [10, pytest.param(120, marks=pytest.mark.long)])
+def test_every_history_is_told_once(examples: int) -> None:
+    steps = settings(max_examples=examples, stateful_step_count=30, deadline=None)
+    run_state_machine_as_test(Telling, settings=steps)
 
 
 @pytest.fixture

@@ -43,11 +43,11 @@ def test_an_event_is_sent_once_when_it_begins_and_once_when_it_is_over(
     project = told_to(receiver)
     assert tick(scored, project) == "0 events open"
     scored.deliver(DAY, rows(weight=1000))
-    assert not scored.score(DAY).ok
+    assert not scored.publishes(DAY)
     assert tick(scored, project) == f"told team: {ALERT}. 1 event open"
     assert tick(scored, project) == "1 event open"
     scored.deliver(DAY, rows())
-    assert scored.score(DAY).ok
+    assert scored.publishes(DAY)
     assert tick(scored, project) == f"told team: Over: {ALERT}. 0 events open"
     assert receiver.titles == [ALERT, f"Over: {ALERT}"]
 
@@ -57,7 +57,7 @@ def test_a_tick_fails_and_the_page_says_so_while_a_receiver_refuses(
 ) -> None:
     project = told_to(receiver)
     scored.deliver(DAY, rows(weight=1000))
-    assert not scored.score(DAY).ok
+    assert not scored.publishes(DAY)
     receiver.status = 500
     for _ in range(2):
         with pytest.raises(Exception, match=r"1 alert to team missed\. The last reason: .*500"):

@@ -1,10 +1,9 @@
 """Ranges of days in one run: what is written, and what Dagster shows of each day."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -20,13 +19,10 @@ from lockstep.dagster.partition_events import StepEvents, unreported
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
-from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring import steps
-from lockstep.scoring.steps import all_steps
-from lockstep.scoring.work import Work
 from lockstep.store.live_version import Live
-from lockstep.store.streams import stream_records, streams
-from tests.fixtures.orders import PROJECT, Workplace
+from lockstep.store.streams import stream_records
+from tests.fixtures.orders import EDITED, PROJECT, Workplace
 from tests.lockstep.dagster.test_schedules import tick
 
 FIRST, SECOND, THIRD = DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
@@ -45,13 +41,6 @@ def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[Run
         resources={"watch": PartitionWatch(on_report=reports.append)},
     )
     return whole, reports
-
-
-def score_without_dagster(place: Workplace, day: str) -> None:
-    """What is left of a process that is killed after it has committed a day, before it shows it."""
-    (stream,) = (stream for stream in streams(place.declared) if stream.name == "daily")
-    work = Work(place.declared, place.store, "daily", day)
-    all_steps(work, place.serving, partial(stream.read, place.home, day))
 
 
 def deliver_nothing(place: Workplace, day: str) -> None:
@@ -129,31 +118,27 @@ def test_a_day_of_a_range_is_what_a_run_of_its_own_makes_of_it(scored: Workplace
 
 
 def test_a_newly_promoted_version_scores_a_range_again_and_both_stay_readable(
-    live: Workplace, edited_orders: Callable[..., PipelineAssets]
+    three_versions: Workplace,
 ) -> None:
-    days = (FIRST, SECOND)
-    assert backfill(live, days)[0].error is None
-    before = {day: live.attempt(day).read("published").to_pandas() for day in days}
-    other = live.fit(edited_orders(("C=10.0", "C=0.001")))
-    live.let_serve(other)
-    assert backfill(live, days)[0].error is None
+    place, days = three_versions, (FIRST, SECOND)
+    assert backfill(place, days)[0].error is None
+    before = {day: place.attempt(day).read("published").to_pandas() for day in days}
+    place.let_serve(EDITED)
+    assert backfill(place, days)[0].error is None
     for day in days:
-        attempt = live.records().demand(day)
-        assert attempt.record.steps["published"].version == other
+        attempt = place.records().demand(day)
+        assert attempt.record.steps["published"].version == EDITED
         both = attempt.read("side_by_side").to_pandas().set_index("order_id")
-        assert set(both["version"]) == {other}
-        assert set(both["version_before"]) == {1}
-        first = before[day].set_index("order_id")["risk"]
-        assert both["risk_before"].sub(first).abs().max() == 0
-        now = attempt.read("published").to_pandas().set_index("order_id")["risk"]
-        assert both["risk"].sub(now).abs().max() == 0
+        assert (set(both["version"]), set(both["version_before"])) == ({EDITED}, {1})
+        now = attempt.read("published").to_pandas()
+        for shown, column in ((before[day], "will_return_before"), (now, "will_return")):
+            assert (both[column] == shown.set_index("order_id")["will_return"]).all()
+        assert (both["will_return_before"] != both["will_return"]).any()
         rescored = attempt.record.steps["scored"].results["rescored"]
         assert rescored.numbers["rows with other columns"] > 0
-        earlier = live.records().attempt(day, 1)
-        assert (
-            earlier.read("published").to_pandas()["risk"].tolist() == before[day]["risk"].tolist()
-        )
-    assert {one.partition for one in evaluations(live, "scored", "rescored")} == {*days}
+        earlier = place.records().attempt(day, 1).read("published").to_pandas()
+        assert earlier["will_return"].tolist() == before[day]["will_return"].tolist()
+    assert {one.partition for one in evaluations(place, "scored", "rescored")} == {*days}
 
 
 def test_the_version_is_loaded_once(live: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +150,7 @@ def test_the_version_is_loaded_once(live: Workplace, monkeypatch: pytest.MonkeyP
         return load(self, state)
 
     monkeypatch.setattr(Live, "load", counted)
-    backfill(live, DAYS)
+    backfill(live, (FIRST, SECOND))
     assert len(opened) == 1
 
 
@@ -189,9 +174,9 @@ def test_a_blocked_day_is_shown_and_the_others_go_on(live: Workplace) -> None:
 def test_a_day_that_was_committed_and_not_shown_is_shown_by_the_next_backfill(
     live: Workplace,
 ) -> None:
-    score_without_dagster(live, FIRST)
+    live.work_off(FIRST)  # as a process leaves it that is killed before it shows the day
     deliver_nothing(live, SECOND)
-    score_without_dagster(live, SECOND)
+    live.work_off(SECOND)
     assert lacking(live) == [FIRST, SECOND]
     backfill(live, (THIRD, THIRD))
     assert lacking(live) == []
@@ -204,7 +189,8 @@ def test_a_day_that_was_committed_and_not_shown_is_shown_by_the_next_backfill(
 def test_an_attempt_that_replaces_a_shown_one_is_shown_by_the_next_run_of_a_day(
     scored: Workplace,
 ) -> None:
-    score_without_dagster(scored, FIRST)
+    assert lacking(scored) == [], "runs of days have shown them"
+    scored.work_off(FIRST)
     assert lacking(scored) == [FIRST]
     assert scored.score(THIRD).ok
     assert lacking(scored) == []
@@ -213,10 +199,6 @@ def test_an_attempt_that_replaces_a_shown_one_is_shown_by_the_next_run_of_a_day(
     ).records
     assert newest.asset_materialization is not None
     assert newest.asset_materialization.metadata["attempt"].value == scored.attempt(FIRST).number
-
-
-def test_a_run_of_a_day_shows_it_itself(scored: Workplace) -> None:
-    assert lacking(scored) == []
 
 
 def test_the_events_of_a_day_are_written_all_or_none(live: Workplace) -> None:

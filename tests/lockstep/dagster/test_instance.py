@@ -233,7 +233,10 @@ def test_storage_that_dagster_cannot_reach_is_told_in_one_line(
     assert len(str(refused.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("statement", [2, 17, 44, 71, 98])
+KILLS = [44, *(pytest.param(each, marks=pytest.mark.long) for each in (2, 17, 71, 98))]
+
+
+@pytest.mark.parametrize("statement", KILLS)
 def test_an_instance_whose_making_is_killed_can_be_used(home: Home, statement: int) -> None:
     def work() -> None:
         kill_at(statement)

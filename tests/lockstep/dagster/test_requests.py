@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
@@ -22,6 +24,7 @@ from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record
+from lockstep.scoring.request_replay import open_segments, replay_segment
 from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
@@ -98,6 +101,14 @@ def replay(live: Workplace) -> RunReport:
     return run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=segment)
 
 
+def replay_by_function(live: Workplace) -> Mapping[str, CheckResult]:
+    """The results of replaying the one segment that is open, as a run does it."""
+    folder = live.home.requests("orders")
+    (segment,) = open_segments(ASSETS, live.store, folder)[0]
+    load = partial(live.registry.load, "orders")
+    return replay_segment(ASSETS, live.store, segment_path(folder, segment), "a run", load).results
+
+
 def check(report: RunReport, name: str) -> CheckReport:
     (found,) = (one for one in report.checks if one.check == name)
     return found
@@ -165,9 +176,9 @@ def test_one_record_that_is_sent_again_and_again_is_many_rows(
     live: Workplace, records: Records
 ) -> None:
     answer(live, [records[0]] * 5)
-    report = replay(live)
-    assert "of 5 rows agree" in check(report, "request_replay").summary
-    assert check(report, "request_drift").result == "not_judged"
+    results = replay_by_function(live)
+    assert "of 5 rows agree" in results["request_replay"].summary
+    assert results["request_drift"].result == "not_judged"
 
 
 def test_a_server_that_computes_otherwise_is_found_by_the_output(
@@ -183,7 +194,7 @@ def test_a_server_that_computes_otherwise_is_found_by_the_output(
             send(client, records[:10])
         finally:
             vars(node)["function"] = function
-    found = check(replay(live), "request_replay")
+    found = replay_by_function(live)["request_replay"]
     assert (found.result, found.column) == ("failed", "risk")
     assert "differs in 10 of 10 rows" in found.summary
     assert records[9]["order_id"] in found.summary
@@ -199,7 +210,7 @@ def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
             columns["will_return"] = ~columns["will_return"]
 
     edit(live, flip)
-    found = check(replay(live), "request_replay")
+    found = replay_by_function(live)["request_replay"]
     assert (found.result, found.column) == ("failed", "will_return")
     assert f"first at key {records[7]['order_id']} (request " in found.summary
 
@@ -210,10 +221,10 @@ def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
     answer(live, records[:3])
     (path,) = live.home.requests("orders").glob("*.segment")
     path.write_bytes(path.read_bytes()[:-1])
-    report = replay(live)
-    assert check(report, "request_replay").result == "failed"
-    assert "is not what was sealed" in check(report, "request_replay").summary
-    assert check(report, "request_drift").result == "not_judged"
+    results = replay_by_function(live)
+    assert results["request_replay"].result == "failed"
+    assert "is not what was sealed" in results["request_replay"].summary
+    assert results["request_drift"].result == "not_judged"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,7 @@ def test_a_log_of_another_pipeline_or_of_other_columns_is_an_error(
     data = beginning(msgspec.structs.replace(head, **change(head))) + path.read_bytes()[end:]
     path.rename(again := path.with_name(f"{name.rpartition('-')[0]}-{digest(data)}.segment"))
     again.write_bytes(data)
-    result = check(replay(live), "request_replay")
+    result = replay_by_function(live)["request_replay"]
     assert result.result == "failed"
     assert re.search(said, result.summary)
 
@@ -254,7 +265,7 @@ def test_another_version_under_the_number_of_the_one_that_answered_is_told(
         service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, digest="ab" * 32))
         send(client, records[:3])
         service.versions.scorer = scorer
-    found = check(replay(live), "request_replay")
+    found = replay_by_function(live)["request_replay"]
     assert found.result == "failed"
     assert "Version 1 in the registry is not the one that answered" in found.summary
 
@@ -266,9 +277,8 @@ def test_a_version_that_is_gone_is_told(live: Workplace, records: Records) -> No
         service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, version=7))
         send(client, records[:3])
         service.versions.scorer = scorer
-    report = replay(live)
-    assert report.error is None
-    assert "Version 7, which answered, cannot be loaded" in check(report, "request_replay").summary
+    results = replay_by_function(live)
+    assert "Version 7, which answered, cannot be loaded" in results["request_replay"].summary
 
 
 def test_outputs_that_come_from_redacted_fields_are_not_judged(
@@ -276,11 +286,11 @@ def test_outputs_that_come_from_redacted_fields_are_not_judged(
 ) -> None:
     with serving(live, RequestLog(drop=("order_id", "weight"))) as (client, _):
         send(client, records)
-    report = replay(live)
-    found = check(report, "request_replay")
+    results = replay_by_function(live)
+    found = results["request_replay"]
     assert found.result == "not_judged"
     assert "risk (weight is not logged)" in found.summary
-    drifted = check(report, "request_drift")
+    drifted = results["request_drift"]
     assert drifted.result == "passed"
     assert "Not judged: weight (it is not logged)" in drifted.summary
 
@@ -288,7 +298,7 @@ def test_outputs_that_come_from_redacted_fields_are_not_judged(
 def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records: Records) -> None:
     with serving(live, RequestLog(drop=("sent_at", "coupons", "loss"))) as (client, _):
         send(client, records[:5])
-    found = check(replay(live), "request_replay")
+    found = replay_by_function(live)["request_replay"]
     assert found.result == "passed"
     assert found.summary == (
         f"All 2 columns of 5 rows agree{found.summary[29:].partition(', computed')[0]}, computed "
@@ -298,7 +308,7 @@ def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records
 
 def test_requests_from_another_population_are_drift(live: Workplace, records: Records) -> None:
     answer(live, [{**one, "price": one["price"] * 50} for one in records])
-    found = check(replay(live), "request_drift")
+    found = replay_by_function(live)["request_drift"]
     assert (found.result, found.column) == ("warned", "price")
 
 

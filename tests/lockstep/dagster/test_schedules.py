@@ -46,7 +46,7 @@ def tick(
 def block(workplace, day: str) -> None:
     """Have a day that holds no rows tried, and blocked."""
     workplace.deliver(day, ASSETS.daily.read(date.fromisoformat(day)).head(0))
-    assert not workplace.score(day).ok
+    assert not workplace.publishes(day)
 
 
 def test_homes_that_share_a_dagster_do_not_wait_for_each_other(scored, tmp_path) -> None:
@@ -102,14 +102,14 @@ def test_a_tick_takes_a_bounded_number_of_days() -> None:
 
 
 def test_days_that_are_scored_or_blocked_are_not_taken_again(live) -> None:
-    live.score("2020-03-01")
+    live.work_off("2020-03-01")
     block(live, "2020-03-02")
     assert tick(SCORE, live, datetime(2020, 3, 5, 6, tzinfo=UTC)) == days_until(4, first=3)
 
 
 def test_a_day_is_taken_again_that_an_older_copy_of_the_data_does_not_hold(scored) -> None:
     shutil.copytree(scored.home.data, scored.home.path / "copy")
-    scored.score("2020-03-03")
+    scored.work_off("2020-03-03")
     shutil.rmtree(scored.home.data)
     (scored.home.path / "copy").rename(scored.home.data)
     assert tick(SCORE, scored, datetime(2020, 3, 5, 6, tzinfo=UTC)) == ["2020-03-03", "2020-03-04"]
@@ -145,7 +145,7 @@ def test_without_a_live_version_the_tick_says_what_to_do(workplace) -> None:
 def test_only_published_days_are_compared_with_their_outcomes(live) -> None:
     assert "Every published day" in tick(MONITOR, live)
     block(live, "2020-03-01")
-    live.score("2020-03-02")
+    live.work_off("2020-03-02")
     assert tick(MONITOR, live) == ["2020-03-02"]
     assert run_job(ORDERS, job_name("orders", "monitor"), live.instance, partition="2020-03-02").ok
     assert "Every published day" in tick(MONITOR, live)
@@ -211,7 +211,7 @@ def test_a_look_that_failed_from_outside_is_taken_again_after_ones_that_went_wel
 def test_a_look_that_failed_is_taken_again_once_the_day_is_published_again(scored) -> None:
     fail(scored, "2020-03-01", {}, job_name("orders", "monitor"))
     assert tick(MONITOR, scored) == ["2020-03-02"]
-    assert scored.score("2020-03-01").ok
+    assert scored.publishes("2020-03-01")
     assert tick(MONITOR, scored) == ["2020-03-01", "2020-03-02"]
     fail(scored, "2020-03-01", {}, job_name("orders", "monitor"))
     assert tick(MONITOR, scored) == ["2020-03-02"]

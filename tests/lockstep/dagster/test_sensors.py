@@ -261,8 +261,7 @@ class Inbox:
 
     def score(self, partition: str) -> bool:
         """Whether a file is published that is scored as a run does it."""
-        attempt = self.workplace.work_off(partition, stream="inbox")
-        return "published" in attempt.record.steps
+        return self.workplace.publishes(partition, stream="inbox")
 
     def run(self, partition: str) -> RunReport:
         """Score a file in a run."""

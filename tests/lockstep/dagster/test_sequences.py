@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import pandas as pd
@@ -10,11 +11,11 @@ import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.checks.check_results import CheckResult
 from lockstep.scoring.earlier import earlier_batches
+from lockstep.store.attempts import Attempt
 from lockstep.store.inbox import claim_copy
-from tests.fixtures.orders import PROJECT, Workplace
+from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
@@ -29,8 +30,10 @@ def in_grams(day: str) -> pd.DataFrame:
     return rows_of(day).assign(weight=rows_of(day)["weight"] * 1000)
 
 
-def result(report: RunReport, check: str) -> str:
-    return next(one.result for one in report.checks if one.check == check)
+def result(attempt: Attempt, check: str) -> CheckResult:
+    return next(
+        step.results[check] for step in attempt.record.steps.values() if check in step.results
+    )
 
 
 def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> bytes | None:
@@ -58,50 +61,51 @@ def killed_at(function: str) -> Iterator[None]:
         yield
 
 
-def test_a_day_that_is_blocked_when_scored_again_hides_no_jump_of_the_next(live) -> None:
-    assert live.score(DAY).ok
+def test_a_day_that_is_blocked_when_scored_again_hides_no_jump_of_the_next(live: Workplace) -> None:
+    assert live.publishes(DAY)
     live.deliver(DAY, in_grams(DAY))
-    assert not live.score(DAY).ok
+    assert not live.publishes(DAY)
     live.deliver(NEXT, in_grams(NEXT))
-    report = live.score(NEXT)
-    assert result(report, "sudden_shift") == "failed"
+    assert result(live.work_off(NEXT), "sudden_shift").is_error
     assert published(live, NEXT) is None
 
 
 def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it_is_right(
-    live,
+    live: Workplace,
 ) -> None:
-    assert live.score(DAY).ok
+    assert live.publishes(DAY)
     before, window = published(live), window_of(live)
     live.deliver(DAY, rows_of(DAY).drop(columns="price"))
-    report = live.score(DAY)
-    assert (report.error, [one.check for one in report.failed]) == (None, ["decoding"])
+    assert [*live.work_off(DAY).record.steps["batch"].blocked_by] == ["decoding"]
     assert not live.materialize("scored", DAY)
     assert not live.materialize("published", DAY)
     assert (published(live), window_of(live)) == (before, window)
     live.deliver(DAY, rows_of(DAY).head(60))
-    assert live.score(DAY, accept=FIELDS).ok
+    assert live.publishes(DAY, *FIELDS)
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
-def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepted(live) -> None:
-    assert live.score(DAY, accept=["weight"]).ok
+def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepted(
+    live: Workplace,
+) -> None:
+    assert live.publishes(DAY, "weight")
     live.deliver(NEXT, in_grams(NEXT))
-    assert result(live.score(NEXT), "sudden_shift") == "failed"
+    assert result(live.work_off(NEXT), "sudden_shift").is_error
 
 
-def test_rows_that_are_published_and_come_no_more_are_told(live) -> None:
-    live.score(DAY)
+def test_rows_that_are_published_and_come_no_more_are_told(live: Workplace) -> None:
+    live.work_off(DAY)
     live.deliver(DAY, rows_of(DAY).drop(index=[7, 8]))
-    report = live.score(DAY, accept=FIELDS)
-    (found,) = (one for one in report.checks if one.check == "row_conservation")
+    found = result(live.work_off(DAY, *FIELDS), "row_conservation")
     assert found.result == "warned"
     assert f"2 rows that were published of {DAY} before came no more, such as {DAY}-0007" in (
         found.summary
     )
 
 
-def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(live) -> None:
+def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(
+    live: Workplace,
+) -> None:
     path = live.registry.load("orders", "live").directory / "profile.json"
     whole = path.read_bytes()
     assert live.materialize("batch", DAY)
@@ -114,18 +118,18 @@ def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(li
     assert live.materialize("published", DAY)
 
 
-def test_rows_of_a_run_that_broke_off_are_not_published_alone(live) -> None:
-    assert live.score(DAY).ok
+def test_rows_of_a_run_that_broke_off_are_not_published_alone(live: Workplace) -> None:
+    assert live.publishes(DAY)
     before = published(live)
     live.deliver(DAY, rows_of(DAY).head(50))
-    with killed_at("check_replay"):
-        assert not live.score(DAY).ok
+    with killed_at("check_replay"), pytest.raises(Killed):
+        live.work_off(DAY)
     assert not live.materialize("published", DAY)
     assert published(live) == before
 
 
-def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live) -> None:
-    assert live.score(DAY).ok
+def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live: Workplace) -> None:
+    assert live.publishes(DAY)
     before = published(live)
     live.deliver(DAY, rows_of(DAY).assign(price=(rows_of(DAY)["price"] + 0.01).round(2)))
     assert live.materialize("batch", DAY)
@@ -136,17 +140,19 @@ def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live) -> N
     assert published(live) != before
 
 
-def test_a_run_that_is_killed_leaves_the_inbox_as_it_was_for_later_files(live, tmp_path) -> None:
+def test_a_run_that_is_killed_leaves_the_inbox_as_it_was_for_later_files(
+    live: Workplace, tmp_path: Path
+) -> None:
     files = [drop(live, tmp_path / f"{day}.csv", day) for day in (DAY, NEXT)]
-    with killed_at("blocking"):
-        assert not score_file(live, files[0]).ok
-    assert score_file(live, files[1]).ok
-    assert score_file(live, files[0]).ok
+    with killed_at("blocking"), pytest.raises(Killed):
+        live.work_off(files[0], stream="inbox")
+    assert live.publishes(files[1], stream="inbox")
+    assert live.publishes(files[0], stream="inbox")
     assert published(live, files[0], "inbox") is not None
 
 
-def test_scored_rows_that_were_edited_are_not_published(live) -> None:
-    assert live.score(DAY).ok
+def test_scored_rows_that_were_edited_are_not_published(live: Workplace) -> None:
+    assert live.publishes(DAY)
     before = published(live)
     path = live.attempt(DAY).path("scored.parquet")
     table = parquet.read_table(path)
@@ -156,14 +162,7 @@ def test_scored_rows_that_were_edited_are_not_published(live) -> None:
     assert published(live) == before
 
 
-def drop(live: Workplace, file, day: str) -> str:
+def drop(live: Workplace, file: Path, day: str) -> str:
     """Claim a file with a day's rows for the inbox; the name of its partition."""
     rows_of(day, 40).to_csv(file, index=False)
-    partition = claim_copy(live.home.inbox("orders"), file)
-    live.instance.add_dynamic_partitions("orders_inbox", [partition])
-    return partition
-
-
-def score_file(live: Workplace, partition: str) -> RunReport:
-    job = job_name("orders", "score_inbox")
-    return run_job(PROJECT, job, live.instance, partition=partition)
+    return claim_copy(live.home.inbox("orders"), file)

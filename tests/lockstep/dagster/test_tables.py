@@ -1,8 +1,10 @@
 """Tables as assets: taken in before what reads them, in runs of training and of a day."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -55,7 +57,7 @@ def declared(home: Path) -> PipelineAssets:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
+def store(home: Path) -> Store:
     return Store(DEPOTS.home.data / "depots")
 
 
@@ -84,23 +86,44 @@ def test_a_training_takes_the_tables_in_and_its_version_holds_theirs(
     assert DEPOTS.home.registry().load("depots", 1).fitted_to == pinned
 
 
-def test_a_day_takes_the_tables_in_before_its_batch(
+@dataclass(frozen=True)
+class ScoredDay:
+    """The first run of a day, the versions of tables that it noted, and those that there were."""
+
+    report: RunReport
+    noted: Any
+    versions: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def scored(
     trained: RunReport, instance: dg.DagsterInstance, declared: PipelineAssets, store: Store
-) -> None:
+) -> ScoredDay:
+    """A day is scored, before which an article came."""
     promoted = run_job(DEPOTS, job_name("depots", "promote"), instance, ops=promotion("depots", 1))
     assert promoted.ok, (promoted.error, promoted.failed)
     write(DEPOTS.home.path / "upstream" / "articles.jsonl", [*articles(), NEW])
     report = score(instance)
+    return ScoredDay(report, noted(declared, store), versions(declared, store))
+
+
+def noted(declared: PipelineAssets, store: Store) -> Any:
+    """The versions of tables by which the day was scored."""
+    steps = stream_records(declared, store, "daily").demand(DAY).record.steps
+    return steps["scored"].facts["tables"]
+
+
+def test_a_day_takes_the_tables_in_before_its_batch(scored: ScoredDay) -> None:
+    report = scored.report
     assert report.ok, (report.error, report.failed)
     assert report.figure("/tables/article", "new") == 1
     of_table = [check for check in report.checks if check.asset == "depots/tables/article"]
     assert {check.partition for check in of_table} == {None}
-    steps = stream_records(declared, store, "daily").demand(DAY).record.steps
-    assert steps["scored"].facts["tables"] == versions(declared, store)
+    assert scored.noted == scored.versions
 
 
 def test_a_table_that_is_refused_or_away_is_pinned_as_it_was_with_a_warning(
-    trained: RunReport, instance: dg.DagsterInstance, declared: PipelineAssets, store: Store
+    scored: ScoredDay, instance: dg.DagsterInstance, declared: PipelineAssets, store: Store
 ) -> None:
     before = versions(declared, store)
     upstream = DEPOTS.home.path / "upstream"
@@ -112,14 +135,13 @@ def test_a_table_that_is_refused_or_away_is_pinned_as_it_was_with_a_warning(
     assert "Not taken in: article: 2 rows have the key and time" in found.summary
     (refused,) = (c for c in report.checks if (c.asset, c.check) == (ARTICLE, "table"))
     assert refused.result == "warned"
-    steps = stream_records(declared, store, "daily").demand(DAY).record.steps
-    assert steps["scored"].facts["tables"] == versions(declared, store) == before
+    assert noted(declared, store) == versions(declared, store) == before
     write(upstream / "articles.jsonl", [*articles(), NEW])
     assert result(score(instance), "table_delivery") == "passed"
 
 
 def test_a_source_that_is_away_is_named_in_a_warning(
-    trained: RunReport,
+    scored: ScoredDay,
     instance: dg.DagsterInstance,
     declared: PipelineAssets,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,7 +167,7 @@ def deliveries(declared: PipelineAssets, store: Store) -> Callable[[], int]:
 
 
 def test_a_file_takes_the_tables_in_before_its_batch(
-    trained: RunReport,
+    scored: ScoredDay,
     instance: dg.DagsterInstance,
     declared: PipelineAssets,
     store: Store,
@@ -164,10 +186,10 @@ def test_a_file_takes_the_tables_in_before_its_batch(
 
 
 def test_days_that_are_selected_together_take_the_tables_in_once(
-    trained: RunReport, instance: dg.DagsterInstance, deliveries: Callable[[], int]
+    scored: ScoredDay, instance: dg.DagsterInstance, deliveries: Callable[[], int]
 ) -> None:
     before = deliveries()
-    last = (SCORED + timedelta(days=2)).isoformat()
+    last = (SCORED + timedelta(days=1)).isoformat()
     ops = {backfill_op("depots"): {"config": {"first": DAY, "last": last}}}
     watch = PartitionWatch()
     report = run_job(
@@ -178,7 +200,7 @@ def test_days_that_are_selected_together_take_the_tables_in_once(
 
 
 def test_runs_of_a_backfill_take_the_tables_in_once(
-    trained: RunReport, instance: dg.DagsterInstance, deliveries: Callable[[], int]
+    scored: ScoredDay, instance: dg.DagsterInstance, deliveries: Callable[[], int]
 ) -> None:
     before = deliveries()
     job = job_name("depots", "score_daily")
@@ -188,7 +210,7 @@ def test_runs_of_a_backfill_take_the_tables_in_once(
 
 
 def test_a_day_that_is_selected_without_tables_takes_them_in(
-    trained: RunReport, instance: dg.DagsterInstance, deliveries: Callable[[], int]
+    scored: ScoredDay, instance: dg.DagsterInstance, deliveries: Callable[[], int]
 ) -> None:
     before = deliveries()
     keys = [dg.AssetKey(["depots", "daily", step]) for step in ("batch", "scored", "published")]
@@ -199,11 +221,3 @@ def test_a_day_that_is_selected_without_tables_takes_them_in(
     )
     assert done.success
     assert deliveries() == before + 1
-
-
-def test_a_champion_that_looks_up_is_compared_with_its_successor(
-    trained: RunReport, instance: dg.DagsterInstance
-) -> None:
-    DEPOTS.home.registry().set_alias("depots", "champion", 1)
-    successor = run_job(DEPOTS, job_name("depots", "train"), instance)
-    assert result(successor, "champion_comparison") == "passed"

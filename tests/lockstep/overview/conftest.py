@@ -26,13 +26,13 @@ def troubled_home(scored_home: Path, tmp_path_factory: pytest.TempPathFactory) -
     def trouble(place: Workplace) -> None:
         assert run_job(PROJECT, job_name("orders", "monitor"), place.instance, partition=WARNED).ok
         place.deliver(BLOCKED, orders(date.fromisoformat(BLOCKED)).drop(columns="price"))
-        assert not place.score(BLOCKED).ok
+        assert not place.publishes(BLOCKED)
         rows = orders(date.fromisoformat(ASIDE))
         rows["items"] = rows["items"].astype("object")
         rows.loc[:2, "items"] = None
         rows.loc[0, "order_id"] = HOSTILE
         place.deliver(ASIDE, rows)
-        place.score(ASIDE)
+        place.work_off(ASIDE)
         carried_out(partial(place.records().begin, BROKEN, "a run that is killed"))
         record = place.attempt(DAMAGED).folder / RECORD
         record.write_text(record.read_text()[:-100])

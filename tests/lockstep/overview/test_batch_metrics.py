@@ -46,7 +46,7 @@ def measured(scored: Workplace) -> Overview:
     compare_outcomes(ASSETS, source, scored.registry, scored.store, "2020-03-01")
     rows = orders_with_fates(date.fromisoformat(NEXT)).drop(columns=["returned", "cost"])
     scored.deliver(NEXT, rows.assign(weight=rows["weight"] * 1000))
-    assert not scored.score(NEXT).ok
+    assert not scored.publishes(NEXT)
     return Overview(PROJECT)
 
 

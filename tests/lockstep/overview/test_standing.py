@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import LockstepError
@@ -163,8 +163,10 @@ class Histories(RuleBasedStateMachine):
             assert {(each.partition, each.summary) for each in reports if each} == expected
 
 
-Histories.TestCase.settings = settings(max_examples=40, stateful_step_count=14, deadline=None)
-TestHistories = Histories.TestCase
+@pytest.mark.parametrize("examples", [10, pytest.param(150, marks=pytest.mark.long)])
+def test_what_nobody_saw_to_stays_open_in_every_history(examples: int) -> None:
+    steps = settings(max_examples=examples, stateful_step_count=14, deadline=None)
+    run_state_machine_as_test(Histories, settings=steps)
 
 
 @pytest.fixture

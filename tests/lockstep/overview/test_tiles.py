@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from rich.cells import cell_len
 
 from lockstep.checks.check_results import CheckResult
@@ -118,8 +119,10 @@ class Attempts(RuleBasedStateMachine):
         self.page.runs = before
 
 
-Attempts.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
-TestAttempts = Attempts.TestCase
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.long)])
+def test_tiles_say_what_happened_to_each_day(examples: int) -> None:
+    steps = settings(max_examples=examples, stateful_step_count=12, deadline=None)
+    run_state_machine_as_test(Attempts, settings=steps)
 
 
 def test_a_tile_has_the_figures_of_the_attempt(tmp_path: Path) -> None:

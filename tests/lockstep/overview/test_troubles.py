@@ -72,9 +72,9 @@ def test_since_when_is_not_known_of_several_if_it_is_not_of_one() -> None:
 
 def test_a_day_is_blocked_since_the_first_attempt_that_was(scored: Workplace) -> None:
     scored.deliver(DAY, orders(date.fromisoformat(DAY)).drop(columns="price"))
-    assert not scored.score(DAY).ok
+    assert not scored.publishes(DAY)
     (first,) = (step.finished_at for step in scored.attempt(DAY).record.steps.values())
-    assert not scored.score(DAY).ok
+    assert not scored.publishes(DAY)
     (trouble,) = state_of(scored).troubles
     assert trouble == Trouble(f"day {DAY} blocked", first)
 

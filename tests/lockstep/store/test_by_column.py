@@ -14,7 +14,7 @@ def test_days_that_were_blocked_are_among_the_last_ones(scored) -> None:
     scored.deliver(
         "2020-03-03", frame.assign(price=frame["price"] * 1000, weight=frame["weight"] * 1000)
     )
-    assert not scored.score("2020-03-03").ok
+    assert not scored.publishes("2020-03-03")
     records = scored.records()
     assert last_partitions(records, "2020-03-03") == [*DAYS, "2020-03-03"]
     found = list(findings(records, "2020-03-03", GRAPH))

@@ -50,11 +50,6 @@ def checked(place: Workplace) -> CheckResult:
     return check_live(live.load(state), state, last_published(place.declared, place.store))
 
 
-def score(place: Workplace, day: str) -> bool:
-    """Whether a day is published."""
-    return "published" in place.work_off(day).record.steps
-
-
 def test_what_the_gate_lets_serve_is_live_and_shown(place: Workplace) -> None:
     place.promote(NEW)
     state = place.serving.state()
@@ -117,7 +112,7 @@ def test_a_file_of_the_home_that_is_written_anew_is_told_once(
     assert str(path) in told.summary
     assert "is taken from the registry anew" in told.summary
     assert path.read_text() == whole
-    assert score(place, "2020-03-01")
+    assert place.publishes("2020-03-01")
     again = live.take_over()
     assert live.registry.mended() == ()
     assert check_live(live.load(again), again, None).passed
@@ -208,21 +203,21 @@ def test_copies_of_registry_and_file_of_before_the_last_partition_score_nothing(
     path = place.home.live("orders")
     file, registry = path.read_bytes(), copied(place)
     place.let_serve(NEW)
-    assert score(place, "2020-03-01")
+    assert place.publishes("2020-03-01")
     path.write_bytes(file)
     database(place).write_bytes(registry)
     place.registry = place.home.registry()
-    assert not score(place, "2020-03-02")
+    assert not place.publishes("2020-03-02")
     stopped = checked(place)
     assert "2020-03-01, which was published last, was scored by version 2" in stopped.summary
     place.let_serve(OLD)
-    assert score(place, "2020-03-02")
+    assert place.publishes("2020-03-02")
 
 
 def test_a_partition_that_an_earlier_version_scored_while_another_went_live_is_no_finding(
     place: Workplace,
 ) -> None:
-    assert score(place, "2020-03-01")
+    assert place.publishes("2020-03-01")
     place.let_serve(NEW)
     assert checked(place).passed
 
@@ -234,9 +229,9 @@ def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(
     with monkeypatch.context() as patch:
         patch.setattr(live_version, "datetime", Mock(wraps=datetime, now=lambda _: ahead))
         place.let_serve(NEW)
-    assert score(place, "2020-03-01")
+    assert place.publishes("2020-03-01")
     place.let_serve(OLD)
-    assert score(place, "2020-03-02")
+    assert place.publishes("2020-03-02")
 
 
 # What another home of the registry decided
@@ -312,7 +307,7 @@ def test_the_partition_that_was_published_last_is_told_however_its_files_were_co
 ) -> None:
     days = ["2020-03-03", "2020-03-01"]
     for day in days:
-        assert score(place, day)
+        assert place.publishes(day)
     for age, day in enumerate(days):  # copied one after the other, the last one first
         os.utime(place.store.root / "daily" / "records" / f"{day}.json", (now(-age), now(-age)))
     last = last_published(place.declared, place.store)
@@ -324,7 +319,7 @@ def test_only_what_may_have_been_published_last_is_read(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in ("2020-03-01", "2020-03-02"):
-        assert score(place, day)
+        assert place.publishes(day)
     path = place.store.root / "daily" / "records" / "2020-03-01.json"
     os.utime(path, (now(-100_000), now(-100_000)))
     read: list[str] = []

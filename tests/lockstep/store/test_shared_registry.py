@@ -357,12 +357,13 @@ def test_an_overtaken_promotion_that_moves_the_alias_late_is_no_hand(
     machine.teardown()
 
 
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.long)])
 @pytest.mark.usefixtures("homes")
-def test_homes_that_share_a_registry_agree_on_what_is_live() -> None:
+def test_homes_that_share_a_registry_agree_on_what_is_live(examples: int) -> None:
     run_state_machine_as_test(
         SharedRegistry,
         settings=settings(
-            max_examples=12,
+            max_examples=examples,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -51,24 +51,29 @@ def carried_out(ledger: Ledger, taken: list[Any]) -> list[str]:
     return versions
 
 
-@given(taken=steps, data=st.data())
-@settings(max_examples=40, deadline=None)
-def test_the_rows_at_each_version_are_those_of_the_ledger(taken: list[Any], data: Any) -> None:
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 3)
-        patch.setattr("lockstep.columns.asof.layered_rows._LEAST_ADDED", 2)
-        ledger = ledger_of(Path(folder), Stock.declaration())
-        versions = carried_out(ledger, taken)
-        wanted = data.draw(st.lists(st.sampled_from(versions), min_size=1, max_size=9))
+@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.long)])
+def test_the_rows_at_each_version_are_those_of_the_ledger(
+    monkeypatch: pytest.MonkeyPatch, examples: int
+) -> None:
+    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 3)
+    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_ADDED", 2)
 
-        history = TableHistory(ledger, {*wanted})
+    @settings(max_examples=examples, deadline=None)
+    @given(taken=steps, data=st.data())
+    def compare(taken: list[Any], data: st.DataObject) -> None:
+        with TemporaryDirectory() as folder:
+            ledger = ledger_of(Path(folder), Stock.declaration())
+            versions = carried_out(ledger, taken)
+            wanted = data.draw(st.lists(st.sampled_from(versions), min_size=1, max_size=9))
+            history = TableHistory(ledger, {*wanted})
+            for version in wanted:
+                rows, stored = history.at(version), ledger.rows(version)
+                merged = rows.merged()
+                assert rows.version == version
+                assert merged.digests.tolist() == stored.digests.tolist()
+                assert merged.known.tolist() == stored.known.tolist()
 
-        for version in wanted:
-            rows, stored = history.at(version), ledger.rows(version)
-            merged = rows.merged()
-            assert rows.version == version
-            assert merged.digests.tolist() == stored.digests.tolist()
-            assert merged.known.tolist() == stored.known.tolist()
+    compare()
 
 
 def test_each_part_is_read_once_however_many_versions_are_asked_for(
