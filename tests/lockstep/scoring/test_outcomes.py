@@ -121,7 +121,7 @@ def test_days_that_lack_a_column_are_left_out_of_the_last_days_and_named(
     checkout = edited_orders(NEW_LABEL)
     compute_training_set(checkout, scored.store, "run")
     scored.let_serve(scored.fit(checkout))
-    scored.score_by_steps(NEXT)
+    scored.work_off(NEXT)
     found = compare(scored, NEXT, checkout)
     assert len(found.recent["return_cost"]) == 120
     assert "version 1 scored it, which has no such is_dear" in found.results["live_quality"].summary
@@ -220,7 +220,7 @@ def test_outcomes_of_rows_that_were_not_published_are_counted_and_named(scored) 
 
 def test_a_day_that_was_scored_and_blocked_cannot_be_compared(live, edited_orders) -> None:
     live.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
-    live.score_by_steps(DAY)
+    live.work_off(DAY)
     with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
         compare(live, DAY)
     assert outcome_records(ASSETS, live.store).attempted() == []
@@ -230,13 +230,13 @@ def test_a_day_that_was_blocked_when_it_was_scored_again_is_compared_as_it_was_p
     scored,
 ) -> None:
     scored.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
-    scored.score_by_steps(DAY)
+    scored.work_off(DAY)
     assert compare(scored, DAY).arrival.rows == 120
 
 
 def test_a_day_that_was_published_again_does_not_count_until_it_is_compared_again(scored) -> None:
     compare(scored, DAY)
-    scored.score_by_steps(DAY)
+    scored.work_off(DAY)
     found = compare(scored, NEXT)
     assert len(found.recent["risk"]) == 120
     assert (
@@ -311,7 +311,7 @@ def test_a_day_of_which_too_little_is_known_is_open_again_until_the_delay_is_ove
 
 def test_a_day_that_is_published_again_is_open_again(scored) -> None:
     compare(scored, DAY)
-    scored.score_by_steps(DAY)
+    scored.work_off(DAY)
     assert open_at(scored, ASSETS, LATER) == [DAY, NEXT]
 
 
