@@ -1,10 +1,9 @@
 """Scoring, training and promotion, killed at one write after the other.
 
-A few of the writes are tried, from the first to the last, and all of them where `LOCKSTEP_STATEFUL`
-is set: that takes an hour. `Site` states what must hold; a test here is no more than what was done.
+A few of the writes are tried, from the first to the last. `Site` states what must hold; a test here
+is no more than what was done.
 """
 
-import os
 from collections.abc import Callable
 from itertools import count
 
@@ -20,9 +19,8 @@ from tests.stateful.site import Site
 
 pytestmark = pytest.mark.long
 
-ALL = bool(os.environ.get("LOCKSTEP_STATEFUL"))
 FEW = 2
-"""How often something is killed, but for all of its writes."""
+"""How often something is killed."""
 FIRST, SECOND = ("daily", "2020-03-01"), ("daily", "2020-03-02")
 OTHER, LIVE = 1, 2
 """Version 2 is live before a test, and 1 is sound and never was."""
@@ -33,7 +31,7 @@ def kill_at_some_writes(do: Callable[[int | None], Ended], then: Callable[[], ob
     writes = do(None).writes
     assert writes is not None
     then()
-    every = 1 if ALL else -(-writes // FEW)
+    every = -(-writes // FEW)
     killed = 0
     for last_write in range(every // 2 + 1, writes + 1, every):
         killed += do(last_write).was_killed

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.terminal import lockstep
+from tests.fixtures import terminal as actions
+from tests.fixtures.commands import Lockstep
 from tests.fixtures.waiting import wait_until
 
 DAY = "2020-03-01"
@@ -43,16 +44,16 @@ def on_terminal(
     return process.wait(LONGEST_SECONDS), screen.decode()
 
 
-def test_the_version_is_that_of_the_distribution(checkout) -> None:
-    answer = checkout.lockstep("--version")
-    assert (answer.returncode, answer.stdout) == (0, f"lockstep {version('lockstep-scoring')}\n")
+def test_the_version_is_that_of_the_distribution(lockstep: Lockstep) -> None:
+    answer = lockstep("--version")
+    assert (answer.status, answer.out) == (0, f"lockstep {version('lockstep-scoring')}\n")
 
 
-def test_without_arguments_it_tells_where_to_begin(checkout) -> None:
-    answer = checkout.lockstep()
-    assert answer.returncode == 0
-    assert "lockstep demo" in answer.stdout
-    assert "lockstep new NAME" in " ".join(answer.stdout.split())
+def test_without_arguments_it_tells_where_to_begin(lockstep: Lockstep) -> None:
+    answer = lockstep()
+    assert answer.status == 0
+    assert "lockstep demo" in answer.out
+    assert "lockstep new NAME" in " ".join(answer.out.split())
 
 
 def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout) -> None:
@@ -111,7 +112,7 @@ def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
 def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
     live_checkout, terminal
 ) -> None:
-    command = (lockstep, "score", "orders", "--from", DAY, "--to", "2020-03-31")
+    command = (actions.lockstep, "score", "orders", "--from", DAY, "--to", "2020-03-31")
     run = terminal.start(*command, project=live_checkout.folder, home=live_checkout.home)
     wait_until(lambda: "\n" in run.said)
     run.interrupt()
@@ -138,14 +139,12 @@ def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
     ],
 )
 def test_a_shell_completes_commands_pipelines_and_options(
-    checkout, typed: str, proposed: list[str]
+    lockstep: Lockstep, monkeypatch: pytest.MonkeyPatch, typed: str, proposed: list[str]
 ) -> None:
-    answer = checkout.lockstep(
-        _LOCKSTEP_COMPLETE="complete_bash",
-        COMP_WORDS=typed,
-        COMP_CWORD=str(len(typed.split()) - 1),
-    )
-    assert answer.stdout.split() == proposed
+    monkeypatch.setenv("_LOCKSTEP_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    assert lockstep().out.split() == proposed
 
 
 def test_no_pipeline_is_imported_to_complete_its_name(checkout) -> None:

@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ from lockstep.registry.listing_update import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from tests.fixtures import ports
 from tests.fixtures.commands import Lockstep
-from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
+from tests.fixtures.orders import (
+    EDITED,
+    SECOND,
+    Checkout,
+    Workplace,
+    copied_workplace,
+    copy_home,
+)
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
 ORDER = {
@@ -128,27 +135,32 @@ def test_a_server_starts_and_answers_while_the_registry_is_away(
     assert said.count("stay as they are") == 1
 
 
-@pytest.fixture
-def served(live: Workplace, tmp_path: Path) -> None:
-    """A home whose server answered twice, and was told to stop then."""
-    port = ports.free_port()
-    checkout = Checkout(tmp_path / "checkout", live.home.path)
+@pytest.fixture(scope="module")
+def served_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose server answered twice, and was told to stop then; to be copied."""
+    folder, port = tmp_path_factory.mktemp("served"), ports.free_port()
+    copy_home(live_home, folder / "home")
+    checkout = Checkout(folder / "checkout", folder / "home")
     server = checkout.start_lockstep("serve", "orders", "--port", str(port))
     try:
-        body, deadline = {"dataframe_records": [ORDER]}, time.monotonic() + 90
-        answered = 0
-        while answered < 2:
-            assert server.poll() is None, server.communicate()
-            assert time.monotonic() < deadline
-            try:
-                told = httpx.post(f"http://127.0.0.1:{port}/invocations", json=body)
-            except httpx.TransportError:
-                time.sleep(0.1)
-                continue
-            answered += told.status_code == 200
+        url = f"http://127.0.0.1:{port}"
+        wait(url, lambda told: bool(told.get("ready")))
+        for _ in range(2):
+            body = {"dataframe_records": [ORDER]}
+            assert httpx.post(f"{url}/invocations", json=body, timeout=60).status_code == 200
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)
+    return folder / "home"
+
+
+@pytest.fixture
+def served(
+    served_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workplace]:
+    """A home of the test's own whose server answered twice."""
+    with copied_workplace(served_home, tmp_path / "home", monkeypatch) as place:
+        yield place
 
 
 def test_a_log_without_a_sealed_segment_says_when_there_is_one(
@@ -160,7 +172,7 @@ def test_a_log_without_a_sealed_segment_says_when_there_is_one(
 
 
 def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
-    served: None, lockstep: Lockstep
+    served: Workplace, lockstep: Lockstep
 ) -> None:
     first = lockstep("replay", "orders", "--json")
     assert first.status == 0, first.err
@@ -176,18 +188,18 @@ def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
 
 
 def test_what_was_logged_of_a_key_is_forgotten_and_the_rest_is_replayed_once_more(
-    served: None, live: Workplace, lockstep: Lockstep
+    served: Workplace, lockstep: Lockstep
 ) -> None:
     assert lockstep("replay", "orders").status == 0
-    (before,) = segment_names(live.home.requests("orders"))
-    assert [path.stem for path in live.home.replayed("orders").glob("*.json")] == [before]
+    (before,) = segment_names(served.home.requests("orders"))
+    assert [path.stem for path in served.home.replayed("orders").glob("*.json")] == [before]
 
     told = lockstep("log", "forget", "orders", "--key", "a")
 
     assert told.status == 0, told.err
     assert "2 rows in 1 segment erased, and with them 2 whole requests." in told.out
-    (after,) = segment_names(live.home.requests("orders"))
-    assert not [*live.home.replayed("orders").glob("*.json")]
+    (after,) = segment_names(served.home.requests("orders"))
+    assert not [*served.home.replayed("orders").glob("*.json")]
     assert (
         "No segment that can be searched holds it"
         in lockstep("log", "forget", "orders", "--key", "a").out
@@ -221,11 +233,11 @@ def test_a_server_is_as_lenient_as_its_pipeline_declares(live: Workplace, tmp_pa
 
 
 def test_a_segment_that_was_changed_since_its_replay_is_judged_anew_and_so_when_it_is_restored(
-    served: None, live: Workplace, lockstep: Lockstep
+    served: Workplace, lockstep: Lockstep
 ) -> None:
     assert lockstep("replay", "orders").status == 0
-    (name,) = segment_names(live.home.requests("orders"))
-    path = segment_path(live.home.requests("orders"), name)
+    (name,) = segment_names(served.home.requests("orders"))
+    path = segment_path(served.home.requests("orders"), name)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     changed = lockstep("replay", "orders")

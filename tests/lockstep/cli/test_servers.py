@@ -70,6 +70,7 @@ def started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.long
 def test_all_end_when_up_is_killed(checkout: Checkout) -> None:
     with started(checkout) as up:
         wait_until(lambda: len(groups_below(up.pid)) >= PROGRAMS, SECONDS)
@@ -254,14 +255,16 @@ def kill_between_steps(running: Running, name: str) -> None:
     wait_until(is_killed, 600, 0.005)
 
 
-@pytest.mark.usefixtures("gone_live")
-def test_a_server_that_is_killed_is_told_and_answers_again(running: Running) -> None:
-    server, up = server_of_orders(running.said), running.process
-    (pid,) = (one for one in descendants(up.pid) if "serve orders" in command_of(one))
-    os.kill(pid, signal.SIGKILL)
-    read_until(up, "The server of orders stopped (signal 9); it starts again in 1 s.")
-    assert await_ready(server)["version"] == 1
-    assert pid not in descendants(up.pid)
+@pytest.mark.long
+def test_a_server_that_is_killed_is_told_and_answers_again(live_checkout: Checkout) -> None:
+    with started(live_checkout) as up:
+        server = server_of_orders(read_until(up, "Ctrl-C stops them."))
+        await_ready(server)
+        (pid,) = (one for one in descendants(up.pid) if "serve orders" in command_of(one))
+        os.kill(pid, signal.SIGKILL)
+        read_until(up, "The server of orders stopped (signal 9); it starts again in 1 s.")
+        assert await_ready(server)["version"] == 1
+        assert pid not in descendants(up.pid)
 
 
 def test_what_becomes_of_a_file_is_told_while_it_runs(running: Running) -> None:
@@ -273,7 +276,7 @@ def test_what_becomes_of_a_file_is_told_while_it_runs(running: Running) -> None:
     file.write_bytes(content)
     home = replace(Project.find(checkout.folder), home_folder=str(checkout.home)).home
     list(inbox_of(ASSETS, home).untold())
-    assert file.name in read_until(running.process, "it is complete and will be scored.")
+    read_until(running.process, f"{file.name}: it is complete and will be scored.")
 
 
 def test_all_end_at_an_interrupt(running: Running) -> None:

@@ -9,10 +9,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,8 @@ import requests
 from lockstep.columns.decode import decode
 from lockstep.parity.wire import wire_record
 from lockstep.registry.registry import Registry
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import wait_until
 
 REFUSAL = """
 import sys
@@ -43,10 +43,7 @@ import pandas as pd
 
 before = set(sys.path)
 model = mlflow.pyfunc.load_model(sys.argv[1])
-frames = {
-    name: model.predict(pd.read_pickle(f"{name}.pkl")) for name in ("all", "one", "nulls", "loose")
-}
-frames["records"] = model.predict(pd.read_pickle("records.pkl"))
+frames = {name: model.predict(pd.read_pickle(f"{name}.pkl")) for name in sys.argv[2:]}
 pd.to_pickle(frames, "predictions.pkl")
 assert not {"lockstep", "transforms", "measures"} & set(sys.modules)
 came = set(sys.path) - before
@@ -118,7 +115,7 @@ def predictions(
     for name, data in inputs.items():
         pd.to_pickle(data, elsewhere / f"{name}.pkl")
     subprocess.run(
-        [sys.executable, "-c", PREDICT, "models:/tumour@champion"],
+        [sys.executable, "-c", PREDICT, "models:/tumour@champion", *inputs],
         cwd=elsewhere,
         env=environment | {"MLFLOW_TRACKING_URI": registry.address.full},
         check=True,
@@ -127,19 +124,12 @@ def predictions(
     return found
 
 
-@pytest.mark.parametrize("name", ["all", "one", "nulls", "loose"])
-def test_a_table_gets_the_very_predictions_of_the_pipeline(
+@pytest.mark.parametrize("name", ["all", "one", "nulls", "loose", "records"])
+def test_tables_and_records_get_the_very_predictions_of_the_pipeline(
     tumour: Any, inputs: dict[str, Any], predictions: dict[str, pd.DataFrame], name: str
 ) -> None:
     expected = tumour.pipeline.predict(inputs[name])
     pd.testing.assert_frame_equal(predictions[name], expected, check_exact=True)
-
-
-def test_records_get_the_very_predictions_of_the_pipeline(
-    tumour: Any, inputs: dict[str, Any], predictions: dict[str, pd.DataFrame]
-) -> None:
-    expected = tumour.pipeline.predict(inputs["records"])
-    pd.testing.assert_frame_equal(predictions["records"], expected, check_exact=True)
 
 
 # In the process that has Lockstep too
@@ -236,9 +226,7 @@ def scoring_server(
     registry: Registry, elsewhere: Path, environment: dict[str, str]
 ) -> Iterator[str]:
     """Address of `mlflow models serve`, run where Lockstep cannot be imported."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     location = registry.versions("tumour")[0].location
     command = [
         *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", location),
@@ -253,23 +241,20 @@ def scoring_server(
             stderr=log,
             start_new_session=True,
         )
+
+    def answers() -> bool:
+        assert process.poll() is None, (elsewhere / "serve.log").read_text()
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
     try:
-        _wait(f"http://127.0.0.1:{port}/ping", process, elsewhere / "serve.log")
+        wait_until(answers, 120, 0.1)
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if requests.get(url, timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise TimeoutError(log.read_text())
 
 
 @pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split", "inputs", "instances"])

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.artifacts.holdings import count
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.constraint_checks import excused_by
@@ -27,34 +27,30 @@ from lockstep.scoring import among
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.scored import ScoredPartition, score
 
 FIRST = date(2020, 3, 1)
 
 
-def rows_of(day: date) -> pd.DataFrame:
-    return orders_with_fates(day).drop(columns=["returned", "cost"])
-
-
 def dearer(day: date) -> pd.DataFrame:
     """A day after a rise of all prices by a half."""
-    rows = rows_of(day)
+    rows = orders_of(day)
     return rows.assign(price=(rows["price"] * 1.5).round(2), weight=rows["weight"] * 1.5)
 
 
 @pytest.fixture
-def version(live):
-    return live.registry.load("orders", "live")
+def version(live_version):
+    return live_version
 
 
 @pytest.fixture
-def scored(live, version) -> Callable[..., ScoredPartition]:
+def scored(place) -> Callable[..., ScoredPartition]:
     def scored_day(number: int, frame: pd.DataFrame | None = None, **options) -> ScoredPartition:
         day = FIRST + timedelta(days=number)
         declared = replace(ASSETS, constraints=options.pop("policy", ASSETS.constraints))
-        by = options.pop("by", version)
-        rows = decode(rows_of(day) if frame is None else frame, by.pipeline.record_schema)
-        return score(Work(declared, live.store, "daily", str(day)), by, rows, **options)
+        rows = orders_of(day) if frame is None else frame
+        return place.score(rows, str(day), declared=declared, **options)
 
     return scored_day
 
@@ -65,7 +61,7 @@ def day(number: int) -> date:
 
 def swapped_key(number: int) -> pd.DataFrame:
     """A day with one row whose key is of another day."""
-    frame = rows_of(day(number))
+    frame = orders_of(day(number))
     frame.loc[7, "order_id"] = "2020-02-27-0007"
     return frame
 
@@ -133,7 +129,7 @@ def test_what_is_accepted_is_accepted_as_far_as_it_went_and_as_much_again(scored
     blocked = scored(0, dearer(day(0)))
     (check, *_) = blocked.batch.blocked_by
     assert scored(0, dearer(day(0)), accept=names_in(blocked.results[check].todo)).published
-    far = rows_of(day(1))
+    far = orders_of(day(1))
     assert scored(1, far.assign(price=far["price"] * 1e4)).published is None
 
 
@@ -159,30 +155,30 @@ def test_an_accepted_name_of_which_nothing_was_found_is_told(scored) -> None:
     )
 
 
-def test_a_blocked_day_does_not_blind_the_days_after_it(scored, live) -> None:
+def test_a_blocked_day_does_not_blind_the_days_after_it(scored, place) -> None:
     scored(0)
     assert scored(1, swapped_key(1)).published is None
-    kept = live.attempt(str(day(1))).files
+    kept = place.attempt(str(day(1))).files
     assert "past.msgpack" in kept
     found = scored(2)
     assert found.published is not None
     assert found.results["constraints"].passed
 
 
-def test_a_row_that_was_set_aside_makes_no_count_of_rows_false(scored, live, version) -> None:
-    refused = rows_of(day(0)).astype({"weight": object})
+def test_a_row_that_was_set_aside_makes_no_count_of_rows_false(scored, place, version) -> None:
+    refused = orders_of(day(0)).astype({"weight": object})
     refused.loc[17, "weight"] = "heavy"
     found = scored(0, refused)
     assert found.results["constraints"].passed, found.results["constraints"].summary
-    records = Work(ASSETS, live.store, "daily", str(day(1))).records
+    records = Work(ASSETS, place.store, "daily", str(day(1))).records
     (kept,) = earlier_batches(records, str(day(1)), version.digest, 1).batches
-    lacking = digests_of(rows_of(day(0))["items"].to_numpy()[[17]])
+    lacking = digests_of(orders_of(day(0))["items"].to_numpy()[[17]])
     assert kept.things["items"].lacking.known.tolist() == lacking.tolist()
 
 
-def test_a_day_that_stays_blocked_excuses_no_rule_that_looks_back(scored, live, version) -> None:
+def test_a_day_that_stays_blocked_excuses_no_rule_that_looks_back(scored, place, version) -> None:
     assert scored(0, dearer(day(0))).published is None
-    work = Work(ASSETS, live.store, "daily", str(day(1)))
+    work = Work(ASSETS, place.store, "daily", str(day(1)))
     earlier = earlier_batches(work.records, work.partition, version.digest, 1)
     (blocked,) = earlier.batches
     things = blocked.things["items"]
@@ -194,7 +190,7 @@ def test_a_day_that_stays_blocked_excuses_no_rule_that_looks_back(scored, live, 
 
 
 def test_rows_of_another_day_are_told_once_with_the_day(scored) -> None:
-    found = scored(1, rows_of(day(0)))
+    found = scored(1, orders_of(day(0)))
     result = found.results["constraints"]
     assert found.published is None
     assert "120 of 120 rows are of another day than 2020-03-02, such as 2020-03-01" in (
@@ -205,8 +201,8 @@ def test_rows_of_another_day_are_told_once_with_the_day(scored) -> None:
 
 def test_rows_that_were_published_before_are_told_by_their_keys(scored) -> None:
     scored(0)
-    frame = rows_of(day(1))
-    frame["order_id"] = rows_of(day(0))["order_id"]
+    frame = orders_of(day(1))
+    frame["order_id"] = orders_of(day(0))["order_id"]
     found = scored(1, frame)
     assert found.published is None
     assert "order_id" in (found.results["constraints"].column, *found.results["constraints"].also)
@@ -219,7 +215,7 @@ def test_scoring_a_day_again_is_no_copy_of_itself(scored) -> None:
 
 def with_coupons(number: int) -> pd.DataFrame:
     """A day with as many coupons as some order had, in each order; no output comes from them."""
-    frame = rows_of(day(number))
+    frame = orders_of(day(number))
     return frame.assign(coupons=frame["coupons"].max())
 
 
@@ -288,15 +284,15 @@ def test_a_policy_says_what_becomes_of_broken_constraints(scored, policy, result
 
 def three_days(version: LoadedVersion, heavy: Sequence[int] = (1,)) -> Decoded:
     """Three days of orders, of some of which every order weighs 2.5 tonnes."""
-    frames = [rows_of(day(number)) for number in range(3)]
+    frames = [orders_of(day(number)) for number in range(3)]
     for number in heavy:
         frames[number]["weight"] = 2_500.0
     return decode(pd.concat(frames, ignore_index=True), version.pipeline.record_schema)
 
 
-def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(live, version) -> None:
+def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(place, version) -> None:
     declared = replace(ASSETS, on_violation="block")
-    work = Work(declared, live.store, "inbox", "three_days.csv")
+    work = Work(declared, place.store, "inbox", "three_days.csv")
     found = score(work, version, three_days(version))
     result = found.results["sudden_shift"]
     assert result.result == "failed"
@@ -305,9 +301,9 @@ def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(live, version)
 
 
 def test_a_day_of_a_file_with_an_error_is_held_back_and_the_others_are_published(
-    live, version
+    place, version
 ) -> None:
-    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+    work = Work(ASSETS, place.store, "inbox", "three_days.csv")
     found = score(work, version, three_days(version))
     result = found.results["sudden_shift"]
     assert result.result == "warned"
@@ -330,7 +326,7 @@ def test_a_day_of_a_file_with_an_error_is_held_back_and_the_others_are_published
 def test_days_that_are_judged_together_are_judged_as_one_by_one(
     version, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = [rows_of(day(number)) for number in range(12)]
+    frames = [orders_of(day(number)) for number in range(12)]
     frames[3]["weight"] *= 1.8
     frames[4] = swapped_key(4)
     frames[8]["weight"] = 2_500.0
@@ -377,7 +373,7 @@ def test_days_in_parts_are_looked_back_at_as_whole_ones(
         monkeypatch.setattr(among, "_BLOCK_ROWS", 40)
         monkeypatch.setattr(among, "_WHOLE_DAY", most)
         work = Work(ASSETS, Store(tmp_path / str(most)), "daily", str(FIRST))
-        score(work, version, decode(rows_of(FIRST), version.pipeline.record_schema))
+        score(work, version, decode(orders_of(FIRST), version.pipeline.record_schema))
         (of_day,) = earlier_batches(work.records, str(day(1)), version.digest, 1).batches
         kept.append(of_day)
     parted, whole = kept
@@ -394,8 +390,8 @@ def test_days_in_parts_are_looked_back_at_as_whole_ones(
     )
 
 
-def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(live, version) -> None:
-    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(place, version) -> None:
+    work = Work(ASSETS, place.store, "inbox", "three_days.csv")
     found = score(work, version, three_days(version))
     assert {row["day"] for row in found.results["sudden_shift"].table if row["is"]} == {
         "2020-03-02"
@@ -405,20 +401,20 @@ def test_a_day_that_is_held_back_is_none_that_later_ones_look_back_at(live, vers
     assert again.published.counts == {"published": 360}
 
 
-def test_a_file_each_day_of_which_has_an_error_blocks_whole(live, version) -> None:
-    work = Work(ASSETS, live.store, "inbox", "three_days.csv")
+def test_a_file_each_day_of_which_has_an_error_blocks_whole(place, version) -> None:
+    work = Work(ASSETS, place.store, "inbox", "three_days.csv")
     found = score(work, version, three_days(version, heavy=(0, 1, 2)))
     assert (found.published, found.results["sudden_shift"].result) == (None, "failed")
 
 
 def test_a_day_without_rows_is_an_error_where_training_had_rows_on_every_day(scored) -> None:
-    result = scored(0, rows_of(day(0)).head(0)).results["constraints"]
+    result = scored(0, orders_of(day(0)).head(0)).results["constraints"]
     assert result.is_error
     assert result.summary == "There are no rows, and training had some on every day."
 
 
 def test_that_it_was_closed_on_a_day_is_accepted_by_name_and_for_this_day_alone(scored) -> None:
-    nothing = rows_of(day(1)).head(0)
+    nothing = orders_of(day(1)).head(0)
     found = scored(1, nothing).results["constraints"]
     message = Message.of("constraints", found, Place("orders/daily/batch", str(day(1))))
     names = names_in(message.todo)
@@ -439,7 +435,7 @@ def test_a_version_without_days_in_between_does_not_judge_a_day_without_rows(
     held = {name: array[days % 7 != 0] for name, array in columns.items()}
     gappy = replace(version, constraints=discover(held, ASSETS.pipeline.record_schema, "UTC"))
     gappy = replace(gappy, counts=count(gappy))
-    result = scored(0, rows_of(day(0)).head(0), by=gappy).results["constraints"]
+    result = scored(0, orders_of(day(0)).head(0), by=gappy).results["constraints"]
     assert (result.result, result.summary) == (
         "not_judged",
         "There are no rows: training had days without rows.",
@@ -450,31 +446,31 @@ def test_a_version_without_days_in_between_does_not_judge_a_day_without_rows(
 def test_a_day_cut_to_half_of_the_rows_of_every_training_day_is_an_error_from_the_first_batch_on(
     scored, rows: int, result: str
 ) -> None:
-    found = scored(0, rows_of(day(0)).head(rows), policy=Constraints()).results["constraints"]
+    found = scored(0, orders_of(day(0)).head(rows), policy=Constraints()).results["constraints"]
     assert found.result == result, found.summary
     if result == "failed":
         assert "60" in found.summary
 
 
 def test_a_small_day_of_a_table_whose_days_are_small_is_no_error() -> None:
-    rows = pd.concat([rows_of(date(2020, 1, 1) + timedelta(days=at)).head(6) for at in range(40)])
+    rows = pd.concat([orders_of(date(2020, 1, 1) + timedelta(days=at)).head(6) for at in range(40)])
     columns = decode(rows, ASSETS.pipeline.record_schema).columns
     constraints = discover(columns, ASSETS.pipeline.record_schema)
     assert constraints.fewest == 6
-    small = decode(rows_of(day(0)).head(3), ASSETS.pipeline.record_schema).columns
+    small = decode(orders_of(day(0)).head(3), ASSETS.pipeline.record_schema).columns
     days = np.full(3, (day(0) - date(1970, 1, 1)).days)
     ((measured,), shown) = constraints.measure(constraints.view(small, days, ()))
     assert not constraints.judge(measured, (), shown).is_cut
 
 
 def test_a_lost_row_is_named_and_one_that_was_set_aside_is_not_lost(scored) -> None:
-    refused = rows_of(day(0)).astype({"weight": object})
+    refused = orders_of(day(0)).astype({"weight": object})
     refused.loc[[17, 119], "weight"] = "heavy"  # in the middle, and the last one
     found = scored(0, refused)
     assert found.published is not None, found.batch.blocked_by
     assert "lost" not in found.results["constraints"].summary
     assert "lost" not in scored(1).results["constraints"].summary
-    lost = scored(2, rows_of(day(2)).drop(index=[17]))
+    lost = scored(2, orders_of(day(2)).drop(index=[17]))
     assert lost.published is None
     (result,) = (lost.results[check] for check in lost.batch.blocked_by if check == "constraints")
     assert (

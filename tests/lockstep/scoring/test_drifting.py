@@ -108,34 +108,8 @@ def test_a_lasting_change_warns_once(records: Records) -> None:
     assert [number for number, result in found.items() if result == "warned"] == [5]
 
 
-def test_a_day_that_is_scored_again_warns_again_and_those_after_it_do_not(records: Records) -> None:
-    results(records, dict.fromkeys(range(4), 3.0))
-    assert results(records, dict.fromkeys(range(4), 3.0)) == {
-        0: "warned",
-        1: "passed",
-        2: "passed",
-        3: "passed",
-    }
-
-
-def test_a_day_that_is_blocked_begins_nothing(records: Records) -> None:
-    score(records, day(0), batch(0, 3.0), published=False)
-    assert score(records, day(1), batch(1, 3.0)).result.result == "warned"
-
-
-def test_a_day_that_comes_late_goes_on_from_the_days_before_it(records: Records) -> None:
-    results(records, {0: 3.0, 2: 3.0})
-    assert results(records, {1: 3.0}) == {1: "passed"}
-
-
 def test_a_gap_does_not_begin_a_change_anew(records: Records) -> None:
     assert results(records, {0: 3.0, 90: 3.0}) == {0: "warned", 90: "passed"}
-
-
-def test_another_version_begins_anew(records: Records) -> None:
-    score(records, day(0), batch(0, 3.0))
-    found = score(records, day(1), batch(1, 3.0), version=OTHER)
-    assert found.result.result == "warned"
 
 
 def test_a_file_that_is_scored_again_goes_on_from_files_that_came_before_it(

@@ -7,28 +7,25 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.tables import to_arrow
 from lockstep.scoring.restated import published_elsewhere
-from lockstep.scoring.work import Work
 from lockstep.store.attempts import StepRecord, write_part
 from lockstep.store.partition_records import Records
-from tests.fixtures.scored import score
+from tests.fixtures.order_store import DAY, orders_of
 
-ROWS = orders_with_fates(pd.Timestamp("2020-03-01").date()).drop(columns=["returned", "cost"])
+ROWS = orders_of(DAY)
 
 
 @pytest.fixture
-def restated(live):
+def restated(place):
     """Scores orders as a file, and gives what is found of their keys."""
-    version = live.registry.load("orders", "live")
 
     def found(name: str, frame: pd.DataFrame) -> CheckResult:
-        rows = decode(frame, version.pipeline.record_schema)
-        work = Work(ASSETS, live.store, "inbox", name)
-        scored = score(work, version, rows, accept=ASSETS.pipeline.record_schema.names)
+        names = ASSETS.pipeline.record_schema.names
+        scored = place.score(frame, name, "inbox", accept=names)
         assert scored.published is not None, scored.results
         return scored.results["restated"]
 
@@ -68,12 +65,12 @@ def test_a_file_that_is_scored_again_is_compared_with_those_before_it_alone(rest
 
 
 def test_of_a_key_that_came_again_the_last_delivery_counts_also_if_the_first_is_scored_later(
-    live, restated
+    place, restated
 ) -> None:
     restated("a.csv", ROWS[:60])
     restated("b.csv", ROWS[40:].assign(gift=~ROWS["gift"]))
     restated("a.csv", ROWS[:60])
-    folder = live.store.root / "inbox" / "published"
+    folder = place.store.root / "inbox" / "published"
     tables = [pd.read_parquet(path) for path in sorted(folder.iterdir())]
     both = pd.concat(tables)
     last = both.sort_values("came_at").drop_duplicates("order_id", keep="last")

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,21 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.artifacts.holdings import count
 from lockstep.checks.specs import declared_checks
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.errors import BlockedError, LockstepError
 from lockstep.parity.profiles import Profile
-from lockstep.scoring.partition import Work, ingest_batch, score_batch
+from lockstep.scoring.partition import ingest_batch, score_batch
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
+from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.pool import score_day
-from tests.fixtures.scored import ScoredPartition, score
+from tests.fixtures.scored import ScoredPartition
 
-DAY, NEXT = "2020-03-01", "2020-03-02"
-
-
-def rows_of(day: str) -> pd.DataFrame:
-    return orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
-
-
-def scored_rows(live, frame: pd.DataFrame, **options) -> ScoredPartition:
-    version = live.registry.load("orders", "live")
-    rows = decode(frame, version.pipeline.record_schema)
-    return score(Work(ASSETS, live.store, "daily", DAY), version, rows, **options)
+NEXT = "2020-03-02"
 
 
 def published_bytes(store: Store, day: str) -> bytes:
@@ -64,16 +54,16 @@ def test_a_pool_of_processes_publishes_what_dagster_does_and_never_loads_it(
     )
 
 
-def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(live) -> None:
-    found = scored_rows(live, rows_of(DAY))
+def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(place) -> None:
+    found = place.score(orders_of(DAY))
     declared = [*declared_checks(ASSETS, "batch"), *declared_checks(ASSETS, "scored")]
     assert set(found.results) == {check.name for check in declared}
 
 
-def test_great_expectations_is_asked_every_expectation_of_the_three_suites(live) -> None:
+def test_great_expectations_is_asked_every_expectation_of_the_three_suites(place) -> None:
     """Also where all are met; what it tells is kept with the attempt, as JSON."""
-    assert scored_rows(live, rows_of(DAY)).published is not None
-    suites, attempt = live.registry.load("orders", "live").suites, live.attempt(DAY)
+    assert place.score(orders_of(DAY)).published is not None
+    suites, attempt = place.version.suites, place.attempt()
     files = {"input_suite": "input", "feature_suite": "features", "output_suite": "outputs"}
     for name, role in files.items():
         assert f"{name}.json" in attempt.files
@@ -87,11 +77,11 @@ def test_great_expectations_is_asked_every_expectation_of_the_three_suites(live)
         assert told["statistics"]["evaluated_expectations"] == len(asked)
 
 
-def test_what_great_expectations_tells_holds_a_few_rows_only(live) -> None:
-    frame = rows_of(DAY)
+def test_what_great_expectations_tells_holds_a_few_rows_only(place) -> None:
+    frame = orders_of(DAY)
     frame.loc[:19, "items"] = 0
-    scored_rows(live, frame)
-    told = live.attempt(DAY).read_json("input_suite", dict)
+    place.score(frame)
+    told = place.attempt().read_json("input_suite", dict)
     (unmet,) = (one["result"] for one in told["results"] if not one["success"])
     assert unmet["unexpected_count"] == 20
     assert [row["order_id"] for row in unmet["partial_unexpected_index_list"]] == [
@@ -107,32 +97,32 @@ def breaking(*_: object) -> None:
 BROKEN = "The check itself broke: ZeroDivisionError: nothing to divide by"
 
 
-def test_rows_of_which_no_profile_can_be_made_fail_what_compares_it(live, monkeypatch) -> None:
+def test_rows_of_which_no_profile_can_be_made_fail_what_compares_it(place, monkeypatch) -> None:
     monkeypatch.setattr(Profile, "of", breaking)
-    found = scored_rows(live, rows_of(DAY))
+    found = place.score(orders_of(DAY))
     told = {name: one.summary for name, one in found.batch.results.items()}
     assert [name for name, one in told.items() if one == BROKEN] == ["input_drift"]
 
 
-def test_outputs_of_which_no_profile_can_be_made_fail_prediction_drift(live, monkeypatch) -> None:
-    version = live.registry.load("orders", "live")
-    work = Work(ASSETS, live.store, "daily", DAY)
-    ingest_batch(work, version, decode(rows_of(DAY), version.pipeline.record_schema))
+def test_outputs_of_which_no_profile_can_be_made_fail_prediction_drift(place, monkeypatch) -> None:
+    version = place.version
+    work = place.work()
+    ingest_batch(work, version, decode(orders_of(DAY), version.pipeline.record_schema))
     monkeypatch.setattr(Profile, "of", breaking)
     assert score_batch(work, version).results["prediction_drift"].summary == BROKEN
 
 
 def test_rows_of_which_nothing_can_be_kept_for_those_that_follow_fail_constraints(
-    live, monkeypatch
+    place, monkeypatch
 ) -> None:
     monkeypatch.setattr(ConstraintSet, "remembered", breaking)
-    found = scored_rows(live, rows_of(DAY))
+    found = place.score(orders_of(DAY))
     assert found.scored is None
     assert found.batch.blocked_by == {"sudden_shift": BROKEN, "constraints": BROKEN}
 
 
-def test_a_published_partition_counts_its_rows_at_every_step(live) -> None:
-    found = scored_rows(live, pd.concat([rows_of(DAY), rows_of(DAY).head(1)], ignore_index=True))
+def test_a_published_partition_counts_its_rows_at_every_step(place) -> None:
+    found = place.score(pd.concat([orders_of(DAY), orders_of(DAY).head(1)], ignore_index=True))
     assert found.batch.counts == {
         "rows_in": 121,
         "accepted": 120,
@@ -143,13 +133,13 @@ def test_a_published_partition_counts_its_rows_at_every_step(live) -> None:
     assert found.published.counts == {"published": 120}
 
 
-def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> None:
-    frame = rows_of(DAY)
+def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(place) -> None:
+    frame = orders_of(DAY)
     frame.loc[:19, "items"] = 0
-    found = scored_rows(live, frame)
+    found = place.score(frame)
     assert (found.scored, found.published) == (None, None)
     assert set(found.batch.blocked_by) == {"input_suite"}
-    assert set(live.attempt(DAY).record.steps) == {"batch"}
+    assert set(place.attempt().record.steps) == {"batch"}
 
 
 def at_most(column: str, most: float) -> dict[str, Any]:
@@ -162,38 +152,36 @@ def at_most(column: str, most: float) -> dict[str, Any]:
 
 def dear(*rows: int) -> pd.DataFrame:
     """A day's orders, some of them of one item for three thousand euros."""
-    frame = rows_of(DAY)
+    frame = orders_of(DAY)
     frame.loc[list(rows), ["price", "items"]] = [3000.0, 1]
     return frame
 
 
-def held_to(live, frame: pd.DataFrame, **suites: dict[str, Any]) -> ScoredPartition:
-    """Score rows by the live version, held to other suites than it was fitted with."""
-    version = live.registry.load("orders", "live")
+def held_to(place, frame: pd.DataFrame, **suites: dict[str, Any]) -> ScoredPartition:
+    """Score rows by the place version, held to other suites than it was fitted with."""
+    version = place.version
     version = replace(version, suites={**version.suites, **suites})
-    version = replace(version, counts=count(version))
-    rows = decode(frame, version.pipeline.record_schema)
-    return score(Work(ASSETS, live.store, "daily", DAY), version, rows, accept=["price"])
+    return place.score(frame, by=replace(version, counts=count(version)), accept=["price"])
 
 
 CHEAP = at_most("price_per_item", 400)
 
 
-def test_a_row_that_breaks_the_feature_suite_is_set_aside_and_the_others_published(live) -> None:
-    found = held_to(live, dear(7), features=CHEAP)
+def test_a_row_that_breaks_the_feature_suite_is_set_aside_and_the_others_published(place) -> None:
+    found = held_to(place, dear(7), features=CHEAP)
     assert found.scored.counts == {"scored": 119, "quarantined": 1}
     assert found.published.counts == {"published": 119}
     result = found.results["feature_suite"]
     assert (result.passed, result.is_error, result.column) == (False, False, "price_per_item")
     assert found.results["row_conservation"].passed
-    (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
+    (row,) = place.attempt().read("scored_quarantine").to_pylist()
     assert (row["fate"], row["row"], row["key"]) == ("quarantined", 7, f"{DAY}-0007")
     assert row["reasons"] == "price_per_item: 3000 is above 400"
     assert '"price": 3000.0' in row["record"]
 
 
 def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
-    live, edited_orders, tmp_path: Path
+    place, edited_orders, tmp_path: Path
 ) -> None:
     (tmp_path / "fees.txt").write_text("2")
     fee = f"float(pathlib.Path({str(tmp_path / 'fees.txt')!r}).read_text())"
@@ -201,11 +189,9 @@ def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
         ("import numpy as np", "import pathlib\n\nimport numpy as np"),
         ("return price / items", f"return price * ({fee} if price.max() > 2000 else 1) / items"),
     )
-    version = live.registry.load("orders", "live")
+    version = place.version
     pipeline = edited.pipeline.with_models(version.pipeline.models_)
-    rows = decode(dear(7), version.pipeline.record_schema)
-    work = Work(ASSETS, live.store, "daily", DAY)
-    found = score(work, replace(version, pipeline=pipeline), rows, accept=["price"])
+    found = place.score(dear(7), by=replace(version, pipeline=pipeline), accept=["price"])
     assert found.published is None
     assert set(found.scored.blocked_by) == {"computation"}
     result = found.results["computation"]
@@ -214,58 +200,56 @@ def test_a_file_that_code_opens_for_rare_rows_alone_blocks_their_batch(
     assert "fees.txt, which is no part of the version" in result.summary
 
 
-def test_a_row_that_is_set_aside_changes_nothing_of_the_others(live) -> None:
+def test_a_row_that_is_set_aside_changes_nothing_of_the_others(place) -> None:
     def published(frame: pd.DataFrame) -> pa.Table:
-        held_to(live, frame, features=CHEAP)
-        return live.store.read("daily/published", DAY).drop_columns(["scored_at", "came_at"])
+        held_to(place, frame, features=CHEAP)
+        return place.store.read("daily/published", DAY).drop_columns(["scored_at", "came_at"])
 
-    before = published(rows_of(DAY))
+    before = published(orders_of(DAY))
     others = [key != f"{DAY}-0007" for key in before.column("order_id").to_pylist()]
     assert published(dear(7)).equals(before.filter(pa.array(others)))
 
 
-def test_more_rows_that_break_the_feature_suite_than_may_be_block_and_name_the_limit(live) -> None:
-    found = held_to(live, dear(*range(7)), features=CHEAP)
+def test_more_rows_that_break_the_feature_suite_than_may_be_block_and_name_the_limit(place) -> None:
+    found = held_to(place, dear(*range(7)), features=CHEAP)
     assert found.published is None
     assert set(found.scored.blocked_by) == {"feature_suite"}
     assert (
         "at most 5 % of the rows may be quarantined (max_quarantined), and 7 of 120 are"
         in (found.scored.blocked_by["feature_suite"])
     )
-    assert live.attempt(DAY).record.steps["scored"].blocked_by == found.scored.blocked_by
+    assert place.attempt().record.steps["scored"].blocked_by == found.scored.blocked_by
 
 
-def test_rows_that_the_input_suite_set_aside_count_towards_the_limit(live) -> None:
+def test_rows_that_the_input_suite_set_aside_count_towards_the_limit(place) -> None:
     frame = dear(*range(3))
     frame.loc[10:13, "items"] = 0
-    found = held_to(live, frame, features=CHEAP)
+    found = held_to(place, frame, features=CHEAP)
     assert found.batch.blocked_by == {}
     assert "and 7 of 120 are (5.8 %)" in found.scored.blocked_by["feature_suite"]
 
 
-def test_a_row_that_breaks_both_suites_is_set_aside_once_with_the_reasons_of_both(live) -> None:
-    found = held_to(live, dear(3), features=CHEAP, outputs=at_most("loss", 150))
-    (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
+def test_a_row_that_breaks_both_suites_is_set_aside_once_with_the_reasons_of_both(place) -> None:
+    found = held_to(place, dear(3), features=CHEAP, outputs=at_most("loss", 150))
+    (row,) = place.attempt().read("scored_quarantine").to_pylist()
     assert (row["key"], row["columns"]) == (f"{DAY}-0003", ["price_per_item", "loss"])
     assert found.published.counts == {"published": 119}
 
 
 def test_a_suite_about_a_column_that_is_not_there_fails_in_its_own_check_and_sets_nothing_aside(
-    live,
+    place,
 ) -> None:
-    found = held_to(live, rows_of(DAY), outputs=at_most("lost", 60))
+    found = held_to(place, orders_of(DAY), outputs=at_most("lost", 60))
     assert found.scored.counts == {"scored": 120, "quarantined": 0}
     assert set(found.scored.blocked_by) == {"output_suite"}
     assert "'lost', which the records do not have" in found.scored.blocked_by["output_suite"]
 
 
 def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkout(
-    live, edited_orders
+    place, edited_orders
 ) -> None:
-    version = live.registry.load("orders", "live")
-    work = Work(edited_orders(("def loss(", "def lost(")), live.store, "daily", DAY)
-    score(work, version, decode(rows_of(DAY), version.pipeline.record_schema))
-    published = live.attempt(DAY).read("published")
+    place.score(orders_of(DAY), declared=edited_orders(("def loss(", "def lost(")))
+    published = place.attempt().read("published")
     outputs = ["risk", "will_return", "loss"]
     assert published.column_names == [
         "order_id",
@@ -277,8 +261,8 @@ def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkou
     ]
 
 
-def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(live) -> None:
-    records = Work(ASSETS, live.store, "daily", DAY).records
+def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(place) -> None:
+    records = place.work().records
     with records.step(DAY, "batch", "before") as attempt:
         attempt.keep("batch", StepRecord())
     with records.step(DAY, "scored", "before", after=["batch"]) as attempt:
@@ -288,21 +272,18 @@ def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(l
         attempt.write("published", pa.table({"parcel": ["lost"]}))
         attempt.keep("published", StepRecord())
         records.commit(attempt)
-    found = scored_rows(live, rows_of(DAY))
+    found = place.score(orders_of(DAY))
     assert found.results["row_conservation"].keys == ("lost",)
 
 
-def test_a_shift_is_accepted_in_a_field_only(live) -> None:
+def test_a_shift_is_accepted_in_a_field_only(place) -> None:
     with pytest.raises(LockstepError, match="accept names 'wieght', which is neither a finding"):
-        scored_rows(live, rows_of(DAY), accept=["wieght"])
+        place.score(orders_of(DAY), accept=["wieght"])
 
 
-def test_a_shift_that_was_accepted_stays_accepted_of_the_same_rows_alone(live) -> None:
-    version = live.registry.load("orders", "live")
-
+def test_a_shift_that_was_accepted_stays_accepted_of_the_same_rows_alone(place) -> None:
     def rescored(weight: float, **options):
-        rows = decode(rows_of(DAY).assign(weight=weight), version.pipeline.record_schema)
-        return score(Work(ASSETS, live.store, "daily", DAY), version, rows, **options)
+        return place.score(orders_of(DAY).assign(weight=weight), **options)
 
     assert "sudden_shift" in rescored(2_500.0).batch.blocked_by
     assert rescored(2_500.0, accept=["weight"]).published is not None
@@ -312,42 +293,36 @@ def test_a_shift_that_was_accepted_stays_accepted_of_the_same_rows_alone(live) -
     assert "sudden_shift" in rescored(2_600.0).batch.blocked_by
 
 
-def test_a_row_that_is_set_aside_does_not_block_a_file_by_how_it_differs(live) -> None:
-    version = live.registry.load("orders", "live")
-    rows = rows_of(DAY)
+def test_a_row_that_is_set_aside_does_not_block_a_file_by_how_it_differs(place) -> None:
+    rows = orders_of(DAY)
     rows.loc[100, "items"] = 1_000_000
     for number in range(13):  # a dozen small files, and the one with that row
-        file = decode(rows[8 * number : 8 * (number + 1)], version.pipeline.record_schema)
-        found = score(Work(ASSETS, live.store, "inbox", f"{number}.csv"), version, file)
+        found = place.score(rows[8 * number : 8 * (number + 1)], f"{number}.csv", "inbox")
     assert found.batch.counts["quarantined"] == 1
     assert not found.results["sudden_shift"].is_error
     assert found.published.counts == {"published": 7}
 
 
-def test_a_day_that_repeats_most_of_its_keys_is_blocked_by_the_key(live) -> None:
-    found = scored_rows(live, rows_of(DAY).assign(order_id=["A", "B"] * 60))
+def test_a_day_that_repeats_most_of_its_keys_is_blocked_by_the_key(place) -> None:
+    found = place.score(orders_of(DAY).assign(order_id=["A", "B"] * 60))
     result = found.results["input_suite"]
     assert (result.is_error, result.column) == (True, "order_id")
     assert "118 of 120 rows repeat the order_id of an earlier row" in result.summary
     assert found.published is None
 
 
-def test_scores_of_a_batch_that_is_not_there_are_refused(live) -> None:
-    version = live.registry.load("orders", "live")
+def test_scores_of_a_batch_that_is_not_there_are_refused(place) -> None:
     with pytest.raises(BlockedError, match="daily/batch of 2020-03-01 has not been materialized"):
-        score_batch(Work(ASSETS, live.store, "daily", DAY), version)
+        score_batch(place.work(), place.version)
 
 
-def test_a_change_of_the_population_is_told_once_with_what_it_does_to_the_outputs(live) -> None:
-    version = live.registry.load("orders", "live")
-    found = []
-    for day in (DAY, NEXT):
-        frame = rows_of(day)
-        frame["country"] = "NZ"  # which no training row had
-        rows = decode(frame, version.pipeline.record_schema)
-        work = Work(ASSETS, live.store, "daily", day)
-        found.append(score(work, version, rows, accept=["country"]).results["input_drift"])
-    first, second = found
+def test_a_change_of_the_population_is_told_once_with_what_it_does_to_the_outputs(place) -> None:
+    first, second = (
+        place.score(orders_of(day).assign(country="NZ"), day, accept=["country"]).results[
+            "input_drift"
+        ]
+        for day in (DAY, NEXT)
+    )
     assert (first.result, first.column) == ("warned", "country")
     assert f"since {DAY}" in first.summary
     assert "Against the mix of the training: " in first.summary
@@ -355,8 +330,8 @@ def test_a_change_of_the_population_is_told_once_with_what_it_does_to_the_output
     assert f"Drifted before: country since {DAY}" in second.summary
 
 
-def test_the_state_of_drift_is_published_with_the_partition(live) -> None:
-    scored_rows(live, rows_of(DAY))
-    steps = live.attempt(DAY).record.steps
-    digest = live.registry.load("orders", "live").digest
+def test_the_state_of_drift_is_published_with_the_partition(place) -> None:
+    place.score(orders_of(DAY))
+    steps = place.attempt().record.steps
+    digest = place.version.digest
     assert [steps[name].facts["changes"]["version"] for name in ("batch", "scored")] == [digest] * 2

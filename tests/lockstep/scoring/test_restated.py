@@ -8,25 +8,21 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
-from lockstep.columns.decode import decode
 from lockstep.scoring.side_by_side import side_by_side as two_versions
-from lockstep.scoring.work import Work
 from lockstep.store.attempts import StepRecord
-from tests.fixtures.scored import ScoredPartition, score
+from tests.fixtures.order_store import DAY, orders_of
+from tests.fixtures.scored import ScoredPartition
 
-DAY = "2020-03-01"
-ROWS = orders_with_fates(pd.Timestamp(DAY).date()).drop(columns=["returned", "cost"])
+ROWS = orders_of(DAY)
 
 
 @pytest.fixture
-def version(live):
-    return live.registry.load("orders", "live")
+def version(live_version):
+    return live_version
 
 
-def scored(live, version, frame: pd.DataFrame = ROWS) -> ScoredPartition:
-    rows = decode(frame, version.pipeline.record_schema)
-    return score(Work(ASSETS, live.store, "daily", DAY), version, rows)
+def scored(place, version, frame: pd.DataFrame = ROWS) -> ScoredPartition:
+    return place.score(frame, by=version)
 
 
 def dearer(version):
@@ -36,27 +32,27 @@ def dearer(version):
     return replace(version, pipeline=version.pipeline.with_models(models))
 
 
-def test_a_day_that_comes_for_the_first_time_restates_nothing(live, version) -> None:
-    found = scored(live, version).results
+def test_a_day_that_comes_for_the_first_time_restates_nothing(place, version) -> None:
+    found = scored(place, version).results
     assert {found[name].summary for name in ("restated", "rescored")} == {
         f"{DAY} is not published yet: nothing of it can have changed."
     }
 
 
-def test_a_day_that_comes_again_as_it_was_has_the_columns_that_it_had(live, version) -> None:
-    scored(live, version)
+def test_a_day_that_comes_again_as_it_was_has_the_columns_that_it_had(place, version) -> None:
+    scored(place, version)
     shuffled = ROWS.sample(frac=1, random_state=0)
-    found = scored(live, version, shuffled).results
+    found = scored(place, version, shuffled).results
     assert (found["restated"].result, found["rescored"].result) == ("passed", "passed")
     assert found["rescored"].numbers["rows"] == 120
 
 
-def test_rows_with_other_raw_values_are_listed_by_column_and_published(live, version) -> None:
-    scored(live, version)
+def test_rows_with_other_raw_values_are_listed_by_column_and_published(place, version) -> None:
+    scored(place, version)
     frame = ROWS.copy()
     frame.loc[[3, 4, 5], "weight"] = [1.25, np.nan, 2.5]
     frame.loc[4, "country"] = None if frame.loc[4, "country"] is not None else "DE"
-    found = scored(live, version, frame)
+    found = scored(place, version, frame)
     result = found.results["restated"]
     assert (result.result, result.column) == ("warned", "weight")
     assert [row["column"] for row in result.table] == ["weight", "country"]
@@ -69,79 +65,79 @@ def test_rows_with_other_raw_values_are_listed_by_column_and_published(live, ver
     assert found.results["rescored"].numbers["rows"] == 117
 
 
-def test_new_rows_are_counted_and_restate_nothing(live, version) -> None:
-    scored(live, version, ROWS.head(115))
-    result = scored(live, version).results["restated"]
+def test_new_rows_are_counted_and_restate_nothing(place, version) -> None:
+    scored(place, version, ROWS.head(115))
+    result = scored(place, version).results["restated"]
     assert result.passed
     assert result.numbers["new"] == 5
 
 
-def test_rows_that_come_no_more_are_named_by_key(live, version) -> None:
-    scored(live, version)
-    result = scored(live, version, ROWS.drop(index=[3, 7])).results["restated"]
+def test_rows_that_come_no_more_are_named_by_key(place, version) -> None:
+    scored(place, version)
+    result = scored(place, version, ROWS.drop(index=[3, 7])).results["restated"]
     assert (result.result, result.column) == ("warned", "order_id")
     assert result.keys == tuple(ROWS["order_id"][[3, 7]])
     assert result.numbers["withdrawn"] == 2
 
 
-def test_rows_that_came_and_are_set_aside_are_not_said_to_have_come_no_more(live, version) -> None:
-    scored(live, version)
+def test_rows_that_came_and_are_set_aside_are_not_said_to_have_come_no_more(place, version) -> None:
+    scored(place, version)
     frame = ROWS.copy()
     frame["weight"] = frame["weight"].astype(object)
     frame.loc[[3, 4], "weight"] = "heavy"
-    found = scored(live, version, frame).results["restated"]
+    found = scored(place, version, frame).results["restated"]
     assert found.passed
     assert "2 rows of the 120 came and are set aside" in found.summary
 
 
-def test_other_columns_of_the_same_rows_by_the_same_version_are_an_error(live, version) -> None:
-    scored(live, version)
-    found = scored(live, dearer(version))
+def test_other_columns_of_the_same_rows_by_the_same_version_are_an_error(place, version) -> None:
+    scored(place, version)
+    found = scored(place, dearer(version))
     result = found.scored.results["rescored"]
     assert (result.result, result.column) == ("failed", "expected_cost")
     assert "rescored" in found.scored.blocked_by
     assert found.published is None
 
 
-def test_another_version_may_give_the_same_rows_other_columns(live, version) -> None:
-    scored(live, version)
-    found = scored(live, replace(dearer(version), digest="of another version", version=2))
+def test_another_version_may_give_the_same_rows_other_columns(place, version) -> None:
+    scored(place, version)
+    found = scored(place, replace(dearer(version), digest="of another version", version=2))
     result = found.scored.results["rescored"]
     assert result.passed
     assert result.table[0]["column"] == "expected_cost"
     assert result.numbers == {"rows": 120, "rows with other columns": 120}
 
 
-def side_by_side(live) -> pd.DataFrame | None:
+def side_by_side(place) -> pd.DataFrame | None:
     """The table of the last attempt."""
-    attempt = live.attempt(DAY)
+    attempt = place.attempt()
     is_there = attempt.path("side_by_side.parquet").exists()
     return attempt.read("side_by_side").to_pandas() if is_there else None
 
 
-def test_predictions_of_two_versions_stay_side_by_side(live, version) -> None:
-    scored(live, version)
-    assert side_by_side(live) is None
-    before = live.attempt(DAY).read("published").to_pandas()
+def test_predictions_of_two_versions_stay_side_by_side(place, version) -> None:
+    scored(place, version)
+    assert side_by_side(place) is None
+    before = place.attempt().read("published").to_pandas()
     other = replace(dearer(version), digest="of another version", version=2)
     frame = ROWS.astype({"weight": object})
     frame.loc[3, "weight"] = "heavy"  # which is set aside
-    scored(live, other, frame)
-    both = side_by_side(live)
+    scored(place, other, frame)
+    both = side_by_side(place)
     assert both is not None
     assert both["order_id"].tolist() == sorted(ROWS["order_id"])
     assert both["risk_before"].tolist() == before.sort_values("order_id")["risk"].tolist()
     assert both["version_before"].tolist() == [1] * len(ROWS)
     (aside,) = np.flatnonzero(both["version"].isna())
     assert both["order_id"][aside] == ROWS["order_id"][3]
-    now = live.attempt(DAY).read("scored").to_pandas().sort_values("order_id")
+    now = place.attempt().read("scored").to_pandas().sort_values("order_id")
     assert both["loss"].drop(index=aside).tolist() == now["loss"].tolist()
     assert both["loss"].sub(both["loss_before"]).abs().max() > 0
 
 
-def test_a_version_that_scores_once_more_stays_beside_the_other_one(live, version) -> None:
+def test_a_version_that_scores_once_more_stays_beside_the_other_one(place, version) -> None:
     other = replace(version, digest="of another version", version=2)
-    records = Work(ASSETS, live.store, "daily", DAY).records
+    records = place.work().records
     for manifest, number in ((version.digest, 1), (other.digest, 2)):
         with records.step(DAY, "batch", "a run") as attempt:
             attempt.keep("batch", StepRecord())

@@ -3,13 +3,12 @@
 import errno
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.schema import Schema
@@ -20,10 +19,10 @@ from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.live_version import Live, LiveState
 from lockstep.store.status import findings
+from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.orders import SECOND, Workplace
 
-DAY = "2020-03-01"
-WHOLE = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
+WHOLE = orders_of(DAY)
 
 
 def reading(frame: pd.DataFrame) -> Callable[[Schema], Decoded]:

@@ -1,20 +1,19 @@
 """A row is traced whatever became of it: scored, set aside before it was computed, or after."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.columns.decode import decode
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.scoring.trace import TracedRow, trace_row
 from lockstep.scoring.work import Work
+from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.scored import score
 
-DAY = "2020-03-01"
 KEY = f"{DAY}-0007"
 CHEAP = {
     "name": "cheap",
@@ -30,7 +29,7 @@ CHEAP = {
 
 def orders(**seventh: object) -> pd.DataFrame:
     """A day's orders, with other values in the seventh."""
-    frame = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
+    frame = orders_of(DAY)
     for name, value in seventh.items():
         frame[name] = frame[name].astype(object)
         frame.loc[7, name] = value

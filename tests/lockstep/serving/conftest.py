@@ -65,6 +65,35 @@ def compat(scorer: Scorer) -> Iterator[Client]:
         yield found
 
 
+def copy_version(loaded: LoadedVersion, directory: Path, number: int) -> str:
+    """Store a version of other bytes, whose manifest tells another quality; gives its digest."""
+    shutil.copytree(loaded.directory, directory)
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "metrics": {"copy": number}}))
+    return sha256(path.read_bytes())
+
+
+def listed_copy(loaded: LoadedVersion, directory: Path, number: int) -> ListedVersion:
+    """A version of other bytes that has passed the gate."""
+    digest = copy_version(loaded, directory, number)
+    return ListedVersion(loaded.name, number, directory, digest, datetime.now(UTC))
+
+
+def version_2(loaded: LoadedVersion, directory: Path) -> LivePointer:
+    """Version 2, of other bytes."""
+    return LivePointer(loaded.name, 2, directory, copy_version(loaded, directory, 2))
+
+
+def own_pointer(live_home: Path, folder: Path) -> Path:
+    """A pointer of one's own to the live version."""
+    live = read_live(Home(live_home).live("orders"))
+    assert live is not None
+    path = Home(folder / "home").live("orders")
+    write_live(path, live)
+    return path
+
+
 @pytest.fixture
 def free_port() -> int:
     return ports.free_port()
@@ -75,37 +104,19 @@ def stored(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], ListedVersi
     """Gives versions of other bytes, which compute the same: their manifest differs by a number."""
 
     def make(number: int) -> ListedVersion:
-        directory = tmp_path / f"stored {number}"
-        shutil.copytree(loaded.directory, directory)
-        path = directory / "manifest.json"
-        manifest = json.loads(path.read_bytes())
-        path.write_text(json.dumps({**manifest, "metrics": {"copy": number}}))
-        return ListedVersion(
-            loaded.name, number, directory, sha256(path.read_bytes()), datetime.now(UTC)
-        )
+        return listed_copy(loaded, tmp_path / f"stored {number}", number)
 
     return make
 
 
 @pytest.fixture
 def other(loaded: LoadedVersion, tmp_path: Path) -> LivePointer:
-    """Version 2, of other bytes: its manifest tells another quality."""
-    directory = tmp_path / "version 2"
-    shutil.copytree(loaded.directory, directory)
-    path = directory / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**manifest, "metrics": {"copy": 2}}))
-    return LivePointer(loaded.name, 2, directory, sha256(path.read_bytes()))
+    return version_2(loaded, tmp_path / "version 2")
 
 
 @pytest.fixture
 def pointer(live_home: Path, tmp_path: Path) -> Path:
-    """A pointer of the test's own to the live version."""
-    live = read_live(Home(live_home).live("orders"))
-    assert live is not None
-    path = Home(tmp_path / "home").live("orders")
-    write_live(path, live)
-    return path
+    return own_pointer(live_home, tmp_path)
 
 
 @pytest.fixture

@@ -28,7 +28,10 @@ from tests.fixtures.asgi import Client
 from tests.fixtures.browser import Browser, chromium
 from tests.fixtures.servers import serving
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(chromium() is None, reason="chromium is not on the PATH"),
+]
 
 HOSTILE = "<img src=x onerror='window.hacked = 1'><b>bold</b>"
 

@@ -132,8 +132,10 @@ def operations(schema: schemathesis.BaseSchema, method: str) -> list[schemathesi
     ("method", "mode", "examples"),
     [
         ("get", GenerationMode.POSITIVE, 2),
-        ("post", GenerationMode.POSITIVE, 25),
-        ("post", GenerationMode.NEGATIVE, 25),
+        ("post", GenerationMode.POSITIVE, 8),
+        ("post", GenerationMode.NEGATIVE, 8),
+        pytest.param("post", GenerationMode.POSITIVE, 25, marks=pytest.mark.long),
+        pytest.param("post", GenerationMode.NEGATIVE, 25, marks=pytest.mark.long),
     ],
 )
 def test_whatever_is_made_of_the_document_is_answered_as_it_says(
@@ -149,12 +151,13 @@ def test_whatever_is_made_of_the_document_is_answered_as_it_says(
         answered()
 
 
+@pytest.mark.parametrize("examples", [8, pytest.param(25, marks=pytest.mark.long)])
 def test_records_that_fit_the_document_are_scored(
-    schema: schemathesis.BaseSchema, server: Client
+    schema: schemathesis.BaseSchema, server: Client, examples: int
 ) -> None:
     operation = schema["/invocations"]["POST"]
 
-    @every(25)
+    @every(examples)
     @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
     def scored(case: schemathesis.Case) -> None:
         assume(isinstance(case.body, dict) and case.body.get("dataframe_records"))

@@ -349,6 +349,7 @@ def writers(live_home: Path, tmp_path: Path) -> Iterator[list[subprocess.Popen[s
             one.stdout.close()
 
 
+@pytest.mark.long
 def test_processes_that_share_a_folder_lose_nothing_and_neither_does_a_killed_one(
     writers: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.errors import GoneError, RefusedChallengerError
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import GoneError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.redaction import KEY_VARIABLE
 from lockstep.serving.requestlog.settings import RequestLog
@@ -29,6 +30,7 @@ from lockstep.serving.shadow.challenger_comparison import (
 from lockstep.serving.shadow.challenger_process import ChallengerProcess
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
+from tests.lockstep.serving.conftest import listed_copy
 from tests.lockstep.serving.listed import Server
 
 Records = list[dict[str, Any]]
@@ -183,16 +185,6 @@ def test_the_process_scores_as_this_one_does(
     assert (found.rows, found.differing, found.failed) == (10, 0, 0)
 
 
-def test_a_version_that_cannot_be_loaded_is_refused_with_the_reason(
-    process: ChallengerProcess, stored: Make
-) -> None:
-    damaged = stored(2)
-    (damaged.directory / "profile.json").write_text("{}")
-
-    with pytest.raises(RefusedChallengerError, match=r"profile\.json is not what was logged"):
-        process.load(damaged)
-
-
 def test_a_process_that_is_gone_is_told(process: ChallengerProcess, stored: Make) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
@@ -235,41 +227,81 @@ def is_scoring(standing: dict[str, Any]) -> bool:
     return standing["reason"] is None
 
 
-def test_what_the_live_version_answers_is_scored_by_the_challenger_without_its_proof(
-    server: Server, stored: Make, orders: Records
+@dataclass(frozen=True)
+class Told:
+    """What a server told of a challenger, from its listing to its end.
+
+    Attributes:
+        statuses: The status of each request.
+        standing: How it stood when all of them were compared.
+        metrics: What was counted then.
+        pids: Its process: at first, once it had passed the gate, once it was no challenger.
+        end: How it stood in the end.
+    """
+
+    statuses: list[tuple[int, str]]
+    standing: dict[str, Any]
+    metrics: str
+    pids: list[int | None]
+    end: dict[str, Any] | None
+
+
+@pytest.fixture(scope="module")
+def told(
+    live_home: Path,
+    loaded: LoadedVersion,
+    orders: Records,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Told:
+    """Of version 2, which has not passed the gate at first; version 3 is asked for by name."""
+    folder = tmp_path_factory.mktemp("challenger")
+    second, third = (listed_copy(loaded, folder / f"stored {n}", n) for n in (2, 3))
+    server = Server(Home(folder / "home"), Home(live_home).live("orders"))
+    with server.client:
+        server.list(replace(second, proven_at=None), third, challenger=2)
+        look(server)
+        wait(server, is_scoring)
+        pids = [server.service.shadow.pid]
+        broken = [*orders[:2], {**orders[2], "items": "many"}]
+        answers = [
+            server.ask(orders[:5], "/invocations?version=3"),
+            server.ask(orders[:3], "/invocations"),
+            server.ask(orders[:1], "/invocations"),
+            server.ask(broken, "/invocations"),
+        ]
+        standing = wait(server, lambda one: sum(one["rows"].values()) >= 6)
+        metrics = server.client.get("/metrics").content.decode()
+        for challenger in (2, None):
+            server.list(second, challenger=challenger)
+            look(server)
+            pids.append(server.service.shadow.pid)
+        end = server.client.get("/ready").json()["challenger"]
+        leave(server)
+    statuses = [(one.status, one.headers.get("x-lockstep-version", "")) for one in answers]
+    return Told(statuses, standing, metrics, pids, end)
+
+
+def test_the_live_version_and_the_one_that_is_named_answer_beside_a_challenger(told: Told) -> None:
+    assert told.statuses[:3] == [(200, "3"), (200, "1"), (200, "1")]
+    assert told.statuses[3][0] == 422
+
+
+def test_what_the_live_version_alone_answers_is_scored_by_the_challenger_without_its_proof(
+    told: Told,
 ) -> None:
-    server.list(replace(stored(2), proven_at=None), challenger=2)
-    look(server)
-    wait(server, is_scoring)
-
-    for count in (3, 1):
-        told = server.ask(orders[:count], "/invocations")
-        assert (told.status, told.headers["x-lockstep-version"]) == (200, "1")
-    refused = server.ask([*orders[:2], {**orders[2], "items": "many"}], "/invocations")
-    standing = wait(server, lambda one: sum(one["rows"].values()) >= 6)
-
-    assert refused.status == 422
-    assert standing["rows"] == {"compared": 6, "refused": 0, "failed": 0}
-    assert standing["differing"] == 0
-    metrics = server.client.get("/metrics").content.decode()
-    assert (
-        'lockstep_shadow_rows_total{outcome="compared",pipeline="orders",version="2"} 6.0'
-        in metrics
-    )
+    assert told.standing["rows"] == {"compared": 6, "refused": 0, "failed": 0}
+    assert told.standing["differing"] == 0
+    counted = 'lockstep_shadow_rows_total{outcome="compared",pipeline="orders",version="2"} 6.0'
+    assert counted in told.metrics
 
 
-def test_only_what_the_live_version_answers_is_compared(
-    server: Server, stored: Make, orders: Records
-) -> None:
-    server.list(replace(stored(2), proven_at=None), stored(3), challenger=2)
-    look(server)
-    wait(server, is_scoring)
+def test_a_challenger_goes_on_when_it_passes_the_gate(told: Told) -> None:
+    assert told.pids[0] is not None
+    assert told.pids[1] == told.pids[0]
 
-    assert server.ask(orders[:5], "/invocations?version=3").status == 200
-    assert server.ask(orders[:1], "/invocations").status == 200
-    standing = wait(server, lambda one: one["rows"].get("compared", 0) > 0)
 
-    assert standing["rows"]["compared"] == 1
+def test_a_challenger_goes_with_its_alias_and_so_does_its_process(told: Told) -> None:
+    assert (told.end, told.pids[2]) == (None, None)
 
 
 def test_a_challenger_that_is_killed_harms_no_request_and_is_started_again(
@@ -326,32 +358,6 @@ def test_a_challenger_that_is_refused_is_told_with_the_reason(
 
     assert standing["version"] == 2
     assert server.ask(orders[:1], "/invocations").status == 200
-
-
-def test_a_challenger_goes_with_its_alias_and_so_does_its_process(
-    server: Server, stored: Make
-) -> None:
-    second = stored(2)
-    server.list(second, challenger=2)
-    look(server)
-    wait(server, is_scoring)
-    server.list(second)
-    look(server)
-
-    assert server.client.get("/ready").json()["challenger"] is None
-    assert server.service.shadow.pid is None
-
-
-def test_a_challenger_goes_on_when_it_passes_the_gate(server: Server, stored: Make) -> None:
-    second = stored(2)
-    server.list(replace(second, proven_at=None), challenger=2)
-    look(server)
-    wait(server, is_scoring)
-    pid = server.service.shadow.pid
-    server.list(second, challenger=2)
-    look(server)
-
-    assert server.service.shadow.pid == pid
 
 
 def test_the_live_version_is_no_challenger_of_itself(server: Server) -> None:

@@ -16,7 +16,7 @@ from tests.fixtures.depots import SCORED, needs
 from .conftest import Depots, DepotsClient
 from .test_answers import need, versions
 from .test_posts import sale
-from .test_real_server import Start, ask, forecasts, is_ready
+from .test_real_server import Start, ask, forecasts, wait_for_both
 from .test_real_server import post as posted
 
 TABLES = ("climate", "article", "sale")
@@ -61,9 +61,11 @@ def test_posted_and_delivered_rows_count(depots: Depots, client: DepotsClient) -
         assert forecasts(answer) == depots.batch([need()], answer["tables"])
 
 
-def test_the_processes_of_a_server_share_a_database(depots: Depots, start: Start) -> None:
-    server = start(workers=2, on_disk=TABLES)
-    server.wait(is_ready)
+def test_the_processes_of_a_server_share_a_database(
+    depots: Depots, start: Start, tmp_path: Path
+) -> None:
+    server = start(workers=2, on_disk=TABLES, TMPDIR=str(tmp_path))
+    wait_for_both(server, tmp_path)
     assert len(databases(depots)) == 3
     for number in range(5):
         version = posted(server, sale(number))["version"]

@@ -74,6 +74,23 @@ def test_rows_are_an_object_or_an_array_or_lines(
     assert (told.status, told.json()["new"]) == (200, rows)
 
 
+def test_a_server_begins_with_a_tail_whose_last_line_was_cut_off(depots: Depots) -> None:
+    with DepotsClient(depots.service()) as before:
+        before.look()
+        version = before.post("/tables/sale", sale()).json()["version"]
+    with depots.ledger("sale").tail.path.open("ab") as file:
+        file.write(b'{"received_at":"2026-')
+
+    with DepotsClient(depots.service()) as client:
+        client.look()
+        assert client.ask([need()]).json()["tables"]["sale"] == version
+        later = client.post("/tables/sale", sale(1)).json()
+        read = client.ask([need()]).json()["tables"]["sale"]
+
+    assert later["new"] == 1
+    assert read == later["version"] == versions(depots)["sale"]
+
+
 def test_an_event_that_is_posted_again_is_there_once(client: DepotsClient) -> None:
     first = client.post("/tables/sale", [sale(), sale()]).json()
     second = client.post("/tables/sale", sale()).json()

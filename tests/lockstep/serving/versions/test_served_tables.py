@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
@@ -140,8 +146,10 @@ def held(rows: LayeredRows) -> list[Held]:
     return [Held(r, t.replace(tzinfo=UTC)) for r, t in zip(cells, times, strict=True)]
 
 
-ServedMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
-TestServedTables = ServedMachine.TestCase
+@pytest.mark.parametrize("examples", [4, pytest.param(25, marks=pytest.mark.long)])
+def test_processes_read_what_was_added_at_the_versions_that_they_name(examples: int) -> None:
+    profile = settings(max_examples=examples, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(ServedMachine, settings=profile)
 
 
 # By hand
