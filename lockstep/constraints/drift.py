@@ -86,7 +86,7 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
             Drift(name, 0.0, unjudged=lacking, is_measured=False) for name in layout.fields
         )
     values, sizes = _measured(constraints, _filled(layout, columns, rows))
-    shares = constraints.limits.away(values, sizes)
+    shares, usual = constraints.limits.away(values, sizes), constraints.limits.usual(sizes)
     known = constraints.limits.usable & np.isfinite(values)
     growing = _growing(constraints)
     places: dict[str, list[int]] = {name: [] for name in layout.fields}
@@ -97,7 +97,7 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
         if name in places and not is_beyond and not feature.of_day:
             places[name].append(place)
     return tuple(
-        _drift(constraints, name, own, values, sizes, shares) for name, own in places.items()
+        _drift(constraints, name, own, values, usual, shares) for name, own in places.items()
     )
 
 
@@ -152,7 +152,7 @@ def _drift(
     name: str,
     places: Sequence[int],
     values: Floats,
-    sizes: Floats,
+    ends: tuple[Floats, Floats],
     shares: Floats,
 ) -> Drift:
     """How far a column is, by those of its statistics that have a value."""
@@ -164,7 +164,7 @@ def _drift(
         return Drift(name, 0.0, unjudged=unjudged, is_measured=bool(places))
     statistic = constraints.statistics[farthest]
     now = figure_of(constraints, statistic, float(values[farthest]))
-    low, high = (float(end[farthest]) for end in constraints.limits.usual(sizes))
+    low, high = (float(end[farthest]) for end in ends)
     usual = range_of(constraints, statistic, low, high)
     return Drift(name, float(shares[farthest]), _what(features[farthest]), now, usual, unjudged)
 

@@ -27,6 +27,7 @@ from lockstep.stats.limits import STEPS
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities of all rows of the batch, which a sample takes from the whole view."""
 _OF_ROWS_BEFORE = ("previous", "elapsed", "today")
+"""Quantities that are not known where the rows before of the same thing are not."""
 _NEVER = np.iinfo(np.int64).min
 Made = TypeVar("Made")
 Asked = ParamSpec("Asked")
@@ -389,17 +390,19 @@ class View:
 
     def lacks(self, quantity: Quantity) -> Array | None:
         """Which rows have no such number since rows before them are not known; None for none."""
-        entity, whole = quantity.entity, self.whole
+        whole = self.whole
         if quantity.made not in _OF_ROWS_BEFORE or not (self.past or whole.lacking.days):
             return None
-        lacked = whole._lacked(entity, 0)
-        if quantity.made == "today":
-            lacks = lacked >= whole.day
-        else:
-            before = whole.before(entity)
-            lacks = (lacked > _NEVER) & (before.own < 0) & ~before.in_past
-        lacks &= whole.codes(entity) != 0
+        lacks = whole._lacks(quantity.entity, quantity.made == "today")
         return self.own(lacks) if lacks.any() else None
+
+    @made_once
+    def _lacks(self, entity: Entity, of_day: bool, /) -> Array:
+        """Which rows look back at rows of their thing that are not known, or count them: bool."""
+        lacked, before = self._lacked(entity, 0), self.before(entity)
+        is_open = (lacked > _NEVER) & (before.own < 0) & ~before.in_past
+        lacks: Array = (lacked >= self.day if of_day else is_open) & (self.codes(entity) != 0)
+        return lacks
 
     @made_once
     def before(self, entity: Entity) -> Before:
