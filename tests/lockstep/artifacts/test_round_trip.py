@@ -30,6 +30,12 @@ def version(tumour: Any, tmp_path: Path) -> LoadedVersion:
     return LoadedVersion.open(tmp_path / "version", digest, name="tumour", version=1)
 
 
+def test_a_sound_version_gives_every_column_and_matrix_again(tumour: Any, tmp_path: Path) -> None:
+    digest = write_artifact(tmp_path / "sound", tumour.pipeline, tumour.source, tumour.evidence)
+    sound = LoadedVersion.open(tmp_path / "sound", digest, name="tumour", version=1)
+    assert replay_in_new_process(sound).ok
+
+
 def test_every_column_and_matrix_comes_out_again_and_one_that_does_not_is_named(
     version: LoadedVersion, tumour: Any
 ) -> None:

@@ -63,6 +63,7 @@ def test_the_next_run_hands_over_what_a_sink_that_was_down_lacks(live: Workplace
         sink.is_up = is_up
         assert score(live, declared, day).success
     assert [published.partition for published in sink.kept] == [DAY, NEXT, DAY, NEXT]
+    assert sink_results(live, declared) == {NEXT: "passed"}
 
 
 def test_a_pipeline_without_sinks_has_no_such_check(live: Workplace) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from lockstep.artifacts.listing import ListedVersion
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.errors import GoneError
+from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.redaction import KEY_VARIABLE
 from lockstep.serving.requestlog.settings import RequestLog
@@ -183,6 +183,16 @@ def test_the_process_scores_as_this_one_does(
     assert contract.record == scorer.pipeline.record_schema
     assert contract.outputs == tuple(scorer.pipeline.graph.outputs)
     assert (found.rows, found.differing, found.failed) == (10, 0, 0)
+
+
+def test_a_version_that_cannot_be_loaded_is_refused_with_the_reason(
+    process: ChallengerProcess, stored: Make
+) -> None:
+    damaged = stored(2)
+    (damaged.directory / "profile.json").write_text("{}")
+
+    with pytest.raises(RefusedChallengerError, match=r"profile\.json is not what was logged"):
+        process.load(damaged)
 
 
 def test_a_process_that_is_gone_is_told(process: ChallengerProcess, stored: Make) -> None:

@@ -152,10 +152,23 @@ def test_what_one_process_takes_the_others_count_with_the_next_request(
 ) -> None:
     server = start(workers=2, TMPDIR=str(tmp_path))
     wait_for_both(server, tmp_path)
-    for number in range(8):
+    for number in range(20):
         version = post(server, sale(number))["version"]
         read = {ask(server, [need()])["tables"]["sale"] for _ in range(6)}  # a connection each
         assert read == {version}
     later = [need(at=NOON + timedelta(hours=1))]
     answered = ask(server, later)
     assert forecasts(answered) == depots.batch(later, answered["tables"])
+
+
+def test_a_server_becomes_ready_with_the_first_delivery(depots: Depots, start: Start) -> None:
+    folder = depots.ledger("sale").folder
+    depots.ledger("sale").high_water.path.unlink()
+    folder.rename(folder.with_name("away"))
+    server = start()
+    server.wait(lambda answer: "--deliver" in str(answer.json()["refused"]))
+
+    folder.with_name("away").rename(folder)
+
+    assert server.wait(is_ready).json()["tables"]["sale"]["trouble"] is None
+    assert forecasts(ask(server, [need()])) == depots.batch([need()], versions(depots))
