@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -23,6 +20,7 @@ from benchmarks.skew.platform import Platform
 from benchmarks.skew.tables import TABLES
 from benchmarks.skew.workers import carry_out
 from benchmarks.tables.roles import Roles
+from tests.fixtures.messages import names_in
 
 DAYS = 5
 """Days for which a change stays."""
@@ -177,12 +175,6 @@ def _gone(whole: Platform, roles: Roles, days: Sequence[date]) -> str:
     return str(names[min(1, len(names) - 1)])
 
 
-def _offered(todo: str) -> list[str]:
-    """What the commands of a message accept."""
-    words = [word for command in re.findall(r"`([^`]*)`", todo) for word in shlex.split(command)]
-    return [word for before, word in pairwise(words) if before == "--accept"]
-
-
 def _day(
     platform: Platform, roles: Roles, one: Legitimate, day: date, gone: str, whole: Platform
 ) -> dict[str, Any]:
@@ -192,7 +184,7 @@ def _day(
     for number in range(1 + _ROUNDS):
         found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
         errors = [check for check in found.results.values() if check.is_error]
-        named = {name for error in errors for name in _offered(error.todo)} - accepted
+        named = {name for error in errors for name in names_in(error.todo)} - accepted
         if found.out or not named or number == _ROUNDS:
             break
         accepted |= named

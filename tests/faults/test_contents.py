@@ -11,15 +11,15 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from assets.orders import orders_with_fates
 from lockstep.errors import LockstepError
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.inbox import claim_files
 from lockstep.store.streams import inbox_of, inbox_stream
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 
-ROWS = orders_with_fates(date(2020, 3, 1)).drop(columns=["returned", "cost"])
+ROWS = orders_of(date(2020, 3, 1))
 CSV = ROWS.to_csv(index=False).encode()
 JSON = ROWS.to_json(orient="records", lines=True, date_format="iso").encode()
 PARQUET = ROWS.to_parquet(index=False)

@@ -18,7 +18,7 @@ from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLa
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
@@ -29,6 +29,7 @@ from lockstep.dagster.tries import PROCESS
 from lockstep.dagster.workspace import job_origin
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import inbox_of
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until
 from tests.fixtures.writes import carried_out
@@ -74,7 +75,7 @@ def partition(live: Workplace, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(tries, "_UNSIGNED", timedelta())
     folder = live.home.inbox("orders")
     folder.mkdir(parents=True)
-    frame = orders_with_fates(date(2020, 4, 1), 40).drop(columns=["returned", "cost"])
+    frame = orders_of(date(2020, 4, 1), 40)
     frame.to_csv(folder / "monday.csv", index=False)
     os.utime(folder / "monday.csv", (0, 0))
     (requested,) = tick(live)

@@ -1,16 +1,15 @@
 """`lockstep alerts`, and the receivers that a project declares."""
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from assets.orders import orders_with_fates
 from lockstep.artifacts.lock import locked
 from lockstep.errors import ProjectError
 from lockstep.project.project import Project
 from tests.fixtures.commands import Lockstep
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
 from tests.fixtures.receivers import HttpReceiver
@@ -75,7 +74,7 @@ def test_what_is_open_is_listed_though_nobody_is_told(
     scored: Workplace, checkout: Checkout, lockstep: Lockstep
 ) -> None:
     assert lockstep("alerts").out.startswith("0 events open.\nNobody is told")
-    rows = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
+    rows = orders_of(DAY)
     scored.deliver(DAY, rows.assign(weight=rows["weight"] * 1000))
     assert not scored.score(DAY).ok
     shown = lockstep("alerts").out

@@ -5,18 +5,18 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from operator import contains, eq
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import ASSETS, orders, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import locked
 from lockstep.cli.main import app
@@ -25,6 +25,7 @@ from lockstep.registry.version_tags import EVIDENCE, read_evidence, write_eviden
 from lockstep.scoring import unit
 from lockstep.store.streams import outcome_records
 from tests.fixtures.commands import Answer, Lockstep
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
 from tests.fixtures.writes import carried_out
 
@@ -140,49 +141,59 @@ def test_scoring_with_wrong_options_is_one_clear_line(
 
 
 @pytest.mark.parametrize(
-    ("home", "command", "said"),
+    ("home", "command", "tells", "said"),
     [
-        ("home_path", "train ordres", "Did you mean 'orders'?"),
+        ("home_path", "train ordres", contains, "Did you mean 'orders'?"),
         (
-            "home_path",
-            "trian orders",
+            *("home_path", "trian orders", eq),
             "No such command 'trian'. Did you mean 'train', 'trace'? See lockstep --help.",
         ),
         (
-            "home_path",
-            "train",
+            *("home_path", "train", eq),
             "Missing argument 'PIPELINE'. There are: orders. See lockstep train --help.",
         ),
-        ("home_path", "train orders --loud", "No such option"),
-        ("home_path", "promote orders", "orders has no version yet; train one: lockstep train ord"),
-        ("home_path", "trace orders --key x", "--day DAY, or --file NAME"),
+        ("home_path", "train orders --loud", contains, "No such option"),
         (
-            "live",
-            "rollback orders --to 7",
+            *("home_path", "promote orders", eq),
+            "orders has no version yet; train one: lockstep train orders",
+        ),
+        ("home_path", "trace orders --key x", contains, "--day DAY, or --file NAME"),
+        (
+            *("live", "rollback orders --to 7", eq),
             "Version 7 of orders was never live; those that were: 1.",
         ),
-        ("live", "rollback orders", "orders has no earlier version that was live."),
-        ("live", f"trace orders --day {DAY} --key x", f"orders has not scored {DAY}."),
-        ("scored", f"trace orders --day {DAY} --key x", f"scored no row 'x' in {DAY}"),
-        ("scored", f"trace orders --day {DAY} --key x", f"{DAY}-0000"),
-        ("scored", "outcomes orders --from 2020-03-02 --to 2020-03-03", "2020-03-03: "),
-        ("scored", "checks orders --docs", "Say of which partition"),
-        ("scored", "checks orders --docs --day 2020-03-05", "orders has made no attempt at"),
-        ("scored", f"checks orders --docs --day {DAY} --attempt 7", "No attempt 7"),
-        ("scored", f"checks orders --day {DAY} --attempt 7", "No attempt 7"),
-        ("scored", f"checks orders out --day {DAY}", "goes with --docs"),
+        ("live", "rollback orders", eq, "orders has no earlier version that was live."),
+        ("live", f"trace orders --day {DAY} --key x", eq, f"orders has not scored {DAY}."),
+        ("scored", f"trace orders --day {DAY} --key x", contains, f"scored no row 'x' in {DAY}"),
+        ("scored", f"trace orders --day {DAY} --key x", contains, f"{DAY}-0000"),
         (
-            "scored",
-            f"checks orders --docs /proc/nowhere --day {DAY}",
+            *("scored", "outcomes orders --from 2020-03-02 --to 2020-03-03", str.startswith),
+            "2020-03-03: ",
+        ),
+        ("scored", "checks orders --docs", str.startswith, "Say of which partition"),
+        (
+            *("scored", "checks orders --docs --day 2020-03-05", str.startswith),
+            "orders has made no attempt at",
+        ),
+        ("scored", f"checks orders --docs --day {DAY} --attempt 7", contains, "No attempt 7"),
+        ("scored", f"checks orders --day {DAY} --attempt 7", contains, "No attempt 7"),
+        ("scored", f"checks orders out --day {DAY}", contains, "goes with --docs"),
+        (
+            *("scored", f"checks orders --docs /proc/nowhere --day {DAY}", str.startswith),
             "/proc/nowhere cannot be made (",
         ),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(
-    lockstep: Lockstep, request: pytest.FixtureRequest, home: str, command: str, said: str
+    lockstep: Lockstep,
+    request: pytest.FixtureRequest,
+    home: str,
+    command: str,
+    tells: Callable[[str, str], bool],
+    said: str,
 ) -> None:
     request.getfixturevalue(home)
-    assert said in lockstep(*command.split()).error
+    assert tells(lockstep(*command.split()).error, said)
 
 
 def test_a_home_or_a_registry_that_cannot_be_used_is_named(
@@ -582,7 +593,7 @@ def test_a_file_whose_name_is_no_utf8_is_scored_and_named_as_it_is_shown(
     lockstep: Lockstep, live, tmp_path: Path
 ) -> None:
     file = tmp_path / os.fsdecode(b"caf\xe9.csv")
-    rows = orders_with_fates(date(2020, 4, 1)).drop(columns=["returned", "cost"])
+    rows = orders_of(date(2020, 4, 1))
     rows.to_csv(file, index=False)
     answer = lockstep("score", "orders", "--file", str(file))
     assert answer.status == 0, answer.out
@@ -626,6 +637,11 @@ def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path
     orders_of(DAY).to_csv(file, index=False)
     error = lockstep("score", "orders", "--day", DAY, "--file", str(file)).error
     assert "not both" in error
+
+
+def test_promotion_as_json(lockstep: Lockstep, two_versions) -> None:
+    promoted = json.loads(lockstep("promote", "orders", "2", "--json").out)
+    assert (promoted["champion"], promoted["live"]) == (2, 2)
 
 
 def test_a_blocked_day_that_was_published_before_tells_what_stays_published(
@@ -880,10 +896,6 @@ def served(workplace) -> list[str]:
 def published(workplace, day: str) -> str:
     """Where consumers read a day."""
     return str(workplace.store.path("daily/published", day))
-
-
-def orders_of(day: str) -> pd.DataFrame:
-    return orders(date.fromisoformat(day))
 
 
 # While `lockstep up` runs

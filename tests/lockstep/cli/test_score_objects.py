@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from assets.orders import orders_with_fates
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 
-ROWS = orders_with_fates(date(2020, 4, 1), 40).drop(columns=["returned", "cost"])
+ROWS = orders_of(date(2020, 4, 1), 40)
 
 
 def published(lockstep: Lockstep, file: str) -> tuple[str, pd.DataFrame]:

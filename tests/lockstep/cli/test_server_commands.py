@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from tests.fixtures.orders import (
     SECOND,
     Checkout,
     Workplace,
-    copied_workplace,
     copy_home,
+    workplace_of,
 )
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
@@ -154,13 +154,8 @@ def served_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder / "home"
 
 
-@pytest.fixture
-def served(
-    served_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
-    """A home of the test's own whose server answered twice."""
-    with copied_workplace(served_home, tmp_path / "home", monkeypatch) as place:
-        yield place
+served = workplace_of("served_home")
+"""A home of the test's own whose server answered twice."""
 
 
 def test_a_log_without_a_sealed_segment_says_when_there_is_one(

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.cli.servers import _free_port
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.workspace import workspace_file
@@ -29,6 +29,7 @@ from lockstep.project.project import Project
 from lockstep.store.streams import inbox_of
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.homes import use_home
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Checkout, Workplace, copy_home
 from tests.fixtures.waiting import wait_until
 
@@ -155,7 +156,7 @@ def test_no_tile_and_no_headline_is_red_for_what_ends_well(running: Running) -> 
     inbox = running.checkout.home / "inbox" / "orders"
     bad, killed = 3, 5
     for number in range(1, 11):
-        frame = orders_with_fates(date(2020, 3, number), 40).drop(columns=["returned", "cost"])
+        frame = orders_of(date(2020, 3, number), 40)
         frame = frame.drop(columns="price") if number == bad else frame
         path = inbox / f"file-{number:02}.csv"
         frame.to_csv(path, index=False)

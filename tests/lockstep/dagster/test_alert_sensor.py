@@ -1,19 +1,18 @@
 """The sensor of alerts on a real instance: what is sent, and what a receiver refuses."""
 
 from dataclasses import replace
-from datetime import date
 
 import dagster as dg
 import httpx
 import pytest
 
-from assets.orders import orders_with_fates
 from lockstep.dagster.definitions import built, resources
 from lockstep.dagster.sensors import alert_sensor
 from lockstep.overview.pipeline_state import Overview
 from lockstep.overview.web.pages import application
 from lockstep.project.alerting import Alerting
 from lockstep.project.project import Project
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.receivers import HttpReceiver
 from tests.fixtures.servers import serving
@@ -27,7 +26,7 @@ def told_to(receiver: HttpReceiver) -> Project:
 
 
 def rows(**changed: float) -> object:
-    frame = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
+    frame = orders_of(DAY)
     return frame.assign(**{name: frame[name] * factor for name, factor in changed.items()})
 
 

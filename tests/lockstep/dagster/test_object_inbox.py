@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.dagster.definitions import resources
 from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
 from tests.fixtures.terminal import Terminal
@@ -72,7 +73,7 @@ def daemon(live: Workplace) -> Daemon:
 
 
 def some_orders(day: int) -> pd.DataFrame:
-    return orders_with_fates(date(2020, 4, day), 40).drop(columns=["returned", "cost"])
+    return orders_of(date(2020, 4, day), 40)
 
 
 def text_of(frame: pd.DataFrame) -> str:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import URLError
@@ -16,9 +15,9 @@ from urllib.request import urlopen
 import pandas as pd
 import pytest
 
-from assets.orders import orders_with_fates
 from lockstep.checks.messages import Place
 from tests.fixtures.browser import Browser, chromium
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import wait_until
@@ -119,7 +118,7 @@ def hostile(url: str) -> list[str]:
 
 def rows_of(day: str, values: list[str]) -> pd.DataFrame:
     """A day's orders with these values in keys and countries."""
-    rows = orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
+    rows = orders_of(day)
     texts = [values[row % len(values)] for row in range(len(rows))]
     keys = [f"{text}-{row}" for row, text in enumerate(texts)]
     return rows.assign(order_id=keys, country=texts)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
@@ -41,6 +41,7 @@ from lockstep.serving.requestlog.log_segments import (
 )
 from lockstep.serving.requestlog.settings import RequestLog
 from tests.fixtures.asgi import Client
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 
 SENSOR = next(one for one in sensors(ASSETS) if one.name == "orders_requests")
@@ -51,7 +52,7 @@ Records = list[dict[str, Any]]
 def records() -> Records:
     """A day's orders as clients send them."""
     schema = ASSETS.pipeline.record_schema
-    frame = orders_with_fates(date(2020, 3, 1)).drop(columns=["returned", "cost"])
+    frame = orders_of(date(2020, 3, 1))
     columns = decode(frame, schema).columns
     return [wire_record(columns, row, schema) for row in range(len(frame))]
 

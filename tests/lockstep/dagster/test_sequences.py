@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -10,11 +9,11 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from assets.orders import orders_with_fates
 from lockstep.checks.check_results import CheckResult
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.store.attempts import Attempt
 from lockstep.store.inbox import claim_copy
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed
 
@@ -22,12 +21,8 @@ DAY, NEXT = "2020-03-01", "2020-03-02"
 FIELDS = ["order_id", "sent_at", "price", "items", "weight", "coupons", "country", "gift"]
 
 
-def rows_of(day: str, rows: int = 120) -> pd.DataFrame:
-    return orders_with_fates(date.fromisoformat(day), rows).drop(columns=["returned", "cost"])
-
-
 def in_grams(day: str) -> pd.DataFrame:
-    return rows_of(day).assign(weight=rows_of(day)["weight"] * 1000)
+    return orders_of(day).assign(weight=orders_of(day)["weight"] * 1000)
 
 
 def result(attempt: Attempt, check: str) -> CheckResult:
@@ -75,12 +70,12 @@ def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it
 ) -> None:
     assert live.publishes(DAY)
     before, window = published(live), window_of(live)
-    live.deliver(DAY, rows_of(DAY).drop(columns="price"))
+    live.deliver(DAY, orders_of(DAY).drop(columns="price"))
     assert [*live.work_off(DAY).record.steps["batch"].blocked_by] == ["decoding"]
     assert not live.materialize("scored", DAY)
     assert not live.materialize("published", DAY)
     assert (published(live), window_of(live)) == (before, window)
-    live.deliver(DAY, rows_of(DAY).head(60))
+    live.deliver(DAY, orders_of(DAY).head(60))
     assert live.publishes(DAY, *FIELDS)
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
@@ -95,7 +90,7 @@ def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepte
 
 def test_rows_that_are_published_and_come_no_more_are_told(live: Workplace) -> None:
     live.work_off(DAY)
-    live.deliver(DAY, rows_of(DAY).drop(index=[7, 8]))
+    live.deliver(DAY, orders_of(DAY).drop(index=[7, 8]))
     found = result(live.work_off(DAY, *FIELDS), "row_conservation")
     assert found.result == "warned"
     assert f"2 rows that were published of {DAY} before came no more, such as {DAY}-0007" in (
@@ -121,7 +116,7 @@ def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(
 def test_rows_of_a_run_that_broke_off_are_not_published_alone(live: Workplace) -> None:
     assert live.publishes(DAY)
     before = published(live)
-    live.deliver(DAY, rows_of(DAY).head(50))
+    live.deliver(DAY, orders_of(DAY).head(50))
     with killed_at("check_replay"), pytest.raises(Killed):
         live.work_off(DAY, *FIELDS)
     assert not live.materialize("published", DAY)
@@ -131,7 +126,7 @@ def test_rows_of_a_run_that_broke_off_are_not_published_alone(live: Workplace) -
 def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live: Workplace) -> None:
     assert live.publishes(DAY)
     before = published(live)
-    live.deliver(DAY, rows_of(DAY).assign(price=(rows_of(DAY)["price"] + 0.01).round(2)))
+    live.deliver(DAY, orders_of(DAY).assign(price=(orders_of(DAY)["price"] + 0.01).round(2)))
     assert live.materialize("batch", DAY)
     assert not live.materialize("published", DAY)
     assert published(live) == before
@@ -164,5 +159,5 @@ def test_scored_rows_that_were_edited_are_not_published(live: Workplace) -> None
 
 def drop(live: Workplace, file: Path, day: str) -> str:
     """Claim a file with a day's rows for the inbox; the name of its partition."""
-    rows_of(day, 40).to_csv(file, index=False)
+    orders_of(day, 40).to_csv(file, index=False)
     return claim_copy(live.home.inbox("orders"), file)

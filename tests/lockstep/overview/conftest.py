@@ -1,6 +1,5 @@
 """A home in trouble: days that are blocked, damaged, broken off, and in part set aside."""
 
-from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from assets.orders import orders
 from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import run_job
 from lockstep.store.attempts import RECORD
-from tests.fixtures.orders import PROJECT, Workplace, copied_workplace, home_after
+from tests.fixtures.orders import PROJECT, Workplace, home_after, workplace_of
 from tests.fixtures.writes import carried_out
 
 WARNED, DAMAGED, BLOCKED, ASIDE, BROKEN = (f"2020-03-0{day}" for day in (1, 2, 3, 4, 5))
@@ -40,10 +39,5 @@ def troubled_home(scored_home: Path, tmp_path_factory: pytest.TempPathFactory) -
     return home_after(trouble, scored_home, "troubled", tmp_path_factory)
 
 
-@pytest.fixture
-def troubled(
-    troubled_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
-    """A home of the test's own in which the days of March went wrong in several ways."""
-    with copied_workplace(troubled_home, tmp_path / "home", monkeypatch) as place:
-        yield place
+troubled = workplace_of("troubled_home")
+"""A home of the test's own in which the days of March went wrong in several ways."""

@@ -4,11 +4,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assets.orders import ASSETS, fates, orders_with_fates
+from assets.orders import ASSETS, fates
 from lockstep.overview.batch_metrics import batch_metrics
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.overview.web.pages import with_metrics
@@ -17,6 +17,7 @@ from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.outcomes import compare_outcomes
 from tests.fixtures.asgi import Client
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 
 LINE = re.compile(r"(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)")
@@ -44,7 +45,7 @@ def measured(scored: Workplace) -> Overview:
     """A home of which two days are published, the first compared, and the third is blocked."""
     source = FunctionSource(fates)
     compare_outcomes(ASSETS, source, scored.registry, scored.store, "2020-03-01")
-    rows = orders_with_fates(date.fromisoformat(NEXT)).drop(columns=["returned", "cost"])
+    rows = orders_of(NEXT)
     scored.deliver(NEXT, rows.assign(weight=rows["weight"] * 1000))
     assert not scored.publishes(NEXT)
     return Overview(PROJECT)

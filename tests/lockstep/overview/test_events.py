@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, fates, orders_with_fates
+from assets.orders import ASSETS, fates
 from lockstep.artifacts.lock import locked
 from lockstep.dagster.schedules import schedules
 from lockstep.overview.events import Events, open_events
@@ -30,6 +30,7 @@ from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS
 from lockstep.store.streams import CHAMPION, gate_records, inbox_of
 from lockstep.training.gate import pass_gate
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, PROJECT, SECOND, Workplace
 from tests.fixtures.ports import free_port
 from tests.fixtures.receivers import http_receiver
@@ -45,12 +46,8 @@ def of(place: Workplace, declared: PipelineAssets = ASSETS, now: datetime | None
 
 def in_grams(day: str) -> pd.DataFrame:
     """A day's orders whose weights came in another unit."""
-    frame = orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
+    frame = orders_of(day)
     return frame.assign(weight=frame["weight"] * 1000)
-
-
-def right(day: str) -> pd.DataFrame:
-    return orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def test_a_blocked_day_that_is_tried_again_is_neither_open_nor_over(blocked: Wor
 
 
 def test_a_blocked_day_is_over_once_it_is_published(blocked: Workplace) -> None:
-    blocked.deliver("2020-03-03", right("2020-03-03"))
+    blocked.deliver("2020-03-03", orders_of("2020-03-03"))
     assert blocked.publishes("2020-03-03")
     assert of(blocked).is_over(BLOCKED)
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.checks.ingest import ingest
 from lockstep.columns.decode import decode
 from lockstep.columns.tables import take_rows
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
+from tests.fixtures.order_store import orders_of
 
 SCHEMA = ASSETS.pipeline.record_schema
 DAY = np.datetime64("2020-03-01").item()
@@ -53,7 +54,7 @@ RULES = RecordRules(
 
 def reasons_of(*changes: dict[str, Any]) -> list[list[str]]:
     """By order with these values, the columns of all that is wrong with it."""
-    frame = orders_with_fates(DAY, len(changes)).drop(columns=["returned", "cost"])
+    frame = orders_of(DAY, len(changes))
     fine = {"price": 10.0, "items": 2, "weight": 1.0, "country": "DE"}
     records = [
         {**record, **fine, **change}
@@ -131,7 +132,7 @@ def test_columns_of_wrong_fields_are_not_computed(monkeypatch: pytest.MonkeyPatc
 
 def test_as_many_kinds_of_wrong_records_as_there_are_keep_no_more_memory() -> None:
     graph = ASSETS.pipeline.graph
-    columns = decode(orders_with_fates(DAY, 1).drop(columns=["returned", "cost"]), SCHEMA).columns
+    columns = decode(orders_of(DAY, 1), SCHEMA).columns
     names = ("is_heavy", "region", "price_per_item")
     for bits in range(1_200):
         wanted = tuple(names[place % 3] for place in range(bits % 7, bits % 7 + 1))

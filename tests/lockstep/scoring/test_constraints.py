@@ -1,11 +1,9 @@
 """The constraints of a version, end to end: found in training, and kept by what is published."""
 
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from lockstep.scoring import among
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
+from tests.fixtures.messages import names_in
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.scored import ScoredPartition, score
 
@@ -64,13 +63,6 @@ def swapped_key(number: int) -> pd.DataFrame:
     frame = orders_of(day(number))
     frame.loc[7, "order_id"] = "2020-02-27-0007"
     return frame
-
-
-def names_in(todo: str) -> list[str]:
-    """What the command of a message accepts."""
-    (command,) = re.findall(r"`(lockstep score [^`]*--accept[^`]*)`", todo)
-    words = shlex.split(command)
-    return [word for before, word in pairwise(words) if before == "--accept"]
 
 
 def test_the_constraints_that_training_found_are_those_that_the_version_holds(version) -> None:

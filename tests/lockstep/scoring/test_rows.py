@@ -13,6 +13,7 @@ from lockstep.columns.kinds import Columns, Texts
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import FailingFunctionError
 from lockstep.scoring.rows import evaluate_rows
+from tests.fixtures.order_store import orders_of
 
 PIPELINE = ASSETS.pipeline
 MOST = 6
@@ -41,7 +42,7 @@ def fussy() -> Pipeline:
 
 def rows(unknown: list[int], count: int = 120) -> Columns:
     """Orders, some of them to a country that nobody has heard of."""
-    frame = orders_with_fates(date(2020, 3, 1), count).drop(columns=["returned", "cost"])
+    frame = orders_of(date(2020, 3, 1), count)
     frame.loc[unknown, "country"] = "XX"
     return decode(frame, PIPELINE.record_schema).columns
 

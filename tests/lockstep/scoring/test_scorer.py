@@ -1,6 +1,5 @@
 """The version that scored is told by its files: its number may have been given again."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from assets.orders import ASSETS
 from lockstep.errors import ArtifactError
 from lockstep.scoring.outcomes import compare_outcomes
 from lockstep.scoring.trace import trace_row
-from tests.fixtures.orders import EDIT, Workplace, copied_workplace, home_after
+from tests.fixtures.orders import EDIT, Workplace, home_after, workplace_of
 
 DAY = "2020-03-01"
 GIVEN_AGAIN = "another one than version 1 that scored 2020-03-01.*lockstep score orders --day"
@@ -32,13 +31,8 @@ def replaced_home(scored_home: Path, edited_orders, tmp_path_factory) -> Path:
     return home_after(replace, scored_home, "replaced", tmp_path_factory)
 
 
-@pytest.fixture
-def replaced(
-    replaced_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
-    """That home, of the test's own."""
-    with copied_workplace(replaced_home, tmp_path / "home", monkeypatch) as place:
-        yield place
+replaced = workplace_of("replaced_home")
+"""That home, of the test's own."""
 
 
 def test_predictions_are_not_measured_by_another_version_of_that_number(replaced) -> None:

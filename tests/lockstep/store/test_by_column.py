@@ -1,16 +1,15 @@
 """What was found of which column is told of the last partitions, whatever became of them."""
 
-from datetime import date
-
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.store.by_column import findings, last_partitions
+from tests.fixtures.order_store import orders_of
 
 GRAPH = ASSETS.pipeline.graph
 DAYS = ("2020-03-01", "2020-03-02")
 
 
 def test_days_that_were_blocked_are_among_the_last_ones(scored) -> None:
-    frame = orders_with_fates(date.fromisoformat("2020-03-03")).drop(columns=["returned", "cost"])
+    frame = orders_of("2020-03-03")
     scored.deliver(
         "2020-03-03", frame.assign(price=frame["price"] * 1000, weight=frame["weight"] * 1000)
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.checks.ingest import Ingested, ingest
 from lockstep.columns.aside import record_digest
 from lockstep.columns.decode import Decoded, Rejected, decode
@@ -20,6 +20,7 @@ from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.store.partition_records import Records
 from lockstep.store.put_back import RowBack, put_back, read_put_back, with_rows_back
+from tests.fixtures.order_store import orders_of
 
 DAY = "2020-03-01"
 SCHEMA = ASSETS.pipeline.record_schema
@@ -40,7 +41,7 @@ RULES = RecordRules(ASSETS.pipeline, compile_rules(SUITE))
 
 def delivery(**changed: dict[int, Any]) -> pd.DataFrame:
     """Ten orders, some values of which are others."""
-    frame = orders_with_fates(np.datetime64(DAY).item(), 10).drop(columns=["returned", "cost"])
+    frame = orders_of(np.datetime64(DAY).item(), 10)
     frame = frame.astype(object)
     for column, cells in changed.items():
         for row, value in cells.items():

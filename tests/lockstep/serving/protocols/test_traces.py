@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import jsonschema
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from assets.orders import ASSETS, orders_with_fates
+from assets.orders import ASSETS
 from lockstep.artifacts.live_pointer import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.graph import Graph
@@ -22,6 +21,7 @@ from lockstep.serving.protocols.traces import trace_of
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 from tests.fixtures.asgi import Client
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 from tests.lockstep.serving.conftest import client_of
 
@@ -74,7 +74,7 @@ def test_it_is_the_trace_that_the_batch_path_makes_of_the_records(
 def test_it_shows_of_a_scored_row_what_the_command_shows(scored: Workplace) -> None:
     day, key = "2020-03-01", "2020-03-01-0007"
     row = trace_row(ASSETS, scored.home, scored.registry, day, key)
-    frame = orders_of(day)
+    frame = records_of(day)
     with client_of(prove(open_live(scored.home.live("orders")))) as client:
         columns = traced(client, [record for record in frame if record["order_id"] == key])
 
@@ -87,8 +87,8 @@ def test_it_shows_of_a_scored_row_what_the_command_shows(scored: Workplace) -> N
             assert one["values"] == pytest.approx([row.computed[name]], rel=1e-13), name
 
 
-def orders_of(day: str) -> Records:
-    frame = orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
+def records_of(day: str) -> Records:
+    frame = orders_of(day)
     return json.loads(frame.to_json(orient="records", date_format="iso", double_precision=15))
 
 
