@@ -16,20 +16,13 @@ from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.cli.follower import Follower, answers
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace
+from tests.fixtures.processes import is_running
 from tests.fixtures.waiting import wait_until
 
 READING = [
     *(sys.executable, "-c"),
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.stdin.read()",
 ]
-
-
-def runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
 
 
 def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
@@ -78,7 +71,7 @@ def test_one_that_ends_is_started_again_and_is_stopped_though_it_ignores_sigterm
     assert second is not None
     follower.stop()
 
-    assert not runs(second)
+    assert not is_running(second)
 
 
 def test_it_is_started_once_it_is_due() -> None:
@@ -141,6 +134,6 @@ def test_it_ends_with_a_server_that_is_killed(home_path: Path) -> None:
         assert server.stdout is not None
         pid = int(server.stdout.readline())
         server.kill()
-        wait_until(lambda: not runs(pid))
+        wait_until(lambda: not is_running(pid))
 
     assert not Home(home_path).listing("orders").exists()

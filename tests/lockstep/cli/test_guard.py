@@ -1,10 +1,11 @@
 """What runs beside a process ends with it, also if that one is killed: real processes."""
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.fixtures.processes import await_end, is_running
+from tests.fixtures.waiting import wait_until
 
 STARTS = """
 import os, sys, time
@@ -38,28 +39,10 @@ finally:
 def killed(folder: Path, code: str, count: int) -> list[int]:
     """The processes of a program whose starter was killed once all of them ran."""
     starter = subprocess.Popen([sys.executable, "-c", STARTS, code], cwd=folder)
-    while len(found := [int(file.stem) for file in folder.glob("*.runs")]) < count:
-        assert starter.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: len([*folder.glob("*.runs")]) == count, pause=0.01)
     starter.kill()
     starter.wait()
-    return found
-
-
-def await_end(processes: list[int]) -> None:
-    deadline = time.monotonic() + 60
-    while any(map(is_running, processes)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{process}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    return [int(file.stem) for file in folder.glob("*.runs")]
 
 
 def test_a_program_that_ignores_every_request_ends_with_what_it_started(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import terminal as actions
 from tests.fixtures.commands import Lockstep
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.orders import Checkout
 
 DAY = "2020-03-01"
 COMMAND = str(Path(sys.executable).with_name("lockstep"))
@@ -56,7 +56,7 @@ def test_without_arguments_it_tells_where_to_begin(lockstep: Lockstep) -> None:
     assert "lockstep new NAME" in " ".join(answer.out.split())
 
 
-def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout) -> None:
+def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout: Checkout) -> None:
     status, screen = on_terminal(
         ["score", "orders", "--day", DAY], live_checkout.folder, live_checkout.environment()
     )
@@ -68,7 +68,7 @@ def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout) -> N
     assert after.index("\x1b[2K") < after.index("checks passed")  # its line is erased
 
 
-def test_nothing_of_progress_is_written_into_a_pipe(live_checkout) -> None:
+def test_nothing_of_progress_is_written_into_a_pipe(live_checkout: Checkout) -> None:
     answer = live_checkout.lockstep("score", "orders", "--day", DAY, TTY_INTERACTIVE="1")
     assert answer.returncode == 0
     assert answer.stderr == ""
@@ -79,7 +79,7 @@ def test_nothing_of_progress_is_written_into_a_pipe(live_checkout) -> None:
 
 @pytest.mark.parametrize(("setting", "is_red"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_errors_are_red_on_a_terminal_unless_the_user_wants_no_colour(
-    checkout, setting: dict[str, str], is_red: bool
+    checkout: Checkout, setting: dict[str, str], is_red: bool
 ) -> None:
     environment = {k: v for k, v in checkout.environment().items() if k != "NO_COLOR"}
     status, screen = on_terminal(["train", "ordres"], checkout.folder, {**environment, **setting})
@@ -92,7 +92,7 @@ def test_errors_are_red_on_a_terminal_unless_the_user_wants_no_colour(
     "arguments", [["list"], ["score", "orders", "--from", DAY, "--to", "2020-03-02"]]
 )
 def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
-    live_checkout, arguments: list[str]
+    live_checkout: Checkout, arguments: list[str]
 ) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -110,22 +110,22 @@ def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
 
 
 def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
-    live_checkout, terminal
+    live_checkout: Checkout,
 ) -> None:
-    command = (actions.lockstep, "score", "orders", "--from", DAY, "--to", "2020-03-31")
-    run = terminal.start(*command, project=live_checkout.folder, home=live_checkout.home)
-    wait_until(lambda: "\n" in run.said)
-    run.interrupt()
-    ended = run.end()
-    assert ended.output.startswith(f"{DAY}: 120 rows scored")
-    assert ended.status == 130
-    assert "2020-03-31" not in ended.output
-    (told,) = ended.errors.strip().splitlines()
+    command = ("score", "orders", "--from", DAY, "--to", "2020-03-31")
+    process = live_checkout.start_lockstep(*command, PYTHONUNBUFFERED="1")
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    others, errors = process.communicate(timeout=LONGEST_SECONDS)
+    assert first.startswith(f"{DAY}: 120 rows scored")
+    assert process.returncode == 130
+    assert "2020-03-31" not in others
     assert re.fullmatch(
         r"interrupted: of (2020-03-\d\d), what is new is kept whole or not at all\. "
         r"\d of 31 (is|are) through, which is kept\. "
-        r"Go on: lockstep score orders --from \1 --to 2020-03-31",
-        told,
+        r"Go on: lockstep score orders --from \1 --to 2020-03-31\n",
+        errors,
     )
 
 
@@ -147,7 +147,7 @@ def test_a_shell_completes_commands_pipelines_and_options(
     assert lockstep().out.split() == proposed
 
 
-def test_no_pipeline_is_imported_to_complete_its_name(checkout) -> None:
+def test_no_pipeline_is_imported_to_complete_its_name(checkout: Checkout) -> None:
     checkout.edit(
         "assets/orders.py", "FIRST, LAST =", "raise SystemExit('imported')\nFIRST, LAST ="
     )

@@ -1,12 +1,12 @@
 """What a person is told who starts a server, and what it logged, replayed by a command."""
 
 import json
-import signal
 import socket
-import time
-from collections.abc import Callable
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,54 +15,54 @@ from lockstep.artifacts.live_pointer import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.registry.listing_update import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
-from tests.fixtures import ports
 from tests.fixtures.commands import Lockstep
+from tests.fixtures.order_store import ORDER
 from tests.fixtures.orders import (
     EDITED,
     SECOND,
     Checkout,
     Workplace,
+    copied_workplace,
     copy_home,
     workplace_of,
 )
-from tests.lockstep.cli.test_servers import descendants, wait_for_end
-
-ORDER = {
-    "order_id": "a",
-    "sent_at": "2020-03-01T12:00:00Z",
-    "price": 20.0,
-    "items": 2,
-    "weight": 1.5,
-    "coupons": None,
-    "country": "DE",
-    "gift": False,
-}
+from tests.fixtures.ports import free_port
+from tests.fixtures.processes import await_end, descendants
+from tests.fixtures.waiting import await_ready
 
 
-@pytest.fixture
-def free_port() -> int:
-    return ports.free_port()
+@dataclass
+class Served:
+    """A process that serves `orders`, and what it wrote to standard error until it ended."""
+
+    process: subprocess.Popen[str]
+    url: str
+    errors: str = ""
+
+    def ask(self, *records: object, query: str = "", **others: object) -> httpx.Response:
+        """Have records scored."""
+        body = {"dataframe_records": records, **others}
+        return httpx.post(f"{self.url}/invocations{query}", json=body, timeout=60)
 
 
-def wait(url: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Ask /ready until it tells so."""
-    deadline = time.monotonic() + 120
-    told: dict[str, Any] = {}
-    while time.monotonic() < deadline:
-        try:
-            told = httpx.get(f"{url}/ready").json()
-            if until(told):
-                return told
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(told)
+@contextmanager
+def served_from(
+    folder: Path, home: Path, serving: str = "Serving()", **environment: str
+) -> Iterator[Served]:
+    """`lockstep serve orders` in a checkout that declares how it is served, until SIGTERM."""
+    checkout, port = Checkout(folder, home), free_port()
+    checkout.edit("assets/orders.py", "serving=Serving()", f"serving={serving}")
+    process = checkout.start_lockstep("serve", "orders", "--port", str(port), **environment)
+    served = Served(process, f"http://127.0.0.1:{port}")
+    try:
+        yield served
+    finally:
+        process.terminate()
+        _, served.errors = process.communicate(timeout=60)
 
 
 def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         found = checkout.lockstep("serve", "orders", "--port", str(port))
 
@@ -72,85 +72,88 @@ def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
 
 
 def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
-    three_versions: Workplace, free_port: int, tmp_path: Path, lockstep: Lockstep
+    three_versions: Workplace, tmp_path: Path, lockstep: Lockstep
 ) -> None:
     loaded = open_live(three_versions.home.live("orders"))
     schema = loaded.pipeline.record_schema
     records = [wire_record(loaded.golden.records, row, schema) for row in range(50)]
     three_versions.registry.set_alias("orders", "challenger", EDITED)
-    checkout = Checkout(tmp_path / "checkout", three_versions.home.path)
-    url = f"http://127.0.0.1:{free_port}"
-    server = checkout.start_lockstep("serve", "orders", "--port", str(free_port))
-
-    def ask(query: str = "") -> httpx.Response:
-        body = {"dataframe_records": records}
-        return httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
-
-    try:
-        wait(url, lambda told: (told.get("challenger") or {"reason": ""})["reason"] is None)
-        assert ask().headers["x-lockstep-version"] == "1"
-        told = wait(url, lambda told: told["challenger"]["rows"].get("compared") == 50)
+    serving = "Serving(registry_seconds=0.5)"
+    with served_from(tmp_path / "checkout", three_versions.home.path, serving) as server:
+        await_ready(
+            server.url, lambda told: (told.get("challenger") or {"reason": ""})["reason"] is None
+        )
+        assert server.ask(*records).headers["x-lockstep-version"] == "1"
+        told = await_ready(
+            server.url, lambda told: told["challenger"]["rows"].get("compared") == 50
+        )
         assert told["challenger"]["differing"] > 0
-        assert ask(f"?version={EDITED}").status_code == 404
+        assert server.ask(*records, query=f"?version={EDITED}").status_code == 404
 
         assert lockstep("challenge", "orders", str(EDITED)).status == 1
         assert lockstep("challenge", "orders", str(SECOND)).status == 0
-        wait(url, lambda told: SECOND in told["versions"])
-        assert ask(f"?version={SECOND}").headers["x-lockstep-version"] == str(SECOND)
-        assert ask(f"?version={EDITED}").status_code == 404
-        started = descendants(server.pid)
+        await_ready(server.url, lambda told: SECOND in told["versions"])
+        answer = server.ask(*records, query=f"?version={SECOND}")
+        assert answer.headers["x-lockstep-version"] == str(SECOND)
+        assert server.ask(*records, query=f"?version={EDITED}").status_code == 404
+        started = descendants(server.process.pid)
         assert len(started) >= 2
-    finally:
-        server.kill()
-        server.communicate()
-    assert wait_for_end(started) == set()
+        server.process.kill()
+    await_end(started)
 
 
-def test_a_server_starts_and_answers_while_the_registry_is_away(
-    two_versions: Workplace, free_port: int, tmp_path: Path
-) -> None:
-    update_listing(two_versions.registry, "orders", two_versions.home.listing("orders"))
-    two_versions.registry.set_alias("orders", "challenger", SECOND)
-    two_versions.let_serve(SECOND)  # so that version 1 is one of those that the listing knows
-    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
-    url = f"http://127.0.0.1:{free_port}"
-    record = {"order_id": "a", "sent_at": "2020-03-01T00:00:00Z", "price": 1.0, "items": 1}
-    body = {"dataframe_records": [{**record, "gift": False}]}
-    server = checkout.start_lockstep(
-        *("serve", "orders", "--port", str(free_port)), MLFLOW_TRACKING_URI="http://127.0.0.1:9"
-    )
-    try:
-        told = wait(url, lambda told: told.get("registry") is not None)
-        answered = [
-            httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
-            for query in ("", "?version=1")
-        ]
-    finally:
-        server.terminate()
-        _, said = server.communicate(timeout=60)
+@dataclass(frozen=True)
+class Away:
+    """What a lenient server told and answered while the registry was away."""
 
-    assert "http://127.0.0.1:9 does not answer" in told["registry"]
-    assert [one.status_code for one in answered] == [200, 200]
-    assert [one.headers["x-lockstep-version"] for one in answered] == [str(SECOND), "1"]
-    assert said.count("stay as they are") == 1
+    registry: str
+    live: httpx.Response
+    pinned: httpx.Response
+    odd: httpx.Response
+    errors: str
+
+
+@pytest.fixture(scope="module")
+def away(second_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Away:
+    """Version 2 is live; version 1 is one of those that the listing knows."""
+    folder = tmp_path_factory.mktemp("away")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        copied_workplace(second_home, folder / "home", patch) as place,
+    ):
+        update_listing(place.registry, "orders", place.home.listing("orders"))
+        place.registry.set_alias("orders", "challenger", SECOND)
+        place.let_serve(SECOND)
+    nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    serving = "Serving(compat=True)"
+    with served_from(folder / "checkout", folder / "home", serving, **nowhere) as server:
+        told = await_ready(server.url, lambda told: told.get("registry") is not None)
+        pinned = server.ask(ORDER, query="?version=1")
+        odd = server.ask({**ORDER, "undeclared": 1}, more=1)
+        live = server.ask(ORDER)
+    return Away(told["registry"], live, pinned, odd, server.errors)
+
+
+def test_a_server_starts_and_answers_while_the_registry_is_away(away: Away) -> None:
+    assert "http://127.0.0.1:9 does not answer" in away.registry
+    assert (away.live.status_code, away.pinned.status_code) == (200, 200)
+    assert away.live.headers["x-lockstep-version"] == str(SECOND)
+    assert away.pinned.headers["x-lockstep-version"] == "1"
+    assert away.errors.count("stay as they are") == 1
+
+
+def test_a_server_is_as_lenient_as_its_pipeline_declares(away: Away) -> None:
+    assert away.odd.status_code == 200
 
 
 @pytest.fixture(scope="module")
 def served_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose server answered twice, and was told to stop then; to be copied."""
-    folder, port = tmp_path_factory.mktemp("served"), ports.free_port()
+    folder = tmp_path_factory.mktemp("served")
     copy_home(live_home, folder / "home")
-    checkout = Checkout(folder / "checkout", folder / "home")
-    server = checkout.start_lockstep("serve", "orders", "--port", str(port))
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait(url, lambda told: bool(told.get("ready")))
-        for _ in range(2):
-            body = {"dataframe_records": [ORDER]}
-            assert httpx.post(f"{url}/invocations", json=body, timeout=60).status_code == 200
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=60)
+    with served_from(folder / "checkout", folder / "home") as server:
+        await_ready(server.url)
+        assert [server.ask(ORDER).status_code for _ in range(2)] == [200, 200]
     return folder / "home"
 
 
@@ -210,21 +213,6 @@ def test_a_pipeline_without_a_log_has_nothing_to_forget(
 ) -> None:
     told = lockstep("log", "forget", "orders", "--key", "a")
     assert told.error.startswith("No request of orders was ever logged in")
-
-
-def test_a_server_is_as_lenient_as_its_pipeline_declares(live: Workplace, tmp_path: Path) -> None:
-    port = ports.free_port()
-    checkout = Checkout(tmp_path / "checkout", live.home.path)
-    checkout.edit("assets/orders.py", "serving=Serving()", "serving=Serving(compat=True)")
-    server = checkout.start_lockstep("serve", "orders", "--port", str(port))
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait(url, lambda told: bool(told.get("ready")))
-        body = {"dataframe_records": [{**ORDER, "undeclared": 1}], "more": 1}
-        assert httpx.post(f"{url}/invocations", json=body, timeout=60).status_code == 200
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)
 
 
 def test_a_segment_that_was_changed_since_its_replay_is_judged_anew_and_so_when_it_is_restored(

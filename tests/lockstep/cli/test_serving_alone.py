@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,8 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.fixtures.order_store import ORDER
 from tests.fixtures.orders import Checkout
 from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import await_ready
 
 ROOT = Path(__file__).parents[3]
 REQUIREMENTS = [
@@ -24,16 +25,6 @@ REQUIREMENTS = [
     for line in (ROOT / "deploy" / "requirements.txt").read_text().splitlines()
     if not line.startswith("#")
 ]
-ORDER = {
-    "order_id": "a",
-    "sent_at": "2020-03-01T12:00:00Z",
-    "price": 20.0,
-    "items": 2,
-    "weight": 1.5,
-    "coupons": None,
-    "country": "DE",
-    "gift": False,
-}
 SERVE = "from lockstep.cli.main import run; run()"
 
 
@@ -103,22 +94,11 @@ def served(python: Path, live_checkout: Checkout, tmp_path: Path) -> Iterator[Se
             stderr=log,
         )
     try:
-        wait(found)
+        await_ready(found.url)
         yield found
     finally:
         process.terminate()
         process.wait()
-
-
-def wait(served: Served) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{served.url}/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(served.log.read_text()[-2000:])
 
 
 def test_it_answers_every_protocol_and_tells_of_itself(served: Served) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending_together
 from lockstep.serving.pauses import FIRST_PAUSE, LONGEST_PAUSE
+from tests.fixtures.waiting import once, wait_until
 
 STOPS = "print('no disk'); raise SystemExit(3)"
 RUNS = "import time; time.sleep(600)"
@@ -27,10 +27,7 @@ class Watched:
         self.supervisor = Supervisor(processes, [self.program], clock=lambda: self.now)
 
     def await_stop(self) -> None:
-        deadline = time.monotonic() + 60
-        while self.processes.status(self.program) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: self.processes.status(self.program) is not None, pause=0.01)
 
     def lines(self, seconds: float = 0.0) -> list[str]:
         """What is told after a while."""
@@ -124,10 +121,8 @@ def signing(file: Path) -> str:
 
 
 def await_pids(file: Path, count: int) -> list[int]:
-    deadline = time.monotonic() + 60
-    while True:
+    def look() -> list[int] | None:
         found = [int(one) for one in file.read_text().split()] if file.exists() else []
-        if len(found) == count:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return found if len(found) == count else None
+
+    return once(look, pause=0.01)
