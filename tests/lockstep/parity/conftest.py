@@ -3,15 +3,22 @@
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
-from lockstep.columns.kinds import Columns
-from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.scales import Scales
+from lockstep.parity.selection import choose_golden
 
 VOYAGES = '''"""Voyages: will a ship arrive late?"""
 
@@ -118,6 +125,8 @@ def risk(chance: Floats) -> Texts:
 PIPELINE = Pipeline(__name__, record=Departure, outcome=Arrival)
 '''
 
+LOAD = "    return cargo / np.maximum(crew, 1)\n"
+
 _NUMBERS = count()
 
 Build = Callable[..., Pipeline]
@@ -197,3 +206,48 @@ def columns() -> Columns:
 def pipeline(build: Build, columns: Columns) -> Pipeline:
     """The pipeline, fitted."""
     return build().fit(columns)
+
+
+@pytest.fixture(scope="session")
+def trace(pipeline: Pipeline, columns: Columns) -> Trace:
+    """What the pipeline computes of the rows, with labels and matrices."""
+    return pipeline.trace(columns, labels=True, matrices=True)
+
+
+@pytest.fixture(scope="session")
+def compared(pipeline: Pipeline, trace: Trace) -> Callable[..., Comparison]:
+    """A function that compares a trace with the one above, or with another."""
+
+    def compared(actual: Trace, expected: Trace = trace, **chosen: Any) -> Comparison:
+        return compare(expected, actual, pipeline.graph, scales=Scales(), **chosen)
+
+    return compared
+
+
+@pytest.fixture(scope="session")
+def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
+    """Sixty golden records of the rows."""
+    return choose_golden(pipeline, columns, limit=60)
+
+
+@pytest.fixture(scope="session")
+def with_load(build: Build) -> Callable[..., Pipeline]:
+    """A function to the pipeline whose column `load` is computed by some lines."""
+
+    def with_load(*lines: str) -> Pipeline:
+        return build((LOAD, "".join(f"    {line}\n" for line in lines)))
+
+    return with_load
+
+
+def traced(trace: Trace, column: str, values: Any) -> Trace:
+    """The trace with other values of a column."""
+    return replace(trace, columns={**trace.columns, column: values})
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+def arrays_of(dtype: str, values: st.SearchStrategy[Any], rows: int) -> st.SearchStrategy[Array]:
+    """Columns of that many values."""
+    return st.lists(values, min_size=rows, max_size=rows).map(lambda made: np.array(made, dtype))

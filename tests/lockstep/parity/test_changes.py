@@ -13,42 +13,29 @@ from lockstep.parity.changes import PATIENCE, Changes
 QUIET, AT_LIMIT = 0.0, 1.0
 
 
-def told(*shares, column="temp"):
-    """At which of some batches a change was told."""
+@pytest.mark.parametrize(
+    ("shares", "when"),
+    [
+        pytest.param([0.4] * 100, [], id="usual batches begin none"),
+        pytest.param([QUIET, *[AT_LIMIT] * 50], [PATIENCE], id="once it lasts at the limit"),
+        pytest.param([QUIET, AT_LIMIT, *[QUIET] * 50], [], id="one batch at the limit is none"),
+        pytest.param([QUIET, 2.0, QUIET], [1], id="one batch twice as far, at once"),
+        pytest.param([0.75] * 20, [5], id="a small one that goes on for long"),
+        pytest.param(
+            [AT_LIMIT] * 5 + [QUIET] * 5 + [AT_LIMIT] * 5, [2, 12], id="again, if it had ended"
+        ),
+        pytest.param(
+            [AT_LIMIT] * 5 + [QUIET] * 2 + [AT_LIMIT] * 5, [2], id="a short pause does not end it"
+        ),
+    ],
+)
+def test_a_change_is_told_when_it_begins(shares, when):
     changes, found = Changes("v"), []
     for number, share in enumerate(shares):
-        changes = changes.after(str(number), {column: share})
+        changes = changes.after(str(number), {"temp": share})
         if changes.beginning(str(number)):
             found.append(number)
-    return found
-
-
-def test_usual_batches_begin_no_change():
-    assert told(*[0.4] * 100) == []
-
-
-def test_a_change_to_the_limit_is_told_once_it_lasts():
-    assert told(QUIET, *[AT_LIMIT] * 50) == [PATIENCE]
-
-
-def test_one_batch_at_its_limit_is_no_lasting_change():
-    assert told(QUIET, AT_LIMIT, *[QUIET] * 50) == []
-
-
-def test_one_batch_twice_as_far_is_told_at_once():
-    assert told(QUIET, 2.0, QUIET) == [1]
-
-
-def test_a_small_change_that_goes_on_for_long_is_told():
-    assert told(*[0.75] * 20) == [5]
-
-
-def test_a_change_that_ended_is_told_when_it_comes_again():
-    assert told(*[AT_LIMIT] * 5, *[QUIET] * 5, *[AT_LIMIT] * 5) == [2, 12]
-
-
-def test_a_pause_of_a_few_batches_does_not_end_a_change():
-    assert told(*[AT_LIMIT] * 5, QUIET, QUIET, *[AT_LIMIT] * 5) == [2]
+    assert found == when
 
 
 def test_however_long_it_lasted_a_change_ends_soon():

@@ -13,10 +13,10 @@ from lockstep.columns.tables import take_rows
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
 
-LOAD = "    return cargo / np.maximum(crew, 1)\n"
 ROWS = 20_000
 
 Build = Callable[..., Pipeline]
+Found = Callable[..., Comparison]
 
 
 @pytest.fixture(scope="module")
@@ -40,30 +40,33 @@ def computed(graph: Graph, columns: Columns) -> Columns:
     return graph.evaluate(columns, (*graph.model_free, *graph.labels))
 
 
-def found_of(build: Build, columns: Columns, *lines: str) -> Comparison:
-    """What is found of the pipeline whose column `load` is computed by these lines."""
-    body = "".join(f"    {line}\n" for line in lines)
-    pipeline = build((LOAD, body))
-    return in_other_company(pipeline, computed(pipeline.graph, columns))
+@pytest.fixture(scope="module")
+def found_of(with_load: Build, voyages: Columns) -> Callable[..., Comparison]:
+    """A function from the lines that compute the column `load` to what is found of them."""
+
+    def found_of(*lines: str) -> Comparison:
+        pipeline = with_load(*lines)
+        return in_other_company(pipeline, computed(pipeline.graph, voyages))
+
+    return found_of
 
 
-def test_rows_of_their_own_are_the_same_in_any_company(build: Build, voyages: Columns) -> None:
-    found = found_of(build, voyages, "return cargo / np.maximum(crew, 1)")
-    assert found.ok, found.summary
-    assert found.rows == ROWS
+def test_rows_of_their_own_are_the_same_in_any_company(found_of: Found) -> None:
+    found = found_of("return cargo / np.maximum(crew, 1)")
+    assert (found.ok, found.rows) == (True, ROWS), found.summary
     assert {one.column for one in found.compared} >= {"hour", "load", "port_known", "late"}
 
 
-def test_rows_are_laid_out_as_those_of_a_batch_are(build: Build, voyages: Columns) -> None:
-    found = found_of(build, voyages, "return np.full(len(cargo), float(cargo.strides[0]))")
+def test_rows_are_laid_out_as_those_of_a_batch_are(found_of: Found) -> None:
+    found = found_of("return np.full(len(cargo), float(cargo.strides[0]))")
     assert found.ok, found.summary
 
 
 @pytest.mark.parametrize("rows", [1, 2, 9, 44, 45, 46, 52, 53, 1_000])
 def test_every_row_is_computed_again_whatever_their_number(
-    build: Build, voyages: Columns, rows: int
+    with_load: Build, voyages: Columns, rows: int
 ) -> None:
-    pipeline = build((LOAD, "    return cargo * 1.0\n"))
+    pipeline = with_load("return cargo * 1.0")
     few = computed(pipeline.graph, take_rows(voyages, slice(rows)))
     assert in_other_company(pipeline, few).ok
     for row in {0, rows // 2, rows - 1}:
@@ -73,69 +76,48 @@ def test_every_row_is_computed_again_whatever_their_number(
         assert [example.key for example in found.first.examples] == [f"v{row:05}"]
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        pytest.param(
-            ["return cargo - (np.mean(cargo) if len(cargo) > 5_000 else 0)"], id="mean of many"
-        ),
-        pytest.param(
-            ["return np.where(cargo < 3, np.mean(cargo), cargo)"], id="mean for few rows"
-        ),
-        pytest.param(
-            ["return np.where(cargo > np.quantile(cargo, 0.9999), 0.0, cargo)"], id="clipped"
-        ),
-        pytest.param(
-            ["return np.where((crew == 7) & (cargo < 900), np.roll(cargo, 1), cargo)"],
-            id="the row before",
-        ),
-        pytest.param(["return cargo + (len(cargo) > 10_000)"], id="number of rows"),
-        pytest.param(["return cargo - cargo.min()"], id="least of all"),
-        pytest.param(["return np.round(cargo / cargo.std(), 1)"], id="rounded deviation"),
-        pytest.param(
-            ["_, first = np.unique(cargo // 4, return_index=True)", "seen = np.zeros(len(cargo))",
-             "seen[first] = 1", "return seen"],
-            id="first of its group",
-        ),
-        pytest.param(
-            ["import pandas as pd",
-             "return pd.Series(cargo).groupby(sum(map(ord, 'x')) + crew).transform('max')"
-             ".to_numpy()"],
-            id="greatest of its group",
-        ),
-    ],
-)  # fmt: skip
-def test_a_function_that_looks_at_other_rows_is_found(
-    build: Build, voyages: Columns, lines: list[str]
-) -> None:
-    found = found_of(build, voyages, *lines)
-    assert not found.ok
-    assert found.first.column == "load"
-    assert found.first.begins_here
-    assert found.first.origin.line > 0
-    assert found.first.examples
+MEAN_FOR_FEW = "return np.where(cargo < 3, np.mean(cargo), cargo)"
+PEEKING = {
+    "mean of many": "return cargo - (np.mean(cargo) if len(cargo) > 5_000 else 0)",
+    "mean for few rows": MEAN_FOR_FEW,
+    "clipped": "return np.where(cargo > np.quantile(cargo, 0.9999), 0.0, cargo)",
+    "the row before": "return np.where((crew == 7) & (cargo < 900), np.roll(cargo, 1), cargo)",
+    "number of rows": "return cargo + (len(cargo) > 10_000)",
+    "least of all": "return cargo - cargo.min()",
+    "rounded deviation": "return np.round(cargo / cargo.std(), 1)",
+    "first of its group": "return np.isin(np.arange(len(cargo)), "
+    "np.unique(cargo // 4, return_index=True)[1]).astype(float)",
+    "greatest of its group": "import pandas as pd; "
+    "return pd.Series(cargo).groupby(120 + crew).transform('max').to_numpy()",
+}
+
+
+@pytest.mark.parametrize("line", PEEKING.values(), ids=PEEKING)
+def test_a_function_that_looks_at_other_rows_is_found(found_of: Found, line: str) -> None:
+    first = found_of(line).first
+    assert (first.column, first.begins_here) == ("load", True)
+    assert first.origin.line > 0
+    assert first.examples
 
 
 def test_the_rows_that_differ_are_counted_among_all_and_shown_by_key(
-    build: Build, voyages: Columns
+    found_of: Found, voyages: Columns
 ) -> None:
-    first = found_of(build, voyages, "return np.where(cargo < 3, np.mean(cargo), cargo)").first
+    first = found_of(MEAN_FOR_FEW).first
     assert (first.differing, first.rows) == (3, ROWS)
-    rare = set(voyages["voyage"][voyages["cargo"] < 3])
-    assert {example.key for example in first.examples} == rare
+    assert {example.key for example in first.examples} == set(
+        voyages["voyage"][voyages["cargo"] < 3]
+    )
     assert f"differs in 3 of {ROWS:,} rows" in first.summary
 
 
 def test_what_happens_in_few_rows_of_the_training_set_is_an_error_of_row_locality(
-    build: Build, voyages: Columns
+    with_load: Build, voyages: Columns
 ) -> None:
-    body = "    return np.where(cargo < 3, np.mean(cargo), cargo)\n"
-    pipeline = build((LOAD, body))
+    pipeline = with_load(MEAN_FOR_FEW)
     result = check_locality(pipeline, computed(pipeline.graph, voyages))
-    assert result.is_error
-    assert result.column == "load"
+    assert (result.is_error, result.column, len(result.keys)) == (True, "load", 3)
     assert ".py:" in result.where
-    assert len(result.keys) == 3
 
 
 def test_columns_of_models_are_taken_as_they_are(pipeline: Pipeline, columns: Columns) -> None:

@@ -1,7 +1,7 @@
 """Compiled predictors against the reference ones: what is found where they part."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,22 +15,17 @@ from lockstep.parity.comparison import ParityReport
 from lockstep.parity.compiled import agreement, as_computed_by, edge_rows
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay
-from lockstep.parity.selection import choose_golden
+
+Failure = Callable[..., ParityReport]
 
 
+@dataclass
 class Changed:
     """A compiled predictor of which something is otherwise."""
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        *,
-        answers: Callable[[Columns, Columns], Columns] | None = None,
-        matrices: Callable[[Array], Array] | None = None,
-    ) -> None:
-        self.predictor = predictor
-        self.answers = answers or (lambda _, answer: answer)
-        self.matrices = matrices or (lambda matrix: matrix)
+    predictor: Predictor
+    answers: Callable[[Columns, Columns], Columns] = lambda _, answer: answer
+    matrices: Callable[[Array], Array] = lambda matrix: matrix
 
     def __call__(self, columns: Columns, /) -> Columns:
         return self.answers(columns, dict(self.predictor(columns)))
@@ -40,33 +35,34 @@ class Changed:
 
 
 @pytest.fixture(scope="module")
-def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
-    return choose_golden(pipeline, columns, limit=60)
-
-
-@pytest.fixture(scope="module")
 def compiled(pipeline: Pipeline) -> Compiled:
     found = Compiled.of(pipeline)
     assert found.models == ("chance", "wait")
     return found
 
 
-def changed(compiled: Compiled, name: str, **how: Callable[..., object]) -> Compiled:
-    """The same, with one predictor that is otherwise."""
-    other = Changed(compiled.pipeline.bound[name], **how)  # type: ignore[arg-type]
-    return replace(compiled, pipeline=compiled.pipeline.bind({name: other}))
+@pytest.fixture
+def failure_of(
+    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
+) -> Callable[..., ParityReport]:
+    """A function that tells how a model's compiled predictor differs that is otherwise.
 
+    It is left to its reference predictor, the other is not.
+    """
 
-def failure_of(pipeline: Pipeline, wrong: Compiled, golden: GoldenRecords) -> ParityReport:
-    """How one compiled model differs; it is left to its reference predictor, the other is not."""
-    agreed = agreement(pipeline, wrong, golden)
-    assert agreed.failure is not None
-    assert agreed.report.ok
-    (name,) = agreed.differing
-    assert agreed.compiled.models == tuple(other for other in wrong.models if other != name)
-    assert agreed.compiled.pipeline.bound[name] is pipeline.bound[name]
-    assert agreed.compiled.reasons[name] == agreed.differing[name]
-    return agreed.failure
+    def failure_of(name: str, **how: Callable[..., object]) -> ParityReport:
+        other = Changed(compiled.pipeline.bound[name], **how)  # type: ignore[arg-type]
+        wrong = replace(compiled, pipeline=compiled.pipeline.bind({name: other}))
+        agreed = agreement(pipeline, wrong, golden)
+        assert agreed.failure is not None
+        assert agreed.report.ok
+        assert list(agreed.differing) == [name]
+        assert agreed.compiled.models == tuple(model for model in wrong.models if model != name)
+        assert agreed.compiled.pipeline.bound[name] is pipeline.bound[name]
+        assert agreed.compiled.reasons[name] == agreed.differing[name]
+        return agreed.failure
+
+    return failure_of
 
 
 def test_columns_matrices_and_edges_agree(
@@ -92,29 +88,21 @@ def test_golden_records_agree_whichever_models_are_compiled(
     assert found.ok, found.summary
 
 
-def test_a_difference_in_golden_records_is_named_by_its_column(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
-) -> None:
-    wrong = changed(compiled, "wait", answers=lambda _, answer: {"wait": answer["wait"] + 1e-9})
-
-    found = failure_of(pipeline, wrong, golden)
-
-    assert found.first is not None
+def test_a_difference_in_golden_records_is_named_by_its_column(failure_of: Failure) -> None:
+    found = failure_of("wait", answers=lambda _, answer: {"wait": answer["wait"] + 1e-9})
     assert found.first.column == "wait"
 
 
-def test_a_difference_before_the_estimator_is_found_in_its_matrix(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
-) -> None:
-    wrong = changed(compiled, "wait", matrices=lambda matrix: matrix + 1)
-
-    found = failure_of(pipeline, wrong, golden)
-
+def test_a_difference_before_the_estimator_is_found_in_its_matrix(failure_of: Failure) -> None:
+    found = failure_of("wait", matrices=lambda matrix: matrix + 1)
     assert [one.column for one in found.compared if one.is_matrix and not one.ok] == ["wait"]
 
 
+EDGES = "on missing, unseen and extreme values"
+
+
 def test_a_difference_at_a_text_that_was_never_seen_is_found_at_the_edges(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
+    failure_of: Failure, golden: GoldenRecords
 ) -> None:
     ports = set(golden.trace.columns["port_known"].tolist())
 
@@ -122,63 +110,38 @@ def test_a_difference_at_a_text_that_was_never_seen_is_found_at_the_edges(
         unseen = np.array([port not in ports for port in given["port_known"].tolist()])
         return {name: np.where(unseen, values + 0.25, values) for name, values in answer.items()}
 
-    name = next(one for one in ("chance", "wait") if "port_known" in pipeline.graph.inputs(one))
-    found = failure_of(pipeline, changed(compiled, name, answers=answers), golden)
-
-    assert [one.setting for one in found.comparisons if not one.ok] == [
-        "on missing, unseen and extreme values",
-        "on missing, unseen and extreme values, each row alone",
-    ]
+    found = failure_of("chance", answers=answers)
+    differing = [one.setting for one in found.comparisons if not one.ok]
+    assert differing == [EDGES, f"{EDGES}, each row alone"]
 
 
-def test_a_difference_of_rows_that_are_alone_is_found(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
-) -> None:
+def test_a_difference_of_rows_that_are_alone_is_found(failure_of: Failure) -> None:
     def answers(given: Columns, answer: Columns) -> Columns:
-        is_alone = len(answer["wait"]) == 1
-        return {"wait": answer["wait"] + 0.25} if is_alone else answer
+        return {"wait": answer["wait"] + 0.25} if len(answer["wait"]) == 1 else answer
 
-    found = failure_of(pipeline, changed(compiled, "wait", answers=answers), golden)
-
-    assert [one.setting for one in found.comparisons if not one.ok] == [
-        "one at a time",
-        "on missing, unseen and extreme values, each row alone",
-    ]
+    found = failure_of("wait", answers=answers)
+    differing = [one.setting for one in found.comparisons if not one.ok]
+    assert differing == ["one at a time", f"{EDGES}, each row alone"]
 
 
-def test_values_that_only_scikit_learn_takes_are_a_failure(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
-) -> None:
+def test_values_that_only_scikit_learn_takes_are_a_failure(failure_of: Failure) -> None:
     def answers(given: Columns, answer: Columns) -> Columns:
-        if any(
-            np.nanmax(np.abs(array)) >= 1e30 for array in given.values() if array.dtype == float
-        ):
+        floats = [array for array in given.values() if array.dtype == float]
+        if any(np.nanmax(np.abs(array)) >= 1e30 for array in floats):
             raise ValueError("too large")
         return answer
 
-    found = failure_of(pipeline, changed(compiled, "wait", answers=answers), golden)
-
+    found = failure_of("wait", answers=answers)
     assert not found.ok
     assert "refuses values that scikit-learn takes: too large" in found.summary
 
 
 def test_edges_change_one_value_a_row_to_what_its_field_may_hold() -> None:
-    rows = {
-        "x": np.array([1.0, 2.0]),
-        "y": np.array([1.0, 2.0]),
-        "t": np.array(["a", "b"], dtype=object),
-        "c": np.array(["a", "b"], dtype=object),
-        "n": np.array([1, 2]),
-        "made": np.array([1.0, 2.0]),
-    }
-    kinds = {
-        "x": Kind.FLOAT,
-        "y": Kind.FLOAT,
-        "t": Kind.TEXT,
-        "c": Kind.TEXT,
-        "n": Kind.INT,
-        "made": Kind.FLOAT,
-    }
+    numbers, whole = np.array([1.0, 2.0]), np.array([1, 2])
+    letters = np.array(["a", "b"], dtype=object)
+    rows = {"x": numbers, "y": numbers, "made": numbers, "n": whole, "t": letters, "c": letters}
+    kinds = dict.fromkeys(["x", "y", "made"], Kind.FLOAT) | {"n": Kind.INT}
+    kinds |= dict.fromkeys(["t", "c"], Kind.TEXT)
     fields = (
         Field("x", "float"),
         Field("y", "float", optional=True),

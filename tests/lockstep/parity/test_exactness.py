@@ -1,6 +1,7 @@
 """The distance between floats, and where two arrays differ."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,26 +24,16 @@ def objects(*values: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-@given(FLOATS)
-def test_a_float_is_at_no_distance_from_itself(x: float) -> None:
-    assert distance(x, x) == 0
-
-
-@given(FLOATS, FLOATS)
-def test_distance_is_symmetric(x: float, y: float) -> None:
-    assert distance(x, y) == distance(y, x)
-
-
-@given(FLOATS, FLOATS)
-def test_only_the_same_value_is_at_no_distance(x: float, y: float) -> None:
+@given(FLOATS, FLOATS, FLOATS)
+def test_it_is_a_distance_in_which_only_the_same_value_is_at_none(
+    x: float, y: float, z: float
+) -> None:
     same = (math.isnan(x) and math.isnan(y)) or (
         x == y and math.copysign(1, x) == math.copysign(1, y)
     )
+    assert distance(x, x) == 0
     assert (distance(x, y) == 0) == same
-
-
-@given(FLOATS, FLOATS, FLOATS)
-def test_distance_satisfies_the_triangle_inequality(x: float, y: float, z: float) -> None:
+    assert distance(x, y) == distance(y, x)
     assert distance(x, z) <= distance(x, y) + distance(y, z)
 
 
@@ -56,17 +47,18 @@ def test_steps_to_the_next_float_are_counted(x: float, steps: int) -> None:
         assert distance(x, y) == steps + crosses_zero
 
 
-def test_negative_zero_is_right_before_zero() -> None:
-    assert distance(-0.0, 0.0) == 1
-
-
-def test_the_least_floats_on_both_sides_of_zero_are_three_apart() -> None:
-    assert distance(-5e-324, 5e-324) == 3
-
-
-@pytest.mark.parametrize("other", [0.0, 1.7976931348623157e308, -math.inf, math.nan])
-def test_infinity_is_beyond_everything_but_itself(other: float) -> None:
-    assert distance(math.inf, other) == BEYOND
+@pytest.mark.parametrize(
+    ("first", "second", "steps"),
+    [
+        (-0.0, 0.0, 1),
+        (-5e-324, 5e-324, 3),
+        *((math.inf, other, BEYOND) for other in (0.0, sys.float_info.max, -math.inf, math.nan)),
+    ],
+)
+def test_zeros_are_neighbours_and_infinity_is_beyond_everything(
+    first: float, second: float, steps: int
+) -> None:
+    assert distance(first, second) == steps
 
 
 def test_all_nans_are_one_value() -> None:
@@ -85,16 +77,13 @@ def test_other_dtypes_have_no_ulps() -> None:
 
 
 def test_a_budget_allows_that_many_ulps_and_no_more() -> None:
-    expected = np.array([1.0, 1.0])
-    actual = np.array([1.0 + 2 * 2.0**-52, 1.0 + 3 * 2.0**-52])
-    found = difference(expected, actual, ulps=2)
+    found = difference(np.ones(2), np.array([1.0 + 2 * 2.0**-52, 1.0 + 3 * 2.0**-52]), ulps=2)
     assert (found.cells.tolist(), found.ulps) == ([False, True], 3)
 
 
 def test_a_nan_that_faces_a_number_differs_at_any_budget() -> None:
     found = difference(np.array([np.nan, 1.0]), np.array([1.0, 1.5]), ulps=2**62)
-    assert found.cells.tolist() == [True, False]
-    assert (found.largest, found.ulps) == (0.5, BEYOND)
+    assert (found.cells.tolist(), found.largest, found.ulps) == ([True, False], 0.5, BEYOND)
 
 
 def test_texts_differ_in_value_and_in_type() -> None:
@@ -116,14 +105,16 @@ def test_the_difference_of_integers_does_not_overflow(x: int, y: int) -> None:
     assert found.largest == float(abs(x - y))
 
 
-def test_another_dtype_is_a_difference_in_every_cell_of_the_same_values() -> None:
-    found = difference(np.array([1, 2]), np.array([1.0, 2.0]))
-    assert (found.cells.tolist(), found.forms) == ([True, True], ("int64", "float64"))
-
-
-def test_another_dtype_shows_the_cells_whose_values_differ() -> None:
-    found = difference(np.array([1, 2]), np.array([1.0, 2.5]))
-    assert (found.cells.tolist(), found.largest) == ([False, True], 0.5)
+@pytest.mark.parametrize(
+    ("actual", "differ", "largest"),
+    [([1.0, 2.0], [True, True], 0), ([1.0, 2.5], [False, True], 0.5)],
+)
+def test_another_dtype_differs_where_values_do_or_else_in_every_cell(
+    actual: list[float], differ: list[bool], largest: float
+) -> None:
+    found = difference(np.array([1, 2]), np.array(actual))
+    assert (found.cells.tolist(), found.forms) == (differ, ("int64", "float64"))
+    assert (found.largest or 0) == largest
 
 
 def test_a_row_of_a_matrix_differs_where_one_of_its_cells_does() -> None:
@@ -146,25 +137,25 @@ def test_arrays_of_another_length_are_not_compared() -> None:
         difference(np.zeros(2), np.zeros(3))
 
 
-CANCELLED = np.array([0.4186070692778685]), np.array([0.4186070692778401])
+CANCELLED = [0.4186070692778685], [0.4186070692778401]
 
 
-def test_what_is_left_of_terms_that_cancel_may_have_the_rounding_of_the_columns_scale() -> None:
-    assert difference(*CANCELLED, ulps=64, scale=150.0).rows.tolist() == [False]
-
-
-def test_a_column_without_a_budget_has_none_for_cancelling_terms_either() -> None:
-    assert difference(*CANCELLED, scale=150.0).rows.tolist() == [True]
-
-
-def test_a_difference_beyond_the_rounding_of_the_scale_counts() -> None:
-    expected, actual = np.array([150.0, 0.5]), np.array([150.0, 0.5 + 1e-11])
-    assert difference(expected, actual, ulps=64, scale=150.0).rows.tolist() == [False, True]
-
-
-def test_a_large_value_beside_a_row_does_not_loosen_what_the_row_may_differ_by() -> None:
-    expected, actual = np.array([1e9, 1e-6]), np.array([1e9, 1.4e-6])
-    assert difference(expected, actual, ulps=64, scale=1e-6).rows.tolist() == [False, True]
+@pytest.mark.parametrize(
+    ("expected", "actual", "ulps", "scale", "differ"),
+    [
+        pytest.param(*CANCELLED, 64, 150.0, [False], id="what is left of terms that cancel"),
+        pytest.param(*CANCELLED, 0, 150.0, [True], id="but not without a budget"),
+        pytest.param([150, 0.5], [150, 0.5 + 1e-11], 64, 150.0, [False, True], id="beyond it"),
+        pytest.param(
+            [1e9, 1e-6], [1e9, 1.4e-6], 64, 1e-6, [False, True], id="a large value beside"
+        ),
+    ],
+)
+def test_a_value_may_have_the_rounding_of_its_columns_scale(
+    expected: list[float], actual: list[float], ulps: int, scale: float, differ: list[bool]
+) -> None:
+    expected, actual = np.array(expected, dtype=float), np.array(actual, dtype=float)
+    assert difference(expected, actual, ulps=ulps, scale=scale).rows.tolist() == differ
 
 
 def test_a_matrix_has_a_scale_at_each_position() -> None:

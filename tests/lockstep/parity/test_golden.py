@@ -11,22 +11,34 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.tables import take_rows
 from lockstep.errors import GoldenError, NotFittedError
 from lockstep.parity.comparison import compare
 from lockstep.parity.exactness import difference
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
+from tests.lockstep.parity.conftest import TEXTS, arrays_of
 
+Chosen = Callable[..., GoldenRecords]
 some = settings(max_examples=80)
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TIMES = st.integers(-(2**55), 2**55)
 
 
 @pytest.fixture(scope="module")
 def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
     return choose_golden(pipeline, columns, limit=100)
+
+
+@pytest.fixture(scope="module")
+def chosen(pipeline: Pipeline, columns: Columns) -> Callable[..., GoldenRecords]:
+    """A function that chooses golden records of the rows with some other columns."""
+
+    def chosen(limit: int = 300, seed: int = 0, **changes: Array) -> GoldenRecords:
+        return choose_golden(pipeline, {**columns, **changes}, limit=limit, seed=seed)
+
+    return chosen
 
 
 def coverage(golden: GoldenRecords, aim: str) -> dict[str, tuple[int, int]]:
@@ -54,83 +66,64 @@ def test_each_field_that_may_be_missing_is_missing_somewhere(golden: GoldenRecor
     )
 
 
-def test_a_field_that_is_nowhere_missing_is_told_as_open(
-    pipeline: Pipeline, columns: Columns
-) -> None:
-    fields = {**columns, "cargo": np.ones(120)}
-    assert coverage(choose_golden(pipeline, fields), "missing")["cargo"] == (0, 1)
+def test_a_field_that_is_nowhere_missing_is_told_as_open(chosen: Chosen) -> None:
+    assert coverage(chosen(cargo=np.ones(120)), "missing")["cargo"] == (0, 1)
 
 
 @pytest.mark.parametrize("column", ["sails_at", "crew", "cargo", "decks", "hour", "load", "chance"])
 def test_the_least_and_the_greatest_value_are_there(
-    pipeline: Pipeline, columns: Columns, golden: GoldenRecords, column: str
+    trace: Trace, golden: GoldenRecords, column: str
 ) -> None:
-    everything = pipeline.trace(columns, labels=True).columns[column]
-    chosen = golden.trace.columns[column]
+    everything, chosen = trace.columns[column], golden.trace.columns[column]
     assert np.nanmin(chosen) == np.nanmin(everything)
     assert np.nanmax(chosen) == np.nanmax(everything)
     assert coverage(golden, "extremes")[column] == (2, 2)
 
 
 @pytest.mark.parametrize("column", ["port", "flag", "heavy", "late", "risk"])
-def test_each_category_is_there(
-    pipeline: Pipeline, columns: Columns, golden: GoldenRecords, column: str
-) -> None:
-    everything = pipeline.trace(columns, labels=True).columns[column]
-    assert set(golden.trace.columns[column].tolist()) == set(everything.tolist())
+def test_each_category_is_there(trace: Trace, golden: GoldenRecords, column: str) -> None:
+    assert {*golden.trace.columns[column].tolist()} == {*trace.columns[column].tolist()}
 
 
-def test_the_rows_beside_the_decision_are_there(
-    pipeline: Pipeline, columns: Columns, golden: GoldenRecords
-) -> None:
-    chance = pipeline.trace(columns).columns["chance"]
+def test_the_rows_beside_the_decision_are_there(trace: Trace, golden: GoldenRecords) -> None:
+    chance = trace.columns["chance"]
     chosen = set(golden.trace.columns["chance"].tolist())
     assert set(np.sort(chance[chance >= 0.5])[:3].tolist()) <= chosen
     assert set(np.sort(chance[chance < 0.5])[-3:].tolist()) <= chosen
 
 
-def test_what_has_no_room_is_told(pipeline: Pipeline, columns: Columns) -> None:
-    golden = choose_golden(pipeline, columns, limit=8)
+def test_what_has_no_room_is_told(chosen: Chosen) -> None:
+    golden = chosen(limit=8)
     assert len(golden) == 8
-    open_categories = [one for one in golden.coverage if one.column == "port" and one.open]
-    assert open_categories
+    assert [one for one in golden.coverage if one.column == "port" and one.open]
     assert golden.summary.startswith("8 golden records: categories ")
 
 
-def test_more_categories_than_are_sought_leave_room_for_the_rest(
-    pipeline: Pipeline, columns: Columns
-) -> None:
-    many = {**columns, "port": np.array([f"port {row}" for row in range(120)], dtype=object)}
-    golden = choose_golden(pipeline, many, limit=60)
+def test_more_categories_than_are_sought_leave_room_for_the_rest(chosen: Chosen) -> None:
+    many = np.array([f"port {row}" for row in range(120)], dtype=object)
+    golden = chosen(limit=60, port=many)
     assert coverage(golden, "categories")["port"][1] == 60
     assert coverage(golden, "extremes")["chance"] == (2, 2)
 
 
-def test_the_same_rows_are_chosen_again(pipeline: Pipeline, columns: Columns) -> None:
-    first, again = (choose_golden(pipeline, columns, limit=40) for _ in range(2))
-    assert first.trace.keys.tolist() == again.trace.keys.tolist()
-
-
-def test_another_seed_spreads_otherwise(pipeline: Pipeline, columns: Columns) -> None:
-    first, other = (choose_golden(pipeline, columns, limit=40, seed=seed) for seed in (0, 1))
-    assert first.trace.keys.tolist() != other.trace.keys.tolist()
+def test_the_same_rows_are_chosen_again_and_others_by_another_seed(chosen: Chosen) -> None:
+    first, again, other = (chosen(limit=40, seed=seed).trace.keys.tolist() for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
 
 
 def test_no_more_rows_are_chosen_than_there_are(pipeline: Pipeline, columns: Columns) -> None:
-    few = {name: values[:7] for name, values in columns.items()}
-    assert len(choose_golden(pipeline, few)) == 7
+    assert len(choose_golden(pipeline, take_rows(columns, slice(7)))) == 7
 
 
 def test_a_repeated_key_is_chosen_once(pipeline: Pipeline, columns: Columns) -> None:
-    twice = {name: np.concatenate([values, values]) for name, values in columns.items()}
-    keys = choose_golden(pipeline, twice).trace.keys.tolist()
+    keys = choose_golden(pipeline, take_rows(columns, np.arange(240) % 120)).trace.keys.tolist()
     assert len(keys) == len(set(keys)) == 120
 
 
 def test_no_rows_are_an_error(pipeline: Pipeline, columns: Columns) -> None:
-    none = {name: values[:0] for name, values in columns.items()}
     with pytest.raises(GoldenError, match="there are no rows"):
-        choose_golden(pipeline, none)
+        choose_golden(pipeline, take_rows(columns, slice(0)))
 
 
 def test_an_unfitted_pipeline_is_an_error(build: Callable[..., Pipeline], columns: Columns) -> None:
@@ -138,9 +131,14 @@ def test_an_unfitted_pipeline_is_an_error(build: Callable[..., Pipeline], column
         choose_golden(build(), columns)
 
 
+def stored(golden: GoldenRecords, directory: Path) -> GoldenRecords:
+    """Golden records, written to files and read again."""
+    golden.to_directory(directory)
+    return GoldenRecords.from_directory(directory)
+
+
 def test_files_hold_them_exactly(pipeline: Pipeline, golden: GoldenRecords, tmp_path: Path) -> None:
-    golden.to_directory(tmp_path / "golden")
-    read = GoldenRecords.from_directory(tmp_path / "golden")
+    read = stored(golden, tmp_path / "golden")
     found = compare(
         golden.trace, read.trace, pipeline.graph, scales=Scales(), columns=golden.trace.columns
     )
@@ -158,24 +156,18 @@ def test_a_matrix_of_objects_comes_back_with_every_type(
     matrix[:] = cells
     matrix[1, 1] = pd.Timestamp("2013-01-01T00:00:00.000001Z")
     trace = Trace(golden.trace.keys[:2], {}, {"raw": matrix})
-    GoldenRecords.of({}, trace).to_directory(tmp_path)
-    read = GoldenRecords.from_directory(tmp_path).trace.matrices["raw"]
+    read = stored(GoldenRecords.of({}, trace), tmp_path).trace.matrices["raw"]
     assert not difference(matrix, read).cells.any()
 
 
 def arrays(rows: int) -> st.SearchStrategy[Columns]:
-    def column(dtype: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[Array]:
-        return st.lists(values, min_size=rows, max_size=rows).map(
-            lambda made: np.array(made, dtype=dtype)
-        )
-
     return st.fixed_dictionaries(
         {
-            "floats": column("float64", st.floats()),
-            "ints": column("int64", st.integers(-(2**63), 2**63 - 1)),
-            "bools": column("bool", st.booleans()),
-            "texts": column("object", st.none() | TEXTS),
-            "times": column("datetime64[us]", st.none() | TIMES),
+            "floats": arrays_of("float64", st.floats(), rows),
+            "ints": arrays_of("int64", st.integers(-(2**63), 2**63 - 1), rows),
+            "bools": arrays_of("bool", st.booleans(), rows),
+            "texts": arrays_of("object", st.none() | TEXTS, rows),
+            "times": arrays_of("datetime64[us]", st.none() | TIMES, rows),
         }
     )
 
@@ -188,8 +180,7 @@ def test_any_values_come_back_from_files_as_they_were(
     directory = tmp_path_factory.mktemp("golden")
     keys = np.array([f"K{row}" for row in range(len(columns["ints"]))], dtype=object)
     matrix = np.stack([columns["floats"], columns["floats"]], axis=1)
-    GoldenRecords.of(columns, Trace(keys, columns, {"m": matrix})).to_directory(directory)
-    read = GoldenRecords.from_directory(directory)
+    read = stored(GoldenRecords.of(columns, Trace(keys, columns, {"m": matrix})), directory)
     for name, values in columns.items():
         assert not difference(values, read.trace.columns[name]).cells.any(), name
     assert not difference(matrix, read.trace.matrices["m"]).cells.any()
@@ -224,6 +215,5 @@ def test_a_damaged_file_is_one_clear_error(
 @pytest.mark.parametrize("model", ["file", "allow_pickle", "self"])
 def test_a_model_may_have_any_name(tmp_path: Path, model: str) -> None:
     keys, matrix = np.array(["a"], dtype=object), np.array([[1.5]])
-    GoldenRecords.of({}, Trace(keys, {}, {model: matrix})).to_directory(tmp_path)
-    read = GoldenRecords.from_directory(tmp_path)
+    read = stored(GoldenRecords.of({}, Trace(keys, {}, {model: matrix})), tmp_path)
     assert read.trace.matrices[model].tolist() == [[1.5]]

@@ -151,22 +151,27 @@ def test_a_late_row_is_told() -> None:
     )
 
 
-def test_the_first_row_of_a_key_is_late() -> None:
-    assert causes(hindsight([*THEN, ("west", 2, 7.5)])) == [
-        ("r2", "gauge", "late"),
-        ("r2", "passed", "late"),
-    ]
-
-
-def test_a_row_behind_others_of_its_key_is_backdated() -> None:
-    result = hindsight([*THEN, ("north", 2.5, 7.5)])
-    assert causes(result) == [("r0", "gauge", "backdated"), ("r0", "passed", "backdated")]
-
-
-def test_a_row_in_the_place_of_another_is_restated() -> None:
-    """Of a window, both rows count: two events may share a key and time."""
-    result = hindsight([*THEN, ("south", 1, 1.5)], [*(1, 3, 6, 2), 2.5])
-    assert causes(result) == [("r1", "gauge", "restated"), ("r1", "passed", "late")]
+@pytest.mark.parametrize(
+    ("rows", "known", "record", "cause"),
+    [
+        pytest.param([*THEN, ("west", 2, 7.5)], (), "r2", "late", id="the first row of a key"),
+        pytest.param([*THEN, ("north", 2.5, 7.5)], (), "r0", "backdated", id="behind others"),
+        # Of a window, both rows count: two events may share a key and time.
+        pytest.param(
+            [*THEN, ("south", 1, 1.5)], [1, 3, 6, 2, 2.5], "r1", "restated", id="in another's place"
+        ),
+        pytest.param(THEN[:3], (), "r1", "gone", id="there no longer"),
+        pytest.param([*THEN, ("south", 3.5, 7.5)], (), "", "", id="not known by then"),
+    ],
+)
+def test_a_row_that_would_be_read_today_is_told_with_its_cause(
+    rows: list[Any], known: Any, record: str, cause: str
+) -> None:
+    result = hindsight(rows, known)
+    by_window = "late" if cause == "restated" else cause
+    told = [(record, "gauge", cause), (record, "passed", by_window)] if cause else []
+    assert (causes(result), result.passed) == (told, not cause)
+    assert result.numbers["gone"] == (2 if cause == "gone" else 0)
 
 
 def test_a_row_that_is_restated_back_to_what_it_was_before_is_restated() -> None:
@@ -180,16 +185,6 @@ def test_a_row_that_is_restated_back_to_what_it_was_before_is_restated() -> None
         tables([*then, then[1]], now, "w"),
     )
     assert causes(result) == [("r1", "gauge", "restated")]
-
-
-def test_a_row_that_is_there_no_longer_is_gone() -> None:
-    result = hindsight(THEN[:3])
-    assert causes(result) == [("r1", "gauge", "gone"), ("r1", "passed", "gone")]
-    assert result.numbers["gone"] == 2
-
-
-def test_a_row_that_is_not_known_by_then_changes_nothing() -> None:
-    assert hindsight([*THEN, ("south", 3.5, 7.5)]).passed
 
 
 def test_without_the_version_that_answered_look_ups_are_judged_by_what_was_logged() -> None:

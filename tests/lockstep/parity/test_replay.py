@@ -8,16 +8,23 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import take_rows
+from lockstep.parity.comparison import ParityReport
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay, wire_formats
 from lockstep.parity.selection import choose_golden
+from tests.lockstep.parity.conftest import traced
 
 Build = Callable[..., Pipeline]
+Replayed = Callable[..., ParityReport]
 
 
-@pytest.fixture(scope="module")
-def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
-    return choose_golden(pipeline, columns, limit=60)
+@pytest.fixture
+def replayed(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> Callable[..., ParityReport]:
+    """A function that replays the golden records with edited code and the same models."""
+    return lambda *edits: replay(build(*edits).with_models(pipeline.models_), golden)
 
 
 def test_all_columns_and_matrices_agree_in_a_batch_and_one_at_a_time(
@@ -38,13 +45,11 @@ def test_they_agree_in_every_form_in_which_data_comes(
 ) -> None:
     found = wire_formats(pipeline, golden)
     assert found.ok, found.summary
+    forms = ["JSON lines", "CSV", "Parquet", "a DataFrame"]
     assert [one.setting for one in found.comparisons] == [
         "in one batch",
         "one at a time",
-        "from JSON lines",
-        "from CSV",
-        "from Parquet",
-        "from a DataFrame",
+        *(f"from {form}" for form in forms),
     ]
 
 
@@ -69,14 +74,11 @@ def test_golden_records_without_outcome_are_replayed_too(
     ],
 )
 def test_changed_code_is_named_by_its_column(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords, old: str, new: str, column: str
+    replayed: Replayed, old: str, new: str, column: str
 ) -> None:
-    found = replay(build((old, new)).with_models(pipeline.models_), golden)
+    found = replayed((old, new))
     assert not found.ok
-    assert found.first is not None
-    assert found.first.column == column
-    assert found.first.begins_here
-    assert found.first.origin is not None
+    assert (found.first.column, found.first.begins_here) == (column, True)
     assert found.first.origin.line > 1
 
 
@@ -85,35 +87,23 @@ def test_another_estimator_is_named_by_the_column_of_its_model(
 ) -> None:
     half = {name: values[:60] for name, values in columns.items()}
     found = replay(pipeline.with_models(build().fit(half).models_), golden)
-    assert found.first is not None
     assert (found.first.column, found.first.is_matrix) == ("chance", True)
 
 
-def test_a_changed_declaration_is_named_by_its_field(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> None:
-    skewed = build(("crew: int", "crew: float"), ("crew: Ints", "crew: Floats"))
-    found = replay(skewed.with_models(pipeline.models_), golden)
-    assert found.first is not None
-    assert (found.first.column, found.first.role) == ("crew", "field")
-    assert found.first.forms == ("int64", "float64")
+def test_a_changed_declaration_is_named_by_its_field(replayed: Replayed) -> None:
+    first = replayed(("crew: int", "crew: float"), ("crew: Ints", "crew: Floats")).first
+    assert (first.column, first.role, first.forms) == ("crew", "field", ("int64", "float64"))
 
 
-def test_a_column_that_is_gone_is_a_failure(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> None:
+def test_a_column_that_is_gone_is_a_failure(replayed: Replayed) -> None:
     rested = '"""A day before for each deck; missing where the decks are."""'
-    less = build(("def rested(", "def former("), (rested, '"""Former."""'))
-    found = replay(less.with_models(pipeline.models_), golden)
+    found = replayed(("def rested(", "def former("), (rested, '"""Former."""'))
     assert not found.ok
     assert "`rested` was not compared: not in the actual trace" in found.summary
 
 
-def test_a_refused_record_is_a_failure_with_its_reason(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> None:
-    strict = build(("port: str | None", "port: str"))
-    found = replay(strict.with_models(pipeline.models_), golden)
+def test_a_refused_record_is_a_failure_with_its_reason(replayed: Replayed) -> None:
+    found = replayed(("port: str | None", "port: str"))
     assert not found.ok
     assert "records are refused: row" in found.summary
     assert "port: missing, and declared str (never missing)" in found.summary
@@ -128,41 +118,30 @@ def test_a_new_field_that_may_not_be_missing_is_a_failure_in_every_form(
     assert "masts" in found.summary
 
 
-def test_a_function_that_raises_is_named(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
+@pytest.mark.parametrize(
+    ("skewed", "setting"),
+    [
+        ("    assert len(load) != 60\n    return load > 2", "in one batch"),
+        ("    return (load > 2) & (len(load) > 1)", "one at a time"),
+    ],
+    ids=["raises", "differs for a row alone"],
+)
+def test_what_happens_to_so_many_rows_only_is_named(
+    replayed: Replayed, skewed: str, setting: str
 ) -> None:
-    strict = build(("    return load > 2", "    assert len(load) != 60\n    return load > 2"))
-    found = replay(strict.with_models(pipeline.models_), golden)
-    assert not found.ok
-    assert found.first is not None
-    assert found.first.column == "heavy"
-    assert found.settings == ("in one batch",)
-
-
-def test_what_differs_for_a_row_alone_only_is_named(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> None:
-    skewed = build(("    return load > 2", "    return (load > 2) & (len(load) > 1)"))
-    found = replay(skewed.with_models(pipeline.models_), golden)
-    assert found.first is not None
-    assert (found.first.column, found.settings) == ("heavy", ("one at a time",))
+    found = replayed(("    return load > 2", skewed))
+    assert (found.ok, found.first.column, found.settings) == (False, "heavy", (setting,))
 
 
 def test_an_altered_golden_value_is_found(pipeline: Pipeline, golden: GoldenRecords) -> None:
     load = golden.trace.columns["load"].copy()
     load[np.flatnonzero(~np.isnan(load))[5]] *= 1 + 2**-52
-    altered = replace(golden.trace, columns={**golden.trace.columns, "load": load})
-    found = replay(pipeline, replace(golden, trace=altered))
-    assert found.first is not None
-    assert (found.first.column, found.first.differing, found.first.ulps) == ("load", 1, 1)
+    first = replay(pipeline, replace(golden, trace=traced(golden.trace, "load", load))).first
+    assert (first.column, first.differing, first.ulps) == ("load", 1, 1)
 
 
 def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecords) -> None:
-    records = {name: values[:0] for name, values in golden.records.items()}
-    none = {name: values[:0] for name, values in golden.trace.columns.items()}
-    empty = GoldenRecords.of(
-        records, replace(golden.trace, keys=golden.trace.keys[:0], columns=none, matrices={})
-    )
-    found = replay(pipeline, empty)
+    none = replace(golden.trace.take([]), matrices={})
+    found = replay(pipeline, GoldenRecords.of(take_rows(golden.records, slice(0)), none))
     assert not found.ok
     assert "nothing was compared" in found.summary

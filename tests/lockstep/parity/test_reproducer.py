@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,9 +16,10 @@ from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.constraints.constraint_set import discover
-from lockstep.parity.comparison import compare
+from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.environment import Environment
 from lockstep.parity.exactness import difference
+from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.replay import replay
@@ -28,6 +28,7 @@ from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 from lockstep.parity.weekly import WeeklyFigures
 from lockstep.registry.registry import Registry
+from tests.lockstep.parity.conftest import traced
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,7 +38,6 @@ SKEW = "% 12"
 
 def passes(reproducer: Reproducer | None) -> bool:
     """Run the tests of a reproducer in this process."""
-    assert reproducer is not None
     names: dict[str, object] = {}
     exec(compile(reproducer.test, "reproducer", "exec"), names)
     try:
@@ -49,9 +49,8 @@ def passes(reproducer: Reproducer | None) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def trace(pipeline: Pipeline, columns: Columns) -> Trace:
-    return pipeline.trace(columns, labels=True, matrices=True)
+def row_of(trace: Trace, row: int = 0) -> Columns:
+    return {name: values[row : row + 1] for name, values in trace.columns.items()}
 
 
 def test_it_fails_under_pytest_as_long_as_the_code_differs(
@@ -64,8 +63,6 @@ def test_it_fails_under_pytest_as_long_as_the_code_differs(
 ) -> None:
     skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
     found = compare(trace, skewed.trace(columns, labels=True), skewed.graph, scales=Scales())
-    assert found.first is not None
-    assert found.first.reproducer is not None
     (tmp_path / "test_reproducer.py").write_text(found.first.reproducer.test, encoding="utf-8")
     paths = os.pathsep.join([str(checkouts), str(ROOT)])
     ran = subprocess.run(
@@ -83,7 +80,7 @@ def test_it_fails_under_pytest_as_long_as_the_code_differs(
 
 
 def test_it_passes_once_the_code_is_as_it_was(build: Callable[..., Pipeline], trace: Trace) -> None:
-    row = {name: values[:1] for name, values in trace.columns.items()}
+    row = row_of(trace)
     assert passes(value_reproducer(build().graph, "hour", row, row["hour"]))
 
 
@@ -109,7 +106,7 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     )
     version = registry.log(pipeline, Snapshot.of(pipeline), evidence)
     registry.set_alias(pipeline.name, "champion", version.version)
-    row = {name: values[:1] for name, values in trace.columns.items()}
+    row = row_of(trace)
     right = value_reproducer(pipeline.graph, "chance", row, row["chance"])
     wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.address.full)
@@ -117,7 +114,6 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     (tmp_path / "pyproject.toml").write_text(settings)
     monkeypatch.chdir(tmp_path)
     assert passes(right)
-    assert right is not None
     assert 'VERSION = "champion"' in right.test.replace("'", '"')
     by_number = value_reproducer(
         pipeline.graph, "chance", row, row["chance"], version=version.version
@@ -136,8 +132,8 @@ def test_it_allows_what_the_comparison_allows(
     left = "@output(ulps=1)\ndef left(cargo: Floats) -> Floats:\n    return cargo + 1e6 - 1e6\n"
     last = "PIPELINE = Pipeline("
     graph = build((last, f"{left}\n\n{last}")).graph
-    known = np.flatnonzero(~np.isnan(columns["cargo"]))[:1]
-    row = {name: values[known] for name, values in trace.columns.items()}
+    known = np.flatnonzero(~np.isnan(columns["cargo"]))[0]
+    row = row_of(trace, known)
     assert passes(value_reproducer(graph, "left", row, row["cargo"], scale=1e6))
     assert not passes(value_reproducer(graph, "left", row, row["cargo"]))
 
@@ -147,13 +143,13 @@ def test_it_allows_what_the_comparison_allows(
 )
 def test_every_value_of_a_trace_passes(pipeline: Pipeline, trace: Trace, column: str) -> None:
     for row in range(0, 120, 10):
-        one = {name: values[row : row + 1] for name, values in trace.columns.items()}
+        one = row_of(trace, row)
         assert passes(value_reproducer(pipeline.graph, column, one, one[column]))
 
 
 @pytest.mark.parametrize("column", ["sails_at", "port", "crew", "cargo", "insured", "delay"])
 def test_a_fields_test_decodes_the_record(pipeline: Pipeline, trace: Trace, column: str) -> None:
-    one = {name: values[:1] for name, values in trace.columns.items()}
+    one = row_of(trace)
     values = trace.columns[column]
     differing = difference(np.repeat(values[:1], len(values)), values).rows
     another = values[differing.argmax() :][:1]
@@ -161,40 +157,29 @@ def test_a_fields_test_decodes_the_record(pipeline: Pipeline, trace: Trace, colu
     assert not passes(value_reproducer(pipeline.graph, column, one, another))
 
 
-def test_the_record_decodes_to_the_row(pipeline: Pipeline, trace: Trace) -> None:
-    hour = trace.columns["hour"].copy()
-    hour[7] = -1
-    found = compare(
-        trace,
-        replace(trace, columns={**trace.columns, "hour": hour}),
-        pipeline.graph,
-        scales=Scales(),
-    )
-    assert found.first is not None
-    assert found.first.reproducer is not None
-    record = found.first.reproducer.record
-    assert record is not None
+def test_the_record_decodes_to_the_row(
+    pipeline: Pipeline, trace: Trace, compared: Callable[..., Comparison]
+) -> None:
+    hour = np.where(np.arange(120) == 7, -1, trace.columns["hour"])
+    record = compared(traced(trace, "hour", hour)).first.reproducer.record
     decoded = decode_json(record, pipeline.joint_schema).columns
     for name in pipeline.joint_schema.names:
         np.testing.assert_array_equal(decoded[name], trace.columns[name][7:8])
 
 
-def test_a_batch_mean_fails_on_a_few_rows(build: Callable[..., Pipeline], columns: Columns) -> None:
-    skewed = build(("cargo / np.maximum(crew, 1)", "cargo / np.nanmean(cargo)"))
-    found = locality(skewed, columns)
-    assert found.first is not None
-    assert found.first.reproducer is not None
-    assert "def test_load_depends_on_its_own_row_alone" in found.first.reproducer.test
-    assert not passes(found.first.reproducer)
+def test_a_batch_mean_fails_on_a_few_rows(
+    with_load: Callable[..., Pipeline], columns: Columns
+) -> None:
+    reproducer = locality(with_load("return cargo / np.nanmean(cargo)"), columns).first.reproducer
+    assert "def test_load_depends_on_its_own_row_alone" in reproducer.test
+    assert not passes(reproducer)
 
 
 def test_replay_gives_a_reproducer_of_the_changed_code(
-    build: Callable[..., Pipeline], pipeline: Pipeline, columns: Columns
+    build: Callable[..., Pipeline], pipeline: Pipeline, golden: GoldenRecords
 ) -> None:
     skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
-    found = replay(skewed, choose_golden(pipeline, columns, limit=60))
-    assert found.first is not None
-    assert not passes(found.first.reproducer)
+    assert not passes(replay(skewed, golden).first.reproducer)
 
 
 def test_a_version_is_known_to_the_checkout_by_its_public_name() -> None:
@@ -207,5 +192,5 @@ def test_a_pipeline_that_no_module_holds_has_no_reproducer(
 ) -> None:
     module = sys.modules[pipeline.module]
     homeless = Pipeline(module.__name__, record=pipeline.record, outcome=pipeline.outcome)
-    row = {name: values[:1] for name, values in trace.columns.items()}
+    row = row_of(trace)
     assert value_reproducer(homeless.graph, "hour", row, row["hour"]) is None

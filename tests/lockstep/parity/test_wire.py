@@ -10,35 +10,32 @@ from pyarrow import csv, parquet
 
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, decode_json
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.exactness import difference
 from lockstep.parity.wire import wire_record, wire_records, wire_table, wire_text
+from tests.lockstep.parity.conftest import TEXTS, arrays_of
 
 some = settings(max_examples=40)
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.datetimes().map(lambda time: np.datetime64(time, "us"))
 
 
-def arrays(rows: int) -> st.SearchStrategy[Columns]:
-    def column(dtype: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[Array]:
-        return st.lists(values, min_size=rows, max_size=rows).map(
-            lambda made: np.array(made, dtype=dtype)
-        )
+COUNTS = st.integers(-(2**53), 2**53).map(float)
 
-    counts = st.integers(-(2**53), 2**53).map(float)
+
+def arrays(rows: int) -> st.SearchStrategy[Columns]:
     return st.fixed_dictionaries(
         {
-            "voyage": column("object", TEXTS),
-            "sails_at": column("datetime64[us]", TIMES),
-            "port": column("object", st.none() | TEXTS),
-            "crew": column("int64", st.integers(-(2**63), 2**63 - 1)),
-            "cargo": column("float64", st.just(np.nan) | FLOATS),
-            "decks": column("float64", st.just(np.nan) | counts),
-            "insured": column("float64", st.sampled_from([np.nan, 0.0, 1.0])),
-            "flag": column("bool", st.booleans()),
+            "voyage": arrays_of("object", TEXTS, rows),
+            "sails_at": arrays_of("datetime64[us]", TIMES, rows),
+            "port": arrays_of("object", st.none() | TEXTS, rows),
+            "crew": arrays_of("int64", st.integers(-(2**63), 2**63 - 1), rows),
+            "cargo": arrays_of("float64", st.just(np.nan) | FLOATS, rows),
+            "decks": arrays_of("float64", st.just(np.nan) | COUNTS, rows),
+            "insured": arrays_of("float64", st.sampled_from([np.nan, 0.0, 1.0]), rows),
+            "flag": arrays_of("bool", st.booleans(), rows),
         }
     )
 
@@ -55,15 +52,12 @@ def same(columns: Columns, decoded: Decoded) -> bool:
 
 @some
 @given(columns=ROWS)
-def test_json_texts_decode_to_the_same_columns(pipeline: Pipeline, columns: Columns) -> None:
+def test_json_texts_decode_to_the_same_columns_together_and_each_alone(
+    pipeline: Pipeline, columns: Columns
+) -> None:
     records = wire_records(columns, pipeline.record_schema)
     text = f"[{','.join(map(wire_text, records))}]"
     assert same(columns, decode_json(text, pipeline.record_schema))
-
-
-@some
-@given(columns=ROWS)
-def test_each_json_text_decodes_to_its_row(pipeline: Pipeline, columns: Columns) -> None:
     for row in range(len(columns["voyage"])):
         text = wire_text(wire_record(columns, row, pipeline.record_schema))
         one = {name: values[row : row + 1] for name, values in columns.items()}
