@@ -1,4 +1,4 @@
-"""Threads of the numeric libraries, while predictions overlap."""
+"""Threads of the numeric libraries, while predictions overlap, and of readers of code."""
 
 from __future__ import annotations
 
@@ -118,6 +118,32 @@ def test_blas_has_one_thread_in_a_process_unless_a_person_wants_more(
         "print({one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas'})"
     )
     assert printed("-c", code, **set_before) == f"{{{expected}}}\n"
+
+
+THREADS = """
+import gc, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from lockstep.columns import records, syntax
+
+gc.set_threshold(50, 2, 2)  # other threads go on while garbage is collected amid a tree
+gc.callbacks.append(lambda phase, info: [records.__name__ for _ in range(100)])
+sys.setswitchinterval(1e-6)
+source = Path(records.__file__).read_text()
+
+def read(number):
+    return syntax.parse(source).body, syntax.source_of(records.Record)
+
+with ThreadPoolExecutor(3) as threads:
+    assert len([*threads.map(read, range(150))]) == 150
+"""
+
+
+def test_threads_may_read_syntax_trees_at_the_same_time() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 if __name__ == "__main__":  # in a process of its own, where two threads are the default

@@ -1,9 +1,12 @@
-"""Functions that read the clock are told by their code."""
+"""What tells of a function that it keeps or asks for more than it is given."""
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from time import time_ns
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pandas as pd
 import pytest
 
 from lockstep.parity.clock import clock_reading
+from lockstep.parity.module_state import ModuleState
 
 
 def _helper() -> datetime:
@@ -64,3 +68,42 @@ def test_a_clock_is_found(function: Callable[[Any], Any], reading: str) -> None:
 )
 def test_what_reads_no_clock_is_left_alone(function: Callable[..., Any]) -> None:
     assert clock_reading(function) is None
+
+
+SOURCE = """
+CODES = {"DE": 0}
+ROWS = [1, 2]
+SEEN = {1}
+RATE = 2.0
+
+class Memo:
+    known = {}
+
+def grow():
+    CODES["FR"] = 1
+    ROWS.append(3)
+    SEEN.add(2)
+    Memo.known[1] = 2
+"""
+
+
+@pytest.fixture
+def module() -> ModuleType:
+    made = ModuleType("root.fees")
+    exec(SOURCE, vars(made))
+    return made
+
+
+def test_nothing_grew_of_what_is_as_it_was(module: ModuleType) -> None:
+    assert ModuleState.of([module]).grown == ()
+
+
+def test_what_grew_is_named_and_holds_again_what_it_held_at_first(module: ModuleType) -> None:
+    state = ModuleState.of([module])
+    first = state.first_of(state.containers)
+    module.grow()
+    assert set(state.grown) == {"fees.CODES", "fees.ROWS", "fees.SEEN", "fees.Memo.known"}
+    first.restore()
+    assert ({"DE": 0}, [1, 2], {1}) == (module.CODES, module.ROWS, module.SEEN)
+    assert module.Memo.known == {}
+    assert state.grown == ()

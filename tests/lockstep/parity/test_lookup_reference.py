@@ -1,14 +1,15 @@
-"""A plain loop over shuffled rows finds what look-ups and windows read, or tells the difference."""
+"""Look-ups and windows against a plain loop, and against what nobody knew yet."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.checks.lookup_checks import check_hits, check_lookup_reference
+from lockstep import Asked, EventTime, Key, Record, Texts, Times, lookup
+from lockstep.checks.lookup_checks import check_hits, check_lookup_reference, check_no_future
 from lockstep.columns.asof.readers import LookupReader, reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.windows import Reduction
@@ -26,6 +27,7 @@ from tests.fixtures.looked_up import (
     table,
 )
 from tests.lockstep.columns.asof.drawn import (
+    Gauge,
     a_lookup,
     a_window,
     bits,
@@ -55,6 +57,7 @@ def test_a_loop_finds_the_rows_of_windows(
 
 
 ROWS = [("north", hour, float(hour)) for hour in range(12)]
+TABLES = {"gauge": table(GAUGE, ROWS), "passage": table(PASSAGE, ROWS)}
 ASKED = readings(("north", 5), ("north", 8.5), ("south", 8.5), (None, 3), ("north", 50))
 
 
@@ -72,14 +75,14 @@ def test_rows_in_another_order_than_theirs_are_found_out() -> None:
         np.zeros(len(whole), dtype=bool),
     )
     for rows, passes in ((whole, True), (wrong, False)):
-        bound = pipeline.with_tables({"gauge": rows, "passage": table(PASSAGE, ROWS)})
+        bound = pipeline.with_tables(TABLES | {"gauge": rows})
         result = check_lookup_reference(bound, computed(bound, ASKED))
         assert result.passed is passes
         assert result.column == (None if passes else "gauge_level")
 
 
 def test_a_row_alone_that_is_read_otherwise_is_found_out(monkeypatch: Any) -> None:
-    bound = pipeline_of(gauge_of()).with_tables({"gauge": table(GAUGE, ROWS)})
+    bound = pipeline_of(gauge_of()).with_tables(TABLES)
     together = computed(bound, ASKED)
     monkeypatch.setattr(LookupReader, "_row", lambda self, group, time: len(self.rows))
     report = compare_with_reference(bound, together)
@@ -94,8 +97,7 @@ def test_a_row_that_is_recorded_as_known_before_its_table_says_so_is_found_out()
 
 
 def test_look_ups_that_find_nothing_more_often_than_in_training_are_told() -> None:
-    pipeline = pipeline_of(gauge_of(), passed_of())
-    bound = pipeline.with_tables({"gauge": table(GAUGE, ROWS), "passage": table(PASSAGE, ROWS)})
+    bound = pipeline_of(gauge_of(), passed_of()).with_tables(TABLES)
     kinds = {name: bound.graph.kind(name) for name in bound.graph.served if name != "reading"}
     found = computed(bound, readings(*[("north", 2 + hour / 10) for hour in range(40)]))
     training = Profile.of(found, kinds)
@@ -111,8 +113,79 @@ def test_look_ups_that_find_nothing_more_often_than_in_training_are_told() -> No
 
 def test_a_budget_of_a_column_does_not_hide_another_row() -> None:
     """A look-up has no budget: its column is compared bit for bit."""
-    node = replace(gauge_of(), ulps=0)
-    bound = pipeline_of(node).with_tables({"gauge": table(GAUGE, ROWS)})
+    bound = pipeline_of(gauge_of()).with_tables(TABLES)
     rows = computed(bound, ASKED)
     rows["gauge_level"] = np.nextafter(rows["gauge_level"], np.inf)
     assert not check_lookup_reference(bound, rows).passed
+
+
+# What nobody knew yet
+
+
+QUESTIONS = readings(("south", 4), ("north", 4.5), ("north", 8), (None, 4))
+
+
+@pytest.mark.parametrize("by_removal", [False, True])
+@pytest.mark.parametrize("hours", [0, -2])
+def test_what_was_known_may_be_read(hours: float, by_removal: bool) -> None:
+    bound = pipeline_of(gauge_of(hours), passed_of(hours)).with_tables(TABLES)
+    result = check_no_future(bound, computed(bound, QUESTIONS), by_removal=by_removal)
+    assert result.passed
+    assert result.numbers["rows"] == 4
+
+
+@pytest.mark.parametrize("by_removal", [False, True])
+@pytest.mark.parametrize("node", [gauge_of(1), passed_of(1)])
+def test_a_question_of_an_hour_later_is_told_with_the_row(node: Any, by_removal: bool) -> None:
+    bound = pipeline_of(node).with_tables(TABLES)
+    result = check_no_future(bound, computed(bound, QUESTIONS), by_removal=by_removal)
+
+    assert result.is_error
+    assert result.column == {"lookup": "gauge_level", "window": "passed_count"}[node.role] or (
+        result.column == "passed_sum"  # as many rows of another hour
+    )
+    assert node.title in result.summary
+    assert result.table == [
+        {
+            "record": "r1",
+            "event time": "1970-01-01T04:30:00Z",
+            "row of the table": "north 1",
+            "valid": "1970-01-01T04:00:00Z",
+            "known": "1970-01-01T05:00:00Z",
+        }
+    ]
+    assert "known from 1970-01-01T05:00:00Z, for r1 of 1970-01-01T04:30:00Z" in result.summary
+
+
+@pytest.mark.parametrize("by_removal", [False, True])
+def test_a_later_question_that_no_new_row_answers_changes_nothing(by_removal: bool) -> None:
+    bound = pipeline_of(gauge_of(1)).with_tables({"gauge": table(GAUGE, ROWS[:2])})
+    late = readings(("north", 4), ("north", 5))
+    assert check_no_future(bound, computed(bound, late), by_removal=by_removal).passed
+
+
+def test_a_search_that_finds_unknown_rows_is_told(monkeypatch: Any) -> None:
+    bound = pipeline_of(gauge_of()).with_tables(TABLES)
+    asked = readings(("north", 4.5))
+    seen = {**computed(bound, asked), "gauge_level": np.array([4.0])}
+    result = check_no_future(bound, seen)
+    assert result.is_error
+    assert result.column == "gauge_level"
+
+
+class Timeless(Record):
+    reading: Key[str]
+    station: str | None
+    asked_at: EventTime | None
+
+
+@lookup(Gauge)
+def gauge(station: Texts, asked_at: Times) -> Asked:
+    return Asked(station, np.ones(len(asked_at), dtype=np.int64), as_of=asked_at)
+
+
+def test_records_without_an_event_time_are_not_judged() -> None:
+    bound = pipeline_of(gauge, record=Timeless).with_tables(TABLES)
+    rows = {**readings(("north", 4)), "asked_at": np.array(["NaT"], dtype="datetime64[us]")}
+    del rows["at"]
+    assert not check_no_future(bound, computed(bound, rows)).judged

@@ -1,13 +1,18 @@
-"""States of parts of a batch add up to that of the whole."""
+"""States and samples of parts of a batch add up to those of the whole."""
 
+from fractions import Fraction
+from functools import reduce
 from itertools import pairwise
+from operator import add
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockstep.stats.sampling import Sample, Sampling
 from lockstep.stats.states import MOST_VALUES, Frequent, Moments, Products, State, merged
+from lockstep.stats.sums import ExactSum
 
 ROWS = 90
 SPLITS = st.lists(st.integers(0, ROWS), max_size=5).map(lambda cuts: [0, *sorted(cuts), ROWS])
@@ -158,3 +163,75 @@ def test_the_most_frequent_values_are_those_that_are_kept():
     found = Frequent.of(np.concatenate([distinct(2 * MOST_VALUES), often]))
     assert {*distinct(10, 10**6).tolist()} <= {*found.codes.tolist()}
     assert found.top == 20 / (2 * MOST_VALUES + 200)
+
+
+KEYS = np.array([f"k{number}" for number in range(20_000)], dtype=object)
+COLUMNS = {"key": KEYS, "number": np.arange(len(KEYS))}
+KEPT = np.ones(len(KEYS), dtype=bool)
+
+
+def drawn(start: int, end: int, draw: Sampling) -> Sample:
+    rows = slice(start, end)
+    part = {name: array[rows] for name, array in COLUMNS.items()}
+    return Sample.of(part, "key", COLUMNS["number"][rows], KEPT[rows], draw)
+
+
+def test_a_batch_of_few_rows_is_drawn_as_a_whole() -> None:
+    sample = drawn(0, len(KEYS), Sampling(len(KEYS)))
+    assert sample.kept_columns is sample.columns
+    assert sample.columns["key"] is not None
+    assert len(sample.columns["key"]) == len(KEYS)
+
+
+def test_samples_of_units_join_to_that_of_the_batch() -> None:
+    draw = Sampling(len(KEYS), most=1_000)
+    whole = drawn(0, len(KEYS), draw)
+    joined = Sample.joined([drawn(0, 7_000, draw), drawn(7_000, len(KEYS), draw)])
+    assert joined.numbers.tolist() == whole.numbers.tolist()
+    assert 800 < len(whole.numbers) < 1_200
+    assert draw.of_each == 20
+
+
+def test_a_sample_of_more_rows_holds_the_keys_of_one_of_fewer() -> None:
+    few = {*drawn(0, len(KEYS), Sampling(len(KEYS), most=500)).numbers.tolist()}
+    many = {*drawn(0, len(KEYS), Sampling(len(KEYS), most=1_000)).numbers.tolist()}
+    assert few < many
+
+
+def test_rows_that_are_set_aside_later_are_not_kept() -> None:
+    sample = drawn(0, 10, Sampling(10)).without(np.isin(np.arange(10), [3, 4]))
+    assert sample.kept_columns["number"].tolist() == [0, 1, 2, 5, 6, 7, 8, 9]
+
+
+NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
+
+
+@settings(max_examples=50)
+@given(numbers=NUMBERS, size=st.integers(1, 40))
+def test_the_mean_is_rounded_once_and_does_not_depend_on_the_cut(numbers, size) -> None:
+    array = np.array(numbers)
+    exact = float(sum(map(Fraction, numbers), Fraction()) / len(numbers))
+    parts = [ExactSum.of(array[at : at + size]) for at in range(0, len(array), size)]
+    assert reduce(add, parts).mean == ExactSum.of(array).mean == exact
+
+
+def test_missing_numbers_do_not_count_and_flags_are_numbers() -> None:
+    assert ExactSum.of(np.array([1.0, np.nan, 2.0])).mean == 1.5
+    assert ExactSum.of(np.array([True, False])).mean == 0.5
+    assert np.isnan(ExactSum.of(np.empty(0)).mean)
+
+
+@settings(max_examples=50)
+@given(numbers=NUMBERS, size=st.integers(1, 40))
+def test_squares_are_exact_and_do_not_depend_on_the_cut(numbers, size) -> None:
+    array = np.array(numbers)
+    exact = sum((Fraction(number) ** 2 for number in numbers), Fraction())
+    parts = [ExactSum.of_squares(array[at : at + size]) for at in range(0, len(array), size)]
+    joined = reduce(add, parts)
+    assert joined.total == ExactSum.of_squares(array).total == exact
+    assert joined.count == len(numbers)
+
+
+@given(numbers=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+def test_integers_are_not_rounded(numbers) -> None:
+    assert ExactSum.of(np.array(numbers, dtype=np.int64)).total == sum(numbers)
