@@ -4,9 +4,12 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from lockstep.columns.decorators import feature, model
+from lockstep.columns.kinds import Floats
 from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Outcome, Record
@@ -14,6 +17,28 @@ from lockstep.columns.records import Outcome, Record
 _NUMBERS = count()
 
 Build = Callable[..., Pipeline]
+
+
+def named(
+    name: str,
+    function: Callable[..., Any],
+    decorate: Callable[[Any], Any] = feature,
+    returns: Any = Floats,
+    **kinds: Any,
+) -> Any:
+    """A column by a function whose parameters are its inputs."""
+    function.__name__, function.__annotations__ = name, {"return": returns, **kinds}
+    return decorate(function)
+
+
+def named_model(name: str, make: Callable[[], Any], **options: Any) -> Any:
+    """A model by what makes its estimator."""
+
+    def function() -> Any:
+        return make()
+
+    function.__name__ = name
+    return model(**options)(function)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """What holds of every pipeline in `transforms`, on rows made up from its declarations."""
 
 import importlib
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
 
@@ -15,7 +13,11 @@ from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows, to_frame
-from lockstep.errors import FitError, NotFittedError
+from lockstep.errors import FitError
+from lockstep.parity.comparison import compare
+from lockstep.parity.exactness import difference
+from lockstep.parity.locality import locality
+from lockstep.parity.scales import Scales
 
 MODULES = ["flight_delay", "orders"]
 ROWS = 400
@@ -103,28 +105,6 @@ def made_up(schema: Schema, count: int) -> Columns:
     return columns
 
 
-def differing(pipeline: Pipeline, first: Columns, second: Columns, names: Any) -> list[str]:
-    """Columns that are not the same, within their declared exactness."""
-    return [
-        name for name in names if not same(first[name], second[name], pipeline.graph.ulps(name))
-    ]
-
-
-def same(first: Array, second: Array, ulps: int) -> bool:
-    if first.dtype != second.dtype or first.shape != second.shape:
-        return False
-    if first.dtype != np.float64:
-        return np.array_equal(first, second, equal_nan=first.dtype.kind == "M")
-    missing = np.isnan(first)
-    if not np.array_equal(missing, np.isnan(second)):
-        return False
-    try:
-        np.testing.assert_array_max_ulp(first[~missing], second[~missing], maxulp=ulps)
-    except AssertionError:
-        return False
-    return True
-
-
 # Declarations
 
 
@@ -160,57 +140,39 @@ def test_columns_hold_what_their_kinds_say_and_are_read_only(
     }
 
 
-SOME = [slice(None), np.random.default_rng(1).permutation(ROWS)]
-SOME += [slice(row, row + 1) for row in range(0, ROWS, 20)]
-
-
-def test_rows_in_any_order_and_alone_have_the_same_columns(
-    pipeline: Pipeline, rows: Columns, features: Columns
-) -> None:
-    for some in SOME:
-        found = pipeline.evaluate(take_rows(rows, some), tuple(features))
-        assert differing(pipeline, take_rows(features, some), found, features) == []
-
-
 def test_a_frame_and_records_decode_to_the_same_columns(pipeline: Pipeline, rows: Columns) -> None:
     schema = pipeline.record_schema
     frame = to_frame({name: rows[name] for name in schema.names})
     for data in (frame, frame.to_dict("records")):
         found = decode(data, schema)
         assert found.rejected == ()
-        assert differing(pipeline, found.columns, rows, schema.names) == []
+        assert not any(
+            difference(rows[name], found.columns[name]).rows.any() for name in schema.names
+        )
 
 
 # Predictions
 
 
-def test_an_unfitted_pipeline_says_so(pipeline: Pipeline, rows: Columns) -> None:
-    if pipeline.graph.models:
-        with pytest.raises(NotFittedError, match="is not fitted"):
-            pipeline.unfitted().trace(rows)
+def test_rows_in_any_order_and_alone_have_the_same_columns(fitted: Pipeline, rows: Columns) -> None:
+    report = locality(fitted, rows, rows=ROWS)
+    assert report.ok, report.summary
+    assert {column.column for column in report.compared} == {*fitted.graph.order}
 
 
-def test_predictions_have_the_index_and_columns_that_they_should(
+def test_a_second_fit_has_the_same_trace(fitted: Pipeline, rows: Columns) -> None:
+    again = fitted.unfitted().fit(rows)
+    assert tuple(again.models_) == fitted.graph.models
+    first, second = fitted.trace(rows), again.trace(rows)
+    found = compare(first, second, fitted.graph, scales=Scales())
+    assert found.ok, found.summary
+
+
+def test_predictions_have_the_columns_that_they_should_with_or_without_rows(
     fitted: Pipeline, rows: Columns
 ) -> None:
-    index = pd.RangeIndex(ROWS, 0, -1)
-    frame = to_frame({name: rows[name] for name in fitted.record_schema.names}).set_index(index)
-    predicted = fitted.predict(frame)
+    predicted, empty = (fitted.predict(take_rows(rows, slice(count))) for count in (ROWS, 0))
     time = fitted.record_schema.event_time
     head = [fitted.key] if time is None else [fitted.key, time]
     assert list(predicted.columns) == [*head, *fitted.graph.outputs]
-    assert predicted.index.equals(index)
-    empty = fitted.predict(take_rows(rows, slice(0)))
-    assert len(empty) == 0
-    assert empty.dtypes.equals(predicted.dtypes)
-
-
-def test_a_row_alone_and_a_second_fit_have_the_same_trace(fitted: Pipeline, rows: Columns) -> None:
-    whole, served = fitted.trace(rows).columns, fitted.graph.served
-    for row in range(0, ROWS, 80):
-        one = slice(row, row + 1)
-        alone = fitted.trace(take_rows(rows, one)).columns
-        assert differing(fitted, take_rows(whole, one), alone, served) == []
-    again = fitted.unfitted().fit(rows)
-    assert tuple(again.models_) == fitted.graph.models
-    assert differing(fitted, whole, again.trace(rows).columns, served) == []
+    assert (len(empty), empty.dtypes.equals(predicted.dtypes)) == (0, True)

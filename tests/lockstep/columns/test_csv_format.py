@@ -86,6 +86,7 @@ def test_lines_in_another_encoding_than_declared_are_set_aside_unless_all_are(
     path.write_bytes(TEXT.encode("cp1252"))
     (row,) = decode_file(path, Sale.schema(), ascii_alone).rejected
     assert str(row) == "row 0: line 2 is not in the encoding of the file"
+    assert row.record["text"] == "01067;1,50;3;31.12.2023;M\N{REPLACEMENT CHARACTER}nchen"
     path.write_bytes(TEXT.partition("04109")[0].encode("cp1252"))
     with pytest.raises(UnreadableError, match=r"is not in ascii \(line 2\)"):
         decode_file(path, Sale.schema(), ascii_alone)

@@ -346,15 +346,6 @@ def test_whatever_json_lines_are_damaged_all_others_are_read_to_the_bit(
         np.testing.assert_array_equal(found.columns[name], whole.columns[name][kept])
 
 
-def test_a_line_beyond_the_declared_encoding_is_set_aside(tmp_path: Path) -> None:
-    found = csv(tmp_path, (HEADER + ROW + "a,,3,,é,\n").encode("latin-1"))
-
-    (row,) = found.rejected
-    assert (found.total, found.rows.tolist()) == (2, [0])
-    assert str(row) == "row 1: line 3 is not in the encoding of the file"
-    assert row.record["text"] == "a,,3,,\N{REPLACEMENT CHARACTER},"
-
-
 # Compressed files
 
 

@@ -14,16 +14,16 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
-from lockstep.columns.decorators import feature, label, model
+from lockstep.columns.decorators import label
 from lockstep.columns.fitting import fit_models, fold_of, out_of_fold_values
-from lockstep.columns.kinds import Array, Bools, Columns, Floats, Ints, Texts, Times
+from lockstep.columns.kinds import Array, Bools, Columns, Texts, Times
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Fitting, ReferencePredictor
 from lockstep.columns.records import Key, Outcome, Record
 from lockstep.columns.tables import take_rows
 from lockstep.errors import FitError
 
-from .conftest import Build
+from .conftest import Build, named, named_model
 
 SEEN: list[dict[int, tuple[float, ...]]] = []
 """For each fit of a `Memory` in turn: by row, what it saw of the stages below."""
@@ -52,29 +52,12 @@ class Result(Outcome):
     y: float | None
 
 
-@label
-def target(y: Floats) -> Floats:
-    return y
-
-
-@model(learns=target, uses=["x"], folds=3)
-def first() -> Any:
-    return Memory()
-
-
-@feature
-def doubled(first: Floats) -> Floats:
-    return 2 * first
-
-
-@model(learns=target, uses=["x", doubled], folds=3)
-def second() -> Any:
-    return Memory()
-
-
-@model(learns=target, uses=["x", first, second], folds=3)
-def third() -> Any:
-    return Memory()
+target = named("target", lambda y: y, label)
+doubled = named("doubled", lambda first: 2 * first)
+first, second, third = (
+    named_model(name, Memory, learns=target, uses=["x", *below], folds=3)
+    for name, below in (("first", []), ("second", [doubled]), ("third", ["first", "second"]))
+)
 
 
 @pytest.fixture
@@ -104,12 +87,7 @@ def with_label(columns: Columns, row: int, value: float) -> Columns:
 
 def guess(make: Callable[[], Any], name: str = "guess", **options: Any) -> Any:
     """A model by an estimator."""
-
-    def function() -> Any:
-        return make()
-
-    function.__name__ = name
-    return model(**{"learns": target, "uses": ["x"], **options})(function)
+    return named_model(name, make, **{"learns": target, "uses": ["x"], **options})
 
 
 def unprobable() -> Any:
@@ -162,10 +140,7 @@ def test_predictions_among_the_given_columns_are_not_learnt_from(stages: Pipelin
 
 
 def test_features_that_are_given_are_taken_as_they_are(build: Build) -> None:
-    @feature
-    def moved(x: Floats) -> Floats:
-        raise NotImplementedError
-
+    moved = named("moved", lambda x: 1 / 0)
     line = guess(LinearRegression, uses=[moved])
     pipeline = build(target, moved, line, record=Row, outcome=Result)
     pipeline.fit(rows() | {"moved": rows()["y"] * 2})
@@ -242,20 +217,9 @@ def size_(size: Texts):  # what it holds is known once it is computed
     return size
 
 
-@label
-def rank_(rank: Floats) -> Floats:
-    return rank
-
-
-@label
-def is_large(y: Floats) -> Bools:
-    return y > 0
-
-
-@label
-def when(seen_at: Ints) -> Times:
-    return seen_at.astype("datetime64[us]")
-
+rank_ = named("rank_", lambda rank: rank, label)
+is_large = named("is_large", lambda y: y > 0, label, Bools)
+when = named("when", lambda seen_at: seen_at.astype("datetime64[us]"), label, Times)
 
 SIZED: Columns = {
     "key": np.array(["a", "b", "c"], dtype=object),

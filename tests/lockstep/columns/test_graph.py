@@ -28,7 +28,7 @@ from lockstep.errors import (
     UnknownInputError,
 )
 
-from .conftest import Build
+from .conftest import Build, named, named_model
 
 
 class Trip(Record):
@@ -43,41 +43,17 @@ class Fare(Outcome):
     fare: float | None
 
 
-@feature
-def speed(distance: Floats, minutes: Floats) -> Floats:
-    return 60 * distance / minutes
-
-
-@feature
-def is_fast(speed: Floats) -> Bools:
-    return speed > 30
-
-
-@label
-def price(fare: Floats) -> Floats:
-    return fare
-
-
-@label
-def is_dear(price: Floats) -> Bools:
-    return price > 50
-
-
-@model(learns=price, uses=[speed, "distance"], ulps=16)
-def expected_price() -> Any:
-    return DummyRegressor()
-
-
-@model(learns=is_dear, uses=["distance", expected_price], ulps=4)
-def dear_probability() -> Any:
-    return DummyClassifier()
-
-
-@output
-def offered_price(expected_price: Floats) -> Floats:
-    return np.round(expected_price, 2)
-
-
+speed = named("speed", lambda distance, minutes: 60 * distance / minutes)
+is_fast = named("is_fast", lambda speed: speed > 30, returns=Bools)
+price = named("price", lambda fare: fare, label)
+is_dear = named("is_dear", lambda price: price > 50, label, Bools)
+expected_price = named_model(
+    "expected_price", DummyRegressor, learns=price, uses=[speed, "distance"], ulps=16
+)
+dear_probability = named_model(
+    "dear_probability", DummyClassifier, learns=is_dear, uses=["distance", expected_price], ulps=4
+)
+offered_price = named("offered_price", lambda expected_price: np.round(expected_price, 2), output)
 ALL = (offered_price, dear_probability, expected_price, is_dear, price, is_fast, speed)
 
 
@@ -143,14 +119,9 @@ def test_a_column_comes_from_fields_through_columns_and_models(
 
 
 def test_a_budget_is_inherited_by_floats_alone(build: Build) -> None:
-    @output
-    def is_offered(offered_price: Floats) -> Bools:
-        return offered_price > 0
-
-    @output(ulps=2)
-    def rough_price(expected_price: Floats) -> Floats:
-        return np.round(expected_price)
-
+    is_offered = named("is_offered", lambda offered_price: offered_price > 0, output, Bools)
+    by_hand = output(ulps=2)
+    rough_price = named("rough_price", lambda expected_price: np.round(expected_price, 0), by_hand)
     graph = build(*ALL, is_offered, rough_price, record=Trip, outcome=Fare).graph
     assert {name: graph.ulps(name) for name in graph.order if graph.ulps(name)} == {
         "expected_price": 16,
@@ -175,13 +146,6 @@ def test_budgets_of_a_deep_graph_are_found_quickly(build: Build) -> None:
 # What a graph cannot be
 
 
-def named(name: str, function: Any, decorate: Any = feature, **kinds: Any) -> Column:
-    """A column whose inputs are the parameters of a function, which nothing calls."""
-    function.__name__, function.__annotations__ = name, {"return": Floats, **kinds}
-    made: Column = decorate(function)
-    return made
-
-
 def learnt(name: str, learns: Any, uses: Any = "distance", **options: Any) -> Any:
     return named(name, lambda: None, model(learns=learns, uses=[uses], **options))
 
@@ -190,7 +154,7 @@ cost, at = partial(named, "cost"), r"cost \(columns/test_graph\.py:\d+\) "
 known_after = "which is known only after the fact"
 FIRST, SECOND = cost(lambda distance: 0), cost(lambda distance: 1)
 BAND = learnt("band", price, classes=["low", "high"])
-CLASS = named("fare_class", lambda minutes: 0, label, **{"return": Texts})
+CLASS = named("fare_class", lambda minutes: 0, label, Texts)
 REFUSED: dict[str, tuple[type[Exception], str, list[Any]]] = {
     "an input that is like another": (
         UnknownInputError,
@@ -344,7 +308,7 @@ def test_a_column_that_is_given_is_not_computed(pipeline: Pipeline) -> None:
 
 
 def test_a_prediction_that_is_given_is_kept(build: Build) -> None:
-    group = named("group", lambda fare: 1 / 0, label, **{"return": Texts})
+    group = named("group", lambda fare: 1 / 0, label, Texts)
     band = learnt("band", group, classes=["low", "high"])
     fitted = DummyClassifier().fit([[0.0], [1.0], [2.0]], ["low", "high", "low"])
     given = np.array(["high", "high"], dtype=object)

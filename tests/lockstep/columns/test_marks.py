@@ -76,9 +76,35 @@ def test_a_column_of_another_name_is_its_field(form: str, tmp_path: Any) -> None
     assert (found.rejected, found.ignored) == ((), ())
 
 
-def test_a_single_record_may_use_either_name() -> None:
-    for record in ({**ROWS[0]}, {"parcel": "a", "class_": 1, "weight": 2.5}):
-        assert decode(record, Parcel.schema()).columns["class_"].tolist() == [1]
+VISIT = {"visit": 1, "until": None}
+SENT = {"letter": "a", "class": 3}
+MIDNIGHT = datetime(2020, 6, 30, 22)
+
+
+@pytest.mark.parametrize(
+    ("declared", "data", "field", "values"),
+    [
+        pytest.param(Parcel, {**ROWS[0]}, "class_", [1], id="its name in data"),
+        pytest.param(
+            Parcel, {"parcel": "a", "class_": 1, "weight": 2.5}, "class_", [1], id="its own name"
+        ),
+        pytest.param(Letter, SENT, "class_", [3.0], id="an optional field, in one record"),
+        pytest.param(Letter, [SENT] * 2, "class_", [3.0] * 2, id="an optional field, in many"),
+        pytest.param(Line, {"x": 0.5}, "row", [0], id="a single record is row 0"),
+        pytest.param(
+            Line, pd.DataFrame({"row": [7, 9], "x": [0.5, 1.5]}), "row", [7, 9], id="given numbers"
+        ),
+        pytest.param(Visit, {**VISIT, "at": "2020-07-01"}, "at", [MIDNIGHT], id="text of a date"),
+        pytest.param(Visit, {**VISIT, "at": date(2020, 7, 1)}, "at", [MIDNIGHT], id="a date"),
+        pytest.param(
+            Answers, {"name": "a", "age": 3.5, "town": None}, "age", [3.5], id="beside no values"
+        ),
+    ],
+)
+def test_a_marked_field_is_found_and_has_these_values(
+    declared: type[Record], data: Any, field: str, values: list[Any]
+) -> None:
+    assert decode(data, declared.schema()).columns[field].tolist() == values
 
 
 @pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["records", "pandas"])
@@ -96,15 +122,6 @@ def test_a_lacking_column_is_told_by_its_name_in_data() -> None:
 def test_rows_without_a_name_are_numbered(form: str, tmp_path: Any) -> None:
     found = _decoded(Line, [{"x": 0.5}, {"x": 1.5}, {"x": 2.5}], form, tmp_path)
     assert found.columns["row"].tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("data", "rows"),
-    [({"x": 0.5}, [0]), (pd.DataFrame({"row": [7, 9], "x": [0.5, 1.5]}), [7, 9])],
-    ids=["a single record is row 0", "a number that is given"],
-)
-def test_rows_have_these_numbers(data: Any, rows: list[int]) -> None:
-    assert decode(data, Line.schema()).columns["row"].tolist() == rows
 
 
 def test_a_row_number_that_some_records_lack_is_refused_there() -> None:
@@ -127,7 +144,7 @@ def test_a_row_number_that_some_records_lack_is_refused_there() -> None:
 )
 @pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["records", "pandas"])
 def test_a_time_without_a_zone_is_in_the_declared_one(value: Any, form: Any) -> None:
-    data = form([{"visit": 1, "at": value, "until": None}])
+    data = form([{**VISIT, "at": value}])
     (found,) = decode(data, Visit.schema()).columns["at"].tolist()
     assert found == datetime(2020, 7, 1)
 
@@ -145,18 +162,6 @@ def test_a_parquet_column_of_naive_times_is_in_the_declared_zone() -> None:
     assert np.isnat(found.columns["until"]).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_an_optional_field_is_found_by_its_other_name_in_one_record_and_in_many(count: int) -> None:
-    found = decode([{"letter": "a", "class": 3}] * count, Letter.schema())
-    assert found.columns["class_"].tolist() == [3.0] * count
-
-
-@pytest.mark.parametrize("value", ["2020-07-01", date(2020, 7, 1)], ids=["text", "date"])
-def test_a_date_is_midnight_in_the_declared_zone(value: Any) -> None:
-    found = decode({"visit": 1, "at": value, "until": None}, Visit.schema())
-    assert found.columns["at"].tolist() == [datetime(2020, 6, 30, 22)]
-
-
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -166,7 +171,7 @@ def test_a_date_is_midnight_in_the_declared_zone(value: Any) -> None:
     ids=["twice", "never"],
 )
 def test_a_time_that_clocks_show_twice_or_never_is_refused(value: str, said: str) -> None:
-    (row,) = decode({"visit": 1, "at": value, "until": None}, Visit.schema()).rejected
+    (row,) = decode({**VISIT, "at": value}, Visit.schema()).rejected
     assert said in str(row)
 
 
@@ -176,10 +181,6 @@ def test_texts_that_stand_for_no_value_are_missing(form: str, tmp_path: Any) -> 
     found = _decoded(Answers, rows, form, tmp_path)
     assert np.isnan(found.columns["age"]).tolist() == [True, True]
     assert found.columns["town"].tolist() == [None, "Ulm"]
-
-
-def test_a_number_beside_texts_that_stand_for_no_value_is_one() -> None:
-    assert decode({"name": "a", "age": 3.5, "town": None}, Answers.schema()).columns["age"] == [3.5]
 
 
 def test_marks_survive_storage() -> None:

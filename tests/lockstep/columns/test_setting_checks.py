@@ -52,7 +52,6 @@ def test_a_value_fits_its_annotation_or_does_not(
 
 def test_the_innermost_value_is_named() -> None:
     wrong = misfit({"a": 0.5, "b": "half"}, Sequence[str] | Mapping[str, SHARE] | None)
-    assert wrong is not None
     assert (wrong.place, wrong.given, wanted(wrong.hint, wrong.given)) == (
         *("['b']", "half"),
         "a number above 0 and up to 1",

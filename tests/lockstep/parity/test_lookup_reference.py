@@ -164,7 +164,7 @@ def test_a_later_question_that_no_new_row_answers_changes_nothing(by_removal: bo
     assert check_no_future(bound, computed(bound, late), by_removal=by_removal).passed
 
 
-def test_a_search_that_finds_unknown_rows_is_told(monkeypatch: Any) -> None:
+def test_a_search_that_finds_unknown_rows_is_told() -> None:
     bound = pipeline_of(gauge_of()).with_tables(TABLES)
     asked = readings(("north", 4.5))
     seen = {**computed(bound, asked), "gauge_level": np.array([4.0])}

@@ -261,7 +261,6 @@ def test_a_function_that_asks_for_other_rows_or_times_is_found(
     report = locality(made, decode(RECORDS, made.record_schema).columns)
     assert not report.ok
     assert what in report.summary
-    assert report.first is not None
     assert report.first.column in node.gives
     assert report.first.role == node.role
 
@@ -271,9 +270,7 @@ def test_another_version_of_a_table_is_found_where_it_is_read(fitted: Pipeline) 
     grown = fitted.with_tables(other).bind({"passed": fitted.bound["passed"]})
     before, after = fitted.trace(RECORDS), grown.trace(RECORDS)
     first = compare(before, after, fitted.graph, scales=Scales()).first
-    assert first is not None
     assert (first.column, first.role) == ("gauge_level", "lookup")
-    assert first.origin is not None
     assert first.origin.function.endswith("gauge")
     values = {name: (before.columns[name][0], after.columns[name][0]) for name in before.columns}
     drawn = divergence_picture(fitted.graph, first.column, values, ("before", "after"), "0")
