@@ -19,26 +19,13 @@ from lockstep.columns.row_plans import NoScalarError, RowPlanSource, column_of, 
 from lockstep.errors import FunctionError, NotFittedError
 from lockstep.parity.scalar_forms import bits
 
+from .conftest import named
 
-@feature
-def half(number: Floats) -> Floats:
-    return number / 2
-
-
-@feature
-def whole(half: Floats) -> Ints:
-    return half.astype(np.int32)  # another dtype than its column's
-
-
-@feature
-def is_large(whole: Ints, number: Floats) -> Bools:
-    return (whole > 2) & (number < 100)
-
-
-@feature
-def name(is_large: Bools) -> Texts:
-    return np.where(is_large, "large", "small")  # NumPy's texts, not Python's
-
+half = named("half", lambda number: number / 2)
+# Another dtype than its column's; NumPy's texts, not Python's.
+whole = named("whole", lambda half: half.astype(np.int32), returns=Ints)
+is_large = named("is_large", lambda whole, number: (whole > 2) & (number < 100), returns=Bools)
+name = named("name", lambda is_large: np.where(is_large, "large", "small"), returns=Texts)
 
 NODES: list[Node] = [half, whole, is_large, name]
 DTYPES = {
@@ -81,10 +68,7 @@ def test_the_node_that_raises_is_named_with_its_place_and_the_error_is_kept() ->
 
 @pytest.mark.parametrize("value", [np.ones(2), np.ones((1, 1)), 1.0, np.array(["a"]), None])
 def test_what_is_no_column_is_refused_with_the_name_of_its_node(value: Any) -> None:
-    @feature
-    def raises(half: Floats) -> Floats:
-        return value  # type: ignore[no-any-return]
-
+    raises = named("raises", lambda half: value)
     plan = plan_of([half, raises], DTYPES)
     with pytest.raises(FunctionError, match=r"Feature raises .* returned"):
         plan({"number": np.ones(1)}, {}, 1)
@@ -253,10 +237,7 @@ def test_an_array_without_a_dimension_is_its_value() -> None:
 
 
 def test_a_value_of_another_type_ends_the_row_whenever_it_comes() -> None:
-    @feature
-    def made(a: Floats) -> Floats:
-        return float(a) if a > 1 else a  # type: ignore[return-value]
-
+    made = named("made", lambda a: float(a) if a > 1 else a)
     plan = RowPlanSource([made], ROW_DTYPES, ("a",), ["made"], {}).plan(["made"])
     assert plan([np.float64(1.0)], [1.0]) == ((1.0,), (1.0,))
     with pytest.raises(NoScalarError, match="float"):
@@ -301,18 +282,9 @@ def test_a_model_with_a_form_for_rows_gets_pythons_values() -> None:
 
 
 def test_functions_may_share_a_plan_with_those_of_arrays() -> None:
-    @feature
-    def twice(a: Floats) -> Floats:
-        return a * 2
-
-    @feature
-    def longer(twice: Floats, u: Texts) -> Floats:
-        return twice + [len(text) for text in u.tolist()]
-
-    @feature
-    def made(longer: Floats) -> Floats:
-        return longer + 1
-
+    twice = named("twice", lambda a: a * 2)
+    longer = named("longer", lambda twice, u: twice + [len(text) for text in u.tolist()])
+    made = named("made", lambda longer: longer + 1)
     dtypes = {**ROW_DTYPES, "twice": Kind.FLOAT.dtype, "longer": Kind.FLOAT.dtype}
     nodes: list[Node] = [twice, longer, made]
     source = RowPlanSource(nodes, dtypes, ("a", "u"), ["twice", "made"], {})

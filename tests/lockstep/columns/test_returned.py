@@ -13,7 +13,7 @@ from lockstep.columns.nodes import Column
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.errors import FunctionError
 
-from .conftest import Build
+from .conftest import Build, named
 
 ALIASES: dict[Kind, Any] = {
     Kind.FLOAT: Floats,
@@ -101,18 +101,9 @@ def test_without_annotation_the_kind_is_the_nearest(build: Build, make: Any, kin
 
 
 def test_pandas_inside_a_function_works(build: Build) -> None:
-    @feature
-    def hour(at: Times) -> Ints:
-        return pd.Series(at).dt.hour.to_numpy()
-
-    @feature
-    def capital(t: Texts) -> Texts:
-        return pd.Series(t, dtype=object).str.upper()
-
-    @feature
-    def next_day(at: Times) -> Times:
-        return pd.Series(at) + pd.Timedelta(days=1)
-
+    hour = named("hour", lambda at: pd.Series(at).dt.hour.to_numpy(), returns=Ints)
+    capital = named("capital", lambda t: pd.Series(t, dtype=object).str.upper(), returns=Texts)
+    next_day = named("next_day", lambda at: pd.Series(at) + pd.Timedelta(days=1), returns=Times)
     graph = build(hour, capital, next_day, record=Row).graph
     row = {"at": np.array(["2013-04-01T09:30"], "M8[us]"), "t": objects("a")}
     found = graph.evaluate(row, ["hour", "capital", "next_day"])

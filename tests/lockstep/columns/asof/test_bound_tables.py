@@ -25,7 +25,6 @@ from lockstep import (
     Record,
     Texts,
     Times,
-    feature,
     label,
     lookup,
     model,
@@ -45,7 +44,7 @@ from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.scales import Scales
 
-from ..conftest import Build
+from ..conftest import Build, named
 from .drawn import HOUR, STATIONS, Gauge, Passage
 
 
@@ -70,14 +69,8 @@ def passed(station: Texts, sensor: Ints, at: Times) -> Asked:
     return Asked(station, sensor, as_of=at)
 
 
-@feature
-def above(gauge_level: Floats, passed_mean: Floats) -> Floats:
-    return gauge_level - passed_mean
-
-
-@label
-def level(truth: Floats) -> Floats:
-    return truth
+above = named("above", lambda gauge_level, passed_mean: gauge_level - passed_mean)
+level = named("level", lambda truth: truth, label)
 
 
 @model(learns=level, uses=[gauge, "passed_count", above])
@@ -91,14 +84,12 @@ def expected() -> Any:
     )
 
 
+rounded = named("rounded", lambda expected: np.round(expected, 0), output)
+
+
 @lookup(Gauge)  # a table may be asked by what a model predicts
 def gauge_of_model(station: Texts, sensor: Ints, at: Times, expected: Floats) -> Asked:
     return Asked(station, np.where(expected > 0, sensor, 3 - sensor), as_of=at)
-
-
-@output
-def rounded(expected: Floats) -> Floats:
-    return np.round(expected)
 
 
 def rows_of(table: Any, count: int, seed: int, *, late: bool) -> TableRows:

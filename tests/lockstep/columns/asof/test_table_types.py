@@ -24,7 +24,6 @@ from lockstep import (
     Table,
     Texts,
     Times,
-    feature,
     label,
     lookup,
     output,
@@ -42,7 +41,7 @@ from lockstep.errors import (
     UnknownInputError,
 )
 
-from ..conftest import Build
+from ..conftest import Build, named
 from .drawn import Gauge, Passage, a_question, filled
 
 HOUR = timedelta(hours=1)
@@ -287,9 +286,7 @@ def no_rows() -> TableRows:
 
 
 def test_an_input_that_comes_from_the_outcome_is_leakage(build: Build) -> None:
-    @label
-    def true(truth: Texts) -> Texts:
-        return truth
+    true = named("true", lambda truth: truth, label, Texts)
 
     @lookup(Gauge)
     def leaking(truth: Texts, sensor: Floats, at: Times) -> Asked:
@@ -307,17 +304,11 @@ def test_an_input_that_comes_from_the_outcome_is_leakage(build: Build) -> None:
 def test_the_name_of_a_look_up_is_no_column_and_no_other_column_has_it(build: Build) -> None:
     gauge = lookup(Gauge)(by)
 
-    @feature
-    def wet(by: Floats) -> Floats:
-        return by
-
+    wet = named("wet", lambda by: by)
     with pytest.raises(UnknownInputError, match="gives several: name one of by_level"):
         build(gauge, wet, record=Measured)
 
-    @output
-    def by_level(sensor: Floats) -> Floats:
-        return sensor
-
+    by_level = named("by_level", lambda sensor: sensor, output)
     with pytest.raises(DuplicateNameError, match="'by_level'"):
         build(gauge, by_level, record=Measured)
 
