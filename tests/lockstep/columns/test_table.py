@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.tables import from_arrow, take_rows, to_arrow, to_frame
+from lockstep.columns.tables import from_arrow, to_arrow, to_frame
 
 COLUMNS: Columns = {
     "real": np.array([0.5, np.nan]),
@@ -13,19 +13,6 @@ COLUMNS: Columns = {
     "text": np.array(["x", None], dtype=object),
     "at": np.array(["2013-04-01T09:30", "NaT"], dtype="datetime64[us]"),
 }
-
-
-def test_a_frame_has_the_dtypes_of_the_columns_with_or_without_rows() -> None:
-    frame = to_frame(COLUMNS)
-    assert frame.dtypes.astype(str).to_dict() == {
-        "real": "float64",
-        "whole": "int64",
-        "flag": "bool",
-        "text": "object",
-        "at": "datetime64[us, UTC]",
-    }
-    assert frame["text"].tolist() == ["x", None]
-    assert to_frame(take_rows(COLUMNS, slice(0))).dtypes.equals(frame.dtypes)
 
 
 def test_a_table_has_the_types_of_the_columns_and_nulls_for_missing_values() -> None:

@@ -28,38 +28,35 @@ def of_texts(*values):
     return Profile.of({"x": column}, {"x": Kind.TEXT}).columns["x"]
 
 
+def of_flags(*values):
+    return Profile.of({"x": np.array(values)}, {"x": Kind.BOOL}).columns["x"]
+
+
 def test_quantiles_of_numbers_are_values_in_order():
     quantiles = of_numbers(*range(1000)).quantiles
     assert (quantiles[0], quantiles[50], quantiles[100]) == (0, 500, 999)
 
 
-def test_missing_numbers_are_counted_and_left_out():
-    profile = of_numbers(1, np.nan, 3, np.nan)
-    assert (profile.missing, profile.quantiles[0], profile.quantiles[100]) == (0.5, 1, 3)
+FORGOTTEN = {"3": 0.5, "357": 0.5}  # what floating point adds
 
 
-def test_missing_texts_are_counted_and_left_out():
-    profile = of_texts("a", None, "a", "b")
-    assert (profile.missing, profile.shares) == (0.25, {"a": 2 / 3, "b": 1 / 3})
-
-
-def test_a_column_without_values_has_no_distribution():
-    profile = of_numbers(np.nan, np.nan)
-    assert (profile.missing, profile.quantiles) == (1.0, ())
-
-
-def test_digits_are_those_after_the_decimal_point():
-    profile = of_numbers(39.02, -1.02, 7.5, 4.0)
-    assert profile.shares == {"02": 0.5, "5": 0.25, "": 0.25}
-
-
-def test_digits_forget_what_floating_point_adds():
-    assert of_numbers(0.1 + 0.2, 10.357019999999999).shares == {"3": 0.5, "357": 0.5}
-
-
-def test_booleans_are_categories():
-    profile = Profile.of({"x": np.array([True, True, False, True])}, {"x": Kind.BOOL})
-    assert profile.columns["x"].shares == {"True": 0.75, "False": 0.25}
+@pytest.mark.parametrize(
+    ("profile", "missing", "ends", "shares"),
+    [
+        (of_numbers(1, np.nan, 3, np.nan), 0.5, [1, 3], {"": 1}),
+        (of_texts("a", None, "a", "b"), 0.25, [], {"a": 2 / 3, "b": 1 / 3}),
+        (of_numbers(np.nan, np.nan), 1, [], {}),
+        (of_numbers(39.02, -1.02, 7.5, 4.0), 0, [-1.02, 39.02], {"02": 0.5, "5": 0.25, "": 0.25}),
+        (of_numbers(0.1 + 0.2, 10.357019999999999), 0, [0.1 + 0.2, 10.357019999999999], FORGOTTEN),
+        (of_flags(True, True, False, True), 0, [], {"True": 0.75, "False": 0.25}),
+    ],
+    ids=["numbers", "texts", "no values", "digits", "digits of floating point", "booleans"],
+)
+def test_missing_values_are_left_out_and_digits_and_categories_counted(
+    profile, missing, ends, shares
+):
+    assert (profile.missing, profile.shares) == (missing, shares)
+    assert [*profile.quantiles[:1], *profile.quantiles[-1:]] == ends
 
 
 def test_categories_beyond_the_most_frequent_ones_are_pooled():

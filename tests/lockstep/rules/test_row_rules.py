@@ -28,21 +28,22 @@ def rules_of(*expectations: tuple[str, dict[str, Any]]) -> RowRules:
     )
 
 
-PRESENT = ("values_to_not_be_null", {"column": "temp"})
-POSSIBLE = ("values_to_be_between", {"column": "temp", "min_value": -60.0, "max_value": 130.0})
-KNOWN = ("values_to_be_in_set", {"column": "carrier", "value_set": ["UA", "DL"]})
-ABOVE_DEW_POINT = (
-    "pair_values_a_to_be_greater_than_b",
-    {"column_A": "temp", "column_B": "dewp", "or_equal": True},
-)
+def of(column: str, name: str, **kwargs: Any) -> tuple[str, dict[str, Any]]:
+    return name, {"column": column, **kwargs}
 
 
 def between(column: str, **bounds: Any) -> tuple[str, dict[str, Any]]:
-    return "values_to_be_between", {"column": column, **bounds}
+    return of(column, "values_to_be_between", **bounds)
 
 
-def pair(name: str, first: str, second: str) -> tuple[str, dict[str, Any]]:
-    return f"pair_values_{name}", {"column_A": first, "column_B": second}
+def pair(name: str, first: str, second: str, **kwargs: Any) -> tuple[str, dict[str, Any]]:
+    return f"pair_values_{name}", {"column_A": first, "column_B": second, **kwargs}
+
+
+PRESENT = of("temp", "values_to_not_be_null")
+POSSIBLE = between("temp", min_value=-60.0, max_value=130.0)
+KNOWN = of("carrier", "values_to_be_in_set", value_set=["UA", "DL"])
+ABOVE_DEW_POINT = pair("a_to_be_greater_than_b", "temp", "dewp", or_equal=True)
 
 
 def test_a_row_that_breaks_any_rule_is_refused_with_all_its_reasons_in_the_order_of_the_suite(
@@ -67,35 +68,20 @@ def test_a_column_that_is_compared_with_itself_gives_its_reason(flights: Columns
 
 
 HALF_PAST_NINE = "2013-01-01T09:30:00+00:00"
+UNTIL_HALF_PAST = between("scheduled_at", max_value=HALF_PAST_NINE)
 
 
 @pytest.mark.parametrize(
     ("expectation", "row", "message"),
     [
         (PRESENT, 2, "is missing"),
-        (("values_to_be_null", {"column": "temp"}), 0, "39 is not missing"),
+        (of("temp", "values_to_be_null"), 0, "39 is not missing"),
         (between("temp", min_value=40.0), 3, "18 is below 40"),
         (between("hour", max_value=23.0, strict_max=True), 5, "23 is at least 23"),
-        (
-            between("scheduled_at", max_value=HALF_PAST_NINE),
-            5,
-            "2013-01-01T10:00Z is above 2013-01-01T09:30Z",
-        ),
-        (
-            ("values_to_not_be_in_set", {"column": "carrier", "value_set": ["XX"]}),
-            4,
-            "'XX' is one of XX",
-        ),
-        (
-            ("values_to_match_regex", {"column": "flight_id", "regex": "^UA"}),
-            0,
-            "'EV-1' does not match ^UA",
-        ),
-        (
-            ("value_lengths_to_equal", {"column": "carrier", "value": 3.0}),
-            0,
-            "'UA' is not 3 characters long",
-        ),
+        (UNTIL_HALF_PAST, 5, "2013-01-01T10:00Z is above 2013-01-01T09:30Z"),
+        (of("carrier", "values_to_not_be_in_set", value_set=["XX"]), 4, "'XX' is one of XX"),
+        (of("flight_id", "values_to_match_regex", regex="^UA"), 0, "'EV-1' does not match ^UA"),
+        (of("carrier", "value_lengths_to_equal", value=3.0), 0, "'UA' is not 3 characters long"),
         (ABOVE_DEW_POINT, 3, "18 is not at least dewp (20)"),
         (ABOVE_DEW_POINT, 5, "55 is not at least dewp (missing)"),
         (pair("to_be_equal", "temp", "dewp"), 0, "39 is not equal to dewp (28)"),
@@ -110,7 +96,7 @@ def test_a_reason_says_what_the_value_is_and_what_it_ought_to_be(
 
 def test_a_long_value_is_cut_in_a_reason() -> None:
     columns = {"text": np.array(["x" * 10_000], dtype=object)}
-    rules = rules_of(("value_lengths_to_be_between", {"column": "text", "max_value": 5}))
+    rules = rules_of(of("text", "value_lengths_to_be_between", max_value=5))
     (reason,) = rules.apply(columns).reasons(0)
     assert len(reason.message) < 120
 
@@ -122,7 +108,7 @@ def test_a_missing_value_is_refused_only_where_it_must_not_be_missing(flights: C
 @pytest.mark.parametrize("size", [2, 40])
 def test_integers_that_floats_cannot_tell_apart_are_no_members_of_a_set(size: int) -> None:
     columns = {"seats": np.array([2**53, 2**53 + 1, 1])}
-    rules = rules_of(("values_to_be_in_set", {"column": "seats", "value_set": list(range(size))}))
+    rules = rules_of(of("seats", "values_to_be_in_set", value_set=list(range(size))))
     assert rules.apply(columns).mask.tolist() == [True, True, False]
 
 
@@ -175,19 +161,20 @@ def test_an_absent_column_is_an_error_that_names_it_and_the_rule(flights: Column
         rules_of(POSSIBLE).apply(flights)
 
 
+BOUNDS = "the column holds times; give bounds instead"
+TEXTS = "it looks at texts, and the column holds times"
+
+
 @pytest.mark.parametrize(
     ("expectation", "message"),
     [
         (between("carrier", min_value=1.0), "'carrier': its bounds are numbers, .* holds texts"),
         (between("scheduled_at", min_value=1.0), "'scheduled_at': .* numbers, .* holds times"),
         (between("hour", min_value=HALF_PAST_NINE), "'hour': its bounds are times, .* holds ints"),
+        (of("scheduled_at", "values_to_be_in_set", value_set=[]), BOUNDS),
         (
-            ("values_to_be_in_set", {"column": "scheduled_at", "value_set": []}),
-            "the column holds times; give bounds instead",
-        ),
-        (
-            ("values_to_match_regex", {"column": "scheduled_at", "regex": "a"}),
-            "it looks at texts, and the column holds times",
+            of("scheduled_at", "values_to_match_regex", regex="a"),
+            TEXTS,
         ),
         (pair("to_be_equal", "temp", "carrier"), "'temp' and 'carrier': .* floats with texts"),
     ],

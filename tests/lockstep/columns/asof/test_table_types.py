@@ -232,26 +232,18 @@ def asking(asked: Any) -> Any:
     return lookup(Gauge)(gauge)
 
 
+HALF_A_KEY = "asks by 1 array, and the key of the table 'gauge' is station, sensor"
+SWAPPED = "asks for 'station' by an array of float64.* holds Texts"
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "why"),
     [
-        (
-            lambda station, _, at: Asked(station, as_of=at),
-            DeclarationError,
-            "asks by 1 array, and the key of the table 'gauge' is station, sensor",
-        ),
+        (lambda station, _, at: Asked(station, as_of=at), DeclarationError, HALF_A_KEY),
         (lambda *key_and_time: Asked(*key_and_time[:2]), DeclarationError, "as of when"),
-        (
-            lambda station, sensor, at: Asked(sensor, station, as_of=at),
-            DeclarationError,
-            "asks for 'station' by an array of float64.* holds Texts",
-        ),
+        (lambda s, sensor, at: Asked(sensor, s, as_of=at), DeclarationError, SWAPPED),
         (lambda station, *_: station, DeclarationError, "must return Asked"),
-        (
-            lambda station, sensor, _: Asked(station, sensor, as_of=sensor),
-            FunctionError,
-            "returned an array of float64",
-        ),
+        (lambda s, x, _: Asked(s, x, as_of=x), FunctionError, "returned an array of float64"),
     ],
     ids=["half a key", "no time", "keys swapped", "no question", "a time that is none"],
 )
