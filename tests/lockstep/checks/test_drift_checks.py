@@ -55,6 +55,9 @@ def population(columns: Columns, learnt: ConstraintSet = LEARNT) -> Population:
     return Population(found, learnt, PROFILE, Profile.of(columns, KINDS))
 
 
+FAR = population(readings(1, lift=3.0))
+
+
 def shares(found: Population) -> dict[str, float]:
     return {one.column: one.share for one in found.found}
 
@@ -70,7 +73,7 @@ def followed(*batches: Columns, each: bool = False) -> list[CheckResult]:
 
 
 def test_rows_far_from_training_are_a_warning_that_names_the_column() -> None:
-    found = check_drift(population(readings(1, lift=3.0)))
+    found = check_drift(FAR)
     assert (found.result, found.column) == ("warned", "level")
 
 
@@ -123,33 +126,31 @@ def test_decisions_warn_on_each_batch_that_is_far() -> None:
 
 
 def test_every_column_is_shown_with_its_farthest_statistic_and_both_histograms() -> None:
-    rows = {row["column"]: row for row in check_drift(population(readings(1, lift=3.0))).table}
+    rows = {row["column"]: row for row in check_drift(FAR).table}
     assert set(rows) == set(KINDS)
     assert "level" in str(rows["level"]["by"])
     assert rows["level"]["is"] != rows["level"]["was"]
     assert rows["level"]["training"]
 
 
+ASKED: list[Sequence[str]] = []
+
+
+def ask(columns: Sequence[str]) -> Impact:
+    ASKED.append(columns)
+    return Impact("the mix of the training", (Effect("is_high", ROWS, 50),), ROWS)
+
+
 def test_what_a_change_does_to_the_outputs_is_told_once() -> None:
-    asked: list[Sequence[str]] = []
-
-    def ask(columns: Sequence[str]) -> Impact:
-        asked.append(columns)
-        return Impact("the mix of the training", (Effect("is_high", ROWS, 50),), ROWS)
-
-    found = population(readings(1, lift=3.0))
-    changes = Changes("v").after("day 1", shares(found))
-    result = check_changes(found, changes, "day 1", ask=ask)
+    ASKED.clear()
+    changes = Changes("v").after("day 1", shares(FAR))
+    result = check_changes(FAR, changes, "day 1", ask=ask)
     assert "Against the mix of the training: is_high flips in 50 of 200 rows" in result.summary
-    again = check_changes(found, changes.after("day 2", shares(found)), "day 2", ask=ask)
-    assert (again.result, asked) == ("passed", [["level"]])
+    again = check_changes(FAR, changes.after("day 2", shares(FAR)), "day 2", ask=ask)
+    assert (again.result, ASKED) == ("passed", [["level"]])
 
 
 def test_what_counts_on_each_batch_is_told_with_its_effect_on_each() -> None:
-    def ask(columns: Sequence[str]) -> Impact:
-        return Impact("the mix of the training", (Effect("is_high", ROWS, 50),), ROWS)
-
-    found = population(readings(1, lift=3.0))
-    changes = Changes("v").after("day 1", shares(found)).after("day 2", shares(found))
-    result = check_changes(found, changes, "day 2", ask=ask, each=True)
+    changes = Changes("v").after("day 1", shares(FAR)).after("day 2", shares(FAR))
+    result = check_changes(FAR, changes, "day 2", ask=ask, each=True)
     assert result.numbers["is_high: rows that differ"] == 50

@@ -91,31 +91,35 @@ def test_a_check_that_knows_better_says_what_to_do_itself() -> None:
 
 
 def test_where_nothing_else_is_known_the_asset_is_where() -> None:
-    assert Message.of("quality", CheckResult(False, "Bad."), Place("orders/candidate")).where == (
-        "orders/candidate"
-    )
+    place = Place("orders/candidate")
+    assert Message.of("quality", CheckResult(False, "Bad."), place).where == "orders/candidate"
 
 
 def test_of_a_file_commands_name_the_file_as_a_shell_reads_it() -> None:
     found = CheckResult(False, "Bad.", keys=("it's",))
-    todo = "`lockstep trace PIPELINE --day DAY --key KEY`"
-    assert told_of(todo, FILE, found) == (
+    assert told_of("`lockstep trace PIPELINE --day DAY --key KEY`", FILE, found) == (
         "`lockstep trace orders --file 'new orders-0123456789ab.csv' --key 'it'\"'\"'s'`"
     )
 
 
-def test_rows_of_a_file_that_were_corrected_are_another_file() -> None:
-    todo = Message.of("input_suite", CheckResult(False, "Bad."), FILE).todo
-    assert todo.endswith(
-        "Then: drop the corrected file into the inbox; the same content again: `lockstep score "
-        "orders --file 'new orders-0123456789ab.csv'`"
-    )
-
-
-def test_a_file_that_somebody_named_is_scored_again_by_that_name_once_it_is_corrected() -> None:
-    place = replace(FILE, file="../new orders.csv")
+@pytest.mark.parametrize(
+    ("place", "then"),
+    [
+        (
+            FILE,
+            "drop the corrected file into the inbox; the same content again: `lockstep score "
+            "orders --file 'new orders-0123456789ab.csv'`",
+        ),
+        (
+            replace(FILE, file="../new orders.csv"),
+            "`lockstep score orders --file '../new orders.csv'`",
+        ),
+    ],
+    ids=["another file of the inbox", "a file that somebody named"],
+)
+def test_a_file_whose_rows_were_corrected_is_scored_again(place: Place, then: str) -> None:
     todo = Message.of("input_suite", CheckResult(False, "Bad."), place).todo
-    assert todo.endswith("Then: `lockstep score orders --file '../new orders.csv'`")
+    assert todo.endswith(f"hen: {then}")
 
 
 @pytest.mark.parametrize(

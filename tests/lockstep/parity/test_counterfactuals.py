@@ -9,6 +9,7 @@ from lockstep import Bools, Floats, Key, Pipeline, Record, feature, output
 from lockstep.columns.kinds import Kind
 from lockstep.parity.counterfactuals import MOST_ROWS, Counterfactuals, typical, with_mix
 from lockstep.parity.profiles import Profile
+from tests.lockstep.columns.conftest import named
 
 RANDOM = np.random.default_rng(3)
 
@@ -62,12 +63,9 @@ def test_which_rows_change_their_category_does_not_follow_from_their_order():
     assert 70 < np.count_nonzero(flipped < 200) < 130
 
 
-def test_flags_stay_flags():
+def test_flags_stay_flags_and_whole_numbers_whole():
     mixed = with_mix(np.zeros(10, dtype=bool), profile(np.arange(10) < 5, Kind.BOOL))
     assert (mixed.dtype, mixed.sum()) == (bool, 5)
-
-
-def test_whole_numbers_stay_whole():
     assert with_mix(np.arange(9), profile(np.arange(100), Kind.INT)).dtype == np.int64
 
 
@@ -86,6 +84,7 @@ class Reading(Record):
     remark: str
 
 
+EVERY = np.arange(MOST_ROWS)
 LEVEL = np.linspace(-1, 0.9, MOST_ROWS)
 SIZES: list[int] = []
 
@@ -99,16 +98,8 @@ def double(level: Floats) -> Floats:
     return 2 * level
 
 
-@output
-def is_high(double: Floats) -> Bools:
-    """Whether that is above 0."""
-    return double > 0
-
-
-@output
-def height(double: Floats) -> Floats:
-    """The double."""
-    return double + 0.0
+is_high = named("is_high", lambda double: double > 0, output, Bools)
+height = named("height", lambda double: double + 0.0, output)
 
 
 def readings(level, rise):
@@ -140,16 +131,12 @@ def test_an_output_that_is_another_is_told_with_the_segment_where_most():
     assert found.worst.startswith("most where place is sea (")
 
 
-def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():
-    found = effects(readings(LEVEL, 0.5).typical(["level"], np.arange(MOST_ROWS)))
+def test_what_flips_or_moves_is_told_by_output_with_the_segment_where_most_does():
+    impact = readings(LEVEL, 0.5).typical(["level"], EVERY)
+    found = effects(impact)
     assert found["is_high"].differing == pytest.approx(302, abs=4)
     assert found["height"].moved == pytest.approx(0.5, abs=0.02)
     assert found["height"].largest == pytest.approx(2.9, abs=0.02)
-
-
-def test_the_segment_in_which_most_decisions_flip_is_named():
-    impact = readings(LEVEL, 0.5).typical(["level"], np.arange(MOST_ROWS))
-    assert impact.effects
     assert all(one.worst.startswith("most where place is sea (") for one in impact.effects)
     assert "is_high flips in " in str(impact)
     assert "most where place is sea (" in str(impact)

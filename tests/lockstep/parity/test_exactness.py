@@ -64,12 +64,9 @@ def test_zeros_are_neighbours_and_infinity_is_beyond_everything(
     assert distance(first, second) == steps
 
 
-def test_all_nans_are_one_value() -> None:
+def test_all_nans_are_one_value_and_float32_counts_its_own_steps() -> None:
     payload = np.array([0x7FF8000000000123], dtype=np.uint64).view(np.float64)
     assert ulp_distance(payload, np.array([np.nan])).tolist() == [0]
-
-
-def test_float32_counts_its_own_steps() -> None:
     one = np.array([1.0], dtype=np.float32)
     assert ulp_distance(one, np.nextafter(one, np.float32(2))).tolist() == [1]
 
@@ -120,19 +117,22 @@ def test_another_dtype_differs_where_values_do_or_else_in_every_cell(
     assert (found.largest or 0) == largest
 
 
-def test_a_row_of_a_matrix_differs_where_one_of_its_cells_does() -> None:
-    found = difference(np.zeros((3, 2)), np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
-    assert found.rows.tolist() == [False, True, False]
-
-
-def test_arrays_of_no_rows_differ_nowhere() -> None:
-    found = difference(np.empty((0, 3)), np.empty((0, 3)))
-    assert (found.rows.tolist(), found.largest, found.ulps) == ([], None, 0)
-
-
-def test_matrices_of_another_width_differ_in_every_row() -> None:
-    found = difference(np.zeros((2, 3)), np.zeros((2, 4)))
-    assert (found.rows.tolist(), found.forms) == ([True, True], ("float64 × 3", "float64 × 4"))
+@pytest.mark.parametrize(
+    ("expected", "actual", "rows", "forms"),
+    [
+        (np.zeros((3, 2)), np.diag([0.0, 1.0, 0.0])[:, :2], [False, True, False], None),
+        (np.empty((0, 3)), np.empty((0, 3)), [], None),
+        (np.zeros((2, 3)), np.zeros((2, 4)), [True, True], ("float64 × 3", "float64 × 4")),
+    ],
+    ids=["one cell", "no rows", "another width"],
+)
+def test_a_row_of_a_matrix_differs_where_one_of_its_cells_does(
+    expected: Array, actual: Array, rows: list[bool], forms: tuple[str, str] | None
+) -> None:
+    found = difference(expected, actual)
+    assert (found.rows.tolist(), found.forms) == (rows, forms)
+    if not rows:
+        assert (found.largest, found.ulps) == (None, 0)
 
 
 def test_arrays_of_another_length_are_not_compared() -> None:
@@ -175,21 +175,18 @@ def scale_of(values: Array) -> object:
     return float(Scales.of(Trace(keys, {"c": values}, {})).columns["c"])
 
 
-def test_one_extreme_value_does_not_move_it() -> None:
-    assert scale_of(np.array([1.0, -2.0, 3.0, 1e9])) == 2.0
-
-
-def test_missing_and_infinite_values_and_zeros_tell_nothing_of_it() -> None:
-    assert scale_of(np.array([np.nan, np.inf, 0.0, 0.0, 0.0, 4.0])) == 4.0
-
-
-def test_a_column_without_any_size_has_none() -> None:
-    assert scale_of(np.array([0.0, np.nan])) == 0.0
-
-
-def test_each_position_of_a_matrix_has_its_own() -> None:
-    matrix = np.array([[1.0, 0.0, 100.0], [3.0, 0.0, 300.0]], dtype=np.float32)
-    assert scale_of(matrix) == [1.0, 0.0, 100.0]
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        pytest.param([1.0, -2.0, 3.0, 1e9], 2.0, id="one extreme value does not move it"),
+        pytest.param([np.nan, np.inf, 0.0, 0.0, 0.0, 4.0], 4.0, id="of what has a size"),
+        pytest.param([0.0, np.nan], 0.0, id="none without any size"),
+        pytest.param([[1, 0, 100], [3, 0, 300]], [1.0, 0.0, 100.0], id="one for each position"),
+    ],
+)
+def test_the_scale_of_a_column_is_its_usual_size(values: list[Any], scale: object) -> None:
+    array = np.array(values, dtype=np.float64 if isinstance(values[0], float) else np.float32)
+    assert scale_of(array) == scale
 
 
 def test_only_floats_have_one_and_only_where_there_are_rows() -> None:
