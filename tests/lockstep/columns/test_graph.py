@@ -325,12 +325,6 @@ def test_a_warning_of_numpy_about_numbers_is_not_shown(pipeline: Pipeline) -> No
     assert found["speed"].tolist() == [np.inf, np.inf]
 
 
-def test_no_rows_give_no_rows(pipeline: Pipeline) -> None:
-    empty = {name: array[:0] for name, array in trips().items()}
-    found = pipeline.graph.evaluate(empty, ["is_fast"])
-    assert (found["is_fast"].shape, found["is_fast"].dtype) == ((0,), np.dtype(bool))
-
-
 @pytest.mark.parametrize(
     ("given", "wanted", "error", "message"),
     [

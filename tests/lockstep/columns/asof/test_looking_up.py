@@ -181,10 +181,6 @@ def test_a_row_counts_from_when_it_was_known(
     assert [level(table, hour * HOUR) for hour in (1, 2, 3)] == expected
 
 
-def test_a_row_that_was_delivered_twice_is_one_row() -> None:
-    assert len(gauge((0, 5.0), (0, 5.0), known=[HOUR, HOUR])) == 1
-
-
 def test_many_late_rows_are_passed_in_few_steps() -> None:
     count = 50_000
     rows = gauge(*((place, place) for place in range(count)), known=[0, *[count * 2] * (count - 1)])
