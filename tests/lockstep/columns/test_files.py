@@ -242,17 +242,12 @@ def test_what_cannot_be_read_says_where_it_is(
     assert found.value.where == str(tmp_path / place)
 
 
-@pytest.mark.parametrize(
-    ("before", "row", "line"),
-    [(ROW * 100_000, 100_000, 100_002), (ROW.replace(",x,", ',"x\ny",'), 1, 4)],
-    ids=["in several threads", "after one over two lines"],
-)
-def test_a_malformed_row_is_named_by_the_line_on_which_it_begins(
-    tmp_path: Path, before: str, row: int, line: int
+def test_a_malformed_row_is_named_by_the_line_on_which_it_begins_in_any_thread(
+    tmp_path: Path,
 ) -> None:
-    (refused,) = csv(tmp_path, HEADER + before + "a,1.5\n" + ROW).rejected
-    assert str(refused) == f"row {row}: line {line} has 2 cells, and the header 6: 'a,1.5'"
-    assert refused.record == {"line": line, "text": "a,1.5"}
+    (refused,) = csv(tmp_path, HEADER + ROW * 100_000 + "a,1.5\n" + ROW).rejected
+    assert str(refused) == "row 100000: line 100002 has 2 cells, and the header 6: 'a,1.5'"
+    assert refused.record == {"line": 100_002, "text": "a,1.5"}
 
 
 @settings(deadline=None, max_examples=100)

@@ -175,13 +175,6 @@ def test_a_quote_within_a_cell_leaves_a_csv_file_whole(tmp_path: Path) -> None:
     assert cut(path, rows=1) == ()
 
 
-def test_a_malformed_line_is_told_by_its_number_in_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "odd.csv"
-    path.write_text('text,number\na,1\n\n"b\nc",2\nd,3\ne,4,5\nf,6\n')
-    refused = [row for part in together(path, 2) for row in part.rejected]
-    assert [(row.row, row.record["line"]) for row in refused] == [(3, 7)]
-
-
 @pytest.mark.parametrize("kind", WRITERS)
 @pytest.mark.parametrize("how", ["renamed", "in place"])
 def test_no_unit_is_read_of_a_file_that_took_the_place_of_the_one_that_was_cut(

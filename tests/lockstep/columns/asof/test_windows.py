@@ -62,11 +62,17 @@ def plain(how: str, values: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("of", "how"), [("level", HOW), ("is_sound", HOW), ("note", ("last", "distinct", "count"))]
+    ("of", "how"),
+    [
+        ("level", HOW),
+        ("is_sound", HOW),
+        ("note", ("last", "distinct", "count")),
+        (None, ("count",)),  # rows are counted without a field
+    ],
 )
 @given(table=tables(PASSAGE), asked=questions(), over=OVER, random=st.randoms())
 def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
-    of: str, how: tuple[str, ...], table: Any, asked: Columns, over: timedelta, random: Any
+    of: str | None, how: tuple[str, ...], table: Any, asked: Columns, over: timedelta, random: Any
 ) -> None:
     read = reader(a_window(over, of, how), rows_of(PASSAGE, table))
     everything = each_row(PASSAGE, *table)
@@ -75,7 +81,8 @@ def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
         found = read(asked)
         for place, (station, sensor, time) in enumerate(zip(*asked.values(), strict=True)):
             rows = seen(everything, station, sensor, time, int(over.total_seconds() * 1e6))
-            values = [row[of] for row in rows if row[of] is not None and row[of] == row[of]]
+            values = [row.get(of, 0) for row in rows]
+            values = [value for value in values if value is not None and value == value]
             for name in how:
                 value, wanted = found[f"asked_{name}"][place], plain(name, values)
                 if isinstance(value, str) or value is None:
@@ -84,21 +91,10 @@ def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
                     assert np.array_equal(
                         value, np.nan if wanted is None else wanted, equal_nan=True
                     )
+        assert found["asked_count"].dtype == np.int64
         order = list(range(len(asked["at"]))) * 2
         random.shuffle(order)
         assert_alike_in_every_company(read, asked, found, order)
-
-
-@given(table=tables(PASSAGE), asked=questions(), over=OVER)
-def test_rows_are_counted_without_a_field(table: Any, asked: Columns, over: timedelta) -> None:
-    found = reader(a_window(over, None, ["count"]), rows_of(PASSAGE, table))(asked)["asked_count"]
-
-    everything = each_row(PASSAGE, *table)
-    span = int(over.total_seconds() * 1e6)
-    assert found.tolist() == [
-        len(seen(everything, *one, span)) for one in zip(*asked.values(), strict=True)
-    ]
-    assert found.dtype == np.int64
 
 
 @pytest.mark.parametrize("late", [False, True])
