@@ -6,8 +6,6 @@ from itertools import count
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 from lockstep.columns.decorators import feature, model
 from lockstep.columns.kinds import Floats
 from lockstep.columns.nodes import Node
@@ -15,8 +13,6 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Outcome, Record
 
 _NUMBERS = count()
-
-Build = Callable[..., Pipeline]
 
 
 def named(
@@ -41,20 +37,13 @@ def named_model(name: str, make: Callable[[], Any], **options: Any) -> Any:
     return model(**options)(function)
 
 
-@pytest.fixture(scope="session")
-def build() -> Build:
-    """A function from columns and record types to the pipeline that a module with them defines."""
-
-    def build(
-        *columns: Node, record: type[Record], outcome: type[Outcome] | None = None
-    ) -> Pipeline:
-        module = ModuleType(f"made.pipeline_{next(_NUMBERS)}")
-        for position, column in enumerate(columns):
-            setattr(module, f"column_{position}", column)
-        sys.modules[module.__name__] = module
-        try:
-            return Pipeline(module.__name__, record=record, outcome=outcome)
-        finally:
-            del sys.modules[module.__name__]
-
-    return build
+def build(*columns: Node, record: type[Record], outcome: type[Outcome] | None = None) -> Pipeline:
+    """The pipeline that a module with these columns defines."""
+    module = ModuleType(f"made.pipeline_{next(_NUMBERS)}")
+    for position, column in enumerate(columns):
+        setattr(module, f"column_{position}", column)
+    sys.modules[module.__name__] = module
+    try:
+        return Pipeline(module.__name__, record=record, outcome=outcome)
+    finally:
+        del sys.modules[module.__name__]

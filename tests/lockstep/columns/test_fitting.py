@@ -23,7 +23,7 @@ from lockstep.columns.records import Key, Outcome, Record
 from lockstep.columns.tables import take_rows
 from lockstep.errors import FitError
 
-from .conftest import Build, named, named_model
+from .conftest import build, named, named_model
 
 SEEN: list[dict[int, tuple[float, ...]]] = []
 """For each fit of a `Memory` in turn: by row, what it saw of the stages below."""
@@ -61,7 +61,7 @@ first, second, third = (
 
 
 @pytest.fixture
-def stages(build: Build) -> Pipeline:
+def stages() -> Pipeline:
     return build(target, first, doubled, second, third, record=Row, outcome=Result)
 
 
@@ -139,7 +139,7 @@ def test_predictions_among_the_given_columns_are_not_learnt_from(stages: Pipelin
     assert fresh == SEEN
 
 
-def test_features_that_are_given_are_taken_as_they_are(build: Build) -> None:
+def test_features_that_are_given_are_taken_as_they_are() -> None:
     moved = named("moved", lambda x: 1 / 0)
     line = guess(LinearRegression, uses=[moved])
     pipeline = build(target, moved, line, record=Row, outcome=Result)
@@ -188,7 +188,7 @@ def test_the_order_of_the_rows_does_not_matter(stages: Pipeline) -> None:
         assert straight[name][order].tolist() == shuffled[name].tolist()
 
 
-def test_a_third_stage_of_two_folds_can_be_fitted(build: Build) -> None:
+def test_a_third_stage_of_two_folds_can_be_fitted() -> None:
     low = guess(LinearRegression, "low", folds=2)
     middle = guess(LinearRegression, "middle", uses=[low], folds=2)
     top = guess(LinearRegression, "top", uses=[middle], folds=2)
@@ -246,7 +246,7 @@ LABELS = (target, size_, rank_, is_large, when)
     ],
 )
 def test_labels_that_do_not_suit_the_estimator_are_told(
-    build: Build, learns: Any, classes: Any, estimator: Any, y: Any, message: str
+    learns: Any, classes: Any, estimator: Any, y: Any, message: str
 ) -> None:
     model = guess(estimator, learns=learns, classes=classes)
     pipeline = build(*LABELS, model, record=Row, outcome=Sizes)
@@ -273,9 +273,7 @@ NO_INSTANCE = " returns the class LinearRegression, not an estimator: write Line
         (lambda: Ridge(alpha="much"), " cannot be fitted on 30 rows: The 'alpha' parameter of "),
     ],
 )
-def test_a_function_that_returns_no_estimator_is_told(
-    build: Build, estimator: Any, message: str
-) -> None:
+def test_a_function_that_returns_no_estimator_is_told(estimator: Any, message: str) -> None:
     model = guess(estimator)
     with pytest.raises(FitError) as found:
         build(target, model, record=Row, outcome=Result).fit(rows())
@@ -289,9 +287,7 @@ def test_a_function_that_returns_no_estimator_is_told(
         (["key"], "^Model guess .* could not convert .* 'row 0'. .* key holds text: encode it"),
     ],
 )
-def test_a_column_that_the_estimator_refuses_is_named(
-    build: Build, uses: list[str], message: str
-) -> None:
+def test_a_column_that_the_estimator_refuses_is_named(uses: list[str], message: str) -> None:
     class Gappy(Row):
         z: float | None
 
@@ -301,7 +297,7 @@ def test_a_column_that_the_estimator_refuses_is_named(
 
 
 @pytest.mark.parametrize(("learns", "classes"), [(size_, ["s", "l"]), (rank_, [1, 2])])
-def test_rows_without_a_label_are_left_out(build: Build, learns: Any, classes: list[Any]) -> None:
+def test_rows_without_a_label_are_left_out(learns: Any, classes: list[Any]) -> None:
     model = guess(DummyClassifier, learns=learns, classes=classes)
     pipeline = build(size_, rank_, model, record=Row, outcome=Sizes).fit(SIZED)
     assert sorted(pipeline.models_["guess"].classes_) == sorted(classes)
@@ -320,7 +316,7 @@ DRAWING = make_pipeline(StandardScaler(), DecisionTreeRegressor(max_features=1))
     ],
 )
 def test_a_fit_tells_its_rows_and_what_drew_without_a_seed(
-    build: Build, estimator: Any, unseeded: tuple[str, ...]
+    estimator: Any, unseeded: tuple[str, ...]
 ) -> None:
     table = rows()
     table["y"] = np.where(np.arange(30) % 10, table["y"], np.nan)

@@ -28,7 +28,7 @@ from lockstep.errors import (
     UnknownInputError,
 )
 
-from .conftest import Build, named, named_model
+from .conftest import build, named, named_model
 
 
 class Trip(Record):
@@ -58,7 +58,7 @@ ALL = (offered_price, dear_probability, expected_price, is_dear, price, is_fast,
 
 
 @pytest.fixture
-def pipeline(build: Build) -> Pipeline:
+def pipeline() -> Pipeline:
     return build(*ALL, record=Trip, outcome=Fare)
 
 
@@ -118,7 +118,7 @@ def test_a_column_comes_from_fields_through_columns_and_models(
     assert graph.models_behind(name) == models
 
 
-def test_a_budget_is_inherited_by_floats_alone(build: Build) -> None:
+def test_a_budget_is_inherited_by_floats_alone() -> None:
     is_offered = named("is_offered", lambda offered_price: offered_price > 0, output, Bools)
     by_hand = output(ulps=2)
     rough_price = named("rough_price", lambda expected_price: np.round(expected_price, 0), by_hand)
@@ -131,7 +131,7 @@ def test_a_budget_is_inherited_by_floats_alone(build: Build) -> None:
     }
 
 
-def test_budgets_of_a_deep_graph_are_found_quickly(build: Build) -> None:
+def test_budgets_of_a_deep_graph_are_found_quickly() -> None:
     columns: list[Column] = []
     for depth in range(60):
         below = f"sum_{depth - 1}" if depth else "distance"
@@ -252,14 +252,14 @@ REFUSED: dict[str, tuple[type[Exception], str, list[Any]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_graph_that_makes_no_sense_is_refused_with_its_column(build: Build, what: str) -> None:
+def test_a_graph_that_makes_no_sense_is_refused_with_its_column(what: str) -> None:
     error, message, columns = REFUSED[what]
     with pytest.raises(error, match=message) as found:
         build(*columns, record=Trip, outcome=Fare)
     assert found.type is error
 
 
-def test_a_field_of_record_and_outcome_is_refused(build: Build) -> None:
+def test_a_field_of_record_and_outcome_is_refused() -> None:
     class Later(Outcome):
         distance: float
 
@@ -307,7 +307,7 @@ def test_a_column_that_is_given_is_not_computed(pipeline: Pipeline) -> None:
     assert found["is_fast"].tolist() == [False, True]
 
 
-def test_a_prediction_that_is_given_is_kept(build: Build) -> None:
+def test_a_prediction_that_is_given_is_kept() -> None:
     group = named("group", lambda fare: 1 / 0, label, Texts)
     band = learnt("band", group, classes=["low", "high"])
     fitted = DummyClassifier().fit([[0.0], [1.0], [2.0]], ["low", "high", "low"])
@@ -341,7 +341,7 @@ def test_what_is_needed_and_not_there_is_named(
         pipeline.graph.evaluate(given, [wanted])
 
 
-def test_a_function_that_raises_is_named(build: Build) -> None:
+def test_a_function_that_raises_is_named() -> None:
     @feature
     def rate(zone: Texts) -> Floats:
         return np.array([{"north": 1.0}[name] for name in zone])
@@ -358,14 +358,14 @@ def by_count(passengers: Ints) -> Floats:
     return np.array([{1: 2.5, 2: 5.0}[count] for count in passengers.tolist()])
 
 
-def test_a_function_that_raises_on_example_rows_alone_is_let_through(build: Build) -> None:
+def test_a_function_that_raises_on_example_rows_alone_is_let_through() -> None:
     rate = feature(by_count)
     graph = build(rate, record=Trip).graph
     assert graph.unprobed == {"by_count": f"{rate.title} raised KeyError: 0"}
     assert graph.evaluate(trips(), ["by_count"])["by_count"].tolist() == [2.5, 5.0]
 
 
-def test_a_function_that_raises_and_does_not_say_what_it_returns_is_refused(build: Build) -> None:
+def test_a_function_that_raises_and_does_not_say_what_it_returns_is_refused() -> None:
     def rate(passengers):  # type: ignore[no-untyped-def]
         return by_count(passengers)
 
@@ -374,9 +374,7 @@ def test_a_function_that_raises_and_does_not_say_what_it_returns_is_refused(buil
 
 
 @pytest.mark.parametrize("kinds", [{}, {"minutes": Floats, "return": Floats}])
-def test_a_function_that_writes_to_its_input_is_named_at_building(
-    build: Build, kinds: dict[str, Any]
-) -> None:
+def test_a_function_that_writes_to_its_input_is_named_at_building(kinds: dict[str, Any]) -> None:
     def filled(minutes):  # type: ignore[no-untyped-def]
         minutes[np.isnan(minutes)] = 0
         return minutes
@@ -386,7 +384,7 @@ def test_a_function_that_writes_to_its_input_is_named_at_building(
         build(feature(filled), record=Trip)
 
 
-def test_a_function_that_writes_to_its_input_is_named_at_evaluation(build: Build) -> None:
+def test_a_function_that_writes_to_its_input_is_named_at_evaluation() -> None:
     @feature
     def capped(passengers: Ints) -> Ints:
         if passengers.max() > 1:

@@ -16,7 +16,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Key, Outcome, Record, fields
 from lockstep.errors import DeclarationError
 
-from .conftest import Build, named, named_model
+from .conftest import build, named, named_model
 
 
 class Reading(Record):
@@ -38,7 +38,7 @@ kilograms = named("kilograms", lambda expected_weight: expected_weight / 1000, o
 
 
 @pytest.fixture
-def pipeline(build: Build) -> Pipeline:
+def pipeline() -> Pipeline:
     columns = (warmth, weight, expected_weight, kilograms)
     return build(*columns, record=Reading, outcome=Yield)
 
@@ -78,9 +78,7 @@ def test_records_and_tables_give_the_same(pipeline: Pipeline) -> None:
     assert alone == pytest.approx(fitted.predict(table)["kilograms"].iloc[7], rel=1e-12)
 
 
-def test_the_time_that_a_graph_takes_grows_with_its_fields_and_not_with_their_square(
-    build: Build,
-) -> None:
+def test_the_time_that_a_graph_takes_grows_with_its_fields_and_not_with_their_square() -> None:
     def seconds(count: int) -> float:
         class Wide(Record):
             row_id: Key[str]

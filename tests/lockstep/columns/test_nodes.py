@@ -19,7 +19,7 @@ from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay
 from lockstep.parity.scales import Scales
 
-from .conftest import Build, named, named_model
+from .conftest import build, named, named_model
 
 
 class Departure(Record):
@@ -75,7 +75,7 @@ RECORDS = [
 
 
 @pytest.fixture
-def fitted(build: Build) -> Pipeline:
+def fitted() -> Pipeline:
     columns = (SEATS, is_large, late, expected_delay, minutes)
     return build(*columns, record=Departure, outcome=Arrival).bind({"seats": FLEET}).fit(RECORDS)
 
@@ -107,7 +107,7 @@ def test_golden_records_keep_what_was_read_so_that_another_table_is_found(
     assert (first.column, first.role, first.differing) == ("seats", "lookup", 1)
 
 
-def test_it_leaks_an_outcome_and_is_held_to_its_kind(build: Build, fitted: Pipeline) -> None:
+def test_it_leaks_an_outcome_and_is_held_to_its_kind(fitted: Pipeline) -> None:
     name_of = named("name_of", lambda seats: seats, returns=Texts, seats=Texts)
     with pytest.raises(LeakageError, match=r"Lookup seats depends on 'delay'"):
         build(Lookup(inputs=("delay",)), late, record=Departure, outcome=Arrival)

@@ -23,7 +23,7 @@ from lockstep.columns.predictors import matrix
 from lockstep.columns.records import EventTime, Key, Outcome, Record
 from lockstep.errors import FunctionError, InputError, InvalidRecordsError, NotFittedError
 
-from .conftest import Build, named, named_model
+from .conftest import build, named, named_model
 
 
 class Plant(Record):
@@ -93,12 +93,12 @@ ALL = (
 
 
 @pytest.fixture
-def pipeline(build: Build) -> Pipeline:
+def pipeline() -> Pipeline:
     return build(*ALL, record=Plant, outcome=Harvest)
 
 
 @pytest.fixture(scope="module")
-def fitted(build: Build) -> Pipeline:
+def fitted() -> Pipeline:
     return build(*ALL, record=Plant, outcome=Harvest).fit(history())
 
 
@@ -282,7 +282,7 @@ def test_an_output_is_computed_of_models_and_a_second_stage_sees_it(fitted: Pipe
     assert seen == ["bearing_probability", "height"]
 
 
-def test_an_estimator_that_predicts_another_shape_is_named(build: Build) -> None:
+def test_an_estimator_that_predicts_another_shape_is_named() -> None:
     odd = named_model("odd", object, learns=weight_, uses=["height"])
 
     class Wide:
@@ -371,7 +371,7 @@ def test_a_pipeline_is_named_by_its_module(pipeline: Pipeline) -> None:
     assert repr(pipeline) == f"<Pipeline {pipeline.name}: 12 columns, not fitted>"
 
 
-def test_a_pipeline_without_models_needs_no_fit(build: Build) -> None:
+def test_a_pipeline_without_models_needs_no_fit() -> None:
     pipeline = build(named("metres", lambda height: height / 100, output), record=Plant)
     assert pipeline.is_fitted
     assert pipeline.predict(plants())["metres"].tolist() == [0.125, 0.225, 0.325, 0.425]

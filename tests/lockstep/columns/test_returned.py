@@ -13,7 +13,7 @@ from lockstep.columns.nodes import Column
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.errors import FunctionError
 
-from .conftest import Build, named
+from .conftest import build, named
 
 ALIASES: dict[Kind, Any] = {
     Kind.FLOAT: Floats,
@@ -77,7 +77,7 @@ ZONED = pd.Series(pd.to_datetime(["2000-01-01T01:00+01:00"] * 3))
     ],
 )
 def test_what_loses_nothing_is_brought_into_canonical_form(
-    build: Build, make: Any, kind: Kind, expected: list[Any]
+    make: Any, kind: Kind, expected: list[Any]
 ) -> None:
     graph = build(returning(make, kind), record=Row).graph
     found = graph.evaluate({"x": np.array([0.0, 1.0, 1.0])}, ["made"])["made"]
@@ -95,12 +95,12 @@ def test_what_loses_nothing_is_brought_into_canonical_form(
         (lambda x: x.astype("datetime64[h]"), Kind.TIME),
     ],
 )
-def test_without_annotation_the_kind_is_the_nearest(build: Build, make: Any, kind: Kind) -> None:
+def test_without_annotation_the_kind_is_the_nearest(make: Any, kind: Kind) -> None:
     graph = build(returning(make, None), record=Row).graph
     assert graph.kind("made") is kind
 
 
-def test_pandas_inside_a_function_works(build: Build) -> None:
+def test_pandas_inside_a_function_works() -> None:
     hour = named("hour", lambda at: pd.Series(at).dt.hour.to_numpy(), returns=Ints)
     capital = named("capital", lambda t: pd.Series(t, dtype=object).str.upper(), returns=Texts)
     next_day = named("next_day", lambda at: pd.Series(at) + pd.Timedelta(days=1), returns=Times)
@@ -161,7 +161,7 @@ NONE_OF = "which is none of Floats, Ints, Bools, Texts and Times"
         ],
     ],
 )
-def test_what_is_no_column_is_told(build: Build, kind: Kind | None, make: Any, told: str) -> None:
+def test_what_is_no_column_is_told(kind: Kind | None, make: Any, told: str) -> None:
     column = returning(make, kind)
     with pytest.raises(FunctionError) as found:
         build(column, record=Row)
@@ -169,7 +169,7 @@ def test_what_is_no_column_is_told(build: Build, kind: Kind | None, make: Any, t
     assert "\n" not in str(found.value)
 
 
-def test_a_type_that_depends_on_the_rows_is_told(build: Build) -> None:
+def test_a_type_that_depends_on_the_rows_is_told() -> None:
     made = returning(lambda x: x if (x > 1).any() else x.astype(np.int64), Kind.INT)
     graph = build(made, record=Row).graph
     with pytest.raises(FunctionError, match="returned an array of float64, but the column holds"):

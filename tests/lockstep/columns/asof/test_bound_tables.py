@@ -44,7 +44,7 @@ from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.scales import Scales
 
-from ..conftest import Build, named
+from ..conftest import build, named
 from .drawn import HOUR, STATIONS, Gauge, Passage
 
 
@@ -130,7 +130,7 @@ RECORDS = [
 
 
 @pytest.fixture(params=[False, True], ids=["as declared", "late"])
-def pipeline(build: Build, request: pytest.FixtureRequest) -> Pipeline:
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
     nodes = (gauge, passed, above, level, expected, gauge_of_model, rounded)
     made = build(*nodes, record=Reading, outcome=Level)
     return made.with_tables(tables_of(late=request.param))
@@ -173,7 +173,7 @@ def test_a_refit_and_compiled_models_keep_the_tables(fitted: Pipeline) -> None:
         assert pipeline.predict(RECORDS).equals(fitted.predict(RECORDS))
 
 
-def test_no_function_is_given_no_rows(build: Build, fitted: Pipeline) -> None:
+def test_no_function_is_given_no_rows(fitted: Pipeline) -> None:
     def strict(function: Any) -> Any:
         @wraps(function)
         def called(*arrays: Any) -> Any:
@@ -198,7 +198,7 @@ def test_no_function_is_given_no_rows(build: Build, fitted: Pipeline) -> None:
     assert len(made.predict([])) == 0
 
 
-def test_without_its_rows_a_pipeline_says_what_to_do(build: Build) -> None:
+def test_without_its_rows_a_pipeline_says_what_to_do() -> None:
     unbound = build(gauge, level, record=Reading, outcome=Level)
     with pytest.raises(InputError, match=r"Lookup gauge .* with_tables.*lockstep tables"):
         unbound.trace(RECORDS)
@@ -245,9 +245,7 @@ def by_chance(station: Texts, sensor: Ints, at: Times) -> Asked:
     ("node", "what"),
     [(upside_down, "differ"), (as_of_now, "reads the clock"), (by_chance, "differ")],
 )
-def test_a_function_that_asks_for_other_rows_or_times_is_found(
-    build: Build, node: FromTable, what: str
-) -> None:
+def test_a_function_that_asks_for_other_rows_or_times_is_found(node: FromTable, what: str) -> None:
     made = build(node, record=Reading).with_tables(tables_of(late=False))
     report = locality(made, decode(RECORDS, made.record_schema).columns)
     assert not report.ok

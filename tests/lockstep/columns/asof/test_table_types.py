@@ -41,7 +41,7 @@ from lockstep.errors import (
     UnknownInputError,
 )
 
-from ..conftest import Build, named
+from ..conftest import build, named
 from .drawn import Gauge, Passage, a_question, filled
 
 HOUR = timedelta(hours=1)
@@ -248,13 +248,13 @@ SWAPPED = "asks for 'station' by an array of float64.* holds Texts"
     ids=["half a key", "no time", "keys swapped", "no question", "a time that is none"],
 )
 def test_a_function_that_asks_in_another_way_is_refused_when_its_pipeline_is_declared(
-    build: Build, asked: Any, error: type[Exception], why: str
+    asked: Any, error: type[Exception], why: str
 ) -> None:
     with pytest.raises(error, match=rf"Lookup gauge \(asof/test_table_types\.py:\d+\).*{why}"):
         build(asking(asked), record=Measured)
 
 
-def test_a_static_table_is_asked_without_a_time(build: Build) -> None:
+def test_a_static_table_is_asked_without_a_time() -> None:
     def first(station: Texts, at: Times) -> Asked:
         return Asked(station, as_of=at)
 
@@ -265,7 +265,7 @@ def test_a_static_table_is_asked_without_a_time(build: Build) -> None:
         lookup(site, within=HOUR)(first)
 
 
-def test_a_key_of_another_length_is_refused_when_it_is_asked(build: Build) -> None:
+def test_a_key_of_another_length_is_refused_when_it_is_asked() -> None:
     node = asking(lambda station, sensor, at: Asked(station[:3], sensor, as_of=at))
     made = build(node, record=Measured).with_tables({"gauge": no_rows()})
     columns = a_question(*[0] * 4) | {"reading": np.array(list("abcd"), dtype=object)}
@@ -277,7 +277,7 @@ def no_rows() -> TableRows:
     return TableRows.of(Gauge.declaration(), filled(Gauge.declaration(), 0))
 
 
-def test_an_input_that_comes_from_the_outcome_is_leakage(build: Build) -> None:
+def test_an_input_that_comes_from_the_outcome_is_leakage() -> None:
     true = named("true", lambda truth: truth, label, Texts)
 
     @lookup(Gauge)
@@ -293,7 +293,7 @@ def test_an_input_that_comes_from_the_outcome_is_leakage(build: Build) -> None:
             build(node, true, record=Measured, outcome=Found)
 
 
-def test_the_name_of_a_look_up_is_no_column_and_no_other_column_has_it(build: Build) -> None:
+def test_the_name_of_a_look_up_is_no_column_and_no_other_column_has_it() -> None:
     gauge = lookup(Gauge)(by)
 
     wet = named("wet", lambda by: by)
@@ -305,7 +305,7 @@ def test_the_name_of_a_look_up_is_no_column_and_no_other_column_has_it(build: Bu
         build(gauge, by_level, record=Measured)
 
 
-def test_two_tables_of_one_name_are_refused(build: Build) -> None:
+def test_two_tables_of_one_name_are_refused() -> None:
     class Gauge(Table, known_after=2 * HOUR):
         station: Key[str]
         sensor: Key[int]
@@ -320,7 +320,7 @@ def test_two_tables_of_one_name_are_refused(build: Build) -> None:
 # Rows
 
 
-def test_rows_of_another_declaration_or_none_are_refused(build: Build) -> None:
+def test_rows_of_another_declaration_or_none_are_refused() -> None:
     made = build(lookup(Gauge)(by), record=Measured)
 
     class Other(Gauge, known_after=2 * HOUR):
