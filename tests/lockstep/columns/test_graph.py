@@ -57,9 +57,7 @@ offered_price = named("offered_price", lambda expected_price: np.round(expected_
 ALL = (offered_price, dear_probability, expected_price, is_dear, price, is_fast, speed)
 
 
-@pytest.fixture
-def pipeline() -> Pipeline:
-    return build(*ALL, record=Trip, outcome=Fare)
+GRAPH = build(*ALL, record=Trip, outcome=Fare).graph
 
 
 def trips(**changes: Any) -> Columns:
@@ -77,21 +75,20 @@ def trips(**changes: Any) -> Columns:
 # Structure
 
 
-def test_columns_are_ordered_after_their_inputs(pipeline: Pipeline) -> None:
-    order = pipeline.graph.order
+def test_columns_are_ordered_after_their_inputs() -> None:
+    order = GRAPH.order
     assert order[:6] == ("trip_id", "distance", "minutes", "passengers", "zone", "fare")
     assert set(order[6:]) == {column.name for column in ALL}
     for column in ALL:
         assert all(order.index(name) < order.index(column.name) for name in column.inputs)
 
 
-def test_columns_are_listed_by_role_and_served_ones_need_no_outcome(pipeline: Pipeline) -> None:
-    graph = pipeline.graph
-    assert set(graph.features) == {"speed", "is_fast"}
-    assert graph.labels == ("price", "is_dear")
-    assert graph.models == ("expected_price", "dear_probability")
-    assert graph.outputs == ("offered_price",)
-    assert set(graph.served) == set(graph.order) - {"fare", "price", "is_dear"}
+def test_columns_are_listed_by_role_and_served_ones_need_no_outcome() -> None:
+    assert set(GRAPH.features) == {"speed", "is_fast"}
+    assert GRAPH.labels == ("price", "is_dear")
+    assert GRAPH.models == ("expected_price", "dear_probability")
+    assert GRAPH.outputs == ("offered_price",)
+    assert set(GRAPH.served) == set(GRAPH.order) - {"fare", "price", "is_dear"}
 
 
 @pytest.mark.parametrize(
@@ -110,12 +107,11 @@ def test_columns_are_listed_by_role_and_served_ones_need_no_outcome(pipeline: Pi
     ],
 )
 def test_a_column_comes_from_fields_through_columns_and_models(
-    pipeline: Pipeline, name: str, fields: set[str], ancestors: set[str], models: set[str]
+    name: str, fields: set[str], ancestors: set[str], models: set[str]
 ) -> None:
-    graph = pipeline.graph
-    assert graph.lineage(name) == fields
-    assert graph.ancestors(name) == ancestors
-    assert graph.models_behind(name) == models
+    assert GRAPH.lineage(name) == fields
+    assert GRAPH.ancestors(name) == ancestors
+    assert GRAPH.models_behind(name) == models
 
 
 def test_a_budget_is_inherited_by_floats_alone() -> None:
@@ -291,19 +287,17 @@ def test_a_pipeline_of_no_module_is_refused() -> None:
 # Evaluation
 
 
-def test_evaluation_adds_what_is_wanted_and_needed_and_makes_it_read_only(
-    pipeline: Pipeline,
-) -> None:
+def test_evaluation_adds_what_is_wanted_and_needed_and_makes_it_read_only() -> None:
     given = trips()
-    found = pipeline.graph.evaluate(given, ["is_fast"])
+    found = GRAPH.evaluate(given, ["is_fast"])
     assert set(found) == {*given, "speed", "is_fast"}
     assert found["is_fast"].tolist() == [True, False]
     assert not any(array.flags.writeable for array in found.values())
     assert all(array.flags.writeable for array in given.values())
 
 
-def test_a_column_that_is_given_is_not_computed(pipeline: Pipeline) -> None:
-    found = pipeline.graph.evaluate(trips(speed=np.array([1.0, 99.0])), ["is_fast"])
+def test_a_column_that_is_given_is_not_computed() -> None:
+    found = GRAPH.evaluate(trips(speed=np.array([1.0, 99.0])), ["is_fast"])
     assert found["is_fast"].tolist() == [False, True]
 
 
@@ -320,8 +314,8 @@ def test_a_prediction_that_is_given_is_kept() -> None:
     assert found["band_low"].tolist() == [2 / 3, 2 / 3]
 
 
-def test_a_warning_of_numpy_about_numbers_is_not_shown(pipeline: Pipeline) -> None:
-    found = pipeline.graph.evaluate(trips(minutes=np.zeros(2)), ["speed"])
+def test_a_warning_of_numpy_about_numbers_is_not_shown() -> None:
+    found = GRAPH.evaluate(trips(minutes=np.zeros(2)), ["speed"])
     assert found["speed"].tolist() == [np.inf, np.inf]
 
 
@@ -335,10 +329,10 @@ def test_a_warning_of_numpy_about_numbers_is_not_shown(pipeline: Pipeline) -> No
     ids=["no field", "no column", "no fitted model"],
 )
 def test_what_is_needed_and_not_there_is_named(
-    pipeline: Pipeline, given: Columns, wanted: str, error: type[Exception], message: str
+    given: Columns, wanted: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        pipeline.graph.evaluate(given, [wanted])
+        GRAPH.evaluate(given, [wanted])
 
 
 def test_a_function_that_raises_is_named() -> None:

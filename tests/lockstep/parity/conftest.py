@@ -156,6 +156,12 @@ def _with_gaps(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.where(random.random(len(values)) < 0.1, np.nan, values)
 
 
+COLUMNS = voyages()
+"""Rows with their outcome, read-only."""
+for _values in COLUMNS.values():
+    _values.flags.writeable = False
+
+
 @pytest.fixture(scope="session")
 def checkouts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory of modules that can be imported."""
@@ -194,24 +200,15 @@ def build(import_source: Callable[[str], ModuleType]) -> Build:
 
 
 @pytest.fixture(scope="session")
-def columns() -> Columns:
-    """Rows with their outcome, read-only."""
-    made = voyages()
-    for values in made.values():
-        values.flags.writeable = False
-    return made
-
-
-@pytest.fixture(scope="session")
-def pipeline(build: Build, columns: Columns) -> Pipeline:
+def pipeline(build: Build) -> Pipeline:
     """The pipeline, fitted."""
-    return build().fit(columns)
+    return build().fit(COLUMNS)
 
 
 @pytest.fixture(scope="session")
-def trace(pipeline: Pipeline, columns: Columns) -> Trace:
+def trace(pipeline: Pipeline) -> Trace:
     """What the pipeline computes of the rows, with labels and matrices."""
-    return pipeline.trace(columns, labels=True, matrices=True)
+    return pipeline.trace(COLUMNS, labels=True, matrices=True)
 
 
 @pytest.fixture(scope="session")
@@ -225,9 +222,9 @@ def compared(pipeline: Pipeline, trace: Trace) -> Callable[..., Comparison]:
 
 
 @pytest.fixture(scope="session")
-def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
+def golden(pipeline: Pipeline) -> GoldenRecords:
     """Sixty golden records of the rows."""
-    return choose_golden(pipeline, columns, limit=60)
+    return choose_golden(pipeline, COLUMNS, limit=60)
 
 
 @pytest.fixture(scope="session")

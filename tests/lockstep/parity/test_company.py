@@ -12,6 +12,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import take_rows
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
+from tests.lockstep.parity.conftest import COLUMNS, voyages
 
 ROWS = 20_000
 
@@ -19,21 +20,8 @@ Build = Callable[..., Pipeline]
 Found = Callable[..., Comparison]
 
 
-@pytest.fixture(scope="module")
-def voyages() -> Columns:
-    """Twenty thousand rows, no two of one cargo."""
-    random = np.random.default_rng(3)
-    return {
-        "voyage": np.array([f"v{row:05}" for row in range(ROWS)], dtype=object),
-        "sails_at": np.datetime64("2021-01-01", "us") + np.arange(ROWS) * np.timedelta64(60, "s"),
-        "port": random.choice(np.array(["Oslo", "Bari", None], dtype=object), ROWS),
-        "crew": random.integers(1, 40, ROWS),
-        "cargo": random.permutation(ROWS) + 0.25,
-        "decks": random.integers(1, 9, ROWS).astype(float),
-        "insured": random.integers(0, 2, ROWS).astype(float),
-        "flag": random.random(ROWS) < 0.5,
-        "delay": random.normal(size=ROWS),
-    }
+CROWD = voyages(ROWS, seed=3) | {"cargo": np.random.default_rng(3).permutation(ROWS) + 0.25}
+"""Twenty thousand rows, no two of one cargo."""
 
 
 def computed(graph: Graph, columns: Columns) -> Columns:
@@ -41,12 +29,12 @@ def computed(graph: Graph, columns: Columns) -> Columns:
 
 
 @pytest.fixture(scope="module")
-def found_of(with_load: Build, voyages: Columns) -> Callable[..., Comparison]:
+def found_of(with_load: Build) -> Callable[..., Comparison]:
     """A function from the lines that compute the column `load` to what is found of them."""
 
     def found_of(*lines: str) -> Comparison:
         pipeline = with_load(*lines)
-        return in_other_company(pipeline, computed(pipeline.graph, voyages))
+        return in_other_company(pipeline, computed(pipeline.graph, CROWD))
 
     return found_of
 
@@ -63,17 +51,15 @@ def test_rows_are_laid_out_as_those_of_a_batch_are(found_of: Found) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 9, 44, 45, 46, 52, 53, 1_000])
-def test_every_row_is_computed_again_whatever_their_number(
-    with_load: Build, voyages: Columns, rows: int
-) -> None:
+def test_every_row_is_computed_again_whatever_their_number(with_load: Build, rows: int) -> None:
     pipeline = with_load("return cargo * 1.0")
-    few = computed(pipeline.graph, take_rows(voyages, slice(rows)))
+    few = computed(pipeline.graph, take_rows(CROWD, slice(rows)))
     assert in_other_company(pipeline, few).ok
     for row in {0, rows // 2, rows - 1}:
         load = few["load"].copy()
         load[row] += 1
         found = in_other_company(pipeline, {**few, "load": load})
-        assert [example.key for example in found.first.examples] == [f"v{row:05}"]
+        assert [example.key for example in found.first.examples] == [f"V{row:04}"]
 
 
 MEAN_FOR_FEW = "return np.where(cargo < 3, np.mean(cargo), cargo)"
@@ -100,37 +86,33 @@ def test_a_function_that_looks_at_other_rows_is_found(found_of: Found, line: str
     assert first.examples
 
 
-def test_the_rows_that_differ_are_counted_among_all_and_shown_by_key(
-    found_of: Found, voyages: Columns
-) -> None:
+def test_the_rows_that_differ_are_counted_among_all_and_shown_by_key(found_of: Found) -> None:
     first = found_of(MEAN_FOR_FEW).first
     assert (first.differing, first.rows) == (3, ROWS)
-    assert {example.key for example in first.examples} == set(
-        voyages["voyage"][voyages["cargo"] < 3]
-    )
+    assert {example.key for example in first.examples} == set(CROWD["voyage"][CROWD["cargo"] < 3])
     assert f"differs in 3 of {ROWS:,} rows" in first.summary
 
 
 def test_what_happens_in_few_rows_of_the_training_set_is_an_error_of_row_locality(
-    with_load: Build, voyages: Columns
+    with_load: Build,
 ) -> None:
     pipeline = with_load(MEAN_FOR_FEW)
-    result = check_locality(pipeline, computed(pipeline.graph, voyages))
+    result = check_locality(pipeline, computed(pipeline.graph, CROWD))
     assert (result.is_error, result.column, len(result.keys)) == (True, "load", 3)
     assert ".py:" in result.where
 
 
-def test_columns_of_models_are_taken_as_they_are(pipeline: Pipeline, columns: Columns) -> None:
-    served = pipeline.graph.evaluate(columns, pipeline.graph.served, pipeline.bound)
+def test_columns_of_models_are_taken_as_they_are(pipeline: Pipeline) -> None:
+    served = pipeline.graph.evaluate(COLUMNS, pipeline.graph.served, pipeline.bound)
     found = in_other_company(pipeline, served)
     assert found.ok, found.summary
     assert set(found.skipped) == set(pipeline.graph.models)
     assert "will_be_late" in {one.column for one in found.compared}
 
 
-def test_an_output_that_looks_at_other_rows_is_found(build: Build, columns: Columns) -> None:
+def test_an_output_that_looks_at_other_rows_is_found(build: Build) -> None:
     changed = build(("return chance >= 0.5", "return chance >= np.median(chance)"))
-    pipeline = changed.fit(columns)
-    served = pipeline.graph.evaluate(columns, pipeline.graph.served, pipeline.bound)
+    pipeline = changed.fit(COLUMNS)
+    served = pipeline.graph.evaluate(COLUMNS, pipeline.graph.served, pipeline.bound)
     found = in_other_company(pipeline, served)
     assert found.first.column == "will_be_late"

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import Comparison, how_exactly
-from tests.lockstep.parity.conftest import traced
+from tests.lockstep.parity.conftest import COLUMNS, traced
 
 Compared = Callable[..., Comparison]
 some = settings(max_examples=60)
@@ -212,18 +211,18 @@ def test_without_a_shared_column_nothing_is_compared_and_that_is_a_failure(
 
 
 def test_what_is_in_one_trace_only_is_skipped_with_the_reason(
-    pipeline: Pipeline, columns: Columns, compared: Compared
+    pipeline: Pipeline, compared: Compared
 ) -> None:
-    found = compared(pipeline.trace(columns))
+    found = compared(pipeline.trace(COLUMNS))
     lacking = ["delay", "late", "hours_late", "chance (matrix)", "wait (matrix)"]
     assert found.ok
     assert dict(found.skipped) == dict.fromkeys(lacking, "not in the actual trace")
 
 
 def test_what_was_asked_for_and_is_not_there_is_a_failure(
-    pipeline: Pipeline, columns: Columns, compared: Compared
+    pipeline: Pipeline, compared: Compared
 ) -> None:
-    actual = pipeline.trace(columns, matrices=True)
+    actual = pipeline.trace(COLUMNS, matrices=True)
     found = compared(actual, columns=["load", "late"])
     assert not found.ok
     assert found.summary == "`late` was not compared: not in the actual trace"

@@ -18,7 +18,7 @@ from lockstep.parity.exactness import difference
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
-from tests.lockstep.parity.conftest import TEXTS, arrays_of
+from tests.lockstep.parity.conftest import COLUMNS, TEXTS, arrays_of
 
 Chosen = Callable[..., GoldenRecords]
 some = settings(max_examples=80)
@@ -27,16 +27,16 @@ TIMES = st.integers(-(2**55), 2**55)
 
 
 @pytest.fixture(scope="module")
-def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
-    return choose_golden(pipeline, columns, limit=100)
+def golden(pipeline: Pipeline) -> GoldenRecords:
+    return choose_golden(pipeline, COLUMNS, limit=100)
 
 
 @pytest.fixture(scope="module")
-def chosen(pipeline: Pipeline, columns: Columns) -> Callable[..., GoldenRecords]:
+def chosen(pipeline: Pipeline) -> Callable[..., GoldenRecords]:
     """A function that chooses golden records of the rows with some other columns."""
 
     def chosen(limit: int = 300, seed: int = 0, **changes: Array) -> GoldenRecords:
-        return choose_golden(pipeline, {**columns, **changes}, limit=limit, seed=seed)
+        return choose_golden(pipeline, {**COLUMNS, **changes}, limit=limit, seed=seed)
 
     return chosen
 
@@ -52,8 +52,8 @@ def test_they_hold_every_column_and_matrix(pipeline: Pipeline, golden: GoldenRec
     assert len(golden) == len(golden.trace.keys) == 100
 
 
-def test_without_the_outcome_they_hold_what_is_served(pipeline: Pipeline, columns: Columns) -> None:
-    fields = {name: columns[name] for name in pipeline.record_schema.names}
+def test_without_the_outcome_they_hold_what_is_served(pipeline: Pipeline) -> None:
+    fields = {name: COLUMNS[name] for name in pipeline.record_schema.names}
     golden = choose_golden(pipeline, fields, limit=20)
     assert tuple(golden.trace.columns) == pipeline.graph.served
 
@@ -112,23 +112,23 @@ def test_the_same_rows_are_chosen_again_and_others_by_another_seed(chosen: Chose
     assert first != other
 
 
-def test_no_more_rows_are_chosen_than_there_are(pipeline: Pipeline, columns: Columns) -> None:
-    assert len(choose_golden(pipeline, take_rows(columns, slice(7)))) == 7
+def test_no_more_rows_are_chosen_than_there_are(pipeline: Pipeline) -> None:
+    assert len(choose_golden(pipeline, take_rows(COLUMNS, slice(7)))) == 7
 
 
-def test_a_repeated_key_is_chosen_once(pipeline: Pipeline, columns: Columns) -> None:
-    keys = choose_golden(pipeline, take_rows(columns, np.arange(240) % 120)).trace.keys.tolist()
+def test_a_repeated_key_is_chosen_once(pipeline: Pipeline) -> None:
+    keys = choose_golden(pipeline, take_rows(COLUMNS, np.arange(240) % 120)).trace.keys.tolist()
     assert len(keys) == len(set(keys)) == 120
 
 
-def test_no_rows_are_an_error(pipeline: Pipeline, columns: Columns) -> None:
+def test_no_rows_are_an_error(pipeline: Pipeline) -> None:
     with pytest.raises(GoldenError, match="there are no rows"):
-        choose_golden(pipeline, take_rows(columns, slice(0)))
+        choose_golden(pipeline, take_rows(COLUMNS, slice(0)))
 
 
-def test_an_unfitted_pipeline_is_an_error(build: Callable[..., Pipeline], columns: Columns) -> None:
+def test_an_unfitted_pipeline_is_an_error(build: Callable[..., Pipeline]) -> None:
     with pytest.raises(NotFittedError):
-        choose_golden(build(), columns)
+        choose_golden(build(), COLUMNS)
 
 
 def stored(golden: GoldenRecords, directory: Path) -> GoldenRecords:

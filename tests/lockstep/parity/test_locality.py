@@ -5,50 +5,43 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.comparison import ParityReport
 from lockstep.parity.locality import locality
-from tests.lockstep.parity.conftest import LOAD
+from tests.lockstep.parity.conftest import COLUMNS, LOAD
 
 Build = Callable[..., Pipeline]
 Report = Callable[..., ParityReport]
 
 
 @pytest.fixture
-def report(with_load: Build, columns: Columns) -> Report:
+def report(with_load: Build) -> Report:
     """A function from the lines that compute the column `load` to the report on them."""
-    return lambda *lines: locality(with_load(*lines), columns)
+    return lambda *lines: locality(with_load(*lines), COLUMNS)
 
 
-def test_a_row_local_pipeline_is_the_same_however_it_is_computed(
-    build: Build, columns: Columns
-) -> None:
-    found = locality(build(), columns)
+def test_a_row_local_pipeline_is_the_same_however_it_is_computed(build: Build) -> None:
+    found = locality(build(), COLUMNS)
     settings = ["again", "shuffled", "in chunks", "one at a time"]
     assert found.ok
     assert [one.setting for one in found.comparisons] == settings
     assert {one.column for one in found.compared} >= {"hour", "load", "port_known", "late"}
 
 
-def test_columns_of_models_are_skipped_as_long_as_nothing_is_fitted(
-    build: Build, columns: Columns
-) -> None:
-    skipped = locality(build(), columns).skipped
+def test_columns_of_models_are_skipped_as_long_as_nothing_is_fitted(build: Build) -> None:
+    skipped = locality(build(), COLUMNS).skipped
     why = "depends on a model, and the pipeline is not fitted"
     assert dict(skipped) == dict.fromkeys(["chance", "wait", "will_be_late", "risk"], why)
 
 
-def test_columns_of_models_are_compared_once_they_are_fitted(
-    pipeline: Pipeline, columns: Columns
-) -> None:
-    found = locality(pipeline, columns)
+def test_columns_of_models_are_compared_once_they_are_fitted(pipeline: Pipeline) -> None:
+    found = locality(pipeline, COLUMNS)
     assert found.ok, found.summary
     assert {one.column for one in found.compared} == set(pipeline.graph.order)
 
 
-def test_labels_are_skipped_without_the_outcome(build: Build, columns: Columns) -> None:
-    fields = {name: values for name, values in columns.items() if name != "delay"}
+def test_labels_are_skipped_without_the_outcome(build: Build) -> None:
+    fields = {name: values for name, values in COLUMNS.items() if name != "delay"}
     found = locality(build(), fields)
     assert found.ok
     assert found.skipped["late"] == "needs delay"
@@ -103,15 +96,13 @@ def test_chance_shows_when_a_column_is_computed_again(report: Report) -> None:
 
 
 @pytest.mark.parametrize("clock", ["np.datetime64('now')", "np.datetime64('today')", "_today()"])
-def test_a_clock_is_found_even_if_it_does_not_tick(
-    build: Build, columns: Columns, clock: str
-) -> None:
+def test_a_clock_is_found_even_if_it_does_not_tick(build: Build, clock: str) -> None:
     helper = "def _today():\n    from datetime import date\n    return date.today()\n\n\n"
     pipeline = build(
         ("@feature\ndef load", f"{helper}@feature\ndef load"),
         (LOAD, f"    return cargo * (str({clock}) > '1999')\n"),
     )
-    found = locality(pipeline, columns)
+    found = locality(pipeline, COLUMNS)
     assert not found.ok
     assert "column `load`" in found.summary
     assert "reads the clock" in found.summary
@@ -145,9 +136,7 @@ def test_a_function_that_fails_for_a_row_alone_is_named(report: Report) -> None:
     assert (found.first.column, found.settings) == ("load", ("one at a time",))
 
 
-def test_a_statistic_that_the_estimator_takes_of_the_batch_is_named(
-    build: Build, columns: Columns
-) -> None:
+def test_a_statistic_that_the_estimator_takes_of_the_batch_is_named(build: Build) -> None:
     centre = (
         "def _centre(rows):\n    rows = np.asarray(rows, dtype=float)\n"
         "    return rows - rows.mean(axis=0)\n\n\n"
@@ -156,33 +145,31 @@ def test_a_statistic_that_the_estimator_takes_of_the_batch_is_named(
         ("@model(learns=late,", f"{centre}@model(learns=late,"),
         ("(StandardScaler(), [", "(FunctionTransformer(_centre), ["),
         ("import OrdinalEncoder, StandardScaler", "import FunctionTransformer, OrdinalEncoder"),
-    ).fit(columns)
-    found = locality(pipeline, columns)
+    ).fit(COLUMNS)
+    found = locality(pipeline, COLUMNS)
     assert (found.first.column, found.first.role) == ("chance", "model")
 
 
-def test_one_row_shows_nothing_and_that_is_a_failure(build: Build, columns: Columns) -> None:
-    found = locality(build(), {name: values[:1] for name, values in columns.items()})
+def test_one_row_shows_nothing_and_that_is_a_failure(build: Build) -> None:
+    found = locality(build(), {name: values[:1] for name, values in COLUMNS.items()})
     assert not found.ok
     assert "there are 1" in found.summary
 
 
-def test_the_given_columns_are_left_as_they_are(with_load: Build, columns: Columns) -> None:
-    given = {name: values.copy() for name, values in columns.items()}
+def test_the_given_columns_are_left_as_they_are(with_load: Build) -> None:
+    given = {name: values.copy() for name, values in COLUMNS.items()}
     locality(with_load(*UNLOCK), given)
-    for name, values in columns.items():
+    for name, values in COLUMNS.items():
         np.testing.assert_array_equal(given[name], values)
 
 
-def test_computed_columns_that_are_given_are_computed_anew(
-    with_load: Build, columns: Columns
-) -> None:
+def test_computed_columns_that_are_given_are_computed_anew(with_load: Build) -> None:
     skewed = with_load("return cargo - np.nanmean(cargo)")
-    found = locality(skewed, {**columns, "load": np.zeros(120)})
+    found = locality(skewed, {**COLUMNS, "load": np.zeros(120)})
     assert found.first.column == "load"
 
 
-def test_the_same_seed_chooses_the_same_rows(with_load: Build, columns: Columns) -> None:
+def test_the_same_seed_chooses_the_same_rows(with_load: Build) -> None:
     skewed = with_load("return cargo - np.nanmean(cargo)")
-    first, second = (locality(skewed, columns, rows=50, seed=3) for _ in range(2))
+    first, second = (locality(skewed, COLUMNS, rows=50, seed=3) for _ in range(2))
     assert (str(first), first.rows) == (str(second), 50)

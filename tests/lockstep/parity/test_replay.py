@@ -13,7 +13,7 @@ from lockstep.parity.comparison import ParityReport
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import recompute, replay, wire_formats
 from lockstep.parity.selection import choose_golden
-from tests.lockstep.parity.conftest import traced
+from tests.lockstep.parity.conftest import COLUMNS, traced
 
 Build = Callable[..., Pipeline]
 Replayed = Callable[..., ParityReport]
@@ -53,10 +53,8 @@ def test_they_agree_in_every_form_in_which_data_comes(
     ]
 
 
-def test_golden_records_without_outcome_are_replayed_too(
-    pipeline: Pipeline, columns: Columns
-) -> None:
-    fields = {name: columns[name] for name in pipeline.record_schema.names}
+def test_golden_records_without_outcome_are_replayed_too(pipeline: Pipeline) -> None:
+    fields = {name: COLUMNS[name] for name in pipeline.record_schema.names}
     golden = choose_golden(pipeline, fields, limit=20)
     assert replay(pipeline, golden).ok
     assert wire_formats(pipeline, golden).ok
@@ -83,9 +81,9 @@ def test_changed_code_is_named_by_its_column(
 
 
 def test_another_estimator_is_named_by_the_column_of_its_model(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords, columns: Columns
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
 ) -> None:
-    half = {name: values[:60] for name, values in columns.items()}
+    half = {name: values[:60] for name, values in COLUMNS.items()}
     found = replay(pipeline.with_models(build().fit(half).models_), golden)
     assert (found.first.column, found.first.is_matrix) == ("chance", True)
 
@@ -148,10 +146,10 @@ def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecor
 
 
 @pytest.fixture(scope="module")
-def stored(build: Build, columns: Columns) -> Columns:
+def stored(build: Build) -> Columns:
     """Fields, features and labels as the pipeline computes them."""
     graph = build().graph
-    return dict(graph.evaluate(columns, (*graph.model_free, *graph.labels)))
+    return dict(graph.evaluate(COLUMNS, (*graph.model_free, *graph.labels)))
 
 
 def test_what_the_same_code_computed_agrees_in_every_feature_and_label(

@@ -28,7 +28,7 @@ from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 from lockstep.parity.weekly import WeeklyFigures
 from lockstep.registry.registry import Registry
-from tests.lockstep.parity.conftest import traced
+from tests.lockstep.parity.conftest import COLUMNS, traced
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,13 +56,12 @@ def row_of(trace: Trace, row: int = 0) -> Columns:
 def test_it_fails_under_pytest_as_long_as_the_code_differs(
     build: Callable[..., Pipeline],
     pipeline: Pipeline,
-    columns: Columns,
     trace: Trace,
     checkouts: Path,
     tmp_path: Path,
 ) -> None:
     skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
-    found = compare(trace, skewed.trace(columns, labels=True), skewed.graph, scales=Scales())
+    found = compare(trace, skewed.trace(COLUMNS, labels=True), skewed.graph, scales=Scales())
     (tmp_path / "test_reproducer.py").write_text(found.first.reproducer.test, encoding="utf-8")
     paths = os.pathsep.join([str(checkouts), str(ROOT)])
     ran = subprocess.run(
@@ -85,16 +84,12 @@ def test_it_passes_once_the_code_is_as_it_was(build: Callable[..., Pipeline], tr
 
 
 def test_a_models_test_loads_the_fitted_version_from_the_registry(
-    pipeline: Pipeline,
-    columns: Columns,
-    trace: Trace,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    pipeline: Pipeline, trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", artifact_root=tmp_path / "artifacts")
-    fields = {name: columns[name] for name in pipeline.record_schema.names}
+    fields = {name: COLUMNS[name] for name in pipeline.record_schema.names}
     evidence = Evidence(
-        golden=choose_golden(pipeline, columns, limit=10),
+        golden=choose_golden(pipeline, COLUMNS, limit=10),
         profile=Profile.of(fields, pipeline.record_schema.kinds),
         constraints=discover(fields, pipeline.record_schema),
         outputs=None,
@@ -126,13 +121,11 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     assert not passes(wrong)
 
 
-def test_it_allows_what_the_comparison_allows(
-    build: Callable[..., Pipeline], columns: Columns, trace: Trace
-) -> None:
+def test_it_allows_what_the_comparison_allows(build: Callable[..., Pipeline], trace: Trace) -> None:
     left = "@output(ulps=1)\ndef left(cargo: Floats) -> Floats:\n    return cargo + 1e6 - 1e6\n"
     last = "PIPELINE = Pipeline("
     graph = build((last, f"{left}\n\n{last}")).graph
-    known = np.flatnonzero(~np.isnan(columns["cargo"]))[0]
+    known = np.flatnonzero(~np.isnan(COLUMNS["cargo"]))[0]
     row = row_of(trace, known)
     assert passes(value_reproducer(graph, "left", row, row["cargo"], scale=1e6))
     assert not passes(value_reproducer(graph, "left", row, row["cargo"]))
@@ -167,10 +160,8 @@ def test_the_record_decodes_to_the_row(
         np.testing.assert_array_equal(decoded[name], trace.columns[name][7:8])
 
 
-def test_a_batch_mean_fails_on_a_few_rows(
-    with_load: Callable[..., Pipeline], columns: Columns
-) -> None:
-    reproducer = locality(with_load("return cargo / np.nanmean(cargo)"), columns).first.reproducer
+def test_a_batch_mean_fails_on_a_few_rows(with_load: Callable[..., Pipeline]) -> None:
+    reproducer = locality(with_load("return cargo / np.nanmean(cargo)"), COLUMNS).first.reproducer
     assert "def test_load_depends_on_its_own_row_alone" in reproducer.test
     assert not passes(reproducer)
 
