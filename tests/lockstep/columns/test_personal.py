@@ -18,7 +18,6 @@ from lockstep import (
     Ints,
     Key,
     Personal,
-    Pipeline,
     Record,
     Table,
     Texts,
@@ -84,6 +83,7 @@ on_ward = named("on_ward", lambda ward: ward, returns=Texts)
 greeting = named("greeting", lambda initial, on_ward: initial + " " + on_ward, output, Texts)
 
 WHOLE = (address, stays, initial, birth_decade, on_ward, greeting)
+PIPELINE = pipeline_of(*WHOLE, record=Visit)
 SCHEMA = Visit.schema()
 ROW = {
     "visit": "v1",
@@ -94,17 +94,12 @@ ROW = {
 }
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
-    return pipeline_of(*WHOLE, record=Visit)
-
-
-def test_what_functions_compute_of_a_personal_field_is_personal_too(pipeline: Pipeline) -> None:
-    assert pipeline.graph.personal == {
+def test_what_functions_compute_of_a_personal_field_is_personal_too() -> None:
+    assert PIPELINE.graph.personal == {
         *("name", "age", "address_street", "stays_count", "stays_mean"),
         *("initial", "birth_decade", "greeting"),
     }
-    watched = {*pipeline.watched_schema.names}
+    watched = {*PIPELINE.watched_schema.names}
     assert watched == {"visit", "at", "ward", "address_city"}
 
 
@@ -175,23 +170,21 @@ def test_a_text_that_is_no_record_is_not_shown() -> None:
     assert SECRET not in str(error.value)
 
 
-def test_a_function_that_fails_on_a_personal_value_tells_its_error_alone(
-    pipeline: Pipeline,
-) -> None:
+def test_a_function_that_fails_on_a_personal_value_tells_its_error_alone() -> None:
     rows = decode([{**ROW, "age": None}], SCHEMA).columns
     with pytest.raises(FunctionError) as error:
-        pipeline.evaluate(rows, ("birth_decade",))
+        PIPELINE.evaluate(rows, ("birth_decade",))
     assert SECRET not in str(error.value)
     assert "ValueError" in str(error.value)
     assert error.value.__suppress_context__
 
 
-def test_an_example_of_a_divergence_has_no_personal_value(pipeline: Pipeline) -> None:
+def test_an_example_of_a_divergence_has_no_personal_value() -> None:
     rows = decode([ROW], SCHEMA).columns
-    trace = pipeline.trace(rows | _looked_up(pipeline))
+    trace = PIPELINE.trace(rows | _looked_up())
     wrong = {**trace.columns, "initial": np.array(["X"], dtype=object)}
     again = compare(
-        trace, type(trace)(trace.keys, wrong, {}), pipeline.graph, scales=Scales.of(trace)
+        trace, type(trace)(trace.keys, wrong, {}), PIPELINE.graph, scales=Scales.of(trace)
     )
     first = again.first
     assert first.column == "initial"
@@ -203,9 +196,9 @@ def test_an_example_of_a_divergence_has_no_personal_value(pipeline: Pipeline) ->
     assert first.reproducer is None
 
 
-def _looked_up(pipeline: Pipeline) -> dict[str, Any]:
+def _looked_up() -> dict[str, Any]:
     """Columns of look-ups and windows, as if some rows had been found."""
-    kinds = {name: kind for node in pipeline.reading for name, kind in node.gives.items()}
+    kinds = {name: kind for node in PIPELINE.reading for name, kind in node.gives.items()}
     return {name: np.zeros(1, dtype=kind.dtype) for name, kind in kinds.items()}
 
 

@@ -37,14 +37,9 @@ def judge(known, values, before=None, of=SIZE):
     return known.judge(values, np.full(count, of), before, sizes(before))
 
 
-@pytest.fixture(scope="module")
-def training():
-    return days(1, TRAINING)
-
-
-@pytest.fixture(scope="module")
-def known(training):
-    return limits(training)
+KNOWN_DAYS = days(1, TRAINING)
+KNOWN_DAYS.flags.writeable = False
+KNOWN = limits(KNOWN_DAYS)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -68,33 +63,31 @@ def shifted(training, deviations, place=4):
 
 
 @pytest.mark.parametrize("deviations", [10, -10])
-def test_a_shift_of_ten_deviations_blocks_and_is_told_with_the_usual_range(
-    known, training, deviations
-):
-    found = judge(known, shifted(training, deviations))
+def test_a_shift_of_ten_deviations_blocks_and_is_told_with_the_usual_range(deviations):
+    found = judge(KNOWN, shifted(KNOWN_DAYS, deviations))
     assert np.flatnonzero(found.evidence >= 1).tolist() == [4]
     assert np.flatnonzero(found.blocks >= 1).tolist() == [4]
-    assert training[:, 4].min() <= found.low[4] < found.high[4] <= training[:, 4].max()
+    assert KNOWN_DAYS[:, 4].min() <= found.low[4] < found.high[4] <= KNOWN_DAYS[:, 4].max()
 
 
-def test_what_is_farther_is_more_unusual(known, training):
-    shares = [judge(known, shifted(training, far)).evidence[4] for far in (4, 6, 8, 10)]
+def test_what_is_farther_is_more_unusual():
+    shares = [judge(KNOWN, shifted(KNOWN_DAYS, far)).evidence[4] for far in (4, 6, 8, 10)]
     assert shares == sorted(shares)
     assert shares[0] < shares[-1]
 
 
-def test_a_single_odd_training_day_does_not_widen_a_range(training):
-    odd = training.copy()
+def test_a_single_odd_training_day_does_not_widen_a_range():
+    odd = KNOWN_DAYS.copy()
     odd[60, 4] = 50.0
-    found = judge(limits(odd), shifted(training, 10))
+    found = judge(limits(odd), shifted(KNOWN_DAYS, 10))
     assert found.high[4] < 1
     assert found.evidence[4] >= 1
 
 
-def test_a_range_goes_along_with_two_recent_batches_and_not_with_one(known, training):
-    moved = shifted(training, 10)
-    assert judge(known, moved, np.array([moved] * 2)).high[4] == pytest.approx(moved[4])
-    assert judge(known, moved, np.array([moved])).high[4] < moved[4]
+def test_a_range_goes_along_with_two_recent_batches_and_not_with_one():
+    moved = shifted(KNOWN_DAYS, 10)
+    assert judge(KNOWN, moved, np.array([moved] * 2)).high[4] == pytest.approx(moved[4])
+    assert judge(KNOWN, moved, np.array([moved])).high[4] < moved[4]
 
 
 def walk(seed=3, count=30):
@@ -115,10 +108,10 @@ def test_a_step_within_the_range_counts_where_it_is_looked_at(stepped):
     assert (found.evidence[4] >= 1) == stepped
 
 
-def test_drift_is_told_from_training_alone(known, training):
-    moved = shifted(training, 10)
-    assert known.away(moved, np.full(STATISTICS, SIZE))[4] >= 1
-    assert known.away(training.mean(axis=0), np.full(STATISTICS, SIZE)).max() == 0
+def test_drift_is_told_from_training_alone():
+    moved = shifted(KNOWN_DAYS, 10)
+    assert KNOWN.away(moved, np.full(STATISTICS, SIZE))[4] >= 1
+    assert KNOWN.away(KNOWN_DAYS.mean(axis=0), np.full(STATISTICS, SIZE)).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -130,34 +123,34 @@ def test_so_few_days_tell_nothing(count, usable):
     assert (judge(known, np.full(STATISTICS, 99.0)).evidence >= 1).any() == usable
 
 
-def test_a_statistic_of_few_training_days_is_not_judged(training):
-    values = training[:, :20].copy()
+def test_a_statistic_of_few_training_days_is_not_judged():
+    values = KNOWN_DAYS[:, :20].copy()
     values[40:, 4] = np.nan
     known = limits(values)
     assert np.flatnonzero(~known.usable).tolist() == [4]
     assert judge(known, np.full(20, 99.0)).evidence[4] == 0
 
 
-def test_what_a_day_has_nothing_of_is_not_judged(known, training):
-    values = training[-1].copy()
+def test_what_a_day_has_nothing_of_is_not_judged():
+    values = KNOWN_DAYS[-1].copy()
     values[4] = np.nan
-    assert judge(known, values).evidence[4] == 0
+    assert judge(KNOWN, values).evidence[4] == 0
 
 
 @pytest.mark.parametrize(("rows", "is_told"), [(5.0, False), (50.0, True)])
-def test_parts_of_a_few_rows_are_told_nothing(training, rows, is_told):
-    known = limits(training[:, :20], tuple(Trait("kind", is_part=True) for _ in range(20)))
+def test_parts_of_a_few_rows_are_told_nothing(rows, is_told):
+    known = limits(KNOWN_DAYS[:, :20], tuple(Trait("kind", is_part=True) for _ in range(20)))
     found = judge(known, np.full(20, 99.0), of=rows)
     assert (found.evidence > 0).all() == (found.evidence > 0).any() == is_told
 
 
-def test_fewer_rows_make_the_same_figure_less_unusual(known, training):
-    few, many = (judge(known, shifted(training, 6), of=of).evidence[4] for of in (10.0, 1000.0))
+def test_fewer_rows_make_the_same_figure_less_unusual():
+    few, many = (judge(KNOWN, shifted(KNOWN_DAYS, 6), of=of).evidence[4] for of in (10.0, 1000.0))
     assert few < many
 
 
-def test_what_never_moved_is_found_as_soon_as_it_does(training):
-    values = training[:, :40].copy()
+def test_what_never_moved_is_found_as_soon_as_it_does():
+    values = KNOWN_DAYS[:, :40].copy()
     values[:, 4] = 0.0
     assert judge(limits(values), np.append(values[-1, :4], [3.0, *values[-1, 5:]])).blocks[4] >= 1
 
@@ -170,15 +163,13 @@ def of_any_size(seed, count, statistics=60):
     return random.normal(size=of.shape) * np.sqrt(0.01 + 1 / of), of
 
 
-@pytest.fixture(scope="module")
-def uneven():
-    """Days of any size, and the limits of the first of them."""
-    values, of = of_any_size(6, TRAINING + AFTER)
-    return values, of, limits(values[:TRAINING], of=of[:TRAINING])
+VALUES, SIZES = of_any_size(6, TRAINING + AFTER)
+UNEVEN = VALUES, SIZES, limits(VALUES[:TRAINING], of=SIZES[:TRAINING])
+"""Days of any size, and the limits of the first of them."""
 
 
-def test_days_of_any_size_pass_limits_at_most_at_the_stated_rate(uneven):
-    values, of, known = uneven
+def test_days_of_any_size_pass_limits_at_most_at_the_stated_rate():
+    values, of, known = UNEVEN
     judged = [
         known.judge(values[day], of[day], values[day - 21 : day], of[day - 21 : day])
         for day in range(TRAINING, len(values))
@@ -187,8 +178,8 @@ def test_days_of_any_size_pass_limits_at_most_at_the_stated_rate(uneven):
     assert np.mean([one.blocks.max() >= 1 for one in judged]) <= 0.004
 
 
-def test_a_shift_of_one_deviation_is_found_on_a_large_day_within_what_small_ones_do(uneven):
-    values, of, known = uneven
+def test_a_shift_of_one_deviation_is_found_on_a_large_day_within_what_small_ones_do():
+    values, of, known = UNEVEN
     moved = np.full(values.shape[1], 1.0)
     small = np.sort(values[:TRAINING], axis=0)[-2] > moved
     assert small.sum() >= 20
@@ -200,10 +191,10 @@ def test_a_shift_of_one_deviation_is_found_on_a_large_day_within_what_small_ones
     assert of_two.evidence.max() < 1
 
 
-def test_limits_of_before_have_one_range_for_days_of_any_size(uneven):
-    known = one_for_all(uneven[2])
+def test_limits_of_before_have_one_range_for_days_of_any_size():
+    known = one_for_all(UNEVEN[2])
     assert known.level.middle is None
-    low, high = known.usual(uneven[1][0])
+    low, high = known.usual(UNEVEN[1][0])
     assert np.array_equal(low, known.level.low)
     assert np.array_equal(high, known.level.high)
 
@@ -216,19 +207,19 @@ def one_for_all(known: Limits) -> Limits:
     return msgspec.msgpack.decode(msgspec.msgpack.encode(stored), type=Limits, dec_hook=decode)
 
 
-def test_days_of_one_size_have_the_range_of_their_values(known, training):
-    kept = np.sort(training.astype(np.float32), axis=0)
-    assert np.array_equal(known.level.low, kept[1])
-    assert np.array_equal(known.level.high, kept[-2])
-    moved = shifted(training, 4)
-    for before in (None, training[-5:], training[-30:] + 0.3):
-        assert same(judge(known, moved, before), judge(one_for_all(known), moved, before))
+def test_days_of_one_size_have_the_range_of_their_values():
+    kept = np.sort(KNOWN_DAYS.astype(np.float32), axis=0)
+    assert np.array_equal(KNOWN.level.low, kept[1])
+    assert np.array_equal(KNOWN.level.high, kept[-2])
+    moved = shifted(KNOWN_DAYS, 4)
+    for before in (None, KNOWN_DAYS[-5:], KNOWN_DAYS[-30:] + 0.3):
+        assert same(judge(KNOWN, moved, before), judge(one_for_all(KNOWN), moved, before))
 
 
-def test_days_larger_than_any_of_training_have_no_narrower_range(known):
-    largest, larger = (known.usual(np.full(STATISTICS, size)) for size in (SIZE, 100 * SIZE))
+def test_days_larger_than_any_of_training_have_no_narrower_range():
+    largest, larger = (KNOWN.usual(np.full(STATISTICS, size)) for size in (SIZE, 100 * SIZE))
     assert np.array_equal(largest, larger)
-    low, high = known.usual(np.full(STATISTICS, SIZE / 10))
+    low, high = KNOWN.usual(np.full(STATISTICS, SIZE / 10))
     assert (low < largest[0]).all()
     assert (high > largest[1]).all()
 
@@ -238,12 +229,12 @@ def same(one: Judged, other: Judged) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-def test_limits_are_stored_to_the_bit(known, training):
-    stored = msgspec.msgpack.encode(known, enc_hook=encode)
+def test_limits_are_stored_to_the_bit():
+    stored = msgspec.msgpack.encode(KNOWN, enc_hook=encode)
     read = msgspec.msgpack.decode(stored, type=Limits, dec_hook=decode)
-    moved = shifted(training, 4)
-    assert same(judge(read, moved, training[-5:]), judge(known, moved, training[-5:]))
-    assert read.traits == known.traits
+    moved = shifted(KNOWN_DAYS, 4)
+    assert same(judge(read, moved, KNOWN_DAYS[-5:]), judge(KNOWN, moved, KNOWN_DAYS[-5:]))
+    assert read.traits == KNOWN.traits
 
 
 def test_only_arrays_are_stored():
