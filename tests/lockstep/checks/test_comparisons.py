@@ -76,9 +76,7 @@ def test_a_comparison_without_a_difference_tells_of_no_outputs(fitted) -> None:
     assert not found.notes
 
 
-def test_a_model_that_is_not_compiled_is_served_by_its_estimator_of_whatever_library(
-    fitted,
-) -> None:
+def test_a_model_that_is_not_compiled_is_served_by_its_estimator(fitted) -> None:
     reasons = dict.fromkeys(fitted[0].graph.models, "Winsorizer has no compiled form")
     compiled = Compiled.of(fitted[0], reasons)
     agreed = Agreement(compiled, ParityReport(()), {})

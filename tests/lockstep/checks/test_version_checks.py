@@ -45,9 +45,7 @@ def test_a_version_that_does_not_tell_of_when_its_rows_are_is_not_judged(live) -
     assert check_age(version, NOW, YEAR).result == "not_judged"
 
 
-def test_another_release_of_scikit_learn_is_an_error_before_the_version_is_proven(
-    workplace,
-) -> None:
+def test_another_release_of_scikit_learn_is_an_error_until_it_is_proven(workplace) -> None:
     loaded = workplace.registry.load("orders", 1)
     libraries = {**loaded.environment.libraries, "scikit-learn": "1.2.2"}
     fitted_elsewhere = replace(loaded, environment=replace(loaded.environment, libraries=libraries))

@@ -43,9 +43,7 @@ def test_german_numbers_and_dates_are_numbers_and_times(tmp_path: Path) -> None:
     assert columns["ort"].tolist() == ["München", "a; b"]
 
 
-def test_decimals_in_quotes_and_days_by_column_are_read_from_a_file_with_commas(
-    tmp_path: Path,
-) -> None:
+def test_decimals_in_quotes_and_days_by_column_are_read_with_commas(tmp_path: Path) -> None:
     written = CsvFormat(decimal=",", dates={"datum": "%d.%m.%Y"})
     text = 'plz,preis,menge,datum,ort\n01067,"1,50",3,31.12.2023,Ulm\n'
     columns = decoded(tmp_path, text, written).columns
@@ -71,17 +69,13 @@ def test_a_number_or_a_day_that_is_written_otherwise_is_refused(
     assert told.format(after) in str(rejected)
 
 
-def test_a_file_with_commas_where_others_are_declared_is_refused_with_what_to_do(
-    tmp_path: Path,
-) -> None:
+def test_a_file_with_commas_for_others_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="by commas, not semicolons") as refused:
         decoded(tmp_path, TEXT.replace(";", ","))
     assert 'separator=","' in str(refused.value)
 
 
-def test_lines_in_another_encoding_than_declared_are_set_aside_unless_all_are(
-    tmp_path: Path,
-) -> None:
+def test_lines_in_another_encoding_are_set_aside_unless_all_are(tmp_path: Path) -> None:
     path, ascii_alone = tmp_path / "sales.csv", CsvFormat(";", ",", "ascii")
     path.write_bytes(TEXT.encode("cp1252"))
     (row,) = decode_file(path, Sale.schema(), ascii_alone).rejected

@@ -192,9 +192,7 @@ def test_a_refused_row_has_all_its_reasons_in_the_order_of_the_fields() -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_refusal_repeats_nothing_of_the_value_and_its_message_cuts_it(
-    field: str, value: Any
-) -> None:
+def test_a_refusal_repeats_no_value_and_its_message_cuts_it(field: str, value: Any) -> None:
     for rejected in decode({"key": "k", "must": 1, field: value}, SCHEMA).rejected:
         (one,) = rejected.reasons
         assert not any(told in one.refusal for told in ("Anna", "T09:30:00.1", "9876", "1, 9, 30"))
@@ -410,9 +408,7 @@ def test_any_mapping_is_a_record() -> None:
 @pytest.mark.parametrize(
     ("data", "total"), [([], 0), (frame().iloc[:0], 0), (arrow().slice(0, 0), 0), ({"key": "k"}, 1)]
 )
-def test_where_no_row_is_taken_columns_are_empty_and_have_their_dtypes(
-    data: Any, total: int
-) -> None:
+def test_where_no_row_is_taken_columns_are_empty_of_their_dtypes(data: Any, total: int) -> None:
     found = decode(data, SCHEMA)
     assert (found.total, len(found.rejected)) == (total, total)
     for name, array in found.columns.items():

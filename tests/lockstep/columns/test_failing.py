@@ -82,9 +82,7 @@ def rows(without_items: tuple[int, ...] = ()) -> Columns:
     return decode(frame, PIPELINE.joint_schema).columns
 
 
-def test_of_many_rows_the_first_in_which_it_is_so_is_told_and_in_how_many(
-    fitted: Pipeline,
-) -> None:
+def test_of_many_rows_the_first_is_told_and_in_how_many_it_is_so(fitted: Pipeline) -> None:
     columns = rows((7, 9))
     with pytest.raises(FunctionError) as caught:
         fitted.evaluate(columns)

@@ -242,9 +242,7 @@ def test_what_cannot_be_read_says_where_it_is(
     assert found.value.where == str(tmp_path / place)
 
 
-def test_a_malformed_row_is_named_by_the_line_on_which_it_begins_in_any_thread(
-    tmp_path: Path,
-) -> None:
+def test_a_malformed_row_is_named_by_its_first_line_in_any_thread(tmp_path: Path) -> None:
     (refused,) = csv(tmp_path, HEADER + ROW * 100_000 + "a,1.5\n" + ROW).rejected
     assert str(refused) == "row 100000: line 100002 has 2 cells, and the header 6: 'a,1.5'"
     assert refused.record == {"line": 100_002, "text": "a,1.5"}
@@ -524,7 +522,7 @@ KNOWN = ": its kind is not known; use .csv, .parquet, .jsonl."
         ("folder.csv", ": it is a folder"),
     ],
 )
-def test_a_file_that_is_not_read_is_refused_by_its_name(
+def test_a_file_that_is_not_read_is_refused_by_name(
     tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "folder.csv").mkdir()

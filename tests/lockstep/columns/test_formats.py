@@ -223,9 +223,7 @@ def exact(columns: Columns) -> dict[str, Any]:
 @example(rows=[MISSING])
 @example(rows=[MISSING, MISSING])
 @example(rows=[{**MISSING, "real": 0.0}, {**MISSING, "real": -0.0}])
-def test_records_decode_to_the_same_arrays_alone_and_among_others(
-    form: str, rows: list[Row]
-) -> None:
+def test_records_decode_to_the_same_arrays_alone_and_in_company(form: str, rows: list[Row]) -> None:
     expected = decode(rows, SCHEMA)
     found = FORMATS[form](rows)
     assert found.rejected == expected.rejected == ()
@@ -297,9 +295,7 @@ def outcome(data: Any, schema: Schema) -> tuple[Any, ...]:
 @pytest.mark.parametrize("carrier", CARRIERS)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_a_column_is_refused_for_the_same_reasons(
-    field: str, carrier: str, data: st.DataObject
-) -> None:
+def test_a_column_is_refused_for_one_reason(field: str, carrier: str, data: st.DataObject) -> None:
     strategy, arrow, numpy, nullable = CARRIERS[carrier]
     values = data.draw(st.lists(strategy, min_size=1, max_size=5))
     if carrier == "float32":

@@ -80,9 +80,7 @@ def fitted() -> Pipeline:
     return build(*columns, record=Departure, outcome=Arrival).bind({"seats": FLEET}).fit(RECORDS)
 
 
-def test_it_is_evaluated_and_refitted_and_has_a_place_a_lineage_and_a_kind(
-    fitted: Pipeline,
-) -> None:
+def test_it_is_evaluated_and_refitted_and_has_a_lineage_and_a_kind(fitted: Pipeline) -> None:
     found = fitted.trace(RECORDS).columns
     np.testing.assert_array_equal(found["seats"], [100.0, 180.0, np.nan, np.nan])
     assert found["is_large"].tolist() == [0.0, 1.0, 0.0, 0.0]

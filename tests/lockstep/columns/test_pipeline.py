@@ -222,9 +222,7 @@ def test_predict_needs_a_fit_and_what_no_model_is_behind_does_not(pipeline: Pipe
     assert found.tolist() == (plants()["leaves"] / plants()["height"]).tolist()
 
 
-def test_predict_refuses_invalid_records_with_their_reasons_in_a_short_message(
-    fitted: Pipeline,
-) -> None:
+def test_predict_refuses_invalid_records_with_reasons_in_short(fitted: Pipeline) -> None:
     with pytest.raises(
         InvalidRecordsError,
         match=r"^Plant: 1 of 1 row .* row 0 \(p\): planted_at: missing, .* height: 'tall' is text, "
@@ -341,9 +339,7 @@ def test_matrices_are_what_the_final_estimators_get(fitted: Pipeline, rows: int)
     demand_same(given.matrices["linear"], trace.matrices["linear"])
 
 
-def test_a_trace_asks_the_transformers_once(
-    fitted: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trace_asks_transformers_once(fitted: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     scaler = fitted.models_["linear"][0].named_transformers_["standardscaler"]
     transform, asked = scaler.transform, []
     monkeypatch.setattr(

@@ -115,9 +115,7 @@ def test_thousands_are_told_without_powers_of_ten(number: float, text: str) -> N
         (2000, "2,000 rows", "All 2,000 rows fit"),
     ],
 )
-def test_so_many_things_are_told_as_a_sentence_has_them(
-    count: int, rows: str, all_rows: str
-) -> None:
+def test_so_many_things_are_told_as_in_a_sentence(count: int, rows: str, all_rows: str) -> None:
     assert counted(count, "row") == rows
     assert all_of(count, "row", "fits", "fit") == all_rows
 

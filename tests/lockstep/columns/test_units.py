@@ -55,9 +55,7 @@ WRITERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", WRITERS)
 @given(rows=ROWS, size=st.integers(1, 12), group=st.integers(1, 50))
-def test_a_file_in_units_has_the_rows_of_the_whole(
-    tmp_path_factory, kind, rows, size, group
-) -> None:
+def test_a_file_in_units_has_all_its_rows(tmp_path_factory, kind, rows, size, group) -> None:
     path = tmp_path_factory.mktemp("units") / f"rows{kind}"
     WRITERS[kind](pd.DataFrame(rows, columns=["text", "number"]), path, group)
     parts = together(path, size)

@@ -28,9 +28,7 @@ def objects(*values: Any) -> np.ndarray[Any, Any]:
 
 
 @given(FLOATS, FLOATS, FLOATS)
-def test_it_is_a_distance_in_which_only_the_same_value_is_at_none(
-    x: float, y: float, z: float
-) -> None:
+def test_it_is_a_distance_and_only_the_same_value_is_at_none(x: float, y: float, z: float) -> None:
     same = (math.isnan(x) and math.isnan(y)) or (
         x == y and math.copysign(1, x) == math.copysign(1, y)
     )

@@ -41,7 +41,7 @@ SPANS = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 
 
 @given(tables(GAUGE), questions(), st.none() | SPANS)
-def test_a_loop_finds_the_rows_of_look_ups(
+def test_a_loop_finds_rows_of_look_ups(
     drawn: Any, asked: Columns, within: timedelta | None
 ) -> None:
     read = reader(a_lookup(within), rows_of(GAUGE, drawn))
@@ -49,9 +49,7 @@ def test_a_loop_finds_the_rows_of_look_ups(
 
 
 @given(tables(PASSAGE), questions(), SPANS, st.sampled_from(["level", "is_sound"]))
-def test_a_loop_finds_the_rows_of_windows(
-    drawn: Any, asked: Columns, over: timedelta, of: str
-) -> None:
+def test_a_loop_finds_rows_of_windows(drawn: Any, asked: Columns, over: timedelta, of: str) -> None:
     read = reader(a_window(over, of, HOW), rows_of(PASSAGE, drawn))
     assert bits(read(asked)) == bits(answers(read.node, read.rows, *read.node.asked(asked)))
 

@@ -52,9 +52,7 @@ FORGOTTEN = {"3": 0.5, "357": 0.5}  # what floating point adds
     ],
     ids=["numbers", "texts", "no values", "digits", "digits of floating point", "booleans"],
 )
-def test_missing_values_are_left_out_and_digits_and_categories_counted(
-    profile, missing, ends, shares
-):
+def test_missing_values_are_left_out_digits_and_categories_counted(profile, missing, ends, shares):
     assert (profile.missing, profile.shares) == (missing, shares)
     assert [*profile.quantiles[:1], *profile.quantiles[-1:]] == ends
 

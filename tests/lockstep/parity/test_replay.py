@@ -40,9 +40,7 @@ def test_all_columns_and_matrices_agree_in_a_batch_and_one_at_a_time(
     assert {one.column for one in found.compared if one.is_matrix} == {"chance", "wait"}
 
 
-def test_they_agree_in_every_form_in_which_data_comes(
-    pipeline: Pipeline, golden: GoldenRecords
-) -> None:
+def test_they_agree_in_every_form_of_the_data(pipeline: Pipeline, golden: GoldenRecords) -> None:
     found = wire_formats(pipeline, golden)
     assert found.ok, found.summary
     forms = ["JSON lines", "CSV", "Parquet", "a DataFrame"]
@@ -71,7 +69,7 @@ def test_golden_records_without_outcome_are_replayed_too(pipeline: Pipeline) -> 
         ("delay > 1", "delay > 2", "late"),
     ],
 )
-def test_changed_code_is_named_by_its_column(
+def test_changed_code_is_named_by_column(
     replayed: Replayed, old: str, new: str, column: str
 ) -> None:
     found = replayed((old, new))

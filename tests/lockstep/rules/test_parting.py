@@ -59,9 +59,7 @@ def keeps_all_rules(row: Row) -> bool:
 
 
 @given(ROWS)
-def test_a_row_is_kept_if_it_keeps_every_rule_and_else_refused_with_reasons(
-    rows: list[Row],
-) -> None:
+def test_a_row_is_kept_if_it_keeps_all_rules_or_refused_with_reasons(rows: list[Row]) -> None:
     parted = part(columns(rows), RULES)
     kept = [number for number, row in enumerate(rows) if keeps_all_rules(row)]
     assert parted.kept["key"].tolist() == kept

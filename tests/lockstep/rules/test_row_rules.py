@@ -112,9 +112,7 @@ def test_integers_that_floats_cannot_tell_apart_are_no_members_of_a_set(size: in
     assert rules.apply(columns).mask.tolist() == [True, True, False]
 
 
-def test_no_rules_accept_every_row_and_no_rows_are_neither_refused_nor_accepted(
-    flights: Columns,
-) -> None:
+def test_no_rules_accept_every_row_and_no_rows_have_no_refusals(flights: Columns) -> None:
     assert rules_of().apply(flights).mask.tolist() == [False] * 6
     nothing = take_rows(flights, slice(0))
     assert rules_of(PRESENT, POSSIBLE, KNOWN, ABOVE_DEW_POINT).apply(nothing).mask.shape == (0,)

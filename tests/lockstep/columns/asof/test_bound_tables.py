@@ -141,9 +141,7 @@ def fitted(pipeline: Pipeline) -> Pipeline:
     return pipeline.fit(RECORDS)
 
 
-def test_columns_of_tables_are_features_with_lineage_kinds_and_exactness(
-    pipeline: Pipeline,
-) -> None:
+def test_columns_of_tables_are_features_with_lineage_kinds_and_budget(pipeline: Pipeline) -> None:
     graph = pipeline.graph
     own = {**gauge.gives, **passed.gives}
     assert set(graph.features) == {*own, *gauge_of_model.gives, "above"}

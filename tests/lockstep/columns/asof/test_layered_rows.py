@@ -83,9 +83,7 @@ def test_added_rows_are_read_as_if_all_were_ordered_anew(
 
 @pytest.mark.parametrize("schema", [GAUGE, PASSAGE], ids=["table", "event"])
 @given(data=st.data(), cuts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
-def test_merged_rows_are_those_of_all_layers(
-    schema: TableSchema, data: Any, cuts: list[int]
-) -> None:
+def test_merged_rows_are_those_of_layers(schema: TableSchema, data: Any, cuts: list[int]) -> None:
     columns, known = data.draw(tables(schema))
     known = known_of(schema, columns, known)
     whole = TableRows.of(schema, columns, known)
@@ -98,9 +96,7 @@ def test_merged_rows_are_those_of_all_layers(
 
 
 @given(table=tables(GAUGE), cuts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
-def test_the_rows_of_a_key_are_found_in_whichever_layer_they_are(
-    table: Any, cuts: list[int]
-) -> None:
+def test_the_rows_of_a_key_are_found_in_whichever_layer(table: Any, cuts: list[int]) -> None:
     columns, known = table
     known = known_of(GAUGE, columns, known)
     whole = TableRows.of(GAUGE, columns, known)

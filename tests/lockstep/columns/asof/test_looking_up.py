@@ -70,9 +70,7 @@ def test_a_look_up_finds_what_a_plain_loop_finds_in_every_company(
 
 
 @given(tables(GAUGE), questions(), st.randoms())
-def test_the_order_in_which_rows_come_does_not_matter(
-    table: Any, asked: Columns, random: Any
-) -> None:
+def test_the_order_of_the_rows_does_not_matter(table: Any, asked: Columns, random: Any) -> None:
     columns, known = table
     order = list(range(len(columns["at"])))
     random.shuffle(order)

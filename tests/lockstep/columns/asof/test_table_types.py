@@ -193,9 +193,7 @@ REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
         (lambda: window(Passage, over=HOUR, how=["count", "means"]), "(did you mean 'mean'?)."),
     ],
 )
-def test_what_no_decorator_takes_is_told_with_what_it_takes(
-    declare: Callable[[], Any], why: str
-) -> None:
+def test_what_no_decorator_takes_is_told_with_what_is(declare: Callable[[], Any], why: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         declare()
     assert why in str(refused.value)
