@@ -45,9 +45,8 @@ def pipeline() -> Pipeline:
 
 def readings(rows: int) -> pd.DataFrame:
     random = np.random.default_rng(3)
-    table = pd.DataFrame(
-        random.normal(size=(rows, 2000)), columns=[*Reading.sensors, *Reading.spares]
-    )
+    names = [*Reading.sensors, *Reading.spares]
+    table = pd.DataFrame(random.normal(size=(rows, 2000)), columns=names)
     table.loc[0, "spare_7"] = np.nan
     table["reading_id"] = [f"r{row}" for row in range(rows)]
     table["grams"] = table["sensor_0"] * 3

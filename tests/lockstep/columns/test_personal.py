@@ -1,6 +1,7 @@
 """Personal fields: which columns tell of a person, and that no message shows what they hold."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -182,10 +183,8 @@ def test_a_function_that_fails_on_a_personal_value_tells_its_error_alone() -> No
 def test_an_example_of_a_divergence_has_no_personal_value() -> None:
     rows = decode([ROW], SCHEMA).columns
     trace = PIPELINE.trace(rows | _looked_up())
-    wrong = {**trace.columns, "initial": np.array(["X"], dtype=object)}
-    again = compare(
-        trace, type(trace)(trace.keys, wrong, {}), PIPELINE.graph, scales=Scales.of(trace)
-    )
+    wrong = replace(trace, columns={**trace.columns, "initial": np.array(["X"], dtype=object)})
+    again = compare(trace, wrong, PIPELINE.graph, scales=Scales.of(trace))
     first = again.first
     assert first.column == "initial"
     told = json.dumps([first.to_json(), again.summary, first.sides], default=str)

@@ -182,9 +182,7 @@ def test_a_row_by_scalars_is_the_row_by_arrays_bit_for_bit(
     nodes, kinds = graph
     dtypes = {name: kind.dtype for name, kind in kinds.items()}
     known = row_of(values)
-    scalar = [
-        node.name for node in nodes if all(kinds[name] is not Kind.TEXT for name in node.inputs)
-    ]
+    scalar = [node.name for node in nodes if Kind.TEXT not in map(kinds.get, node.inputs)]
     source = RowPlanSource(nodes, dtypes, tuple(FIELDS), scalar, {})
     plan = source.plan([*FIELDS, *source.computed])
     given_scalars = [known[name][0] for name in FIELDS]

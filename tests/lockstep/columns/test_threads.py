@@ -43,9 +43,8 @@ def fitted(estimator: Any) -> ReferencePredictor:
         return make_pipeline(Waiting(), estimator)
 
     rows = some(500)
-    return ReferencePredictor(
-        chance, chance.make().fit(matrix(chance, rows), rows["a"] > rows["b"])
-    )
+    made = chance.make().fit(matrix(chance, rows), rows["a"] > rows["b"])
+    return ReferencePredictor(chance, made)
 
 
 def some(rows: int) -> Columns:

@@ -118,9 +118,7 @@ def test_inputs_that_were_not_compared_are_told(trace: Trace, compared: Compared
     assert not found.first.begins_here
 
 
-def test_inputs_are_looked_at_even_if_nobody_asked_for_them(
-    trace: Trace, compared: Compared
-) -> None:
+def test_inputs_are_looked_at_even_if_not_asked_for(trace: Trace, compared: Compared) -> None:
     actual = with_cell(with_cell(trace, "load", 0), "crew", 5)
     found = compared(actual, columns=["load"])
     assert found.first.inputs == {"cargo": True, "crew": False}
@@ -219,18 +217,14 @@ def test_what_is_in_one_trace_only_is_skipped_with_the_reason(
     assert dict(found.skipped) == dict.fromkeys(lacking, "not in the actual trace")
 
 
-def test_what_was_asked_for_and_is_absent_is_a_failure(
-    pipeline: Pipeline, compared: Compared
-) -> None:
+def test_what_was_asked_for_and_lacks_is_a_failure(pipeline: Pipeline, compared: Compared) -> None:
     actual = pipeline.trace(COLUMNS, matrices=True)
     found = compared(actual, columns=["load", "late"])
     assert not found.ok
     assert found.summary == "`late` was not compared: not in the actual trace"
 
 
-def test_a_column_that_is_not_in_the_graph_is_compared_too(
-    trace: Trace, compared: Compared
-) -> None:
+def test_a_column_outside_of_the_graph_is_compared_too(trace: Trace, compared: Compared) -> None:
     expected = traced(trace, "former", np.zeros(120))
     found = compared(traced(trace, "former", np.ones(120)), expected)
     assert found.summary.startswith("column `former` differs in 120 of 120 rows")

@@ -42,9 +42,7 @@ def compiled(pipeline: Pipeline) -> Compiled:
 
 
 @pytest.fixture
-def failure_of(
-    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
-) -> Callable[..., ParityReport]:
+def failure_of(pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords) -> Failure:
     """A function that tells how a model's compiled predictor differs that is otherwise.
 
     It is left to its reference predictor, the other is not.

@@ -85,11 +85,9 @@ def test_the_same_tables_give_what_was_served() -> None:
     assert result.passed
     assert (result.numbers["rows"], result.numbers["columns"]) == (4, 11)
     assert hindsight(THEN).passed
-    again = look_up_again(PIPELINE, served(), rows_at)
+    again = look_up_again(PIPELINE, served(), rows_at).columns
     bound = PIPELINE.with_tables(tables(THEN))
-    assert bits(again.columns) == bits(
-        {name: bound.evaluate(ASKED)[name] for name in again.columns}
-    )
+    assert bits(again) == bits({name: bound.evaluate(ASKED)[name] for name in again})
 
 
 def test_a_look_up_that_no_answer_needed_is_not_judged() -> None:
@@ -202,9 +200,6 @@ def test_without_the_version_that_answered_look_ups_are_judged_by_what_was_logge
 
 def test_look_ups_by_fields_that_were_not_logged_are_not_judged() -> None:
     given = replace(served(), redacted={"station": "logged as a hash alone"}, origins={})
-    for result in (
-        replayed(given),
-        check_lookup_hindsight(PIPELINE, given, rows_at, tables(THEN)),
-    ):
+    for result in (replayed(given), check_lookup_hindsight(PIPELINE, given, rows_at, tables(THEN))):
         assert not result.judged
         assert result.unjudged["gauge_level"] == "station is logged as a hash alone"

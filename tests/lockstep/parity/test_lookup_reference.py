@@ -41,9 +41,7 @@ SPANS = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 
 
 @given(tables(GAUGE), questions(), st.none() | SPANS)
-def test_a_loop_finds_rows_of_look_ups(
-    drawn: Any, asked: Columns, within: timedelta | None
-) -> None:
+def test_a_loop_finds_look_ups(drawn: Any, asked: Columns, within: timedelta | None) -> None:
     read = reader(a_lookup(within), rows_of(GAUGE, drawn))
     assert bits(read(asked)) == bits(answers(read.node, read.rows, *read.node.asked(asked)))
 

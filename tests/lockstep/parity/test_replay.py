@@ -20,9 +20,7 @@ Replayed = Callable[..., ParityReport]
 
 
 @pytest.fixture
-def replayed(
-    build: Build, pipeline: Pipeline, golden: GoldenRecords
-) -> Callable[..., ParityReport]:
+def replayed(build: Build, pipeline: Pipeline, golden: GoldenRecords) -> Replayed:
     """A function that replays the golden records with edited code and the same models."""
     return lambda *edits: replay(build(*edits).with_models(pipeline.models_), golden)
 
@@ -69,7 +67,7 @@ def test_golden_records_without_outcome_are_replayed_too(pipeline: Pipeline) -> 
         ("delay > 1", "delay > 2", "late"),
     ],
 )
-def test_changed_code_is_named_by_column(
+def test_changed_code_is_told_by_column(
     replayed: Replayed, old: str, new: str, column: str
 ) -> None:
     found = replayed((old, new))

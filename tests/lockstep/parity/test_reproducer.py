@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -102,22 +103,20 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     version = registry.log(pipeline, Snapshot.of(pipeline), evidence)
     registry.set_alias(pipeline.name, "champion", version.version)
     row = row_of(trace)
-    right = value_reproducer(pipeline.graph, "chance", row, row["chance"])
-    wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
+    of_chance = partial(value_reproducer, pipeline.graph, "chance", row)
+    right, wrong = of_chance(row["chance"]), of_chance(row["chance"] + 0.01)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.address.full)
     settings = f'[tool.lockstep]\nhome = "{tmp_path / "home"}"\n'
     (tmp_path / "pyproject.toml").write_text(settings)
     monkeypatch.chdir(tmp_path)
     assert passes(right)
     assert 'VERSION = "champion"' in right.test.replace("'", '"')
-    by_number = value_reproducer(
-        pipeline.graph, "chance", row, row["chance"], version=version.version
-    )
+    by_number = of_chance(row["chance"], version=version.version)
     assert passes(by_number)
     assert f"VERSION = {version.version} " in by_number.test
     matrix = trace.matrices["chance"][:1]
-    assert passes(value_reproducer(pipeline.graph, "chance", row, matrix, is_matrix=True))
-    assert not passes(value_reproducer(pipeline.graph, "chance", row, matrix + 1, is_matrix=True))
+    assert passes(of_chance(matrix, is_matrix=True))
+    assert not passes(of_chance(matrix + 1, is_matrix=True))
     assert not passes(wrong)
 
 

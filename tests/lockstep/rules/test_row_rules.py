@@ -170,10 +170,7 @@ TEXTS = "it looks at texts, and the column holds times"
         (between("scheduled_at", min_value=1.0), "'scheduled_at': .* numbers, .* holds times"),
         (between("hour", min_value=HALF_PAST_NINE), "'hour': its bounds are times, .* holds ints"),
         (of("scheduled_at", "values_to_be_in_set", value_set=[]), BOUNDS),
-        (
-            of("scheduled_at", "values_to_match_regex", regex="a"),
-            TEXTS,
-        ),
+        (of("scheduled_at", "values_to_match_regex", regex="a"), TEXTS),
         (pair("to_be_equal", "temp", "carrier"), "'temp' and 'carrier': .* floats with texts"),
     ],
 )

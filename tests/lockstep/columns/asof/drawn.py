@@ -184,9 +184,8 @@ def assert_alike_in_every_company(
 ) -> None:
     """What is read does not depend on what else is read, nor on how it lies in memory."""
     assert bits(read(taken(asked, list(order)))) == bits(taken(whole, list(order)))
-    assert bits(read(taken(asked, slice(None, None, -1)))) == bits(
-        taken(whole, slice(None, None, -1))
-    )
+    backwards = slice(None, None, -1)
+    assert bits(read(taken(asked, backwards))) == bits(taken(whole, backwards))
     for row in range(len(asked["at"])):
         alone = read(taken(asked, slice(row, row + 1)))
         assert bits(alone) == bits(taken(whole, slice(row, row + 1)))

@@ -92,12 +92,12 @@ def test_comments_make_no_other_declaration_and_times_do() -> None:
 
 
 def declared(
-    base: Any = Table, *, known_after: Any = HOUR, static: bool = False, **types: Any
+    base: Any = Table, *, known_after: Any = HOUR, static: Any = None, **types: Any
 ) -> Any:
     """A table of a key, a time and other fields; without those whose type is None."""
     types = {"origin": Key[str], "hour": EventTime, **types}
     fields = {name: of for name, of in types.items() if of is not None}
-    options = {"known_after": known_after, "static": static or None}
+    options = {"known_after": known_after, "static": static}
     given = {name: value for name, value in options.items() if value is not None}
     body = {"__annotations__": fields, "__module__": __name__}
     return new_class("Weather", (base,), given, lambda space: space.update(body))

@@ -88,9 +88,8 @@ def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
                 if isinstance(value, str) or value is None:
                     assert value == wanted
                 else:
-                    assert np.array_equal(
-                        value, np.nan if wanted is None else wanted, equal_nan=True
-                    )
+                    expected = np.nan if wanted is None else wanted
+                    assert np.array_equal(value, expected, equal_nan=True)
         assert found["asked_count"].dtype == np.int64
         order = list(range(len(asked["at"]))) * 2
         random.shuffle(order)
