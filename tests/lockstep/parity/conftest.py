@@ -216,7 +216,7 @@ def compared(pipeline: Pipeline, trace: Trace) -> Callable[..., Comparison]:
     """A function that compares a trace with the one above, or with another."""
 
     def compared(actual: Trace, expected: Trace = trace, **chosen: Any) -> Comparison:
-        return compare(expected, actual, pipeline.graph, scales=Scales(), **chosen)
+        return compare(expected, actual, pipeline.graph, **{"scales": Scales(), **chosen})
 
     return compared
 

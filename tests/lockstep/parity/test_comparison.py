@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import Comparison, how_exactly
+from lockstep.parity.scales import Scales
 from tests.lockstep.parity.conftest import COLUMNS, traced
 
 Compared = Callable[..., Comparison]
@@ -198,6 +199,17 @@ def test_the_rows_of_both_traces_are_those_of_one_key(
     found = compared(rows_of(trace, list(actual)), rows_of(trace, list(expected)))
     assert (found.rows, found.problems) == (rows, (problem,) if problem else ())
     assert found.ok is (problem is None)
+
+
+def test_a_matrix_may_have_the_rounding_of_the_scale_of_its_columns(
+    trace: Trace, compared: Compared
+) -> None:
+    matrix = trace.matrices["chance"].copy()
+    matrix[4, 0] += 1e-13
+    actual = replace(trace, matrices={**trace.matrices, "chance": matrix})
+    for scale, is_ok in ((0.0, False), (1e3, True)):
+        scales = Scales(matrices={"chance": np.array([scale, 0.0, 0.0])})
+        assert compared(actual, scales=scales).ok is is_ok
 
 
 def test_without_a_shared_column_nothing_is_compared_and_that_is_a_failure(
