@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -27,8 +28,13 @@ class Follower:
     """An inbox that takes what lies in a bucket below `in/rows`."""
 
     def __init__(self, inbox: Path, bucket: Bucket) -> None:
-        self.inbox, self.address = inbox, StoreAddress(f"{bucket.address}/in/rows")
+        self.inbox, self.bucket = inbox, bucket
+        self.address = StoreAddress(f"{bucket.address}/in/rows")
         self.told: list[str] = []
+
+    def put(self, name: str, content: str | bytes, age: float = 0) -> None:
+        """Write an object below `in/rows`, as if it had been so many seconds ago."""
+        self.bucket.put(f"in/rows/{name}", content, age=age)
 
     def fetch(self, **options: float) -> Fetched:
         self.told.clear()
@@ -57,24 +63,20 @@ def rows(*names: str) -> str:
     return "name,x\n" + "".join(f"{name},1\n" for name in names)
 
 
-def test_objects_are_claimed_once_in_the_order_in_which_they_came(
-    follower: Follower, bucket: Bucket
-) -> None:
+def test_objects_are_claimed_once_in_the_order_in_which_they_came(follower: Follower) -> None:
     for age, name in ((3, "c"), (2, "a"), (1, "b")):
-        bucket.put(f"in/rows/{name}.csv", rows(name), age=age)
-    before = bucket.state()
+        follower.put(f"{name}.csv", rows(name), age=age)
+    before = follower.bucket.state()
     assert follower.look() == ["c", "a", "b"]
     assert follower.look() == ["c", "a", "b"]
     assert [follower.rows(number) for number in range(3)] == [["c"], ["a"], ["b"]]
-    assert bucket.state() == before
+    assert follower.bucket.state() == before
     assert not (follower.inbox / "repeated").exists()
 
 
-def test_objects_whose_names_are_too_long_for_files_are_claimed(
-    follower: Follower, bucket: Bucket
-) -> None:
+def test_objects_whose_names_are_too_long_for_files_are_claimed(follower: Follower) -> None:
     for name in ("жa", "жb"):
-        bucket.put(f"in/rows/{'ж' * 200}{name}.csv", rows(name))
+        follower.put(f"{'ж' * 200}{name}.csv", rows(name))
     assert len(follower.look()) == 2
     assert {*follower.rows(0), *follower.rows(1)} == {"жa", "жb"}
     assert follower.told == []
@@ -82,63 +84,57 @@ def test_objects_whose_names_are_too_long_for_files_are_claimed(
         find_claimed(follower.inbox, Path(f"{'ж' * 201}a.csv"))
 
 
-def test_objects_of_other_folders_are_not_taken(follower: Follower, bucket: Bucket) -> None:
+def test_objects_of_other_folders_are_not_taken(follower: Follower) -> None:
     for key in ("in/rows-of-others/a.csv", "in/b.csv", "c.csv", "in/rows/.d.csv", "in/rows/e.tmp"):
-        bucket.put(key, rows(key))
+        follower.bucket.put(key, rows(key))
     assert follower.look() == []
     assert follower.fetch() == Fetched()
 
 
 def test_the_same_content_under_another_key_is_found_to_have_come_before(
-    follower: Follower, bucket: Bucket
+    follower: Follower,
 ) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+    follower.put("monday.csv", rows("a"))
     follower.look()
-    bucket.put("in/rows/tuesday.csv", rows("a"))
+    follower.put("tuesday.csv", rows("a"))
     assert follower.look() == ["monday"]
     assert follower.names("repeated") == ["tuesday"]
 
 
-def test_an_object_that_is_written_again_as_it_was_is_not_fetched_again(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_an_object_that_is_written_again_as_it_was_is_not_fetched_again(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     follower.look()
-    bucket.put("in/rows/monday.csv", rows("a"))
+    follower.put("monday.csv", rows("a"))
     assert follower.look() == ["monday"]
     assert not (follower.inbox / "repeated").exists()
 
 
-def test_an_object_that_grew_since_is_a_delivery_of_its_own_and_told(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_an_object_that_grew_since_is_a_delivery_of_its_own_and_told(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     assert follower.fetch().replaced == []
     follower.look()
-    bucket.put("in/rows/monday.csv", rows("a", "b"))
-    assert follower.fetch().replaced == [f"{bucket.address}/in/rows/monday.csv"]
+    follower.put("monday.csv", rows("a", "b"))
+    assert follower.fetch().replaced == [f"{follower.address}/monday.csv"]
     assert follower.look() == ["monday", "monday"]
     assert [follower.rows(0), follower.rows(1)] == [["a"], ["a", "b"]]
     assert follower.fetch().replaced == []
 
 
-def test_a_copy_is_as_old_as_the_object(follower: Follower, bucket: Bucket) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_a_copy_is_as_old_as_the_object(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     written = follower.address.objects()[0].written
     follower.fetch()
     assert (follower.inbox / "monday.csv").stat().st_mtime_ns == written
 
 
-def test_what_was_just_written_is_left_for_the_next_time(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_what_was_just_written_is_left_for_the_next_time(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     fetch(follower.address, follower.inbox, settled=3600)
     assert not (follower.inbox / "monday.csv").exists()
 
 
-def test_a_compressed_object_is_read_as_a_file_is(follower: Follower, bucket: Bucket) -> None:
-    bucket.put("in/rows/monday.csv.gz", gzip.compress(rows("a", "b").encode()))
+def test_a_compressed_object_is_read_as_a_file_is(follower: Follower) -> None:
+    follower.put("monday.csv.gz", gzip.compress(rows("a", "b").encode()))
     follower.look()
     assert follower.rows() == ["a", "b"]
 
@@ -146,97 +142,76 @@ def test_a_compressed_object_is_read_as_a_file_is(follower: Follower, bucket: Bu
 # Large ones
 
 
+FIRST, SECOND = ([str(number) for number in range(begin, begin + 40)] for begin in (1000, 2000))
+
+
 @pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> int:
+def large(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> Follower:
+    """An inbox that takes an object of 287 bytes in blocks of 64."""
     monkeypatch.setattr(fetching, "BLOCK_BYTES", 64)
-    return 64
+    follower.put("large.csv", rows(*FIRST), age=1)
+    return follower
 
 
-@pytest.mark.usefixtures("small_blocks")
-def test_an_object_is_copied_over_several_calls_and_later_ones_wait(
-    follower: Follower, bucket: Bucket
-) -> None:
-    large = rows(*(f"row{number:03}" for number in range(30)))
-    bucket.put("in/rows/large.csv", large, age=1)
-    bucket.put("in/rows/small.csv", rows("a"))
-    calls = next(number for number in itertools.count(1) if follower.look(seconds=0) != [])
-    assert calls == -(-len(large) // 64)
-    assert follower.look(seconds=0) == ["large", "small"]
-    assert follower.rows(0) == [f"row{number:03}" for number in range(30)]
+def test_an_object_is_copied_over_several_calls_and_later_ones_wait(large: Follower) -> None:
+    large.put("small.csv", rows("a"))
+    large.fetch(seconds=0)
+    assert large.told[0] == "large.csv is left for the next time: 22% of it has been fetched."
+    assert next(calls for calls in itertools.count(2) if large.look(seconds=0) != []) == 5
+    assert large.look(seconds=0) == ["large", "small"]
+    assert large.rows(0) == FIRST
 
 
-@pytest.mark.usefixtures("small_blocks")
-def test_the_share_that_was_copied_is_told(follower: Follower, bucket: Bucket) -> None:
-    bucket.put("in/rows/large.csv", rows(*map(str, range(1000, 1040))))
-    follower.fetch(seconds=0)
-    assert follower.told == ["large.csv is left for the next time: 22% of it has been fetched."]
+def test_an_object_that_is_replaced_while_it_is_copied_is_copied_anew(large: Follower) -> None:
+    large.fetch(seconds=0)
+    large.put("large.csv", rows(*SECOND))
+    assert large.look() == ["large"]
+    assert large.rows() == SECOND
+    assert list((large.inbox / ".fetching").iterdir()) == []
 
 
-@pytest.mark.usefixtures("small_blocks")
-def test_an_object_that_is_replaced_while_it_is_copied_is_copied_anew(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/large.csv", rows(*map(str, range(1000, 1040))))
-    follower.fetch(seconds=0)
-    bucket.put("in/rows/large.csv", rows(*map(str, range(2000, 2040))))
-    assert follower.look() == ["large"]
-    assert follower.rows() == list(map(str, range(2000, 2040)))
-    assert list((follower.inbox / ".fetching").iterdir()) == []
-
-
-@pytest.mark.usefixtures("small_blocks")
 def test_an_object_that_is_replaced_between_two_blocks_is_never_half_of_each(
-    follower: Follower, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    large: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket.put("in/rows/large.csv", rows(*map(str, range(1000, 1040))))
     read, calls = StoreAddress.read, itertools.count()
 
     def replacing(address: StoreAddress, *limits: int) -> bytes:
         if next(calls) == 2:
-            bucket.put("in/rows/large.csv", rows(*map(str, range(2000, 2040))))
+            large.put("large.csv", rows(*SECOND))
         return read(address, *limits)
 
     monkeypatch.setattr(StoreAddress, "read", replacing)
-    assert follower.look() == []
-    assert "replaced while it was fetched" in follower.told[0]
-    assert follower.look() == ["large"]
-    assert follower.rows() == list(map(str, range(2000, 2040)))
+    assert large.look() == []
+    assert "replaced while it was fetched" in large.told[0]
+    assert large.look() == ["large"]
+    assert large.rows() == SECOND
 
 
 # Kills
 
 
 def test_what_was_copied_when_the_process_was_killed_is_claimed_once(
-    follower: Follower, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+    follower.put("monday.csv", rows("a"))
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
+        patch.setattr(Path, "rename", Mock(side_effect=Killed))
         with pytest.raises(Killed):
             follower.fetch()
-    assert follower.look() == ["monday"]
-    assert follower.look() == ["monday"]
+    assert [follower.look(), follower.look()] == [["monday"]] * 2
     assert not (follower.inbox / "repeated").exists()
 
 
-def killed(*_: object) -> None:
-    raise Killed
-
-
-def test_without_its_notes_all_come_again_and_nothing_is_scored_twice(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_without_its_notes_all_come_again_and_nothing_is_scored_twice(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     follower.look()
     (follower.inbox / ".fetched.json").unlink()
     assert follower.look() == ["monday"]
     assert follower.names("repeated") == ["monday"]
 
 
-def test_an_object_waits_for_a_file_of_its_name_that_somebody_dropped(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_an_object_waits_for_a_file_of_its_name_that_somebody_dropped(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     follower.inbox.mkdir()
     dropped = follower.inbox / "monday.csv"
     dropped.write_text(rows("dropped"))
@@ -253,37 +228,35 @@ def test_an_object_waits_for_a_file_of_its_name_that_somebody_dropped(
 # Folders
 
 
-def test_a_folder_of_parts_is_one_delivery_once_it_holds_success(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/batch/part-0.csv.gz", gzip.compress(rows("a").encode()))
-    bucket.put("in/rows/batch/part-1.csv", rows("b"))
+def test_a_folder_of_parts_is_one_delivery_once_it_holds_success(follower: Follower) -> None:
+    follower.put("batch/part-0.csv.gz", gzip.compress(rows("a").encode()))
+    follower.put("batch/part-1.csv", rows("b"))
     (left,) = follower.fetch().left
     assert (left.path.name, left.why) == ("batch", "is a folder without _SUCCESS")
-    assert left.where == f"{bucket.address}/in/rows/batch"
-    bucket.put("in/rows/batch/_SUCCESS", b"")
-    bucket.put("in/rows/batch/_temporary/part-2.csv", rows("c"))
+    assert left.where == f"{follower.address}/batch"
+    follower.put("batch/_SUCCESS", b"")
+    follower.put("batch/_temporary/part-2.csv", rows("c"))
     assert follower.look() == ["batch"]
     assert follower.look() == ["batch"]
     assert follower.rows() == ["a", "b"]
 
 
-def test_a_folder_waits_for_what_its_manifest_names(follower: Follower, bucket: Bucket) -> None:
-    bucket.put("in/rows/batch/_MANIFEST", "a.csv\nb.csv\n")
-    bucket.put("in/rows/batch/a.csv", rows("a"))
-    bucket.put("in/rows/batch/other.csv", rows("other"))
+def test_a_folder_waits_for_what_its_manifest_names(follower: Follower) -> None:
+    follower.put("batch/_MANIFEST", "a.csv\nb.csv\n")
+    follower.put("batch/a.csv", rows("a"))
+    follower.put("batch/other.csv", rows("other"))
     (left,) = follower.fetch().left
     assert left.why == "waits for b.csv, which its _MANIFEST names"
-    bucket.put("in/rows/batch/b.csv", rows("b"))
+    follower.put("batch/b.csv", rows("b"))
     assert follower.look() == ["batch"]
     assert follower.rows() == ["a", "b"]
 
 
-def test_a_part_that_is_replaced_makes_another_delivery(follower: Follower, bucket: Bucket) -> None:
-    for name, text in (("a.csv", rows("a")), ("_SUCCESS", "")):
-        bucket.put(f"in/rows/batch/{name}", text, age=1)
+def test_a_part_that_is_replaced_makes_another_delivery(follower: Follower) -> None:
+    follower.put("batch/a.csv", rows("a"), age=1)
+    follower.put("batch/_SUCCESS", "", age=1)
     follower.look()
-    bucket.put("in/rows/batch/a.csv", rows("a", "b"))
+    follower.put("batch/a.csv", rows("a", "b"))
     assert follower.look() == ["batch", "batch"]
     assert follower.rows() == ["a", "b"]
 
@@ -291,12 +264,10 @@ def test_a_part_that_is_replaced_makes_another_delivery(follower: Follower, buck
 # What is left alone
 
 
-def test_what_is_no_delivery_is_told_while_all_else_is_fetched(
-    follower: Follower, bucket: Bucket
-) -> None:
+def test_what_is_no_delivery_is_told_while_all_else_is_fetched(follower: Follower) -> None:
     for key in ("notes.xlsx", "claimed/a.csv", "deep/_SUCCESS", "deep/er/a.csv"):
-        bucket.put(f"in/rows/{key}", rows("no"))
-    bucket.put("in/rows/sound.csv", rows("a"))
+        follower.put(key, rows("no"))
+    follower.put("sound.csv", rows("a"))
     left = {entry.path.name: entry.why for entry in follower.fetch().left}
     assert left == {
         "notes.xlsx": "is none of .csv, .parquet, .jsonl",
@@ -310,9 +281,9 @@ def test_what_is_no_delivery_is_told_while_all_else_is_fetched(
 
 
 def test_a_store_that_does_not_answer_is_one_line(
-    object_store: ObjectStore, follower: Follower, bucket: Bucket
+    object_store: ObjectStore, follower: Follower
 ) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+    follower.put("monday.csv", rows("a"))
     object_store.stop()
     begun = time.monotonic()
     try:
@@ -322,7 +293,7 @@ def test_a_store_that_does_not_answer_is_one_line(
         object_store.start_again()
     assert time.monotonic() - begun < 30
     message = str(refused.value)
-    assert message.startswith(f"{bucket.address}/in/rows cannot be read now: ")
+    assert message.startswith(f"{follower.address} cannot be read now: ")
     assert "\n" not in message
     assert SECRET not in message
     assert follower.look() == ["monday"]
@@ -339,9 +310,8 @@ def test_an_address_of_another_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_a_password_in_an_address_is_refused_without_being_told() -> None:
-    with pytest.raises(
-        DeclarationError, match=r"s3://key:\*\*\*@bucket/in holds a password"
-    ) as refused:
+    told = r"s3://key:\*\*\*@bucket/in holds a password"
+    with pytest.raises(DeclarationError, match=told) as refused:
         StoreAddress("s3://key:hidden@bucket/in")
     assert "hidden" not in str(refused.value)
     assert "hidden" not in f"{StoreAddress('https://host/a.csv?sig=hidden')!s}"
@@ -358,10 +328,8 @@ def test_a_folder_of_another_drive_is_an_inbox_too(tmp_path: Path) -> None:
     assert (drive / "monday.csv").exists()
 
 
-def test_an_inbox_that_somebody_is_at_work_on_is_left_to_them(
-    follower: Follower, bucket: Bucket
-) -> None:
-    bucket.put("in/rows/monday.csv", rows("a"))
+def test_an_inbox_that_somebody_is_at_work_on_is_left_to_them(follower: Follower) -> None:
+    follower.put("monday.csv", rows("a"))
     with alone_in_inbox(follower.inbox):
         with pytest.raises(LockedError, match=rf"by process {os.getpid()} on \S+ since"):
             follower.fetch()
