@@ -3,7 +3,7 @@
 import os
 import signal
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import read_table
 
-from lockstep.project.sinks import PublishedRows, SqlSink
+from lockstep.project.sinks import PublishedRows, Sink, SqlSink
 from lockstep.store import handovers
 from lockstep.store.attempts import StepRecord
 from lockstep.store.handovers import Handovers
@@ -67,6 +67,13 @@ def publish(place: Handovers, day: str, risks: dict[str, float], version: int = 
         place.hand_over(attempt)
 
 
+def published(records: Records, *sinks: Sink) -> Handovers:
+    """A day that is published and handed over."""
+    place = Handovers("orders", records, sinks)
+    publish(place, DAY, {"a": 0.5})
+    return place
+
+
 def rows(sink: SqlSink) -> set:
     with sqlite3.connect(sink.url.removeprefix("sqlite:///")) as database:
         found = database.execute("SELECT partition, id, version, risk, is_current FROM predictions")
@@ -79,8 +86,7 @@ def die(*arguments: object) -> None:
 
 def test_a_sink_that_is_down_is_told_and_given_the_partition_by_the_next_run(records) -> None:
     sink = ListedSink(is_up=False)
-    place = Handovers("orders", records, [sink])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, sink)
     assert records.demand(DAY).number == 1  # it is published all the same
     assert place.left(DAY) == {"a list": "ConnectionRefusedError: nobody listens"}
     (result,) = place.results(DAY).values()
@@ -94,8 +100,7 @@ def test_a_sink_that_is_down_is_told_and_given_the_partition_by_the_next_run(rec
 
 def test_rows_that_a_sink_sets_aside_are_told_until_it_takes_them(records) -> None:
     sink = ListedSink(refuses="1 row is kept in elsewhere instead: a NUL")
-    place = Handovers("orders", records, [sink])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, sink)
     result = place.results(DAY)["sinks"]
     assert (result.result, place.left(DAY), place.catch_up()) == ("warned", {}, [])
     assert "elsewhere instead: a NUL" in result.summary
@@ -106,15 +111,13 @@ def test_rows_that_a_sink_sets_aside_are_told_until_it_takes_them(records) -> No
 
 def test_what_a_sink_holds_is_not_given_to_it_again(records) -> None:
     sink = ListedSink()
-    place = Handovers("orders", records, [sink])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, sink)
     assert (place.catch_up(), sink.asked) == ([], 1)
 
 
 def test_one_sink_that_is_down_keeps_nothing_from_the_others(records) -> None:
     down, up = ListedSink("down", is_up=False), ListedSink("up")
-    place = Handovers("orders", records, [down, up])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, down, up)
     assert (list(place.left(DAY)), len(up.kept)) == (["down"], 1)
 
 
@@ -130,7 +133,7 @@ def test_a_sink_that_is_down_is_asked_once_a_run_however_much_is_open(records) -
 
 
 def test_a_sink_that_is_declared_later_is_given_what_was_published_before(records) -> None:
-    publish(Handovers("orders", records, []), DAY, {"a": 0.5})
+    published(records)
     sink = ListedSink()
     assert Handovers("orders", records, [sink]).catch_up() == [DAY]
     assert len(sink.kept) == 1
@@ -145,11 +148,10 @@ def test_a_partition_that_is_published_again_is_handed_over_again(records, datab
 
 
 @pytest.mark.parametrize("step", ["before the sink", "after the sink"])
-def test_a_kill_between_the_commit_and_the_note_of_the_handover_is_repaired(
+def test_a_kill_before_the_handover_is_noted_is_repaired(
     records, database, monkeypatch, step
 ) -> None:
-    place = Handovers("orders", records, [database])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, database)
     with monkeypatch.context() as patch:
         if step == "before the sink":
             patch.setattr(SqlSink, "write", die)
@@ -161,11 +163,10 @@ def test_a_kill_between_the_commit_and_the_note_of_the_handover_is_repaired(
     assert rows(database) == {(DAY, "a", 1, 0.75, 1), (DAY, "b", 1, 0.75, 1)}
 
 
-def test_a_kill_within_the_transaction_leaves_readers_the_rows_before(
+def test_a_kill_in_the_transaction_leaves_readers_the_rows_before(
     records, database, monkeypatch
 ) -> None:
-    place = Handovers("orders", records, [database])
-    publish(place, DAY, {"a": 0.5})
+    place = published(records, database)
     with monkeypatch.context() as patch:
         patch.setattr("sqlalchemy.engine.Connection._commit_impl", die)
         assert carried_out(lambda: publish(place, DAY, {"a": 0.75})).was_killed
@@ -176,22 +177,7 @@ def test_a_kill_within_the_transaction_leaves_readers_the_rows_before(
 
 def test_runs_at_once_leave_in_the_sink_what_counts(records, database) -> None:
     place = Handovers("orders", records, [database])
-    runs = [
-        threading.Thread(target=publish, args=(place, DAY, {"a": number / 8}))
-        for number in range(6)
-    ]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
+    with ThreadPoolExecutor(6) as runs:
+        list(runs.map(lambda number: publish(place, DAY, {"a": number / 8}), range(6)))
     counts = records.demand(DAY).read("published")["risk"].to_pylist()
     assert rows(database) == {(DAY, "a", 1, counts[0], 1)}
-
-
-def test_a_note_that_is_damaged_is_written_anew(records) -> None:
-    sink = ListedSink()
-    place = Handovers("orders", records, [sink])
-    publish(place, DAY, {"a": 0.5})
-    (records.root / "handed_over" / f"{DAY}.json").write_text("{")
-    assert place.catch_up() == [DAY]
-    assert len(sink.kept) == 2  # which changes nothing: a sink is idempotent

@@ -1,8 +1,8 @@
 """The store: whole files or none."""
 
-import subprocess
-import sys
-import textwrap
+import os
+import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from lockstep.columns.plain import partition_of
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import NotStoredError
 from lockstep.store.parquet import Store
+from tests.fixtures.writes import carried_out
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 
@@ -50,39 +51,15 @@ def test_a_partition_named_like_a_path_stays_inside_its_folder(tmp_path: Path) -
     assert partition_of(path.name.removesuffix(".parquet")) == "../../escape"
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
-    replace_text(path, "old")
-    script = textwrap.dedent(
-        f"""
-        import os
-        from pathlib import Path
-        from lockstep.artifacts.disks import replace_file
+def test_a_writer_that_is_killed_leaves_the_old_file_whole_and_no_other(tmp_path: Path) -> None:
+    def half(target: str) -> None:
+        Path(target).write_text("ne")
+        os.kill(os.getpid(), signal.SIGKILL)
 
-        def half(target):
-            Path(target).write_text("ne")
-            os.kill(os.getpid(), 9)
-
-        replace_file(Path({str(path)!r}), half)
-        """
-    )
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
-    assert path.read_text() == "old"
-
-
-def test_a_writer_that_is_killed_leaves_nothing_that_is_listed(tmp_path: Path) -> None:
-    script = textwrap.dedent(
-        f"""
-        import os
-        from pathlib import Path
-        from lockstep.artifacts.disks import replace_file
-
-        path = Path({str(tmp_path)!r}) / "scored" / "day.parquet"
-        replace_file(path, lambda target: os.kill(os.getpid(), 9))
-        """
-    )
-    subprocess.run([sys.executable, "-c", script], check=False)
-    assert not list((tmp_path / "scored").glob("*.parquet"))
+    replace_text(tmp_path / "day.parquet", "old")
+    for name in ("day", "another"):
+        assert carried_out(partial(replace_file, tmp_path / f"{name}.parquet", half)).was_killed
+    assert [path.read_text() for path in tmp_path.glob("*.parquet")] == ["old"]
 
 
 def test_a_writer_that_raises_leaves_no_file_behind(tmp_path: Path) -> None:

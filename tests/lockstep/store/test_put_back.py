@@ -15,7 +15,6 @@ from lockstep.columns.decode import Decoded, Rejected, decode
 from lockstep.columns.files import decode_file
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import take_rows
-from lockstep.errors import DamagedError
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.store.partition_records import Records
@@ -28,11 +27,7 @@ ITEMS = {"column": "items", "min_value": 1, "max_value": 100}
 SUITE = {
     "name": "orders input",
     "expectations": [
-        {
-            "type": "expect_column_values_to_be_between",
-            "kwargs": ITEMS,
-            "severity": "critical",
-        }
+        {"type": "expect_column_values_to_be_between", "kwargs": ITEMS, "severity": "critical"}
     ],
 }
 
@@ -180,14 +175,6 @@ def test_rows_that_are_put_back_are_kept_with_those_before(tmp_path: Path) -> No
     put_back(records, DAY, [first])
     put_back(records, DAY, [second, RowBack("a", "1", {"items": 2})])
     assert read_put_back(records, DAY) == [RowBack("a", "1", {"items": 2}), second]
-
-
-def test_a_file_of_rows_put_back_that_is_damaged_is_told(tmp_path: Path) -> None:
-    records = Records(tmp_path / "daily", str)
-    put_back(records, DAY, [])
-    (records.root / "put_back" / f"{DAY}.json").write_text("[")
-    with pytest.raises(DamagedError, match="does not tell which rows are put back"):
-        read_put_back(records, DAY)
 
 
 def _records(rows: Decoded) -> list[dict[str, Any]]:

@@ -11,10 +11,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -46,17 +44,8 @@ DAY, NEXT = "2020-03-01", "2020-03-02"
 DOCS = Path(__file__).parents[3] / "docs" / "running.md"
 
 
-@dataclass(frozen=True)
-class State:
-    """A state file, and what is promised of it.
-
-    Attributes:
-        path: The file.
-        promise: Asserts what happens where the file is damaged.
-    """
-
-    path: Path
-    promise: Callable[[], None]
+State = tuple[Path, Callable[[], None]]
+"""A state file, and what asserts that all is as promised where it is damaged."""
 
 
 def refused(path: Path, read: Callable[[], object], kind: type[Exception] = DamagedError) -> None:
@@ -86,7 +75,7 @@ def commit(folder: Path) -> State:
         assert records.partitions() == [DAY, NEXT]
         assert records.came_at(DAY) is None
 
-    return State(path, promise)
+    return path, promise
 
 
 def attempt(folder: Path) -> State:
@@ -97,7 +86,7 @@ def attempt(folder: Path) -> State:
         refused(path, lambda: records.demand(DAY))
         assert records.demand(NEXT).number == 1
 
-    return State(path, promise)
+    return path, promise
 
 
 def rows_put_back(folder: Path) -> State:
@@ -110,7 +99,7 @@ def rows_put_back(folder: Path) -> State:
         refused(path, lambda: read_put_back(records, DAY))
         assert len(read_put_back(records, NEXT)) == 2
 
-    return State(path, promise)
+    return path, promise
 
 
 def handed_over(folder: Path) -> State:
@@ -126,7 +115,7 @@ def handed_over(folder: Path) -> State:
         assert place.catch_up() == [DAY]
         assert [published.partition for published in sink.kept] == [DAY]
 
-    return State(records.root / "handed_over" / f"{DAY}.json", promise)
+    return records.root / "handed_over" / f"{DAY}.json", promise
 
 
 def readings(folder: Path) -> State:
@@ -142,7 +131,7 @@ def readings(folder: Path) -> State:
         assert found.digest == content_digest(claimed)
         assert claim_files(inbox) == claims
 
-    return State(path, promise)
+    return path, promise
 
 
 def fetched(folder: Path) -> State:
@@ -158,7 +147,7 @@ def fetched(folder: Path) -> State:
         fetch(address, inbox)
         assert (inbox / "rows.csv").read_text() == "name,x\na,1\n"
 
-    return State(inbox / ".fetched.json", promise)
+    return inbox / ".fetched.json", promise
 
 
 def alerts(folder: Path) -> State:
@@ -177,7 +166,7 @@ def alerts(folder: Path) -> State:
         tell(project, events, now, send)
         assert taken == [f"shop: {event.id}"]
 
-    return State(project.home.path / "alerts.json", promise)
+    return project.home.path / "alerts.json", promise
 
 
 def addresses(folder: Path) -> State:
@@ -187,7 +176,7 @@ def addresses(folder: Path) -> State:
     def promise() -> None:
         assert home.addresses == Addresses.local()
 
-    return State(folder / "up.json", promise)
+    return folder / "up.json", promise
 
 
 def live(folder: Path) -> State:
@@ -199,7 +188,7 @@ def live(folder: Path) -> State:
         refused(path, lambda: read_live(path), ArtifactError)
         assert read_live(path.with_name("wine.json")) is not None
 
-    return State(path, promise)
+    return path, promise
 
 
 def listed(folder: Path) -> State:
@@ -209,49 +198,39 @@ def listed(folder: Path) -> State:
     def promise() -> None:
         refused(path, lambda: read_listing(path), ArtifactError)
 
-    return State(path, promise)
+    return path, promise
+
+
+def _ledger(folder: Path) -> Ledger:
+    """A ledger with a delivered row and two that were posted."""
+    begin = datetime(2020, 3, 1, tzinfo=UTC)
+    ledger = Ledger(folder / "data" / "orders" / "ledgers" / "stock", KINDS[0].declaration())
+    ledger.add(columns_of(ledger.schema, [("north", 1, begin, 1.5)]), begin)
+    for hour in (1, 2):
+        at = begin + timedelta(hours=hour)
+        post(ledger, columns_of(ledger.schema, [("north", 1, at, 2.5)]), at)
+    return ledger
 
 
 def table(folder: Path) -> State:
-    ledger, rows, begin = _ledger(folder)
-    ledger.add(rows, begin)
-
-    def promise() -> None:
-        refused(ledger.folder, lambda: Ledger(ledger.folder, ledger.schema).rows())
-
-    return State(ledger.record, promise)
+    ledger = _ledger(folder)
+    return ledger.record, lambda: refused(ledger.folder, ledger.rows)
 
 
 def posted(folder: Path) -> State:
-    ledger, rows, begin = _ledger(folder)
-    ledger.add(rows, begin)
-    for hour in (1, 2):
-        at = begin + timedelta(hours=hour)
-        more = columns_of(ledger.schema, [("north", 1, at, 2.5)])
-        post(ledger, more, at)
-
-    def promise() -> None:
-        refused(ledger.folder, lambda: Ledger(ledger.folder, ledger.schema).rows())
-
-    return State(ledger.tail.path, promise)
-
-
-def _ledger(folder: Path) -> tuple[Ledger, Any, datetime]:
-    begin = datetime(2020, 3, 1, tzinfo=UTC)
-    ledger = Ledger(folder / "data" / "orders" / "ledgers" / "stock", KINDS[0].declaration())
-    return ledger, columns_of(ledger.schema, [("north", 1, begin, 1.5)]), begin
+    ledger = _ledger(folder)
+    return ledger.tail.path, lambda: refused(ledger.folder, ledger.rows)
 
 
 def newest(folder: Path) -> State:
-    ledger, rows, begin = _ledger(folder)
-    ledger.add(rows, begin)
+    ledger = _ledger(folder)
     path = ledger.high_water.path
 
     def promise() -> None:
         refused(path, ledger.rows)
         refused(path, ledger.rely)
 
-    return State(path, promise)
+    return path, promise
 
 
 def numbers(folder: Path) -> State:
@@ -263,7 +242,7 @@ def numbers(folder: Path) -> State:
         refused(known.path, lambda: known.demand(1, "5a" * 32), ArtifactError)
         other.demand(1, "5a" * 32)
 
-    return State(known.path, promise)
+    return known.path, promise
 
 
 def lock(folder: Path) -> State:
@@ -278,7 +257,7 @@ def lock(folder: Path) -> State:
             assert holder(path) is None or str(holder(path))
 
     path.write_bytes(signed)
-    return State(path, promise)
+    return path, promise
 
 
 STATES = (
@@ -311,13 +290,13 @@ def damaged(data: bytes) -> Iterator[bytes]:
 def test_a_damaged_state_file_does_what_is_promised(
     state: Callable[[Path], State], tmp_path: Path
 ) -> None:
-    found = state(tmp_path)
-    for data in damaged(found.path.read_bytes()):
-        found.path.write_bytes(data)
+    path, promise = state(tmp_path)
+    for data in damaged(path.read_bytes()):
+        path.write_bytes(data)
         try:
-            found.promise()
+            promise()
         except BaseException as error:
-            error.add_note(f"{found.path.name} held {data!r}")
+            error.add_note(f"{path.name} held {data!r}")
             raise
 
 
