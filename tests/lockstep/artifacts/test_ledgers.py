@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.ledgers import RECORD, Ledger, conflicts, ledger_of
+from lockstep.artifacts.ledgers import RECORD, Added, Ledger, conflicts, ledger_of
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
@@ -29,7 +31,7 @@ from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
 from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
-from tests.fixtures.writes import carried_out, demanded, each_write
+from tests.fixtures.writes import carried_out, demanded, each_write, start
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -81,28 +83,31 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.add(columns, received)
             return
         assert not len(conflicts(self.plain.schema, columns))
-        added = self.ledger.add(columns, received)
+        self.added(self.ledger.add(columns, received), rows, received)
+
+    def added(self, added: Added, rows: list[Row], received: datetime) -> None:
+        """Compare what became of rows, and add them to the list."""
         found = (len(added.new), len(added.restated), added.repeated)
         assert found == self.plain.add(rows, received)
         self.delivered.append(rows)
-        if added.version != self.versions[-1]:
-            self.versions.append(added.version)
+        self.note()
+
+    def note(self) -> None:
+        if self.ledger.version != self.versions[-1]:
+            self.versions.append(self.ledger.version)
 
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
         self.add(self.rows(data), self.later(data))
 
+    def post_to_ledger(self, rows: list[Row], received: datetime) -> Added:
+        columns = columns_of(self.plain.schema, rows)
+        held = lambda version: in_order(self.ledger.rows(version))  # noqa: E731
+        return self.ledger.post(columns, held, clock=lambda: received)
+
     def post_rows(self, rows: list[Row], received: datetime) -> None:
         """Post rows, which count at once, or none of them."""
-        columns = columns_of(self.plain.schema, rows)
-        added = self.ledger.post(
-            columns, lambda version: in_order(self.ledger.rows(version)), clock=lambda: received
-        )
-        found = (len(added.new), len(added.restated), added.repeated)
-        assert found == self.plain.add(rows, received)
-        self.delivered.append(rows)
-        if added.version != self.versions[-1]:
-            self.versions.append(added.version)
+        self.added(self.post_to_ledger(rows, received), rows, received)
 
     @precondition(lambda self: self.ledger.is_begun)
     @rule(data=st.data())
@@ -111,28 +116,33 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.plain.contradict(rows):
             self.post_rows(rows, self.later(data))
 
-    @precondition(lambda self: self.ledger.is_begun)
-    @rule(data=st.data(), write=st.integers(1, 8))
-    def kill_a_post(self, data: st.DataObject, write: int) -> None:
-        """What is killed has added all rows or none, and the next post goes through."""
+    def killed(
+        self, data: st.DataObject, write: int, do: Callable[..., object], again: Callable[..., None]
+    ) -> None:
+        """What is killed has added all rows or none, and the next one goes through."""
         rows, received = self.rows(data), self.later(data)
         if self.plain.contradict(rows):
             return
-        columns = columns_of(self.plain.schema, rows)
-
-        def work() -> None:
-            held = lambda version: in_order(self.ledger.rows(version))  # noqa: E731
-            self.ledger.post(columns, held, clock=lambda: received)
-
-        ended = carried_out(work, self.folder, write)
+        ended = carried_out(lambda: do(rows, received), self.folder, write)
         if not ended.was_killed:
             demanded(ended)
         if self.ledger.version == self.versions[-1] and ended.was_killed:
-            self.post_rows(rows, self.later(data))
+            again(rows, self.later(data))
             return
         self.plain.add(rows, received)
-        if self.ledger.version != self.versions[-1]:
-            self.versions.append(self.ledger.version)
+        self.note()
+
+    @precondition(lambda self: self.ledger.is_begun)
+    @rule(data=st.data(), write=st.integers(1, 8))
+    def kill_a_post(self, data: st.DataObject, write: int) -> None:
+        self.killed(data, write, self.post_to_ledger, self.post_rows)
+
+    @rule(data=st.data(), write=st.integers(1, 12))
+    def kill(self, data: st.DataObject, write: int) -> None:
+        def deliver(rows: list[Row], received: datetime) -> None:
+            self.ledger.add(columns_of(self.plain.schema, rows), received)
+
+        self.killed(data, write, deliver, self.add)
 
     @precondition(lambda self: self.ledger.is_begun)
     @rule(left=st.integers(1, 300))
@@ -174,23 +184,6 @@ class LedgerMachine(RuleBasedStateMachine):
         last = [part for part in self.ledger.parts() if not part.posted][-1].received_at
         with pytest.raises(InputError, match="Set the clock right"):
             self.ledger.add(columns_of(self.plain.schema, []), last - back)
-
-    @rule(data=st.data(), write=st.integers(1, 12))
-    def kill(self, data: st.DataObject, write: int) -> None:
-        """What is killed has added all rows or none, and the next delivery goes through."""
-        rows, received = self.rows(data), self.later(data)
-        if self.plain.contradict(rows):
-            return
-        columns = columns_of(self.plain.schema, rows)
-        ended = carried_out(lambda: self.ledger.add(columns, received), self.folder, write)
-        if not ended.was_killed:
-            demanded(ended)
-        if self.ledger.version == self.versions[-1] and ended.was_killed:
-            self.add(rows, self.later(data))
-            return
-        self.plain.add(rows, received)
-        if self.ledger.version != self.versions[-1]:
-            self.versions.append(self.ledger.version)
 
     @rule(data=st.data())
     def open_an_old_version(self, data: st.DataObject) -> None:
@@ -264,8 +257,15 @@ def test_a_ledger_holds_what_a_plain_list_holds(examples: int) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def empty(tmp_path: Path) -> Ledger:
     return ledger_of(tmp_path, Stock.declaration())
+
+
+@pytest.fixture
+def ledger(empty: Ledger) -> Ledger:
+    """A ledger that holds a row."""
+    empty.add(stock(row(1.0)), BEGIN)
+    return empty
 
 
 def stock(*rows: Row) -> Columns:
@@ -283,21 +283,19 @@ def known(ledger: Ledger) -> list[tuple[float, datetime]]:
 
 
 def test_a_restated_row_is_not_known_before_it_was_received(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN + HOUR)
     ledger.add(stock(row(2.0)), BEGIN + 9 * HOUR)
     assert known(ledger) == [(1.0, BEGIN + 2 * HOUR), (2.0, BEGIN + 9 * HOUR)]
 
 
 def test_of_rows_that_are_restated_before_any_is_known_the_last_one_counts(ledger: Ledger) -> None:
-    for number, pieces in enumerate((3.0, 1.0, 3.0)):
+    for number, pieces in ((1, 3.0), (2, 1.0)):
         ledger.add(stock(row(pieces)), BEGIN + number * timedelta(minutes=1))
-    assert [pieces for pieces, _ in known(ledger)] == [3.0, 1.0, 3.0]
+    assert [pieces for pieces, _ in known(ledger)] == [1.0, 3.0, 1.0]
     times = [time - BEGIN - 2 * HOUR for _, time in known(ledger)]
     assert times == [timedelta(microseconds=number) for number in range(3)]
 
 
 def test_another_delay_counts_for_the_rows_that_are_there(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN + HOUR)
     later = replace(ledger.schema, known_after=timedelta(hours=5))
     assert known(replace(ledger, schema=later)) == [(1.0, BEGIN + 5 * HOUR)]
 
@@ -307,45 +305,15 @@ def test_tables_that_are_declared_otherwise_have_ledgers_of_their_own(tmp_path: 
     assert len(folders) == len(KINDS)
 
 
-def test_a_delivery_that_is_killed_at_any_write_goes_through_afterwards(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
-
-    def work() -> None:
-        ledger.add(stock(row(1.0), row(2.0, 1)), BEGIN + HOUR)
-
-    kills, before = 0, ledger.version
-    for _ in each_write(work, ledger.folder):
-        kills += 1
-        assert len(ledger.rows()) == (1 if ledger.version == before else 2)
-        if ledger.version != before:
-            break
-    assert kills > 3
-    ledger.add(stock(row(2.0, 1)), BEGIN + 2 * HOUR)
-    assert known(ledger) == [(1.0, BEGIN + 2 * HOUR), (2.0, BEGIN + 3 * HOUR)]
-
-
-def test_two_processes_add_rows_one_after_the_other(ledger: Ledger) -> None:
-    from tests.fixtures.writes import start
-
-    hours = range(6)
-    processes = [
-        start(lambda h=h: ledger.add(stock(row(1.0, h)), datetime.now(UTC))) for h in hours
-    ]
-    ended = [process.end() for process in processes]
+def test_two_processes_add_rows_one_after_the_other(empty: Ledger) -> None:
+    work = [lambda h=h: empty.add(stock(row(1.0, h)), datetime.now(UTC)) for h in range(6)]
+    ended = [process.end() for process in [start(each) for each in work]]
     through = [one for one in ended if one.status == 0]
     assert all("Set the clock right" in one.error for one in ended if one.status)
-    assert len(ledger.rows()) == len(through) == len(ledger.parts()) >= 1
-
-
-def test_rows_that_were_read_before_can_be_read_from_an_older_version(ledger: Ledger) -> None:
-    nothing = ledger.version
-    first = ledger.add(stock(row(1.0)), BEGIN).version
-    ledger.add(stock(row(2.0, 1)), BEGIN + HOUR)
-    assert [len(ledger.rows(version)) for version in (nothing, first, None)] == [0, 1, 2]
+    assert len(empty.rows()) == len(through) == len(empty.parts()) >= 1
 
 
 def test_a_version_that_the_ledger_never_had_is_refused_by_name(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     with pytest.raises(NotStoredError, match="no version abcdef, which was read from it before"):
         ledger.rows("abcdef")
 
@@ -358,21 +326,21 @@ def post(ledger: Ledger, columns: Columns, at: datetime) -> str:
     return ledger.post(columns, held, clock=lambda: at).version
 
 
-def test_postings_get_into_one_part_with_the_next_delivery_and_keep_their_versions(
-    ledger: Ledger,
+def test_postings_get_into_a_part_with_the_next_delivery_and_keep_their_versions(
+    empty: Ledger,
 ) -> None:
+    ledger, nothing = empty, empty.version
     versions = [ledger.add(stock(row(1.0)), BEGIN).version]
     for hour in range(1, 4):
         versions.append(post(ledger, stock(row(1.0, hour)), BEGIN + hour * HOUR))
     assert [part.file for part in ledger.parts()][1:] == ["tail.jsonl"]
     versions.append(ledger.add(stock(row(1.0, 4)), BEGIN + 4 * HOUR).version)
     assert [part.rows for part in ledger.parts()] == [1, 3, 1]
-    assert [len(ledger.rows(version)) for version in versions] == [1, 2, 3, 4, 5]
+    assert [len(ledger.rows(version)) for version in (nothing, *versions)] == [0, 1, 2, 3, 4, 5]
     assert [part.version for part in ledger.parts()] == [versions[0], *versions[3:]]
 
 
 def test_a_delivery_that_is_older_than_a_posting_comes_after_it(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     post(ledger, stock(row(1.0, 1)), BEGIN + 2 * HOUR)
     ledger.add(stock(row(1.0, 2)), BEGIN + HOUR)
     times = [part.received_at for part in ledger.parts()]
@@ -382,21 +350,17 @@ def test_a_delivery_that_is_older_than_a_posting_comes_after_it(ledger: Ledger) 
 
 def test_a_large_tail_gets_into_a_part(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 500)
-    ledger.add(stock(row(1.0)), BEGIN)
     versions = [post(ledger, stock(row(1.0, h)), BEGIN + h * HOUR) for h in range(1, 9)]
     assert len(ledger.parts()) > 2
     assert [len(ledger.rows(version)) for version in versions] == list(range(2, 10))
 
 
-def test_a_posting_is_refused_where_nothing_was_delivered(ledger: Ledger) -> None:
+def test_a_posting_is_refused_where_nothing_was_delivered(empty: Ledger) -> None:
     with pytest.raises(NotStoredError, match="has not been delivered"):
-        post(ledger, stock(row(1.0)), BEGIN)
+        post(empty, stock(row(1.0)), BEGIN)
 
 
 def test_two_processes_post_rows_one_after_the_other(ledger: Ledger) -> None:
-    from tests.fixtures.writes import start
-
-    ledger.add(stock(row(1.0)), BEGIN)
     held = lambda version: in_order(ledger.rows(version))  # noqa: E731
     work = [lambda h=h: ledger.post(stock(row(1.0, h)), held) for h in range(1, 5)]
     for process in [start(each) for each in work]:
@@ -404,11 +368,14 @@ def test_two_processes_post_rows_one_after_the_other(ledger: Ledger) -> None:
     assert len(ledger.rows()) == 5
 
 
-def test_a_posting_that_is_killed_at_any_write_is_there_whole_or_not_at_all(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
+@pytest.mark.parametrize("is_posted", [False, True], ids=["delivered", "posted"])
+def test_rows_whose_writer_is_killed_at_any_write_are_there_whole_or_not_at_all(
+    ledger: Ledger, is_posted: bool
+) -> None:
     post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
+    rows, at = stock(row(1.0), row(2.0, 2)), BEGIN + 2 * HOUR
+    work = (lambda: post(ledger, rows, at)) if is_posted else (lambda: ledger.add(rows, at))
     kills, before = 0, ledger.version
-    work = lambda: post(ledger, stock(row(2.0, 2)), BEGIN + 2 * HOUR)  # noqa: E731
     for _ in each_write(work, ledger.folder):
         kills += 1
         assert len(ledger.rows()) == (2 if ledger.version == before else 3)
@@ -416,19 +383,16 @@ def test_a_posting_that_is_killed_at_any_write_is_there_whole_or_not_at_all(ledg
             break
     assert kills > 3
     assert ledger.post(stock(row(2.0, 2)), lambda _: in_order(ledger.rows())).repeated == 1
+    assert ledger.add(stock(row(2.0, 2)), at + HOUR).repeated == 1
+    assert known(ledger) == [(1.0, at), (1.0, at + HOUR), (2.0, at + 2 * HOUR)]
 
 
 def test_a_posting_on_a_full_disk_leaves_the_tail_as_it_was(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     version = post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
     before = ledger.tail.path.read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
         ledger.tail.append(stock(row(1.0, 2)), np.zeros(1, np.int64), BEGIN, ledger.tail.read().end)
     assert ledger.tail.path.read_bytes() == before
@@ -436,7 +400,6 @@ def test_a_posting_on_a_full_disk_leaves_the_tail_as_it_was(
 
 
 def test_a_posting_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     post(ledger, stock(row(1.5, 1)), BEGIN + HOUR)
     tail = ledger.tail.path
     tail.write_text(tail.read_text().replace("1.5", "2.5"))
@@ -448,7 +411,6 @@ def test_a_posting_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> N
 
 
 def test_a_part_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     file = ledger.folder / ledger.parts()[0].file
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(DamagedError, match=r"000001-.*\.parquet, the rows of stock .* changed"):
@@ -465,7 +427,6 @@ def test_a_part_that_was_edited_is_refused_with_its_path(ledger: Ledger) -> None
     ],
 )
 def test_a_record_that_was_edited_is_refused_with_what_to_do(ledger: Ledger, change, said) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     record = ledger.folder / RECORD
     content = json.loads(record.read_text())["content"]
     record.write_text(change(json.dumps(content)))  # without a digest, as it was written before
@@ -475,14 +436,12 @@ def test_a_record_that_was_edited_is_refused_with_what_to_do(ledger: Ledger, cha
 
 
 def test_parts_without_a_record_are_not_begun_anew(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     (ledger.folder / RECORD).unlink()
     with pytest.raises(DamagedError, match="is missing, and parts are there"):
         ledger.add(stock(row(2.0)), BEGIN + HOUR)
 
 
 def test_a_part_that_no_record_lists_and_no_kill_explains_stays(ledger: Ledger) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
     copy = (ledger.folder / RECORD).read_bytes()
     for number in (1, 2):
         ledger.add(stock(row(2.0, number)), BEGIN + number * HOUR)
@@ -493,10 +452,10 @@ def test_a_part_that_no_record_lists_and_no_kill_explains_stays(ledger: Ledger) 
     assert last.exists()
 
 
-def test_texts_and_missing_values_come_back_as_they_were(ledger: Ledger) -> None:
+def test_texts_and_missing_values_come_back_as_they_were(empty: Ledger) -> None:
     rows = [("ä\n", -5, BEGIN, None), ("", 2**53, BEGIN + HOUR, -0.0)]
-    ledger.add(stock(*rows), BEGIN)
-    held = ledger.rows()
+    empty.add(stock(*rows), BEGIN)
+    held = empty.rows()
     assert set(held.columns["depot"].tolist()) == {"ä\n", ""}
     assert np.signbit(held.columns["pieces"]).sum() == 1
 
@@ -504,10 +463,7 @@ def test_texts_and_missing_values_come_back_as_they_were(ledger: Ledger) -> None
 # Older copies
 
 
-def test_a_removed_folder_a_cut_tail_and_a_lost_tail_block_until_the_loss_is_accepted(
-    ledger: Ledger,
-) -> None:
-    ledger.add(stock(row(1.0)), BEGIN)
+def test_a_lost_folder_or_tail_and_a_cut_tail_block_until_that_is_accepted(ledger: Ledger) -> None:
     post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
     last = post(ledger, stock(row(1.0, 2)), BEGIN + 2 * HOUR)
     tail = ledger.tail.path
@@ -529,7 +485,7 @@ def test_a_removed_folder_a_cut_tail_and_a_lost_tail_block_until_the_loss_is_acc
 
 
 def test_a_ledger_of_before_gets_its_mark_by_who_relies_on_it(ledger: Ledger) -> None:
-    version = ledger.add(stock(row(1.0)), BEGIN).version
+    version = ledger.version
     ledger.high_water.path.unlink()
     assert len(ledger.rows()) == 1
     assert ledger.high_water.read() is None
