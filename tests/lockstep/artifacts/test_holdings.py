@@ -1,7 +1,7 @@
 """A version of which some proof is lost, or whose files are no longer what they were."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ RADIUS = {
     "type": "expect_column_values_to_be_between",
     "kwargs": {"column": "radius", "min_value": 0, "max_value": 50},
 }
+INPUT = "suites/input.json"
 SUITES = {
     "input": {"name": "input", "expectations": [RADIUS]},
     "features": {"name": "features", "expectations": []},
@@ -49,6 +50,10 @@ class Files:
         path = self.directory / name
         path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
 
+    def put(self, name: str, values: dict[str, Any]) -> None:
+        """Put other values into a JSON file."""
+        self.edit(name, lambda stored: {**stored, **values})
+
     def open(self) -> LoadedVersion:
         """The version, by a manifest that agrees with all its files as they are now."""
         path = self.directory / "manifest.json"
@@ -66,17 +71,17 @@ class Files:
             self.directory, sha256(path.read_bytes()), name="tumour", version=1
         )
 
-    def replace_golden(self, golden: GoldenRecords) -> None:
-        """Store other golden records in place of its own."""
-        golden.to_directory(self.directory / "golden")
+
+def written(tumour: Any, folder: Path, golden: GoldenRecords) -> Files:
+    evidence = replace(tumour.evidence, golden=golden, suites=SUITES)
+    write_artifact(folder / "version", tumour.pipeline, tumour.source, evidence)
+    return Files(folder / "version")
 
 
 @pytest.fixture
 def files(tumour: Any, tmp_path: Path) -> Files:
     """The files of a version that holds 40 golden rows and one expectation."""
-    evidence = replace(tumour.evidence, suites=SUITES)
-    write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
-    return Files(tmp_path / "version")
+    return written(tumour, tmp_path, tumour.golden)
 
 
 def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
@@ -87,47 +92,40 @@ def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "change"),
+    ("name", "values"),
     [
-        ("suites/input.json", lambda one: _with_severity(one, "warning")),
-        ("profile.json", lambda one: {**one, "rows": one["rows"] + 0, "added": 1}),
+        (INPUT, {"expectations": [{**RADIUS, "severity": "warning"}]}),
+        ("profile.json", {"added": 1}),
     ],
 )
 def test_a_file_that_the_manifest_lists_as_it_is_now_was_stored_otherwise(
-    files: Files, name: str, change: Callable[[Any], Any]
+    files: Files, name: str, values: dict[str, Any]
 ) -> None:
-    files.edit(name, change)
+    files.put(name, values)
     version = files.open()
     assert version.altered == (name,)
     assert f"the fit stored another content of {name}" in losses(version)
 
 
 @pytest.mark.parametrize(
-    ("name", "change"),
+    ("name", "values"),
     [
-        ("manifest.json", lambda one: {**one, "counts": None}),
-        ("manifest.json", lambda one: {**one, "rows": "many"}),
-        ("profile.json", lambda one: {**one, "rows": None}),
-        ("environment.json", lambda one: {**one, "libraries": "numpy"}),
+        ("manifest.json", {"counts": None}),
+        ("manifest.json", {"rows": "many"}),
+        ("profile.json", {"rows": None}),
+        ("environment.json", {"libraries": "numpy"}),
     ],
 )
 def test_a_value_that_is_none_of_its_kind_is_told_of_its_file(
-    files: Files, name: str, change: Callable[[Any], Any]
+    files: Files, name: str, values: dict[str, Any]
 ) -> None:
-    files.edit(name, change)
+    files.put(name, values)
     with pytest.raises(ArtifactError, match=name):
         files.open()
 
 
-def _with_severity(suite: Any, severity: str) -> Any:
-    return {
-        **suite,
-        "expectations": [{**one, "severity": severity} for one in suite["expectations"]],
-    }
-
-
-def widened(expectation: Any, **limits: float) -> dict[str, Any]:
-    return {**expectation, "kwargs": {**expectation["kwargs"], **limits}}
+def widened(**limits: float) -> dict[str, Any]:
+    return {**RADIUS, "kwargs": {**RADIUS["kwargs"], **limits}}
 
 
 def test_a_source_that_was_edited_is_an_error_though_no_golden_record_shows_it(
@@ -141,46 +139,39 @@ def test_a_source_that_was_edited_is_an_error_though_no_golden_record_shows_it(
     assert "is not the one that was stored with it" in found.summary
 
 
-def one_row(golden: GoldenRecords) -> GoldenRecords:
-    return GoldenRecords.of(take_rows(golden.records, slice(1)), golden.trace.take([0]))
+def first_rows(golden: GoldenRecords, count: int) -> GoldenRecords:
+    records = take_rows(golden.records, slice(count))
+    return GoldenRecords.of(records, golden.trace.take(range(count)))
 
 
-def raw_columns(golden: GoldenRecords) -> GoldenRecords:
-    trace = golden.trace
-    columns = {name: trace.columns[name] for name in golden.records}
-    return GoldenRecords.of(golden.records, Trace(trace.keys, columns, {}))
+def with_columns(golden: GoldenRecords, names: Iterable[str], matrices: Any) -> GoldenRecords:
+    columns = {name: golden.trace.columns[name] for name in names}
+    trace = Trace(golden.trace.keys, columns, matrices)
+    return GoldenRecords.of(golden.records, trace, golden.coverage)
 
 
-def without_matrices(golden: GoldenRecords) -> GoldenRecords:
-    return GoldenRecords.of(
-        golden.records, Trace(golden.trace.keys, golden.trace.columns, {}), golden.coverage
-    )
+def all_but_one(golden: GoldenRecords) -> GoldenRecords:
+    names = golden.trace.columns.keys() - {"verdict"}
+    return with_columns(golden, sorted(names), golden.trace.matrices)
 
 
-def no_rows(golden: GoldenRecords) -> GoldenRecords:
-    return GoldenRecords.of(take_rows(golden.records, slice(0)), golden.trace.take([]))
+CUTS: dict[str, Callable[[GoldenRecords], GoldenRecords]] = {
+    "it holds 1 golden rows, and 40 were stored": lambda golden: first_rows(golden, 1),
+    "it holds 0 golden rows, and 40 were stored": lambda golden: first_rows(golden, 0),
+    "columns of golden rows": lambda golden: with_columns(golden, golden.records, {}),
+    "it holds 0 matrices of golden rows": lambda golden: with_columns(
+        golden, golden.trace.columns, {}
+    ),
+    "its golden records lack verdict": all_but_one,
+}
+"""By what is said, what is left of golden records."""
 
 
-def lacks_a_column(golden: GoldenRecords) -> GoldenRecords:
-    trace = golden.trace
-    columns = {name: one for name, one in trace.columns.items() if name != "verdict"}
-    return GoldenRecords.of(golden.records, Trace(trace.keys, columns, trace.matrices))
-
-
-@pytest.mark.parametrize(
-    ("cut", "said"),
-    [
-        (one_row, "it holds 1 golden rows, and 40 were stored"),
-        (no_rows, "it holds 0 golden rows, and 40 were stored"),
-        (raw_columns, "columns of golden rows"),
-        (without_matrices, "it holds 0 matrices of golden rows"),
-        (lacks_a_column, "its golden records lack verdict"),
-    ],
-)
+@pytest.mark.parametrize("said", CUTS)
 def test_golden_records_that_were_cut_are_an_error_of_golden_replay_and_of_the_server(
-    files: Files, tumour: Any, cut: Callable[[GoldenRecords], GoldenRecords], said: str
+    files: Files, tumour: Any, said: str
 ) -> None:
-    files.replace_golden(cut(tumour.golden))
+    CUTS[said](tumour.golden).to_directory(files.directory / "golden")
     version = files.open()
     found = check_replay(version)
     assert found.is_error
@@ -189,59 +180,51 @@ def test_golden_records_that_were_cut_are_an_error_of_golden_replay_and_of_the_s
         prove(version)
 
 
-@pytest.mark.parametrize("cut", [one_row, raw_columns, without_matrices, lacks_a_column])
+@pytest.mark.parametrize("said", [said for said in CUTS if " 0 golden rows" not in said])
 def test_golden_records_that_were_cut_before_they_were_stored_are_too_few(
-    tumour: Any, tmp_path: Path, cut: Callable[[GoldenRecords], GoldenRecords]
+    tumour: Any, tmp_path: Path, said: str
 ) -> None:
-    evidence = replace(tumour.evidence, golden=cut(tumour.golden), suites=SUITES)
-    write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
-    assert check_replay(Files(tmp_path / "version").open()).is_error
+    assert check_replay(written(tumour, tmp_path, CUTS[said](tumour.golden)).open()).is_error
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "values", "said"),
     [
-        (
-            "suites/input.json",
-            lambda suite: {**suite, "expectations": []},
-            "it holds 0 expectations, and 1 were stored",
-        ),
+        (INPUT, {"expectations": []}, "it holds 0 expectations, and 1 were stored"),
+        ("profile.json", {"columns": {}}, "it holds 0 columns of the profile"),
         (
             "profile.json",
-            lambda profile: {**profile, "columns": {}},
-            "it holds 0 columns of the profile",
-        ),
-        (
-            "profile.json",
-            lambda profile: {**profile, "rows": 12},
+            {"rows": 12},
             "its profile is of 12 rows, and it was fitted on 569: it is another version's",
         ),
         (
-            "suites/input.json",
-            lambda suite: {**suite, "expectations": [widened(RADIUS, min_value=-1e300)]},
+            INPUT,
+            {"expectations": [widened(min_value=-1e300)]},
             "thousandths of all limits of expectations, and 56000 were stored",
         ),
         (
-            "suites/input.json",
-            lambda suite: {**suite, "expectations": [widened(RADIUS, mostly=0.01)]},
+            INPUT,
+            {"expectations": [widened(mostly=0.01)]},
             "thousandths of all limits of expectations",
         ),
-        ("manifest.json", lambda manifest: {**manifest, "counts": {}}, "none were stored"),
-        ("framework.json", lambda sources: {}, "framework.json, Lockstep's own modules by which"),
-        (
-            "manifest.json",
-            lambda manifest: {**manifest, "suites": ["input"]},
-            "it has no suite of features, outputs",
-        ),
+        ("manifest.json", {"counts": {}}, "none were stored"),
+        ("manifest.json", {"suites": ["input"]}, "it has no suite of features, outputs"),
     ],
 )
 def test_suites_and_profiles_that_were_emptied_are_an_error(
-    files: Files, name: str, change: Callable[[Any], Any], said: str
+    files: Files, name: str, values: dict[str, Any], said: str
 ) -> None:
-    files.edit(name, change)
+    files.put(name, values)
     found = check_replay(files.open())
     assert found.is_error
     assert said in found.summary
+
+
+def test_a_version_that_carries_no_modules_is_an_error(files: Files) -> None:
+    files.edit("framework.json", lambda sources: {})
+    found = check_replay(files.open())
+    assert found.is_error
+    assert "framework.json, Lockstep's own modules by which" in found.summary
 
 
 def other_outputs(sources: dict[str, str]) -> dict[str, str]:
@@ -262,7 +245,7 @@ def test_carried_modules_that_do_not_predict_what_was_predicted_are_an_error_of_
 ) -> None:
     files.edit("framework.json", change)
     digest = carried_digest(json.loads((files.directory / "framework.json").read_bytes()))
-    files.edit("manifest.json", lambda manifest: {**manifest, "framework": digest, "stored": {}})
+    files.put("manifest.json", {"framework": digest, "stored": {}})
     version = files.open()
     assert check_replay(version).passed  # which nobody computes with here
     found = check_replay(version, as_carried=True)
@@ -280,7 +263,7 @@ def test_a_model_that_was_fitted_to_other_columns_is_told_by_its_file(files: Fil
 
 
 PARTS = (
-    "suites/input.json",
+    INPUT,
     "profile.json",
     "constraints.msgpack",
     "environment.json",
