@@ -83,6 +83,20 @@ def registry(
 
 
 @pytest.fixture(scope="module")
+def location(registry: Registry) -> str:
+    """Where the version's files are."""
+    return registry.versions("tumour")[0].location
+
+
+@pytest.fixture(scope="module")
+def model(location: str) -> Any:
+    """The version as MLflow loads it, in this process."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(location)
+
+
+@pytest.fixture(scope="module")
 def inputs(tumour: Any) -> dict[str, Any]:
     """The same rows in several forms, some of which MLflow would cast by itself."""
     table = tumour.records
@@ -98,13 +112,8 @@ def inputs(tumour: Any) -> dict[str, Any]:
         taken_at=table["taken_at"].dt.tz_convert("America/New_York"),
     )
     nulls = table[table["site"].isna()].head(3).assign(texture=float("nan"), site=float("nan"))
-    return {
-        "all": table,
-        "one": table.head(1),
-        "nulls": nulls,
-        "loose": loose,
-        "records": records,
-    }
+    one = table.head(1)
+    return {"all": table, "one": one, "nulls": nulls, "loose": loose, "records": records}
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +144,10 @@ def test_tables_and_records_get_the_very_predictions_of_the_pipeline(
 # In the process that has Lockstep too
 
 
-def test_it_loads_beside_lockstep_without_touching_its_modules(registry: Registry) -> None:
+@pytest.mark.usefixtures("model")
+def test_it_loads_beside_lockstep_without_touching_its_modules(location: str) -> None:
     import mlflow
 
-    location = registry.versions("tumour")[0].location
-    mlflow.pyfunc.load_model(location)
     path, finders, modules = list(sys.path), list(sys.meta_path), dict(sys.modules)
     mlflow.pyfunc.load_model(location)
     assert sys.path == path
@@ -158,62 +166,52 @@ def test_it_loads_beside_lockstep_without_touching_its_modules(registry: Registr
     ],
 )
 def test_rows_that_the_declaration_refuses_are_refused_by_name(
-    registry: Registry, inputs: dict[str, Any], change: dict[str, Any], reason: str
+    model: Any, inputs: dict[str, Any], change: dict[str, Any], reason: str
 ) -> None:
     import mlflow
 
-    model = mlflow.pyfunc.load_model(registry.versions("tumour")[0].location)
     with pytest.raises(mlflow.MlflowException, match=f"row 0 .*{reason}"):
         model.predict([inputs["records"][0] | change])
 
 
-def test_a_column_that_is_lacking_is_named(registry: Registry, tumour: Any) -> None:
+def test_a_column_that_is_lacking_is_named(model: Any, tumour: Any) -> None:
     import mlflow
 
-    model = mlflow.pyfunc.load_model(registry.versions("tumour")[0].location)
     with pytest.raises(mlflow.MlflowException, match="texture"):
         model.predict(tumour.records.drop(columns="texture"))
 
 
-def test_tampered_files_are_refused(registry: Registry, tumour: Any, tmp_path: Path) -> None:
+def test_tampered_files_are_refused(location: str, tmp_path: Path) -> None:
     import mlflow
 
-    model = shutil.copytree(registry.versions("tumour")[0].location, tmp_path / "model")
-    source = model / "lockstep" / "source" / "transforms" / "units.py"
+    copy = shutil.copytree(location, tmp_path / "model")
+    source = copy / "lockstep" / "source" / "transforms" / "units.py"
     source.write_text(source.read_text().replace("1000.0", "999.0"))
     with pytest.raises(Exception, match=r"units\.py is not what was logged"):
-        mlflow.pyfunc.load_model(str(model))
+        mlflow.pyfunc.load_model(str(copy))
 
 
 # What the model says of itself
 
 
-def test_the_signature_names_every_column(registry: Registry, tumour: Any) -> None:
-    from mlflow.models import Model
-
-    signature = Model.load(registry.versions("tumour")[0].location).signature
-    assert tuple(signature.inputs.input_names()) == tumour.pipeline.record_schema.names
-    assert {column.name: column.type.name for column in signature.outputs} == {
+def test_the_signature_names_every_column_and_the_metadata_their_types(
+    model: Any, tumour: Any
+) -> None:
+    schema, told = tumour.pipeline.record_schema, model.metadata
+    assert tuple(told.signature.inputs.input_names()) == schema.names
+    assert {column.name: column.type.name for column in told.signature.outputs} == {
         "sample_id": "string",
         "taken_at": "datetime",
         "sampled_at": "datetime",
         "probability": "double",
         "verdict": "string",
     }
+    assert told.metadata["inputs"] == {field.name: field.declared_name for field in schema}
 
 
-def test_the_metadata_has_the_declared_types(registry: Registry, tumour: Any) -> None:
-    from mlflow.models import Model
-
-    told = Model.load(registry.versions("tumour")[0].location).metadata
-    assert told is not None
-    fields = tumour.pipeline.record_schema
-    assert told["inputs"] == {field.name: field.declared_name for field in fields}
-
-
-def test_requirements_are_the_installed_versions(registry: Registry) -> None:
-    path = Path(registry.versions("tumour")[0].location, "requirements.txt")
-    names = {line.partition("==")[0] for line in path.read_text().split()}
+def test_requirements_are_the_installed_versions(location: str) -> None:
+    lines = Path(location, "requirements.txt").read_text().split()
+    names = {line.partition("==")[0] for line in lines}
     assert {"mlflow", "numpy", "pandas", "scikit-learn", "skops"} <= names
     assert "lockstep-scoring" not in names
 
@@ -222,12 +220,9 @@ def test_requirements_are_the_installed_versions(registry: Registry) -> None:
 
 
 @pytest.fixture(scope="module")
-def scoring_server(
-    registry: Registry, elsewhere: Path, environment: dict[str, str]
-) -> Iterator[str]:
+def scoring_server(location: str, elsewhere: Path, environment: dict[str, str]) -> Iterator[str]:
     """Address of `mlflow models serve`, run where Lockstep cannot be imported."""
     port = free_port()
-    location = registry.versions("tumour")[0].location
     command = [
         *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", location),
         *("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)),
@@ -291,7 +286,7 @@ def test_a_refused_row_is_a_bad_request_that_says_why(
     assert "cells: 3.5 is not an integer" in answer.json()["message"]
 
 
-def test_the_stored_example_is_a_valid_request(scoring_server: str, registry: Registry) -> None:
-    path = Path(registry.versions("tumour")[0].location, "serving_input_example.json")
+def test_the_stored_example_is_a_valid_request(scoring_server: str, location: str) -> None:
+    path = Path(location, "serving_input_example.json")
     answer = requests.post(scoring_server, json=json.loads(path.read_bytes()), timeout=60)
     assert len(answer.json()["predictions"]) == 3

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from sklearn.linear_model import Ridge
@@ -47,13 +46,6 @@ def test_importing_the_package_does_not_import_mlflow() -> None:
 # Logging and loading
 
 
-def test_a_version_comes_back_bit_for_bit(shelf: Registry, logged: Version, tumour: Any) -> None:
-    loaded = shelf.load("tumour", logged.version)
-    expected = tumour.pipeline.predict(tumour.records)
-    actual = loaded.pipeline.predict(tumour.records)
-    pd.testing.assert_frame_equal(actual, expected, check_exact=True)
-
-
 @pytest.mark.parametrize("folder", ["a#b", "50%41", "Ordner für alles"])
 def test_a_version_comes_back_from_a_folder_whose_name_a_uri_reads_otherwise(
     registry: Registry, tumour: Any, tmp_path: Path, folder: str
@@ -63,9 +55,7 @@ def test_a_version_comes_back_from_a_folder_whose_name_a_uri_reads_otherwise(
     assert elsewhere.load("tumour", 1).directory.is_relative_to(tmp_path / folder)
 
 
-def test_a_version_carries_all_that_proves_it_right(
-    shelf: Registry, logged: Version, tumour: Any
-) -> None:
+def test_a_version_carries_all_its_proofs(shelf: Registry, logged: Version, tumour: Any) -> None:
     loaded = shelf.load("tumour", 1)
     assert loaded.snapshot == tumour.source
     assert loaded.profile == tumour.profile
@@ -77,11 +67,6 @@ def test_a_version_carries_all_that_proves_it_right(
     assert loaded.digest == logged.tags["lockstep.manifest"]
     for name, expected in tumour.golden.trace.columns.items():
         np.testing.assert_array_equal(loaded.golden.trace.columns[name], expected)
-
-
-def test_a_version_says_when_it_was_made(registry: Registry, tumour: Any) -> None:
-    version = registry.log(tumour.pipeline, **tumour.arguments)
-    assert abs(datetime.now(UTC) - version.created) < timedelta(minutes=5)
 
 
 def test_two_versions_with_different_code_answer_differently_in_one_process(
@@ -108,7 +93,7 @@ FILES = (
 )
 
 
-def test_a_version_is_refused_once_a_file_of_it_or_of_mlflow_around_it_was_changed_or_lost(
+def test_a_version_is_refused_once_a_file_was_changed_or_lost(
     registry: Registry, tumour: Any
 ) -> None:
     version = registry.log(tumour.pipeline, **tumour.arguments)
@@ -130,9 +115,7 @@ def test_a_version_is_refused_once_a_file_of_it_or_of_mlflow_around_it_was_chang
         again.load("tumour", 1)
 
 
-def test_what_mlflow_does_with_a_version_leaves_the_files_around_it(
-    registry: Registry, tumour: Any
-) -> None:
+def test_what_mlflow_does_with_a_version_leaves_its_files(registry: Registry, tumour: Any) -> None:
     import mlflow
 
     registry.log(tumour.pipeline, **tumour.arguments)
@@ -194,9 +177,8 @@ def test_a_pipeline_that_is_not_fitted_is_refused(registry: Registry, tumour: An
 @pytest.mark.usefixtures("nothing_logged")
 def test_a_type_that_is_not_allowed_is_refused(registry: Registry, tumour: Any) -> None:
     foreign = make_pipeline(FunctionTransformer(str.lower), Ridge())
-    pipeline = tumour.pipeline.with_models(
-        tumour.pipeline.models_ | {"linear_probability": foreign}
-    )
+    models = tumour.pipeline.models_ | {"linear_probability": foreign}
+    pipeline = tumour.pipeline.with_models(models)
     with pytest.raises((UntrustedTypeError, ArtifactError), match="Model linear_probability"):
         registry.log(pipeline, **tumour.arguments)
 
@@ -225,13 +207,8 @@ def test_an_alias_moves(registry: Registry, tumour: Any) -> None:
 
 
 @pytest.mark.usefixtures("logged")
-@pytest.mark.parametrize("name", ["tumour", "no_model"])
-def test_an_alias_that_is_not_set_points_nowhere(shelf: Registry, name: str) -> None:
-    assert shelf.alias(name, "live") is None
-
-
-@pytest.mark.usefixtures("logged")
-def test_loading_by_an_alias_that_is_not_set_tells_the_versions(shelf: Registry) -> None:
+def test_an_alias_that_is_not_set_points_nowhere_and_tells_the_versions(shelf: Registry) -> None:
+    assert (shelf.alias("tumour", "live"), shelf.alias("no_model", "live")) == (None, None)
     with pytest.raises(AliasNotSetError, match=r"tumour has no @live\. Promote one .*\(1\)"):
         shelf.load("tumour", "live")
 
@@ -255,13 +232,9 @@ def test_an_alias_cannot_point_to_a_version_that_is_not_there(registry: Registry
         registry.set_alias("tumour", "live", 3)
 
 
-def test_a_tag_is_set(registry: Registry, tumour: Any) -> None:
-    version = registry.log(tumour.pipeline, **tumour.arguments)
-    registry.tag(version, "gate", "passed")
-    assert registry.versions("tumour")[0].tags["gate"] == "passed"
-
-
 # What MLflow shows
+
+METRICS = {"auc": 0.96, "brier": 0.05, "auc by site/left": 0.9}
 
 
 @pytest.fixture(scope="module")
@@ -286,12 +259,10 @@ def logged(shelf: Registry, tumour: Any) -> Version:
     return shelf.log(tumour.pipeline, **tumour.arguments, shown=shown)
 
 
-def test_the_run_is_finished_with_metrics_parameters_and_tags(
-    shelf: Registry, logged: Version
-) -> None:
+def test_the_run_is_finished_with_all_that_was_logged(shelf: Registry, logged: Version) -> None:
     run = shelf._connection.client.get_run(logged.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"auc": 0.96, "brier": 0.05, "auc by site/left": 0.9}
+    assert run.data.metrics == METRICS
     assert run.data.params["tree_probability.max_iter"] == "20"
     assert run.data.params["rows"] == "569"
     assert run.data.params["features"].startswith("radius_mm, is_large")
@@ -302,17 +273,19 @@ def test_the_run_is_finished_with_metrics_parameters_and_tags(
     assert [tag for tag in run.data.tags if tag.startswith("lockstep.")] == ["lockstep.manifest"]
 
 
-def test_the_run_shows_its_plots(shelf: Registry, logged: Version) -> None:
+def test_the_run_shows_its_plots_its_training_set_and_the_whole_model_card(
+    shelf: Registry, logged: Version
+) -> None:
+    from mlflow.artifacts import load_text
+
     client = shelf._connection.client
-    assert [file.path for file in client.list_artifacts(logged.run_id, "plots")] == [
-        "plots/roc.png"
-    ]
-
-
-def test_the_run_shows_the_training_set(shelf: Registry, logged: Version) -> None:
-    (used,) = shelf._connection.client.get_run(logged.run_id).inputs.dataset_inputs
+    run = client.get_run(logged.run_id)
+    plots = client.list_artifacts(logged.run_id, "plots")
+    assert [file.path for file in plots] == ["plots/roc.png"]
+    (used,) = run.inputs.dataset_inputs
     assert used.dataset.name == "tumour training set"
     assert '"num_rows": 569' in used.dataset.profile
+    assert "- Not for children." in load_text(f"{run.info.artifact_uri}/model_card.md")
 
 
 def test_the_version_is_described(shelf: Registry, logged: Version) -> None:
@@ -320,21 +293,12 @@ def test_the_version_is_described(shelf: Registry, logged: Version) -> None:
     text = client.get_model_version("tumour", "1").description
     assert f"/runs/{logged.run_id}?workflowType=machine_learning)" in text
     assert "- Not for children." in text
-    assert "| radius | float | mean distance from the centre" in text
-    assert "| quarter | int | Quarter of the year" in text
     assert client.get_registered_model("tumour").description.startswith("Tumour: is a breast mass")
+    assert (logged.tags["rows"], logged.tags["window"]) == ("569", "2020 to 2021")
+    assert abs(datetime.now(UTC) - logged.created) < timedelta(minutes=30)
 
 
-def test_the_run_has_the_whole_model_card(shelf: Registry, logged: Version) -> None:
-    from mlflow.artifacts import load_text
-
-    run = shelf._connection.client.get_run(logged.run_id)
-    assert "- Not for children." in load_text(f"{run.info.artifact_uri}/model_card.md")
-
-
-def test_the_experiment_has_a_page_where_its_runs_are_compared(
-    shelf: Registry, logged: Version
-) -> None:
+def test_an_experiment_has_a_page_that_compares_its_runs(shelf: Registry, logged: Version) -> None:
     experiment = shelf._connection.client.get_run(logged.run_id).info.experiment_id
     page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
     assert shelf.runs_page("tumour") == page
@@ -344,18 +308,9 @@ def test_the_experiment_has_a_page_where_its_runs_are_compared(
 def test_the_model_has_its_metrics_and_its_version(shelf: Registry, logged: Version) -> None:
     client = shelf._connection.client
     (model,) = client.search_logged_models([client.get_run(logged.run_id).info.experiment_id])
-    assert {metric.key: metric.value for metric in model.metrics} == {
-        "auc": 0.96,
-        "brier": 0.05,
-        "auc by site/left": 0.9,
-    }
+    assert {metric.key: metric.value for metric in model.metrics} == METRICS
     assert model.status == "READY"
     assert '"version": 1' in model.tags["mlflow.modelVersions"]
-
-
-def test_the_version_can_be_told_from_its_tags(logged: Version) -> None:
-    assert logged.tags["rows"] == "569"
-    assert logged.tags["window"] == "2020 to 2021"
 
 
 def test_nothing_is_made_in_the_working_directory(
