@@ -195,46 +195,35 @@ def test_a_fault_is_tried_on_days_to_spare_in_the_place_of_those_on_which_it_cha
     assert {faults for day, faults in asked if day in DAYS[4:6]} == {(seldom.fault.name,)}
 
 
-def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
-    trial = compare(FAULT, CLEAN, Judged({"sudden_shift": FOUND}))
-    assert (trial.detected, trial.located, trial.contained) == (True, True, True)
-    assert trial.by == "sudden_shift"
+OTHER = CheckResult(False, "temp and dewp.", column="dewp_in_part")
+BOTH = CheckResult(False, "Both differ.", column="temp", also=FAULT.where)
+WRONG = {"a": (1,), "b": (3,)}
 
 
-def test_what_fails_without_the_fault_too_does_not_find_it() -> None:
-    clean = Judged({"sudden_shift": FOUND}, CLEAN.out)
-    assert not compare(FAULT, clean, Judged({"sudden_shift": FOUND})).detected
-
-
-def test_a_check_of_another_kind_does_not_find_a_fault() -> None:
-    assert not compare(FAULT, CLEAN, Judged({"input_drift": FOUND})).detected
-
-
-def test_a_finding_that_names_the_column_beside_another_locates_it() -> None:
-    (column,) = FAULT.where
-    both = CheckResult(False, "Both differ.", column="temp", also=(column,))
-    assert compare(FAULT, CLEAN, Judged({"constraints": both})).located
-
-
-def test_a_finding_that_names_another_column_does_not_locate_it() -> None:
-    other = CheckResult(False, "temp and dewp.", column="dewp_in_part")
-    trial = compare(FAULT, CLEAN, Judged({"constraints": other}))
-    assert trial.detected
-    assert not trial.located
-
-
-def test_wrong_rows_that_are_published_are_not_contained() -> None:
-    out = {"a": (1,), "b": (3,)}
-    assert not compare(FAULT, CLEAN, Judged({"constraints": FOUND}, out)).contained
-
-
-def test_rows_that_are_set_aside_are_contained() -> None:
-    out, aside = {"a": (1,)}, frozenset("b")
-    assert compare(FAULT, CLEAN, Judged({"constraints": FOUND}, out, aside)).contained
-
-
-def test_rows_that_are_lost_are_not_contained() -> None:
-    assert not compare(FAULT, CLEAN, Judged({"constraints": FOUND}, {"a": (1,)})).contained
+@pytest.mark.parametrize(
+    ("clean", "faulty", "expected"),
+    [
+        (CLEAN, Judged({"sudden_shift": FOUND}), (True, True, True)),
+        (Judged({"sudden_shift": FOUND}, CLEAN.out), Judged({"sudden_shift": FOUND}), (False,)),
+        (CLEAN, Judged({"input_drift": FOUND}), (False,)),
+        (CLEAN, Judged({"constraints": BOTH}), (True, True)),
+        (CLEAN, Judged({"constraints": OTHER}), (True, False)),
+        (CLEAN, Judged({"constraints": FOUND}, WRONG), (True, True, False)),
+        (CLEAN, Judged({"constraints": FOUND}, {"a": (1,)}, frozenset("b")), (True, True, True)),
+        (CLEAN, Judged({"constraints": FOUND}, {"a": (1,)}), (True, True, False)),
+    ],
+    ids=[
+        *("found by a check of its kind", "fails without it too", "check of another kind"),
+        *("column beside another", "another column", "published wrong", "set aside", "lost"),
+    ],
+)
+def test_a_fault_is_detected_located_and_contained(
+    clean: Judged, faulty: Judged, expected: tuple[bool, ...]
+) -> None:
+    trial = compare(FAULT, clean, faulty)
+    found = (trial.detected, trial.located, trial.contained)
+    assert found[: len(expected)] == expected
+    assert not trial.detected or [trial.by] == [*faulty.results]
 
 
 def test_a_fault_counts_as_found_where_most_days_find_it() -> None:

@@ -13,12 +13,12 @@ from tests.fixtures.commands import Lockstep
 
 
 class Mistake(NamedTuple):
-    """A mistake, the command that meets it, and what that has to say."""
+    """A command that meets a mistake, what it has to say, the status, and what was edited."""
 
-    make: Callable[[Path], object]
     command: str
-    status: int
     said: str
+    status: int = 2
+    make: Callable[[Path], object] = lambda project: None
 
 
 def edited(file: str, before: str, after: str) -> Callable[[Path], object]:
@@ -30,10 +30,6 @@ def edited(file: str, before: str, after: str) -> Callable[[Path], object]:
         (project / file).write_text(text.replace(before, after, 1))
 
     return make
-
-
-def nothing(_: Path) -> None:
-    """The project as it was written."""
 
 
 PERCENT = edited("assets/wine.py", "threshold=0.85", 'threshold="85%"')
@@ -56,134 +52,112 @@ def visits(bottle, alcohol):
 
 
 PIPELINE = Pipeline("""
+DAY = "--day 2013-04-01"
 NOWHERE = "sqlite:////nowhere-at-all/mlflow.db"
 
 MISTAKES = {
-    "a threshold in percent, listed": Mistake(PERCENT, "list", 1, PERCENT_SAID),
-    "a threshold in percent, trained": Mistake(PERCENT, "train wine", 2, PERCENT_SAID),
+    "a threshold in percent, listed": Mistake("list", PERCENT_SAID, 1, PERCENT),
+    "a threshold in percent, trained": Mistake("train wine", PERCENT_SAID, 2, PERCENT),
     "a reduction that there is not": Mistake(
-        edited("transforms/wine.py", "\nPIPELINE = Pipeline(", REDUCTION),
         "list",
-        1,
         "@window: how[0] is 'cuont'; give one of 'count', 'sum', 'mean', 'min', 'max', 'last', "
         "'distinct' (did you mean 'count'?).",
+        1,
+        edited("transforms/wine.py", "\nPIPELINE = Pipeline(", REDUCTION),
     ),
     "no assets": Mistake(
-        lambda project: (project / "assets/wine.py").unlink(),
         "list",
-        1,
         "none in assets/ declares it a pipeline: add assets/wine.py with ASSETS = PipelineAssets",
+        1,
+        lambda project: (project / "assets/wine.py").unlink(),
     ),
     "an unknown column in a suite": Mistake(
-        edited("expectations/wine.py", 'column="alcohol"', 'column="alcohl"'),
         "list",
-        1,
         "is about 'alcohl', and there is no such column. Did you mean 'alcohol'?",
-    ),
-    "a keyword for a name": Mistake(
-        nothing, "new --pipeline class", 2, "'class' is a word of Python's"
-    ),
-    "a name that is too long": Mistake(
-        nothing, f"new --pipeline {'a' * 300}", 2, "A name of 300 letters is too long"
-    ),
-    "a folder's name that is too long": Mistake(
-        nothing, f"new {'a' * 300}", 2, "cannot be used (File name too long). Give another path."
+        1,
+        edited("expectations/wine.py", 'column="alcohol"', 'column="alcohl"'),
     ),
     "an address that Apprise does not know": Mistake(
-        APPRISE,
         "alerts test",
-        1,
         "team was not reached: its address in [tool.lockstep.alerts] has slak://, which Apprise "
         "does not know (did you mean 'slack'?)",
+        1,
+        APPRISE,
+    ),
+    "a keyword for a name": Mistake("new --pipeline class", "'class' is a word of Python's"),
+    "a name that is too long": Mistake(
+        f"new --pipeline {'a' * 300}", "A name of 300 letters is too long"
+    ),
+    "a folder's name that is too long": Mistake(
+        f"new {'a' * 300}", "cannot be used (File name too long). Give another path."
     ),
     "a file in the way of a project": Mistake(
-        nothing, "new README.md/x", 2, "cannot be written (Not a directory). Name another place."
+        "new README.md/x", "cannot be written (Not a directory). Name another place."
     ),
     "a folder for a table": Mistake(
-        nothing, "new --pipeline z --from .", 2, ".: it is a folder; name a file in it."
+        "new --pipeline z --from .", ".: it is a folder; name a file in it."
     ),
     "a keyword for a table": Mistake(
-        nothing,
         "new --pipeline z --from new_bottles.csv --table class=new_bottles.csv",
-        2,
         "no word of Python's",
     ),
-    "nothing for a version": Mistake(nothing, "promote wine ''", 2, "the command is an empty text"),
-    "nothing for an option": Mistake(nothing, "rollback wine --to=", 2, "--to has an empty text"),
-    "nothing for a folder": Mistake(
-        nothing, "checks wine --docs ''", 2, "--docs has an empty text"
-    ),
-    "a port that is none": Mistake(nothing, "serve wine --port 99999", 2, "or equal to 65535"),
-    "a port of the system's choice": Mistake(nothing, "up --port 0", 2, "or equal to 1"),
-    "a drain without an end": Mistake(nothing, "serve wine --drain inf", 2, "or equal to 86400"),
-    "more workers than a machine has": Mistake(
-        nothing, "serve wine --workers 99999999", 2, "less than or equal to 1024"
-    ),
+    "nothing for a version": Mistake("promote wine ''", "the command is an empty text"),
+    "nothing for an option": Mistake("rollback wine --to=", "--to has an empty text"),
+    "nothing for a folder": Mistake("checks wine --docs ''", "--docs has an empty text"),
+    "a port that is none": Mistake("serve wine --port 99999", "or equal to 65535"),
+    "a port of the system's choice": Mistake("up --port 0", "or equal to 1"),
+    "a drain without an end": Mistake("serve wine --drain inf", "or equal to 86400"),
+    "too many workers": Mistake("serve wine --workers 99999999", "less than or equal to 1024"),
     "a folder for a record": Mistake(
-        nothing, "trace wine --record .", 2, ".: it is a folder; name a file in it."
+        "trace wine --record .", ".: it is a folder; name a file in it."
     ),
-    "a folder for a scored file": Mistake(
-        nothing, "trace wine --key a --file tests", 2, "tests is a folder"
-    ),
+    "a folder for a scored file": Mistake("trace wine --key a --file tests", "tests is a folder"),
     "which of several records": Mistake(
-        nothing, "trace wine --record new_bottles.csv", 2, "by --key, such as --key 'new 1'."
+        "trace wine --record new_bottles.csv", "by --key, such as --key 'new 1'."
     ),
     "a picture in no folder": Mistake(
-        nothing,
         "trace wine --record new_bottles.csv --picture nowhere/x.svg",
-        2,
         "nowhere/x.svg cannot be drawn: there is no folder nowhere. Make it, or name another file.",
     ),
     "a version for a row that was scored": Mistake(
-        nothing,
-        "trace wine --key a --day 2013-04-01 --against checkout",
-        2,
+        f"trace wine --key a {DAY} --against checkout",
         "--version, --against and --picture are for a record of your own: --record FILE.",
     ),
     **{
         f"a day that nobody scored, {command}": Mistake(
-            nothing,
-            f"quarantine {command} wine --day 2013-04-01",
-            2,
-            "wine has made no attempt at 2013-04-01 yet.",
+            f"quarantine {command} wine {DAY}", "wine has made no attempt at 2013-04-01 yet."
         )
         for command in ("list", "show --key a", "retry --key a")
     },
     "a day that nobody scored, checks": Mistake(
-        nothing, "checks wine --day 2013-04-01", 2, "No check of wine has run for 2013-04-01 in"
+        f"checks wine {DAY}", "No check of wine has run for 2013-04-01 in"
     ),
     "an attempt at nothing": Mistake(
-        nothing, "quarantine list wine --attempt 1", 2, "Say of which partition: either --day DAY"
+        "quarantine list wine --attempt 1", "Say of which partition: either --day DAY"
     ),
     "a row of no file": Mistake(
-        nothing,
-        "quarantine retry wine --day 2013-04-01 --key a --row 3",
-        2,
+        f"quarantine retry wine {DAY} --key a --row 3",
         "--row goes with --rows FILE: it says which row that corrects.",
     ),
     **{
         f"a registry's address that is none, {command}": Mistake(
-            nothing, f"MLFLOW_TRACKING_URI=nonsense {command}", 2, "nonsense is no address of a"
+            f"MLFLOW_TRACKING_URI=nonsense {command}", "nonsense is no address of a"
         )
         for command in ("list", "status", "alerts", "up", "versions wine")
     },
     **{
         f"a home that cannot be, {command}": Mistake(
-            nothing, f"LOCKSTEP_HOME=README.md/home {command}", 2, "and no folder can be there"
+            f"LOCKSTEP_HOME=README.md/home {command}", "and no folder can be there"
         )
         for command in ("list", "status", "versions wine", "checks wine", "train wine")
     },
     **{
         f"a registry in no folder, {command}": Mistake(
-            nothing, f"MLFLOW_TRACKING_URI={NOWHERE} {command}", 2, "in no folder that there is"
+            f"MLFLOW_TRACKING_URI={NOWHERE} {command}", "in no folder that there is"
         )
         for command in (
-            "versions wine",
-            "promote wine",
-            "rollback wine",
-            "list",
-            "status",
-            "alerts",
+            *("list", "status", "alerts"),
+            *(f"{command} wine" for command in ("versions", "promote", "rollback")),
         )
     },
 }
