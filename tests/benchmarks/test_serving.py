@@ -23,6 +23,7 @@ from benchmarks.serving.stages import STAGES
 from lockstep import Bools, Floats, Key, Pipeline, Record, output
 from lockstep.columns.decode import decode
 from lockstep.parity.scales import Scales
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -141,8 +142,7 @@ def test_an_answer_about_another_row_is_not_compared_with_this_one() -> None:
 def test_a_server_that_is_not_asked_takes_nothing_of_its_core(tmp_path: Path) -> None:
     busy = start_server(tmp_path, "print('up', flush=True)\nwhile True: pass")
     try:
-        while "up" not in busy.said:
-            time.sleep(0.01)
+        wait_until(lambda: "up" in busy.said, pause=0.01)
         busy.pause()
         before = busy.cpu_seconds
         time.sleep(0.2)
@@ -197,22 +197,13 @@ def test_ratios_and_targets_are_those_of_our_server() -> None:
 
 def test_what_was_not_measured_is_no_target_that_was_met() -> None:
     found = measured()
-    ours = [one for one in CANDIDATES if one.name == "lockstep"]
-    lines = list(
-        targets(
-            told(
-                replace(
-                    found,
-                    candidates=ours,
-                    loads={
-                        key: loads for key, loads in found.loads.items() if key[0] == "lockstep"
-                    },
-                    starts={"lockstep": [3.0]},
-                )
-            )
-        )
+    alone = replace(
+        found,
+        candidates=[one for one in CANDIDATES if one.name == "lockstep"],
+        loads={key: loads for key, loads in found.loads.items() if key[0] == "lockstep"},
+        starts={"lockstep": [3.0]},
     )
-    assert sum(line.endswith("not measured") for line in lines) == 5
+    assert sum(line.endswith("not measured") for line in targets(told(alone))) == 5
 
 
 def test_answers_with_another_status_fall_short() -> None:

@@ -1,7 +1,5 @@
 """Tables that a pipeline looks things up in: what is proposed, and that what is written works."""
 
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from lockstep.templates.proposal import Proposal, propose
 from lockstep.templates.source import assets_source, columns_source
 from lockstep.templates.table import read_table
 from lockstep.templates.table_proposal import ProposedTable, propose_table
-from tests.lockstep.templates.test_proposal import imported
+from tests.lockstep.templates.test_proposal import demand_sound, imported
 
 ROWS = 60
 RNG = np.random.default_rng(1)
@@ -96,20 +94,8 @@ def test_what_is_written_is_formatted_and_sound(
     tmp_path: Path, name: str, rows: pd.DataFrame
 ) -> None:
     proposal, table = proposed(tmp_path, name, rows)
-    for folder, source in (
-        ("transforms", columns_source("odd", proposal, [table])),
-        ("assets", assets_source("odd", proposal, "odd.csv", "transforms", [(table, "x.csv")])),
-    ):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "odd.py").write_text(source)
-    for command in (["format", "--check", "--diff"], ["check", "--select=E,F,W,N,D1"]):
-        found = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length=100", tmp_path],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert found.returncode == 0, found.stdout
+    assets = assets_source("odd", proposal, "odd.csv", "transforms", [(table, "x.csv")])
+    demand_sound(tmp_path, columns_source("odd", proposal, [table]), assets, "E,F,W,N,D1")
 
 
 def test_hours_are_found_by_the_texts_of_another_column(tmp_path: Path) -> None:
