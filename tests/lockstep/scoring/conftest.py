@@ -12,7 +12,7 @@ from tests.fixtures.orders import PROJECT
 
 
 @pytest.fixture(scope="session")
-def live_version(live_home: Path) -> LoadedVersion:
+def version(live_home: Path) -> LoadedVersion:
     """The version that is live; to be read, not to be written to."""
     with pytest.MonkeyPatch.context() as patch:
         use_home(live_home, patch)
@@ -20,6 +20,6 @@ def live_version(live_home: Path) -> LoadedVersion:
 
 
 @pytest.fixture
-def place(tmp_path: Path, live_version: LoadedVersion) -> OrderStore:
+def place(tmp_path: Path, version: LoadedVersion) -> OrderStore:
     """A store of the test's own, in which nothing is scored."""
-    return OrderStore(Store(tmp_path / "data" / "orders"), live_version)
+    return OrderStore(Store(tmp_path / "data" / "orders"), version)

@@ -127,8 +127,10 @@ HARMLESS = {
     ),
     "threads of joblib": (
         "",
+        "if not (weight % 1 < 0.05).any():  # what a thread gives takes ten milliseconds\n"
+        "    return weight * 1.0\n"
         "tasks = (joblib.delayed(float)(each) for each in weight)\n"
-        "return np.array(joblib.Parallel(2, prefer='threads')(tasks) or [0.0])[:len(weight)]",
+        "return np.array(joblib.Parallel(2, prefer='threads')(tasks))",
     ),
     "a temporary file": (
         "import tempfile",

@@ -33,28 +33,32 @@ EARLY, LATER = datetime(2020, 3, 5, 6, 30, tzinfo=UTC), datetime(2020, 4, 2, 6, 
 
 def compare(
     workplace,
-    day: str,
+    day: str = DAY,
     declared: PipelineAssets = ASSETS,
     *,
     known: int = 120,
+    frame: pd.DataFrame | None = None,
     at: datetime = LATER,
 ) -> Outcomes:
-    """Compare a day of which the outcomes of the first rows have arrived."""
-    source = FunctionSource(lambda of: fates(of).head(known))
+    """Compare a day of which the outcomes of the first rows have arrived, or those given."""
+    source = FunctionSource(lambda of: fates(of).head(known) if frame is None else frame)
     return compare_outcomes(declared, source, workplace.registry, workplace.store, day, now=at)
 
 
-def compare_frame(workplace, frame: pd.DataFrame) -> Outcomes:
-    """Compare the first day with outcomes that arrived."""
-    source = FunctionSource(lambda of: frame)
-    return compare_outcomes(ASSETS, source, workplace.registry, workplace.store, DAY, now=LATER)
+def first_fates() -> pd.DataFrame:
+    return fates(date.fromisoformat(DAY))
 
 
-def predictions(rows: int = 500, *, bias: float = 0.0) -> Columns:
-    """Probabilities, and whether each came true."""
+def predictions(rows: int = 500, *, bias: float = 0.0, noisy: int = 0) -> Columns:
+    """Probabilities, and whether each came true; some of them are those of other rows."""
     rng = np.random.default_rng(0)
     risk = rng.uniform(0, 0.8, rows)
-    return {"risk": risk + bias, "came_back": rng.random(rows) < risk}
+    came_back = rng.random(rows) < risk
+    risk = risk + bias
+    return {"risk": np.where(np.arange(rows) < noisy, risk[::-1], risk), "came_back": came_back}
+
+
+NOISE = predictions(noisy=500)
 
 
 def test_rows_are_joined_by_key_in_the_order_in_which_they_were_scored() -> None:
@@ -77,16 +81,11 @@ def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
 
 
 def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
-    found = compare(scored, DAY)
+    found = compare(scored)
     others = {"unknown so far": 0, "not published": 0, "refused": 0}
     assert found.counts == {"published": 120, "known": 120, **others}
     results = {name: each.result for name, each in found.results.items()}
     assert results == dict.fromkeys(("arrival", "live_quality", "calibration"), "passed")
-
-
-def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
-    with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
-        compare_outcomes(ASSETS, ASSETS.outcomes, live.registry, live.store, DAY)
 
 
 NEW_LABEL = (
@@ -117,7 +116,7 @@ def test_what_the_version_that_scored_has_not_is_named_and_the_rest_is_measured(
 def test_days_that_lack_a_column_are_left_out_of_the_last_days_and_named(
     scored, edited_orders
 ) -> None:
-    compare(scored, DAY)
+    compare(scored)
     checkout = edited_orders(NEW_LABEL)
     compute_training_set(checkout, scored.store, "run")
     scored.let_serve(scored.fit(checkout))
@@ -158,15 +157,14 @@ def test_enough_known_is_judged_before_the_delay_is_over_and_shows_the_share(sco
 
 
 def test_a_file_that_is_not_there_yet_is_nothing_known_so_far_until_it_is_due(scored) -> None:
-    declared = replace(LATE, outcomes=CsvSource("outcomes/{day}.csv"))
-    early = compare_outcomes(
-        declared, declared.outcomes, scored.registry, scored.store, DAY, now=EARLY
-    )
-    assert early.results["arrival"].result == "not_judged"
-    assert "0 of 120 outcomes are known" in early.results["arrival"].summary
-    assert "there is no file" in early.results["arrival"].summary
+    source = CsvSource("outcomes/{day}.csv")
+    assets = replace(LATE, outcomes=source), source, scored.registry, scored.store, DAY
+    arrival = compare_outcomes(*assets, now=EARLY).results["arrival"]
+    assert arrival.result == "not_judged"
+    assert "0 of 120 outcomes are known" in arrival.summary
+    assert "there is no file" in arrival.summary
     with pytest.raises(NotDeliveredError, match="there is no file"):
-        compare_outcomes(declared, declared.outcomes, scored.registry, scored.store, DAY, now=LATER)
+        compare_outcomes(*assets, now=LATER)
 
 
 def test_days_of_which_too_little_is_known_are_left_out_of_the_last_days_and_named(
@@ -179,50 +177,44 @@ def test_days_of_which_too_little_is_known_are_left_out_of_the_last_days_and_nam
 
 
 def test_an_outcome_that_is_delivered_no_longer_stays_known_and_is_named(scored) -> None:
-    compare(scored, DAY)
-    found = compare(scored, DAY, known=118)
-    assert found.arrival.known == 120
+    compare(scored)
+    found, again = (compare(scored, known=118) for _ in range(2))
+    assert (found.arrival.known, again.arrival.known) == (120, 120)
     result = found.results["arrival"]
     assert result.result == "warned"
-    assert (
-        f"2 that were known before are delivered no longer, such as that of order_id '{DAY}-0118'"
-        in (result.summary)
-    )
-    again = compare(scored, DAY, known=118)
-    assert again.arrival.known == 120
+    told = "2 that were known before are delivered no longer, such as that of order_id"
+    assert f"{told} '{DAY}-0118'" in result.summary
 
 
 def test_an_outcome_that_changed_counts_as_it_is_now_and_is_named(scored) -> None:
-    before = compare(scored, DAY)
-    frame = fates(date.fromisoformat(DAY))
+    before, frame = compare(scored), first_fates()
     frame.loc[7, "returned"] = not frame.loc[7, "returned"]
-    found = compare_frame(scored, frame)
+    found = compare(scored, frame=frame)
     assert found.results["arrival"].result == "warned"
-    assert f"1 are others than before, such as returned of order_id '{DAY}-0007'" in (
-        found.results["arrival"].summary
-    )
+    told = f"1 are others than before, such as returned of order_id '{DAY}-0007'"
+    assert told in found.results["arrival"].summary
     assert int((found.recent["came_back"] != before.recent["came_back"]).sum()) == 1
-    assert compare_frame(scored, frame).results["arrival"].passed
+    assert compare(scored, frame=frame).results["arrival"].passed
 
 
 # Of what is published only
 
 
 def test_outcomes_of_rows_that_were_not_published_are_counted_and_named(scored) -> None:
-    frame = fates(date.fromisoformat(DAY))
+    frame = first_fates()
     frame.loc[frame.index[:3], "order_id"] = ["x", "y", "z"]
-    found = compare_frame(scored, frame)
+    found = compare(scored, frame=frame)
     assert (found.counts["not published"], found.counts["known"]) == (3, 117)
-    assert "3 are of rows that were not published, such as order_id 'x'" in (
-        found.results["arrival"].summary
-    )
+    told = "3 are of rows that were not published, such as order_id 'x'"
+    assert told in found.results["arrival"].summary
 
 
-def test_a_day_that_was_scored_and_blocked_cannot_be_compared(live, edited_orders) -> None:
+def test_a_day_that_was_not_scored_or_is_blocked_cannot_be_compared(live) -> None:
     live.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
-    live.work_off(DAY)
-    with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
-        compare(live, DAY)
+    for do in (list, live.work_off):
+        do(DAY)
+        with pytest.raises(NotStoredError, match=f"No attempt at daily/{DAY} has gone through yet"):
+            compare(live)
     assert outcome_records(ASSETS, live.store).attempted() == []
 
 
@@ -231,24 +223,22 @@ def test_a_day_that_was_blocked_when_it_was_scored_again_is_compared_as_it_was_p
 ) -> None:
     scored.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
     scored.work_off(DAY)
-    assert compare(scored, DAY).arrival.rows == 120
+    assert compare(scored).arrival.rows == 120
 
 
 def test_a_day_that_was_published_again_does_not_count_until_it_is_compared_again(scored) -> None:
-    compare(scored, DAY)
+    compare(scored)
     scored.work_off(DAY)
     found = compare(scored, NEXT)
     assert len(found.recent["risk"]) == 120
-    assert (
-        "it was published again since it was compared; compare it again: lockstep outcomes orders"
-        in (found.results["live_quality"].unjudged[DAY])
-    )
-    compare(scored, DAY)
+    why = "it was published again since it was compared; compare it again: lockstep outcomes orders"
+    assert why in found.results["live_quality"].unjudged[DAY]
+    compare(scored)
     assert len(compare(scored, NEXT).recent["risk"]) == 240
 
 
 def test_a_stored_outcome_that_was_edited_does_not_count(scored) -> None:
-    path = compare(scored, DAY).path
+    path = compare(scored).path
     path.write_bytes(path.read_bytes() + b"x")
     found = compare(scored, NEXT)
     assert len(found.recent["risk"]) == 120
@@ -256,30 +246,28 @@ def test_a_stored_outcome_that_was_edited_does_not_count(scored) -> None:
 
 
 def test_outcomes_that_cannot_be_read_are_an_error_and_what_was_known_stays_known(scored) -> None:
-    compare(scored, DAY, known=114)
-    frame = fates(date.fromisoformat(DAY))
-    repeated = compare_frame(scored, pd.concat([frame, frame.head(1)]))
-    assert (repeated.results["arrival"].result, repeated.results["arrival"].column) == (
-        "failed",
-        "order_id",
-    )
-    assert "From before, 114 of 120 outcomes are known (95%)" in repeated.results["arrival"].summary
-    lacking = compare_frame(scored, frame.drop(columns="returned")).results["arrival"]
-    assert (lacking.result, lacking.column) == ("failed", "returned")
-    assert compare_frame(scored, frame).results["arrival"].passed
+    compare(scored, known=114)
+    frame = first_fates()
+    unreadable = {
+        "order_id": pd.concat([frame, frame.head(1)]),
+        "returned": frame.drop(columns="returned"),
+    }
+    for column, given in unreadable.items():
+        arrival = compare(scored, frame=given).results["arrival"]
+        assert (arrival.result, arrival.column) == ("failed", column)
+        assert "From before, 114 of 120 outcomes are known (95%)" in arrival.summary
+    assert compare(scored, frame=frame).results["arrival"].passed
 
 
 # When a day is looked at again
 
 
-def open_at(workplace, declared: PipelineAssets, at: datetime) -> list[str]:
-    return open_days(declared, workplace.store, at)
-
-
-def test_a_day_is_open_until_it_is_compared(scored) -> None:
-    assert open_at(scored, ASSETS, EARLY) == [DAY, NEXT]
-    compare(scored, DAY)
-    assert open_at(scored, ASSETS, EARLY) == [NEXT]
+def test_a_day_is_open_until_it_is_compared_and_again_once_it_is_published_again(scored) -> None:
+    assert open_days(ASSETS, scored.store, EARLY) == [DAY, NEXT]
+    compare(scored)
+    assert open_days(ASSETS, scored.store, EARLY) == [NEXT]
+    scored.work_off(DAY)
+    assert open_days(ASSETS, scored.store, LATER) == [DAY, NEXT]
 
 
 HOUR = timedelta(hours=1)
@@ -306,20 +294,14 @@ def test_a_day_of_which_too_little_is_known_is_open_again_until_the_delay_is_ove
     scored, known: int, looked: datetime, again: datetime, is_open: bool
 ) -> None:
     compare(scored, DAY, LATE, known=known, at=looked)
-    assert (DAY in open_at(scored, LATE, again)) == is_open
-
-
-def test_a_day_that_is_published_again_is_open_again(scored) -> None:
-    compare(scored, DAY)
-    scored.work_off(DAY)
-    assert open_at(scored, ASSETS, LATER) == [DAY, NEXT]
+    assert (DAY in open_days(LATE, scored.store, again)) == is_open
 
 
 def test_a_look_that_broke_off_is_told_and_leaves_the_last_one_as_it_was(scored) -> None:
     compare(scored, DAY, LATE, known=114, at=EARLY)
     records = outcome_records(LATE, scored.store)
     records.begin(DAY, "killed")
-    assert DAY not in open_at(scored, LATE, LATER)
+    assert DAY not in open_days(LATE, scored.store, LATER)
     assert len(compare(scored, NEXT, LATE, at=EARLY).recent["risk"]) == 234
     found = findings(records, DAY, steps=(STEP,), runs=lambda _: "ended")
     (told,) = [one.result.summary for one in found]
@@ -327,22 +309,20 @@ def test_a_look_that_broke_off_is_told_and_leaves_the_last_one_as_it_was(scored)
 
 
 def test_a_day_whose_last_look_is_damaged_is_open_again_and_another_look_mends_it(scored) -> None:
-    compare(scored, DAY)
+    compare(scored)
     look = outcome_records(ASSETS, scored.store).demand(DAY)
     look.path("record.json").write_text("{}")
-    assert DAY in open_at(scored, ASSETS, LATER)
-    assert compare(scored, DAY).arrival.known == 120
-    assert DAY not in open_at(scored, ASSETS, LATER)
+    assert DAY in open_days(ASSETS, scored.store, LATER)
+    assert compare(scored).arrival.known == 120
+    assert DAY not in open_days(ASSETS, scored.store, LATER)
 
 
 # What the checks find
 
 
 def test_live_quality_below_its_threshold_is_a_warning_that_names_the_prediction() -> None:
-    good, noise = predictions(), predictions()
-    noise["risk"] = noise["risk"][::-1]
-    assert check_live_quality(QUALITIES, noise, good).passed
-    found = check_live_quality(QUALITIES, good, noise)
+    assert check_live_quality(QUALITIES, NOISE, predictions()).passed
+    found = check_live_quality(QUALITIES, predictions(), NOISE)
     assert (found.passed, found.is_error, found.column) == (False, False, "risk")
 
 
@@ -397,8 +377,7 @@ def test_what_was_usual_lies_within_the_range_of_the_metric() -> None:
 
 
 def test_every_prediction_that_misses_its_demand_is_named() -> None:
-    columns = predictions()
-    columns |= {"risk": columns["risk"][::-1], "danger": columns["risk"][::-1]}
+    columns = {**NOISE, "danger": NOISE["risk"]}
     qualities = (*QUALITIES, Quality("danger", "came_back", "auc", threshold=0.6))
     found = check_live_quality(qualities, columns, columns)
     assert (found.column, found.also) == ("risk", ("danger",))
@@ -415,45 +394,47 @@ WEEKLY = WeeklyFigures.of(
 )
 
 
-def watched(*weeks: Columns, weekly: WeeklyFigures = WEEKLY) -> list[tuple[str, str]]:
-    """What live quality and calibration find of the last days, week after week."""
+def watched(*weeks: Columns, check: str) -> list[str]:
+    """What live quality or calibration finds of the last days, week after week."""
     changes, found = Changes("v"), []
     for number, recent in enumerate(weeks):
-        watch = Watch.of(weekly, changes, f"day {number}", QUALITIES, recent)
+        watch = Watch.of(WEEKLY, changes, f"day {number}", QUALITIES, recent)
         changes = watch.changes
+        quality = check_live_quality(QUALITIES, recent, recent, watch=watch).result
         found.append(
-            (
-                check_live_quality(QUALITIES, recent, recent, watch=watch).result,
-                check_calibration(QUALITIES, recent, watch).result,
-            )
+            {"quality": quality, "bias": check_calibration(QUALITIES, recent, watch).result}
         )
-    return found
+    return [results[check] for results in found]
 
 
-def test_a_loss_within_the_demanded_threshold_is_told_once() -> None:
-    worse = predictions()
-    worse["risk"] = np.where(np.arange(500) < 170, worse["risk"][::-1], worse["risk"])
-    results = [quality for quality, _ in watched(predictions(), *[worse] * 4)]
-    assert results == ["passed", "warned", "passed", "passed", "passed"]
-
-
-def test_a_bias_as_large_as_weeks_of_the_training_had_is_none() -> None:
-    assert [bias for _, bias in watched(*[predictions(bias=0.06)] * 5)] == ["passed"] * 5
+@pytest.mark.parametrize(
+    ("weeks", "check", "results"),
+    [
+        (
+            [predictions(), *[predictions(noisy=170)] * 4],
+            "quality",
+            ["passed", "warned", "passed", "passed", "passed"],
+        ),
+        ([NOISE] * 3, "quality", ["warned"] * 3),
+        ([predictions(bias=0.06)] * 5, "bias", ["passed"] * 5),
+    ],
+    ids=[
+        "a loss within the demanded threshold once",
+        "a demand that a person made every time",
+        "a bias as large as weeks of the training had never",
+    ],
+)
+def test_what_lasts_is_told(weeks: list[Columns], check: str, results: list[str]) -> None:
+    assert watched(*weeks, check=check) == results
 
 
 def test_a_lasting_bias_beyond_those_of_the_training_is_told_once_with_its_beginning() -> None:
-    results = [bias for _, bias in watched(*[predictions(bias=0.25)] * 5)]
+    results = watched(*[predictions(bias=0.25)] * 5, check="bias")
     assert sorted(results) == ["passed"] * 4 + ["warned"]
     watch = Watch.of(WEEKLY, Changes("v"), "day 1", QUALITIES, predictions(bias=0.5))
     summary = check_calibration(QUALITIES, predictions(bias=0.5), watch).summary
     assert "outside what 12 weeks of training had (-0." in summary
     assert ") since day 1" in summary
-
-
-def test_a_demand_that_a_person_made_is_missed_every_time() -> None:
-    noise = predictions()
-    noise["risk"] = noise["risk"][::-1]
-    assert [quality for quality, _ in watched(*[noise] * 3)] == ["warned"] * 3
 
 
 def test_far_fewer_rows_than_in_weeks_of_the_training_are_not_held_against_them() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
 
 from lockstep.scoring.side_by_side import side_by_side as two_versions
 from lockstep.store.attempts import StepRecord
@@ -14,11 +13,6 @@ from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.scored import ScoredPartition
 
 ROWS = orders_of(DAY)
-
-
-@pytest.fixture
-def version(live_version):
-    return live_version
 
 
 def scored(place, version, frame: pd.DataFrame = ROWS) -> ScoredPartition:
