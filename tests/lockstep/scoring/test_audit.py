@@ -54,14 +54,20 @@ def test_a_sound_home_passes_and_says_how_long_it_took(scored: Workplace) -> Non
     assert result.bytes / 1e8 == pytest.approx(expected_seconds(parts))
     assert result.verdict.startswith("all digests agree: ")
     assert told(scored) == {}
+    assert run_job(PROJECT, job_name("orders", "audit"), scored.instance).ok
 
 
 def test_an_edited_published_file_is_told_also_of_an_earlier_day(scored: Workplace) -> None:
     assert told(scored) == {}
-    edit(scored.records("daily").export_path(DAYS[0]))
+    edit(scored.records().export_path(DAYS[0]))
     assert list(told(scored)) == [DAYS[0]]
-    assert "is not what attempt 1 at 2020-03-01 made for consumers" in told(scored)[DAYS[0]]
+    what = f"is not what attempt 1 at {DAYS[0]} made for consumers"
+    assert what in told(scored)[DAYS[0]]
     assert list(audited(scored).damage) == [f"daily {DAYS[0]}"]
+    (failed,) = run_job(PROJECT, job_name("orders", "audit"), scored.instance).failed
+    assert failed.check == "digests"
+    assert "made for consumers" in failed.summary
+    assert failed.todo.endswith("`lockstep audit orders`")
 
 
 def test_a_removed_folder_of_attempts_is_told_for_each_day(scored: Workplace) -> None:
@@ -70,24 +76,21 @@ def test_a_removed_folder_of_attempts_is_told_for_each_day(scored: Workplace) ->
     assert set(audited(scored).damage) == {f"daily {day}" for day in DAYS}
 
 
-def test_one_damaged_record_is_one_line_among_the_checks_of_the_last_day(
-    scored: Workplace,
-) -> None:
-    record = scored.store.root / "daily" / "attempts" / DAYS[1] / "1" / "record.json"
-    record.write_text("{")
-    reports = recorded_checks(ASSETS, scored.instance, scored.store)
-    damaged = [report for report in reports if report.check == RECORD]
-    assert [report.partition for report in damaged] == [DAYS[1]]
-    assert {report.partition for report in reports if report.asset == "orders/daily/batch"} == {
-        DAYS[2]
-    }
-
-
 def test_what_consumers_read_of_no_record_is_told(scored: Workplace) -> None:
-    exported = scored.records("daily").export_path(DAYS[0])
+    exported = scored.records().export_path(DAYS[0])
     shutil.copyfile(exported, exported.with_name("2020-02-01.parquet"))
     assert list(told(scored)) == ["2020-02-01"]
     assert list(audited(scored).damage) == ["daily 2020-02-01.parquet"]
+
+
+def test_one_damaged_record_is_one_line_among_the_checks_of_the_last_day(
+    scored: Workplace,
+) -> None:
+    (scored.attempt(DAYS[1]).folder / "record.json").write_text("{")
+    reports = recorded_checks(ASSETS, scored.instance, scored.store)
+    assert [report.partition for report in reports if report.check == RECORD] == [DAYS[1]]
+    of_batch = {report.partition for report in reports if report.asset == "orders/daily/batch"}
+    assert of_batch == {DAYS[2]}
 
 
 def test_a_look_reads_only_what_was_touched_since_the_audit_and_writes_nothing(
@@ -96,18 +99,18 @@ def test_a_look_reads_only_what_was_touched_since_the_audit_and_writes_nothing(
     audited(scored)
     before = {path: path.stat().st_mtime_ns for path in scored.store.root.rglob("*")}
     read: list[str] = []
-    verify = type(scored.records("daily")).committed
+    verify = type(scored.records()).committed
 
     def counted(records, partition):
         read.append(partition)
         return verify(records, partition)
 
-    monkeypatch.setattr(type(scored.records("daily")), "committed", counted)
+    monkeypatch.setattr(type(scored.records()), "committed", counted)
     told(scored)
     assert set(read) == {DAYS[2]}  # the last one, whose findings are shown
     assert {path: path.stat().st_mtime_ns for path in scored.store.root.rglob("*")} == before
     read.clear()
-    os.utime(scored.records("daily").export_path(DAYS[0]))
+    os.utime(scored.records().export_path(DAYS[0]))
     told(scored)
     assert set(read) == {DAYS[0], DAYS[2]}
 
@@ -129,28 +132,12 @@ def test_every_file_of_a_home_that_is_changed_is_found_by_the_audit(scored: Work
     assert audited(scored).damage == {}
 
 
-def test_the_audit_is_a_job_whose_check_fails_where_something_is_damaged(
-    scored: Workplace,
-) -> None:
-    assert run_job(PROJECT, job_name("orders", "audit"), scored.instance).ok
-    edit(scored.records("daily").export_path(DAYS[0]))
-    report = run_job(PROJECT, job_name("orders", "audit"), scored.instance)
-    (failed,) = report.failed
-    assert failed.check == "digests"
-    assert "made for consumers" in failed.summary
-    assert failed.todo.endswith("`lockstep audit orders`")
-
-
-def test_a_day_that_cannot_be_read_broke_off_for_a_reason_that_is_told(
-    scored: Workplace,
-) -> None:
+def test_a_day_that_cannot_be_read_broke_off_for_a_reason_that_is_told(scored: Workplace) -> None:
     delivered = scored.home.path / "upstream" / "2020-03-04.pickle"
     delivered.parent.mkdir(exist_ok=True)
     delivered.write_bytes(b"half")
     scored.score("2020-03-04")
-    (day,) = told(scored)
-    assert (
-        "broke off before batch was recorded: Python function assets.orders.orders, for "
-        in (told(scored)[day])
-    )
-    assert "raised UnpicklingError" in told(scored)[day]
+    ((_, reason),) = told(scored).items()
+    why = "broke off before batch was recorded: Python function assets.orders.orders, for "
+    assert why in reason
+    assert "raised UnpicklingError" in reason

@@ -15,7 +15,7 @@ cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 pytestmark = pytest.mark.long
 
-__all__ = ["path", "store", "version"]
+__all__ = ["everything", "path", "store", "version"]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,8 @@ def cluster() -> Iterator[RayCluster]:
         yield running
 
 
-def test_a_cluster_gives_what_one_process_gives(store, version, path, cluster) -> None:
-    whole = everything(store, version, path, 1_000)
-    assert everything(store, version, path, 50, cluster) == whole
+def test_a_cluster_gives_what_one_process_gives(everything, cluster) -> None:
+    assert everything(50, cluster) == everything(1_000)
 
 
 def test_a_task_whose_worker_is_killed_is_tried_again(version, tmp_path, cluster) -> None:

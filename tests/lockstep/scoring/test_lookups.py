@@ -36,7 +36,7 @@ from lockstep.training.candidate import Trained, train
 from lockstep.training.examination import examine
 from lockstep.training.gate import pass_gate
 from lockstep.training.training_set import compute_training_set, ingest_history
-from tests.fixtures.depots import DEPOTS, FIRST, SCORED, days, deliver_everything, needs, pieces
+from tests.fixtures.depots import DEPOTS, SCORED, deliver_everything, known_needs, needs
 from tests.fixtures.homes import use_home
 from tests.fixtures.scored import score
 
@@ -165,8 +165,7 @@ def test_fewer_records_are_chosen_rather_than_fewer_rows_of_their_windows(
 ) -> None:
     monkeypatch.setattr("lockstep.parity.selection._TABLE_ROWS", 1_000)
     bound = depots.version.with_tables(PinnedTables.now(depots.store, depots.version.pipeline))
-    rows = [{**need, "pieces": pieces(need)} for day in days(FIRST, SCORED) for need in needs(day)]
-    history: Columns = decode(rows, bound.pipeline.joint_schema).columns
+    history: Columns = decode(known_needs(), bound.pipeline.joint_schema).columns
 
     golden = choose_golden(bound.pipeline, history)
 

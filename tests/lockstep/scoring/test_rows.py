@@ -1,5 +1,6 @@
 """Rows whose computation fails: found one by one, the others computed."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
@@ -47,34 +48,30 @@ def rows(unknown: list[int], count: int = 120) -> Columns:
     return decode(frame, PIPELINE.record_schema).columns
 
 
-def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
+def test_rows_on_which_a_function_raises_are_found_and_the_others_computed_as_without_them(
     fussy: Pipeline,
 ) -> None:
-    raw = rows([7, 60, 119])
+    raw, failing = rows([7, 60, 119]), [7, 60, 119]
     found, rejected = evaluate_rows(fussy, raw, MOST)
-    assert [one.row for one in rejected] == [7, 60, 119]
+    assert [one.row for one in rejected] == failing
     assert set(found) == set(fussy.graph.served)
-    assert found["order_id"].tolist() == [
-        key for row, key in enumerate(raw["order_id"].tolist()) if row not in (7, 60, 119)
-    ]
+    alone, _ = evaluate_rows(
+        fussy, {name: np.delete(array, failing) for name, array in raw.items()}, MOST
+    )
+    for name in ("order_id", "price_per_item", "will_return"):
+        assert found[name].tolist() == alone[name].tolist()
+    assert found["order_id"].tolist() == np.delete(raw["order_id"], failing).tolist()
 
 
-def test_the_reason_names_the_function_and_what_it_raised(fussy: Pipeline) -> None:
-    (reason,) = evaluate_rows(fussy, rows([7]), MOST)[1][0].reasons
+def test_a_failing_row_is_rejected_with_key_values_function_and_what_it_raised(
+    fussy: Pipeline,
+) -> None:
+    _, (rejected,) = evaluate_rows(fussy, rows([7]), MOST)
+    assert (rejected.key, rejected.record["country"]) == ("2020-03-01-0007", "XX")
+    (reason,) = rejected.reasons
     assert reason.column == "region"
     assert reason.message.endswith("raised KeyError: 'XX', at key 2020-03-01-0007, of country 'XX'")
     assert reason.refusal == "cannot be computed for this row: its function raised KeyError"
-
-
-def test_the_other_rows_have_the_values_that_they_have_without_the_failing_ones(
-    fussy: Pipeline,
-) -> None:
-    raw = rows([7])
-    found, _ = evaluate_rows(fussy, raw, MOST)
-    keep = np.arange(120) != 7
-    alone, _ = evaluate_rows(fussy, {name: array[keep] for name, array in raw.items()}, MOST)
-    assert found["price_per_item"].tolist() == alone["price_per_item"].tolist()
-    assert found["will_return"].tolist() == alone["will_return"].tolist()
 
 
 def test_a_function_that_fails_on_more_rows_than_may_be_is_named(fussy: Pipeline) -> None:
@@ -84,9 +81,19 @@ def test_a_function_that_fails_on_more_rows_than_may_be_is_named(fussy: Pipeline
     assert "region cannot be computed of 7 of the first 13 rows: " in str(caught.value)
 
 
-def test_a_function_that_fails_on_every_row_is_told_to_be_broken_itself(fussy: Pipeline) -> None:
-    with pytest.raises(FailingFunctionError, match=r"every row that was tried \(7\), so that it"):
-        evaluate_rows(fussy, rows(list(range(120))), MOST)
+@pytest.mark.parametrize(
+    ("unknown", "most", "told"),
+    [
+        (range(120), MOST, r"every row that was tried \(7\), so that it"),
+        ((0, 1), 1, "2 of the first 2 rows"),
+    ],
+    ids=["every row: it is broken itself", "a few rows alone: it is not"],
+)
+def test_a_function_is_told_to_be_broken_itself_where_it_failed_on_many_rows(
+    fussy: Pipeline, unknown: Iterable[int], most: int, told: str
+) -> None:
+    with pytest.raises(FailingFunctionError, match=told):
+        evaluate_rows(fussy, rows([*unknown]), most)
 
 
 def test_no_rows_give_no_rows(fussy: Pipeline) -> None:
@@ -94,36 +101,16 @@ def test_no_rows_give_no_rows(fussy: Pipeline) -> None:
     assert (len(found["risk"]), rejected) == (0, ())
 
 
-def test_a_failing_row_is_rejected_with_its_key_and_its_values(fussy: Pipeline) -> None:
-    _, (rejected,) = evaluate_rows(fussy, rows([7]), MOST)
-    assert rejected.key == "2020-03-01-0007"
-    assert rejected.record["country"] == "XX"
-
-
 def test_where_a_model_takes_no_infinite_number_the_column_is_named_that_is_infinite(
     fussy: Pipeline,
 ) -> None:
-    raw = rows([])
-    items = raw["items"].copy()
-    items[7] = 0
-    _, (rejected,) = evaluate_rows(fussy, {**raw, "items": items}, MOST)
+    raw = {name: array.copy() for name, array in rows([]).items()}
+    raw["items"][7] = 0
+    _, (rejected,) = evaluate_rows(fussy, raw, MOST)
     (reason,) = rejected.reasons
     assert reason.column == "price_per_item"
     assert "price_per_item (" in reason.message
     assert " is inf, of price " in reason.message
     assert " and items 0: Model return_probability (" in reason.message
-
-
-def test_a_missing_value_that_a_transformer_fills_is_not_blamed(fussy: Pipeline) -> None:
-    raw = rows([])
-    weight, items = raw["weight"].copy(), raw["items"].copy()
-    weight[7], items[7] = np.nan, 0
-    _, (rejected,) = evaluate_rows(fussy, {**raw, "weight": weight, "items": items}, MOST)
-    assert rejected.reasons[0].column == "price_per_item"
-
-
-def test_a_function_that_failed_on_a_few_rows_alone_is_not_told_to_be_broken_itself(
-    fussy: Pipeline,
-) -> None:
-    with pytest.raises(FailingFunctionError, match="2 of the first 2 rows"):
-        evaluate_rows(fussy, rows([0, 1]), most=1)
+    raw["weight"][7] = np.nan  # which a transformer fills
+    assert evaluate_rows(fussy, raw, MOST)[1][0].reasons[0].column == "price_per_item"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_picture
+from lockstep.columns.graph import Graph
+from lockstep.columns.nodes import Column
 from lockstep.columns.svg import CHARACTER
 from lockstep.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
@@ -27,41 +30,53 @@ ORDER = {
 HEAVIER = ("return weight > 5", "return weight > 7")
 
 
-def computed(live, tmp_path: Path, declared=ASSETS, **options: object) -> TwoSides:
-    """The order, computed by the live version and something else."""
-    file = tmp_path / "order.json"
-    file.write_text(json.dumps(ORDER))
-    record = read_record(file, declared.pipeline, None)
-    return two_sides(declared, live.registry, record, **options)
+Compute = Callable[..., TwoSides]
 
 
-def test_a_version_and_its_server_compute_the_same(live, tmp_path: Path) -> None:
-    found = computed(live, tmp_path)
+@pytest.fixture
+def computed(live, tmp_path: Path) -> Compute:
+    """Computes the order by the live version and something else."""
+
+    def compute(declared=ASSETS, **options: object) -> TwoSides:
+        file = tmp_path / "order.json"
+        file.write_text(json.dumps(ORDER))
+        record = read_record(file, declared.pipeline, None)
+        return two_sides(declared, live.registry, record, **options)
+
+    return compute
+
+
+@pytest.fixture
+def heavier(computed: Compute, edited_orders) -> TwoSides:
+    """The order, computed by a checkout in which a column is edited, too."""
+    return computed(edited_orders(HEAVIER), against="checkout")
+
+
+def test_a_version_and_its_server_compute_the_same(computed: Compute) -> None:
+    found = computed()
     assert found.agrees
     assert found.values["price_per_item"] == (40.0, 40.0)
     assert found.impact == "No output differs."
 
 
 def test_an_edited_column_is_the_first_to_differ_and_the_outputs_tell_what_it_costs(
-    live, tmp_path: Path, edited_orders
+    heavier: TwoSides,
 ) -> None:
-    declared = edited_orders(HEAVIER)
-    found = computed(live, tmp_path, declared, against="checkout")
-    first = found.comparison.first
+    first = heavier.comparison.first
     assert first is not None
     assert first.column == "is_heavy"
     assert first.origin is not None
     assert first.origin.file.endswith("orders.py")
-    assert found.values["is_heavy"] == (True, False)
-    assert "risk" in found.outputs
-    assert found.impact.startswith("Outputs: risk 0.")
+    assert heavier.values["is_heavy"] == (True, False)
+    assert "risk" in heavier.outputs
+    assert heavier.impact.startswith("Outputs: risk 0.")
 
 
 def test_the_test_of_a_models_difference_fails_as_printed_in_the_projects_folder(
-    live, tmp_path: Path, edited_orders, monkeypatch: pytest.MonkeyPatch
+    live, computed: Compute, edited_orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stronger = live.fit(edited_orders(("LogisticRegression(C=10.0", "LogisticRegression(C=0.01")))
-    first = computed(live, tmp_path, against=stronger).comparison.first
+    first = computed(against=stronger).comparison.first
     assert first is not None
     assert first.reproducer is not None
     assert first.column == "return_probability"
@@ -72,12 +87,12 @@ def test_the_test_of_a_models_difference_fails_as_printed_in_the_projects_folder
         names["test_return_probability_is_as_expected"]()
 
 
-def test_a_model_that_no_version_has_is_told(live, tmp_path: Path, edited_orders) -> None:
+def test_a_model_that_no_version_has_is_told(computed: Compute, edited_orders) -> None:
     head = "@model(learns=came_back, uses=['price'])"
     body = "def spare() -> Any:\n    return LogisticRegression()"
     declared = edited_orders(("PIPELINE = ", f"{head}\n{body}\n\n\nPIPELINE = "))
     with pytest.raises(LockstepError, match="no model for spare"):
-        computed(live, tmp_path, declared, against="checkout")
+        computed(declared, against="checkout")
 
 
 @pytest.mark.parametrize(
@@ -106,13 +121,11 @@ def test_a_record_of_a_table_is_found_by_its_key(tmp_path: Path) -> None:
 
 
 def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
-    live, tmp_path: Path, edited_orders
+    heavier: TwoSides, edited_orders
 ) -> None:
-    declared = edited_orders(HEAVIER)
-    found = computed(live, tmp_path, declared, against="checkout")
-    drawn = divergence_picture(
-        declared.pipeline.graph, found.comparison.first.column, found.values, found.names, found.key
-    )
+    graph, first = edited_orders(HEAVIER).pipeline.graph, heavier.comparison.first
+    assert first is not None
+    drawn = divergence_picture(graph, first.column, heavier.values, heavier.names, heavier.key)
     assert drawn.count("stroke-width='2.5'") == 1
     assert ">True → False<" in drawn
     assert "weight: 6.5" in drawn
@@ -120,19 +133,8 @@ def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
 
 
 def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
-    from lockstep.columns.graph import Graph
-    from lockstep.columns.nodes import Column
-
-    nodes = [
-        Column(
-            name=f"f{n}",
-            role="feature",
-            inputs=("price",),
-            function=lambda price: price * 2,
-            kind=None,
-        )
-        for n in range(500)
-    ]
+    about = {"inputs": ("price",), "function": lambda price: price * 2, "kind": None}
+    nodes = [Column(name=f"f{number}", role="feature", **about) for number in range(500)]
     graph = Graph(nodes, ASSETS.pipeline.record_schema, None)
     values = dict.fromkeys(graph.order, (1.0, 1.0))
     drawn = divergence_picture(graph, "price", values, ("a", "b"), "one")
@@ -142,24 +144,16 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
 
 def test_a_line_to_a_column_further_down_leads_round_the_boxes_between() -> None:
     graph = ASSETS.pipeline.graph
-    output = graph.outputs[0]
     values = dict.fromkeys(graph.order, (1.0, 1.0))
-    drawn = divergence_picture(graph, output, values, ("a", "b"), "")
-    boxes = [
-        tuple(map(float, one))
-        for one in re.findall(r"<rect x='([\d.]+)' y='([\d.]+)' width='190'", drawn)
-    ]
-    through = [
-        (float(x), float(y))
-        for x, y in re.findall(r"([\d.]+) [\d.]+ V([\d.]+)", drawn)  # the foot of a row
-    ]
-    assert through
-    assert not [
-        (x, y, box)
-        for x, y in through
-        for box in boxes
-        if box[1] < y <= box[1] + 46 and box[0] <= x <= box[0] + 190
-    ]
+    drawn = divergence_picture(graph, graph.outputs[0], values, ("a", "b"), "")
+    found = re.findall(r"<rect x='([\d.]+)' y='([\d.]+)' width='190'", drawn)
+    boxes = [(float(left), float(top)) for left, top in found]
+    feet = re.findall(r"([\d.]+) [\d.]+ V([\d.]+)", drawn)  # of a row
+    assert feet
+    for x, y in ((float(x), float(y)) for x, y in feet):
+        assert not [
+            box for box in boxes if box[1] < y <= box[1] + 46 and box[0] <= x <= box[0] + 190
+        ]
 
 
 def test_a_caption_is_as_wide_as_its_picture() -> None:
@@ -197,19 +191,18 @@ def test_a_column_that_a_finding_names_beside_another_is_drawn_paler() -> None:
 
 
 def test_of_many_columns_those_with_findings_are_drawn_first() -> None:
-    cells = [Cell(f"c{number}", "2020-03-01", "passed") for number in range(2000)]
-    drawn = findings_picture(
-        [*cells, Cell("c1999", "2020-03-01", "warned", "constraints")], ["2020-03-01"]
-    )
+    day = "2020-03-01"
+    cells = [Cell(f"c{number}", day, "passed") for number in range(2000)]
+    drawn = findings_picture([*cells, Cell("c1999", day, "warned", "constraints")], [day])
     assert drawn.index(">c1999<") < drawn.index(">c0<")
     assert "1960 other columns: passed at worst" in drawn
     assert len(drawn) < 10_000
 
 
 def test_a_notebook_marks_the_first_value_that_differs_and_draws_the_columns_around_it(
-    live, tmp_path: Path, edited_orders
+    heavier: TwoSides,
 ) -> None:
-    html = computed(live, tmp_path, edited_orders(HEAVIER), against="checkout")._repr_html_()
+    html = heavier._repr_html_()
     (row,) = re.findall(r"<tr>((?:(?!</tr>).)*background(?:(?!</tr>).)*)</tr>", html)
     assert re.findall(r">([^<]+)</td>", row) == ["is_heavy", "feature", "True", "False"]
     assert re.search(r"<td style='[^']*background[^']*'>False</td>$", row)

@@ -7,7 +7,7 @@ a key of another unit included.
 import importlib
 import pickle
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import date
@@ -34,7 +34,6 @@ from lockstep.scoring.executors import IN_PROCESS, Executor, Pool, UnitTask
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
-from lockstep.store.streams import stream_records
 from tests.fixtures.pool import Forking, Numbered, always_ending, ending_once, raise_alike, waiting
 from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score
@@ -52,11 +51,14 @@ def pool() -> Iterator[Pool]:
         yield running
 
 
+def version_of(declared: PipelineAssets, folder: Path) -> LoadedVersion:
+    rows = decode(history(), ASSETS.pipeline.joint_schema)
+    return version_without_registry(declared, rows.columns, folder / "files")
+
+
 @pytest.fixture(scope="module")
 def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
-    rows = decode(history(), ASSETS.pipeline.joint_schema)
-    folder = tmp_path_factory.mktemp("version") / "files"
-    return version_without_registry(ASSETS, rows.columns, folder)
+    return version_of(ASSETS, tmp_path_factory.mktemp("version"))
 
 
 @pytest.fixture
@@ -83,34 +85,36 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def everything(
-    store: Store, version: LoadedVersion, path: Path, size: int, executor: Executor = IN_PROCESS
-) -> tuple[Recorded, Mapping[str, CheckResult]]:
-    """Score the file as one that never came before; all that was recorded but for times."""
-    assets = replace(ASSETS, max_quarantined=0.5)
-    rows = read_files([path], version.pipeline.record_schema, rows=size)
-    work = Work(assets, store, "inbox", FILE, executor=executor)
-    found = score(work, version, rows, accept=ASSETS.pipeline.record_schema.names)
-    assert found.published is not None, found.results
-    records = stream_records(ASSETS, store, "inbox")
-    recorded, results = Recorded.of(records, FILE), results_of(records, FILE)
-    records.forget(FILE)
-    records.export_path(FILE).unlink()
-    return recorded, results
+Everything = tuple[Recorded, Mapping[str, CheckResult]]
 
 
-def test_units_of_any_size_give_what_the_whole_file_gives(store, version, path) -> None:
-    whole = everything(store, version, path, 1_000)
-    recorded, _ = whole
-    assert len(recorded.tables["batch_quarantine"]["row"]) == 9
-    assert len(recorded.published["order_id"]) == 360 - 3
+@pytest.fixture
+def everything(store: Store, version: LoadedVersion, path: Path) -> Callable[..., Everything]:
+    """Scores the file as one that never came before; all that was recorded but for times."""
+
+    def of(size: int, executor: Executor = IN_PROCESS, by: LoadedVersion = version) -> Everything:
+        assets = replace(ASSETS, max_quarantined=0.5)
+        rows = read_files([path], by.pipeline.record_schema, rows=size)
+        work = Work(assets, store, "inbox", FILE, executor=executor)
+        found = score(work, by, rows, accept=ASSETS.pipeline.record_schema.names)
+        assert found.published is not None, found.results
+        recorded, results = Recorded.of(work.records, FILE), results_of(work.records, FILE)
+        work.records.forget(FILE)
+        work.records.export_path(FILE).unlink()
+        return recorded, results
+
+    return of
+
+
+def test_units_of_any_size_in_processes_too_give_what_the_whole_file_gives(
+    everything, pool
+) -> None:
+    whole = everything(1_000)
+    assert len(whole[0].tables["batch_quarantine"]["row"]) == 9
+    assert len(whole[0].published["order_id"]) == 360 - 3
     for size in (40, 83, 200):
-        assert everything(store, version, path, size) == whole, size
-
-
-def test_a_pool_of_processes_gives_what_one_process_gives(store, version, path, pool) -> None:
-    whole = everything(store, version, path, 1_000)
-    assert everything(store, version, path, 50, pool) == whole
+        assert everything(size) == whole, size
+    assert everything(50, pool) == whole
 
 
 DRAWN = 90
@@ -140,10 +144,10 @@ class Weighing:
             yield result
 
 
-def test_a_unit_is_sent_what_it_needs_however_many_there_are(store, version, path) -> None:
+def test_a_unit_is_sent_what_it_needs_however_many_there_are(everything) -> None:
     few, many = Weighing(), Weighing()
-    everything(store, version, path, 120, few)
-    everything(store, version, path, 4, many)
+    everything(120, few)
+    everything(4, many)
     assert len(many.sent["score_unit"]) > 20 * len(few.sent["score_unit"])
     assert max(many.sent["score_unit"]) < 1.05 * max(few.sent["score_unit"])
     assert max(many.sent["score_unit"]) < 5_000
@@ -173,26 +177,24 @@ def demanding(role: str) -> Any:
     import great_expectations as gx
 
     gxe, (column, limit) = gx.expectations, LIMITS[role]
+    most, least = {"column": column, "max_value": limit}, {"column": column, "severity": "warning"}
     own: list[Any] = []
     if role == "input":
+        countries = ["DE", "AT", "FR", "US"]
         own = [
             gxe.ExpectColumnValuesToBeBetween(column="items", min_value=1),
             gxe.ExpectColumnUniqueValueCountToBeBetween(column="items", max_value=9),
             gxe.ExpectColumnUniqueValueCountToBeBetween(column="weight", max_value=500),
-            gxe.ExpectColumnDistinctValuesToBeInSet(
-                column="country", value_set=["DE", "AT", "FR", "US"]
-            ),
+            gxe.ExpectColumnDistinctValuesToBeInSet(column="country", value_set=countries),
         ]
     return gx.ExpectationSuite(
         name=role,
         expectations=[
-            gxe.ExpectColumnMaxToBeBetween(column=column, max_value=limit),
-            gxe.ExpectColumnMeanToBeBetween(column=column, max_value=limit, severity="warning"),
-            gxe.ExpectColumnStdevToBeBetween(column=column, max_value=limit, severity="warning"),
-            gxe.ExpectColumnMedianToBeBetween(column=column, max_value=0, severity="warning"),
-            gxe.ExpectColumnValuesToBeBetween(
-                column=column, max_value=limit / 100, mostly=0.9, severity="warning"
-            ),
+            gxe.ExpectColumnMaxToBeBetween(**most),
+            gxe.ExpectColumnMeanToBeBetween(**most, severity="warning"),
+            gxe.ExpectColumnStdevToBeBetween(**most, severity="warning"),
+            gxe.ExpectColumnMedianToBeBetween(**least, max_value=0),
+            gxe.ExpectColumnValuesToBeBetween(**least, max_value=limit / 100, mostly=0.9),
             *own,
         ],
     )
@@ -202,22 +204,19 @@ def demanding(role: str) -> Any:
 def demanding_version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
     """A version whose suites ask of whole columns."""
     suites = Suites(**{role: partial(demanding, role) for role in LIMITS})
-    declared = replace(ASSETS, suites=suites)
-    rows = decode(history(), ASSETS.pipeline.joint_schema)
-    folder = tmp_path_factory.mktemp("demanding") / "files"
-    return version_without_registry(declared, rows.columns, folder)
+    return version_of(replace(ASSETS, suites=suites), tmp_path_factory.mktemp("demanding"))
 
 
 def test_units_of_any_size_give_the_same_of_a_batch_of_which_a_sample_is_drawn(
-    store, demanding_version, path, monkeypatch
+    everything, demanding_version, monkeypatch
 ) -> None:
     monkeypatch.setattr(reduction, "Sampling", partial(Sampling, most=DRAWN))
-    whole = everything(store, demanding_version, path, 1_000)
-    _, results = whole
-    (median,) = [row for row in results["input_suite"].table if "median" in row["finding"]]
+    whole = everything(1_000, by=demanding_version)
+    table = whole[1]["input_suite"].table
+    (median,) = [row for row in table if "median" in row["finding"]]
     assert median["rows looked at"] < 200
     for size in (40, 83):
-        assert everything(store, demanding_version, path, size) == whole, size
+        assert everything(size, by=demanding_version) == whole, size
 
 
 @pytest.mark.parametrize(
@@ -227,38 +226,30 @@ def test_units_of_any_size_give_the_same_of_a_batch_of_which_a_sample_is_drawn(
 def test_the_largest_value_breaks_a_maximum_of_all_rows_though_its_row_is_not_drawn(
     role, check, store, demanding_version, tmp_path, monkeypatch
 ) -> None:
+    """No suite of an earlier step blocks the file."""
     monkeypatch.setattr(reduction, "Sampling", partial(Sampling, most=DRAWN))
-    frame = orders()
-    passed = suite_results(store, demanding_version, frame, tmp_path / "usual.csv", role)
-    keys = frame["order_id"].to_numpy(dtype=object)[:300]
-    row = np.flatnonzero(~Sampling(len(keys), DRAWN).drawn(keys))[-1]
-    frame.loc[row, ["price", "items"]] = [50_000.0, 1]
-    failed = suite_results(store, demanding_version, frame, tmp_path / "largest.csv", role)
-
-    column, limit = LIMITS[role]
-    assert not passed[check].is_error, passed[check].summary
-    assert failed[check].is_error
-    assert (
-        f"{column} maximum value must be less than or equal to {limit}; observed "
-        in failed[check].summary
-    )
-    assert "and the others about all rows." in failed[check].summary
-
-
-def suite_results(
-    store: Store, version: LoadedVersion, frame: pd.DataFrame, path: Path, role: str
-) -> dict[str, CheckResult]:
-    """The results of a file that is scored in units, if no suite of an earlier step blocks it."""
     earlier = [*LIMITS][: [*LIMITS].index(role)]
     suites = {
         name: {**suite, "expectations": suite["expectations"][name in earlier :]}
-        for name, suite in version.suites.items()
+        for name, suite in demanding_version.suites.items()
     }
-    frame.to_csv(path, index=False)
-    rows = read_files([path], version.pipeline.record_schema, rows=50)
-    work = Work(replace(ASSETS, max_quarantined=0.5), store, "inbox", path.name)
-    live = replace(version, suites=suites)
-    return score(work, live, rows, accept=ASSETS.pipeline.record_schema.names).results
+    live, frame, results = replace(demanding_version, suites=suites), orders(), []
+    keys = frame["order_id"].to_numpy(dtype=object)[:300]
+    row = np.flatnonzero(~Sampling(len(keys), DRAWN).drawn(keys))[-1]
+    for name in ("usual.csv", "largest.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+        rows = read_files([tmp_path / name], live.pipeline.record_schema, rows=50)
+        work = Work(replace(ASSETS, max_quarantined=0.5), store, "inbox", name)
+        found = score(work, live, rows, accept=ASSETS.pipeline.record_schema.names)
+        results.append(found.results[check])
+        frame.loc[row, ["price", "items"]] = [50_000.0, 1]
+
+    (passed, failed), (column, limit) = results, LIMITS[role]
+    assert not passed.is_error, passed.summary
+    assert failed.is_error
+    told = f"{column} maximum value must be less than or equal to {limit}; observed "
+    assert told in failed.summary
+    assert "and the others about all rows." in failed.summary
 
 
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, pool, tmp_path) -> None:
@@ -291,6 +282,7 @@ def test_no_message_shows_what_a_task_holds() -> None:
     assert {kind.__repr__ for kind in kinds} == {UnitTask.__repr__}
 
 
+@pytest.mark.long
 def test_processes_of_a_pool_end_with_the_run_that_is_killed(version, tmp_path) -> None:
     run = start(lambda: list(Pool(2).map(waiting, version, [tmp_path] * 2)))
     wait_until(lambda: len([*tmp_path.iterdir()]) == 2, 120)
