@@ -4,7 +4,6 @@ Its clients find here what they find there; each test is about one case that a s
 answers in the same way, or says where this one is stricter.
 """
 
-import io
 import json
 import math
 from collections.abc import Callable
@@ -12,35 +11,15 @@ from importlib import metadata
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from lockstep.artifacts.version import LoadedVersion
-from tests.fixtures.asgi import Client, Told
+from tests.fixtures.asgi import Client
 
-Records = list[dict[str, Any]]
+from .forms import CSV, FORMS, JSON, PARQUET, Records, csv, frame, parquet_of
 
-CSV = "text/csv"
-PARQUET = "application/vnd.apache.parquet"
-
-
-def frame(orders: Records) -> pd.DataFrame:
-    return pd.DataFrame(orders).astype(object).where(lambda it: it.notna(), None)
-
-
-def split(orders: Records) -> dict[str, Any]:
-    return frame(orders).to_dict(orient="split")
-
-
-def csv(orders: Records) -> bytes:
-    return pd.DataFrame(orders).to_csv(index=False).encode()
-
-
-def parquet_of(orders: Records, **options: Any) -> bytes:
-    written = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(orders), written, **options)
-    return written.getvalue()
+PATH = "/invocations"
+Values = list[list[Any]]
 
 
 @pytest.fixture(params=["client", "compat"])
@@ -50,74 +29,188 @@ def either(request: pytest.FixtureRequest) -> Client:
     return found
 
 
-def predictions(told: Told) -> Any:
-    assert told.status == 200, told.content
-    assert told.headers["content-type"] == "application/json"
-    return told.json()["predictions"]
+@pytest.fixture
+def values(orders: Records, loaded: LoadedVersion) -> Values:
+    """The values of a few records, in the order of the fields."""
+    return [[order[name] for name in loaded.pipeline.record_schema.names] for order in orders[:5]]
 
 
-FORMS: dict[str, Callable[[Records], tuple[Any, str]]] = {
-    "records": lambda orders: ({"dataframe_records": orders}, "application/json"),
-    "split": lambda orders: ({"dataframe_split": split(orders)}, "application/json"),
-    "instances": lambda orders: ({"instances": orders}, "application/json"),
-    "inputs of columns": lambda orders: (
-        {"inputs": frame(orders).to_dict(orient="list")},
-        "application/json",
-    ),
-    "inputs of records": lambda orders: ({"inputs": orders}, "application/json"),
-    "CSV": lambda orders: (csv(orders), CSV),
-    "Parquet": lambda orders: (parquet_of(orders), PARQUET),
-}
+# What is taken
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_the_same_rows_gets_what_the_version_predicts(
     either: Client, orders: Records, loaded: LoadedVersion, form: str
 ) -> None:
-    told = predictions(either.post("/invocations", *FORMS[form](orders)))
+    told = either.post(PATH, *FORMS[form](orders))
 
-    expected = loaded.golden.trace.columns
-    assert [row["order_id"] for row in told] == expected["order_id"].tolist()
-    assert [row["will_return"] for row in told] == expected["will_return"].tolist()
-    assert [row["loss"] for row in told] == pytest.approx(expected["loss"].tolist(), rel=1e-12)
-    assert told[0]["sent_at"].endswith("Z")
+    assert told.headers["content-type"] == "application/json"
+    expected, found = loaded.golden.trace.columns, told.predictions
+    assert [row["order_id"] for row in found] == expected["order_id"].tolist()
+    assert [row["will_return"] for row in found] == expected["will_return"].tolist()
+    assert [row["loss"] for row in found] == pytest.approx(expected["loss"].tolist(), rel=1e-12)
+    assert found[0]["sent_at"].endswith("Z")
 
 
-NAMELESS: dict[str, Callable[[list[Any]], Any]] = {
+NAMELESS: dict[str, Callable[[Values], Any]] = {
     "split by numbers": lambda rows: {
         "dataframe_split": {"columns": list(range(len(rows[0]))), "data": rows}
     },
     "instances of lists": lambda rows: {"instances": rows},
     "inputs of lists": lambda rows: {"inputs": rows},
 }
+OTHERWISE: dict[str, Callable[[Records], Any]] = {
+    "the fields of one record": lambda orders: {"inputs": orders[0]},
+    "columns in another order": lambda orders: {
+        "dataframe_split": frame(orders)[[*orders[0]][::-1]].to_dict(orient="split")
+    },
+    "no params": lambda orders: {"dataframe_records": orders, "params": None},
+    "empty params": lambda orders: {"dataframe_records": orders, "params": {}},
+    "a byte order mark": lambda orders: (
+        b"\xef\xbb\xbf" + json.dumps({"dataframe_records": orders}).encode()
+    ),
+}
 
 
 @pytest.mark.parametrize("form", NAMELESS)
 def test_values_without_names_are_the_fields_in_their_order(
-    either: Client, orders: Records, loaded: LoadedVersion, form: str
+    either: Client, orders: Records, values: Values, form: str
 ) -> None:
-    names = loaded.pipeline.record_schema.names
-    rows = [[order[name] for name in names] for order in orders[:5]]
+    told = either.post(PATH, NAMELESS[form](values))
+    assert told.predictions == either.score(orders[:5]).predictions
 
-    told = predictions(either.post("/invocations", NAMELESS[form](rows)))
 
-    assert told == predictions(either.post("/invocations", {"dataframe_records": orders[:5]}))
+@pytest.mark.parametrize("way", OTHERWISE)
+def test_rows_that_are_written_in_another_way_are_the_same_rows(
+    either: Client, orders: Records, way: str
+) -> None:
+    told = either.post(PATH, OTHERWISE[way](orders[:1]))
+    assert told.predictions == either.score(orders[:1]).predictions
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json; charset=UTF-8", 200),
+        ("application/json;charset=utf-8", 200),
+        ("Application/JSON", 200),
+        ("not_a_content_type", 415),
+        ("application/json; something=something", 415),
+        ("application/json; charset=latin-1", 415),
+        ("text/plain", 415),
+        ("", 415),
+        (None, 415),
+    ],
+)
+def test_json_may_say_that_it_is_utf_8_and_another_content_type_is_unsupported(
+    either: Client, orders: Records, content_type: str | None, status: int
+) -> None:
+    told = either.post(PATH, {"dataframe_records": orders[:1]}, content_type)
+    assert (told.status, told.json().get("error_code")) == (
+        status,
+        None if status == 200 else "BAD_REQUEST",
+    )
+
+
+def test_a_compressed_body_is_unsupported(either: Client) -> None:
+    assert either.post(PATH, b"\x1f\x8b", headers={"content-encoding": "gzip"}).status == 415
+
+
+def test_no_rows_get_no_predictions(either: Client, orders: Records) -> None:
+    header = csv(orders[:1]).splitlines()[0] + b"\n"
+    assert either.score([]).predictions == either.post(PATH, header, CSV).predictions == []
+
+
+def test_spaces_and_colons_in_texts_are_no_keys(client: Client, orders: Records) -> None:
+    body = {"dataframe_records": [{**orders[0], "country": 'x":y" :z'}]}
+    assert client.post(PATH, json.dumps(body, indent=2, separators=(" , ", " : "))).status == 200
+
+
+# Rows that do not fit
+
+
+def test_all_that_is_wrong_with_a_record_is_told_at_once(client: Client, orders: Records) -> None:
+    wrong = {"price": -1.0, "items": 2.5, "gift": None, "weight": "high", "wieght": 2.0}
+
+    told = client.score([orders[1], {**orders[0], **wrong}])
+
+    assert (told.status, told.json()["error_code"]) == (422, "INVALID_PARAMETER_VALUE")
+    (row,) = told.json()["rows"]
+    assert row["row"] == 1
+    *before, undeclared = row["reasons"]
+    assert [(reason["column"], reason["rule"]) for reason in before] == [
+        ("items", "type"),
+        ("weight", "type"),
+        ("gift", "type"),
+        ("price", "expect_column_values_to_be_between"),
+    ]
+    assert [one["message"] for one in before[:2]] == ["is not an integer", "is text, not a number"]
+    message = (
+        "field 'wieght' (number 9 of the record) is not declared by Order; did you mean weight?"
+    )
+    assert undeclared == {"column": None, "rule": "undeclared", "message": message}
+
+
+def test_a_response_gives_a_hundred_reasons_and_names_all_rows_that_are_set_aside(
+    client: Client, orders: Records
+) -> None:
+    records = [{**orders[0], "price": -1.0, "items": "many"}] * 400
+
+    told, aside = client.score(records), client.score(records, "?on_invalid=quarantine")
+
+    assert told.status == 422
+    assert "`rows` lists the first 100 of 500 reasons" in told.json()["message"]
+    assert [len(row["reasons"]) for row in told.json()["rows"]] == [2] * 50
+    assert [row["row"] for row in aside.json()["rejected"]] == list(range(400))
+    assert sum(len(row["reasons"]) for row in aside.json()["rejected"]) == 100
+
+
+def test_what_is_valid_is_scored_in_quarantine(either: Client, orders: Records) -> None:
+    rows = [orders[0], {**orders[1], "items": 2.5}, orders[2]]
+
+    told = either.score(rows, "?on_invalid=quarantine")
+
+    valid = [orders[place]["order_id"] for place in (0, 2)]
+    assert [one["order_id"] for one in told.predictions] == valid
+    assert [one["row"] for one in told.json()["rejected"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("items", value) for value in (3.5, 2**63, "3", True)),
+        *(("gift", value) for value in (None, "some text", 2)),
+        *(("price", value) for value in ("1.5", {})),
+    ],
+)
+def test_silent_casts_of_mlflows_server_are_refused(
+    client: Client, orders: Records, field: str, value: Any
+) -> None:
+    """3.5 became 3, a null became false, 2^40 became 0, some text became true."""
+    told = client.score([{**orders[0], field: value}])
+    assert told.status == 422
+    assert [one["column"] for one in told.json()["rows"][0]["reasons"]] == [field]
 
 
 @pytest.mark.parametrize("form", NAMELESS)
 def test_a_wrong_value_without_a_name_is_told_by_its_place_and_field(
-    client: Client, orders: Records, loaded: LoadedVersion, form: str
+    client: Client, values: Values, form: str
 ) -> None:
-    names = loaded.pipeline.record_schema.names
-    rows = [[order[name] for name in names] for order in orders[:2]]
-    rows[1][names.index("items")] = "many"
+    values[1][3] = "many"
 
-    told = client.post("/invocations", NAMELESS[form](rows))
+    told = client.post(PATH, NAMELESS[form](values))
 
-    (reason,) = told.json()["rows"][0]["reasons"]
-    assert told.json()["rows"][0]["row"] == 1
-    assert (reason["column"], reason["rule"]) == ("items", "type")
-    assert reason["message"].endswith(f"(value {names.index('items') + 1} of the row)")
+    (row,) = told.json()["rows"]
+    (reason,) = row["reasons"]
+    assert (row["row"], reason["column"], reason["rule"]) == (1, "items", "type")
+    assert reason["message"].endswith("(value 4 of the row)")
+
+
+@pytest.mark.parametrize("form", NAMELESS)
+def test_as_many_values_as_fields_are_needed_without_names(client: Client, form: str) -> None:
+    told = client.post(PATH, NAMELESS[form]([[1, 2, 3]]))
+    assert told.status == 422
+    assert "has 3 values, and Order 8 fields" in told.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -129,24 +222,24 @@ def test_a_wrong_value_without_a_name_is_told_by_its_place_and_field(
     ],
 )
 def test_a_list_of_another_length_is_told_by_its_row_place_and_field(
-    client: Client, orders: Records, loaded: LoadedVersion, change: Any, message: str
+    client: Client, values: Values, change: Any, message: str
 ) -> None:
-    names = loaded.pipeline.record_schema.names
-    rows = [[order[name] for name in names] for order in orders[:2]]
-    told = client.post("/invocations", {"instances": [rows[0], change(rows[1])]})
+    told = client.post(PATH, {"instances": [values[0], change(values[1])]})
     assert told.status == 400
     assert told.json()["message"].startswith(message)
 
 
-@pytest.mark.parametrize("form", NAMELESS)
-def test_as_many_values_as_fields_are_needed_without_names(client: Client, form: str) -> None:
-    told = client.post("/invocations", NAMELESS[form]([[1, 2, 3]]))
-
+def test_the_name_of_a_field_that_is_not_declared_is_told_in_short_whatever_it_holds(
+    client: Client, orders: Records
+) -> None:
+    told = client.score([{**orders[0], "\x00\u2028\\" * 1000: 1.0}])
     assert told.status == 422
-    assert "has 3 values, and Order 8 fields" in told.json()["message"]
+    (reason,) = told.json()["rows"][0]["reasons"]
+    assert reason["message"].startswith(r"field '\x00\u2028\\\x00")
+    assert len(reason["message"]) < 600
 
 
-@pytest.mark.parametrize("content_type", ["application/json", CSV, PARQUET])
+@pytest.mark.parametrize("content_type", [JSON, CSV, PARQUET])
 def test_a_text_that_is_too_long_is_refused(
     client: Client, orders: Records, content_type: str
 ) -> None:
@@ -155,94 +248,80 @@ def test_a_text_that_is_too_long_is_refused(
         forms = {CSV: csv([order]), PARQUET: parquet_of([order])}
         return forms.get(content_type, {"dataframe_records": [order]})
 
-    assert client.post("/invocations", sent(2**16), content_type).status == 200
-    told = client.post("/invocations", sent(2**16 + 1), content_type)
+    assert client.post(PATH, sent(2**16), content_type).status == 200
+    told = client.post(PATH, sent(2**16 + 1), content_type)
     assert told.status == 413
     assert "at most 65,536 characters" in told.json()["message"]
 
 
-def test_all_that_is_wrong_with_a_record_is_told_at_once(client: Client, orders: Records) -> None:
-    broken = {**orders[0], "price": -1.0, "items": "many", "gift": None, "wieght": 2.0}
-
-    told = client.post("/invocations", {"dataframe_records": [orders[1], broken]})
-
-    (row,) = told.json()["rows"]
-    assert row["row"] == 1
-    assert [(reason["column"], reason["rule"]) for reason in row["reasons"]] == [
-        ("items", "type"),
-        ("gift", "type"),
-        ("price", "expect_column_values_to_be_between"),
-        (None, "undeclared"),
-    ]
+# What is stricter than MLflow's server
 
 
-def test_a_response_gives_a_hundred_reasons_and_names_all_rows_that_are_set_aside(
-    client: Client, orders: Records
-) -> None:
-    body = {"dataframe_records": [{**orders[0], "price": -1.0, "items": "many"}] * 400}
-
-    told = client.post("/invocations", body)
-    aside = client.post("/invocations?on_invalid=quarantine", body)
-
-    assert told.status == 422
-    assert "`rows` lists the first 100 of 500 reasons" in told.json()["message"]
-    rows = told.json()["rows"]
-    assert [len(row["reasons"]) for row in rows] == [2] * 50
-    assert [row["row"] for row in aside.json()["rejected"]] == list(range(400))
-    assert sum(len(row["reasons"]) for row in aside.json()["rejected"]) == 100
+def without_a_column(orders: Records) -> tuple[Any, str]:
+    return pd.DataFrame(orders).drop(columns="coupons").to_csv(index=False), CSV
 
 
-def test_inputs_may_be_the_fields_of_one_record(either: Client, orders: Records) -> None:
-    (told,) = predictions(either.post("/invocations", {"inputs": orders[0]}))
-
-    assert told["order_id"] == orders[0]["order_id"]
-
-
-def test_the_columns_of_a_table_come_in_any_order(either: Client, orders: Records) -> None:
-    table = frame(orders[:5])
-    shuffled = table[list(reversed(table.columns))].to_dict(orient="split")
-
-    told = predictions(either.post("/invocations", {"dataframe_split": shuffled}))
-
-    assert told == predictions(either.post("/invocations", {"dataframe_records": orders[:5]}))
+def with_another_column(orders: Records) -> tuple[Any, str]:
+    return pd.DataFrame(orders).assign(secret=1).to_csv(index=False), CSV
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    ["application/json; charset=UTF-8", "application/json;charset=utf-8", "Application/JSON"],
-)
-def test_a_content_type_may_say_that_it_is_utf_8(
-    either: Client, orders: Records, content_type: str
-) -> None:
-    body = {"dataframe_records": orders[:1]}
-
-    assert either.post("/invocations", body, content_type).status == 200
-
-
-@pytest.mark.parametrize(
-    "content_type",
+    ("make", "strict", "said", "compat_status"),
     [
-        "not_a_content_type",
-        "application/json; something=something",
-        "application/json; charset=latin-1",
-        "text/plain",
-        "",
-        None,
+        (lambda rows: ({"inputs": [{**rows[0], "items": 2.5}]}, JSON), 422, "1 row", 400),
+        (lambda rows: ({"inputs": [{**rows[0], "wieght": 1.0}]}, JSON), 422, "1 row", 200),
+        (without_a_column, 422, "The table lacks coupons: see Order.", 400),
+        (with_another_column, 422, "number 9", 200),
+        (lambda rows: ({"inputs": rows, "params": {"a": "b"}}, JSON), 400, "params", 200),
+        (lambda rows: ({"inputs": rows, "params": 7}, JSON), 400, "params", 400),
+        (lambda rows: ({"inputs": rows, "signature_name": "x"}, JSON), 400, "has 1 more", 200),
+    ],
+    ids=[
+        "a row that does not fit",
+        "an undeclared field",
+        "a column less",
+        "a column more",
+        "params",
+        "params that are no object",
+        "more beside the rows",
     ],
 )
-def test_another_content_type_is_unsupported(
-    either: Client, orders: Records, content_type: str | None
+def test_what_is_refused_is_left_alone_or_a_bad_request_in_compat(
+    client: Client,
+    compat: Client,
+    orders: Records,
+    make: Callable[[Records], tuple[Any, str]],
+    strict: int,
+    said: str,
+    compat_status: int,
 ) -> None:
-    told = either.post("/invocations", {"dataframe_records": orders[:1]}, content_type)
+    told, there = client.post(PATH, *make(orders[:2])), compat.post(PATH, *make(orders[:2]))
+    assert (told.status, there.status) == (strict, compat_status)
+    assert said in told.json()["message"]
+    if compat_status == 200:
+        assert there.predictions == compat.score(orders[: len(there.predictions)]).predictions
 
-    assert told.status == 415
-    assert told.json()["error_code"] == "BAD_REQUEST"
+
+def test_in_compat_a_row_that_does_not_fit_is_told_with_its_reasons(
+    compat: Client, orders: Records
+) -> None:
+    told = compat.score([{**orders[0], "items": 2.5}])
+    assert told.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert len(told.json()["rows"]) == 1
 
 
-def test_a_compressed_body_is_unsupported(either: Client) -> None:
-    headers = {"content-encoding": "gzip"}
+def test_nan_is_no_json_and_in_compat_a_missing_value(
+    client: Client, compat: Client, orders: Records
+) -> None:
+    told = client.score([{**orders[0], "weight": math.nan}])
 
-    assert either.post("/invocations", b"\x1f\x8b", headers=headers).status == 415
+    assert told.status == 400
+    assert "NaN" in told.json()["message"]
+    missing, nan = ([{**orders[0], "weight": one}] for one in (None, math.nan))
+    assert compat.score(nan).predictions == compat.score(missing).predictions
+
+
+# What is no table
 
 
 @pytest.mark.parametrize(
@@ -278,225 +357,9 @@ def test_a_compressed_body_is_unsupported(either: Client) -> None:
     ],
 )
 def test_a_body_that_is_no_table_is_a_bad_request(either: Client, body: str | bytes) -> None:
-    told = either.post("/invocations", body)
-
-    assert told.status == 400
-    assert told.json()["error_code"] == "BAD_REQUEST"
+    told = either.post(PATH, body)
+    assert (told.status, told.json()["error_code"]) == (400, "BAD_REQUEST")
     assert told.json()["message"].endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"", CSV),
-        (b"\n\n", CSV),
-        (b"order_id,price\na,1,2\n", CSV),
-        (b"order_id\n\xff\n", CSV),
-        (b"order_id\xff\na\n", CSV),
-        (b'order_id\n"a', CSV),
-        (b"," * 20_000 + b"\n", CSV),
-        (b"", PARQUET),
-        (b"PAR1 and no more PAR1", PARQUET),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_a_bad_request(
-    either: Client, body: bytes, content_type: str
-) -> None:
-    told = either.post("/invocations", body, content_type)
-
-    assert told.status in (400, 422)
-    assert "error_code" in told.json()
-
-
-def test_a_parquet_file_that_is_cut_off_or_damaged_is_a_bad_request(
-    client: Client, orders: Records
-) -> None:
-    whole = parquet_of(orders)
-    damaged = whole[:200] + b"\xff" * 100 + whole[300:]
-
-    for body in (whole[:-20], whole[20:], damaged):
-        assert client.post("/invocations", body, PARQUET).status in (400, 422)
-
-
-@pytest.mark.parametrize("codec", ["gzip", "zstd", "brotli"])
-def test_parquet_that_may_grow_beyond_all_bounds_is_refused(
-    client: Client, orders: Records, codec: str
-) -> None:
-    told = client.post("/invocations", parquet_of(orders, compression=codec), PARQUET)
-
-    assert told.status == 400
-    assert "Snappy" in told.json()["message"]
-
-
-def test_parquet_whose_one_long_text_is_in_every_row_is_refused(
-    client: Client, orders: Records
-) -> None:
-    rows = [{**order, "country": "x" * 600_000} for order in orders[:100]]
-
-    body = parquet_of(rows)
-
-    assert len(body) < 1_000_000
-    assert client.post("/invocations", body, PARQUET).status == 413
-
-
-def test_nested_parquet_is_refused(client: Client, orders: Records) -> None:
-    nested = [{**order, "price": [order["price"]]} for order in orders[:2]]
-
-    told = client.post("/invocations", parquet_of(nested), PARQUET)
-
-    assert told.status == 400
-    assert "nested" in told.json()["message"]
-
-
-def test_rows_that_do_not_fit_get_every_reason_by_row_and_column(
-    client: Client, orders: Records
-) -> None:
-    bad = {**orders[1], "price": "high", "items": 2.5}
-
-    told = client.post("/invocations", {"dataframe_records": [orders[0], bad]})
-
-    assert told.status == 422
-    assert told.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert told.json()["rows"] == [
-        {
-            "row": 1,
-            "reasons": [
-                {"column": "price", "rule": "type", "message": "is text, not a number"},
-                {"column": "items", "rule": "type", "message": "is not an integer"},
-            ],
-        }
-    ]
-
-
-def test_a_row_rule_refuses_with_its_name(client: Client, orders: Records) -> None:
-    told = client.post("/invocations", {"dataframe_records": [{**orders[0], "price": -1.0}]})
-
-    assert told.status == 422
-    (row,) = told.json()["rows"]
-    (reason,) = row["reasons"]
-    assert reason["column"] == "price"
-    assert reason["rule"].startswith("expect_column_values_to_be_")
-
-
-def test_in_compat_rows_that_do_not_fit_are_a_bad_request(compat: Client, orders: Records) -> None:
-    told = compat.post("/invocations", {"dataframe_records": [{**orders[0], "items": 2.5}]})
-
-    assert told.status == 400
-    assert told.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert len(told.json()["rows"]) == 1
-
-
-def test_what_is_valid_is_scored_in_quarantine(either: Client, orders: Records) -> None:
-    rows = [orders[0], {**orders[1], "items": 2.5}, orders[2]]
-
-    told = either.post("/invocations?on_invalid=quarantine", {"dataframe_records": rows})
-
-    assert [one["order_id"] for one in predictions(told)] == [
-        orders[0]["order_id"],
-        orders[2]["order_id"],
-    ]
-    assert [one["row"] for one in told.json()["rejected"]] == [1]
-
-
-@pytest.mark.parametrize("query", ["on_invalid=maybe", "on_invalid", "more=1", "%ff=1", "\xff"])
-def test_an_option_that_there_is_not_is_refused(
-    either: Client, orders: Records, query: str
-) -> None:
-    told = either.post(f"/invocations?{query}", {"dataframe_records": orders[:1]})
-
-    assert told.status == 400
-
-
-def test_silent_casts_of_mlflows_server_are_refused(client: Client, orders: Records) -> None:
-    """3.5 became 3, a null became false, 2^40 became 0, some text became true."""
-    casts = {"items": [3.5, 2**63, "3", True], "gift": [None, "some text", 2], "price": ["1.5", {}]}
-
-    for field, values in casts.items():
-        for value in values:
-            told = client.post("/invocations", {"dataframe_records": [{**orders[0], field: value}]})
-            assert told.status == 422, (field, value)
-            assert [one["column"] for one in told.json()["rows"][0]["reasons"]] == [field]
-
-
-def test_a_field_that_is_not_declared_is_refused_and_in_compat_left_alone(
-    client: Client, compat: Client, orders: Records
-) -> None:
-    body = {"dataframe_records": [orders[0], {**orders[1], "wieght": 1.0}]}
-
-    told = client.post("/invocations", body)
-
-    assert told.status == 422
-    (row,) = told.json()["rows"]
-    assert row["row"] == 1
-    (reason,) = row["reasons"]
-    assert reason["column"] is None
-    assert reason["message"] == (
-        "field 'wieght' (number 9 of the record) is not declared by Order; did you mean weight?"
-    )
-    assert len(predictions(compat.post("/invocations", body))) == 2
-
-
-def test_the_name_of_a_field_that_is_not_declared_is_told_in_short_whatever_it_holds(
-    client: Client, orders: Records
-) -> None:
-    record = {**orders[0], "\x00\u2028\\" * 1000: 1.0}
-    told = client.post("/invocations", {"dataframe_records": [record]})
-    assert told.status == 422
-    (reason,) = told.json()["rows"][0]["reasons"]
-    assert reason["message"].startswith(r"field '\x00\u2028\\\x00")
-    assert len(reason["message"]) < 600
-
-
-def test_a_table_without_a_column_or_with_one_more_is_refused(
-    client: Client, compat: Client, orders: Records
-) -> None:
-    table = pd.DataFrame(orders[:2])
-    less, more = table.drop(columns="coupons"), table.assign(secret=1)
-
-    told = client.post("/invocations", less.to_csv(index=False), CSV)
-    assert told.status == 422
-    assert told.json()["message"] == "The table lacks coupons: see Order."
-    assert compat.post("/invocations", less.to_csv(index=False), CSV).status == 400
-    told = client.post("/invocations", more.to_csv(index=False), CSV)
-    assert told.status == 422
-    assert "number 9" in told.json()["message"]
-    assert compat.post("/invocations", more.to_csv(index=False), CSV).status == 200
-
-
-def test_params_are_refused_and_in_compat_left_alone(
-    client: Client, compat: Client, orders: Records
-) -> None:
-    body = {"dataframe_records": orders[:1], "params": {"anything": "value"}}
-
-    assert client.post("/invocations", body).status == 400
-    assert compat.post("/invocations", body).status == 200
-    assert compat.post("/invocations", {**body, "params": 7}).status == 400
-    assert client.post("/invocations", {**body, "params": None}).status == 200
-    assert client.post("/invocations", {**body, "params": {}}).status == 200
-
-
-def test_more_beside_the_rows_is_refused_and_in_compat_left_alone(
-    client: Client, compat: Client, orders: Records
-) -> None:
-    body = {"dataframe_records": orders[:1], "signature_name": "x"}
-
-    assert client.post("/invocations", body).status == 400
-    assert compat.post("/invocations", body).status == 200
-
-
-def test_nan_is_no_json_and_in_compat_a_missing_value(
-    client: Client, compat: Client, orders: Records
-) -> None:
-    body = json.dumps({"dataframe_records": [{**orders[0], "weight": math.nan}]})
-    missing = {"dataframe_records": [{**orders[0], "weight": None}]}
-
-    told = client.post("/invocations", body)
-
-    assert told.status == 400
-    assert "NaN" in told.json()["message"]
-    assert predictions(compat.post("/invocations", body)) == predictions(
-        compat.post("/invocations", missing)
-    )
 
 
 @pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e999", "9" * 5000])
@@ -504,10 +367,62 @@ def test_numbers_beyond_all_floats_are_refused(
     either: Client, orders: Records, number: str
 ) -> None:
     body = json.dumps({"dataframe_records": [{**orders[0], "weight": "@"}]})
+    assert either.post(PATH, body.replace('"@"', number)).status == 400
 
-    told = either.post("/invocations", body.replace('"@"', number))
 
-    assert told.status in (400, 422)
+def cut_off(orders: Records) -> bytes:
+    return csv(orders[:1]).rstrip().rpartition(b",")[0] + b',"x'
+
+
+def damaged(orders: Records) -> bytes:
+    whole = parquet_of(orders)
+    return whole[:200] + b"\xff" * 100 + whole[300:]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "make", "message"),
+    [
+        (CSV, lambda _: b"", "is empty"),
+        (CSV, lambda _: b"\n\n", "is empty"),
+        (CSV, lambda _: b"order_id,price\na,1,2\n", "row 2 has 3 cells, and the header 2"),
+        (CSV, lambda _: b"order_id\n\xff\n", "not in UTF-8"),
+        (CSV, lambda _: b"order_id\xff\na\n", "not in UTF-8"),
+        (CSV, lambda _: b'order_id\n"a', "cut off"),
+        (CSV, cut_off, "The body is cut off: it ends within a quoted text."),
+        (CSV, lambda _: b"," * 20_000 + b"\n", "10,000 columns"),
+        (PARQUET, lambda _: b"", "no Parquet"),
+        (PARQUET, lambda _: b"PAR1 and no more PAR1", "no Parquet"),
+        (PARQUET, lambda orders: parquet_of(orders)[:-20], "no Parquet"),
+        (PARQUET, lambda orders: parquet_of(orders)[20:], "damaged or cut off"),
+        (PARQUET, damaged, "damaged or cut off"),
+        *(
+            (PARQUET, lambda orders, codec=codec: parquet_of(orders, compression=codec), "Snappy")
+            for codec in ("gzip", "zstd", "brotli")
+        ),
+        (PARQUET, lambda orders: parquet_of([{**orders[0], "price": [1.0]}]), "nested"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_bad_request(
+    either: Client, orders: Records, content_type: str, make: Any, message: str
+) -> None:
+    told = either.post(PATH, make(orders), content_type)
+    assert (told.status, told.json()["error_code"]) == (400, "BAD_REQUEST")
+    assert message in told.json()["message"]
+
+
+def test_parquet_whose_one_long_text_is_in_every_row_is_refused(
+    client: Client, orders: Records
+) -> None:
+    body = parquet_of([{**order, "country": "x" * 600_000} for order in orders[:100]])
+    assert len(body) < 1_000_000
+    assert client.post(PATH, body, PARQUET).status == 413
+
+
+@pytest.mark.parametrize("query", ["on_invalid=maybe", "on_invalid", "more=1", "%ff=1", "\xff"])
+def test_an_option_that_there_is_not_is_refused(
+    either: Client, orders: Records, query: str
+) -> None:
+    assert either.score(orders[:1], f"?{query}").status == 400
 
 
 @pytest.mark.parametrize(
@@ -519,67 +434,31 @@ def test_a_key_that_is_there_twice_is_refused(
     either: Client, orders: Records, twice: str, other: str
 ) -> None:
     record = json.dumps(orders[0]).replace("{", "{" + twice + other, 1)
-
-    told = either.post("/invocations", f'{{"dataframe_records": [{record}]}}')
-
+    told = either.post(PATH, f'{{"dataframe_records": [{record}]}}')
     assert told.status == 400
     assert "twice" in told.json()["message"]
 
 
-def test_spaces_and_colons_in_texts_are_no_keys(client: Client, orders: Records) -> None:
-    record = {**orders[0], "country": 'x":y" :z'}
-    body = json.dumps({"dataframe_records": [record]}, indent=2, separators=(" , ", " : "))
-
-    assert client.post("/invocations", body).status == 200
-
-
-def test_a_byte_order_mark_is_left_alone(either: Client, orders: Records) -> None:
-    body = b"\xef\xbb\xbf" + json.dumps({"dataframe_records": orders[:1]}).encode()
-
-    assert either.post("/invocations", body).status == 200
-
-
-def test_no_rows_get_no_predictions(either: Client, orders: Records) -> None:
-    header = csv(orders[:1]).splitlines()[0] + b"\n"
-
-    assert predictions(either.post("/invocations", {"dataframe_records": []})) == []
-    assert predictions(either.post("/invocations", header, CSV)) == []
-
-
-def test_a_csv_body_that_is_cut_off_within_quotes_is_refused(
-    either: Client, orders: Records
-) -> None:
-    told = either.post("/invocations", csv(orders[:1]).rstrip().rpartition(b",")[0] + b',"x', CSV)
-
-    assert told.status == 400
-    assert told.json()["message"] == "The body is cut off: it ends within a quoted text."
+# Other paths
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health"])
 def test_a_probe_answers_with_an_empty_line(client: Client, path: str) -> None:
     told = client.get(path)
-
     assert (told.status, told.content) == (200, b"\n")
 
 
 def test_the_version_is_that_of_mlflow(client: Client) -> None:
     told = client.get("/version").content.decode()
-
     assert told == metadata.version("mlflow"), "see test_mlflow_agreement, then set MLFLOW_VERSION"
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [
-        ("GET", "/invocations", 405),
-        ("POST", "/ping", 405),
-        ("GET", "/nothing", 404),
-    ],
+    [("GET", "/invocations", 405), ("POST", "/ping", 405), ("GET", "/nothing", 404)],
 )
 def test_another_path_or_method_is_told_as_json(
     client: Client, method: str, path: str, status: int
 ) -> None:
     told = client.request(method, path)
-
-    assert told.status == status
-    assert told.json()["error_code"] == "ENDPOINT_NOT_FOUND"
+    assert (told.status, told.json()["error_code"]) == (status, "ENDPOINT_NOT_FOUND")
