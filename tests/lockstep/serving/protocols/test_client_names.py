@@ -57,7 +57,7 @@ def readings(loaded: LoadedVersion) -> Iterator[Client]:
 def test_a_reason_names_a_field_as_the_client_does(
     readings: Client, record: dict[str, Any], columns: list[str]
 ) -> None:
-    told = readings.post("/invocations", {"dataframe_records": [record]})
+    told = readings.score([record])
 
     (row,) = told.json()["rows"]
     assert [reason["column"] for reason in row["reasons"]] == columns

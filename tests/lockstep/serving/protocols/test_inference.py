@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,57 +35,31 @@ DATATYPES = {
 }
 MODEL = "/v2/models/orders"
 
-STRINGS = {"type": "array", "items": {"type": "string"}}
-TENSOR = {
-    "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "datatype": {"type": "string"},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-    },
-    "required": ["name", "datatype", "shape"],
-}
-SERVER = {
-    "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "version": {"type": "string"},
-        "extensions": STRINGS,
-    },
-    "required": ["name", "version", "extensions"],
-}
-METADATA = {
-    "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "versions": STRINGS,
-        "platform": {"type": "string"},
-        "inputs": {"type": "array", "items": TENSOR},
-        "outputs": {"type": "array", "items": TENSOR},
-    },
-    "required": ["name", "platform"],
-}
-ELEMENT = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]}
-INFERENCE = {
-    "type": "object",
-    "properties": {
-        "model_name": {"type": "string"},
-        "model_version": {"type": "string"},
-        "id": {"type": "string"},
-        "parameters": {"type": "object"},
-        "outputs": {
-            "type": "array",
-            "items": {
-                "allOf": [TENSOR],
-                "properties": {"data": {"type": "array", "items": ELEMENT}},
-                "required": ["data"],
-            },
-        },
-    },
-    "required": ["model_name", "outputs"],
-}
-ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-"""What the protocol's OpenAPI document says of each response."""
+
+def an_object(required: str, **properties: Any) -> dict[str, Any]:
+    """What the protocol's OpenAPI document says of an object, and which members it must have."""
+    return {"type": "object", "properties": properties, "required": required.split()}
+
+
+TEXT, STRINGS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+SHAPE = {"type": "array", "items": {"type": "integer"}}
+DATA = {"type": "array", "items": {"type": ["number", "string", "boolean"]}}
+TENSOR = an_object("name datatype shape", name=TEXT, datatype=TEXT, shape=SHAPE)
+TENSORS = {"type": "array", "items": TENSOR}
+ANSWERED = {"type": "array", "items": {"allOf": [TENSOR, an_object("data", data=DATA)]}}
+SERVER = an_object("name version extensions", name=TEXT, version=TEXT, extensions=STRINGS)
+METADATA = an_object(
+    "name platform", name=TEXT, versions=STRINGS, platform=TEXT, inputs=TENSORS, outputs=TENSORS
+)
+INFERENCE = an_object(
+    "model_name outputs",
+    model_name=TEXT,
+    model_version=TEXT,
+    id=TEXT,
+    parameters={"type": "object"},
+    outputs=ANSWERED,
+)
+ERROR = an_object("error", error=TEXT)
 
 
 def tensor(orders: Records, name: str) -> dict[str, Any]:
@@ -106,6 +81,10 @@ def changed(orders: Records, name: str, /, **fields: Any) -> dict[str, Any]:
     (found,) = [one for one in body["inputs"] if one["name"] == name]
     found.update(fields)
     return body
+
+
+def infer(client: Client, body: Any, query: str = "") -> Told:
+    return client.post(f"{MODEL}/infer{query}", body)
 
 
 def outputs(told: Told) -> dict[str, Any]:
@@ -183,28 +162,47 @@ def test_an_inference_gives_what_the_version_predicts(
     assert found["risk"]["shape"] == [len(orders)]
 
 
-def test_an_empty_list_of_outputs_asks_for_all(client: Client, orders: Records) -> None:
-    every = outputs(client.post(f"{MODEL}/infer", request(orders)))
-    assert outputs(client.post(f"{MODEL}/infer", request(orders, outputs=[]))) == every
+def nested(orders: Records) -> dict[str, Any]:
+    body = request(orders)
+    for one in body["inputs"]:
+        one["shape"] = [len(orders), 1]
+        one["data"] = [[value] for value in one["data"]]
+    return body
+
+
+def with_parameters(orders: Records) -> dict[str, Any]:
+    asked = {"content_type": "pd", "sequence_id": 7, "headers": {"a": "b"}}
+    body = request(orders, parameters=asked)
+    body["inputs"][0]["parameters"] = {"content_type": "str"}
+    body["inputs"][1]["parameters"] = None
+    return body
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda orders: request(orders, outputs=[]),
+        nested,
+        with_parameters,
+        lambda orders: request(orders, model_name="orders", model_version="1"),
+    ],
+    ids=[
+        "an empty list of outputs asks for all",
+        "data has the dimensions of its shape",
+        "parameters that mean nothing here are left alone",
+        "the body names the model of its path",
+    ],
+)
+def test_a_request_that_is_written_in_another_way_gets_the_same(
+    client: Client, orders: Records, make: Callable[[Records], Any]
+) -> None:
+    told, plain = (infer(client, body) for body in (make(orders[:3]), request(orders[:3])))
+    assert outputs(told) == outputs(plain)
 
 
 def test_the_outputs_that_are_asked_for_come_in_that_order(client: Client, orders: Records) -> None:
-    asked = [{"name": "loss"}, {"name": "order_id"}]
-
-    found = outputs(client.post(f"{MODEL}/infer", request(orders[:3], outputs=asked)))
-
-    assert list(found) == ["loss", "order_id"]
-
-
-def test_data_may_have_the_dimensions_of_its_shape(client: Client, orders: Records) -> None:
-    flat, nested = request(orders[:3]), request(orders[:3])
-    for one in nested["inputs"]:
-        one["shape"] = [3, 1]
-        one["data"] = [[value] for value in one["data"]]
-
-    assert outputs(client.post(f"{MODEL}/infer", nested)) == outputs(
-        client.post(f"{MODEL}/infer", flat)
-    )
+    asked = [{"name": "loss", "parameters": {"classification": 3}}, {"name": "order_id"}]
+    assert list(outputs(infer(client, request(orders[:3], outputs=asked)))) == ["loss", "order_id"]
 
 
 def test_null_is_a_missing_value_and_so_is_an_input_that_is_left_out(
@@ -213,45 +211,32 @@ def test_null_is_a_missing_value_and_so_is_an_input_that_is_left_out(
     absent = request(orders[:2])
     absent["inputs"] = [one for one in absent["inputs"] if one["name"] != "country"]
 
-    found = client.post(f"{MODEL}/infer", changed(orders[:2], "country", data=[None, None]))
+    found = infer(client, changed(orders[:2], "country", data=[None, None]))
 
-    assert outputs(found) == outputs(client.post(f"{MODEL}/infer", absent))
+    assert outputs(found) == outputs(infer(client, absent))
 
 
-@pytest.mark.parametrize(
-    ("datatype", "data", "is_taken"),
-    [
-        ("FP32", [0.5], True),
-        ("FP32", [0.1], False),
-        ("FP16", [70000.0], False),
-        ("INT8", [12], True),
-        ("INT8", [128], False),
-        ("UINT8", [-1], False),
-        ("INT32", [1.5], False),
-        ("INT32", [True], False),
-        ("BOOL", [1], False),
-        ("BYTES", [1], False),
-        ("FP64", ["1"], False),
-        ("TENSOR", [1], False),
-        ("FP64", [10**400], False),
-    ],
-)
-def test_elements_are_exactly_what_their_datatype_holds(
-    client: Client, orders: Records, datatype: str, data: list[Any], is_taken: bool
+@pytest.mark.parametrize(("datatype", "value"), [("FP32", 0.5), ("INT8", 12)])
+def test_elements_may_be_of_a_datatype_that_holds_them(
+    client: Client, orders: Records, datatype: str, value: float
 ) -> None:
-    body = changed(orders[:1], "weight", datatype=datatype, data=data)
-
-    told = client.post(f"{MODEL}/infer", body)
-
-    if is_taken:
-        outputs(told)
-    else:
-        refused(told)
+    outputs(infer(client, changed(orders[:1], "weight", datatype=datatype, data=[value])))
 
 
 @pytest.mark.parametrize(
     "fields",
     [
+        {"datatype": "FP32", "data": [0.1]},
+        {"datatype": "FP16", "data": [70000.0]},
+        {"datatype": "INT8", "data": [128]},
+        {"datatype": "UINT8", "data": [-1]},
+        {"datatype": "INT32", "data": [1.5]},
+        {"datatype": "INT32", "data": [True]},
+        {"datatype": "BOOL", "data": [1]},
+        {"datatype": "BYTES", "data": [1]},
+        {"datatype": "FP64", "data": ["1"]},
+        {"datatype": "TENSOR", "data": [1]},
+        {"datatype": "FP64", "data": [10**400]},
         {"shape": [2]},
         {"shape": [1, 2]},
         {"shape": []},
@@ -272,7 +257,7 @@ def test_elements_are_exactly_what_their_datatype_holds(
 def test_an_input_that_is_not_what_it_says_is_refused(
     client: Client, orders: Records, fields: dict[str, Any]
 ) -> None:
-    refused(client.post(f"{MODEL}/infer", changed(orders[:1], "weight", **fields)))
+    refused(infer(client, changed(orders[:1], "weight", **fields)))
 
 
 @pytest.mark.parametrize(
@@ -290,39 +275,38 @@ def test_an_input_that_is_not_what_it_says_is_refused(
     ],
 )
 def test_what_is_no_inference_request_is_refused(client: Client, body: str) -> None:
-    refused(client.post(f"{MODEL}/infer", body))
+    refused(infer(client, body))
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [[{"name": "nothing"}], [{"name": "loss"}] * 2, [{"name": "loss", "parameters": 1}]],
+    "more",
+    [
+        {"outputs": [{"name": "nothing"}]},
+        {"outputs": [{"name": "loss"}] * 2},
+        {"outputs": [{"name": "loss", "parameters": 1}]},
+        {"model_name": "others"},
+        {"model_version": "7"},
+        {"model_name": 7},
+    ],
 )
-def test_outputs_that_there_are_not_are_refused(
-    client: Client, orders: Records, asked: list[Any]
+def test_outputs_that_there_are_not_and_another_model_than_the_paths_are_refused(
+    client: Client, orders: Records, more: dict[str, Any]
 ) -> None:
-    refused(client.post(f"{MODEL}/infer", request(orders[:1], outputs=asked)))
+    refused(infer(client, request(orders[:1], **more)))
 
 
-def test_a_row_that_does_not_fit_is_refused_with_its_reasons(
+def test_a_row_that_does_not_fit_is_refused_with_its_reasons_or_set_aside(
     client: Client, orders: Records
 ) -> None:
-    told = client.post(f"{MODEL}/infer", changed(orders[:2], "items", data=[1, None]))
+    body = changed(orders[:2], "items", data=[1, None])
+
+    told, rest = infer(client, body), infer(client, body, "?on_invalid=quarantine")
 
     assert "1 of 2 rows" in refused(told)
     (row,) = told.json()["rows"]
     assert (row["row"], row["reasons"][0]["column"]) == (1, "items")
-
-
-def test_parameters_that_mean_nothing_here_are_left_alone(client: Client, orders: Records) -> None:
-    body = request(
-        orders[:2],
-        parameters={"content_type": "pd", "sequence_id": 7, "headers": {"a": "b"}},
-        outputs=[{"name": "loss", "parameters": {"classification": 3}}],
-    )
-    body["inputs"][0]["parameters"] = {"content_type": "str"}
-    body["inputs"][1]["parameters"] = None
-    told = outputs(client.post(f"{MODEL}/infer", body))
-    assert told["loss"] == outputs(client.post(f"{MODEL}/infer", request(orders[:2])))["loss"]
+    assert outputs(rest)["order_id"]["data"] == [orders[0]["order_id"]]
+    assert [row["row"] for row in rest.json()["rejected"]] == [1]
 
 
 def of_kserve(orders: Records, *, binary: bool = False) -> tuple[bytes, dict[str, str]]:
@@ -354,29 +338,9 @@ def of_kserve(orders: Records, *, binary: bool = False) -> tuple[bytes, dict[str
 def test_kserves_client_is_answered(client: Client, dense: Records, *, binary: bool) -> None:
     body, headers = of_kserve(dense[:3], binary=binary)
     told = client.request("POST", f"{MODEL}/infer", [body], headers)
-    expected = outputs(client.post(f"{MODEL}/infer", request(dense[:3])))
+    expected = outputs(infer(client, request(dense[:3])))
     assert outputs(told) == expected
     assert told.json()["id"] == "78c358dc"
-
-
-@pytest.mark.parametrize(
-    "named", [{"model_name": "others"}, {"model_version": "7"}, {"model_name": 7}]
-)
-def test_a_body_that_names_another_model_than_its_path_is_refused(
-    client: Client, orders: Records, named: dict[str, Any]
-) -> None:
-    refused(client.post(f"{MODEL}/infer", request(orders[:1], **named)))
-    same = {"model_name": "orders", "model_version": "1"}
-    outputs(client.post(f"{MODEL}/infer", request(orders[:1], **same)))
-
-
-def test_what_is_valid_is_scored_in_quarantine(client: Client, orders: Records) -> None:
-    told = client.post(
-        f"{MODEL}/infer?on_invalid=quarantine", changed(orders[:2], "items", data=[1, None])
-    )
-
-    assert outputs(told)["order_id"]["data"] == [orders[0]["order_id"]]
-    assert [row["row"] for row in told.json()["rejected"]] == [1]
 
 
 def binary(orders: Records, **more: Any) -> tuple[bytes, int]:
@@ -415,16 +379,16 @@ def test_binary_tensors_are_the_same_as_those_in_json(client: Client, dense: Rec
 
     told = send_binary(client, *binary(dense))
 
-    assert outputs(told) == outputs(client.post(f"{MODEL}/infer", request(dense)))
+    assert outputs(told) == outputs(infer(client, request(dense)))
 
 
 def test_outputs_are_binary_where_they_are_asked_to_be(client: Client, dense: Records) -> None:
-    told = client.post(f"{MODEL}/infer", request(dense, parameters={"binary_data_output": True}))
+    told = infer(client, request(dense, parameters={"binary_data_output": True}))
 
     length = int(told.headers["inference-header-content-length"])
     found = json.loads(told.content[:length])["outputs"]
     assert sum(one["parameters"]["binary_data_size"] for one in found) == len(told.content[length:])
-    expected = outputs(client.post(f"{MODEL}/infer", request(dense)))["loss"]["data"]
+    expected = outputs(infer(client, request(dense)))["loss"]["data"]
     assert np.frombuffer(told.content[-8 * len(dense) :], "<f8").tolist() == expected
 
 

@@ -1,6 +1,5 @@
 """MLflow's own scoring server beside ours in `compat`, the same version behind both."""
 
-import io
 import json
 import math
 from pathlib import Path
@@ -13,9 +12,7 @@ from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from tests.fixtures.asgi import Client
 
-Records = list[dict[str, Any]]
-
-JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+from .forms import CSV, FORMS, JSON, PARQUET, Records, columns, split
 
 
 class Theirs:
@@ -27,7 +24,7 @@ class Theirs:
 
         self.client = Client(scoring_server.init(mlflow.pyfunc.load_model(str(directory))))
 
-    def post(self, body: bytes, content_type: str) -> tuple[int, Any]:
+    def post(self, body: Any, content_type: str) -> tuple[int, Any]:
         told = self.client.post("/invocations", body, content_type)
         return told.status, told.json() if told.status == 200 else None
 
@@ -41,44 +38,19 @@ def theirs(live_home: Path) -> Any:
         yield found
 
 
-def parquet(orders: Records) -> bytes:
-    written = io.BytesIO()
-    pd.DataFrame(orders).to_parquet(written)
-    return written.getvalue()
-
-
 def body(name: str, rows: Any, **more: Any) -> bytes:
     return json.dumps({name: rows, **more}).encode()
 
 
-def columns(orders: Records) -> dict[str, list[Any]]:
-    return {name: [order[name] for order in orders] for name in orders[0]}
-
-
-def split(orders: Records) -> dict[str, Any]:
-    rows = [list(order.values()) for order in orders]
-    return {"index": list(range(len(rows))), "columns": list(orders[0]), "data": rows}
-
-
 ACCEPTED: dict[str, Any] = {
-    "records": lambda orders: (body("dataframe_records", orders), JSON),
-    "charset": lambda orders: (body("dataframe_records", orders), f"{JSON}; charset=UTF-8"),
-    "split": lambda orders: (body("dataframe_split", split(orders)), JSON),
-    "instances": lambda orders: (body("instances", orders), JSON),
-    "inputs": lambda orders: (body("inputs", columns(orders)), JSON),
-    "inputs of records": lambda orders: (body("inputs", orders), JSON),
-    "unknown params": lambda orders: (body("dataframe_records", orders, params={"a": 1}), JSON),
-    "another member": lambda orders: (body("dataframe_records", orders, more=1), JSON),
-    "another field": lambda orders: (
-        body("dataframe_records", [{**order, "more": 1} for order in orders]),
-        JSON,
-    ),
-    "NaN": lambda orders: (
-        body("dataframe_records", [{**order, "weight": math.nan} for order in orders]),
-        JSON,
-    ),
+    **{name: form for name, form in FORMS.items() if name != "CSV"},
+    "charset": lambda orders: (body("inputs", orders), f"{JSON}; charset=UTF-8"),
+    "unknown params": lambda orders: (body("inputs", orders, params={"a": 1}), JSON),
+    "another member": lambda orders: (body("inputs", orders, more=1), JSON),
+    "another field": lambda orders: (body("inputs", [{**one, "more": 1} for one in orders]), JSON),
+    "NaN": lambda orders: (body("inputs", [{**one, "weight": math.nan} for one in orders]), JSON),
     "fields of a record": lambda orders: (body("inputs", orders[0]), JSON),
-    "Parquet": lambda orders: (parquet(orders), PARQUET),
+    "Parquet of pandas": lambda orders: (pd.DataFrame(orders).to_parquet(), PARQUET),
 }
 """What both take: the predictions are the same. (MLflow's server reads no CSV for a signature that
 leaves values as they come.)"""
@@ -90,31 +62,19 @@ REFUSED: dict[str, Any] = {
     "two formats": lambda _: (b'{"dataframe_records": [], "dataframe_split": {"data": []}}', JSON),
     "records as split": lambda orders: (body("dataframe_records", split(orders)), JSON),
     "split as records": lambda orders: (body("dataframe_split", orders), JSON),
-    "index and rows": lambda _: (
-        body("dataframe_split", {"index": [1, 2], "data": [[1], [2], [3]]}),
-        JSON,
-    ),
+    "index and rows": lambda _: (body("dataframe_split", {"index": [1], "data": [[1], [2]]}), JSON),
     "more in split": lambda orders: (body("dataframe_split", {**split(orders), "more": 1}), JSON),
     "other columns": lambda _: (body("dataframe_split", {"columns": ["a"], "data": [[1]]}), JSON),
     "lengths": lambda orders: (body("inputs", {**columns(orders), "price": [1.0]}), JSON),
-    "text for a number": lambda orders: (
-        body("dataframe_records", [{**orders[0], "price": "high"}]),
-        JSON,
-    ),
-    "null where none may be": lambda orders: (
-        body("dataframe_records", [{**orders[0], "gift": None}]),
-        JSON,
-    ),
+    "text for a number": lambda orders: (body("inputs", [{**orders[0], "price": "high"}]), JSON),
+    "null where none may be": lambda orders: (body("inputs", [{**orders[0], "gift": None}]), JSON),
     "not UTF-8": lambda _: (b'{"dataframe_records": ["\xff"]}', JSON),
     "empty CSV": lambda _: (b"", CSV),
     "CSV not in UTF-8": lambda _: (b"order_id\n\xff\n", CSV),
     "no Parquet": lambda _: (b"no such file", PARQUET),
-    "another type": lambda orders: (body("dataframe_records", orders), "not_a_type"),
-    "another parameter": lambda orders: (body("dataframe_records", orders), f"{JSON}; a=b"),
-    "another charset": lambda orders: (
-        body("dataframe_records", orders),
-        f"{JSON}; charset=latin-1",
-    ),
+    "another type": lambda orders: (body("inputs", orders), "not_a_type"),
+    "another parameter": lambda orders: (body("inputs", orders), f"{JSON}; a=b"),
+    "another charset": lambda orders: (body("inputs", orders), f"{JSON}; charset=latin-1"),
 }
 """What neither takes: the status is the same."""
 
@@ -136,7 +96,7 @@ def test_what_both_take_gets_the_same_predictions(
 
     assert (status, told.status) == (200, 200)
     pd.testing.assert_frame_equal(
-        table(told.json()["predictions"]), table(expected["predictions"]), rtol=1e-12
+        table(told.predictions), table(expected["predictions"]), rtol=1e-12
     )
 
 
