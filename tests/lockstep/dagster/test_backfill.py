@@ -3,13 +3,12 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from assets.orders import orders
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.definitions import definitions
@@ -21,9 +20,9 @@ from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
 from lockstep.scoring import steps
 from lockstep.store.live_version import Live
-from lockstep.store.streams import stream_records
+from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, PROJECT, Workplace
-from tests.lockstep.dagster.test_schedules import tick
+from tests.fixtures.ticks import days_asked_for
 
 FIRST, SECOND, THIRD = DAYS = ("2020-03-01", "2020-03-02", "2020-03-03")
 MORNING = datetime(2020, 3, 4, 6, tzinfo=UTC)
@@ -45,7 +44,7 @@ def backfill(place: Workplace, days: Sequence[str]) -> tuple[RunReport, list[Run
 
 def deliver_nothing(place: Workplace, day: str) -> None:
     """Have upstream deliver no rows, so that a check blocks the day."""
-    place.deliver(day, orders(date.fromisoformat(day)).head(0))
+    place.deliver(day, orders_of(day).head(0))
 
 
 def shown(place: Workplace, step: str) -> set[str]:
@@ -63,6 +62,13 @@ def evaluations(place: Workplace, step: str, check: str) -> list[dg.AssetCheckEv
         dg.AssetCheckKey(asset(step), check), limit=50
     )
     return [record.evaluation for record in records if record.evaluation is not None]
+
+
+def status(place: Workplace, run: str) -> dg.DagsterRunStatus:
+    """How a run ended."""
+    found = place.instance.get_run_by_id(run)
+    assert found is not None
+    return found.status
 
 
 def lacking(place: Workplace) -> list[str]:
@@ -90,9 +96,7 @@ def test_each_day_is_shown_with_its_checks_and_the_rows_that_they_looked_at(
             ).records
             assert one.target_materialization_data.storage_id == made.storage_id
             assert made.run_id == whole.run_id
-    run = live.instance.get_run_by_id(whole.run_id)
-    assert run is not None
-    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert status(live, whole.run_id) is dg.DagsterRunStatus.SUCCESS
 
 
 def test_a_day_of_a_range_is_what_a_run_of_its_own_makes_of_it(scored: Workplace) -> None:
@@ -166,9 +170,7 @@ def test_a_blocked_day_is_shown_and_the_others_go_on(live: Workplace) -> None:
             one for one in evaluations(live, "batch", check.check) if one.partition == SECOND
         ]
         assert not last.passed
-    run = live.instance.get_run_by_id(whole.run_id)
-    assert run is not None
-    assert run.status is dg.DagsterRunStatus.FAILURE
+    assert status(live, whole.run_id) is dg.DagsterRunStatus.FAILURE
 
 
 def test_a_day_that_was_committed_and_not_shown_is_shown_by_the_next_backfill(
@@ -241,7 +243,7 @@ def test_a_day_that_code_breaks_off_is_told_and_shown_with_its_traceback(
     monkeypatch.setattr(Live, "state", lambda _: 1 / 0)
     whole, (report,) = backfill(live, (FIRST, FIRST))
     assert (report.error, report.is_mistake) == ("ZeroDivisionError: division by zero", False)
-    assert not live.instance.get_run_by_id(whole.run_id).is_success  # type: ignore[union-attr]
+    assert status(live, whole.run_id) is dg.DagsterRunStatus.FAILURE
     (record,) = live.instance.fetch_observations(asset("batch"), limit=5).records
     assert record.asset_observation is not None
     assert "ZeroDivisionError" in str(record.asset_observation.metadata["broke off"].value)
@@ -252,8 +254,7 @@ def test_why_a_day_could_not_be_scored_lies_beside_its_attempt(
 ) -> None:
     monkeypatch.setattr(steps, "score_batch", lambda *_: 1 / 0)
     backfill(live, (FIRST, FIRST))
-    records = stream_records(live.declared, live.store, "daily")
-    assert next(records.newest_first(FIRST)).reason == "division by zero"
+    assert live.attempt(FIRST).reason == "division by zero"
 
 
 def test_days_that_the_calendar_does_not_have_are_one_clear_line(live: Workplace) -> None:
@@ -267,7 +268,7 @@ def test_the_schedule_leaves_to_a_person_what_a_backfill_found_blocked(live: Wor
     deliver_nothing(live, SECOND)
     backfill(live, (FIRST, SECOND))
     score, *_ = schedules(live.declared)
-    assert tick(score, live, MORNING) == [THIRD]
+    assert days_asked_for(score, live, MORNING) == [THIRD]
 
 
 def test_the_schedule_leaves_the_days_of_a_backfill_under_way_to_it(live: Workplace) -> None:
@@ -279,4 +280,4 @@ def test_the_schedule_leaves_the_days_of_a_backfill_under_way_to_it(live: Workpl
     )
     sign(live.instance, run)
     score, *_ = schedules(live.declared)
-    assert tick(score, live, MORNING) == [THIRD]
+    assert days_asked_for(score, live, MORNING) == [THIRD]

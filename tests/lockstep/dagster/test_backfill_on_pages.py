@@ -26,6 +26,7 @@ from lockstep.dagster.jobs import PAGES_JOB, job_name
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.workspace import job_origin, workspace_file
 from tests.fixtures.orders import PROJECT, Workplace
+from tests.fixtures.ticks import days_asked_for
 from tests.fixtures.waiting import wait_until
 from tests.lockstep.dagster.test_backfill import (
     DAYS,
@@ -38,7 +39,6 @@ from tests.lockstep.dagster.test_backfill import (
     evaluations,
     shown,
 )
-from tests.lockstep.dagster.test_schedules import tick
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 STEPS = ("batch", "scored", "published")
@@ -194,4 +194,4 @@ def test_the_schedule_leaves_the_days_that_were_selected_to_their_run(
     )
     live.instance.add_run(run)
     score, *_ = schedules(live.declared)
-    assert tick(score, live, MORNING) == open_days
+    assert days_asked_for(score, live, MORNING) == open_days

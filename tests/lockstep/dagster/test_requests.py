@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,7 +19,6 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
-from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.dagster.sensors import sensors
@@ -36,23 +35,25 @@ from lockstep.serving.requestlog.log_segments import (
     digest,
     framed,
     scan,
-    segment_names,
     segment_path,
 )
 from lockstep.serving.requestlog.settings import RequestLog
 from tests.fixtures.asgi import Client
-from tests.fixtures.order_store import orders_of
+from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.orders import PROJECT, Workplace
+from tests.fixtures.ticks import asked_for, look, record_run
 
 SENSOR = next(one for one in sensors(ASSETS) if one.name == "orders_requests")
+REPLAY = job_name("orders", "replay")
 Records = list[dict[str, Any]]
+Results = Mapping[str, CheckResult]
 
 
 @pytest.fixture(scope="module")
 def records() -> Records:
     """A day's orders as clients send them."""
     schema = ASSETS.pipeline.record_schema
-    frame = orders_of(date(2020, 3, 1))
+    frame = orders_of(DAY)
     columns = decode(frame, schema).columns
     return [wire_record(columns, row, schema) for row in range(len(frame))]
 
@@ -73,36 +74,32 @@ def send(client: Client, records: Records) -> None:
         assert client.post("/invocations", {"dataframe_records": [record]}).status == 200
 
 
-def look(live: Workplace, cursor: str | None = None) -> dg.SensorResult:
-    """What the sensor asks for, with the cursor of an earlier look."""
-    with dg.build_sensor_context(
-        instance=live.instance, resources=resources(PROJECT), cursor=cursor
-    ) as context:
-        found = SENSOR(context)
-    assert isinstance(found, dg.SensorResult)
-    return found
+def answer(live: Workplace, records: Records, log: RequestLog | None = None) -> Path:
+    """Have a server answer records, and log them; the segment, which it seals at its end."""
+    with serving(live, log) as (client, _):
+        send(client, records)
+    return segment_of(live)
+
+
+def segment_of(live: Workplace) -> Path:
+    """The one segment that there is."""
+    (path,) = live.home.requests("orders").glob("*.segment")
+    return path
 
 
 def tick(live: Workplace) -> list[str]:
     """The segments that the sensor asks to be replayed, and has made known."""
-    found = look(live)
-    for request in found.dynamic_partitions_requests:
-        name, keys = request.partitions_def_name, request.partition_keys
-        if isinstance(request, dg.AddDynamicPartitionsRequest):
-            live.instance.add_dynamic_partitions(name, keys)
-        else:
-            for key in keys:
-                live.instance.delete_dynamic_partition(name, key)
-    return [str(request.partition_key) for request in found.run_requests or ()]
+    return asked_for(look(SENSOR, live), live)
 
 
-def replay(live: Workplace) -> RunReport:
-    """Replay the one segment that there is."""
-    (segment,) = tick(live)
-    return run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=segment)
+def replay(live: Workplace, segment: str = "") -> RunReport:
+    """Replay a segment, or the one that the sensor asks for, in a run."""
+    if not segment:
+        (segment,) = tick(live)
+    return run_job(PROJECT, REPLAY, live.instance, partition=segment)
 
 
-def replay_by_function(live: Workplace) -> Mapping[str, CheckResult]:
+def results_of_replay(live: Workplace) -> Results:
     """The results of replaying the one segment that is open, as a run does it."""
     folder = live.home.requests("orders")
     (segment,) = open_segments(ASSETS, live.store, folder)[0]
@@ -110,43 +107,35 @@ def replay_by_function(live: Workplace) -> Mapping[str, CheckResult]:
     return replay_segment(ASSETS, live.store, segment_path(folder, segment), "a run", load).results
 
 
-def check(report: RunReport, name: str) -> CheckReport:
+def check(report: RunReport, name: str = "request_replay") -> CheckReport:
     (found,) = (one for one in report.checks if one.check == name)
     return found
 
 
-def answer(live: Workplace, records: Records) -> None:
-    """Have a server answer records, and log them in a segment that it seals at its end."""
-    with serving(live) as (client, _):
-        send(client, records)
+def seal(path: Path, content: bytes) -> None:
+    """Give a segment another content, as if the server had sealed that."""
+    path.unlink()
+    name = path.name.rpartition("-")[0]
+    path.with_name(f"{name}-{digest(content)}.segment").write_bytes(content)
 
 
-def edit(live: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the columns of the one segment, and seal it anew."""
-    folder = live.home.requests("orders")
-    (name,) = segment_names(folder)
-    path = segment_path(folder, name)
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the columns of a segment, and seal it anew."""
     header, _, frames = scan(path.read_bytes())
     found = [MAGIC, framed(header)]
-    kinds = header.kinds
-    numbers = [(one, kind) for one, kind in kinds.items() if kind.dtype != object]
+    dtypes = {name: kind.dtype for name, kind in header.kinds.items() if kind.dtype != object}
     for _, frame in frames:
         if isinstance(frame, Block):
             rows, offset, columns = sum(frame.rows), 0, {}
-            for one, kind in numbers:
-                size = rows * kind.dtype.itemsize
-                columns[one] = np.frombuffer(
-                    frame.numbers[offset : offset + size], kind.dtype
-                ).copy()
-                offset += size
+            for name, dtype in dtypes.items():
+                columns[name] = np.frombuffer(frame.numbers, dtype, rows, offset).copy()
+                offset += columns[name].nbytes
             change(columns)
-            data = b"".join(columns[one].tobytes() for one, _ in numbers)
-            values = {one: getattr(frame, one) for one in Block.__struct_fields__}
+            data = b"".join(column.tobytes() for column in columns.values())
+            values = {name: getattr(frame, name) for name in Block.__struct_fields__}
             frame = Block(**{**values, "numbers": data})  # noqa: PLW2901
         found.append(framed(frame))
-    path.unlink()
-    data = b"".join(found)
-    (folder / f"{name.rpartition('-')[0]}-{digest(data)}.segment").write_bytes(data)
+    seal(path, b"".join(found))
 
 
 def test_what_the_server_answered_is_what_the_batch_path_says(
@@ -161,7 +150,7 @@ def test_what_the_server_answered_is_what_the_batch_path_says(
     assert re.fullmatch(
         r"All 3 columns of 120 rows agree( bit for bit|, \d bit for bit and \d within 64 ulps), "
         r"computed anew by the batch path of version 1\.",
-        check(report, "request_replay").summary,
+        check(report).summary,
     )
     assert check(report, "request_drift").result == "passed"
     told = report.materialized["orders/requests"]
@@ -177,7 +166,7 @@ def test_one_record_that_is_sent_again_and_again_is_many_rows(
     live: Workplace, records: Records
 ) -> None:
     answer(live, [records[0]] * 5)
-    results = replay_by_function(live)
+    results = results_of_replay(live)
     assert "of 5 rows agree" in results["request_replay"].summary
     assert results["request_drift"].result == "not_judged"
 
@@ -186,16 +175,15 @@ def test_a_server_that_computes_otherwise_is_found_by_the_output(
     live: Workplace, records: Records
 ) -> None:
     with serving(live) as (client, service):
-        scorer = service.versions.scorer
-        assert scorer is not None
-        node = scorer.pipeline.graph.nodes["risk"]
-        function = node.function
-        vars(node)["function"] = lambda return_probability: function(return_probability) * 1.001
+        assert service.versions.scorer is not None
+        node = vars(service.versions.scorer.pipeline.graph.nodes["risk"])
+        function = node["function"]
+        node["function"] = lambda return_probability: function(return_probability) * 1.001
         try:
             send(client, records[:10])
         finally:
-            vars(node)["function"] = function
-    found = replay_by_function(live)["request_replay"]
+            node["function"] = function
+    found = results_of_replay(live)["request_replay"]
     assert (found.result, found.column) == ("failed", "risk")
     assert "differs in 10 of 10 rows" in found.summary
     assert records[9]["order_id"] in found.summary
@@ -204,14 +192,12 @@ def test_a_server_that_computes_otherwise_is_found_by_the_output(
 def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:10])
-
     def flip(columns: dict[str, Any]) -> None:
         if columns["price"][0] == records[7]["price"]:
             columns["will_return"] = ~columns["will_return"]
 
-    edit(live, flip)
-    found = replay_by_function(live)["request_replay"]
+    edit(answer(live, records[:10]), flip)
+    found = results_of_replay(live)["request_replay"]
     assert (found.result, found.column) == ("failed", "will_return")
     assert f"first at key {records[7]['order_id']} (request " in found.summary
 
@@ -219,13 +205,17 @@ def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
 def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
-    (path,) = live.home.requests("orders").glob("*.segment")
+    path = answer(live, records[:3])
     path.write_bytes(path.read_bytes()[:-1])
-    results = replay_by_function(live)
+    results = results_of_replay(live)
     assert results["request_replay"].result == "failed"
     assert "is not what was sealed" in results["request_replay"].summary
     assert results["request_drift"].result == "not_judged"
+
+
+def renamed(kinds: dict[str, Kind], place: int) -> dict[str, Kind]:
+    changed = [*kinds][place]
+    return {"other" if name == changed else name: kind for name, kind in kinds.items()}
 
 
 @pytest.mark.parametrize(
@@ -235,71 +225,57 @@ def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
         (lambda head: {"outputs": renamed(head.outputs, 0)}, "it lacks .*; it has other, which"),
         (lambda head: {"fields": renamed(head.fields, -1)}, "it lacks .*; it has other, which"),
     ],
+    ids=["another pipeline", "other outputs", "other fields"],
 )
 def test_a_log_of_another_pipeline_or_of_other_columns_is_an_error(
     live: Workplace, records: Records, change: Callable[[Header], dict[str, Any]], said: str
 ) -> None:
-    answer(live, records[:8])
-    folder = live.home.requests("orders")
-    (name,) = segment_names(folder)
-    path = segment_path(folder, name)
+    path = answer(live, records[:8])
     head, end, _ = scan(path.read_bytes())
-    data = beginning(msgspec.structs.replace(head, **change(head))) + path.read_bytes()[end:]
-    path.rename(again := path.with_name(f"{name.rpartition('-')[0]}-{digest(data)}.segment"))
-    again.write_bytes(data)
-    result = replay_by_function(live)["request_replay"]
+    changed = msgspec.structs.replace(head, **change(head))
+    seal(path, beginning(changed) + path.read_bytes()[end:])
+    result = results_of_replay(live)["request_replay"]
     assert result.result == "failed"
     assert re.search(said, result.summary)
 
 
-def renamed(kinds: dict[str, Kind], place: int) -> dict[str, Kind]:
-    changed = [*kinds][place]
-    return {"other" if name == changed else name: kind for name, kind in kinds.items()}
-
-
-def test_another_version_under_the_number_of_the_one_that_answered_is_told(
-    live: Workplace, records: Records
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"digest": "ab" * 32}, "Version 1 in the registry is not the one that answered"),
+        ({"version": 7}, "Version 7, which answered, cannot be loaded"),
+    ],
+    ids=["other files under its number", "gone"],
+)
+def test_a_version_that_is_not_the_one_that_answered_is_told(
+    live: Workplace, records: Records, answers: dict[str, Any], said: str
 ) -> None:
     with serving(live) as (client, service):
         scorer = service.versions.scorer
         assert scorer is not None
-        service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, digest="ab" * 32))
+        service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, **answers))
         send(client, records[:3])
         service.versions.scorer = scorer
-    found = replay_by_function(live)["request_replay"]
+    found = results_of_replay(live)["request_replay"]
     assert found.result == "failed"
-    assert "Version 1 in the registry is not the one that answered" in found.summary
-
-
-def test_a_version_that_is_gone_is_told(live: Workplace, records: Records) -> None:
-    with serving(live) as (client, service):
-        scorer = service.versions.scorer
-        assert scorer is not None
-        service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, version=7))
-        send(client, records[:3])
-        service.versions.scorer = scorer
-    results = replay_by_function(live)
-    assert "Version 7, which answered, cannot be loaded" in results["request_replay"].summary
+    assert said in found.summary
 
 
 def test_outputs_that_come_from_redacted_fields_are_not_judged(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live, RequestLog(drop=("order_id", "weight"))) as (client, _):
-        send(client, records)
-    results = replay_by_function(live)
-    found = results["request_replay"]
+    answer(live, records, RequestLog(drop=("order_id", "weight")))
+    results = results_of_replay(live)
+    found, drifted = results["request_replay"], results["request_drift"]
     assert found.result == "not_judged"
     assert "risk (weight is not logged)" in found.summary
-    drifted = results["request_drift"]
     assert drifted.result == "passed"
     assert "Not judged: weight (it is not logged)" in drifted.summary
 
 
 def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records: Records) -> None:
-    with serving(live, RequestLog(drop=("sent_at", "coupons", "loss"))) as (client, _):
-        send(client, records[:5])
-    found = replay_by_function(live)["request_replay"]
+    answer(live, records[:5], RequestLog(drop=("sent_at", "coupons", "loss")))
+    found = results_of_replay(live)["request_replay"]
     assert found.result == "passed"
     assert found.summary == (
         f"All 2 columns of 5 rows agree{found.summary[29:].partition(', computed')[0]}, computed "
@@ -309,22 +285,27 @@ def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records
 
 def test_requests_from_another_population_are_drift(live: Workplace, records: Records) -> None:
     answer(live, [{**one, "price": one["price"] * 50} for one in records])
-    found = replay_by_function(live)["request_drift"]
+    found = results_of_replay(live)["request_drift"]
     assert (found.result, found.column) == ("warned", "price")
+
+
+# Which segments the sensor asks for
 
 
 def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
-    (first,) = tick(live)
-    assert run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=first).ok
-    answer(live, records[:3])
+    path = answer(live, records[:3])
+    first = path.stem
+    assert tick(live) == [first]
+    assert replay(live, first).ok
+    with serving(live) as (client, _):
+        send(client, records[:3])
     (second,) = tick(live)
     assert second != first
-    assert run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=second).ok
+    assert replay(live, second).ok
     assert tick(live) == []
-    segment_path(live.home.requests("orders"), first).unlink()
+    path.unlink()
     assert tick(live) == []
     assert live.instance.get_dynamic_partitions("orders_requests") == [second]
     assert [one.name for one in (live.store.root / "requests" / "attempts").glob("*")] == [second]
@@ -333,26 +314,24 @@ def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
 def test_a_segment_that_was_changed_after_it_was_replayed_is_replayed_anew_each_time(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
+    path = answer(live, records[:3])
     assert replay(live).ok
-    (path,) = live.home.requests("orders").glob("*.segment")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert check(replay(live), "request_replay").result == "failed"
+    assert check(replay(live)).result == "failed"
     assert tick(live) == []
     path.write_bytes(whole)
-    assert check(replay(live), "request_replay").result == "passed"
+    assert check(replay(live)).result == "passed"
     assert tick(live) == []
 
 
 def test_a_folder_that_has_the_name_of_a_segment_is_damage_that_is_told_once(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
-    (path,) = live.home.requests("orders").glob("*.segment")
+    path = answer(live, records[:3])
     path.unlink()
     path.mkdir()
-    found = check(replay(live), "request_replay")
+    found = check(replay(live))
     assert found.result == "failed"
     assert "it is a folder" in found.summary
     assert tick(live) == []
@@ -361,16 +340,14 @@ def test_a_folder_that_has_the_name_of_a_segment_is_damage_that_is_told_once(
 def test_a_segment_that_was_changed_is_seen_though_its_size_and_time_stayed(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
+    path = answer(live, records[:3])
     assert replay(live).ok
-    first = look(live)
-    assert look(live, first.cursor).run_requests == []
-    (path,) = live.home.requests("orders").glob("*.segment")
+    first = look(SENSOR, live)
+    assert look(SENSOR, live, first.cursor).run_requests == []
     before = path.stat()
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    (asked,) = look(live, first.cursor).run_requests or ()
-    assert asked.partition_key == path.stem
+    assert asked_for(look(SENSOR, live, first.cursor), live) == [path.stem]
 
 
 def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
@@ -378,35 +355,30 @@ def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
 ) -> None:
     answer(live, records[:3])
     assert replay(live).ok
-    first = look(live)
+    first = look(SENSOR, live)
     monkeypatch.setattr(
         "lockstep.scoring.request_replay.sha256", lambda path: pytest.fail(str(path))
     )
-    assert look(live, first.cursor).cursor == first.cursor
+    assert look(SENSOR, live, first.cursor).cursor == first.cursor
 
 
 def test_a_changed_segment_whose_replay_ended_without_a_record_is_left_to_a_person(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
+    path = answer(live, records[:3])
     assert replay(live).ok
-    (path,) = live.home.requests("orders").glob("*.segment")
     path.write_bytes(path.read_bytes()[:-1])
-    (asked,) = look(live).run_requests or ()
-    live.instance.create_run_for_job(
-        definitions(PROJECT).resolve_job_def(job_name("orders", "replay")),
-        status=dg.DagsterRunStatus.SUCCESS,
-        tags={**asked.tags, "dagster/partition": path.stem},
-    )
-    assert look(live).run_requests == []
+    (asked,) = look(SENSOR, live).run_requests or ()
+    record_run(live, REPLAY, dg.DagsterRunStatus.SUCCESS, path.stem, asked.tags)
+    assert look(SENSOR, live).run_requests == []
 
 
 def test_a_segment_that_went_before_it_was_replayed_is_not_judged(
     live: Workplace, records: Records
 ) -> None:
-    answer(live, records[:3])
+    path = answer(live, records[:3])
     (name,) = tick(live)
-    segment_path(live.home.requests("orders"), name).unlink()
-    report = run_job(PROJECT, job_name("orders", "replay"), live.instance, partition=name)
+    path.unlink()
+    report = replay(live, name)
     assert {one.result for one in report.checks} == {"not_judged"}
     assert report.error is None
