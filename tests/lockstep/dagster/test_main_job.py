@@ -47,14 +47,6 @@ def test_training_runs_and_passes_every_check_of_a_sound_pipeline(
     assert found == dict.fromkeys(passed, "passed")
 
 
-def test_a_version_goes_live_only_through_the_gate(workplace: Workplace) -> None:
-    assert workplace.registry.alias("orders", "live") is None
-    assert workplace.promote().ok
-    live = workplace.registry.alias("orders", "live")
-    assert live is not None
-    assert live.version == 1
-
-
 def test_a_run_publishes_a_sound_day_with_key_time_outputs_and_version(live: Workplace) -> None:
     report = live.score(DAY)
     assert report.ok
@@ -76,19 +68,6 @@ def test_a_run_publishes_a_sound_day_with_key_time_outputs_and_version(live: Wor
 @pytest.mark.parametrize("tag", [PROCESS, OUTSIDE_TAG, WANTED, SEGMENT, FILE_TAG])
 def test_tags_that_are_plumbing_are_hidden(tag: str) -> None:
     assert get_tag_type(tag) is TagType.HIDDEN
-
-
-def test_scoring_a_day_again_replaces_it(scored: Workplace) -> None:
-    scored.deliver(DAY, orders_of(DAY).head(118))
-    scored.work_off(DAY)
-    assert len(scored.store.read("daily/published", DAY)) == 118
-
-
-def test_without_a_live_version_scoring_says_what_to_do(workplace: Workplace) -> None:
-    report = workplace.score(DAY)
-    assert report.is_mistake
-    assert "live" in (report.error or "")
-    assert not report.wrote("/published")
 
 
 def test_outcomes_are_compared_with_what_was_predicted(scored: Workplace) -> None:
@@ -120,37 +99,29 @@ def with_many_rules_broken(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def with_rows_twice(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows, rows.head(2)], ignore_index=True)
+
+
+def with_grams(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(weight=rows["weight"] * 1000)
+
+
 @pytest.mark.parametrize(
     ("delivered", "check", "expected", "left"),
     [
-        pytest.param(with_a_text_as_price, "decoding", ("warned", "price"), 119, id="a text"),
-        pytest.param(with_rules_broken, "input_suite", ("warned", "items"), 119, id="a bad row"),
-        pytest.param(
-            with_many_rules_broken, "input_suite", ("failed", "items"), None, id="many bad rows"
-        ),
-        pytest.param(
-            lambda rows: rows.head(0), "input_suite", ("failed", None), None, id="no rows"
-        ),
-        pytest.param(
-            lambda rows: rows.drop(columns="weight"),
-            *("decoding", ("failed", "weight"), None),
-            id="a missing column",
-        ),
-        pytest.param(
-            lambda rows: rows.assign(colour="red"),
-            *("decoding", ("warned", "colour"), 120),
-            id="an undeclared column",
-        ),
-        pytest.param(
-            lambda rows: pd.concat([rows, rows.head(2)], ignore_index=True),
-            *("row_conservation", ("passed", None), 120),
-            id="repeated keys",
-        ),
-        pytest.param(
-            lambda rows: rows.assign(weight=rows["weight"] * 1000),
-            *("sudden_shift", ("failed", "weight"), None),
-            id="another unit",
-        ),
+        (with_a_text_as_price, "decoding", ("warned", "price"), 119),
+        (with_rules_broken, "input_suite", ("warned", "items"), 119),
+        (with_many_rules_broken, "input_suite", ("failed", "items"), None),
+        (lambda rows: rows.head(0), "input_suite", ("failed", None), None),
+        (lambda rows: rows.drop(columns="weight"), "decoding", ("failed", "weight"), None),
+        (lambda rows: rows.assign(colour="red"), "decoding", ("warned", "colour"), 120),
+        (with_rows_twice, "row_conservation", ("passed", None), 120),
+        (with_grams, "sudden_shift", ("failed", "weight"), None),
+    ],
+    ids=[
+        *("a text", "a bad row", "many bad rows", "no rows", "a missing column"),
+        *("an undeclared column", "repeated keys", "another unit"),
     ],
 )
 def test_a_bad_day_is_judged_by_the_check_for_it_and_names_the_column(
@@ -169,7 +140,7 @@ def test_a_bad_day_is_judged_by_the_check_for_it_and_names_the_column(
 
 def test_rows_that_are_set_aside_keep_their_key_and_all_reasons(live: Workplace) -> None:
     rows = with_rules_broken(with_a_text_as_price(orders_of(DAY)))
-    live.deliver(DAY, pd.concat([rows, rows.head(2)], ignore_index=True))
+    live.deliver(DAY, with_rows_twice(rows))
     aside = live.work_off(DAY).read("batch_quarantine").to_pylist()
     told = {row["key"]: (row["fate"], row["columns"]) for row in aside}
     assert [told[f"{DAY}-{row:04}"][1] for row in (3, 5)] == [["price"], ["items", "price"]]
@@ -219,11 +190,9 @@ def test_a_function_that_raises_on_every_row_is_a_failed_check_and_nothing_is_sc
 ) -> None:
     attempt = score_strangers(fussy, range(120))
     found = results(attempt)
-    assert [name for name, result in found.items() if result.is_error] == ["computation"]
-    assert found["computation"].column == "region"
-    assert "region cannot be computed of every row that was tried (7)" in (
-        found["computation"].summary
-    )
+    ((name, told),) = ((name, result) for name, result in found.items() if result.is_error)
+    assert (name, told.column) == ("computation", "region")
+    assert "region cannot be computed of every row that was tried (7)" in told.summary
     assert attempt.record.steps["scored"].files == {}
     assert found["feature_suite"].result == "not_judged"
 
@@ -236,17 +205,11 @@ def test_a_missing_column_is_told_with_its_source_by_the_run(live: Workplace) ->
     assert failed.where == "column weight; Python function assets.orders.orders"
 
 
-def test_a_bad_day_does_not_hold_up_the_next(live: Workplace) -> None:
-    live.deliver(DAY, orders_of(DAY).head(0))
-    live.work_off(DAY)
-    assert is_published(live.work_off("2020-03-02"))
-
-
 # Departures from training
 
 
 def test_a_changed_unit_that_is_accepted_is_published(live: Workplace) -> None:
-    live.deliver(DAY, orders_of(DAY).assign(weight=orders_of(DAY)["weight"] * 1000))
+    live.deliver(DAY, with_grams(orders_of(DAY)))
     report = live.score(DAY, accept=["weight"])
     assert next(one.result for one in report.checks if one.check == "sudden_shift") == "warned"
     assert report.wrote("/published")
@@ -261,37 +224,14 @@ def test_a_blocked_batch_stays_blocked_when_a_later_asset_is_materialized_alone(
     assert not live.store.path("daily/published", DAY).exists()
 
 
-def test_a_tampered_model_file_is_named_and_nothing_is_published(live: Workplace) -> None:
-    version = live.registry.alias("orders", "live")
-    assert version is not None
-    stored = live.registry.files(version) / "models" / "return_probability.skops"
-    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
-    attempt = live.work_off(DAY)
-    failed = {name: result for name, result in results(attempt).items() if result.is_error}
-    assert [*failed] == ["live_version"]
-    assert "return_probability.skops" in failed["live_version"].summary
-    assert not is_published(attempt)
-
-
 def test_a_version_that_is_made_live_by_hand_scores_nothing(two_versions: Workplace) -> None:
     two_versions.registry.set_alias("orders", "live", SECOND)
     report = two_versions.score(DAY)
-    stopped = next(one for one in report.checks if one.check == "live_version")
-    assert stopped.result == "failed"
+    (stopped,) = report.failed
+    assert stopped.check == "live_version"
     assert f"@live is version {SECOND} in the registry" in stopped.summary
     assert "but version 1 was let serve last, on " in stopped.summary
     todo = stopped.todo or ""
     assert todo.startswith("Let version 1 serve again: `lockstep promote orders 1`.")
     assert f"lockstep promote orders {SECOND}" in todo
     assert not report.wrote("/scored")
-
-
-def test_a_registry_restored_from_before_a_promotion_scores_nothing(
-    two_versions: Workplace,
-) -> None:
-    two_versions.let_serve(SECOND)
-    for alias in ("live", "champion"):
-        two_versions.registry.set_alias("orders", alias, 1)
-    assert results(two_versions.work_off(DAY))["live_version"].result == "failed"
-    two_versions.promote(1)
-    assert is_published(two_versions.work_off(DAY))

@@ -88,16 +88,6 @@ def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepte
     assert result(live.work_off(NEXT), "sudden_shift").is_error
 
 
-def test_rows_that_are_published_and_come_no_more_are_told(live: Workplace) -> None:
-    live.work_off(DAY)
-    live.deliver(DAY, orders_of(DAY).drop(index=[7, 8]))
-    found = result(live.work_off(DAY, *FIELDS), "row_conservation")
-    assert found.result == "warned"
-    assert f"2 rows that were published of {DAY} before came no more, such as {DAY}-0007" in (
-        found.summary
-    )
-
-
 def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(
     live: Workplace,
 ) -> None:
