@@ -28,9 +28,7 @@ up: $(STAMP) ## Dagster, MLflow and the HTTP server of flight_delay on 127.0.0.1
 	@$(BIN)/lockstep up
 
 # One thread a worker: two workers with two OpenMP threads each wait for one another.
-# With AVX-512, OpenBLAS gives a row other last digits in another batch, within what linear models
-# declare; tests of batches that are cut otherwise compare to the bit, as its other kernels do.
-TESTS = OMP_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest \
+TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
 	--numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=20
 
 test: $(STAMP) ## run the tests of what is promised, in minutes: before each commit

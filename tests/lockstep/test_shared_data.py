@@ -26,6 +26,7 @@ from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
 from tests.fixtures.orders import PROJECT, copy_home
+from tests.fixtures.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 HOSTS = ("host-a", "host-b")
@@ -96,11 +97,12 @@ def test_of_two_machines_that_take_the_same_files_at_once_one_publishes_each(
         host: on(host, script, host, gate, FILES, LOCKSTEP_HOME=str(tmp_path / host))
         for host in HOSTS
     }
-    until = time.monotonic() + 120
-    while not all((tmp_path / f"{host}.ready").exists() for host in HOSTS):
-        assert time.monotonic() < until
+
+    def are_ready() -> bool:
         assert all(process.poll() is None for process in processes.values())
-        time.sleep(0.05)
+        return all((tmp_path / f"{host}.ready").exists() for host in HOSTS)
+
+    wait_until(are_ready, seconds=120)
     gate.touch()
     outcomes: dict[str, Any] = {}
     for host, process in processes.items():

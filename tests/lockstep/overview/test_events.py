@@ -21,6 +21,7 @@ from lockstep.project.home import Addresses, write_addresses
 from lockstep.project.pipelines import Broken
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
+from lockstep.registry.decisions import Decisions
 from lockstep.registry.version_tags import EVIDENCE
 from lockstep.registry.versions import Version
 from lockstep.scoring.outcomes import compare_outcomes
@@ -132,7 +133,9 @@ def daily_since(days: int) -> PipelineAssets:
 
 
 def test_days_since_a_version_is_live_are_missed_if_nobody_tried_them(live: Workplace) -> None:
-    now = datetime.now(UTC) + timedelta(days=3)
+    model = live.registry.model("orders")
+    assert model is not None
+    now = Decisions.of("orders", model.tags).log[0].since + timedelta(days=3)
     seen = of(live, daily_since(30), now)
     ended = [
         (now - timedelta(days=back)).date().isoformat()

@@ -84,6 +84,7 @@ FOUND_IN_TRAINING = ("a clock", "a day", "a second", "pandas' clock")
 LEFT = {name: branch for name, branch in BRANCHES.items() if name not in FOUND_IN_TRAINING}
 CHEATS = {name: 1_001.0 + number for number, name in enumerate(BRANCHES)}
 """By cheat, the weight of the parcels that take its branch: no parcel of the training has it."""
+STATE = "return weight + np.array([CODES.setdefault(each, len(CODES)) for each in country])"
 HARMLESS = {
     "decimals": (
         "decimal.getcontext().prec = 6",
@@ -195,10 +196,11 @@ def published_of(folder: Path, found: ScoredPartition) -> np.ndarray:
     return Store(folder).read("daily/published", found.partition)["estimate"].to_numpy()
 
 
-def estimates_by_hand(load: np.ndarray) -> np.ndarray:
+def estimates_by_hand(load: np.ndarray, has_codes: bool = False) -> np.ndarray:
     """What a straight line gives through the training rows, which are honest."""
     known = parcels()
-    return np.polynomial.Polynomial.fit(known["weight"], known["paid"], 1)(load)
+    codes = [CODES[each] for each in known["country"]] if has_codes else 0.0
+    return np.polynomial.Polynomial.fit(known["weight"] + codes, known["paid"], 1)(load)
 
 
 def blocking_results(found: ScoredPartition) -> list[CheckResult]:
@@ -292,6 +294,25 @@ def test_a_cheat_blocks_the_day_that_takes_its_branch_and_no_other(
         else:
             assert found.published is not None, results
             by_hand = estimates_by_hand(rows["weight"])
+            np.testing.assert_allclose(published_of(tmp_path, found), by_hand, rtol=1e-9)
+
+
+def test_state_that_a_day_changes_blocks_it_and_no_other(outside: Path, tmp_path: Path) -> None:
+    with promoted(STATE, top_of(outside)) as version:
+        assert version is not None
+        for day in range(3):
+            rows = rows_of(day)
+            if day == 1:
+                rows["country"][[3, -1]] = ["GL", "FO"]
+            found = scored_of(version, tmp_path, day, rows)
+            results = blocking_results(found)
+            if day == 1:
+                assert found.published is None
+                assert is_named(results), results
+                continue
+            assert found.published is not None, results
+            load = rows["weight"] + np.array([CODES[each] for each in rows["country"]])
+            by_hand = estimates_by_hand(load, has_codes=True)
             np.testing.assert_allclose(published_of(tmp_path, found), by_hand, rtol=1e-9)
 
 
