@@ -63,12 +63,15 @@ class Trial:
 
 
 def copied(folder: Path, tests: str | None) -> Path:
-    """A copy of this checkout, as it is committed, with the tests of a revision."""
+    """A copy of this checkout, as it is committed, with the tests of a revision.
+
+    Benchmarks, too, are those of the revision: its tests may import them.
+    """
     git = ["git", "-C", str(folder), "-c", "advice.detachedHead=false"]
     subprocess.run(["git", "clone", "--quiet", "--shared", str(HERE), str(folder)], check=True)
     if tests is not None:
         shutil.rmtree(folder / "tests")
-        subprocess.run([*git, "checkout", "--quiet", tests, "--", "tests"], check=True)
+        subprocess.run([*git, "checkout", "--quiet", tests, "--", "tests", "benchmarks"], check=True)
     return folder
 
 
