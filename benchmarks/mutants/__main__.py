@@ -71,7 +71,9 @@ def copied(folder: Path, tests: str | None) -> Path:
     subprocess.run(["git", "clone", "--quiet", "--shared", str(HERE), str(folder)], check=True)
     if tests is not None:
         shutil.rmtree(folder / "tests")
-        subprocess.run([*git, "checkout", "--quiet", tests, "--", "tests", "benchmarks"], check=True)
+        subprocess.run(
+            [*git, "checkout", "--quiet", tests, "--", "tests", "benchmarks"], check=True
+        )
     return folder
 
 
