@@ -43,7 +43,7 @@ def two(live: Workplace) -> Two:
 def test_a_run_that_begins_when_the_other_has_published_begins_nothing(two: Two) -> None:
     two.score(two.second)
     with pytest.raises(SupersededError, match=TOLD):
-        two.score(two.first)
+        batch_step(two.first, two.serving, two.read)
     assert two.records.numbers(DAY) == [1]
 
 

@@ -183,6 +183,7 @@ def test_an_object_that_is_replaced_between_two_blocks_is_never_half_of_each(
     monkeypatch.setattr(StoreAddress, "read", replacing)
     assert large.look() == []
     assert "replaced while it was fetched" in large.told[0]
+    assert large.fetch().replaced == []
     assert large.look() == ["large"]
     assert large.rows() == SECOND
 
