@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,6 +22,8 @@ from lockstep.registry.version_tags import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.candidate import Trained, fit_candidate, train
+from lockstep.training.holdout import Evaluation
+from lockstep.training.model_card import shown
 from lockstep.training.training_set import compute_training_set
 from tests.fixtures.orders import Workplace, copied_workplace
 
@@ -279,3 +282,7 @@ def test_three_rows_of_history_are_told_to_be_too_few(workplace) -> None:
 def test_a_history_of_one_time_is_parted_by_keys(workplace) -> None:
     at_once = with_history(lambda frame: frame.head(400).assign(sent_at=frame["sent_at"].iloc[0]))
     assert trained(workplace, at_once).candidate is not None
+
+
+def test_a_version_whose_rows_have_no_event_time_is_shown_without_a_window() -> None:
+    assert not shown(ASSETS, Evaluation({"risk": np.zeros(3)}, 12, {}, {}, {}), ()).tags

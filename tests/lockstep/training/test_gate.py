@@ -29,7 +29,7 @@ from lockstep.registry.version_tags import (
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
-from lockstep.training.gate import Gate, go_back, pass_challenger, pass_gate
+from lockstep.training.gate import Gate, check_evidence, go_back, pass_challenger, pass_gate
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
 
@@ -232,6 +232,15 @@ def test_a_version_that_holds_other_than_was_counted_is_refused(
     found = gate_of(workplace).results["evidence"]
     assert found.is_error
     assert f"holds {counts[name]} {name}, and {counted} were counted" in found.summary
+
+
+def test_a_version_whose_profile_lacks_a_column_is_refused(workplace) -> None:
+    loaded = workplace.registry.load("orders", 1)
+    columns = {name: each for name, each in loaded.profile.columns.items() if name != "region"}
+    lacking = replace(loaded, profile=replace(loaded.profile, columns=columns))
+    found = check_evidence(version_of(workplace, 1), lacking)
+    assert found.is_error
+    assert "its profile lacks region" in found.summary
 
 
 def test_that_another_version_is_proven_does_not_prove_this_one(
