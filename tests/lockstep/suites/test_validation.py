@@ -173,6 +173,7 @@ def test_a_result_is_ok_only_if_everything_is_met(flights: Columns) -> None:
     one_unmet = found_in(flights, met, not_null(column="temp", severity="info"))
     assert not one_unmet.ok
     assert one_unmet.summary.startswith("2 of 3 expectations are met by 6 rows; info: temp ")
+    assert " more" not in one_unmet.summary
 
 
 def test_the_table_has_failures_on_top_and_the_notes_of_the_author(flights: Columns) -> None:

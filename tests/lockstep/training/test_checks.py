@@ -81,6 +81,7 @@ def test_a_threshold_that_nothing_could_miss_is_noticed(
     [
         (("part",), "passed", 0.07),
         ({"part": 0.05}, "passed", 0.05),
+        ({"part": 0.7 - 0.66}, "passed", 0.04),
         ({"part": 0.03}, "warned", 0.03),
     ],
 )
