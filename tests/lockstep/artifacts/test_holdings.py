@@ -84,8 +84,11 @@ def files(tumour: Any, tmp_path: Path) -> Files:
     return written(tumour, tmp_path, tumour.golden)
 
 
-def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
-    version = files.open()
+@pytest.mark.parametrize("rows", [10, 40])
+def test_a_version_as_it_was_stored_has_lost_nothing(
+    tumour: Any, tmp_path: Path, rows: int
+) -> None:
+    version = written(tumour, tmp_path, first_rows(tumour.golden, rows)).open()
     assert losses(version) == ()
     assert check_replay(version, as_carried=True).passed
     assert prove(version).loaded is version

@@ -484,11 +484,18 @@ def test_a_lost_folder_or_tail_and_a_cut_tail_block_until_that_is_accepted(ledge
     assert len(ledger.add(stock(row(1.0)), BEGIN).new) == 1
 
 
-def test_a_ledger_of_before_gets_its_mark_by_who_relies_on_it(ledger: Ledger) -> None:
-    version = ledger.version
-    ledger.high_water.path.unlink()
-    assert len(ledger.rows()) == 1
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_ledger_of_before_or_of_a_killed_writer_gets_its_mark_by_who_relies_on_it(
+    ledger: Ledger, is_killed: bool
+) -> None:
+    path = ledger.high_water.path
+    before = path.read_bytes()
+    version = post(ledger, stock(row(1.0, 1)), BEGIN + HOUR)
+    path.unlink()
+    assert len(ledger.rows()) == 2
     assert ledger.high_water.read() is None
+    if is_killed:
+        path.write_bytes(before)
     assert ledger.rely() == version
     mark = ledger.high_water.read()
     assert mark is not None

@@ -64,6 +64,15 @@ def test_another_time_zone_is_a_warning(workplace) -> None:
     assert "timezone" in found.summary
 
 
+def test_units_that_were_worked_on_in_another_environment_are_a_warning(workplace) -> None:
+    loaded = workplace.registry.load("orders", 1)
+    found = check_environment(loaded, proven=True, units=["another"])
+    assert (found.result, found.todo) == (
+        "warned",
+        "Give them the installation of this process, then: AGAIN",
+    )
+
+
 def test_the_environment_of_the_fit_passes(workplace) -> None:
     loaded = replace(workplace.registry.load("orders", 1), environment=Environment.capture())
     found = check_environment(loaded, proven=False)

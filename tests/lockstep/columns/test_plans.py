@@ -196,6 +196,7 @@ def test_a_row_by_scalars_is_the_row_by_arrays_bit_for_bit(
         assert type(value) is type(known[name][0])
         column = column_of(value, dtypes[name])
         assert bits(column) == bits(known[name])
+        assert not column.flags.writeable
     for name, value in zip((*FIELDS, *source.computed), asked, strict=True):
         expected = known[name].tolist()[0]
         assert type(value) is type(expected)

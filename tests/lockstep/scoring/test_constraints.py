@@ -81,9 +81,10 @@ def test_the_constraints_that_training_found_are_those_that_the_version_holds(ve
 
 def test_clean_days_keep_all_constraints(scored) -> None:
     for number in range(4):
-        found = scored(number)
-        assert found.results["constraints"].passed, found.results["constraints"].summary
-        assert found.results["sudden_shift"].passed, found.results["sudden_shift"].summary
+        results = scored(number).results
+        for found in (results["constraints"], results["sudden_shift"]):
+            assert found.passed, found.summary
+            assert 0 < found.table[0]["of its limit"] < 1
 
 
 def test_a_row_that_contradicts_itself_is_not_published(scored) -> None:

@@ -200,13 +200,19 @@ def test_an_outcome_that_changed_counts_as_it_is_now_and_is_named(scored) -> Non
 # Of what is published only
 
 
-def test_outcomes_of_rows_that_were_not_published_are_counted_and_named(scored) -> None:
-    frame = first_fates()
+def test_outcomes_that_are_not_of_published_rows_or_cannot_be_read_are_counted_and_named(
+    scored,
+) -> None:
+    frame = first_fates().astype({"cost": object})
     frame.loc[frame.index[:3], "order_id"] = ["x", "y", "z"]
+    frame.loc[frame.index[7], "cost"] = "much"
     found = compare(scored, frame=frame)
-    assert (found.counts["not published"], found.counts["known"]) == (3, 117)
-    told = "3 are of rows that were not published, such as order_id 'x'"
-    assert told in found.results["arrival"].summary
+    counts = {name: found.counts[name] for name in ("not published", "refused", "known")}
+    assert counts == {"not published": 3, "refused": 1, "known": 116}
+    assert (
+        "3 are of rows that were not published, such as order_id 'x'; "
+        f"1 cannot be read, such as row 7 ({DAY}-0007): cost: 'much' is text"
+    ) in found.results["arrival"].summary
 
 
 def test_a_day_that_was_not_scored_or_is_blocked_cannot_be_compared(live) -> None:

@@ -167,7 +167,7 @@ def test_a_caption_is_as_wide_as_its_picture() -> None:
 
 
 def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
-    days = ["2020-03-01", "2020-03-02", "2020-03-03"]
+    days = [f"2020-03-0{number}" for number in range(1, 8)]
     cells = [
         Cell("items", days[0], "passed"),
         Cell("items", days[1], "passed"),
@@ -179,6 +179,7 @@ def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
     assert drawn.index(">price<") < drawn.index(">items<")
     assert drawn.count(COLORS["warned"]) == 1  # in the legend
     assert drawn.count(COLORS["passed"]) == 2  # days side by side are one piece
+    assert re.findall(r">(2020-03-0\d)<", drawn) == [days[0], days[5]]  # which there is room for
 
 
 def test_a_column_that_a_finding_names_beside_another_is_drawn_paler() -> None:

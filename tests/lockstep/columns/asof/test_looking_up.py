@@ -179,6 +179,16 @@ def test_a_row_counts_from_when_it_was_known(
     assert [level(table, hour * HOUR) for hour in (1, 2, 3)] == expected
 
 
+def test_times_too_far_apart_to_count_the_microseconds_between_are_told_apart() -> None:
+    at, sensors, levels = moments([0, 2**62] * 2), [1, 1, 2, 2], [1.0, 2.0, 3.0, 4.0]
+    rows = TableRows.of(GAUGE, filled(GAUGE, 4, at=at, sensor=sensors, level=levels))
+    found = [
+        reader(a_lookup(), rows)(a_question(HOUR - 1, HOUR, sensor=sensor))["asked_level"].tolist()
+        for sensor in (1, 2)
+    ]
+    np.testing.assert_array_equal(found, [[np.nan, 1.0], [np.nan, 3.0]])
+
+
 def test_many_late_rows_are_passed_in_few_steps() -> None:
     count = 50_000
     rows = gauge(*((place, place) for place in range(count)), known=[0, *[count * 2] * (count - 1)])

@@ -18,10 +18,12 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from lockstep.columns.compiled.estimators import compile_estimator
 from lockstep.columns.compiled.predictor import CompiledPredictor
 from lockstep.columns.estimator_fitting import fit
 from lockstep.columns.kinds import Columns, Kind
@@ -264,6 +266,15 @@ def test_what_is_linear_differs_by_rounding_alone(name: str) -> None:
     modest = take_rows(served(), slice(7, None))  # extremes cancel, or overflow
     _demand_close(found(modest), reference(modest))
     _demand_rows_alone(found, take_rows(modest, slice(53)), reference)
+
+
+def test_classes_are_as_probable_as_one_another_where_all_steps_are_at_zero() -> None:
+    angles = np.radians([0, 120, 240, 40, 160, 280])
+    model = CalibratedClassifierCV(
+        LOGISTIC[1], method="isotonic", cv=PredefinedSplit([-1, -1, -1, 0, 0, 0])
+    ).fit(np.column_stack([np.cos(angles), np.sin(angles)]), [0, 1, 2] * 2)
+    found = compile_estimator(model, (Kind.FLOAT, Kind.FLOAT)).by("predict_proba")
+    np.testing.assert_array_equal(found(np.zeros((1, 2))), model.predict_proba(np.zeros((1, 2))))
 
 
 def test_sparse_matrices_are_compiled_to_dense_ones() -> None:

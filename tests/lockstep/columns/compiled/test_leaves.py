@@ -95,6 +95,7 @@ def test_any_number_of_rows_ends_in_the_leaves_of_each() -> None:
     many = np.tile(rows, (4, 1))
     alone = np.concatenate([found(many[row : row + 1]) for row in range(len(many))])
     np.testing.assert_array_equal(found(many), alone)
+    assert (found.is_faster(1), found.is_faster(len(many))) == (False, True)
 
 
 @pytest.mark.parametrize(

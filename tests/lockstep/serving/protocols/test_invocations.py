@@ -161,6 +161,7 @@ def test_a_response_gives_a_hundred_reasons_and_names_all_rows_that_are_set_asid
     assert told.status == 422
     assert "`rows` lists the first 100 of 500 reasons" in told.json()["message"]
     assert [len(row["reasons"]) for row in told.json()["rows"]] == [2] * 50
+    assert "`rows` lists every reason" in client.score(records[:50]).json()["message"]
     assert [row["row"] for row in aside.json()["rejected"]] == list(range(400))
     assert sum(len(row["reasons"]) for row in aside.json()["rejected"]) == 100
 

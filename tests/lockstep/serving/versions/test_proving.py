@@ -86,13 +86,14 @@ def test_where_it_was_fitted_the_forms_are_not_compared_anew_for_a_batch(
     assert "agreement" not in vars(version)
 
 
-@pytest.mark.parametrize("differing", [None, {}])
+@pytest.mark.parametrize("other", ["environment", "framework", "differing"])
 def test_a_batch_elsewhere_than_at_the_fit_uses_no_form_that_differs_there(
-    version: LoadedVersion, differing: dict[str, str] | None
+    version: LoadedVersion, other: str
 ) -> None:
     """As does one of a version of before, of which it is not known what the fit found."""
     elsewhere = replace(version.environment, processor="another")
-    there = replace(version, environment=elsewhere, differing=differing)
+    others: dict[str, Any] = {"environment": elsewhere, "framework": "", "differing": None}
+    there = replace(version, **{other: others[other]})
     name, *_ = version.compiled.models
     wrong = version.compiled.pipeline.bind(
         {name: Off(version.compiled.pipeline.bound[name], alone=False)}
