@@ -407,6 +407,7 @@ def test_what_the_gate_refuses_is_no_champion(lockstep: Lockstep, two_versions: 
     refused = lockstep("promote", "orders", "2")
     assert refused.status == 1
     assert refused.out.startswith("@champion: version 1. @live: version 1.")
+    assert "FAILED  orders/champion  evidence" in refused.out
     assert registry.alias("orders", "champion").version == 1
 
 

@@ -45,13 +45,14 @@ def test_one_that_runs_is_nothing_to_tell(processes: Processes, tmp_path: Path) 
     assert Watched(processes, tmp_path, RUNS).lines() == []
 
 
+@pytest.mark.parametrize("status", [0, 3])
 def test_one_that_stopped_is_told_with_what_it_said_last(
-    processes: Processes, tmp_path: Path
+    processes: Processes, tmp_path: Path, status: int
 ) -> None:
-    watched = Watched(processes, tmp_path, STOPS)
+    watched = Watched(processes, tmp_path, STOPS.replace("3", str(status)))
     watched.await_stop()
     what, last = watched.lines()
-    assert "Parrot stopped (status 3); it starts again in 1 s." in what
+    assert f"Parrot stopped (status {status}); it starts again in 1 s." in what
     assert str(watched.program.log) in what
     assert last == "no disk"
     assert watched.lines() == []

@@ -224,6 +224,14 @@ def test_a_blocked_batch_stays_blocked_when_a_later_asset_is_materialized_alone(
     assert not live.store.path("daily/published", DAY).exists()
 
 
+def test_a_version_that_is_named_in_the_launchpad_is_judged_although_it_was_before(
+    live: Workplace,
+) -> None:
+    ops = {"orders__champion": {"config": {"version": 1}}}
+    report = run_job(PROJECT, job_name("orders", "promote"), live.instance, ops=ops)
+    assert next(one.result for one in report.checks if one.check == "golden_replay") == "passed"
+
+
 def test_a_version_that_is_made_live_by_hand_scores_nothing(two_versions: Workplace) -> None:
     two_versions.registry.set_alias("orders", "live", SECOND)
     report = two_versions.score(DAY)

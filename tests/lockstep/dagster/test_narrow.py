@@ -19,6 +19,8 @@ FINDING = {
 def test_a_narrow_table_stays_as_it_is() -> None:
     rows = [{"column": "price", "rows": 3}, {"column": "items", "rows": None}]
     assert fitted(rows) == rows
+    rows = [{"a": "x" * 31, "b": "y" * 31}]  # no room for another column
+    assert fitted(rows) == rows
 
 
 def test_empty_columns_are_left_out() -> None:

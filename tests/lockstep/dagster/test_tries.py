@@ -16,8 +16,8 @@ SCHEDULED = {"dagster/schedule_name": "orders_daily"}
 
 
 @pytest.fixture(autouse=True)
-def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "_FIRST_WAIT_SECONDS", 0)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tries, "_FIRST_WAIT_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -62,6 +62,9 @@ def test_a_scheduled_run_that_fails_for_good_says_that_the_cause_is_outside(inst
     count, run = attempts(instance, [OSError("disk")] * 9, SCHEDULED)
     assert (count, run.status) == (4, dg.DagsterRunStatus.FAILURE)
     assert run.tags[OUTSIDE_TAG] == "OSError"
+    again = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    waits = [each.dagster_event.step_retry_data.seconds_to_wait for each in again]
+    assert waits == [0.001, 0.002, 0.004]
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,22 @@ import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from assets.orders import ASSETS, fates
+from lockstep.artifacts.ledgers import ledger_of
+from lockstep.columns.decode import decode
 from lockstep.overview.batch_metrics import batch_metrics
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.overview.web.pages import with_metrics
-from lockstep.project.pipelines import Broken
+from lockstep.project.pipelines import Broken, pipelines
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.outcomes import compare_outcomes
 from tests.fixtures.asgi import Client
+from tests.fixtures.depots import DEPOTS
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 
@@ -78,6 +82,16 @@ def test_metrics_tell_the_live_version_and_its_quality(
     assert since is not None
     assert found[of("live_since_timestamp_seconds")] == since.since.timestamp()
     assert 0.5 < found[of("live_quality", "figure", "risk auc")] < 1
+
+
+def test_metrics_tell_the_newest_time_in_a_table(home_path: Path) -> None:
+    (sale,) = (table for table in pipelines(DEPOTS).get("depots").tables if table.name == "sale")
+    row = {"depot": "north", "article": 1, "sold_at": "2020-03-01T11:00:00+00:00", "sold": 1.0}
+    ledger = ledger_of(DEPOTS.home.data / "depots", sale.schema)
+    ledger.add(decode([row], sale.schema.schema).columns, datetime.now(UTC))
+    found = figures(batch_metrics(Overview(DEPOTS)).decode())
+    newest = found['table_newest_timestamp_seconds pipeline="depots",table="sale"']
+    assert newest == datetime(2020, 3, 1, 11, tzinfo=UTC).timestamp()
 
 
 def test_a_pipeline_that_cannot_be_imported_is_unknown(live: Workplace) -> None:

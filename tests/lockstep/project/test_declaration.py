@@ -181,6 +181,7 @@ def test_a_source_that_is_none_is_refused(
 def test_a_calendar_has_its_last_day() -> None:
     days = Calendar(date(2020, 3, 1), date(2020, 3, 3)).days()
     assert days == ["2020-03-01", "2020-03-02", "2020-03-03"]
+    assert Calendar(date(2020, 3, 1), date(2020, 3, 1)).days() == days[:1]
 
 
 def test_a_calendar_leaves_out_weekdays_and_holidays() -> None:
