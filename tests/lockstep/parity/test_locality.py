@@ -150,10 +150,13 @@ def test_a_statistic_that_the_estimator_takes_of_the_batch_is_named(build: Build
     assert (found.first.column, found.first.role) == ("chance", "model")
 
 
-def test_one_row_shows_nothing_and_that_is_a_failure(build: Build) -> None:
-    found = locality(build(), {name: values[:1] for name, values in COLUMNS.items()})
-    assert not found.ok
-    assert "there are 1" in found.summary
+@pytest.mark.parametrize(("rows", "is_ok", "told"), [(1, False, "there are 1"), (2, True, "")])
+def test_it_takes_two_rows_and_fewer_are_a_failure(
+    build: Build, rows: int, is_ok: bool, told: str
+) -> None:
+    found = locality(build(), {name: values[:rows] for name, values in COLUMNS.items()})
+    assert found.ok is is_ok
+    assert told in found.summary
 
 
 def test_the_given_columns_are_left_as_they_are(with_load: Build) -> None:

@@ -1,5 +1,6 @@
 """Look-ups and windows against a plain loop, and against what nobody knew yet."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -90,6 +91,14 @@ def test_a_row_that_is_recorded_as_known_before_its_table_says_so_is_found_out()
         {"gauge": table(GAUGE, ROWS, known=[hour for _, hour, _ in ROWS])}
     )
     assert not check_lookup_reference(bound, computed(bound, ASKED)).passed
+
+
+def test_a_row_that_is_valid_and_known_from_the_time_asked_for_is_found() -> None:
+    at_once = replace(GAUGE, known_after=None)
+    rows = table(at_once, ROWS[:6], known=[hour for _, hour, _ in ROWS[:6]])
+    read = reader(gauge_of(), rows)
+    asked = read.node.asked(readings(("north", 5)))
+    assert answers(read.node, rows, *asked)["gauge_level"].tolist() == [5.0]
 
 
 def test_look_ups_that_find_nothing_more_often_than_in_training_are_told() -> None:

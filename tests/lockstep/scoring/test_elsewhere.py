@@ -62,6 +62,7 @@ def test_a_file_that_is_scored_again_is_compared_with_those_before_it_alone(rest
     restated("a.csv", ROWS[:60])
     restated("b.csv", ROWS[40:])
     assert restated("a.csv", ROWS[:60]).passed
+    assert restated("b.csv", ROWS[40:]).result == "warned"
 
 
 def test_of_a_key_that_came_again_the_last_delivery_counts_also_if_the_first_is_scored_later(
