@@ -351,10 +351,13 @@ def test_rows_beyond_what_may_wait_are_dropped_and_counted(
         dropped = server.client.get("/ready").json()["challenger"]["rows"]["dropped"]
         os.kill(pid, signal.SIGCONT)
         standing = wait(server, lambda one: sum(one["rows"].values()) == 15)
+        metrics = server.client.get("/metrics").content.decode()
         leave(server)
 
     assert dropped >= 6
     assert standing["rows"]["compared"] + dropped == 15
+    counted = 'lockstep_shadow_rows_total{outcome="dropped",pipeline="orders",version="2"}'
+    assert f"{counted} {dropped}.0" in metrics
 
 
 def test_a_challenger_that_is_refused_is_told_with_the_reason(
