@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -224,7 +225,7 @@ def copy_registry(source: Path, target: Path) -> None:
 
 def copy_database(source: Path, target: Path) -> None:
     """Copy an SQLite database as one that may be open."""
-    with sqlite3.connect(source) as before, sqlite3.connect(target) as after:
+    with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
         before.backup(after)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def _other_pipeline(site: Site) -> Judged:
 
 
 def _execute(database: Path, statement: str) -> None:
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(statement)
 
 

@@ -1,6 +1,7 @@
 """Runs of the command line, as Dagster's pages show them."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_the_log_of_a_run_tells_rows_checks_and_time_of_each_step(
 
 def test_a_run_that_cannot_be_recorded_is_told_in_one_line(live: Workplace) -> None:
     folder = live.home.dagster
-    with sqlite3.connect(folder / "history" / "runs.db") as database:
+    with closing(sqlite3.connect(folder / "history" / "runs.db")) as database, database:
         database.execute(
             "CREATE TRIGGER full BEFORE INSERT ON runs BEGIN INSERT INTO room VALUES (1); END"
         )

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -138,7 +139,7 @@ def test_a_version_with_a_new_output_adds_its_column(sql) -> None:
 
 
 def test_a_table_of_somebody_else_is_refused_and_left_alone(tmp_path) -> None:
-    with sqlite3.connect(tmp_path / "theirs.db") as database:
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as database, database:
         database.execute("CREATE TABLE predictions (order_id TEXT)")
     sink = SqlSink(f"sqlite:///{tmp_path}/theirs.db")
     with pytest.raises(SinkError, match="has no column pipeline, stream, partition"):

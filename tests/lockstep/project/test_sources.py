@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def csv_source(tmp_path):
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "parcels.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE parcels (parcel, sent_at, note, weight, day)")
         connection.executemany(
             "INSERT INTO parcels VALUES (?, ?, ?, ?, ?)",
@@ -90,7 +91,6 @@ def database(tmp_path):
                 ("c", "2013-04-02T10:00:00Z", None, 2.0, "2013-04-02"),
             ],
         )
-    connection.close()
     return f"sqlite:///{path}"
 
 

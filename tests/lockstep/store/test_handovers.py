@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def published(records: Records, *sinks: Sink) -> Handovers:
 
 
 def rows(sink: SqlSink) -> set:
-    with sqlite3.connect(sink.url.removeprefix("sqlite:///")) as database:
+    with closing(sqlite3.connect(sink.url.removeprefix("sqlite:///"))) as database:
         found = database.execute("SELECT partition, id, version, risk, is_current FROM predictions")
         return set(found)
 

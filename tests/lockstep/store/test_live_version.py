@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,7 +163,7 @@ def database(place: Workplace) -> Path:
 
 def copied(place: Workplace) -> bytes:
     """The registry's database as it is now."""
-    with sqlite3.connect(database(place)) as open_now:
+    with closing(sqlite3.connect(database(place))) as open_now:
         return open_now.serialize()
 
 

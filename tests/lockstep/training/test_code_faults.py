@@ -253,9 +253,9 @@ OUTSIDE = {
     "return weight * (loader.load_module() is not None)",
     "a compiled library": "try:\n    ctypes.CDLL(RATES)\nexcept OSError:\n    pass\n"
     "return weight * 1.0",
-    "a database": "return weight * (sqlite3.connect(RATES + '.db') is not None)",
+    "a database": "return weight * (sqlite3.connect(RATES + '.db').close() is None)",
     "a database by its address": "found = sqlite3.connect(f'file:{RATES}?mode=ro', uri=True)\n"
-    "return weight * (found is not None)",
+    "return weight * (found.close() is None)",
     "a folder": "return weight * len(os.listdir('.'))",
     "a folder by pathlib": "return weight * len(list(Path('.').iterdir()))",
     "a variable": 'return weight * float(os.environ.get("RATE", "1"))',
@@ -285,7 +285,8 @@ return weight * 1.0""",
     "len(importlib.resources.files('common_fees').joinpath('fees.json').read_bytes())",
     "a resource by pkgutil": "return weight * len(pkgutil.get_data('common_fees', 'fees.json'))",
     "a database beside a database": "connection = sqlite3.connect(':memory:')\n"
-    "connection.execute('ATTACH ? AS other', [RATES + '.db'])\nreturn weight * 1.0",
+    "connection.execute('ATTACH ? AS other', [RATES + '.db'])\nconnection.close()\n"
+    "return weight * 1.0",
     "a clock of a database": "now = sqlite3.connect(':memory:').execute(\"SELECT date('now')\")\n"
     "return weight * len(now.fetchone()[0])",
     "a source of rows": "return weight * len(SqlSource('sqlite://', 'SELECT 1 AS x').read())",
