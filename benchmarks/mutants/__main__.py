@@ -91,6 +91,7 @@ def tried(mutant: Mutant, checkout: Path, tests: Tests) -> Trial:
     try:
         status = run(checkout, ["-x", f"@{names}"], timeout=most)
     except subprocess.TimeoutExpired:
+        print("does not end:", mutant, flush=True)
         status = _FAILED
     finally:
         file.write_bytes(before)
