@@ -70,8 +70,8 @@ _TELLERS = (
 )
 """Other modules that only hand on what they are asked for, as all of Python's own do."""
 _BETWEEN = (
-    *("os", "posixpath", "genericpath", "pathlib", "pathlib._local", "getpass", "locale"),
-    *("platform", "subprocess", "multiprocessing.context", "multiprocessing.process"),
+    *("os", "posixpath", "genericpath", "pathlib", "pathlib._local", "pathlib._abc", "getpass"),
+    *("locale", "platform", "subprocess", "multiprocessing.context", "multiprocessing.process"),
 )
 """Modules of Python's that ask for time and machine on behalf of their callers alone."""
 _RESOLVING = ("resolve", "realpath")
