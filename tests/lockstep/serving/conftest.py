@@ -3,16 +3,19 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lockstep import Pipeline
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.listing import ListedVersion
 from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.compiled.predictor import Compiled
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
 from lockstep.serving.http.app import application
@@ -49,6 +52,17 @@ def client_of(scorer: Scorer, limits: RequestLimits | None = None) -> Client:
     service = Service("orders", Path("nowhere"), limits, strict=scorer.strict)
     service.versions.scorer = scorer
     return Client(application(service))
+
+
+def scorer_of(
+    loaded: LoadedVersion, pipeline: Pipeline, *rules: Any, strict: bool = True
+) -> Scorer:
+    """Of another pipeline in the place of a version's, with these rules of its records alone."""
+    names = ("input", "features", "outputs")
+    suites: dict[str, Any] = {name: {"name": "", "expectations": []} for name in names}
+    suites["input"]["expectations"] += rules
+    version = replace(loaded, pipeline=pipeline, suites=suites)
+    return Scorer.of(version, Compiled.of(pipeline), strict=strict)
 
 
 @pytest.fixture(scope="module")

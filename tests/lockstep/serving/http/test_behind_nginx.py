@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.fixtures.asgi import Client
 from tests.fixtures.orders import Checkout
 from tests.fixtures.ports import free_ports
 from tests.fixtures.servers import serving
+from tests.fixtures.waiting import wait_until
 from tests.lockstep.serving.conftest import client_of
 
 Records = list[dict[str, Any]]
@@ -62,16 +62,14 @@ def wait_for(
     url: str, is_so: Callable[[httpx.Response], bool], process: subprocess.Popen[bytes]
 ) -> None:
     """Ask a process until its answer is so."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+
+    def answers() -> bool:
         assert process.poll() is None, "the process has ended"
-        try:
-            if is_so(httpx.get(url)):
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"{url} was never so")
+        with suppress(httpx.TransportError):
+            return is_so(httpx.get(url))
+        return False
+
+    wait_until(answers, 120)
 
 
 class Server:
@@ -163,8 +161,8 @@ def test_nobody_gets_a_trace_from_a_server_that_was_told_of_no_proxy_and_has_no_
         assert explained(f"http://127.0.0.1:{port}", orders[0]).status_code == 200
         assert explained(url, orders[0]).status_code == 403
         assert httpx.get(f"{url}/page/version", headers={"host": "127.0.0.1"}).status_code == 403
-        answered = httpx.post(f"{url}/invocations", json={"dataframe_records": orders[:1]})
-        assert answered.status_code == 200
+        body = {"dataframe_records": orders[:1]}
+        assert httpx.post(f"{url}/invocations", json=body).status_code == 200
 
 
 def test_a_server_that_is_told_of_its_proxy_demands_the_token_of_everyone_behind_it(
@@ -239,9 +237,8 @@ def test_a_rolling_restart_and_a_swap_under_load_lose_no_request(
     client: Client,
     orders: Records,
 ) -> None:
-    expected = client.post("/invocations", {"dataframe_records": orders}).json()["predictions"]
     home = Home(live_checkout.home)
-    with Load(balanced, orders, expected) as load:
+    with Load(balanced, orders, client.score(orders).predictions) as load:
         for server in servers:
             server.stop()
             server.start()

@@ -19,7 +19,8 @@ import pytest
 from tests.fixtures.servers import Server
 
 Records = list[dict[str, Any]]
-Harm = Callable[[int], None]
+Harm = Callable[[int, threading.Event], object]
+"""Does harm to a port; what it pauses for ends when all is over."""
 
 HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
@@ -42,18 +43,18 @@ def post(body: bytes) -> bytes:
     return HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
-def send(data: bytes, port: int) -> None:
+def send(data: bytes, port: int, is_over: threading.Event) -> None:
     """Send something, and read what is said to it."""
     with connected(port) as client:
         client.sendall(data)
         client.recv(65536)
 
 
-def noise(port: int) -> None:
-    send(random.Random(port).randbytes(5000), port)
+def noise(port: int, is_over: threading.Event) -> None:
+    send(random.Random(port).randbytes(5000), port, is_over)
 
 
-def large(port: int) -> None:
+def large(port: int, is_over: threading.Event) -> None:
     """A hundred MiB in a body that says so."""
     with connected(port) as client:
         client.sendall(HEAD + b"content-length: %d\r\n\r\n" % (100 * len(MEBIBYTE)))
@@ -61,7 +62,7 @@ def large(port: int) -> None:
             client.sendall(MEBIBYTE)
 
 
-def endless(port: int) -> None:
+def endless(port: int, is_over: threading.Event) -> None:
     """A hundred MiB in a body that does not say how long it is."""
     with connected(port) as client:
         client.sendall(HEAD + CHUNKED)
@@ -69,7 +70,7 @@ def endless(port: int) -> None:
             client.sendall(b"100000\r\n" + MEBIBYTE + b"\r\n")
 
 
-def half(port: int) -> None:
+def half(port: int, is_over: threading.Event) -> None:
     """Almost as much as a body may have, of which the end never comes."""
     with connected(port) as client:
         client.sendall(HEAD + b"content-length: %d\r\n\r\n" % (10 * len(MEBIBYTE)))
@@ -78,15 +79,16 @@ def half(port: int) -> None:
         client.recv(65536)
 
 
-def slow(port: int) -> None:
+def slow(port: int, is_over: threading.Event) -> None:
     """A head that comes byte by byte."""
     with connected(port) as client:
         for byte in HEAD:
             client.sendall(bytes([byte]))
-            time.sleep(0.05)
+            if is_over.wait(0.05):
+                break
 
 
-def flood(port: int) -> None:
+def flood(port: int, is_over: threading.Event) -> None:
     """Hundreds of connections that are opened and reset, and hundreds that are left alone."""
     with ExitStack() as held:
         for _ in range(300):
@@ -96,10 +98,10 @@ def flood(port: int) -> None:
             with suppress(OSError):
                 client = socket.create_connection(("127.0.0.1", port), timeout=20)
                 held.enter_context(client)
-        time.sleep(1)
+        is_over.wait(1)
 
 
-def unread(body: bytes, port: int) -> None:
+def unread(body: bytes, port: int, is_over: threading.Event) -> None:
     """Requests one after the other, of which no answer is read."""
     with connected(port) as client:
         for _ in range(2000):
@@ -136,13 +138,13 @@ class Harming:
     """Does harm for as long as it is entered, each kind in a thread of its own."""
 
     def __init__(self, port: int, kinds: list[Harm]) -> None:
-        self._is_over = threading.Event()
+        self.is_over = threading.Event()
         self._threads = [threading.Thread(target=self._do, args=(kind, port)) for kind in kinds]
         self.done = 0
 
     def _do(self, harm: Harm, port: int) -> None:
-        while not self._is_over.is_set():
-            harm(port)
+        while not self.is_over.is_set():
+            harm(port, self.is_over)
             self.done += 1
 
     def __enter__(self) -> "Harming":
@@ -151,7 +153,7 @@ class Harming:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over.set()
+        self.is_over.set()
         for thread in self._threads:
             thread.join()
 
@@ -181,7 +183,7 @@ def test_a_good_client_is_answered_all_the_while(
             body = {"dataframe_records": [orders[place % len(orders)]]}
             statuses.append(client.post("/invocations", json=body).status_code)
             seconds.append(time.monotonic() - begun)
-            time.sleep(PAUSE)
+            harming.is_over.wait(PAUSE)
 
     assert set(statuses) == {200}
     assert harming.done > 12

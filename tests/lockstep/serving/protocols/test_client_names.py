@@ -1,17 +1,14 @@
 """Fields are called in reasons as the client calls them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
 
 from lockstep import Floats, Key, Named, Pipeline, Record, output
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.compiled.predictor import Compiled
-from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
-from tests.lockstep.serving.conftest import client_of
+from tests.lockstep.serving.conftest import client_of, scorer_of
 
 
 class Reading(Record):
@@ -38,11 +35,7 @@ def least(column: str) -> dict[str, Any]:
 
 @pytest.fixture
 def readings(loaded: LoadedVersion) -> Iterator[Client]:
-    nothing: dict[str, Any] = {"name": "", "expectations": []}
-    asked = {"name": "", "expectations": [least("kelvin"), least("hours")]}
-    suites = {"input": asked, "features": nothing, "outputs": nothing}
-    version = replace(loaded, name="orders", pipeline=PIPELINE, suites=suites)
-    with client_of(Scorer.of(version, Compiled.of(PIPELINE))) as client:
+    with client_of(scorer_of(loaded, PIPELINE, least("kelvin"), least("hours"))) as client:
         yield client
 
 

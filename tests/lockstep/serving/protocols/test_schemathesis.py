@@ -1,10 +1,8 @@
 """The OpenAPI document against the server: whatever is made of it is answered as it says."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
@@ -33,11 +31,8 @@ from lockstep import (
     output,
 )
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.compiled.predictor import Compiled
-from lockstep.serving.http.app import application
-from lockstep.serving.protocols.service import Service
-from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
+from tests.lockstep.serving.conftest import client_of, scorer_of
 
 
 class Everything(Record):
@@ -97,13 +92,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module", params=[True, False], ids=["strict", "compat"])
 def server(request: pytest.FixtureRequest, loaded: LoadedVersion) -> Iterator[Client]:
-    nothing: dict[str, Any] = {"name": "", "expectations": []}
-    suites = {"input": nothing, "features": nothing, "outputs": nothing}
-    version = replace(loaded, name="everything", pipeline=PIPELINE, suites=suites)
-    compiled = Compiled.of(PIPELINE)
-    service = Service(version.name, Path("nowhere"), strict=request.param)
-    service.versions.scorer = Scorer.of(version, compiled, strict=request.param)
-    with Client(application(service)) as client:
+    with client_of(scorer_of(loaded, PIPELINE, strict=request.param)) as client:
         yield client
 
 

@@ -1,14 +1,9 @@
 """Records without a name are known by their place in their own request."""
 
-from dataclasses import replace
-from typing import Any
-
-import pytest
-
 from lockstep import Floats, Pipeline, Record, RowNumber, output
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.compiled.predictor import Compiled
-from lockstep.serving.versions.request_scorer import Answer, Scorer
+from lockstep.serving.versions.request_scorer import Answer
+from tests.lockstep.serving.conftest import scorer_of
 
 
 class Line(Record):
@@ -27,15 +22,10 @@ def double(x: Floats) -> Floats:
 PIPELINE = Pipeline(__name__, record=Line)
 
 
-@pytest.fixture
-def lines(loaded: LoadedVersion) -> Scorer:
-    nothing: dict[str, Any] = {"name": "", "expectations": []}
-    suites = {"input": nothing, "features": nothing, "outputs": nothing}
-    version = replace(loaded, pipeline=PIPELINE, suites=suites)
-    return Scorer.of(version, Compiled.of(PIPELINE))
-
-
-def test_requests_that_are_answered_together_count_their_rows_each_from_0(lines: Scorer) -> None:
+def test_requests_that_are_answered_together_count_their_rows_each_from_0(
+    loaded: LoadedVersion,
+) -> None:
+    lines = scorer_of(loaded, PIPELINE)
     requests = [[{"x": 1.0}, {"x": 2.0}], [{"x": 3.0}], [{"x": 4.0, "row": 7}]]
 
     answers = lines.answer(requests)
