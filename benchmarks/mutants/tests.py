@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from benchmarks.mutants.mutations import Mutant
 
 _PROBE = '''"""Says which function was called in which test."""
@@ -187,6 +189,24 @@ def _touching(
             touching[numbers[int(number)]] |= own
     known = {*tests}
     return {place: frozenset(tests & known) for place, tests in touching.items()}
+
+
+def failing(checkout: Path, tests: Sequence[str], timeout: float) -> list[str]:
+    """Run tests of a checkout, by their names, and return the first one that fails, if any does.
+
+    It is all of them where they take longer than `timeout`, in seconds, or cannot be found.
+    """
+    names, durations = checkout / "tests.txt", checkout / "durations.json"
+    names.write_text("\n".join(tests))
+    durations.unlink(missing_ok=True)
+    try:
+        status = run(checkout, ["-x", f"@{names}"], {DURATIONS: str(durations)}, timeout)
+    except subprocess.TimeoutExpired:
+        return list(tests)
+    if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return []
+    failed: list[str] = json.loads(durations.read_text())["failed"] if durations.exists() else []
+    return failed or list(tests)
 
 
 def run(
