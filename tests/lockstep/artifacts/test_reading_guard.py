@@ -95,8 +95,8 @@ REFUSED = {
         "import importlib.util as u; u.find_spec('common_fees.rates')",
     ],
     "database": [
-        "import sqlite3; sqlite3.connect(FEES)",
-        "import sqlite3; sqlite3.connect(':memory:')",
+        "import sqlite3; sqlite3.connect(FEES).close()",
+        "import sqlite3; sqlite3.connect(':memory:').close()",
         "import pandas; pandas.read_sql('SELECT 1', 'sqlite://')",
         "from lockstep.project.sources import SqlSource; SqlSource('x://', 'SELECT 1').read()",
     ],

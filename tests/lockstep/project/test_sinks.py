@@ -68,7 +68,7 @@ def sql(request: pytest.FixtureRequest, tmp_path: Path) -> SqlSink:
 
 
 def rows(sink: SqlSink, query: str = "SELECT order_id, version, risk, is_current FROM {}") -> set:
-    engine = sqlalchemy.create_engine(sink.url)
+    engine = sqlalchemy.create_engine(sink.url, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         found = connection.execute(sqlalchemy.text(query.format(sink.table)))
         return {tuple(row) for row in found}

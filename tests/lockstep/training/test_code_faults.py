@@ -287,8 +287,9 @@ return weight * 1.0""",
     "a database beside a database": "connection = sqlite3.connect(':memory:')\n"
     "connection.execute('ATTACH ? AS other', [RATES + '.db'])\nconnection.close()\n"
     "return weight * 1.0",
-    "a clock of a database": "now = sqlite3.connect(':memory:').execute(\"SELECT date('now')\")\n"
-    "return weight * len(now.fetchone()[0])",
+    "a clock of a database": "connection = sqlite3.connect(':memory:')\n"
+    "(now,) = connection.execute(\"SELECT date('now')\").fetchone()\nconnection.close()\n"
+    "return weight * len(now)",
     "a source of rows": "return weight * len(SqlSource('sqlite://', 'SELECT 1 AS x').read())",
     "a compiled function": "return weight * (ctypes.CDLL(None).time(None) > 0)",
     "a variable of the system's": "return weight * float(posix.environ.get(b'RATE', b'1'))",
