@@ -10,7 +10,7 @@ from lockstep.columns.decode import decode
 from lockstep.project.sinks import ParquetSink, SqlSink
 from lockstep.store.parquet import Store
 from tests.fixtures.places import Delivery, Place, two_deliveries
-from tests.fixtures.versions import version_without_registry
+from tests.fixtures.versions import version_with_trees
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
     """A version of `orders`."""
     rows = decode(history(), ASSETS.pipeline.joint_schema)
     folder = tmp_path_factory.mktemp("version") / "files"
-    return version_without_registry(ASSETS, rows.columns, folder)
+    return version_with_trees(ASSETS, rows.columns, folder)
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from assets.orders import ASSETS, history, orders_with_fates
 from lockstep import Suites
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Columns
 from lockstep.columns.units import read_files
 from lockstep.errors import LostWorkerError, UnavailableError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
@@ -38,7 +38,7 @@ from lockstep.store.parquet import Store
 from tests.fixtures.pool import Forking, Numbered, always_ending, ending_once, raise_alike, waiting
 from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score
-from tests.fixtures.versions import version_without_registry
+from tests.fixtures.versions import version_with_trees, version_without_registry
 from tests.fixtures.waiting import wait_until
 from tests.fixtures.writes import start
 
@@ -52,25 +52,13 @@ def pool() -> Iterator[Pool]:
         yield running
 
 
-def version_of(declared: PipelineAssets, folder: Path) -> LoadedVersion:
-    rows = decode(history(), ASSETS.pipeline.joint_schema)
-    return version_without_registry(declared, rows.columns, folder / "files")
-
-
-def version_with_trees(declared: PipelineAssets, folder: Path) -> LoadedVersion:
-    """A version whose models are trees: those of a batch of any size give the same to the bit."""
-    with pytest.MonkeyPatch.context() as patch:
-        for linear, tree in (
-            ("LogisticRegression", DecisionTreeClassifier(max_depth=6, random_state=1)),
-            ("LinearRegression", DecisionTreeRegressor(max_depth=6, random_state=1)),
-        ):
-            patch.setattr(f"transforms.orders.{linear}", lambda tree=tree, **_: tree)
-        return version_of(declared, folder)
+def rows_of_fit() -> Columns:
+    return decode(history(), ASSETS.pipeline.joint_schema).columns
 
 
 @pytest.fixture(scope="module")
 def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
-    return version_with_trees(ASSETS, tmp_path_factory.mktemp("version"))
+    return version_with_trees(ASSETS, rows_of_fit(), tmp_path_factory.mktemp("version") / "files")
 
 
 @pytest.fixture
@@ -219,14 +207,16 @@ DEMANDING = replace(ASSETS, suites=SUITES)
 
 @pytest.fixture(scope="module")
 def demanding_version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
-    return version_of(DEMANDING, tmp_path_factory.mktemp("demanding"))
+    return version_without_registry(
+        DEMANDING, rows_of_fit(), tmp_path_factory.mktemp("demanding") / "files"
+    )
 
 
 def test_units_of_any_size_give_the_same_of_a_batch_of_which_a_sample_is_drawn(
     everything, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(reduction, "Sampling", partial(Sampling, most=DRAWN))
-    version = version_with_trees(DEMANDING, tmp_path)
+    version = version_with_trees(DEMANDING, rows_of_fit(), tmp_path / "version")
     whole = everything(1_000, by=version)
     table = whole[1]["input_suite"].table
     (median,) = [row for row in table if "median" in row["finding"]]
