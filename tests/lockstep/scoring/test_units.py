@@ -200,8 +200,7 @@ def demanding(role: str) -> Any:
     )
 
 
-SUITES = Suites(**{role: partial(demanding, role) for role in LIMITS})
-DEMANDING = replace(ASSETS, suites=SUITES)
+DEMANDING = replace(ASSETS, suites=Suites(**{role: partial(demanding, role) for role in LIMITS}))
 """Its suites ask of whole columns."""
 
 

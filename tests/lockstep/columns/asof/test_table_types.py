@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -177,6 +178,8 @@ def test_what_no_table_can_be_asked_is_refused_with_its_place(
     assert "by (asof/test_table_types.py:" in str(refused.value)
 
 
+KIND = "argument" if sys.version_info < (3, 13) else "keyword-only argument"
+"""What `inspect` calls what is missing."""
 REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
 
 
@@ -186,8 +189,7 @@ REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
         (lambda: lookup(Passage), "Passage'>; give a class that is declared as Table."),
         (lambda: lookup("weather"), "table is 'weather'; give a class that is declared as Table."),
         (lambda: window(Gauge, over=HOUR), "Gauge'>; give a class that is declared as Event."),
-        (lambda: window(Passage), "@window: missing a required "),
-        (lambda: window(Passage), "argument: 'over'; it takes event, "),
+        (lambda: window(Passage), f"@window: missing a required {KIND}: 'over'; it takes event, "),
         (lambda: window(Passage, over=HOUR, hwo=[]), "@window takes no 'hwo'; did you mean 'how'?"),
         (lambda: window(Passage, over=HOUR, how="sum"), f"give a list, each {REDUCTIONS}"),
         (lambda: window(Passage, over=HOUR, how=["avg"]), f"how[0] is 'avg'; give {REDUCTIONS}."),
