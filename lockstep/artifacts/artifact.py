@@ -52,12 +52,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Artifact:
-    """A version's directory, whose files are unchanged since they were written.
-
-    Attributes:
-        directory: The directory.
-        manifest: Its manifest; see `lockstep.artifacts.artifact_writing.write_artifact`.
-    """
+    """A version's directory, whose files are unchanged since they were written."""
 
     directory: Path
     manifest: Mapping[str, Any]
@@ -65,10 +60,6 @@ class Artifact:
     @classmethod
     def open(cls, directory: Path, digest: str | None = None) -> Artifact:
         """Read the manifest, and check every file against it.
-
-        Args:
-            directory: The version's directory.
-            digest: Expected SHA-256 of the manifest, if it is known.
 
         Raises:
             FormatError: It was written by an older or newer Lockstep.
@@ -161,16 +152,7 @@ def sha256(data: bytes) -> str:
 
 
 def check_files(directory: Path, digests: Mapping[str, str]) -> None:
-    """Check that files are unchanged since a version was stored.
-
-    Args:
-        directory: Their directory.
-        digests: SHA-256 of each file, by its path in the directory.
-
-    Raises:
-        ArtifactError: A file is missing or has been changed; the message names it.
-        UnavailableFilesError: A file cannot be read now.
-    """
+    """Raise where a file in a directory does not have its SHA-256, or cannot be read now."""
     for name, expected in digests.items():
         path = directory / name
         actual = sha256(_read(path))
@@ -183,15 +165,9 @@ def check_files(directory: Path, digests: Mapping[str, str]) -> None:
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn errors of reading a part of a version into errors that name its file.
+    """Turn errors of reading a part of a version into an ArtifactError that names its file.
 
-    Args:
-        path: The file, or the directory of several.
-        what: What it should hold, for the message.
-
-    Raises:
-        ArtifactError: It is missing or damaged.
-        UnavailableFilesError: It cannot be read now.
+    A disk that does not answer gives an UnavailableFilesError: another try may work.
     """
     try:
         yield

@@ -40,17 +40,7 @@ def write_artifact(
     evidence: Evidence,
     trusted: Iterable[str] = (),
 ) -> str:
-    """Write a version's directory.
-
-    Args:
-        directory: An empty or new directory.
-        pipeline: The fitted pipeline.
-        snapshot: The pipeline's source.
-        evidence: What else the version carries.
-        trusted: Further types that models may hold, as `[tool.lockstep]`, `trusted` names them.
-
-    Returns:
-        SHA-256 of the manifest.
+    """Write a version's directory, new or empty; return the SHA-256 of the manifest.
 
     Raises:
         UntrustedTypeError: A model holds a type that may not be stored.
@@ -114,13 +104,7 @@ def write_artifact(
 
 
 def _trust_of(pipeline: Pipeline, snapshot: Snapshot, trusted: Iterable[str]) -> Trust:
-    """What the estimators of a pipeline may hold: these types, and those of its own code.
-
-    Args:
-        pipeline: The pipeline, running from its files or from a snapshot.
-        snapshot: Its source.
-        trusted: Further types, by name.
-    """
+    """What a pipeline's estimators may hold: these types, and those of its own code."""
     own = running_modules(pipeline) or {name: name for name in snapshot.modules}
     return Trust(tuple(trusted), own)
 

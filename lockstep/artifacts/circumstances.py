@@ -1,8 +1,7 @@
 """Circumstances: what differs in the process in which a version is tried, and must not matter.
 
-A version is fitted at one time and place, and served at another: the clock goes on, each process
-hashes strings by another seed, and time zone, locale and working directory are those of whoever
-starts it.
+The clock goes on, each process hashes strings by another seed, and time zone, locale and working
+directory are those of whoever starts it.
 """
 
 from __future__ import annotations
@@ -28,21 +27,13 @@ _LOCALES = ("tr_TR.utf8", "de_DE.utf8", "fr_FR.utf8", "ja_JP.utf8", "C.utf8", "P
 
 @dataclass(frozen=True)
 class Circumstances:
-    """How a process differs from this one.
+    """How a process differs from this one."""
 
-    Attributes:
-        words: The difference in words, to follow "computed".
-        clock: Whether its clock is ahead.
-        hash_seed: The seed by which it hashes strings; 0 for this process's seed.
-        place: Whether its time zone and locale differ.
-        closed: Whether the system refuses it all files but installed ones and the version's own.
-    """
-
-    words: str
-    clock: bool = False
-    hash_seed: int = 0
-    place: bool = False
-    closed: bool = False
+    words: str  # to follow "computed"
+    clock: bool = False  # it is ahead
+    hash_seed: int = 0  # 0 for this process's seed
+    place: bool = False  # its time zone and locale differ
+    closed: bool = False  # the system refuses it all files but installed ones and the version's own
 
     def environment(self, here: Mapping[str, str]) -> dict[str, str]:
         """The environment variables of the process, made from those of this one."""
@@ -104,12 +95,8 @@ _TIMERS = ("monotonic", "perf_counter")
 def shift_clock(seconds: float, *, numpy_too: bool) -> None:
     """Set Python's clock ahead, in this process and for good.
 
-    Call it when all libraries are imported: they keep what they have imported by name.
-
-    Args:
-        seconds: The shift.
-        numpy_too: Whether NumPy's "now" is shifted too: another class then replaces `datetime64`,
-            which breaks some uses of it.
+    Call it when all libraries are imported: they keep what they have imported by name. With
+    `numpy_too`, another class replaces `datetime64`, which breaks some uses of it.
     """
     ahead = datetimes.timedelta(seconds=seconds)
     _shift_time(seconds)

@@ -1,8 +1,8 @@
-"""A thread that can read no files but those of installations and some folders: by Linux itself.
+"""A thread that may read only installed files and some folders: Linux itself refuses the others.
 
 A library that opens files or connections in its own C++ tells nobody, so that no guard in Python
-sees it. Linux refuses it to a thread that asks for that (Landlock, since Linux 5.13; connections
-since 6.7), and to those that it starts, for good.
+sees it. Landlock (Linux 5.13; connections since 6.7) refuses it to a thread that asks for that, and
+to those that it starts, for good.
 """
 
 from __future__ import annotations
@@ -53,14 +53,10 @@ def can_close_files() -> bool:
 
 
 def closed(function: Callable[[], T], folders: Iterable[str]) -> T:
-    """Call a function in a thread of its own, to which the system refuses what is outside.
+    """Call a function in a thread to which the system refuses files outside of some folders.
 
     Threads of libraries that it starts are refused the same. Its temporary files lie in a folder
-    of its own. Where the system cannot refuse, it is called here.
-
-    Args:
-        function: The function, which is on guard as this thread is.
-        folders: The folders that it may read, beside those of `close_files`.
+    of its own. Where the system cannot refuse, it is called in this thread.
     """
     if (guard := on_guard()) is None or not can_close_files():
         return function()
@@ -123,16 +119,10 @@ _pools = _Pools()
 
 
 def close_files(folders: Iterable[str]) -> None:
-    """Have the system refuse this thread, for good, to read files elsewhere than in some folders.
+    """Have the system refuse this thread files outside of some folders, and TCP, for good.
 
-    It is refused all connections by TCP, too. Does nothing where the system cannot; see
-    `can_close_files`.
-
-    Args:
-        folders: The folders, beside those of the system and of installations.
-
-    Raises:
-        OSError: The system refused that.
+    Folders of the system and of installations stay readable. Does nothing where the system cannot
+    (`can_close_files`); raises OSError where it refuses.
     """
     if (version := _version()) <= 0:
         return

@@ -1,9 +1,8 @@
 """The closure of a version's code: installed packages that decide values as its own modules do.
 
-What the code reaches and no version carries is installed: public libraries that Lockstep builds on,
-whose versions tell enough, and other packages. The environment of a fit holds the files of these,
-of all that they reach in turn, and what they asked for from outside. Wherever the version computes,
-these have to be the same.
+Of public libraries that Lockstep builds on, the versions tell enough. Of other packages that the
+code reaches, the environment of a fit holds the files, of all that they reach in turn, and what
+they asked for from outside. Wherever the version computes, these have to be the same.
 """
 
 from __future__ import annotations
@@ -56,15 +55,7 @@ _MOST_ANEW = 50
 
 
 def fit_environment(source: Snapshot, golden: GoldenRecords) -> Environment:
-    """The environment of a fit, with the closure of its code.
-
-    Args:
-        source: The code.
-        golden: Records that it computes.
-
-    Raises:
-        SnapshotError: It does not run.
-    """
+    """The environment of a fit, with the closure of its code as it computes golden records."""
     pipeline = source.load()
     try:
         names = _reached(source, pipeline)
@@ -94,15 +85,7 @@ def here(fitted: Environment) -> Environment:
 
 
 def demand_code(fitted: Environment, version: int) -> None:
-    """Demand that a version would compute with the installed code of its fit.
-
-    Args:
-        fitted: The environment of its fit.
-        version: Its number.
-
-    Raises:
-        UnprovenError: It would not; the message names what differs.
-    """
+    """Raise UnprovenError, naming the difference, unless the installed code of the fit is here."""
     changed = [difference for difference in fitted.compare(here(fitted)) if difference.is_code]
     if changed:
         raise UnprovenError(
@@ -114,13 +97,7 @@ def demand_code(fitted: Environment, version: int) -> None:
 
 @contextmanager
 def running_anew(closure: Closure | None) -> Iterator[None]:
-    """Have the packages of a closure run anew when they are imported, as long as this lasts.
-
-    Their state is that of before any row, too.
-
-    Args:
-        closure: The closure; None where it is not known, so that all packages go on as they are.
-    """
+    """Have the packages of a closure run anew when imported, with their state of before any row."""
     packages = closure.packages.items() if closure is not None else ()
     with _imported_anew([name for name, package in packages if package.runs_anew]):
         yield
@@ -175,12 +152,7 @@ def _runs_anew(package: str) -> bool:
 
 
 def _reached(source: Snapshot, pipeline: Pipeline) -> tuple[str, ...]:
-    """Installed packages that code reaches, directly or through others; no public library's.
-
-    Args:
-        source: The code.
-        pipeline: What it gives when it runs.
-    """
+    """Installed packages that code reaches, directly or through others; no public library's."""
     own = {name.partition(".")[0] for name in source.modules}
     waiting = [name for module in loaded_modules(pipeline) for name in _held(module)]
     waiting += [top for text in source.modules.values() for top in imported_tops(text)]
@@ -267,13 +239,7 @@ def _installers(package: str) -> tuple[str, ...]:
 
 
 def _package(name: str, installers: Iterable[str], runs_anew: bool) -> InstalledPackage:
-    """A package as it is installed now.
-
-    Args:
-        name: Its name.
-        installers: The distributions that it is installed with.
-        runs_anew: See `InstalledPackage`.
-    """
+    """A package as it is installed now."""
     installed = [found for each in installers if (found := _distribution(each)) is not None]
     recorded = {path: row for each in installed for path, row in _recorded(each)}
     folder, paths = _files(name)

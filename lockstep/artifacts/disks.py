@@ -25,9 +25,6 @@ def at_place(path: Path) -> Iterator[None]:
 
     An error in a library's own words, without the system's number, is left as it is: a path would
     replace its words.
-
-    Raises:
-        OSError: The same error.
     """
     try:
         yield
@@ -44,12 +41,7 @@ def is_of_disk(error: Exception) -> bool:
 
 
 def disk_error(error: OSError, place: Path | str | None = None) -> DiskError | None:
-    """The error of a disk, with what to do; None if the error is no disk's.
-
-    Args:
-        error: The error of the system.
-        place: The file, if the error does not name it.
-    """
+    """The error of a disk, with what to do; None if the error is no disk's."""
     if error.errno not in (*_FULL, *_CLOSED, *_FAILING):
         return None
     # In a copy, the second file is the written one. Libraries have words of their own.
@@ -112,11 +104,7 @@ def replace_file(
 def make_folder(path: Path, *, private: bool = False) -> None:
     """Make a folder, and those above it, where they are missing.
 
-    Each is private if the folder is that it is in, and otherwise as the umask says.
-
-    Args:
-        path: The folder.
-        private: Whether it is private wherever it is; one that exists stays as it is.
+    Each is private if the folder is that it is in, or if `private`; one that exists stays as it is.
     """
     if path.is_dir():
         return

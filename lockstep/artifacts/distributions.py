@@ -20,11 +20,7 @@ _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def imported_distributions(sources: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the distributions that sources import, in order; of a namespace, all of it.
-
-    Args:
-        sources: Source by module name; imports of one another do not count.
-    """
+    """Names of the distributions that sources, by module, import; of a namespace, all of it."""
     tops = {top for source in sources.values() for top in imported_tops(source)}
     outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
     known = distributions()

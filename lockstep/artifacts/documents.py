@@ -39,19 +39,7 @@ def write_document(path: Path, stored: dict[str, Any]) -> None:
 def read_document(
     path: Path, kind: type[T], *, version: int, purpose: str, failing: str
 ) -> T | None:
-    """The content of a document; None if there is no document.
-
-    Args:
-        path: Its file, which has the name of the pipeline that it is of.
-        kind: A dataclass of what it holds.
-        version: The expected number of its format.
-        purpose: Its purpose for messages, such as `"which names the live version"`.
-        failing: What a damaged document fails to do, and what to do; `{}` stands for the damage.
-
-    Raises:
-        ArtifactError: It is damaged, or of another format.
-        UnavailableFilesError: It cannot be read now.
-    """
+    """The content of a document; None if there is no document."""
 
     def place(_: type, value: str) -> Path:
         return Path(os.path.normpath(path.parent.resolve() / value))

@@ -5,8 +5,8 @@
                  "reason": "…"}]}
 
 A restored copy of a ledger is whole, and does not show that rows are gone upon which answers and
-batches relied. The mark, a state file, shows it: who adds rows raises it, after them. A process
-that is killed between the two leaves a mark that says less, never more.
+batches relied; the mark does. Who adds rows raises it after them, so that a killed process leaves
+one that says less, never more.
 """
 
 from __future__ import annotations
@@ -23,55 +23,32 @@ _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A loss of rows that a person has accepted.
+    """A loss of rows that a person has accepted."""
 
-    Attributes:
-        lost: The newest version that the ledger had.
-        until: When it was known to have it.
-        kept: The version that was left.
-        at: When the loss was accepted, in UTC.
-        by: Who accepted it.
-        reason: Why.
-    """
-
-    lost: str
-    until: str
-    kept: str
+    lost: str  # the newest version that the ledger had
+    until: str  # when it was known to have it
+    kept: str  # the version that was left
     at: datetime
     by: str
     reason: str
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A version that a ledger had.
-
-    Attributes:
-        version: The version.
-        at: When that was noted, in UTC.
-        losses: The losses of rows that were accepted until then, in order.
-    """
+    """A version that a ledger had."""
 
     version: str
     at: str
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[Loss, ...] = ()  # in order
 
 
 @dataclass(frozen=True)
 class HighWater:
-    """The mark of a ledger.
-
-    Attributes:
-        path: Its file.
-    """
+    """The mark of a ledger."""
 
     path: Path
 
     def read(self) -> Mark | None:
-        """The mark; None where none was ever set.
-
-        Raises:
-            DamagedError: It is not as written.
-        """
+        """The mark; None where none was ever set."""
         return read_state(
             self.path,
             Mark,
@@ -81,11 +58,7 @@ class HighWater:
         )
 
     def losses(self) -> tuple[Loss, ...]:
-        """The losses that were accepted, in order.
-
-        Raises:
-            DamagedError: They are not as written.
-        """
+        """The losses that were accepted, in order."""
         mark = self.read()
         return mark.losses if mark is not None else ()
 

@@ -1,8 +1,7 @@
 """Holdings: how much evidence a version carries, and what of it is lost.
 
-Golden records that were cut to one row, or to their raw columns, replay without a difference, and a
-suite without expectations is met. So a version's manifest counts what it holds, and keeps the
-digests of the fit, whatever digests it was given since. Whoever relies on a version checks these.
+Golden records that were cut to one row replay without a difference, and a suite without
+expectations is met. So a version's manifest counts what it holds, and keeps the digests of the fit.
 """
 
 from __future__ import annotations
@@ -42,12 +41,9 @@ class Evidence:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows of the fit; predictions among them are out-of-fold.
         constraints: Constraints that these rows keep.
-        outputs: Distributions of outputs on rows that models did not see; None where not known.
+        outputs: The same of outputs on rows that models did not see; None where not known.
         weekly: The quality of predictions on such rows, week by week.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
-        environment: The environment of the fit.
-        metrics: Its quality, by metric.
-        rows: Number of rows of the fit.
         trained_until: Event time of the newest of these rows; None where they have none.
         faster_up_to: By model with a compiled form, the rows up to which that was faster than
             scikit-learn at the fit.
@@ -195,11 +191,7 @@ def _thousandths(limits: Limits | None) -> int:
 
 
 def _width(kwargs: Mapping[str, Any]) -> float:
-    """How much an expectation lets pass: more for wider limits and longer lists.
-
-    Args:
-        kwargs: Its arguments, as Great Expectations stores them.
-    """
+    """How much an expectation lets pass: more for wider limits and longer lists."""
     width = 0.0
     for name, value in kwargs.items():
         if isinstance(value, str | list):

@@ -35,14 +35,9 @@ _DESCRIPTIONS = (".dist-info", ".egg-info")
 def is_installed(path: str, own: frozenset[str]) -> bool:
     """Whether a file or folder is Python's, an installed library's, or shared by libraries.
 
-    It lies where Python and its libraries are installed, or beside the record of the distribution
-    that it is of (`pip install --target`). What an editable installation or a link leads to is a
-    checkout, which may be edited any time, and is not installed.
-
-    Args:
-        path: Its real path.
-        own: Top-level packages of the project, which may be installed too: they are none of it,
-            with all that is installed by the same distribution.
+    It lies where Python and its libraries are installed, or beside the record of its distribution
+    (`pip install --target`). What an editable installation or a link leads to is a checkout, and
+    none, as is all that the distributions of the project's `own` packages installed.
     """
     path = _source(path)
     folder, top = _import_folder(path, tuple(sys.path))

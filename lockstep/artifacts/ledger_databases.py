@@ -3,9 +3,9 @@
     databases/VERSION-DIGEST.sqlite     the rows of all parts, by key and time
     databases/building.lock             held by the process that builds or opens one
 
-A database is built from the parts, a batch of rows after the other, and gets its name when it is
-whole: by the version and the table's declaration, and by the digest of its bytes. The processes of
-a server share it. Who opens one removes what nobody reads any more.
+A database is built from the parts, batch by batch, and gets its name when it is whole: by the
+version, the table's declaration, and the digest of its bytes. The processes of a server share it;
+who opens one removes what nobody reads any more.
 """
 
 from __future__ import annotations
@@ -51,16 +51,8 @@ _CACHE = "PRAGMA cache_size = -65536"
 class LedgerDatabase:
     """The rows of a ledger's parts, in a file. Several threads may read them.
 
-    Args:
-        path: The file.
-        file: The file, open and locked for as long as this is read.
-        schema: The declaration of the table.
-        version: The version with all these rows.
-
-    Attributes:
-        path: The file.
-        schema: The declaration.
-        version: The version.
+    The file stays open and locked for as long as this is read. Where it cannot be read, look-ups
+    raise DamagedError.
     """
 
     def __init__(self, path: Path, file: IO[bytes], schema: TableSchema, version: str) -> None:
@@ -79,7 +71,7 @@ class LedgerDatabase:
         return self._rows
 
     def latest(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """Of each key, the row that was valid and known as of a time; several that tie.
+        """Of each key, the rows (several that tie) that were valid and known as of a time.
 
         Args:
             keys: An array for each field of the key.
@@ -87,9 +79,6 @@ class LedgerDatabase:
 
         Returns:
             The declared fields, and when each row became known.
-
-        Raises:
-            DamagedError: The file cannot be read.
         """
         times = [_LAST] * len(keys[0]) if as_of is None else _integers(as_of)
         own = list(_bound(keys))
@@ -105,25 +94,16 @@ class LedgerDatabase:
 
         Args:
             keys: An array for each field of the key.
-            after: The times after which they are valid.
-            until: The times at or before which they are.
 
         Returns:
             The declared fields, and when each row became known; each row once.
-
-        Raises:
-            DamagedError: The file cannot be read.
         """
         spans = zip(_bound(keys), _integers(after), _integers(until), strict=True)
         asked = ((*key, max(first, _FIRST), last) for key, first, last in spans)
         return self._read(f"{self._by_key} AND valid > ? AND valid <= ?", asked)
 
     def at(self, columns: Columns) -> Columns:
-        """The rows that have key and time of one of some rows, in the order in which they came.
-
-        Raises:
-            DamagedError: The file cannot be read.
-        """
+        """The rows that have key and time of one of some rows, in the order in which they came."""
         keys, valid = [columns[name] for name in self.schema.keys], self.schema.valid
         times = [0] * len(keys[0]) if valid is None else _integers(columns[valid])
         asked = ((*key, time) for key, time in zip(_bound(keys), times, strict=True))
@@ -159,7 +139,6 @@ def database_of(ledger: Ledger) -> LedgerDatabase:
     Raises:
         DamagedError: A part is missing, or not as written.
         LockedError: Another process builds for a day.
-        OSError: The disk fails.
     """
     folder = ledger.folder / FOLDER
     make_folder(folder)
@@ -183,12 +162,7 @@ def database_of(ledger: Ledger) -> LedgerDatabase:
 
 
 def remove_unread(ledger: Ledger, read: LedgerDatabase) -> None:
-    """Remove the databases of a ledger that no process reads.
-
-    Args:
-        ledger: The ledger.
-        read: The one that is read here.
-    """
+    """Remove the databases of a ledger that no process reads, but for the one that is read here."""
     for path in (ledger.folder / FOLDER).glob("*.sqlite"):
         if path != read.path:
             with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:

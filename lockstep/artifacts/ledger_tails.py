@@ -3,11 +3,9 @@
     {"format":1,"after":"5a1c…"}                            the version that it follows upon
     {"received_at":"…","restated":[0],"columns":{…},"version":"0e77…"}
 
-A posting costs one line, and no other file changes. The *version* after a line is a digest of the
-version before it and of the line's other bytes. A line counts once it has ended, and its end is
-written when all else of it is on disk: so readers wait for nobody, and what they read is there to
-stay. A line that has no end, as its writer was killed, is not part of the ledger; the next writer
-removes it.
+The *version* after a line is a digest of the version before it and of the line's other bytes. A
+line counts once it has ended, and its end is written when all else of it is on disk: so readers
+wait for nobody. A line without an end is a killed writer's; the next writer removes it.
 """
 
 from __future__ import annotations
@@ -39,53 +37,31 @@ TailMark: TypeAlias = tuple[int, int, int] | None
 
 
 class TailEnd(NamedTuple):
-    """Where the whole lines of a tail end.
+    """Where the whole lines of a tail end."""
 
-    Attributes:
-        after: The version that the tail follows upon: another tail follows upon another one.
-        size: Bytes up to there.
-        version: The ledger's version there.
-        received_at: When the rows of the last line were received; None where there is no line.
-    """
-
-    after: str
-    size: int
-    version: str
-    received_at: datetime | None = None
+    after: str  # the tail follows upon it: another tail has another one
+    size: int  # bytes up to there
+    version: str  # the ledger's version there
+    received_at: datetime | None = None  # of the last line; None without one
 
 
 @dataclass(frozen=True)
 class Posting:
-    """Rows that were posted together.
-
-    Attributes:
-        received_at: When they were received.
-        restated: By row, how many rows of its key and time came before it.
-        columns: The declared fields.
-        version: The ledger's version with them.
-        withdrawn: Why they withdraw rows that are the same; None where they count.
-    """
+    """Rows that were posted together."""
 
     received_at: datetime
-    restated: Ints
+    restated: Ints  # by row, how many of its key and time came before it
     columns: Columns
-    version: str
-    withdrawn: str | None = None
+    version: str  # the ledger's, with them
+    withdrawn: str | None = None  # why they withdraw rows that are the same; None where they count
 
 
 @dataclass(frozen=True)
 class TailRead:
-    """What a tail held when it was read.
+    """What a tail held when it was read."""
 
-    Attributes:
-        mark: Tells whether it changed since.
-        after: The version that it follows upon; None where there is no tail.
-        postings: The postings that were read, in order.
-        end: Where their lines end.
-    """
-
-    mark: TailMark = None
-    after: str | None = None
+    mark: TailMark = None  # tells whether the tail changed since
+    after: str | None = None  # None where there is no tail
     postings: Sequence[Posting] = ()
     end: TailEnd | None = None
 
@@ -105,12 +81,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Tail:
-    """The tail of a ledger.
-
-    Attributes:
-        path: Its file.
-        kinds: What each field of the table holds.
-    """
+    """The tail of a ledger."""
 
     path: Path
     kinds: Mapping[str, Kind]
@@ -123,15 +94,7 @@ class Tail:
             return None
 
     def read(self, seen: TailEnd | None = None) -> TailRead:
-        """Read the postings.
-
-        Args:
-            seen: The end up to which they are known: if it is still the same tail, those behind it
-                are read alone.
-
-        Raises:
-            DamagedError: The tail is not as written.
-        """
+        """Read the postings; where it is still the tail of `seen`, those behind that end alone."""
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())  # before more is read than it says
@@ -144,14 +107,7 @@ class Tail:
         return TailRead(_mark(status), head.after, *self._lines(data[seen.size :], seen))
 
     def read_on(self, end: TailEnd) -> TailRead | None:
-        """The postings behind an end.
-
-        Returns:
-            None where another tail has taken its place.
-
-        Raises:
-            DamagedError: The tail is not as written.
-        """
+        """The postings behind an end; None where another tail has taken its place."""
         with suppress(FileNotFoundError), self.path.open("rb") as file:
             status = os.fstat(file.fileno())
             head, _ = self._head(file.readline())
@@ -161,11 +117,7 @@ class Tail:
         return None
 
     def begin(self, after: str) -> None:
-        """Put an empty tail in the place of this one; the lock of the ledger is held.
-
-        Args:
-            after: The version of the ledger's parts.
-        """
+        """Put an empty tail upon a version of the parts in its place; the ledger's lock is held."""
         head = msgspec.json.encode(_Head(_FORMAT, after)) + b"\n"
         replace_file(self.path, lambda path: Path(path).write_bytes(head))
 
@@ -177,17 +129,9 @@ class Tail:
         end: TailEnd,
         withdrawn: str | None = None,
     ) -> str:
-        """Write a posting, and force it and then its end to disk; the ledger's lock is held.
+        """Write a posting, and force it and then its end to disk; return the version with it.
 
-        Args:
-            columns: The rows.
-            restated: By row, how many rows of its key and time came before it.
-            received_at: When they were received.
-            end: Where the whole lines end; what is behind is of a killed writer.
-            withdrawn: Why they withdraw rows that are the same; None where they count.
-
-        Returns:
-            The version with them.
+        The ledger's lock is held. What is behind `end` is a killed writer's, and removed.
         """
         body = msgspec.json.encode(
             {

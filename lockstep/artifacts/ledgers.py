@@ -6,13 +6,11 @@
     tail.jsonl                    the rows that were posted since
     ledger.lock                   held by the process that adds rows
 
-A part never changes. Replacing `ledger.json` is the commit: a part that it does not list does not
-exist. The *version* of a ledger is a digest of its declaration and of all parts and postings up to
-one, so that an older version is the beginning of a newer one, and can be read for as long as the
-ledger is kept. Postings get into a part when there are many, or when a delivery follows: their rows
-keep the versions that they made. The newest version is noted outside of the folder
-(`lockstep.artifacts.high_water`), so that nobody reads an older copy, or a tail that was cut off,
-for all there is.
+A part never changes, and counts once `ledger.json` lists it: replacing that file is the commit. The
+*version* of a ledger is a digest of its declaration and of all parts and postings up to one: an
+older version is the beginning of a newer one, and can be read for as long as the ledger is kept.
+Postings get into a part when there are many, or when a delivery follows, and keep their versions.
+The newest version is noted outside of the folder (`lockstep.artifacts.high_water`).
 """
 
 from __future__ import annotations
@@ -65,29 +63,18 @@ _MICROSECOND = np.timedelta64(1, "us")
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a ledger: the rows that a delivery added.
+    """A part of a ledger: the rows that a delivery added."""
 
-    Attributes:
-        file: Its file, seen from the ledger's folder.
-        rows: Number of its rows.
-        restated: How many of them take the place of an earlier row.
-        received_at: When they were received.
-        newest: The latest time from which one of them is valid; None for a table without time.
-        sha256: SHA-256 of the file.
-        version: The ledger's version with this part as its last.
-        posted: Whether its rows were posted. Each has the version that its posting made.
-        withdrawn: How many of them withdraw an earlier row.
-    """
-
-    file: str
+    file: str  # seen from the ledger's folder
     rows: int
-    restated: int
+    restated: int  # how many of them take the place of an earlier row
     received_at: datetime
+    # The latest time from which one is valid; None for a table without time.
     newest: datetime | None
     sha256: str
-    version: str
-    posted: bool = False
-    withdrawn: int = 0
+    version: str  # the ledger's, with this part as its last
+    posted: bool = False  # each row has the version that its posting made
+    withdrawn: int = 0  # how many of them withdraw an earlier row
 
 
 class _Record(msgspec.Struct):
@@ -101,47 +88,31 @@ class _Record(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class Added:
-    """What became of the rows of a delivery.
+    """What became of the rows of a delivery."""
 
-    Attributes:
-        version: The ledger's version with them.
-        new: Positions of the rows that no row was there for.
-        restated: Positions of the rows that take the place of an earlier one.
-        repeated: Number of the rows that the ledger has already.
-    """
-
-    version: str
-    new: Ints
-    restated: Ints
-    repeated: int
+    version: str  # the ledger's, with them
+    new: Ints  # positions of the rows that no row was there for
+    restated: Ints  # positions of the rows that take the place of an earlier one
+    repeated: int  # number of the rows that the ledger has already
 
 
 @dataclass(frozen=True)
 class Increment:
-    """The rows of a ledger behind a version.
-
-    Attributes:
-        columns: The declared fields.
-        known: From when each is known.
-        version: The version with them.
-        mark: Tells whether rows were posted since.
-        end: Where the postings end.
-    """
+    """The rows of a ledger behind a version."""
 
     columns: Columns
-    known: Times
-    version: str
-    mark: TailMark
-    end: TailEnd | None
+    known: Times  # from when each row is known
+    version: str  # with the rows
+    mark: TailMark  # tells whether rows were posted since
+    end: TailEnd | None  # where the postings end
 
 
 @dataclass(frozen=True)
 class Ledger:
     """The rows of a table, as they came.
 
-    Attributes:
-        folder: Its folder.
-        schema: The declaration of the table.
+    Its methods raise DamagedError where a file is missing or not as written, NotStoredError of a
+    version that the ledger never had, and, where they write, LockedError.
     """
 
     folder: Path
@@ -149,11 +120,7 @@ class Ledger:
 
     @property
     def version(self) -> str:
-        """The version with all parts and postings.
-
-        Raises:
-            DamagedError: The ledger is not as written.
-        """
+        """The version with all parts and postings."""
         record, tail = self._now()
         return self._last(record.parts, tail.postings)
 
@@ -181,26 +148,15 @@ class Ledger:
         return Tail(self.folder / TAIL, self.schema.schema.kinds)
 
     def parts(self) -> tuple[Part, ...]:
-        """The parts that count, in the order in which they were received; the tail is the last.
-
-        Raises:
-            DamagedError: The ledger is not as written.
-        """
+        """The parts that count, in the order in which they were received; the tail is the last."""
         record, tail = self._now()
         return (*record.parts, *([self._as_part(tail.postings)] if tail.postings else []))
 
     def rows(self, version: str | None = None) -> TableRows:
-        """The rows of a version, each with the time from which it is known.
+        """The rows of a version (by default the present one), and from when each is known.
 
         That is what the table declares. A restated row is not known before it was received, since
         nobody could use it before, and counts after the row whose place it takes.
-
-        Args:
-            version: The version; the present one by default.
-
-        Raises:
-            DamagedError: A part is missing, or not as written.
-            NotStoredError: The ledger never had this version.
         """
         version = version or self.version
         for _, columns, known in self.steps([version]):
@@ -228,11 +184,7 @@ class Ledger:
         return columns, columns.pop(_RECEIVED)
 
     def batches(self) -> tuple[str, Iterator[tuple[Columns, Times]]]:
-        """The version with all parts, and their rows, so many at a time; see `rows`.
-
-        Raises:
-            DamagedError: A part is missing, or not as written.
-        """
+        """The version with all parts, and their rows, so many at a time; see `rows`."""
         parts = self._now()[0].parts
         return self._version(parts), self._batches(parts)
 
@@ -240,10 +192,7 @@ class Ledger:
         """The present version, noted as one that something is about to rely on.
 
         Who adds rows notes their version: that is left to do of a ledger that an older Lockstep
-        wrote, and where a writer was killed before. Whoever holds the lock does it too.
-
-        Raises:
-            DamagedError: The ledger is not as written, or has lost rows.
+        wrote, and where a writer was killed before. Raises DamagedError where rows were lost.
         """
         version, mark = self.version, self.high_water.read()
         if mark is None or mark.version != version:
@@ -252,17 +201,7 @@ class Ledger:
         return version
 
     def accept_loss(self, by: str, reason: str) -> Loss:
-        """Go on without the rows that are lost.
-
-        Args:
-            by: Who accepts it.
-            reason: Why.
-
-        Raises:
-            InputError: None are lost.
-            DamagedError: What is left is not as written.
-            LockedError: Another process keeps it locked.
-        """
+        """Go on without the rows that are lost; raise InputError where none are."""
         with self._locked():
             record, tail = self._held()
             mark = self.high_water.read()
@@ -284,19 +223,7 @@ class Ledger:
                     yield self._together([self._of_part(table)])
 
     def since(self, version: str, most: int | None = None) -> Increment | None:
-        """The rows behind a version.
-
-        Args:
-            version: The version.
-            most: Number of rows that are read from parts, at most.
-
-        Returns:
-            None where there are more.
-
-        Raises:
-            DamagedError: A part is missing, or not as written.
-            NotStoredError: The ledger never had this version.
-        """
+        """The rows behind a version; None where more than `most` would be read from parts."""
         record, tail = self._now()
         parts, postings = self._since(version, record, tail)
         if most is not None and sum(part.rows for part in parts) > most:
@@ -309,15 +236,10 @@ class Ledger:
     def steps(self, versions: Collection[str]) -> list[tuple[str, Columns, Times]]:
         """The rows of some versions, for which each part is read once.
 
-        Args:
-            versions: The versions; those that the ledger never had are left out.
-
         Returns:
             By version, in their order: of the first one all its rows, of the others the rows behind
-            the one before; and from when each is known.
-
-        Raises:
-            DamagedError: A part is missing, or not as written.
+            the one before; and from when each is known. Versions that the ledger never had are left
+            out.
         """
         record, tail = self._now()
         steps: list[tuple[str, Columns, Times]] = []
@@ -360,8 +282,6 @@ class Ledger:
 
         Raises:
             InputError: Rows contradict each other, or were not received after the last ones.
-            DamagedError: The ledger is not as written.
-            LockedError: Another process keeps it locked.
         """
         self._demand_agreeing(columns)
         with self._locked():
@@ -412,8 +332,6 @@ class Ledger:
             InputError: Rows contradict each other, or were not received after the last ones.
             UnknownError: A row that is withdrawn is not there.
             NotStoredError: Nothing was ever delivered.
-            DamagedError: The ledger is not as written.
-            LockedError: Another process keeps it locked.
         """
         self._demand_agreeing(columns)
         with self._locked(wait):
@@ -439,22 +357,13 @@ class Ledger:
         return self._added(version, earlier, repeated, added)
 
     def days(self) -> dict[str, datetime]:
-        """When each day was read last, where the table is delivered by day.
-
-        Raises:
-            DamagedError: `ledger.json` is not as written.
-        """
+        """When each day was read last, where the table is delivered by day."""
         return self._read().days
 
     def demand_later(self, received_at: datetime, last: datetime | None = None) -> None:
-        """Demand that a time is after that at which the last rows were received.
+        """Raise InputError unless a time is after that at which the last rows were received.
 
-        Args:
-            received_at: The time.
-            last: When that was; by default, when the last rows were delivered.
-
-        Raises:
-            InputError: It is not: the clock was set back.
+        `last` is when that was; by default, when the last rows were delivered.
         """
         if last is None:
             delivered = [part for part in self._read().parts if not part.posted]
@@ -467,11 +376,7 @@ class Ledger:
             )
 
     def verify(self) -> None:
-        """Compare all parts and postings with their digests.
-
-        Raises:
-            DamagedError: A part is missing, or not as written.
-        """
+        """Compare all parts and postings with their digests."""
         for part in self._now()[0].parts:
             self._verified(part)
 
@@ -576,11 +481,9 @@ class Ledger:
     def _compared(
         self, columns: Columns, held: Columns, withdrawn: str | None = None
     ) -> tuple[Ints, Array, Ints]:
-        """What rows are beside those that are there.
+        """By row, how many of its key and time there are, and whether the last is the same.
 
-        Returns:
-            By row, how many rows of its key and time there are, and whether the last is the same;
-            and the positions of the rows to add.
+        The third array has the positions of the rows to add.
         """
         identities, digests = (f(self.schema, columns) for f in (_identities, row_digests))
         known, rows = (f(self.schema, held) for f in (_identities, row_digests))
@@ -756,10 +659,6 @@ def ledger_of(root: Path, schema: TableSchema) -> Ledger:
     """The ledger of a table as it is declared; another declaration has another ledger.
 
     So a version goes on with the rows that it was declared for, whatever the checkout declares.
-
-    Args:
-        root: The folder of the pipeline's rows.
-        schema: The declaration.
     """
     name = f"{schema.name}-{_digest(_declaration(schema))[:8]}"
     return Ledger(root / "ledgers" / name, schema)

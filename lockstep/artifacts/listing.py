@@ -5,9 +5,8 @@
        "3": {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", …},
        "4": {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", …}}}
 
-A process that reads the registry writes it (`lockstep.registry.listing_update`), and one that
-serves reads it. Neither waits for the other, and the last listing holds while the registry does not
-answer.
+`lockstep.registry.listing_update` writes it, and a server reads it. Neither waits for the other,
+and the last listing holds while the registry does not answer.
 """
 
 from __future__ import annotations
@@ -25,31 +24,19 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class ListedVersion:
-    """A listed version.
-
-    Attributes:
-        name: Name of the pipeline.
-        version: Its number.
-        directory: The directory of its files.
-        digest: SHA-256 of its manifest: changed files do not open.
-        proven_at: When it last passed the gate, in UTC; None if it never did.
-        trusted: The types that the project trusted when it was listed: the registry's word, which
-            names the digest, is not enough to load others.
-    """
+    """A listed version; times are in UTC."""
 
     name: str
     version: int
     directory: Path
-    digest: str
-    proven_at: datetime | None = None
+    digest: str  # SHA-256 of its manifest: changed files do not open
+    proven_at: datetime | None = None  # when it last passed the gate; None if it never did
+    # The types that the project trusted when it was listed: the registry's word, which names the
+    # digest, is not enough to load others.
     trusted: tuple[str, ...] = ()
 
     def open(self) -> LoadedVersion:
-        """Open the version from its files alone.
-
-        Raises:
-            ArtifactError: The version cannot be used.
-        """
+        """Open the version from its files alone; raise ArtifactError where it cannot be used."""
         return LoadedVersion.open(
             self.directory,
             self.digest,
@@ -61,23 +48,17 @@ class ListedVersion:
 
 @dataclass(frozen=True)
 class Listing:
-    """The versions of a pipeline that have passed the gate, and its challenger.
-
-    Attributes:
-        name: Name of the pipeline.
-        versions: The versions whose files are available, by number.
-        challenger: The number that `@challenger` points to; None if it points nowhere.
-        lacking: By number of a version that should be listed and is not: why.
-        looked_at: When the registry was read, in UTC.
-        trouble: Why it could not be read again since; None if it could.
-    """
+    """The versions of a pipeline that have passed the gate, and its challenger."""
 
     name: str
+    # By number; their files are available.
     versions: Mapping[int, ListedVersion] = field(default_factory=dict)
-    challenger: int | None = None
+    challenger: int | None = None  # what `@challenger` points to
+    # By number of a version that should be listed and is not: why.
     lacking: Mapping[int, str] = field(default_factory=dict)
+    # When the registry was read, in UTC.
     looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    trouble: str | None = None
+    trouble: str | None = None  # why it could not be read again since; None if it could
 
 
 def write_listing(path: Path, listing: Listing) -> None:
@@ -86,12 +67,7 @@ def write_listing(path: Path, listing: Listing) -> None:
 
 
 def read_listing(path: Path) -> Listing | None:
-    """Read a listing; None if there is none.
-
-    Raises:
-        ArtifactError: It is damaged.
-        UnavailableFilesError: It cannot be read now.
-    """
+    """Read a listing; None if there is none. A damaged one raises ArtifactError."""
     return read_document(
         path,
         Listing,

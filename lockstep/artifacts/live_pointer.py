@@ -3,9 +3,8 @@
     {"format": 2, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
      "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "decision": "lockstep.live.2026…"}
 
-A decision in the registry says which version is live (`lockstep.registry.decisions`). A home writes
-this file once the version is proven in its own environment (`lockstep.store.live_version`). A
-process that serves reads the file again to learn that another version went live.
+A home writes it (`lockstep.store.live_version`) once the version that a decision in the registry
+made live is proven in its own environment. A server reads it again to learn of another version.
 """
 
 from __future__ import annotations
@@ -26,23 +25,15 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class LivePointer:
-    """The version of a pipeline that serves in a home.
-
-    Attributes:
-        name: Name of the pipeline.
-        version: Number of the version.
-        directory: The directory of its files.
-        digest: SHA-256 of its manifest: changed files do not open.
-        since: When it was decided that it is live, in UTC.
-        decision: Key of that decision in the registry.
-    """
+    """The version of a pipeline that serves in a home."""
 
     name: str
     version: int
     directory: Path
-    digest: str
+    digest: str  # SHA-256 of its manifest: changed files do not open
+    # When it was decided that it is live, in UTC.
     since: Annotated[datetime, Meta(tz=True)] = field(default_factory=lambda: datetime.now(UTC))
-    decision: str = ""
+    decision: str = ""  # key of that decision in the registry
 
     @classmethod
     def to(cls, loaded: LoadedVersion) -> LivePointer:
@@ -50,11 +41,7 @@ class LivePointer:
         return cls(loaded.name, loaded.version, loaded.directory, loaded.digest)
 
     def open(self) -> LoadedVersion:
-        """Open the version from its files alone.
-
-        Raises:
-            ArtifactError: The version cannot be used.
-        """
+        """Open the version from its files alone; raise ArtifactError where it cannot be used."""
         return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
 
 
@@ -64,12 +51,7 @@ def write_live(path: Path, pointer: LivePointer) -> None:
 
 
 def read_live(path: Path) -> LivePointer | None:
-    """Read the pointer; None if no version is live yet.
-
-    Raises:
-        ArtifactError: It is damaged.
-        UnavailableFilesError: It cannot be read now.
-    """
+    """Read the pointer; None if no version is live yet. A damaged one raises ArtifactError."""
     return read_document(
         path,
         LivePointer,

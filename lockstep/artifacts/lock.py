@@ -31,17 +31,11 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds a lock.
-
-    Attributes:
-        pid: Its number.
-        since: Since when it holds the lock, in ISO form.
-        host: The name of its machine.
-    """
+    """The process that holds a lock."""
 
     pid: int
-    since: str
-    host: str
+    since: str  # in ISO form
+    host: str  # the name of its machine
 
     @classmethod
     def here(cls) -> Holder:
@@ -57,13 +51,9 @@ class Holder:
 def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
     """Hold a lock; the kernel releases it when the process ends in any way (`flock`).
 
-    Args:
-        path: The lock's file, which is never removed: that would let in two processes.
-        what: The subject of the lock, in a few words.
-        wait: Seconds to wait for another process.
-
-    Raises:
-        LockedError: Another process still holds it.
+    The file is never removed: that would let in two processes. `what` names the lock's subject in a
+    few words, for the LockedError that is raised when another process still holds it after `wait`
+    seconds.
     """
     make_folder(path.parent)
     with path.open("a+", encoding="utf-8") as file:

@@ -1,12 +1,9 @@
 """Python modules run from their sources under a private name.
 
-A version carries the source of its pipeline's modules. Run under a private package, they leave
-`sys.modules["transforms.flight_delay"]` alone, so that any number of versions, each with its own
-code, live in one process. A module that imports something of the set's top-level packages gets the
-set's own copy; every other import is as usual.
-
-This file imports only the standard library: the `python_function` of a version runs it where
-Lockstep is not installed.
+So any number of versions, each with its own code, live in one process: the private package leaves
+`sys.modules["transforms.flight_delay"]` alone. An import of the set's top-level packages gets the
+set's own copy; every other one is as usual. This file imports only the standard library: the
+`python_function` of a version runs it where Lockstep is not installed.
 """
 
 from __future__ import annotations
@@ -34,22 +31,16 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class ModuleSet:
-    """Modules that run under a private package.
+    """Modules that run under a private package."""
 
-    Attributes:
-        root: Name of the private package, unique in the process.
-        sources: By module's original name, its source.
-        elsewhere: By other package that the modules import under another name: that name.
-        folders: By top-level package or module, the folder that its `__file__` names, so that it
-            finds the data files beside it; without one, the file is nowhere on disk.
-        data: Data files that the modules may read, by their paths in these folders.
-    """
-
-    root: str
-    sources: Mapping[str, str]
+    root: str  # name of the private package, unique in the process
+    sources: Mapping[str, str]  # by original name
+    # By name of another package, the one that is imported in its place.
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    # By top-level package or module, the folder that its `__file__` names, so that it finds the
+    # data files beside it; without one, the file is nowhere on disk.
     folders: Mapping[str, str] = field(default_factory=dict)
-    data: Collection[str] = ()
+    data: Collection[str] = ()  # files that the modules may read, by their paths in these folders
 
     @cached_property
     def packages(self) -> frozenset[str]:
@@ -57,12 +48,7 @@ class ModuleSet:
         return frozenset(name.partition(".")[0] for name in self.sources)
 
     def load(self, name: str) -> ModuleType:
-        """Run a module, by its original name, and those that it imports, unless they have run.
-
-        Raises:
-            ModuleNotFoundError: A module is neither in the set nor installed.
-            Exception: Whatever the module raises while it runs.
-        """
+        """Run a module, by its original name, and those that it imports, unless they have run."""
         with _lock:
             _running.setdefault(self.root, self)
             if _finder not in sys.meta_path:

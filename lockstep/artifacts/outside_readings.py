@@ -56,19 +56,12 @@ _VERBS: Mapping[What, str] = {
 
 @dataclass(frozen=True)
 class Reading:
-    """Something that code read from outside, or wanted to.
-
-    Attributes:
-        what: The kind of thing.
-        name: Its name: a path, a variable, an address, a command.
-        where: The line that read it, such as `transforms/flights.py:12`.
-        function: The function around that line; empty at a module's top level.
-    """
+    """Something that code read from outside, or wanted to."""
 
     what: What
-    name: str
-    where: str
-    function: str
+    name: str  # a path, a variable, an address, a command
+    where: str  # the line that read it, such as `transforms/flights.py:12`
+    function: str  # around that line; empty at a module's top level
 
     @property
     def remedy(self) -> str:

@@ -16,19 +16,12 @@ _ENDED = ("Z", "X")
 
 @dataclass(frozen=True)
 class Process:
-    """A process, told apart from a later one with its number.
-
-    Attributes:
-        pid: Its number.
-        host: The name of its machine.
-        started: When it started, in ticks since its machine did; None where that is not known.
-        boot: An identifier of that start of the machine; None likewise.
-    """
+    """A process, told apart from a later one with its number."""
 
     pid: int
-    host: str
-    started: int | None = None
-    boot: str | None = None
+    host: str  # the name of its machine
+    started: int | None = None  # in ticks since its machine did; None where that is not known
+    boot: str | None = None  # identifies that start of the machine; None likewise
 
     @classmethod
     def here(cls) -> Process:

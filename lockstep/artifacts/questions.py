@@ -1,8 +1,7 @@
-"""Questions: what code asks for, without an audit event by which Python would tell of it.
+"""Questions: what code asks for without an audit event of Python: variables, time, machine.
 
-Many libraries ask for environment variables, the time and the machine for themselves. So here it
-counts who asks: what a version's own code asks for, by itself or through Python's own modules, is a
-reading. It is noted, not refused: the answer is given.
+Libraries ask for these for themselves, so it counts who asks: what a version's own code asks for,
+by itself or through Python's own modules, is a reading. It is noted, not refused.
 """
 
 from __future__ import annotations
@@ -41,20 +40,11 @@ from lockstep.artifacts.reading_guard import (
 def watching(
     offered: Callable[[str], bool] = lambda path: False, packages: frozenset[str] = frozenset()
 ) -> Iterator[ReadingGuard]:
-    """Be on guard, and note which environment variables code asks for.
+    """Be on guard (see `guarding`), and note which environment variables code asks for.
 
     For that, the objects for which Python has no audit events are replaced by ones that tell of
-    their use. All are restored when the last watcher ends.
-
-    Args:
-        offered: See `lockstep.artifacts.reading_guard.guarding`.
-        packages: See there.
-
-    Yields:
-        The guard; its readings may grow until the context ends.
-
-    Raises:
-        OutsideReadingError: See `guarding`.
+    their use. All are restored when the last watcher ends. The guard's readings may grow until
+    then.
     """
     with _lock:
         _watchers.append(None)
@@ -76,10 +66,7 @@ def noting(
 ) -> Callable[..., Any]:
     """A function that notes the calls by a version's own code.
 
-    Args:
-        what: The kind of thing that it reads.
-        function: The function.
-        name: The name of the reading, or a function of the arguments that gives it.
+    `name` is the name of the reading, or a function of the arguments that gives it.
     """
 
     def noted(*args: Any, **options: Any) -> Any:
@@ -313,11 +300,9 @@ same holds for variables of the environment."""
 
 
 def _telling(function: Callable[..., Any], opened: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that opens or reads files by itself, with the event by which Python tells of it.
+    """A function that opens or reads files, with the event by which Python tells of it.
 
-    Args:
-        function: The function.
-        opened: Gives the path or the descriptor from the arguments; None if these name no file.
+    `opened` gives the path or the descriptor from the arguments; None if these name no file.
     """
 
     @wraps(function)

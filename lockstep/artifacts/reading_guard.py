@@ -1,12 +1,10 @@
 """The guard: what a pipeline's code may open while it is imported and its columns are computed.
 
-Nothing but modules and files of the installation, and the files that its version carries. All else
-may be different wherever the version is served, and is refused with the line that led there. What
-is opened decides, not who opens it: a helper, a library or Python itself on the code's behalf.
-Only what an installed library does when it is imported is its own affair, as are threads that the
-code has not started. Python tells of it in audit events (PEP 578).
-
-This guards against mistakes. It is no sandbox: code that wants to get around it can.
+Nothing but modules and files of the installation, and the files that its version carries: all else
+may be different where it is served, and is refused with the line that led there. What is opened
+decides, not who opens it; only imports of installed libraries and threads that the code has not
+started are their own affair. Python tells of it in audit events (PEP 578). This guards against
+mistakes. It is no sandbox: code that wants to get around it can.
 """
 
 from __future__ import annotations
@@ -82,31 +80,21 @@ _OTHERS = frozenset({("logging", "callHandlers"), ("warnings", "_showwarnmsg")})
 
 @dataclass(eq=False)
 class ReadingGuard:
-    """What was done while it was on guard.
+    """What was done while it was on guard."""
 
-    Attributes:
-        before: What was open before, by descriptor.
-        noted: The readings, in order, each once.
-        offered: Decides of files beyond the carried ones whether they may be read.
-        taken: The real paths of those that were.
-        made: Temporary files and folders that were made meanwhile.
-        packages: Installed packages whose own questions are kept.
-        variables: Environment variables that these asked for.
-        files: Real paths of files that they opened when they were imported.
-        is_on: Whether it is still on guard; threads may outlast it.
-        temporary: The folder for temporary files of code; None for the system's.
-    """
-
+    # Decides of files beyond the carried ones whether they may be read.
     offered: Callable[[str], bool]
-    before: frozenset[tuple[int, int, int]]
-    noted: dict[Reading, None] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    before: frozenset[tuple[int, int, int]]  # what was open before, by descriptor
+    noted: dict[Reading, None] = field(default_factory=dict)  # the readings, in order, each once
+    taken: set[str] = field(default_factory=set)  # real paths of offered files that were read
+    # Temporary files and folders that were made meanwhile.
     made: set[str] = field(default_factory=set)
-    packages: frozenset[str] = frozenset()
-    variables: set[str] = field(default_factory=set)
+    packages: frozenset[str] = frozenset()  # installed ones whose own questions are kept
+    variables: set[str] = field(default_factory=set)  # environment variables that these asked for
+    # Real paths of files that they opened when they were imported.
     files: set[str] = field(default_factory=set)
-    is_on: bool = True
-    temporary: str | None = None
+    is_on: bool = True  # threads may outlast it
+    temporary: str | None = None  # folder for temporary files of code; None for the system's
 
     @property
     def readings(self) -> list[Reading]:
@@ -130,15 +118,10 @@ class ReadingGuard:
 
 
 class _GuardedThread(threading.local):
-    """What is known of a thread.
+    """What is known of a thread."""
 
-    Attributes:
-        guard: Its guard; None where there is none, or while that is thinking.
-        by: The frame of a version's own code that started the thread.
-    """
-
-    guard: ReadingGuard | None = None
-    by: FrameType | None = None
+    guard: ReadingGuard | None = None  # None where there is none, or while that is thinking
+    by: FrameType | None = None  # the frame of a version's own code that started the thread
 
 
 _thread = _GuardedThread()
@@ -215,12 +198,8 @@ def on_guard() -> ReadingGuard | None:
 def _user_frame(frame: FrameType | None, *, imports_too: bool = False) -> FrameType | None:
     """The innermost frame of a version's own code that led to a frame, or started its thread.
 
-    None if it is an installed library's own affair, which does something when it is imported, or
-    the process's, which logs, or clears up after any code.
-
-    Args:
-        frame: The frame.
-        imports_too: Whether what a library does when it is imported counts, as loading a module.
+    None if it is an installed library's own affair, which does something when it is imported
+    (that counts with `imports_too`), or the process's, which logs, or clears up after any code.
     """
     while frame is not None:
         module, name = _module_of(frame), frame.f_code.co_name
@@ -239,9 +218,7 @@ def _asker(
 ) -> FrameType | None:
     """The frame of a version's own code that asks for something itself; None if a library does.
 
-    Args:
-        frame: The frame in which it is had.
-        hands_on: Whether a module only hands on what it is asked for: all of Python's own do.
+    `hands_on` tells whether a module only hands on what it is asked for: all of Python's own do.
     """
     while frame is not None:
         module, name = _module_of(frame), frame.f_code.co_name

@@ -56,24 +56,15 @@ _PROGRAM = (
 def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -> Comparison:
     """Compute a version's golden records in a new process, from its files alone.
 
-    That process lacks whatever this one has by chance: loaded modules, seeds, caches. Its clock is
-    ahead, and hash seed, time zone, locale and working directory differ: see
-    `lockstep.artifacts.circumstances`. The records come in another order, first one alone and then
-    ever more at once, so that a function that remembers rows has seen few. They are decoded anew,
-    from a DataFrame, and all columns and matrices are compared with the stored ones. If these
-    differ, each circumstance is tried alone. Code that asks for the time, the machine, the process
-    or a file fails even if all agree: some day the answer matters. If code may depend on the order
-    of a set, more seeds are tried, since two of them often give the same order.
-
-    Args:
-        loaded: The version.
-        limit: The longest time of a process.
-
-    Returns:
-        The comparison; its `setting` names the circumstances in which a column differs.
+    That process lacks whatever this one has by chance: loaded modules, seeds, caches, and differs
+    by all of `lockstep.artifacts.circumstances`. The records come in another order, first one alone
+    and then ever more at once, so that a function that remembers rows has seen few. If a column
+    differs, each circumstance is tried alone, and the comparison's `setting` names them. Code that
+    asks for the time, the machine, the process or a file fails even if all agree: some day the
+    answer matters. If code may depend on the order of a set, more seeds are tried.
 
     Raises:
-        ArtifactError: The version cannot be used there, or not within the limit.
+        ArtifactError: The version cannot be used there, or a process takes longer than `limit`.
     """
     try:
         comparison, readings = _replayed(loaded, STRANGE, limit)
@@ -193,13 +184,8 @@ def _growing(rows: int) -> Iterator[slice]:
 def compute(directory: str, digest: str, computed: str, ahead: str, closed: str) -> None:
     """Compute a version's golden records and write them; the new process runs this.
 
-    Args:
-        directory: The version's files.
-        digest: SHA-256 of its manifest.
-        computed: The directory to write to.
-        ahead: Seconds by which to set the clock ahead.
-        closed: "True" if it can read no files but installed ones and those of the directories,
-            once the libraries are imported, which may read their settings.
+    `ahead` is in seconds. If `closed` is "True", it can read no files but installed ones and those
+    of the directories, once the libraries are imported, which may read their settings.
     """
     artifact = Artifact.open(Path(directory), digest)
     if float(ahead):

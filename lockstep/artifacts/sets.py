@@ -1,8 +1,7 @@
 """Sets in a pipeline's code, whose order may matter.
 
-The order of a set of texts differs from process to process, by the seed of their hashes. A small
-set often has the same order all the same, so one other seed shows little: where code may depend on
-the order, several are tried.
+The order of a set of texts depends on the seed of their hashes. A small set often has the same
+order all the same: where code may depend on the order, several seeds are tried.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """skops, without the lists that it makes when it is imported.
 
-By itself skops trusts the estimators of scikit-learn and the functions of NumPy and SciPy, and
-lists them all: it imports every module of scikit-learn, with what its tests need, and looks for
-each function in every module that the process has loaded. That takes longer than the rest of
-loading a version. Here a name gets onto these lists when a file has it and skops would have listed
-it, so that exactly the same types are trusted.
-
-This is a private copy of skops. Whatever else in the process imports skops gets the usual one.
+skops trusts all estimators of scikit-learn and functions of NumPy and SciPy. To list them, it
+imports every module of scikit-learn, which takes longer than the rest of loading a version. Here a
+name gets onto these lists when a file has it and skops would have listed it: exactly the same types
+are trusted. This is a private copy; whatever else imports skops gets the usual one.
 """
 
 from __future__ import annotations
@@ -37,29 +34,16 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Skops:
-    """Reads and writes estimators.
+    """Reads and writes estimators."""
 
-    Attributes:
-        io: The module `skops.io`.
-        estimators: Its list of estimators, by full name.
-        functions: Its list of functions.
-    """
-
-    io: Any
-    estimators: list[str]
-    functions: list[str]
+    io: Any  # the module `skops.io`
+    estimators: list[str]  # its list, of full names
+    functions: list[str]  # its list, of full names
 
     def learn(self, data: bytes) -> set[str]:
-        """Add the names in a stored estimator that belong on the lists to these.
+        """Add the names in a stored estimator that belong on the lists to these; return all names.
 
-        Args:
-            data: The estimator as skops stored it.
-
-        Returns:
-            Full names of all its types and functions.
-
-        Raises:
-            Exception: It is no stored estimator, or is damaged.
+        Raises any exception where it is no stored estimator, or is damaged.
         """
         names = _names_in(data)
         for name in names:

@@ -39,21 +39,15 @@ class Snapshot:
     anywhere in the code, and it lies in one of the project's packages, whether these are in the
     project's folder or installed. Modules that are imported by a computed name do not belong to it;
     data files do if they lie in these packages and are read by an import.
-
-    Attributes:
-        module: Name of the pipeline's module.
-        modules: Source by module name, in order of the names, with Unix line ends.
-        packages: The project's packages, in which modules were looked for.
-        data: Data files that the modules read, by their path from the folder of the packages, such
-            as `transforms/rates.csv`.
-        folder: A folder that holds these files already, as in the files of a version; without one,
-            they are written into a temporary folder as long as the source is loaded.
     """
 
     module: str
-    modules: Mapping[str, str]
-    packages: tuple[str, ...] = ()
+    modules: Mapping[str, str]  # by name, in order of the names, with Unix line ends
+    packages: tuple[str, ...] = ()  # the project's, in which modules were looked for
+    # By path from the folder of the packages, such as `transforms/rates.csv`.
     data: Mapping[str, bytes] = field(default_factory=dict)
+    # A folder that holds these files already, as in the files of a version; without one, they are
+    # written into a temporary folder as long as the source is loaded.
     folder: str | None = field(default=None, compare=False)
 
     @classmethod
@@ -107,13 +101,10 @@ class Snapshot:
         return digest_of({**self.modules, **self.data})
 
     def load(self) -> Pipeline:
-        """Run the sources under a new private name; see `unload`.
+        """Run the sources under a new private name; the pipeline is unfitted. See `unload`.
 
         Whoever can write to the registry decides what runs here: digests protect against damage
         and mistakes, access rights against malice.
-
-        Returns:
-            The unfitted pipeline, which computes with these sources and no other of the user's.
 
         Raises:
             SnapshotError: A module raises when it is imported, or defines no pipeline.
@@ -218,11 +209,7 @@ def digest_of(sources: Mapping[str, str | bytes]) -> str:
 
 
 def source_of(name: str) -> str:
-    """Source of an importable module.
-
-    Raises:
-        SnapshotError: It has none, as a compiled extension.
-    """
+    """Source of an importable module; SnapshotError where it has none, as a compiled extension."""
     spec = module_spec(name)
     source = getattr(spec.loader, "get_source", lambda _: None)(name) if spec else None
     if source is None:

@@ -29,11 +29,7 @@ _WRONG = (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowErro
 
 
 def state_text(content: Any) -> str:
-    """The text of a state file.
-
-    Args:
-        content: What it holds: what msgspec takes.
-    """
+    """The text of a state file with this content, which msgspec takes."""
     body = json.dumps(msgspec.to_builtins(content), indent=1, allow_nan=False).encode()
     digest = hashlib.sha256(body).hexdigest().encode()
     return (_HEAD + digest + _MIDDLE + body + _END).decode()
@@ -47,14 +43,7 @@ def write_state(path: Path, content: Any) -> None:
 def read_state(path: Path, kind: type[T], fails: str, todo: str) -> T | None:
     """The content of a state file; None without one.
 
-    Args:
-        path: The file.
-        kind: What it holds.
-        fails: What a damaged file fails to do.
-        todo: What to do about it.
-
-    Raises:
-        DamagedError: Anything is wrong with it.
+    Where anything is wrong with it, a DamagedError says what that `fails` to do, and the `todo`.
     """
     try:
         return content_of(path.read_bytes(), kind)
@@ -65,12 +54,9 @@ def read_state(path: Path, kind: type[T], fails: str, todo: str) -> T | None:
 
 
 def state_or(path: Path, kind: type[T], otherwise: D) -> T | D:
-    """The content of a state file of which nothing hangs on the loss, such as what saves time.
+    """The content of a state file of which little hangs on the loss, such as what saves time.
 
-    Args:
-        path: The file.
-        kind: What it holds.
-        otherwise: What stands for it where it is missing or damaged.
+    Where it is missing or damaged, `otherwise` stands for it.
     """
     try:
         found = read_state(path, kind, "cannot be read", "remove it")
@@ -82,8 +68,7 @@ def state_or(path: Path, kind: type[T], otherwise: D) -> T | D:
 def content_of(data: bytes, kind: type[T]) -> T:
     """The content in the bytes of a state file.
 
-    Raises:
-        ValueError, RecursionError: They are no state file, or were changed.
+    Raises ValueError or RecursionError where they are no state file, or were changed.
     """
     if data.startswith(_HEAD):
         body = data[_CONTENT : -len(_END)]

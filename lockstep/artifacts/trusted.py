@@ -3,10 +3,8 @@
 skops stores an estimator as data, and loads only types that it knows or is told to trust. MLflow
 takes that list from the stored model itself, so it protects nothing; here it is part of the code.
 It was made by fitting the estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and reviewing
-what skops asked for. These are names: a library is imported only where a model holds its types.
-
-A project names further types in `[tool.lockstep]`, `trusted`. A class or function that a version's
-own code defines needs no entry: that code runs anyway, and is bound by its digest.
+what skops asked for. A project names further types in `[tool.lockstep]`, `trusted`. What a
+version's own code defines needs no entry: that code runs anyway, and is bound by its digest.
 """
 
 from __future__ import annotations
@@ -123,15 +121,12 @@ containers, arrays, public estimators of scikit-learn and functions of NumPy and
 
 @dataclass(frozen=True)
 class Trust:
-    """What estimators may hold beside `TRUSTED`.
+    """What estimators may hold beside `TRUSTED`."""
 
-    Attributes:
-        further: Names of further types and functions, as `[tool.lockstep]`, `trusted` has them:
-            where they are defined, or where their package offers them.
-        carried: By module of the version's own code, the name under which it runs.
-    """
-
+    # Names of types and functions, as `[tool.lockstep]`, `trusted` has them: where they are
+    # defined, or where their package offers them.
     further: tuple[str, ...] = ()
+    # By module of the version's own code, the name under which it runs.
     carried: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -140,11 +135,7 @@ class Trust:
         return {running: module for module, running in self.carried.items()}
 
     def allows(self, name: str) -> bool:
-        """Whether a type or function may be stored and loaded.
-
-        Args:
-            name: Its full name, in the running process.
-        """
+        """Whether what has this full name in the running process may be stored and loaded."""
         return name in TRUSTED or self._is_carried(name) or self.entry(name) is not None
 
     def entry(self, name: str) -> str | None:
@@ -183,16 +174,10 @@ def _leads_to(entry: str, name: str) -> bool:
 
 
 def dump_estimator(column: str, estimator: Any, trust: Trust = Trust()) -> bytes:
-    """Store an estimator, fitted or not.
+    """Store an estimator, fitted or not, of a column.
 
-    Args:
-        column: The model's column, for messages.
-        estimator: The estimator.
-        trust: What it may hold beside `TRUSTED`.
-
-    Raises:
-        UntrustedTypeError: It holds a type that may not be stored.
-        ArtifactError: skops cannot store it.
+    Raises UntrustedTypeError where it holds a type that may not be stored, and ArtifactError where
+    skops cannot store it.
     """
     stored = _skops()
     try:
@@ -215,9 +200,8 @@ def dump_estimator(column: str, estimator: Any, trust: Trust = Trust()) -> bytes
 def load_estimator(column: str, data: bytes, trust: Trust = Trust()) -> Any:
     """Load what `dump_estimator` stored.
 
-    Raises:
-        UntrustedTypeError: It holds a type that may not be loaded; nothing was loaded.
-        ArtifactError: It cannot be loaded with these libraries.
+    Raises UntrustedTypeError before anything is loaded that may not be, and ArtifactError where it
+    cannot be loaded with these libraries.
     """
     stored = _skops()
     try:
@@ -237,12 +221,7 @@ def load_estimator(column: str, data: bytes, trust: Trust = Trust()) -> Any:
 
 
 def entries_of(data: bytes, trust: Trust) -> set[str]:
-    """The entries of `trust.further` that name something in a stored estimator.
-
-    Args:
-        data: What `dump_estimator` returned.
-        trust: What it was stored by.
-    """
+    """The entries of `trust.further` that name something in a stored estimator."""
     names = _skops().learn(data) - {*TRUSTED}
     return {entry for name in names if (entry := trust.entry(name)) is not None}
 
@@ -271,11 +250,7 @@ def _no_data(column: str, whose: str, cause: str) -> ArtifactError:
 
 
 def _check_named(column: str, whose: str, untrusted: Iterable[str]) -> None:
-    """Check that each can be found by its name again, as it must be when it is loaded.
-
-    Raises:
-        ArtifactError: One was made in a function, is a lambda, or has no name in Python.
-    """
+    """Check that each can be found by its name again, as it must be when it is loaded."""
     for name in untrusted:
         module, _, own_name = name.rpartition(".")
         try:
@@ -299,12 +274,7 @@ def _original(name: str, trust: Trust) -> str:
 
 
 def _with_modules(data: bytes, names: Mapping[str, str]) -> bytes:
-    """A stored estimator whose types are looked for in modules of other names.
-
-    Args:
-        data: The estimator as skops stored it.
-        names: By name of a module, the other name.
-    """
+    """A stored estimator whose types are looked for in modules of other names."""
     names = {name: other for name, other in names.items() if name != other}
     if not names:
         return data

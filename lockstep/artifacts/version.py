@@ -63,12 +63,8 @@ class LoadedVersion(Evidence):
     """A version with everything that it carries.
 
     Attributes:
-        name: Name of the pipeline.
-        version: Its number.
-        directory: The directory of its files.
         digest: SHA-256 of its manifest, which lists those of all other files.
         pipeline: The fitted pipeline, computing with the code that it was fitted with.
-        snapshot: That code.
         source: SHA-256 of that code, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         carried: SHA-256 of the same modules that it carries for MLflow.
@@ -221,11 +217,7 @@ class LoadedVersion(Evidence):
     def with_tables(self, tables: Tables) -> LoadedVersion:
         """The version whose look-ups and windows read these tables; itself if it has none.
 
-        Args:
-            tables: The tables, at the versions that are to be read.
-
-        Raises:
-            InputError: Its tables are not among them.
+        Raises InputError where its tables are not among them.
         """
         if not self.pipeline.tables:
             return self
@@ -241,14 +233,8 @@ class LoadedVersion(Evidence):
         """The pipeline, reading the same tables, from modules that are run anew for it.
 
         So are the installed packages that they reach, as far as these can run twice. They have
-        computed nothing yet, so that state shows which their functions keep of rows.
-
-        Args:
-            with_models: Whether its fitted models are loaded, too: where only functions compute, a
-                batch saves the time.
-
-        Raises:
-            ArtifactError: It cannot be loaded any more.
+        computed nothing yet, so that state shows which their functions keep of rows. A batch saves
+        the time of models where only functions compute.
         """
         with running_anew(self.environment.closure):
             with watching():
@@ -278,11 +264,7 @@ class LoadedVersion(Evidence):
 
 
 def _check_trusted(artifact: Artifact, trusted: Iterable[str] | None) -> None:
-    """Check that the project still trusts the types by which a version was stored.
-
-    Raises:
-        UntrustedTypeError: It does not. Nothing was loaded.
-    """
+    """Check that the project still trusts the types by which a version was stored."""
     lacking = set(artifact.trusted) - set(trusted) if trusted is not None else ()
     if lacking:
         raise UntrustedTypeError(listed(sorted(artifact.manifest["models"])), sorted(lacking))
@@ -305,11 +287,7 @@ def _constraints(path: Path, name: str) -> ConstraintSet:
 
 
 def _suite(stored: Any) -> Mapping[str, Any]:
-    """A stored suite.
-
-    Raises:
-        TypeError: It is no suite.
-    """
+    """A stored suite."""
     if not isinstance(stored, dict) or not isinstance(stored.get("expectations"), list):
         raise TypeError("it has no list of expectations")
     for item in stored["expectations"]:
