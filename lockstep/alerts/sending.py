@@ -36,17 +36,7 @@ def _schemes(service: dict[str, Any]) -> Iterable[str]:
 
 
 def send(settings: Alerting, receiver: str, title: str, body: str) -> str | None:
-    """Send a message.
-
-    Args:
-        settings: Who is told what.
-        receiver: The name of the receiver.
-        title: The title of the message.
-        body: Its text.
-
-    Returns:
-        Why it was not taken, without the secrets of the address; None if it was.
-    """
+    """Send a message; returns why it was not taken, without the secrets of the address."""
     import apprise
 
     asset = apprise.AppriseAsset(app_id="Lockstep", app_desc="Lockstep", app_url="")

@@ -29,12 +29,7 @@ from lockstep.training.plots import quality_table
 
 
 def pipeline_assets(declared: PipelineAssets, code: str | None = None) -> list[dg.AssetsDefinition]:
-    """All assets of a pipeline, each with its checks, under a key that begins with its name.
-
-    Args:
-        declared: The pipeline and the demands on it.
-        code: The digest of the checkout's code, where it is known.
-    """
+    """All assets of a pipeline, each with its checks, under a key that begins with its name."""
     assets = [*table_assets(declared), *training_assets(declared), champion_asset(declared)]
     for stream in streams(declared):
         assets += scoring_assets(declared, stream)

@@ -2,11 +2,7 @@
 
 It is one of the job `PIPELINE_backfill`, or a range of partitions that somebody selected on
 Dagster's pages: there, the step of `batch` scores each day to its end, and the steps after it are
-skipped.
-
-Each day is an attempt and its record, as in a run of its own. What Dagster shows of it is made of
-the record and written at once, when the attempt has ended. So a day that a kill meets is not
-scored, or scored and shown, or scored and not shown yet: the next run shows it then.
+skipped. A day that a kill meets may be scored and not shown yet: the next run shows it then.
 """
 
 import warnings
@@ -54,16 +50,10 @@ class BackfillConfig(dg.Config):
 
 @dataclass(frozen=True)
 class PartitionWatch:
-    """Follows runs of several partitions.
-
-    Attributes:
-        on_partition: Called when a partition begins.
-        on_step: Called when a step of it begins, with its asset's name.
-        on_report: Called with the result of each partition.
-    """
+    """Follows runs of several partitions."""
 
     on_partition: Callable[[str], None] = lambda _: None
-    on_step: Callable[[str], None] = lambda _: None
+    on_step: Callable[[str], None] = lambda _: None  # with the name of the step's asset
     on_report: Callable[[RunReport], None] = lambda _: None
 
 
@@ -110,14 +100,8 @@ def score_days(
     """Score days, each to its end before the next one, and have Dagster show what came of each.
 
     Args:
-        declared: The pipeline.
-        stream: Its stream of days.
-        home: The home.
-        registry: The registry.
-        shown: What Dagster shows of the stream.
         days: The days, the oldest first.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
-        watch: Follows the days.
 
     Raises:
         DaysFailed: A day was blocked or broke off; the others went through.
@@ -154,11 +138,7 @@ def _days(declared: PipelineAssets, config: BackfillConfig) -> list[str]:
 
 
 def _scored(work: Work, steps: Callable[[], None], shown: ShownPartitions) -> RunReport:
-    """Score a day, and have Dagster show what came of it.
-
-    Raises:
-        LockstepError: Dagster cannot record what came of the day; the next run does.
-    """
+    """Score a day, and have Dagster show what came of it."""
     report = partial(_report, work)
     try:
         with warnings.catch_warnings():

@@ -45,11 +45,9 @@ _MOST_ROWS = 50
 
 
 class Blocked(dg.Failure):
-    """Ends a run at blocking checks in error, with their messages; Dagster gives only their names.
+    """Ends a run at blocking checks in error.
 
-    Args:
-        place: The asset and partition that were checked.
-        failed: Messages by name of the check.
+    Their messages are told, since Dagster gives only their names.
     """
 
     def __init__(self, place: Place, failed: Mapping[str, str]) -> None:
@@ -65,20 +63,13 @@ class NothingMade:
     """The result of a step that a check blocked.
 
     Its partition is not materialized: Dagster shows it as failed.
-
-    Attributes:
-        result: What would have been made, with the results of its checks.
     """
 
-    result: dg.MaterializeResult[Any]
+    result: dg.MaterializeResult[Any]  # what would have been made
 
 
 class DaysFailed(dg.Failure):
-    """Ends a run of several days, of which some were blocked or broke off.
-
-    Args:
-        failed: What is wrong, by day.
-    """
+    """Ends a run of several days, of which some were blocked or broke off."""
 
     def __init__(self, failed: Mapping[str, str]) -> None:
         lines = "\n\n".join(f"{day}: {what}" for day, what in failed.items())
@@ -109,15 +100,6 @@ def checked_asset(
 
     Dagster demands a result of every check, unless an asset can be made in part; so all of them
     can. It shows a check without a result as skipped, and goes on.
-
-    Args:
-        key: The asset's key.
-        checks: Its checks.
-        deps: Keys of its upstream assets.
-        partitions: The partitions of the asset and of its checks.
-        backfill_policy: How many partitions a run has of those that are selected together.
-        pool: The pool that a run which makes it holds.
-        spec: Further arguments of `dagster.AssetSpec`.
     """
     name = dg.AssetKey(list(key))
 
@@ -181,11 +163,7 @@ def materialized(
 ) -> dg.MaterializeResult[Any]:
     """The result of making an asset, with its check results.
 
-    Args:
-        context: The run.
-        results: Check results by name.
-        metadata: Further metadata of the asset.
-        data_version: What tells this state of the asset from others; Dagster makes one up without.
+    Without a data version, Dagster makes one up.
     """
     _tell(context, results, metadata)
     _tag(context, metadata)
@@ -209,12 +187,6 @@ def evaluated_and_told(
     The page of a partition shows metadata alone, so it begins with the checks that did not pass.
     Results that were not judged are metadata only, and so are those of checks that the asset does
     not declare: the version that serves may be checked otherwise than the checkout declares.
-
-    Args:
-        results: Check results by name.
-        declared: Names of the checks that the asset declares.
-        place: The asset and partition that were checked.
-        metadata: Further metadata of the asset.
     """
     evaluated = {
         name: result for name, result in results.items() if result.judged and name in declared
@@ -236,13 +208,7 @@ def evaluated_and_told(
 def nothing_made(
     place: Place, metadata: Mapping[str, Any], data_version: str
 ) -> dg.AssetObservation:
-    """The observation of a partition that a check blocked, and that is not materialized.
-
-    Args:
-        place: The asset and partition.
-        metadata: What there is to say of it.
-        data_version: What tells this state of the asset from others.
-    """
+    """The observation of a partition that a check blocked, and that is not materialized."""
     return dg.AssetObservation(
         place.asset.split("/"),
         partition=place.partition,
@@ -406,11 +372,7 @@ def _plain(number: Any) -> float:
 
 
 def tables(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dg.TableMetadataValue]:
-    """Tables as metadata, by title: Dagster shows them at once, and pictures behind a button.
-
-    Args:
-        rows: The rows of each table; one without rows is left out.
-    """
+    """Tables as metadata, by title: Dagster shows them at once, and pictures behind a button."""
     return {title: table_metadata(held) for title, held in rows.items() if held}
 
 

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """Dagster's definitions of a project.
-
-    Attributes:
-        definitions: The definitions, with an asset for every broken pipeline.
-        broken: Pipelines that cannot be imported or built, by name.
-    """
+    """Dagster's definitions of a project, with an asset for every pipeline that cannot be built."""
 
     definitions: dg.Definitions
     broken: Mapping[str, Broken]

@@ -34,12 +34,7 @@ _BUSY_SECONDS = 60
 
 
 class EventLog:
-    """Writes events of a run into an instance's event log, beside those that Dagster writes.
-
-    Args:
-        instance: The instance.
-        run: The run.
-    """
+    """Writes events of a run into an instance's event log, beside those that Dagster writes."""
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         self._instance, self._run = instance, run
@@ -124,11 +119,7 @@ class EventLog:
 
 
 class _OneTransaction(SqliteEventLogStorage):
-    """The SQLite log of an instance, whose events can be kept together: all of them or none.
-
-    Args:
-        folder: The folder of its databases.
-    """
+    """The SQLite log of an instance, whose events can be kept together: all of them or none."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(folder)

@@ -71,9 +71,7 @@ _DEMANDED = {
 
 
 def prepare_instance(home: Home) -> Path:
-    """Prepare the instance's folder.
-
-    See `Home.dagster` for which folder that is.
+    """Prepare the instance's folder, which `Home.dagster` names.
 
     Raises:
         LockstepError: Dagster cannot use the folder, or it is named and not there, or cannot be
@@ -101,11 +99,7 @@ def prepare_instance(home: Home) -> Path:
 
 
 def _folder(home: Home) -> Path:
-    """The instance's folder; one outside the home, which somebody names, has to be there.
-
-    Raises:
-        LockstepError: It is not.
-    """
+    """The instance's folder; one outside the home, which somebody names, has to be there."""
     path = home.dagster.resolve()
     if not path.is_relative_to(home.path.resolve()) and not path.is_dir():
         raise LockstepError(
@@ -120,9 +114,6 @@ def _demand_driver(file: Path) -> None:
 
     What `postgresql://` stands for is SQLAlchemy's choice: from 2.1 on it is psycopg 3, and Dagster
     then fails when it tells other processes of an event (`NOTIFY run_events, $1`).
-
-    Raises:
-        LockstepError: An address names no driver, or another one.
     """
     for address in _postgres_addresses(_settings(file)):
         try:

@@ -66,18 +66,9 @@ def take_in(
 ) -> None:
     """Take in a delivery of each table before a run reads them, and have Dagster show them.
 
-    It is done once a run, and once for all runs of a backfill. What is not taken in stops no run:
-    the rows that were received before count, and all that is found is a warning.
-
-    Args:
-        declared: The pipeline.
-        home: The home.
-        instance: Dagster's instance.
-        run: The run.
-
-    Raises:
-        UnavailableError: The source of a table cannot be read that never delivered anything.
-        LockstepError: A suite cannot be made, or Dagster cannot record what came of a delivery.
+    It is done once a run, and once for all runs of a backfill. What is not taken in stops no run,
+    unless nothing was ever delivered: the rows that were received before count, and all that is
+    found is a warning.
     """
     store = Store(home.data / declared.name)
     delivered = deliver_all(declared, store, run.tags.get(BACKFILL_TAG, run.run_id))

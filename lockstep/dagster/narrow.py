@@ -23,9 +23,6 @@ def fitted(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of a table without empty columns; the last column holds those that do not fit.
 
     Words do not break within a cell, so they are cut where they are long.
-
-    Args:
-        rows: The rows, all with the same titles.
     """
     cells = [{title: _short(cell) for title, cell in row.items()} for row in rows]
     titles = [title for title in cells[0] if any(row[title] not in (None, "") for row in cells)]

@@ -38,14 +38,9 @@ _ROWS = {"batch": "accepted", "scored": "scored", "published": "published"}
 
 @dataclass(frozen=True)
 class StepEvents:
-    """The events of a step.
+    """The events of a step."""
 
-    Attributes:
-        made: The materialization of its asset; an observation where a check blocked it.
-        checks: The evaluations of the asset's checks.
-    """
-
-    made: dg.AssetMaterialization | dg.AssetObservation
+    made: dg.AssetMaterialization | dg.AssetObservation  # observed where a check blocked it
     checks: tuple[dg.AssetCheckEvaluation, ...]
 
 
@@ -76,14 +71,7 @@ def step_metadata(
 def events_of(
     declared: PipelineAssets, home: Home, records: Records, attempt: Attempt
 ) -> list[StepEvents]:
-    """The events of an attempt that has ended, in the order of its steps.
-
-    Args:
-        declared: The pipeline.
-        home: The home, with the addresses of its servers.
-        records: The records of the stream.
-        attempt: The attempt.
-    """
+    """The events of an attempt that has ended, in the order of its steps."""
     events, partition = [], attempt.record.partition
     for step in attempt.record.steps:
         stage = (
@@ -113,13 +101,7 @@ def asset_events(
 ) -> StepEvents:
     """The events of an asset that was not made as one of a run.
 
-    Args:
-        place: The asset and its partition, if it has partitions.
-        declared: Its checks.
-        found: What they found, by name.
-        metadata: Further metadata of what was made.
-        version: What tells this state of the asset from others.
-        is_made: Whether it was made; otherwise it is observed.
+    The version tells this state of the asset from others; one that was not made is observed.
     """
     key = dg.AssetKey(place.asset.split("/"))
     checks = {check.name: check for check in declared}

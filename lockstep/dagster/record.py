@@ -122,17 +122,7 @@ def stored_checks(
 ) -> list[CheckReport]:
     """The last results of checks by the records alone, for a pipeline that cannot be imported.
 
-    Those of training and the gate are in Dagster's events only.
-
-    Args:
-        pipeline: Its name.
-        store: Where its rows are kept.
-        day: Only this partition; see `recorded_checks`, as for the others.
-        all_partitions: Whether to take every partition.
-        attempt: Number of the attempt.
-
-    Raises:
-        NotStoredError: No such attempt is kept.
+    Those of training and the gate are in Dagster's events only. See `recorded_checks`.
     """
     exported = {"daily": "published", "inbox": "published", OUTCOMES: None, REQUESTS: None}
     records = [

@@ -80,12 +80,8 @@ class RunReport:
     """The result of a run.
 
     Attributes:
-        run_id: Dagster's identifier of the run.
-        job: Name of the job.
-        partition: The partition, if it has one.
         materialized: Assets that were written, or tried in vain, each with its metadata as plain
             values.
-        checks: Reports of the checks.
         error: Why it broke off, in a line; None if it went through or a check stopped it.
         is_mistake: Whether the error is bad input or wrong use, rather than a fault.
     """
@@ -164,11 +160,7 @@ class RunReport:
         return None if path is None else Path(path)
 
     def to_json(self, dagster: str | None = None) -> dict[str, Any]:
-        """The result as plain data.
-
-        Args:
-            dagster: The address of Dagster's UI, if it runs.
-        """
+        """The result as plain data, with links to Dagster's UI where its address is known."""
         return {
             "run_id": self.run_id,
             "job": self.job,
@@ -195,12 +187,6 @@ def run_job(
     """Run a job in this process.
 
     Args:
-        project: The project.
-        job: Name of the job.
-        instance: The instance that records the run.
-        partition: Its partition, if it has partitions.
-        ops: Configuration by op.
-        tags: Further tags of the run.
         file: The scored file's name in the command, for messages.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
         resources: Resources in place of the project's.
@@ -388,9 +374,6 @@ def interrupts_kept() -> Iterator[None]:
     Dagster notes an interrupt and raises it before the next step; it forgets one that arrives after
     the last step. The interpreter writes every signal to the wakeup descriptor, whoever handles it
     (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
-
-    Raises:
-        KeyboardInterrupt: An interrupt arrived.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's

@@ -91,10 +91,6 @@ def run_requests(
     from outside, is taken again, a few times.
 
     Args:
-        instance: Where runs are recorded.
-        home: The home whose days they are.
-        job: The job to run.
-        days: The open days, in order.
         tick: The tick's time: however often it is evaluated, it requests a day once.
         since: Returns when a day's input was made; runs from before do not count.
     """

@@ -197,11 +197,7 @@ def _demand_batch(context: dg.AssetExecutionContext) -> None:
 def _told_upstream(
     stream: Stream, home: Home, partition: str
 ) -> Iterator[dict[str, dg.MarkdownMetadataValue]]:
-    """Carry out a step, and tell whoever delivered the partition its fate.
-
-    Yields:
-        Metadata of what was told, filled in once the step is done.
-    """
+    """Carry out a step, and tell whoever delivered the partition its fate; yields what was told."""
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
     try:
         yield metadata

@@ -87,12 +87,8 @@ def alert_sensor(project: Project) -> dg.SensorDefinition:
 def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) -> str | None:
     """The key of the run to request; None where a run is under way, or the last one is final.
 
-    Dagster makes one run of a key, however often a sensor requests it.
-
-    Args:
-        instance: Where runs are recorded.
-        key: The key of the first run.
-        runs: The last runs with the same input, the newest first.
+    Dagster makes one run of a key, however often a sensor requests it. The runs are the last ones
+    with the same input, the newest first.
     """
     if not runs:
         return key
@@ -113,21 +109,14 @@ def _sensor(
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """What the sensor saw at its last tick.
+    """What the sensor saw at its last tick."""
 
-    Attributes:
-        version: The version that `@champion` pointed to.
-        decision: Key of the decision that this version is live; None if another is, or none.
-        moves: How often one of the two was another than before.
-        moved: A time before the last move, and after the one before; None where not known.
-        looked: When it looked.
-    """
-
-    version: int | None = None
+    version: int | None = None  # the one that `@champion` pointed to
+    # key of the decision that this version is live; None if another is, or none
     decision: str | None = None
-    moves: int = 0
-    moved: datetime | None = None
-    looked: datetime | None = None
+    moves: int = 0  # how often one of the two was another than before
+    moved: datetime | None = None  # a time before the last move, and after the one before
+    looked: datetime | None = None  # when it looked
 
 
 def _decision_on(live: LiveState, version: int) -> str | None:

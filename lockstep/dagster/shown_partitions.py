@@ -18,15 +18,7 @@ from lockstep.store.streams import Stream, stream_records
 
 
 class ShownPartitions:
-    """What Dagster shows of a stream's partitions that were not scored as assets of a run.
-
-    Args:
-        declared: The pipeline.
-        stream: The stream.
-        home: The home.
-        instance: Dagster's instance.
-        run: The run that shows them.
-    """
+    """What Dagster shows of a stream's partitions that were not scored as assets of a run."""
 
     def __init__(
         self,

@@ -73,17 +73,10 @@ _STARTED_BY = ("dagster/schedule_name", "dagster/sensor_name")
 
 
 def retry_later(context: dg.AssetExecutionContext, error: Exception) -> None:
-    """Request another try of a step that failed for a cause from outside.
+    """Raise a request for another try of a step that failed for a cause from outside.
 
     Each wait is twice as long as the one before. A run that a person started is not tried again:
     they see the error.
-
-    Args:
-        context: The run.
-        error: Why the step failed.
-
-    Raises:
-        RetryRequested: The step is tried again.
     """
     if not is_automatic(context.run):
         return
@@ -107,11 +100,7 @@ def last_runs(
 ) -> list[dg.DagsterRun]:
     """The last runs of a job with some tags, the newest first; those that were killed have failed.
 
-    Args:
-        instance: Where runs are recorded.
-        job: Name of the job.
-        tags: Tags of the runs.
-        since: When the runs' input was made; runs that ended before are left out.
+    Runs that ended before their input was made are left out.
     """
     of_one = dg.RunsFilter(job_name=job, tags=tags)
     fail_killed(instance, [job], tags)
@@ -123,12 +112,7 @@ def last_runs(
 
 
 def under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[dg.DagsterRun]:
-    """The runs of some jobs that wait or go on, as far as is recorded; see `fail_killed`.
-
-    Args:
-        instance: Where runs are recorded.
-        jobs: Names of the jobs.
-    """
+    """The runs of some jobs that wait or go on, as far as is recorded; see `fail_killed`."""
     statuses = [dg.DagsterRunStatus.QUEUED, *_UNDER_WAY]
     runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
     return [run for run in runs if run.job_name in jobs]
@@ -141,11 +125,6 @@ def fail_killed(
 
     Dagster does so only while the server lives that started it, or after minutes. Until then such a
     run also keeps its place in the queue.
-
-    Args:
-        instance: Where runs are recorded.
-        jobs: Names of the jobs.
-        tags: Tags of the runs; all by default.
     """
     under_way = dg.RunsFilter(tags=tags, statuses=_UNDER_WAY)
     for record in instance.get_run_records(under_way):
@@ -161,12 +140,7 @@ def may_try_again(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> bo
 
 
 def progress(instance: dg.DagsterInstance, runs: Collection[str]) -> dict[str, RunProgress]:
-    """The progress of runs whose attempts are not through; no unrecorded ones.
-
-    Args:
-        instance: Where runs are recorded.
-        runs: Their identifiers.
-    """
+    """The progress of runs whose attempts are not through; no unrecorded ones."""
     records = instance.get_run_records(dg.RunsFilter(run_ids=[*runs]))
     return {record.dagster_run.run_id: _progress(instance, record) for record in records}
 

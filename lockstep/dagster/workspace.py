@@ -31,11 +31,7 @@ def workspace_file(project: Project) -> Path:
 
 
 def job_origin(project: Project, job: str) -> RemoteJobOrigin:
-    """The origin of a job for Dagster's pages: its name and its code location.
-
-    Raises:
-        LockstepError: The project's `workspace.yaml` cannot be read.
-    """
+    """The origin of a job for Dagster's pages: its name and its code location."""
     from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
     from dagster._core.remote_origin import RemoteRepositoryOrigin
 
