@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -49,12 +49,14 @@ class Trial:
         killed: Whether a test failed.
         tests: How many tests were run on it.
         is_whole: Whether these are all that touch it.
+        by: The test that failed, or all of them where they did not end.
     """
 
     mutant: Mutant
     killed: bool
     tests: int
     is_whole: bool
+    by: Sequence[str] = ()
 
     @classmethod
     def read(cls, line: str) -> Self:
@@ -78,13 +80,21 @@ def copied(folder: Path, tests: str | None) -> Path:
     return folder
 
 
-def tried(mutant: Mutant, checkout: Path, tests: Tests) -> Trial:
-    """Run the tests that touch a mutant, in a copy of the checkout."""
+def tried(mutant: Mutant, checkout: Path, tests: Tests, first: Container[str] = ()) -> Trial:
+    """Run the tests that touch a mutant, in a copy of the checkout.
+
+    Args:
+        mutant: The mutant.
+        checkout: The copy; its library is changed for that, and put back.
+        tests: The tests of the copy.
+        first: The tests to begin with, such as those that killed it before.
+    """
     chosen, is_whole = tests.chosen(mutant, MOST_SECONDS)
+    chosen.sort(key=lambda test: test not in first)
     most = 60 + 3 * sum(tests.seconds.get(test, 0.0) for test in chosen)
     file = checkout / mutant.path
     before = file.read_bytes()
-    killed = False
+    killed, failed = False, list[str]()
     for _ in range(_TRIES if chosen else 0):
         file.write_bytes(mutant.applied(before))
         try:
@@ -94,16 +104,22 @@ def tried(mutant: Mutant, checkout: Path, tests: Tests) -> Trial:
         killed = bool(failed) and not failing(checkout, failed, most)
         if killed or not failed:
             break
-    return Trial(mutant, killed, len(chosen), is_whole)
+    return Trial(mutant, killed, len(chosen), is_whole, failed if killed else ())
 
 
-def measure(mutants: Sequence[Mutant], tests: str | None, kept: Path) -> tuple[list[Trial], float]:
+def measure(
+    mutants: Sequence[Mutant],
+    tests: str | None,
+    kept: Path,
+    killers: Mapping[Mutant, Container[str]],
+) -> tuple[list[Trial], float]:
     """Try all mutants by the tests of a revision; also the seconds that this took.
 
     Args:
         mutants: The mutants.
         tests: The revision; None for the tests of this checkout.
         kept: A folder for what is found; what is there already is not tried again.
+        killers: The tests that each mutant is tried by first.
     """
     begun = time.perf_counter()
     of_mutants, trials = kept / "tests.json", kept / "trials.jsonl"
@@ -123,7 +139,7 @@ def measure(mutants: Sequence[Mutant], tests: str | None, kept: Path) -> tuple[l
         def one(mutant: Mutant) -> Trial:
             checkout = free.get()
             try:
-                trial = tried(mutant, checkout, touching)
+                trial = tried(mutant, checkout, touching, killers.get(mutant, ()))
             finally:
                 free.put(checkout)
             with trials.open("a") as file:
@@ -153,7 +169,7 @@ def report(
     ]
     return {
         "mutants": len(trials),
-        "killed_before": before["killed"] if before else None,
+        "killed_before": before["killed_after"] if before else None,
         "killed_after": killed,
         "by_kind": by_kind,
         "survivors": survivors,
@@ -177,15 +193,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mutants = sample(HERE, "lockstep", asked.count, asked.seed)
     tree = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD:lockstep"]
     library = subprocess.run(tree, check=True, capture_output=True, text=True).stdout.strip()
-    before = None
     temporary = tempfile.TemporaryDirectory(prefix="lockstep-mutants-")
     with nullcontext(asked.home) if asked.home else temporary as home:
-        for tests in [*filter(None, [asked.tests]), None]:
-            folder = Path(home) / library / (tests or "here")
+        folders = {tests: Path(home) / library / (tests or "here") for tests in (None, asked.tests)}
+        for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
-            trials, seconds = measure(mutants, tests, folder)
-            found = report(trials, seconds, asked.seed, before)
-            before = {"killed": found["killed_after"], "survivors": found["survivors"]}
+        trials, seconds = measure(mutants, None, folders[None], {})
+        before = None
+        if asked.tests is not None:
+            killers = {trial.mutant: trial.by for trial in trials}
+            earlier, more = measure(mutants, asked.tests, folders[asked.tests], killers)
+            before, seconds = report(earlier, more, asked.seed, None), seconds + more
+        found = report(trials, seconds, asked.seed, before)
     print(json.dumps(found, indent=1))
     if asked.count >= COUNT:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
