@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -422,3 +423,18 @@ def test_a_lost_row_is_named_and_one_that_was_set_aside_is_not_lost(scored) -> N
     assert lost.published is None
     told = "1 row is lost, by the gaps in the numbers of order_id: 2020-03-03-0017"
     assert told in lost.batch.blocked_by["constraints"]
+
+
+def test_a_file_without_event_times_is_a_day_of_its_own_after_those_of_training(place) -> None:
+    pipeline = copy(place.version.pipeline)
+    schema = pipeline.record_schema
+    untimed = tuple(field for field in schema if field.name != schema.event_time)
+    pipeline.record_schema = replace(schema, fields=untimed)
+    version = replace(place.version, pipeline=pipeline)
+    days = []
+    for number in range(3):
+        work = place.work(f"{number}.csv", "inbox")
+        days.append(among.day_of(work, version) - version.constraints.days)
+        place.score(orders_of(day(number)), f"{number}.csv", "inbox")
+
+    assert days == [0, 1, 2]

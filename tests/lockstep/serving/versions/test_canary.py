@@ -127,6 +127,30 @@ def test_a_version_of_another_record_is_none(
     assert "its record is another than that of version 1: price" in refused["reason"]
 
 
+def test_a_version_whose_files_are_whole_again_is_tried_again(
+    serve: Callable[[Canary], Any],
+    stored: Make,
+    orders: Records,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    damaged = stored(2)
+    profile = damaged.directory / "profile.json"
+    whole = profile.read_bytes()
+    profile.write_text("{}")
+    answered: list[str] = []
+    with serve(Canary(2, share=1.0)) as server:
+        monkeypatch.setattr("lockstep.serving.versions.canary_version._AGAIN_SECONDS", 0.0)
+        server.list(damaged)
+        answered.append(version_of(server, orders, "a"))
+        refused = server.client.get("/ready").json()["canary"]["refused"]
+        profile.write_bytes(whole)
+        server.list(damaged)
+        answered.append(version_of(server, orders, "a"))
+
+    assert "profile.json is not what was logged" in refused["reason"]
+    assert answered == ["1", "2"]
+
+
 @pytest.mark.parametrize(
     "given", [{"version": 0}, {"version": "live"}, {"version": True}, {"share": 0}, {"share": 2}]
 )

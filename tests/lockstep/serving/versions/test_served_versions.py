@@ -189,3 +189,27 @@ def test_a_version_whose_files_are_there_again_is_tried_again(
 
     assert number_of(versions) == 1
     assert versions.refusal is None
+
+
+def test_files_that_cannot_be_followed_are_told_and_looked_at_again(
+    live_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service("orders", Home(live_home).live("orders"))
+    look, errors = service.versions.look, [OSError("the disk is away")]
+
+    async def failing_once() -> None:
+        if errors:
+            raise errors.pop()
+        await look()
+
+    async def go() -> None:
+        following = asyncio.create_task(service.follow(0.0))
+        while service.versions.scorer is None:
+            await asyncio.sleep(0)
+        following.cancel()
+
+    monkeypatch.setattr(service.versions, "look", failing_once)
+    asyncio.run(go())
+
+    assert "the files of versions cannot be followed; it is tried again" in caplog.text
+    assert "OSError: the disk is away" in caplog.text
