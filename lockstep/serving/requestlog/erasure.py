@@ -1,8 +1,7 @@
 """Erasure: what a log holds of one key is taken out of it, with a note that something was.
 
-A segment is written anew without the rows. Before its new edition has its name, the segment is as
-it was; from then on the new one counts, and what is left of the old one is removed by whoever looks
-after the folder next.
+A segment is written anew without the rows. The new edition counts from the moment it has its name;
+what is left of the old one is removed by whoever looks after the folder next.
 """
 
 from __future__ import annotations
@@ -53,46 +52,28 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class ErasedKey:
-    """What was erased of a key.
+    """What was erased of a key."""
 
-    Attributes:
-        segments: Names of the segments that held it, as they were called before.
-        rows: Number of scored rows.
-        requests: Number of requests that were erased whole, with their ids.
-        torn: Number of files of torn bytes, which nobody can search; all are removed.
-        unsearched: Segments that may hold it still, each with the reason in a sentence.
-    """
-
-    segments: tuple[str, ...]
-    rows: int
-    requests: int
-    torn: int
+    segments: tuple[str, ...]  # names of those that held it, as they were called before
+    rows: int  # scored rows
+    requests: int  # erased whole, with their ids
+    torn: int  # files of torn bytes, which nobody can search; all are removed
+    # segments that may hold it still, each with the reason in a sentence
     unsearched: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LoggedKey:
-    """A key, and how it is found in segments.
+    """A key, and how it is found in segments."""
 
-    Attributes:
-        column: Name of the pipeline's key.
-        text: The key as a text.
-        hashes: Returns what hashes the keys of segments that hold them hashed.
-    """
-
-    column: str
+    column: str  # name of the pipeline's key
     text: str
-    hashes: Callable[[], Hashes]
+    hashes: Callable[[], Hashes]  # returns what hashes the keys of segments that hold them hashed
 
     def rows_of(self, header: Header, values: Array) -> Bools:
-        """Which rows of a segment are of the key.
+        """Which rows of a segment are of the key, by the column of the key.
 
-        Args:
-            header: The segment's header.
-            values: The column of the key.
-
-        Raises:
-            LogKeyError: The column is hashed, and the environment holds no key.
+        Raises LogKeyError where the column is hashed, and the environment holds no key.
         """
         text = self.text
         if header.redacted.get(self.column) == "hashed":
@@ -104,12 +85,7 @@ class LoggedKey:
 def erase_key(folder: Path, key: LoggedKey, seal_seconds: float = _SEAL_SECONDS) -> ErasedKey:
     """Erase what was logged of a key until now, also by processes that write to the log.
 
-    These are asked to seal their segments, which takes them a second.
-
-    Args:
-        folder: The folder of the segments.
-        key: The key.
-        seal_seconds: Seconds that they are waited for.
+    These are asked to seal their segments, which takes them a second, and waited for.
 
     Raises:
         OpenSegmentError: A process does not seal its segment; nothing is erased.
@@ -165,11 +141,7 @@ def _seal_open(folder: Path, seconds: float) -> None:
 
 
 def _erase(folder: Path, name: str, key: LoggedKey) -> Erased | str | None:
-    """Erase a key from a segment.
-
-    Returns:
-        The note in it; a sentence where it cannot be searched; None where it does not hold the key.
-    """
+    """Erase a key: the note of it, or why it cannot be searched; None where it is not there."""
     path = segment_path(folder, name)
     segment = read_segment(path)
     header = segment.header

@@ -44,62 +44,35 @@ _logger = logging.getLogger(__name__)
 
 @dataclass
 class Counts:
-    """What became of requests and segments since the log was opened.
+    """What became of requests and segments since the log was opened."""
 
-    Attributes:
-        logged: Requests that were logged.
-        left_out: Requests that were not, by the share that is logged.
-        refused: Requests that were refused, since they could not be logged.
-        unlogged: Requests that could not be logged, and were answered.
-        written_bytes: Bytes that were written.
-        failures: Failures of the disk.
-        sealed: Segments that were sealed.
-        removed: Segments that were removed for their age or size.
-        lost: Those of them that were never replayed.
-        recovered: Requests in segments that killed processes left behind.
-        torn_bytes: Bytes of these segments that were no whole block, and were set aside.
-    """
-
-    logged: int = 0
-    left_out: int = 0
-    refused: int = 0
-    unlogged: int = 0
+    logged: int = 0  # requests
+    left_out: int = 0  # requests, by the share that is logged
+    refused: int = 0  # requests that could not be logged
+    unlogged: int = 0  # requests that could not be logged, and were answered
     written_bytes: int = 0
-    failures: int = 0
-    sealed: int = 0
-    removed: int = 0
-    lost: int = 0
-    recovered: int = 0
-    torn_bytes: int = 0
+    failures: int = 0  # of the disk
+    sealed: int = 0  # segments
+    removed: int = 0  # segments, for their age or size
+    lost: int = 0  # segments among the removed that were never replayed
+    recovered: int = 0  # requests in segments that killed processes left behind
+    torn_bytes: int = 0  # bytes of these segments that were no whole block, and were set aside
 
 
 class Log:
     """The log of one process; others may write to the same folder at the same time.
 
     Several threads may use it. As a context, it recovers segments of killed processes, looks after
-    its own in a thread, and seals them at the end.
-
-    Args:
-        folder: Folder of the pipeline's segments.
-        settings: The pipeline's declaration.
-        replayed: A folder with a file NAME.json for each segment that was replayed; without it,
-            none was.
-
-    Attributes:
-        counts: What became of requests and segments.
-        failing: Why the disk takes nothing at present; None where it does.
-        overdue: Segments that are older than `keep`, and kept since they were not replayed.
-        on_tick: Functions that are called with the counts once a second, in the log's thread.
-
-    Raises:
-        LogKeyError: Columns are to be hashed, and the environment holds no key.
+    its own in a thread, and seals them at the end. The folder `replayed` has a file NAME.json for
+    each segment that was replayed; without it, none was.
     """
 
     def __init__(self, folder: Path, settings: RequestLog, replayed: Path | None = None) -> None:
         self.folder, self.settings = folder, settings
         self.counts = Counts()
-        self.failing: str | None = None
-        self.overdue = 0
+        self.failing: str | None = None  # why the disk takes nothing at present; None where it does
+        self.overdue = 0  # segments older than `keep`, and kept since they were not replayed
+        # called with the counts once a second, in the log's thread
         self.on_tick: list[Callable[[Counts], None]] = []
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
@@ -132,14 +105,9 @@ class Log:
         return self.failing is not None and self.settings.when_full == "refuse"
 
     def record(self, scorer: Scorer, answered: Sequence[Answered]) -> None:
-        """Log requests that are about to be answered.
+        """Log requests that are about to be answered, in the order of computation.
 
-        Args:
-            scorer: The version that answers them.
-            answered: The requests with their answers, in the order of computation.
-
-        Raises:
-            UnloggedError: They cannot be logged, and `when_full` says to refuse them.
+        Raises UnloggedError where they cannot be logged, and `when_full` says to refuse them.
         """
         now, wall = time.monotonic(), time.time_ns() // 1000
         wanted = answered

@@ -25,28 +25,16 @@ Answered: TypeAlias = tuple[RequestFacts, Answer | Exception]
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """The columns of a version's blocks.
-
-    Attributes:
-        numbers: Names of the columns that are not texts, in order.
-        texts: Names of the others, in order.
-        hashed: The texts that are logged as hashes.
-        hashes: Hashes a column's values; None where no column is hashed.
-    """
+    """The columns of a version's blocks, in order."""
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
-    hashed: frozenset[str]
-    hashes: Hashes | None
+    hashed: frozenset[str]  # the texts that are logged as hashes
+    hashes: Hashes | None  # hashes a column's values; None where no column is hashed
 
     @classmethod
     def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
-        """The layout that a segment's header describes.
-
-        Args:
-            header: The header.
-            hashes: Hashes a column's values; None where no column is hashed.
-        """
+        """The layout that a segment's header describes."""
         kinds = header.written
         return cls(
             tuple(name for name, kind in kinds.items() if kind is not Kind.TEXT),
@@ -58,10 +46,8 @@ class BlockLayout:
     def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
         """The blocks of answered requests, one for all rows that were computed together.
 
-        Args:
-            answered: The requests with their answers, in the order of computation.
-            now: The time on the monotonic clock, in seconds.
-            wall: The same moment in microseconds since 1970, UTC.
+        `now` is in seconds of the monotonic clock; `wall` is the same moment in microseconds since
+        1970, UTC.
         """
         return [self._block(members, now, wall) for members in _groups(answered)]
 
@@ -114,10 +100,6 @@ def logged_origins(scorer: Scorer, redacted: Collection[str]) -> dict[str, Kind]
 
     The row that is found tells of the key for which it was asked: where that is redacted, nothing
     is logged of it.
-
-    Args:
-        scorer: The version.
-        redacted: The columns that are dropped or hashed.
     """
     pipeline = scorer.pipeline
     graph = pipeline.graph
@@ -130,12 +112,7 @@ def logged_origins(scorer: Scorer, redacted: Collection[str]) -> dict[str, Kind]
 
 
 def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:
-    """The requests that are logged, chosen by the digest of their ids, in their order.
-
-    Args:
-        answered: The requests with their answers.
-        share: Share of all ids that are logged.
-    """
+    """The share of requests that is logged, chosen by the digest of their ids, in their order."""
     limit = int(share * 2**64)
     wanted = [_number(asked.id) < limit for asked, _ in answered]
     if all(wanted):

@@ -5,9 +5,8 @@
 
 The first frame is the header, the last one of a sealed segment its end; between them is one block
 for each micro-batch. While a segment is written it is called NAME.open. It is sealed by being
-renamed to NAME-DIGEST.segment, where DIGEST begins the SHA-256 of all its bytes. Where rows of it
-are erased, it is written anew as NAME.1-DIGEST.segment, then NAME.2-...: its editions, of which the
-last one counts from the moment it has its name.
+renamed to NAME-DIGEST.segment, where DIGEST begins the SHA-256 of all its bytes. Its later
+editions, without erased rows, are NAME.1-DIGEST.segment, then NAME.2-...; the last one counts.
 """
 
 from __future__ import annotations
@@ -39,11 +38,7 @@ _HEAD = Packed("<II")
 
 
 class TornError(Exception):
-    """The bytes of a segment are damaged, or stop before its end frame.
-
-    Attributes:
-        offset: Where the whole frames end.
-    """
+    """A segment is damaged, or stops before its end frame; its whole frames end at `offset`."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -54,48 +49,27 @@ class TornError(Exception):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """A note of rows that were erased from a segment.
+    """A note of rows that were erased from a segment."""
 
-    Attributes:
-        at: When, in ISO form.
-        rows: Number of scored rows.
-        requests: Number of requests that were erased whole, as none of their rows was left.
-    """
-
-    at: str
-    rows: int
-    requests: int
+    at: str  # in ISO form
+    rows: int  # scored rows
+    requests: int  # erased whole, as none of their rows was left
 
 
 class Header(msgspec.Struct, frozen=True, tag="header"):
-    """The header of a segment.
-
-    Attributes:
-        pipeline: Name of the pipeline.
-        version: Number of the version that answered.
-        manifest: SHA-256 of that version's manifest.
-        fields: Kinds of the logged fields.
-        outputs: Kinds of the logged outputs.
-        redacted: By redacted column: `"dropped"` or `"hashed"`. A hashed one is text, whatever it
-            was.
-        share: Share of the requests that are logged.
-        started_at: When the segment was begun, in ISO form.
-        format: Version of the file format.
-        erased: What was erased from it since, in order.
-        origins: Kinds of what is logged of the rows that look-ups and windows read.
-    """
+    """The header of a segment."""
 
     pipeline: str
     version: int
-    manifest: str
+    manifest: str  # SHA-256 of the version's manifest
     fields: dict[str, Kind]
     outputs: dict[str, Kind]
-    redacted: dict[str, Literal["dropped", "hashed"]]
-    share: float
-    started_at: str
+    redacted: dict[str, Literal["dropped", "hashed"]]  # a hashed column is text, whatever it was
+    share: float  # of the requests that are logged
+    started_at: str  # in ISO form
     format: int = FORMAT
     erased: tuple[Erased, ...] = ()
-    origins: dict[str, Kind] = {}
+    origins: dict[str, Kind] = {}  # of what is logged of the rows that look-ups and windows read
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -109,45 +83,30 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
 
 
 class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
-    """Requests that were answered together.
-
-    Attributes:
-        ids: Their ids.
-        at: When each came, in microseconds since 1970, UTC.
-        latency: Microseconds from then until it was logged, right before the response.
-        status: Status of each response.
-        rows: Number of scored rows of each.
-        rejected: Rejected rows: the request's place in the block, the row's in the request, and by
-            reason the column at fault and the rule.
-        numbers: The columns of the scored rows except texts, one after the other, each as the
-            little-endian bytes of its array; a time is microseconds since 1970.
-        texts: The columns of texts.
-        tables: By table that look-ups and windows read, its version.
-    """
+    """Requests that were answered together, by column."""
 
     ids: list[str]
-    at: list[int]
-    latency: list[int]
+    at: list[int]  # when each came, in microseconds since 1970, UTC
+    latency: list[int]  # microseconds until it was logged, right before the response
     status: list[int]
-    rows: list[int]
+    rows: list[int]  # scored rows of each
+    # the request's place in the block, the row's in the request, and by reason the column at fault
+    # and the rule
     rejected: list[tuple[int, int, list[tuple[str, str]]]]
+    # the columns of the scored rows except texts, one after the other, each as the little-endian
+    # bytes of its array; a time is microseconds since 1970
     numbers: bytes
     texts: list[list[str | None]]
-    tables: dict[str, str] = {}
+    tables: dict[str, str] = {}  # versions of the tables that look-ups and windows read
 
 
 class End(msgspec.Struct, frozen=True, tag=2, array_like=True):
-    """The end of a sealed segment.
-
-    Attributes:
-        requests: Number of requests.
-        rows: Number of scored rows.
-        left_out: Number of requests that were answered meanwhile and not logged, by the share that
-            is; None where the process was killed.
-    """
+    """The end of a sealed segment."""
 
     requests: int
-    rows: int
+    rows: int  # scored rows
+    # requests that were answered meanwhile and not logged, by the share that is; None where the
+    # process was killed
     left_out: int | None
 
 
@@ -171,25 +130,15 @@ def beginning(header: Header) -> bytes:
 
 @dataclass(frozen=True)
 class Requests:
-    """The requests of a segment, in the order in which they were answered.
-
-    Attributes:
-        ids: Their ids.
-        at: When each came, in microseconds since 1970, UTC.
-        latency: Microseconds until it was answered.
-        status: Status of each response.
-        rows: Number of scored rows of each.
-        rejected: Number of rejected rows of each.
-        tables: By table that look-ups and windows read for each, its version.
-    """
+    """The requests of a segment, in the order in which they were answered."""
 
     ids: list[str]
-    at: Ints
-    latency: Ints
+    at: Ints  # when each came, in microseconds since 1970, UTC
+    latency: Ints  # microseconds until it was answered
     status: Ints
-    rows: Ints
-    rejected: Ints
-    tables: list[dict[str, str]]
+    rows: Ints  # scored rows of each
+    rejected: Ints  # number of rejected rows of each
+    tables: list[dict[str, str]]  # versions of the tables that look-ups and windows read for each
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -197,23 +146,14 @@ class Requests:
 
 @dataclass(frozen=True)
 class LogSegment:
-    """A sealed segment, read.
-
-    Attributes:
-        name: Its name.
-        header: Its header.
-        end: Its end.
-        requests: Its requests.
-        columns: Fields and outputs of their scored rows, one request's after the other's.
-        origins: Facts about the rows of tables that look-ups and windows read for these rows.
-    """
+    """A sealed segment, read."""
 
     name: str
     header: Header
     end: End
     requests: Requests
-    columns: Columns
-    origins: Columns
+    columns: Columns  # fields and outputs of the scored rows, one request's after the other's
+    origins: Columns  # facts about the rows of tables that look-ups and windows read for these rows
 
     @property
     def rows(self) -> int:
@@ -232,12 +172,7 @@ def superseded_names(folder: Path) -> list[str]:
 
 
 def next_edition(name: str, data: bytes) -> str:
-    """The name of the edition of a segment that follows one.
-
-    Args:
-        name: Name of the segment.
-        data: The bytes of the edition that follows.
-    """
+    """The name of a segment's next edition, which has these bytes."""
     begun, edition = _parts(name)
     return f"{begun}.{edition + 1}-{digest(data)}"
 
@@ -304,15 +239,10 @@ def short(sha256: str) -> str:
 
 
 def scan(data: bytes) -> tuple[Header, int, Iterator[tuple[int, Frame]]]:
-    """Read the frames of a segment.
+    """Read a segment: its header, where that ends, and its other frames, each with where it ends.
 
-    Returns:
-        Its header, where that ends, and an iterator over its other frames, each with where it
-        ends, which raises `TornError` behind the last whole frame.
-
-    Raises:
-        TornError: There is no whole header.
-        DamagedSegmentError: It has another format.
+    Raises `TornError` where there is no whole header, and the iterator behind the last whole frame;
+    DamagedSegmentError where it has another format.
     """
     if not data.startswith(MAGIC):
         raise TornError(0)

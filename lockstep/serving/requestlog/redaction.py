@@ -20,11 +20,7 @@ Hashes = Callable[[Array], list[str | None]]
 
 
 def log_key() -> bytes:
-    """The key in the environment.
-
-    Raises:
-        LogKeyError: There is none, or it is too short or too long.
-    """
+    """The key in the environment; raises LogKeyError without one, or if it is too short or long."""
     key = os.environ.get(KEY_VARIABLE, "").encode()
     if not _LEAST_KEY <= len(key) <= _MOST_KEY:
         raise LogKeyError(
@@ -38,8 +34,7 @@ def log_key() -> bytes:
 def keyed_hashes(key: bytes) -> Hashes:
     """A function that hashes a column's values under a key; a missing value stays missing.
 
-    Args:
-        key: The key. Without it, nobody finds a value by hashing all possible ones.
+    Without the key, nobody finds a value by hashing all possible ones.
     """
 
     def hashes(values: Array) -> list[str | None]:

@@ -1,8 +1,7 @@
 """Retention: how long sealed segments are kept.
 
-A segment that was replayed goes when it is older than `keep`. One that was not is kept, whatever
-the clock says, until there is no room for it: a clock that runs ahead takes nothing that nobody has
-looked at.
+A segment that was replayed goes when it is older than `keep`. One that was not is kept until there
+is no room for it: a clock that runs ahead takes nothing that nobody has looked at.
 """
 
 from __future__ import annotations
@@ -18,17 +17,11 @@ from lockstep.serving.requestlog.settings import RequestLog
 
 @dataclass(frozen=True)
 class Retained:
-    """What became of the sealed segments of a folder.
+    """What became of the sealed segments of a folder."""
 
-    Attributes:
-        removed: Segments that were removed for their age or size, with those that are lost.
-        lost: Those of them that were never replayed.
-        overdue: Segments that are older than `keep`, and kept since they were not replayed.
-    """
-
-    removed: int
-    lost: int
-    overdue: int
+    removed: int  # for their age or size, with those that are lost
+    lost: int  # those of them that were never replayed
+    overdue: int  # older than `keep`, and kept since they were not replayed
 
 
 def remove_old(
@@ -36,15 +29,8 @@ def remove_old(
 ) -> Retained:
     """Remove sealed segments that are too old or too many, and torn bytes as old as these.
 
-    Args:
-        folder: The folder of the segments.
-        settings: Their `keep` and `keep_bytes`.
-        replayed: A folder with a file NAME.json for each segment that was replayed; without it,
-            none was.
-        now: The time; by default the clock's.
-
-    Raises:
-        OSError: The disk fails.
+    The folder `replayed` has a file NAME.json for each segment that was replayed; without it, none
+    was.
     """
     now, keep = now or datetime.now(UTC), settings.keep
     oldest = (now - keep).timestamp() if keep is not None else float("-inf")

@@ -54,24 +54,13 @@ _PIECE_BYTES = 256 * 1024
 class SegmentFile:
     """A segment that is being written, locked so that no other process recovers it.
 
-    Args:
-        path: Its file, which is not there yet.
-        header: Its header.
-
-    Attributes:
-        size: Its bytes.
-        requests: Number of requests that it holds.
-        rows: Number of scored rows.
-        left_out: Number of requests that were left out of it.
-        is_sound: Whether more can be written to it; not where half a write could not be taken back.
-
-    Raises:
-        OSError: It cannot be written; nothing of it is left.
+    Where it cannot be written, OSError is raised, and nothing of it is left.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path, self.header = path, header
         self.requests = self.rows = self.left_out = 0
+        # whether more can be written to it; not where half a write could not be taken back
         self.is_sound = True
         first = beginning(header)
         with alone_in(path.parent, _LOCK):
@@ -86,15 +75,7 @@ class SegmentFile:
         self.size = len(first)
 
     def append(self, blocks: list[Block], *, force: bool) -> None:
-        """Write blocks, all of them or none.
-
-        Args:
-            blocks: The blocks.
-            force: Whether they are forced to disk.
-
-        Raises:
-            OSError: They cannot be written.
-        """
+        """Write blocks, all of them or none; raises OSError for none."""
         data = b"".join(map(framed, blocks))
         try:
             _write(self._handle, data)
@@ -117,12 +98,8 @@ class SegmentFile:
     def seal(self, *, force: bool, rest: Rest | None = None) -> Path | None:
         """End it, and give it its final name; None if it was empty, and removed.
 
-        Args:
-            force: Whether it is forced to disk before.
-            rest: Is called between pieces of hashing; None where nobody else needs the processor.
-
-        Raises:
-            OSError: That fails; the file is left for `recover`.
+        `rest` is called between pieces of hashing. Where the disk fails, the file is left for
+        `recover`.
         """
         try:
             if not self.is_sound:
@@ -138,33 +115,19 @@ class SegmentFile:
 
 @dataclass(frozen=True)
 class Recovered:
-    """A segment whose process was killed.
+    """A segment whose process was killed."""
 
-    Attributes:
-        path: Its file now; None where no request in it was whole.
-        requests: Number of requests that it holds.
-        torn: Bytes at its end that were no whole block.
-        aside: The file that keeps these; None if there were none.
-    """
-
-    path: Path | None
+    path: Path | None  # its file now; None where no request in it was whole
     requests: int
-    torn: int
-    aside: Path | None
+    torn: int  # bytes at its end that were no whole block
+    aside: Path | None  # the file that keeps these; None if there were none
 
 
 def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
     """Seal the segments that killed processes left behind.
 
     Their whole blocks stay; the bytes behind these are set aside. If this process is killed
-    meanwhile, the next call goes on.
-
-    Args:
-        folder: The folder of the segments.
-        rest: Is called between pieces of hashing; None where nobody else needs the processor.
-
-    Raises:
-        OSError: The disk fails.
+    meanwhile, the next call goes on. `rest` is called between pieces of hashing.
     """
     with alone_in(folder, _LOCK):
         orphans = [(path, _try_lock(path)) for path in sorted(folder.glob(f"*{OPEN}"))]
@@ -266,12 +229,7 @@ def _try_lock(path: Path) -> int | None:
 
 @contextmanager
 def alone_in(folder: Path, lock: str) -> Iterator[None]:
-    """Keep other processes from what they do under the same lock meanwhile.
-
-    Args:
-        folder: The folder; it is made.
-        lock: Name of a file in it that stands for what is done.
-    """
+    """Keep other processes from what they do under the same lock, a file, meanwhile."""
     make_folder(folder, private=True)
     handle = os.open(folder / lock, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
@@ -307,14 +265,9 @@ def has_room(folder: Path) -> bool:
 
 
 def demand_room(folder: Path, name: str) -> None:
-    """Check that a folder's disk takes what is written.
+    """Check that a folder's disk takes what is written; raises OSError if it does not.
 
-    Args:
-        folder: The folder.
-        name: Name of a file that nobody else writes there; it is removed.
-
-    Raises:
-        OSError: The disk is full, closed, or fails.
+    `name` is that of a file that nobody else writes there; it is removed.
     """
     path = folder / name
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
