@@ -27,11 +27,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr(*names: str) -> None:
-    """Write the logs of serving, and uvicorn's warnings, to stderr.
-
-    Args:
-        names: Further loggers to write.
-    """
+    """Write the logs of serving, of further loggers, and uvicorn's warnings to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     levels = dict.fromkeys(("lockstep.serving", *names), logging.INFO)

@@ -71,9 +71,6 @@ class Metrics:
 
     Where several workers share a port, each answers only some of the scrapes: they keep their
     counts in one folder, where these are added up (`counted_together`).
-
-    Args:
-        pipeline: Name of the pipeline, a label of every metric.
     """
 
     def __init__(self, pipeline: str) -> None:
@@ -181,13 +178,7 @@ class Metrics:
         self._batches = self._batch_rows.labels(pipeline)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request.
-
-        Args:
-            route: The route that answered; there are few, unlike paths.
-            status: The status of the response.
-            seconds: How long it took.
-        """
+        """Count a request by its route; there are few routes, unlike paths."""
         counter = self._children.get((route, status))
         if counter is None:
             counter = self._requests.labels(self._pipeline, route, str(status))
@@ -197,14 +188,7 @@ class Metrics:
         self._timers[route].observe(seconds)
 
     def answered_by(self, version: int, role: str, status: int, seconds: float) -> None:
-        """Count a request that a version answered.
-
-        Args:
-            version: Number of the version.
-            role: Its role: live, canary or pinned.
-            status: The status of the response.
-            seconds: How long it took.
-        """
+        """Count a request that a version answered in a role: `live`, `canary` or `pinned`."""
         timer = self._by_version.get((version, role, status))
         if timer is None:
             labels = (self._pipeline, str(version), role, str(status))
@@ -212,12 +196,7 @@ class Metrics:
         timer.observe(seconds)
 
     def shadow_compared(self, version: int, compared: ComparedRows) -> None:
-        """Count rows that the challenger scored.
-
-        Args:
-            version: Number of the challenger.
-            compared: The rows, compared with the live version's.
-        """
+        """Count rows that a challenger scored."""
         whose = (self._pipeline, str(version))
         for outcome in ("compared", "refused", "failed"):
             number = compared.rows if outcome == "compared" else getattr(compared, outcome)

@@ -11,21 +11,13 @@ _SOUND_SECONDS = 60.0
 
 
 class Pauses:
-    """Pauses that double while a process keeps ending.
-
-    Args:
-        first: Seconds of the first pause.
-    """
+    """Pauses that double while a process keeps ending, from `first` seconds on."""
 
     def __init__(self, first: float = FIRST_PAUSE) -> None:
         self._first = self._next = first
 
     def after(self, seconds: float) -> float:
-        """Seconds to wait after the process ended.
-
-        Args:
-            seconds: How long it ran.
-        """
+        """Seconds to wait after the process ended, having run for so many."""
         if seconds >= _SOUND_SECONDS:
             self._next = self._first
         pause = self._next

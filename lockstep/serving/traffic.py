@@ -21,16 +21,12 @@ _PARTS = 32
 
 @dataclass
 class Interval:
-    """The requests of a few seconds.
+    """The requests of a few seconds."""
 
-    Attributes:
-        number: Number of the interval on the clock.
-        counts: Requests that were answered, refused (4xx) and failed (5xx).
-        latencies: Requests by the bucket of their latency.
-    """
-
-    number: int
+    number: int  # of the interval on the clock
+    # answered, refused (4xx) and failed (5xx)
     counts: list[int] = field(default_factory=lambda: [0, 0, 0])
+    # requests by the bucket of their latency
     latencies: Counter[int] = field(default_factory=Counter)
 
     @classmethod
@@ -43,11 +39,7 @@ class Interval:
         return total
 
     def quantile(self, share: float) -> float | None:
-        """A quantile of the latencies, in seconds; None where there was no request.
-
-        Args:
-            share: The share of requests that it is not below, such as 0.99.
-        """
+        """A quantile of the latencies, in seconds; None where there was no request."""
         rank = math.ceil(share * self.latencies.total())
         for part in sorted(self.latencies):
             rank -= self.latencies[part]
@@ -58,11 +50,7 @@ class Interval:
 
 
 class Traffic:
-    """The requests of the last minutes, by interval. It belongs to one event loop.
-
-    Args:
-        clock: Returns the time in seconds.
-    """
+    """The requests of the last minutes, by interval. It belongs to one event loop."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -70,12 +58,7 @@ class Traffic:
         self._now = self._ring[0]
 
     def answered(self, status: int, seconds: float) -> None:
-        """Count a request.
-
-        Args:
-            status: The status of its response.
-            seconds: How long it took; more than 0.
-        """
+        """Count a request by its status and how long it took, which is more than 0 seconds."""
         number = int(self._clock()) // SECONDS
         now = self._now
         if now.number != number:

@@ -34,20 +34,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that the live version scored.
+    """Rows that the live version scored."""
 
-    Attributes:
-        ids: Ids of their requests.
-        counts: Number of rows of each request, in order.
-        fields: Their decoded fields.
-        outputs: Their outputs, as they were answered.
-        tables: The versions of the tables that they were answered with.
-    """
-
-    ids: Sequence[str]
-    counts: Sequence[int]
+    ids: Sequence[str]  # of their requests
+    counts: Sequence[int]  # rows of each request, in order
     fields: Columns
-    outputs: Columns
+    outputs: Columns  # as they were answered
+    # versions of the tables that they were answered with
     tables: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -69,63 +62,41 @@ class Rows:
 
 @dataclass(frozen=True)
 class OutputDifference:
-    """How an output differs between the two versions.
+    """How an output differs between the two versions."""
 
-    Attributes:
-        differing: Rows that differ by more than the challenger declares as exact.
-        total: The sum of the absolute differences of numbers; 0 for anything else.
-        largest: The largest of these.
-    """
-
-    differing: int
-    total: float
-    largest: float
+    differing: int  # rows that differ by more than the challenger declares as exact
+    total: float  # sum of the absolute differences of numbers; 0 for anything else
+    largest: float  # of these
 
 
 @dataclass(frozen=True)
 class DifferingRow:
-    """A row that differs.
+    """A row that differs."""
 
-    Attributes:
-        request: Id of its request.
-        key: Its key.
-        outputs: By output that differs: the live version's value, and the challenger's.
-    """
-
-    request: str
+    request: str  # id of its request
     key: Any
+    # by output that differs: the live version's value, and the challenger's
     outputs: Mapping[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """Rows that the challenger scored, compared.
-
-    Attributes:
-        rows: Rows that were compared.
-        refused: Rows that the challenger's row rules refuse.
-        failed: Rows at which the challenger fails.
-        seconds: How long scoring them took.
-        outputs: The difference of each output that both versions have.
-        differing: Rows with an output that differs.
-        examples: A few of these.
-    """
+    """Rows that the challenger scored, compared."""
 
     rows: int
-    refused: int
+    refused: int  # by the challenger's row rules
     failed: int
     seconds: float
+    # of each output that both versions have
     outputs: Mapping[str, OutputDifference] = field(default_factory=dict)
-    differing: int = 0
-    examples: Sequence[DifferingRow] = ()
+    differing: int = 0  # rows with an output that differs
+    examples: Sequence[DifferingRow] = ()  # a few of these
 
 
 def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
     """Score rows with the challenger, and compare its outputs with those that were answered.
 
-    Args:
-        challenger: The challenger, whose fields are among those of the rows.
-        rows: The rows.
+    The challenger's fields are among those of the rows.
     """
     graph = challenger.pipeline.graph
     begun = perf_counter()
@@ -189,10 +160,8 @@ def _summary(compared: Difference, answered: Array, computed: Array) -> OutputDi
 class Examples:
     """Logs differing rows, a few a minute, without what the request log redacts.
 
-    Args:
-        settings: The request log's settings: outputs that it redacts are left out, and a key that
-            it hashes is hashed. Without a log, no key is logged.
-        clock: Returns the time in seconds.
+    Outputs that its settings redact are left out, and a key that they hash is hashed. Without a
+    log, no key is logged.
     """
 
     def __init__(self, settings: RequestLog | None, clock: Callable[[], float] = monotonic) -> None:

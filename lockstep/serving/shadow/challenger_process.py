@@ -42,12 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Contract:
-    """The inputs and outputs of the challenger.
-
-    Attributes:
-        record: The schema of its record.
-        outputs: Names of its outputs.
-    """
+    """The inputs and outputs of the challenger."""
 
     record: Schema
     outputs: tuple[str, ...]
@@ -56,8 +51,7 @@ class Contract:
 class ChallengerProcess:
     """A process with a challenger. Its methods block; call them in a thread of their own.
 
-    Args:
-        tables: The tables that it reads, as the server has them; None for none.
+    They raise GoneError where the process has ended, or does not answer.
     """
 
     def __init__(self, tables: ServedTables | None = None) -> None:
@@ -78,23 +72,14 @@ class ChallengerProcess:
         return self._process.pid
 
     def load(self, stored: ListedVersion) -> Contract:
-        """Have it load and prove a version.
-
-        Raises:
-            RefusedChallengerError: The version cannot be used; with the reason.
-            GoneError: The process has ended, or does not answer.
-        """
+        """Have it load and prove a version; RefusedChallengerError says why it cannot be used."""
         response = self._ask(stored)
         if isinstance(response, Contract):
             return response
         raise RefusedChallengerError(str(response))
 
     def compare(self, parts: Sequence[Rows]) -> ComparedRows:
-        """Have it score and compare rows.
-
-        Raises:
-            GoneError: The process has ended, or does not answer.
-        """
+        """Have it score and compare rows."""
         response = self._ask(Rows.together(parts))
         assert isinstance(response, ComparedRows), response
         return response
@@ -117,12 +102,7 @@ class ChallengerProcess:
 
 
 def answer(connection: Connection[Any, Any], tables: ServedTables | None) -> None:
-    """Answer the server until it is gone.
-
-    Args:
-        connection: The connection to it.
-        tables: The tables that challengers read.
-    """
+    """Answer the server until it is gone."""
     scorer: Scorer | None = None
     with suppress(EOFError, ConnectionError):
         while True:

@@ -40,17 +40,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Standing:
-    """The state of the challenger.
+    """The state of the challenger."""
 
-    Attributes:
-        version: Its number; None while there is none.
-        reason: Why it scores nothing; None if it scores.
-        rows: Rows by outcome: `compared`, `refused` by its rules, `failed`, `dropped`.
-        differing: Rows that differed.
-    """
-
-    version: int | None = None
-    reason: str | None = None
+    version: int | None = None  # its number; None while there is none
+    reason: str | None = None  # why it scores nothing; None if it scores
+    # by outcome: `compared`, `refused` by its rules, `failed`, `dropped`
     rows: Counter[str] = field(default_factory=Counter)
     differing: int = 0
 
@@ -58,22 +52,17 @@ class Standing:
 class Shadow:
     """The challenger of a server. It belongs to one event loop, which never waits for it.
 
-    Args:
-        batches: The micro-batches, whose answered rows are scored too.
-        most_waiting: Rows that may wait for the challenger; more are dropped, and counted.
-        on_compared: Is called with the live version, the challenger's number and compared rows.
-        on_dropped: Is called with the challenger's number and the number of dropped rows.
-        tables: The tables that versions read; None for none.
-
-    Attributes:
-        standing: The state of the challenger.
+    It scores the rows that `batches` answered. Where more than `most_waiting` rows would wait, they
+    are dropped, and counted.
     """
 
     def __init__(
         self,
         batches: MicroBatches,
         most_waiting: int,
+        # called with the live version, the challenger's number and compared rows
         on_compared: Callable[[Scorer, int, ComparedRows], None] | None = None,
+        # called with the challenger's number and the number of dropped rows
         on_dropped: Callable[[int, int], None] | None = None,
         tables: ServedTables | None = None,
     ) -> None:
