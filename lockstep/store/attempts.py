@@ -1,9 +1,8 @@
 """Attempts: the files of a run on a partition, in a folder of their own, and their record.
 
-An attempt goes step by step. A step writes its files, and then replaces the attempt's record by one
-that has the step too, with the SHA-256 of each of its files. What is not in the record did not
-happen: nobody reads the files of a killed step. A recorded step is never carried out again in the
-same attempt.
+A step writes its files, and then replaces the attempt's record by one that has the step too, with
+the SHA-256 of each of its files. What is not in the record did not happen: nobody reads the files
+of a killed step. A recorded step is never carried out again in the same attempt.
 """
 
 from __future__ import annotations
@@ -51,11 +50,7 @@ _REASON = "reason.txt"
 
 
 class Results(Mapping[str, CheckResult]):
-    """Check results of a record, parsed at first use: they are by far its largest part.
-
-    Args:
-        written: The text of a JSON object.
-    """
+    """Check results of a record, parsed at first use: they are by far its largest part."""
 
     def __init__(self, written: bytes) -> None:
         self._written = written
@@ -84,7 +79,6 @@ class StepRecord:
 
     Attributes:
         counts: Numbers of rows, such as accepted and quarantined.
-        results: Check results by name.
         blocked_by: Blocking checks that are in error, each with its summary.
         version: Number of the version that was used; None without one.
         manifest: SHA-256 of that version's manifest.
@@ -116,24 +110,16 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """The record of an attempt so far.
-
-    Attributes:
-        partition: The day or file.
-        number: Number of the attempt at it, counted from 1.
-        run: The run that made it.
-        started_at: The time of its beginning, in ISO form.
-        by: The process that began it, and its machine.
-        steps: The record of each step that is done.
-        process: The same process, to see whether it lives; None in records of before.
-    """
+    """The record of an attempt so far."""
 
     partition: str
-    number: int
+    number: int  # counted from 1
     run: str
-    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())  # in ISO form
+    # The process that began it, and its machine.
     by: str = field(default_factory=lambda: str(Process.here()))
     steps: Mapping[str, StepRecord] = field(default_factory=dict)
+    # The same process, to see whether it lives; None in old records.
     process: Process | None = field(default_factory=Process.here)
 
     def to_text(self) -> str:
@@ -145,11 +131,7 @@ class AttemptRecord:
 
     @classmethod
     def from_text(cls, text: bytes) -> AttemptRecord:
-        """The record from the output of `to_text`.
-
-        Raises:
-            KeyError, TypeError, ValueError: The text is no record, or one of another format.
-        """
+        """The record that `to_text` wrote; KeyError, TypeError or ValueError of any other text."""
         data = msgspec.json.decode(text, type=_Written)
         if data.format != FORMAT:
             raise ValueError(f"it has format {data.format}, and this Lockstep reads {FORMAT}")
@@ -200,16 +182,13 @@ class _Written(msgspec.Struct):
 class Attempt:
     """An attempt at a partition: its record, and its files.
 
-    Attributes:
-        folder: The folder of its files.
-        record: Its record so far.
-        again: The command that makes the partition again, for messages.
-        written: SHA-256 of every file of the step under way, by name.
+    Whatever reads a file raises DamagedError where it is missing, or not as recorded.
     """
 
     folder: Path
     record: AttemptRecord
-    again: str
+    again: str  # the command that makes the partition again, for messages
+    # SHA-256 of every file of the step under way, by name.
     written: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -218,14 +197,8 @@ class Attempt:
     ) -> Attempt:
         """Begin an attempt in a new folder, which appears with its record or not at all.
 
-        Args:
-            folder: The folder, which does not exist yet.
-            record: Its record; steps in it are taken over from `origin`.
-            again: The command that makes the partition again.
-            origin: An earlier attempt at the partition.
-
-        Raises:
-            DamagedError: A file of the earlier attempt is not as recorded.
+        Steps that the record has already are taken over from `origin`, an earlier attempt at the
+        partition.
         """
         begun = cls(folder.with_name(f".{folder.name}.begun"), record, again)
         if origin is not None:
@@ -242,16 +215,7 @@ class Attempt:
 
     @classmethod
     def open(cls, folder: Path, again: str, digest: str | None = None) -> Attempt:
-        """Open a recorded attempt.
-
-        Args:
-            folder: Its folder.
-            again: The command that makes the partition again.
-            digest: SHA-256 of its record, where that is known.
-
-        Raises:
-            DamagedError: Its record is missing or damaged, or its digest is another.
-        """
+        """Open a recorded attempt; DamagedError where its record, or its digest, is another."""
         path = folder / RECORD
         try:
             data = path.read_bytes()
@@ -288,11 +252,7 @@ class Attempt:
         return self.folder / name
 
     def only(self, *names: str) -> Attempt:
-        """The attempt as far as it has some files: for a process that reads no others.
-
-        Args:
-            names: Names of files.
-        """
+        """The attempt as far as it has some files: for a process that reads no others."""
         known = {name: digest for name in names if (digest := self._digest_of(name)) is not None}
         return Attempt(self.folder, replace(self.record, steps={}), self.again, known)
 
@@ -309,12 +269,7 @@ class Attempt:
         return self.path(file)
 
     def write_joined(self, name: str, tables: Iterable[pa.Table]) -> Path:
-        """Write tables of the same columns as one, a table at a time, for the step under way.
-
-        Args:
-            name: The name of the file, without `.parquet`.
-            tables: The tables, one or more.
-        """
+        """Write tables of the same columns as `NAME.parquet`, in turn, for the step under way."""
         from pyarrow import parquet
 
         def write(path: str) -> None:
@@ -329,8 +284,7 @@ class Attempt:
     def put_instead(self, files: Mapping[str, str]) -> None:
         """Put parts that `write_part` wrote beside others into the places of these.
 
-        Args:
-            files: SHA-256 of the files, by the names that they get.
+        `files` has the SHA-256 of each by the name that it gets.
         """
         for file in files:
             _instead(self.path(file)).replace(self.path(file))
@@ -350,15 +304,7 @@ class Attempt:
         return self._write(name, lambda path: Path(path).write_bytes(data))
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read the table `NAME.parquet`.
-
-        Args:
-            name: Its name.
-            columns: The columns to read; all by default.
-
-        Raises:
-            DamagedError: The file is not as written.
-        """
+        """Read the table `NAME.parquet`, or some of its columns."""
         import pyarrow as pa
 
         return pa.concat_tables(self.parts(name, columns))
@@ -371,24 +317,12 @@ class Attempt:
         return parts
 
     def parts(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read a table part by part: a part for each unit that was worked on.
-
-        Args:
-            name: Its name.
-            columns: The columns to read; all by default.
-
-        Raises:
-            DamagedError: A file is not as written.
-        """
+        """Read a table, or some of its columns, part by part: one for each unit of the work."""
         for file in self.part_files(name):
             yield self._read_part(file, columns)
 
     def read_part(self, name: str, number: int) -> pa.Table:
-        """Read a part of a table.
-
-        Raises:
-            DamagedError: The file is not as written.
-        """
+        """Read a part of a table."""
         return self._read_part(part_file(name, number), None)
 
     def _read_part(self, file: str, columns: Sequence[str] | None) -> pa.Table:
@@ -400,39 +334,19 @@ class Attempt:
             return parquet.ParquetFile(pa.BufferReader(data)).read(columns)
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
-        """Read the columns of `NAME.parquet`.
-
-        Raises:
-            DamagedError: The file is not as written.
-        """
+        """Read the columns of `NAME.parquet`."""
         table = self.read(name)
         with self._reading(f"{name}.parquet"):
             return from_arrow(table, kinds)
 
     def read_json(self, name: str, parse: Callable[[Any], T]) -> T:
-        """Read and parse the document `NAME.json`.
-
-        Args:
-            name: Its name.
-            parse: Parses the document.
-
-        Raises:
-            DamagedError: The file is not as written.
-        """
+        """Read and parse the document `NAME.json`."""
         data = self._verified(f"{name}.json")
         with self._reading(f"{name}.json"):
             return parse(msgspec.json.decode(data))
 
     def read_bytes(self, name: str, parse: Callable[[bytes], T]) -> T:
-        """Read and parse a file that `write_bytes` wrote.
-
-        Args:
-            name: Its name.
-            parse: Parses the content.
-
-        Raises:
-            DamagedError: The file is not as written.
-        """
+        """Read and parse a file that `write_bytes` wrote."""
         data = self._verified(name)
         with self._reading(name):
             return parse(data)
@@ -461,23 +375,16 @@ class Attempt:
         return [int(footer.num_rows) for footer in footers]
 
     def verify(self, names: Iterable[str] | None = None) -> None:
-        """Compare files with their digests; all recorded ones by default.
-
-        Raises:
-            DamagedError: A file is missing or not as written.
-        """
+        """Compare files with their digests; all recorded ones by default."""
         for name in self.files if names is None else names:
             path = self._present(name)
             if sha256(path) != self._digest_of(name):  # a block at a time, however large it is
                 raise self._changed(path)
 
     def demand_unblocked(self, steps: Iterable[str]) -> None:
-        """Check that steps are done and nothing blocks them.
+        """Raise BlockedError unless steps are done and nothing blocks them.
 
         Dagster stops a run at a blocking check, but a person can materialize a later asset alone.
-
-        Raises:
-            BlockedError: One is not done, or is blocked.
         """
         partition = self.record.partition
         for step in steps:

@@ -22,8 +22,7 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
     """The results of the last attempt at a partition, by column.
 
     Fields and outputs without a finding have passed, where any check was judged. A finding of
-    several columns counts for each. A finding without a column has the name of its check in
-    brackets.
+    several columns counts for each. One without a column has the name of its check in brackets.
     """
     try:
         attempt = records.last(partition)

@@ -26,17 +26,14 @@ _BUFFER_BYTES = 2**20
 class IncrementalDigest:
     """The digests of the blocks of a file, or of a folder's parts, read so far.
 
-    Attributes:
-        state: The file's size in bytes, the times in ns at which its content and its entry last
-            changed, and its inode. Writing to the file changes them. Of a folder: the size of its
-            parts, a mark of what they are, when their entries last changed, and its inode.
-        blocks: SHA-256 of each block read, in order.
-        sizes: Sizes of a folder's parts in bytes, in the order of their names; empty for a file.
+    `state` is the file's size in bytes, the times in ns at which its content and its entry last
+    changed, and its inode. Writing to the file changes them. Of a folder: the size of its parts,
+    a mark of what they are, when their entries last changed, and its inode.
     """
 
     state: tuple[int, ...]
-    blocks: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
+    blocks: tuple[str, ...] = ()  # SHA-256 of each block read, in order
+    sizes: tuple[int, ...] = ()  # of a folder's parts in bytes, in the order of their names
 
     @classmethod
     def begin(cls, path: Path) -> IncrementalDigest:
@@ -113,9 +110,6 @@ class IncrementalDigests:
     """The digests of a folder's files read so far, stored in a file.
 
     The file only saves time: without it, everything is read again.
-
-    Args:
-        file: The file that stores them.
     """
 
     def __init__(self, file: Path) -> None:
@@ -123,12 +117,7 @@ class IncrementalDigests:
         self._readings, self._is_saved = state_or(file, dict[str, IncrementalDigest], {}), True
 
     def go_on(self, path: Path, may_read: Callable[[], bool]) -> IncrementalDigest:
-        """Read a file further, from the last block on if it is unchanged.
-
-        Args:
-            path: The file.
-            may_read: Asked before each block.
-        """
+        """Read a file further, from the last block on if it is unchanged; ask before each block."""
         reading = self._readings.get(shown_name(path.name))
         if reading is None or not reading.is_of(path):
             reading = IncrementalDigest.begin(path)

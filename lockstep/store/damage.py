@@ -1,9 +1,8 @@
 """Damage: published partitions whose records or files are not as they were written.
 
-Each file has a digest: the commit has that of the attempt's record, which has those of the
-attempt's files, of which one is what consumers read. Verifying a partition reads all of them. A
-look at a whole stream reads only what was published or touched since the last audit, and writes
-nothing.
+The commit has the digest of the attempt's record, which has those of the attempt's files, of which
+one is what consumers read. Verifying a partition reads all of them. A look at a whole stream reads
+only what was published or touched since the last audit, and writes nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ _AUDITED = "audited"
 def verify(records: Records, partition: str) -> None:
     """Verify the committed attempt at a partition, if there is one, and what consumers read.
 
-    Raises:
-        DamagedError: A record or a file is missing, or not as written.
+    Raises DamagedError where a record or a file is missing, or not as written.
     """
     try:
         committed = records.committed(partition)
@@ -42,8 +40,7 @@ def verify(records: Records, partition: str) -> None:
 def audit_partition(records: Records, partition: str) -> None:
     """Verify all attempts at a partition, and note that it is whole as it is now.
 
-    Raises:
-        DamagedError: A record or a file is missing, or not as written.
+    Raises DamagedError where a record or a file is missing, or not as written.
     """
     state = _state(records, partition)
     verify(records, partition)

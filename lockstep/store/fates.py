@@ -5,8 +5,7 @@
     repeated/NAME, repeated/NAME.txt    its content came before
     NAME, NAME.txt                      it is never claimed as it is
 
-The records of the partitions are the truth. A text is written from them after each step of scoring,
-also when a file is scored again.
+The records of the partitions are the truth; a text is written from them after each step of scoring.
 """
 
 from __future__ import annotations
@@ -41,18 +40,12 @@ State = Literal[
 
 @dataclass(frozen=True)
 class Fate:
-    """The fate of a file.
+    """The fate of a file."""
 
-    Attributes:
-        state: The fate in a word, with which the text begins.
-        file: Path of the file.
-        message: What became of it, where its rows are, and what to do.
-        page: Path of the failed check's page in Dagster's UI; None without a failed check.
-    """
-
-    state: State
+    state: State  # the word with which the text begins
     file: Path
-    message: Message
+    message: Message  # what became of it, where its rows are, and what to do
+    # Path of the failed check's page in Dagster's UI; None without a failed check.
     page: str | None = None
 
     @property
@@ -63,13 +56,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Inbox:
-    """An inbox, with the records of its files.
-
-    Attributes:
-        pipeline: Name of the pipeline.
-        folder: The folder in which files are dropped.
-        records: The records of its partitions.
-    """
+    """An inbox, with the records of its files."""
 
     pipeline: str
     folder: Path
@@ -126,8 +113,7 @@ class Inbox:
     def tell_changed(self, partition: str, *, is_changed: bool) -> Fate | None:
         """Write beside a claimed file that it was changed since; or its fate, once it no longer is.
 
-        Returns:
-            The fate, if it was not written there yet.
+        Returns the fate, if it was not written there yet.
         """
         file = self.file(partition)
         if file is None:
@@ -146,11 +132,8 @@ class Inbox:
     def tell_left(self, in_store: Sequence[LeftAlone] = ()) -> list[Fate]:
         """Write beside what is never claimed why that is, and remove texts that hold no longer.
 
-        Args:
-            in_store: What is left alone in an object store; its texts lie in the inbox.
-
-        Returns:
-            What is left alone and was not told yet.
+        Texts of what is left alone in an object store lie in the inbox. Returns what was not told
+        yet.
         """
         entries = (*left_alone(self.folder), *in_store)
         fates = [Fate("left", entry.path, self._left(entry)) for entry in entries]
@@ -178,12 +161,7 @@ class Inbox:
     def tell(self, partition: str, error: Exception | None = None) -> Fate | None:
         """Write the fate of a partition's file beside it, and beside its repetitions.
 
-        Args:
-            partition: The partition.
-            error: Why a step could not be carried out; None if it could.
-
-        Returns:
-            The fate; None if there is no such file.
+        `error` is why a step could not be carried out. None where there is no such file.
         """
         file = self.file(partition)
         fate = self.fate(partition) if error is None or file is None else self._failed(file, error)
@@ -198,11 +176,7 @@ class Inbox:
         return fate
 
     def untold(self) -> Iterator[Fate]:
-        """Write the fates of files that have no text yet.
-
-        Yields:
-            The fates of files that wait to be scored, and of files whose content came before.
-        """
+        """Write and give the fates of files that have no text yet: that wait, or came before."""
         claimed, repeated = (
             [file for file in files_in(self.folder / place) if not text_beside(file).exists()]
             for place in ("claimed", "repeated")

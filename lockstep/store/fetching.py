@@ -1,8 +1,8 @@
 """Fetching: deliveries come from a folder of an object store into an inbox, each once.
 
-An object, or a folder of part files once it is whole, is copied into the inbox under its own name
-and with the time at which it was last written, in the order in which they came. From there on it is
-a file like others: scored once by its content. Nothing is changed in the store.
+An object, or a folder of part files once it is whole, is copied under its own name and with its own
+time, in the order in which they came. From there on it is a file like others. Nothing is changed in
+the store.
 
     .fetching/MARK   what has been copied so far, also over several calls
     .fetched.json    the mark of each delivery that was copied, by name; without it, all come again,
@@ -47,18 +47,11 @@ _FETCHING = ".fetching"
 
 @dataclass(frozen=True)
 class _InStore:
-    """What lies in the folder of a store under a name: an object, or a folder.
-
-    Attributes:
-        name: The name.
-        address: Its address.
-        objects: The object; or those in the folder, by their names in it.
-        is_folder: Whether it is a folder.
-    """
+    """What lies in the folder of a store under a name: an object, or a folder."""
 
     name: str
     address: StoreAddress
-    objects: tuple[StoredObject, ...]
+    objects: tuple[StoredObject, ...]  # the object; or those in the folder, by their names in it
     is_folder: bool
 
     @property
@@ -116,14 +109,10 @@ class _InStore:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a look at the folder of a store gave.
+    """What a look at the folder of a store gave."""
 
-    Attributes:
-        left: What is never fetched as it is.
-        replaced: Addresses of what was fetched anew, since another content took its place.
-    """
-
-    left: list[LeftAlone] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)  # what is never fetched as it is
+    # Addresses of what was fetched anew, since another content took its place.
     replaced: list[str] = field(default_factory=list)
 
 
@@ -163,9 +152,7 @@ def fetch(
 def fetched(address: StoreAddress, scratch: Path) -> Iterator[Path]:
     """An object, or a whole folder of part files, as a file or folder of this machine meanwhile.
 
-    Args:
-        address: Its address.
-        scratch: A folder for it; made if it does not exist.
+    It lies in the folder `scratch`, which is made if it does not exist.
 
     Raises:
         NotDeliveredError: There is none at the address.

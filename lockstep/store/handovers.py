@@ -2,9 +2,8 @@
 
     handed_over/PARTITION.json   by sink, the record whose rows it holds, and why a try failed
 
-A partition is given to a sink after its commit, from the committed attempt. The file is written
-last. So whatever a kill, a sink that is down or a sink that was just declared leaves open is a
-difference of two digests, and the next run closes it.
+A partition is given to a sink from its committed attempt, and the file is written last. So whatever
+a kill or a sink that is down leaves open is a difference of two digests; the next run closes it.
 """
 
 from __future__ import annotations
@@ -29,28 +28,18 @@ _NOT_TRIED = "it was not tried yet"
 
 @dataclass(frozen=True)
 class _HandedOver:
-    """What the sinks hold of a partition.
+    """What the sinks hold of a partition, by sink."""
 
-    Attributes:
-        holds: SHA-256 of the record whose rows a sink holds, by sink.
-        failed: Why the last try failed, by sink.
-        quarantined: Which rows a sink cannot take, and where it keeps these, by sink.
-    """
-
+    # SHA-256 of the record whose rows it holds.
     holds: Mapping[str, str] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)  # why the last try failed
+    # Which rows it cannot take, and where it keeps these.
     quarantined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Handovers:
-    """What the sinks hold of a stream.
-
-    Attributes:
-        pipeline: Name of the pipeline.
-        records: The records of the stream.
-        sinks: The sinks that are declared.
-    """
+    """What the sinks that are declared hold of a stream."""
 
     pipeline: str
     records: Records
@@ -62,11 +51,7 @@ class Handovers:
         return cls(declared.name, records, declared.sinks)
 
     def left(self, partition: str) -> dict[str, str]:
-        """The sinks that do not hold what is published of a partition, each with the reason.
-
-        Raises:
-            DamagedError: The commit of the partition is damaged.
-        """
+        """The sinks that do not hold what is published of a partition, each with the reason."""
         commit = self.records.commit_of(partition) if self.sinks else None
         if commit is None:
             return {}
@@ -86,13 +71,10 @@ class Handovers:
         return {partition: names for partition, names in left.items() if names}
 
     def hand_over(self, attempt: Attempt) -> dict[str, str]:
-        """Give the committed attempt at a partition to the sinks that lack it.
+        """Give the committed attempt to the sinks that lack it; return those that failed, and why.
 
         The partition's lock is held by the caller, so that a sink is never given an older attempt
         after a newer one.
-
-        Returns:
-            The sinks that failed, each with the reason.
         """
         partition, record = attempt.record.partition, attempt.digest()
         lacking, before = self.left(partition), self._read(partition)
@@ -119,10 +101,9 @@ class Handovers:
         return {name: failed[name] for name in lacking if name in failed}
 
     def catch_up(self) -> list[str]:
-        """Give what is open to the sinks, each of which is not asked again once it failed.
+        """Give what is open to the sinks; return the partitions that are complete now.
 
-        Returns:
-            The partitions that are complete now.
+        A sink that failed is not asked again.
         """
         done, asked = [], list(self.sinks)
         for partition in self.open():
@@ -138,11 +119,7 @@ class Handovers:
         return done
 
     def results(self, partition: str) -> dict[str, CheckResult]:
-        """The result of the check `sinks` of a published partition; none without sinks.
-
-        Raises:
-            DamagedError: The commit of the partition is damaged.
-        """
+        """The result of the check `sinks` of a published partition; none without sinks."""
         return {SINKS.name: self._result(partition)} if self.sinks else {}
 
     def _result(self, partition: str) -> CheckResult:

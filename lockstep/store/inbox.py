@@ -1,14 +1,10 @@
 """The inbox: a folder for files to score, each content once.
 
-A file goes from the inbox to `claimed/`, under a name that ends in a digest of its content, and
-stays there as the record of what was scored. A large file lies in the inbox while its digest is
-computed over several calls. An unreadable file goes on to `rejected/`; a file whose content was
+A file goes to `claimed/`, under a name that ends in a digest of its content, and stays there as the
+record of what was scored; an unreadable one goes on to `rejected/`. A file whose content was
 claimed before goes to `repeated/`. Every move is one rename, so that a file is always in exactly
-one place. `lockstep.store.fates` writes its fate beside it. A folder of part files goes the same
-way, as one file, once it is whole (`lockstep.store.parts`).
-
-What can be no file to score, such as a pipe, stays where it is. A file's name may be
-any bytes; its partition goes by `lockstep.columns.plain.shown_name`.
+one place. A folder of part files goes the same way, once it is whole (`lockstep.store.parts`). A
+file's name may be any bytes; its partition goes by `lockstep.columns.plain.shown_name`.
 """
 
 from __future__ import annotations
@@ -80,32 +76,20 @@ _LONGEST_STEM = 180
 
 @dataclass(frozen=True)
 class Claim:
-    """A file taken from the inbox.
+    """A file taken from the inbox."""
 
-    Attributes:
-        partition: Name of its partition, and of the file in `claimed/`.
-        is_changed: Whether the file was changed since, and holds another content now.
-    """
-
-    partition: str
-    is_changed: bool = False
+    partition: str  # its name, and that of the file in `claimed/`
+    is_changed: bool = False  # the file was changed since, and holds another content now
 
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """Something in an inbox that is never claimed as it is.
+    """Something in an inbox that is never claimed as it is."""
 
-    Attributes:
-        path: Its path; of an object of a store, the one that it would have in the inbox.
-        why: Why not, in words that follow its name.
-        todo: What to do about it.
-        where: The address of an object of a store; empty for a file.
-    """
-
-    path: Path
-    why: str
+    path: Path  # of an object of a store, the one that it would have in the inbox
+    why: str  # in words that follow its name
     todo: str
-    where: str = ""
+    where: str = ""  # the address of an object of a store; empty for a file
 
 
 def claim_files(
@@ -222,11 +206,7 @@ def for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], bool
 
 @contextmanager
 def alone_in_inbox(inbox: Path, wait: float = _LOCK_SECONDS) -> Iterator[None]:
-    """Keep other processes, also of other machines, from taking files out of an inbox meanwhile.
-
-    Raises:
-        LockedError: Another process does so.
-    """
+    """Keep other processes, also of other machines, from taking files out of an inbox meanwhile."""
     with locked(inbox / _LOCK, f"the inbox {inbox}", wait=wait):
         yield
 
@@ -242,10 +222,9 @@ def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> Path:
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
-    """Claim a copy of any file, which stays in its place.
+    """Claim a copy of any file, which stays in its place; return the name of its partition.
 
-    Returns:
-        The name of its partition; the same for the same content, whatever the file's name.
+    That is the same for the same content, whatever the file's name.
 
     Raises:
         InputError: There is no such file, or no reader for its kind.
@@ -324,17 +303,9 @@ def came_as(partition: str, file: Path) -> bool:
 
 
 def find_claimed(inbox: Path, file: Path) -> str:
-    """Find the partition of a claimed file.
+    """The partition of a claimed file, by its name, the partition's, or a file of its content.
 
-    Args:
-        inbox: The folder.
-        file: The file's own name, its partition's name, or the path of a file with its content.
-
-    Returns:
-        The name of its partition.
-
-    Raises:
-        InputError: No such file was claimed, or several whose contents differ.
+    Raises InputError where no such file was claimed, or several whose contents differ.
     """
     file = _as_came(file)
     claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
@@ -456,20 +427,9 @@ def read_claimed(
     """Read a claimed file; one whose content cannot be read is moved to `rejected/`.
 
     A large file gives units that are decoded later; it is rejected where one of them cannot be.
-
     A rejected file is moved back where it can be read now: the live version may be another one,
-    which does not need a column that the file lacks.
-
-    Args:
-        inbox: The folder.
-        partition: Its partition.
-        schema: What the rows are declared to hold.
-        written: How CSV files are written.
-
-    Raises:
-        UnavailableError: There is no such file, or the disk or the network is at fault.
-        UnreadableError: Its content cannot be read, or was edited since the file was claimed; also
-            while it is read, which its units demand.
+    which does not need a column that the file lacks. Raises UnavailableError where the disk or the
+    network is at fault, and UnreadableError where the content is, also in a unit.
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
@@ -512,14 +472,8 @@ def _reject(path: Path, rejected: Path, error: UnreadableError) -> UnreadableErr
 def demand_same_content(path: Path, inbox: Path, what: str = _EDITED) -> None:
     """Demand that a claimed file still has the content of its partition.
 
-    Args:
-        path: The file.
-        inbox: The inbox.
-        what: What became of it otherwise, in words that follow its name.
-
-    Raises:
-        UnavailableError: It cannot be read now.
-        UnreadableError: It was edited since it was claimed.
+    Raises UnavailableError where it cannot be read now, and UnreadableError where it was edited;
+    `what` became of it otherwise follows its name in the message.
     """
     try:
         digest = content_digest(path) if path.exists() else ""

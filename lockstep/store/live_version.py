@@ -1,23 +1,18 @@
 """The live version: the one that a gate lets serve, in all homes of a registry.
 
-A decision in the registry says which version is live (`lockstep.registry.decisions`). The alias
-`@live` shows it to people, and a file in each home names the version for the processes that serve
-there. A version goes live by four writes; a process may be killed after each of them:
+A decision in the registry says which one it is (`lockstep.registry.decisions`). A version goes live
+by four writes; a process may be killed after each of them:
 
     1. the registry holds the decision, and where `@live` still points
     2. the file of this home names the version, which was proven here
-    3. `@live` points to the version
+    3. `@live`, which shows it to people, points to the version
     4. the decision says that it does
 
 The decision holds from the first write on; the next process that looks makes the second or the
-third one in its place. The fourth says that the process that decided will not move `@live` any
-more, however late: so it is made by the home that decided alone. Every other home takes a decision
-over, where it is about to serve: once it has replayed the golden records of the version in its own
-environment, it makes the second write. Where they come out otherwise, it keeps the version that it
-had, and says so.
-
-An alias that points elsewhere, and that no write of a gate explains, was moved by hand or with a
-copy of the registry.
+third one in its place. The fourth says that the home that decided will not move `@live` any more,
+so that home alone makes it. Every other home makes the second write once it has replayed the golden
+records in its own environment, and else keeps the version that it had, and says so. An alias that
+no write of a gate explains was moved by hand or with a copy of the registry.
 """
 
 from __future__ import annotations
@@ -63,22 +58,15 @@ _MOMENT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class LiveState:
-    """The live version by the decisions, by the alias and by this home.
-
-    Attributes:
-        decisions: The decisions in the registry.
-        taken: The version that serves in this home; None if none does yet.
-        shown: Number of the version that `@live` points to; None if it points nowhere.
-        is_registered: Whether the registry has the version that was decided on.
-        refused: Why this home does not take over the last decision; None if it does.
-        mended: Sentences about files here that were damaged and are written anew.
-    """
+    """The live version by the decisions, by the alias and by this home."""
 
     decisions: Decisions = field(default_factory=Decisions)
-    taken: LivePointer | None = None
-    shown: int | None = None
-    is_registered: bool = True
+    taken: LivePointer | None = None  # the version that serves in this home; None if none does yet
+    shown: int | None = None  # number of the version that `@live` points to
+    is_registered: bool = True  # the registry has the version that was decided on
+    # Why this home does not take over the last decision; None if it does.
     refused: str | None = None
+    # Sentences about files here that were damaged and are written anew.
     mended: tuple[str, ...] = ()
 
     @property
@@ -135,24 +123,16 @@ class LiveState:
 class Live:
     """What is live of a pipeline, in the registry and in a home.
 
-    Attributes:
-        registry: The registry with the decisions and `@live`.
-        name: Name of the pipeline.
-        path: The file of the home, such as `Home.live("flights")`.
+    Its methods raise LockedError where the gate keeps it locked, RegistryError where the registry
+    does not answer, and UnavailableFilesError where a file cannot be read now.
     """
 
     registry: Registry
     name: str
-    path: Path
+    path: Path  # the file of the home, such as `Home.live("flights")`
 
     def state(self) -> LiveState:
-        """The live version, after completing a move that a killed process began.
-
-        Raises:
-            LockedError: The gate keeps it locked.
-            RegistryUnreachableError: The registry does not answer.
-            UnavailableFilesError: The home's file cannot be read now.
-        """
+        """The live version, after completing a move that a killed process began."""
         state = self._read()
         if state.is_shown and not self._begun_here(state):
             return state
@@ -160,13 +140,7 @@ class Live:
             return self.finish()
 
     def take_over(self) -> LiveState:
-        """The live version, after having this home serve what was decided, if that is proven here.
-
-        Raises:
-            LockedError: The gate keeps it locked.
-            RegistryError: The registry does not answer, or files cannot be fetched now.
-            UnavailableFilesError: A file cannot be read now.
-        """
+        """The live version, once this home serves what was decided, if that is proven here."""
         state = self.state()
         if not _is_to_take(state):
             return state
@@ -180,7 +154,6 @@ class Live:
         Raises:
             AliasNotSetError: No version is live.
             ArtifactError: It cannot be used.
-            RegistryUnreachableError: The registry does not answer.
         """
         if state.taken is not None:
             try:
@@ -192,11 +165,7 @@ class Live:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other process of this home from moving the live version.
-
-        Raises:
-            LockedError: Another process keeps it locked.
-        """
+        """Keep every other process of this home from moving the live version."""
         with locked(self.path.with_suffix(".lock"), f"what is live of {self.name}"):
             yield
 
@@ -228,15 +197,9 @@ class Live:
         return self._read().key
 
     def demand_last(self, state: LiveState, seen: str, version: int) -> None:
-        """Demand that nobody let another version serve since somebody began to promote one.
+        """Raise OvertakenError if another version was let serve since a promotion began.
 
-        Args:
-            state: The live version now.
-            seen: Key of the decision that held then; see `last`.
-            version: Number of the version that is promoted.
-
-        Raises:
-            OvertakenError: Somebody did.
+        `seen` is the key of the decision that held then; see `last`.
         """
         decided = state.decided
         if decided is not None and decided.key != seen and decided.version != version:
@@ -259,7 +222,6 @@ class Live:
 
         Raises:
             OvertakenError: Another version was let serve since, or at the same time.
-            RegistryError: The registry does not answer, or refuses.
         """
         state = self.finish()
         self.demand_last(state, seen, loaded.version)
@@ -288,9 +250,6 @@ class Live:
                 pass over.
             anyway: Why a person lets it serve though a check of its quality failed; by default
                 what was said of it before.
-
-        Raises:
-            RegistryUnreachableError: The registry does not answer.
         """
         state = self._read()
         taken = None if state.taken is None else state.taken.since

@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Store:
-    """The tables of a pipeline's assets, a Parquet file for each partition.
-
-    Attributes:
-        root: The pipeline's folder.
-    """
+    """The tables of a pipeline's assets, a Parquet file for each partition."""
 
     root: Path
 
@@ -28,11 +24,7 @@ class Store:
         return self.root / name / f"{file_name(partition)}.parquet"
 
     def read(self, name: str, partition: str) -> pa.Table:
-        """Read the table of a partition of an asset.
-
-        Raises:
-            NotStoredError: It has not been written.
-        """
+        """Read the table of a partition of an asset; NotStoredError where there is none."""
         from pyarrow import parquet
 
         path = self.path(name, partition)

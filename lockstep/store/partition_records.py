@@ -51,22 +51,13 @@ _OF_DAYS = ("daily", "outcomes")
 
 @dataclass(frozen=True)
 class Commit:
-    """The attempt at a partition that counts.
-
-    Attributes:
-        partition: The day or file.
-        attempt: Number of the attempt.
-        committed_at: Since when it counts, in ISO form.
-        record: SHA-256 of the attempt's record.
-        first_at: When the partition first counted, however often it was made again since, in ISO
-            form.
-    """
+    """The attempt at a partition that counts."""
 
     partition: str
     attempt: int
-    committed_at: str
-    record: str
-    first_at: str
+    committed_at: str  # in ISO form, as `first_at`
+    record: str  # SHA-256 of the attempt's record
+    first_at: str  # when the partition first counted, however often it was made again since
 
     def __post_init__(self) -> None:
         for at in (self.committed_at, self.first_at):
@@ -77,6 +68,9 @@ class Commit:
 @dataclass(frozen=True, eq=False)
 class Records:
     """The attempts at the partitions of a stream, and which of them count.
+
+    Its methods raise DamagedError where a commit or record is damaged or lost, and LockedError
+    where another process keeps the partition locked.
 
     Attributes:
         root: The stream's folder.
@@ -107,12 +101,9 @@ class Records:
         return sorted(map(partition_of, _names(self.root / "records", ".json")))
 
     def written(self) -> list[tuple[float, str]]:
-        """When the commit's file of each partition was written.
+        """When the commit's file of each partition was written, in seconds since 1970, UTC.
 
         That is never before the commit, unless clocks differ; it is later where a home was copied.
-
-        Returns:
-            Seconds since 1970, UTC, and the partition.
         """
         try:
             with os.scandir(self.root / "records") as entries:
@@ -136,13 +127,6 @@ class Records:
         """The last committed partitions before one, in order.
 
         Days are ordered by their names, files by when they first counted.
-
-        Args:
-            partition: The partition.
-            most: Largest number of partitions.
-
-        Raises:
-            DamagedError: The commit of one of them is damaged or lost.
         """
         for name in self._lost():
             if name < partition or (name != partition and not self.holds_days):
@@ -178,10 +162,6 @@ class Records:
 
         Days are ordered by their names, files by when they first counted, or were begun if they
         never did. Files whose record is damaged are left out.
-
-        Args:
-            partition: The partition.
-            most: Largest number of partitions.
         """
         if self.holds_days:
             return [name for name in self.attempted() if name < partition][-most:]
@@ -215,11 +195,7 @@ class Records:
         ]
 
     def commit_of(self, partition: str) -> Commit | None:
-        """The commit of a partition; None without one.
-
-        Raises:
-            DamagedError: Its file is damaged, a copy of another partition's, or lost.
-        """
+        """The commit of a partition; None without one."""
         path = self._commit(partition)
         fails, todo = f"does not tell which attempt at {partition} counts", self.again(partition)
         commit = read_state(path, Commit, fails, f"make it anew: {todo}")
@@ -255,11 +231,7 @@ class Records:
         return replace(self, _opened={})
 
     def committed(self, partition: str) -> Attempt | None:
-        """The committed attempt at a partition; None without one.
-
-        Raises:
-            DamagedError: Its record is not as committed.
-        """
+        """The committed attempt at a partition; None without one."""
         if self._opened is not None and partition in self._opened:
             return self._opened[partition]
         commit = self.commit_of(partition)
@@ -277,12 +249,7 @@ class Records:
         return attempt
 
     def demand(self, partition: str) -> Attempt:
-        """The committed attempt at a partition.
-
-        Raises:
-            NotStoredError: There is none.
-            DamagedError: Its record is not as committed.
-        """
+        """The committed attempt at a partition; NotStoredError where there is none."""
         attempt = self.committed(partition)
         if attempt is None:
             raise NotStoredError(
@@ -292,12 +259,7 @@ class Records:
         return attempt
 
     def attempt(self, partition: str, number: int) -> Attempt:
-        """An attempt at a partition, committed or not.
-
-        Raises:
-            NotStoredError: No attempt of that number is kept.
-            DamagedError: Its record is damaged.
-        """
+        """An attempt at a partition, committed or not; NotStoredError where it is not kept."""
         kept = self.numbers(partition)
         if number not in kept:
             shown = f"there are {', '.join(map(str, kept))}" if kept else "there is none"
@@ -307,20 +269,12 @@ class Records:
         return self._open(self._attempts(partition) / str(number), partition)
 
     def newest_first(self, partition: str) -> Iterator[Attempt]:
-        """All attempts at a partition, committed or not, from the last one on.
-
-        Raises:
-            DamagedError: The record of an attempt is damaged.
-        """
+        """All attempts at a partition, committed or not, from the last one on."""
         for number in reversed(self.numbers(partition)):
             yield self.attempt(partition, number)
 
     def last(self, partition: str) -> Attempt | None:
-        """The last attempt at a partition, committed or not; None without any.
-
-        Raises:
-            DamagedError: Its record is damaged.
-        """
+        """The last attempt at a partition, committed or not; None without any."""
         return next(self.newest_first(partition), None)
 
     @contextmanager
@@ -339,9 +293,7 @@ class Records:
             after: The steps before it; none for the first step, which begins an attempt.
 
         Raises:
-            LockedError: Another process keeps the partition locked.
             BlockedError: A step before it has not been carried out, or a check blocks it.
-            DamagedError: A file of a step before it is not as recorded.
         """
         if not after:
             self.export_what_is_missing()
@@ -351,13 +303,8 @@ class Records:
     def commit(self, attempt: Attempt, *, once: bool = False) -> None:
         """Make an attempt the one that counts, and export its rows to consumers.
 
-        Args:
-            attempt: The attempt.
-            once: Whether it counts only if no other run's does; else it is removed.
-
-        Raises:
-            SupersededError: A later attempt has been committed meanwhile; or any, with `once`.
-            DamagedError: The file to export is not as recorded.
+        With `once`, it counts only if no other run's does; else it is removed. Raises
+        SupersededError where a later attempt has been committed meanwhile; or any, with `once`.
         """
         partition = attempt.record.partition
         before = self._known_commit(partition)
@@ -389,11 +336,7 @@ class Records:
         return self.root / self.exported / _export_name(partition)
 
     def verify_export(self, attempt: Attempt) -> None:
-        """Check that consumers read what a committed attempt made for them, if anything.
-
-        Raises:
-            DamagedError: The export was edited, or is missing.
-        """
+        """Check that consumers read what a committed attempt made for them, if anything."""
         if self.exported is None:
             return
         partition = attempt.record.partition
@@ -428,11 +371,7 @@ class Records:
 
     @contextmanager
     def keeping_reason(self, partition: str, run: str) -> Iterator[None]:
-        """Keep beside the attempt that a run has begun why a step of it could not be carried out.
-
-        Raises:
-            Exception: The same error.
-        """
+        """Keep beside the attempt that a run has begun why a step of it failed."""
         try:
             yield
         except Exception as error:
@@ -448,25 +387,14 @@ class Records:
 
     @contextmanager
     def locked(self, partition: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
-        """Hold a partition's lock, so that nobody else works on it.
-
-        Raises:
-            LockedError: Another process keeps it locked.
-        """
+        """Hold a partition's lock, so that nobody else works on it."""
         with locked(self._lock(partition), f"{self.stream}/{partition}", wait=wait):
             yield
 
     def begin(self, partition: str, run: str, *, once: bool = False) -> None:
         """Record that a run begins an attempt, before its first step has anything to work on.
 
-        Args:
-            partition: The partition.
-            run: The run.
-            once: Whether it is only begun if no other run's attempt counts.
-
-        Raises:
-            LockedError: Another process keeps the partition locked.
-            SupersededError: Another run's attempt counts, with `once`.
+        With `once`, it raises SupersededError if another run's attempt counts.
         """
         with self.locked(partition):
             if once:
@@ -494,12 +422,7 @@ class Records:
                 continue  # the process at work exports it; readers report damage
 
     def mark(self, partition: str, number: int) -> tuple[Mark, ...]:
-        """What changes with a partition's attempts, with the record of one, and with the commit.
-
-        Args:
-            partition: The partition.
-            number: Number of the attempt.
-        """
+        """What changes with a partition's attempts, with the record of one, and with the commit."""
         folder = self.folder(partition)
         commit = f"{self.root}/records/{file_name(partition)}.json"
         return mark_of(folder), mark_of(f"{folder}/{number}/{RECORD}"), mark_of(commit)
@@ -513,11 +436,7 @@ class Records:
         return mark_of(f"{self.root}/attempts"), mark_of(f"{self.root}/records")
 
     def forget(self, partition: str) -> None:
-        """Remove the records of a partition.
-
-        Raises:
-            LockedError: Another process is at work on it.
-        """
+        """Remove the records of a partition."""
         with self.locked(partition, wait=0):
             self._commit(partition).unlink(missing_ok=True)
             shutil.rmtree(self._attempts(partition), ignore_errors=True)

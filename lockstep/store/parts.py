@@ -42,12 +42,7 @@ def parts_of(folder: Path) -> list[Path]:
 
 
 def parts_among(names: Iterable[str], manifest: str | None) -> list[str]:
-    """The names of a folder that are those of its parts, in order.
-
-    Args:
-        names: All names in the folder.
-        manifest: The text of its manifest, if it has one.
-    """
+    """The names in a folder that are those of its parts, in order, by the text of its manifest."""
     named = _named(manifest)
     return sorted(
         name
@@ -57,21 +52,15 @@ def parts_among(names: Iterable[str], manifest: str | None) -> list[str]:
 
 
 def why_incomplete(folder: Path) -> str | None:
-    """Why a folder is no delivery, or none yet, in words that follow its name; None if it is one.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Why a folder is no delivery, or none yet, in words that follow its name; None if it is."""
     are_files = {path.name: _is_file(path) for path in folder.iterdir()}
     return why_not_whole(are_files, _manifest(folder))
 
 
 def why_not_whole(are_files: Mapping[str, bool], manifest: str | None) -> str | None:
-    """Why a folder is no delivery, or none yet, in words that follow its name; None if it is one.
+    """Why a folder is no delivery, or none yet, in words that follow its name; None if it is.
 
-    Args:
-        are_files: The names in the folder, each with whether it is that of a file.
-        manifest: The text of its manifest, if it has one.
+    Each name in the folder comes with whether it is that of a file.
     """
     named, parts = _named(manifest), parts_among(are_files, manifest)
     lacking = sorted((named or set()) - {*parts})
@@ -95,17 +84,9 @@ def read_delivery(
 ) -> Decoded | Units:
     """The rows of a file, or of all parts of a folder as one input.
 
-    Those of many rows are units, to read later. A large compressed file is uncompressed beside
-    itself for them, until `remove_scratch`.
-
-    Args:
-        path: The file or folder.
-        schema: What the rows are declared to hold.
-        written: How CSV files are written.
-        rows: Most rows of a unit.
-
-    Raises:
-        InputError: A part cannot be read; see `lockstep.columns.files.decode_file`.
+    More than `rows` are units of so many at most, to read later. A large compressed file is
+    uncompressed beside itself for them, until `remove_scratch`. Raises InputError where a part
+    cannot be read; see `lockstep.columns.files.decode_file`.
     """
     parts = _whole(path) if path.is_dir() else [path]
     plain = {part: target for part in parts if (target := _uncompressed(part)) is not None}

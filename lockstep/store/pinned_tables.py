@@ -25,23 +25,14 @@ _TABLES = "tables"
 
 @dataclass(frozen=True)
 class PinnedTables:
-    """Versions of the tables that a pipeline reads: plain data, to send between processes.
+    """Versions of the tables that a pipeline reads: plain data, to send between processes."""
 
-    Attributes:
-        root: The folder of the pipeline's rows.
-        versions: Tables with the version of each.
-    """
-
-    root: Path
-    versions: tuple[tuple[str, str], ...] = ()
+    root: Path  # the folder of the pipeline's rows
+    versions: tuple[tuple[str, str], ...] = ()  # tables with the version of each
 
     @classmethod
     def now(cls, store: Store, pipeline: Pipeline) -> Self:
-        """The tables of a pipeline as they are now.
-
-        Args:
-            store: Where the pipeline's rows are kept.
-            pipeline: The pipeline, as it is declared now or as a version declares it.
+        """The tables, as they are now, of a pipeline as it or a version declares them.
 
         Raises:
             BlockedError: A table, as it is declared there, has never been delivered.
@@ -72,13 +63,7 @@ class PinnedTables:
     def history(
         store: Store, pipeline: Pipeline, versions: Sequence[Mapping[str, str]]
     ) -> Callable[[Mapping[str, str]], Mapping[str, LayeredRows]]:
-        """What gives the rows of a pipeline's tables at any of some versions of theirs.
-
-        Args:
-            store: Where the pipeline's rows are kept.
-            pipeline: The pipeline.
-            versions: The versions by table, in each of their combinations.
-        """
+        """What gives the rows of a pipeline's tables at any of some combinations of versions."""
         histories = {
             name: TableHistory(ledger_of(store.root, schema), {of.get(name, "") for of in versions})
             for name, schema in pipeline.tables.items()
@@ -93,9 +78,6 @@ class PinnedTables:
 
     def rows(self, pipeline: Pipeline) -> Mapping[str, TableRows]:
         """The rows of the tables that a pipeline reads.
-
-        Args:
-            pipeline: The pipeline.
 
         Raises:
             BlockedError: None was pinned of one of its tables.
@@ -119,10 +101,6 @@ class TableHistory:
     """The rows of a table at many versions, for which its ledger is read once.
 
     Those that lie between two versions are added to the rows at the earlier one.
-
-    Args:
-        ledger: The ledger of the table.
-        versions: The versions.
     """
 
     def __init__(self, ledger: Ledger, versions: Collection[str]) -> None:
@@ -131,11 +109,7 @@ class TableHistory:
         self._bases: list[tuple[int, LayeredRows]] = []
 
     def at(self, version: str) -> LayeredRows:
-        """The rows at a version.
-
-        Raises:
-            NotStoredError: The ledger never had it.
-        """
+        """The rows at a version; NotStoredError where the ledger never had it."""
         place = self._places.get(version)
         if place is None:
             raise self._ledger.lost(version)

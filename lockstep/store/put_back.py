@@ -30,16 +30,11 @@ PUT_BACK = "put_back"
 
 @dataclass(frozen=True)
 class RowBack:
-    """A row that is put back.
+    """A row that is put back."""
 
-    Attributes:
-        key: Its key as it was set aside; None where that cannot be read.
-        digest: SHA-256 of its values as it was set aside; see `record_digest`.
-        record: Its corrected values; None where it is accepted as it is.
-    """
-
-    key: str | None
-    digest: str
+    key: str | None  # as it was set aside; None where that cannot be read
+    digest: str  # SHA-256 of its values as it was set aside; see `record_digest`
+    # Its corrected values; None where it is accepted as it is.
     record: dict[str, Any] | None = field(repr=False)
 
     @property
@@ -50,17 +45,12 @@ class RowBack:
 
 @dataclass(frozen=True)
 class PutBack:
-    """Which rows of a unit were put back; those of units add up.
+    """Which rows of a unit were put back; those of units add up."""
 
-    Attributes:
-        corrected: The keys that the rows had which were corrected.
-        accepted: The keys of the rows that were accepted as they are.
-        left: The rows that are not put back: they came otherwise than they were set aside, or do
-            not fit their declaration. By key and digest.
-    """
-
-    corrected: tuple[str | None, ...]
-    accepted: tuple[str | None, ...]
+    corrected: tuple[str | None, ...]  # the keys that the rows had which were corrected
+    accepted: tuple[str | None, ...]  # the keys of the rows that were accepted as they are
+    # The rows that are not put back, by key and digest: they came otherwise than they were set
+    # aside, or do not fit their declaration.
     left: frozenset[tuple[str | None, str]]
 
     def __add__(self, other: PutBack) -> PutBack:
@@ -83,25 +73,15 @@ class PutBack:
 
 @dataclass(frozen=True)
 class RowsBack:
-    """The rows of a unit with those that are put back.
+    """The rows of a unit with those that are put back."""
 
-    Attributes:
-        rows: All rows, the corrected ones in the places of those delivered.
-        accepted: Positions in `rows.columns` of the rows that no row rule may refuse.
-        put_back: Which these are.
-    """
-
-    rows: Decoded
-    accepted: frozenset[int]
+    rows: Decoded  # all rows, the corrected ones in the places of those delivered
+    accepted: frozenset[int]  # positions in `rows.columns` of the rows that no row rule may refuse
     put_back: PutBack
 
 
 def read_put_back(records: Records, partition: str) -> list[RowBack]:
-    """The rows of a partition that are put back.
-
-    Raises:
-        DamagedError: Their file cannot be read.
-    """
+    """The rows of a partition that are put back; DamagedError where their file cannot be read."""
     fails = "does not tell which rows are put back"
     todo = "remove it, and put them back anew: lockstep quarantine retry"
     return read_state(_path(records, partition), list[RowBack], fails, todo) or []
@@ -110,9 +90,8 @@ def read_put_back(records: Records, partition: str) -> list[RowBack]:
 def put_back(records: Records, partition: str, rows: Iterable[RowBack]) -> None:
     """Keep rows of a partition to be put back, beside those that are already.
 
-    Raises:
-        DamagedError: The file of those cannot be read.
-        LockedError: Another process keeps the partition locked.
+    Raises DamagedError where the file of those cannot be read, and LockedError where another
+    process keeps the partition locked.
     """
     with records.locked(partition):
         known = {row.which: row for row in read_put_back(records, partition)}
@@ -124,11 +103,6 @@ def with_rows_back(rows: Decoded, schema: Schema, back: Sequence[RowBack]) -> Ro
     """Correct decoded rows, and find those that are accepted.
 
     A corrected row may have been set aside again, and corrected again: until none is left.
-
-    Args:
-        rows: The rows as delivered.
-        schema: Their declaration.
-        back: The rows that are put back.
     """
     corrected: list[str | None] = []
     left = list(back)

@@ -25,7 +25,6 @@ class AsideRow:
         step: The step that set it aside: `"batch"`, before it was computed, or `"scored"`.
         fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
             a check blocked the whole partition.
-        reasons: Why it was set aside, in a text.
         record: Its values as delivered, without those that are personal.
         digest: SHA-256 of all its values as delivered; empty of a blocked one.
         row: Its position in the input, from 0, or among the accepted rows; None of a blocked one.
@@ -43,15 +42,7 @@ class AsideRow:
 
 
 def all_aside(attempt: Attempt, schema: Schema) -> Iterator[AsideRow]:
-    """The rows that an attempt set aside, in the order of its steps.
-
-    Args:
-        attempt: The attempt.
-        schema: The declaration of the rows.
-
-    Raises:
-        DamagedError: A file of the attempt is not as written.
-    """
+    """The rows that an attempt set aside, in the order of its steps."""
     for step in _STEPS:
         name = f"{step}_quarantine"
         for part in attempt.parts(name) if f"{name}.parquet" in attempt.files else ():
@@ -75,25 +66,12 @@ def _shown(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
 
 
 def find_aside(attempt: Attempt, schema: Schema, key: str) -> AsideRow | None:
-    """Find the row of a key that an attempt set aside, as `all_aside`; None without one.
-
-    Raises:
-        DamagedError: A file of the attempt is not as written.
-    """
+    """Find the row of a key that an attempt set aside, as `all_aside`; None without one."""
     return next((row for row in all_aside(attempt, schema) if row.key == key), None)
 
 
 def find_blocked(attempt: Attempt, schema: Schema, key: str) -> AsideRow | None:
-    """Find the row of a key that an attempt did not score, since a check blocks it.
-
-    Args:
-        attempt: The attempt.
-        schema: The declaration of the rows.
-        key: The key.
-
-    Raises:
-        DamagedError: A file of the attempt is not as written.
-    """
+    """Find the row of a key that an attempt did not score, since a check blocks it."""
     step, done = [*attempt.record.steps.items()][-1]
     if "batch.parquet" not in attempt.files or not done.blocked_by:
         return None

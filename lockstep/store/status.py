@@ -40,16 +40,10 @@ def nobody_knows(run: str) -> RunProgress:
 
 @dataclass(frozen=True)
 class StepFinding:
-    """A finding about a step.
-
-    Attributes:
-        step: The step.
-        check: Name of the check, or `RECORD`.
-        result: Its result.
-    """
+    """A finding about a step."""
 
     step: str
-    check: str
+    check: str  # its name, or `RECORD`
     result: CheckResult
 
 
@@ -62,15 +56,7 @@ def findings(
 ) -> list[StepFinding]:
     """The check results of an attempt, and what is wrong with the partition's records and files.
 
-    Args:
-        records: The records of its stream.
-        partition: The day or file.
-        number: Number of the attempt; the last one by default.
-        steps: The steps of an attempt, in order.
-        runs: The progress of runs.
-
-    Raises:
-        NotStoredError: There is no such attempt.
+    It is the last attempt by default; NotStoredError where there is no such one.
     """
     try:
         if number is None:
@@ -149,11 +135,7 @@ def damaged_record(
 
 
 def ended(records: Records, partition: str) -> tuple[Attempt, str] | None:
-    """The last attempt at a partition and its last step; None if it broke off, or is under way.
-
-    Raises:
-        DamagedError: The record of the attempt or its commit is damaged.
-    """
+    """The last attempt at a partition and its last step; None if it broke off, or is under way."""
     if records.holder(partition) is not None:
         return None
     attempt = records.last(partition)

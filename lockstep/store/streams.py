@@ -28,21 +28,15 @@ EXAMINATION = "examination"
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """A way in which rows to score arrive.
+    """A way in which rows to score arrive."""
 
-    Attributes:
-        name: `"daily"` or `"inbox"`.
-        unit: What a partition is: a day or a file.
-        origin: The source of the rows, in a line.
-        read: Reads a partition's rows: decoded, or units of a large file.
-        tell: Tells whoever delivered a partition its fate so far, or why a step could not be
-            carried out; returns what it told, as facts for people, by title.
-    """
-
-    name: str
-    unit: str
-    origin: str
+    name: str  # `"daily"` or `"inbox"`
+    unit: str  # a day or a file
+    origin: str  # the source of the rows, in a line
+    # A partition's rows: decoded, or units of a large file.
     read: Callable[[Home, str, Schema], Decoded | Units]
+    # Tells whoever delivered a partition its fate so far, or why a step could not be carried out;
+    # returns what it told, as facts for people, by title.
     tell: Callable[[Home, str, Exception | None], Mapping[str, str]] = lambda *_: {}
 
 

@@ -66,19 +66,12 @@ _NOTHING = CheckResult.not_judged(
 
 @dataclass(frozen=True)
 class TableDelivery:
-    """What came of a delivery.
-
-    Attributes:
-        ledger: The ledger of the table.
-        counts: Numbers of rows: in, quarantined, new, restated, and repeated.
-        results: Check results by name.
-        blocked_by: Blocking checks that are in error, each with its summary.
-    """
+    """What came of a delivery."""
 
     ledger: Ledger
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # numbers of rows: in, quarantined, new, restated, and repeated
     results: Mapping[str, CheckResult]
-    blocked_by: Mapping[str, str]
+    blocked_by: Mapping[str, str]  # blocking checks that are in error, each with its summary
 
 
 def table_records(declared: PipelineAssets, ledger: Ledger) -> Records:
@@ -138,13 +131,8 @@ def deliver(
 def deliver_all(declared: PipelineAssets, store: Store, run: str) -> dict[str, TableDelivery]:
     """Take in a delivery of each table of a pipeline, before a run reads them.
 
-    Where that is refused, or the source is away, the rows that were received before count, and
-    `check_deliveries` tells it.
-
-    Args:
-        declared: The pipeline.
-        store: Where its rows are kept.
-        run: The run; one that has taken in a table does not do so again.
+    A run that has taken in a table does not do so again. Where that is refused, or the source is
+    away, the rows that were received before count, and `check_deliveries` tells it.
 
     Returns:
         What came of the deliveries that could be read, by table.
@@ -174,12 +162,7 @@ def _has_tried(records: Records, name: str, run: str) -> bool:
 
 
 def check_deliveries(declared: PipelineAssets, store: Store) -> CheckResult:
-    """Check that the last delivery of each table was taken in, and that no ledger lost rows.
-
-    Args:
-        declared: The pipeline.
-        store: Where its rows are kept.
-    """
+    """Check that the last delivery of each table was taken in, and that no ledger lost rows."""
     tried, lacking, lost = 0, list[tuple[str, CheckResult]](), False
     for table in declared.tables:
         records = table_records(declared, ledger_of(store.root, table.schema))
@@ -215,16 +198,7 @@ def checks_of(declared: PipelineAssets, table: TableAssets) -> tuple[Check, ...]
 
 @dataclass(frozen=True)
 class _Taken:
-    """A delivery that is taken in.
-
-    Attributes:
-        declared: The pipeline.
-        table: The table.
-        store: Where the pipeline's rows are kept.
-        ledger: Its ledger.
-        attempt: The attempt.
-        received_at: When the delivery was received.
-    """
+    """A delivery that is taken in."""
 
     declared: PipelineAssets
     table: TableAssets
@@ -234,12 +208,7 @@ class _Taken:
     received_at: datetime
 
     def rows(self, rows: Decoded, days: Sequence[str]) -> StepRecord:
-        """Part the rows of a delivery, check them, and add them.
-
-        Args:
-            rows: The decoded rows.
-            days: The days of which they are.
-        """
+        """Part the rows of a delivery, which are of some days, check them, and add them."""
         self.ledger.demand_later(self.received_at)
         schema, suite = self.ledger.schema, self.table.suite_json()
         rules = compile_rules(suite)
@@ -350,11 +319,7 @@ def _max_age(declared: PipelineAssets, table: TableAssets) -> timedelta | None:
 def _read(
     declared: PipelineAssets, table: TableAssets, ledger: Ledger, days: Sequence[str]
 ) -> tuple[Decoded, Sequence[str]]:
-    """The decoded rows of a delivery, and the days of which they are.
-
-    Raises:
-        NotDeliveredError: There is nothing.
-    """
+    """The decoded rows of a delivery, and the days that they are of."""
     schema = table.schema.schema
     if table.since is None:
         return decode_source(table.source, schema), ()

@@ -21,22 +21,13 @@ SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)
 
 @dataclass(frozen=True)
 class Validations:
-    """Great Expectations' results on a partition's suites.
-
-    Attributes:
-        attempt: The attempt at the partition.
-        results: The results as JSON, by check.
-    """
+    """Great Expectations' results on a partition's suites."""
 
     attempt: Attempt
-    results: Mapping[str, Mapping[str, Any]]
+    results: Mapping[str, Mapping[str, Any]]  # as JSON, by check
 
     def demand_all(self) -> None:
-        """Demand the result of each suite that was judged.
-
-        Raises:
-            NotStoredError: A result is missing.
-        """
+        """Raise NotStoredError unless there is a result of each suite that was judged."""
         record = self.attempt.record
         judged = {
             name
@@ -75,15 +66,8 @@ def validations(
 ) -> Validations | None:
     """Great Expectations' results on a partition; None without an attempt at it.
 
-    Args:
-        declared: The pipeline.
-        store: Where its rows are kept.
-        partition: The day or file.
-        number: Number of the attempt; the last one by default.
-
-    Raises:
-        NotStoredError: No attempt of that number is kept.
-        DamagedError: A stored result is not as recorded.
+    It is the last attempt by default; NotStoredError where it is not kept, and DamagedError where a
+    result is not as recorded.
     """
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
