@@ -62,21 +62,14 @@ _BLOCK_ROWS, _WHOLE_DAY = ROWS, WHOLE
 
 @dataclass(frozen=True, eq=False)
 class ComparedBatch:
-    """A batch held against the constraints of a version and the batches before.
-
-    Attributes:
-        judged: The batch with its weighed findings.
-        past: Its days as later batches look back at them, as if it were published.
-        accepted: The findings that are accepted after it, each with its extent.
-        why_empty: Why a batch without rows is no finding.
-        held_back: The days that are held back, counted from 1970, each with the reason.
-    """
+    """A batch held against the constraints of a version and the batches before."""
 
     judged: WeighedBatch
+    # Its days as later batches look back at them, as if it were published.
     past: Sequence[PastBatch]
-    accepted: Mapping[str, float]
-    why_empty: str
-    held_back: Mapping[int, str]
+    accepted: Mapping[str, float]  # after it, each with its extent
+    why_empty: str  # why a batch without rows is no finding
+    held_back: Mapping[int, str]  # reasons by day, counted from 1970
 
 
 def compare(
@@ -96,14 +89,8 @@ def compare(
     its figures are not usual for the days after it; a file of which each day has one blocks whole.
 
     Args:
-        work: The partition.
-        live: The version.
-        records: The stream's records.
-        ingested: The parted rows.
         accept: Fields and names of findings that a person accepts now.
-        attempt: The attempt under way, which has the rows.
         units: By unit, how many of its rows are of each day, counted from 1970.
-        set_aside: What is known of the rows that were set aside.
     """
     policy = work.declared.constraints
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
@@ -190,14 +177,7 @@ def _by_days(blocks: Iterable[DayBlock]) -> dict[tuple[int, ...], list[int]]:
 
 
 class _Judging:
-    """The days of a batch, judged one after the other.
-
-    Args:
-        live: The version.
-        earlier: The batches before.
-        terms: The terms on which findings are weighed.
-        came: The runs of the numbers of rows that were set aside.
-    """
+    """The days of a batch, judged one after the other."""
 
     def __init__(self, live: LoadedVersion, earlier: Earlier, terms: Terms, came: Runs) -> None:
         self._live = live
@@ -209,12 +189,7 @@ class _Judging:
         self._held_back: dict[int, Collection[str] | None] = {}
 
     def days(self, executor: Executor, tasks: Sequence[DaysTask]) -> Iterator[WeighedBatch]:
-        """The weighed findings of each day, in order.
-
-        Args:
-            executor: Where days are measured.
-            tasks: The blocks of days, which have been remembered.
-        """
+        """The weighed findings of each day, in order; the blocks have been remembered."""
         measured = zip(tasks, executor.map(measure_days, self._live, tasks), strict=True)
         by_days = groupby(measured, key=lambda pair: (pair[0].block.days, pair[0].block.of_day))
         for (_, of_day), blocks in by_days:
@@ -355,11 +330,7 @@ def keep_for_later(
 ) -> Mapping[str, float]:
     """Store a batch's days for later batches; return the findings that are accepted after it.
 
-    Args:
-        attempt: The attempt whose step stores them.
-        compared: The batch held against the constraints; None where that failed, which blocks.
-        live: The version.
-        blocked_by: The checks that hold the batch back.
+    None in place of the compared batch is a failure, which blocks.
     """
     if compared is None:
         return {}

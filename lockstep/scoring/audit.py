@@ -45,15 +45,9 @@ _FIRST_PACE = 100e6
 
 @dataclass(frozen=True)
 class HomePart:
-    """A part of a home that is verified as a whole.
+    """A part of a home that is verified as a whole."""
 
-    Attributes:
-        what: Its name, such as `daily 2013-04-01`.
-        files: Its files.
-        verify: Verifies it.
-    """
-
-    what: str
+    what: str  # such as `daily 2013-04-01`
     files: tuple[Path, ...]
     verify: Callable[[], object]
 
@@ -65,21 +59,13 @@ class HomePart:
 
 @dataclass(frozen=True)
 class Audited:
-    """The result of an audit.
+    """The result of an audit."""
 
-    Attributes:
-        units: Number of parts that were verified.
-        files: Number of their files.
-        bytes: Size of these.
-        seconds: How long it took.
-        damage: By part that is not as it was written: what is wrong with it.
-    """
-
-    units: int
+    units: int  # parts that were verified
     files: int
     bytes: int
     seconds: float
-    damage: dict[str, str]
+    damage: dict[str, str]  # by part that is not as it was written
 
     @property
     def verdict(self) -> str:
@@ -143,9 +129,7 @@ def expected_seconds(parts: Iterable[HomePart]) -> float:
 def audit(parts: Iterable[HomePart], begin: Callable[[str], object] = lambda _: None) -> Audited:
     """Verify parts of a home; damage of one is told with the rest.
 
-    Args:
-        parts: The parts.
-        begin: Called with the name of each part before it is verified.
+    `begin` is called with the name of each part before it is verified.
     """
     begun, number, files, size = monotonic(), 0, 0, 0
     damage: dict[str, str] = {}

@@ -36,14 +36,10 @@ class RayCluster:
     """Works on units as tasks of Ray, each with one processor and one thread.
 
     A task whose process or node ends without a result is tried again elsewhere.
-
-    Attributes:
-        address: The cluster, as `ray.init` takes it; `local` for one of this machine.
-        workers: Processors that a cluster of this machine has.
     """
 
-    address: str = EMBEDDED
-    workers: int = 2
+    address: str = EMBEDDED  # as `ray.init` takes it; `local` for a cluster of this machine
+    workers: int = 2  # processors of a cluster of this machine
     _is_begun: bool = field(default=False, init=False, repr=False)
 
     def close(self) -> None:

@@ -1,9 +1,8 @@
 """The rows of a batch by day, some thousand at a time: constraints are calibrated for a day.
 
 Each unit leaves its accepted rows in the order of their days, in a file that nobody needs once the
-batch is judged. A *block* is days that follow upon each other with about as many rows as others; of
-each unit, its rows stand together. So a block is read at the cost of its rows, however the days of
-a batch are spread over its units.
+batch is judged. A *block* is days that follow upon each other with about as many rows as others. It
+is read at the cost of its rows, however its days are spread over the units.
 """
 
 from __future__ import annotations
@@ -27,28 +26,17 @@ WHOLE = 100_000
 
 @dataclass(frozen=True)
 class DayBlock:
-    """Days that follow upon each other, which are looked at together.
-
-    Attributes:
-        number: Its number, from 0.
-        days: The days, counted from 1970, in order.
-        parts: Of each unit that has rows of them: its number, and the places of the first row and
-            of the one after the last, in the order of days.
-        of_day: Number of rows of its day, where it is a part of one; else 0.
-    """
+    """Days that follow upon each other, which are looked at together."""
 
     number: int
-    days: tuple[int, ...]
+    days: tuple[int, ...]  # counted from 1970, in order
+    # Of each unit with rows of them: its number, and the places of the first row and of the one
+    # after the last, in the order of days.
     parts: tuple[tuple[int, int, int], ...]
-    of_day: int = 0
+    of_day: int = 0  # rows of its day, where it is a part of one
 
     def read(self, folder: Path, kinds: Mapping[str, Kind]) -> Columns:
-        """Its rows, unit by unit, each unit's in the order of days.
-
-        Args:
-            folder: The folder of the attempt.
-            kinds: The fields of the rows.
-        """
+        """Its rows, unit by unit, each unit's in the order of days."""
         import pyarrow as pa
 
         found = []
@@ -59,14 +47,7 @@ class DayBlock:
 
 
 def write_days(folder: Path, unit: int, columns: Columns, days: Ints) -> None:
-    """Leave a unit's accepted rows for `DayBlock.read`.
-
-    Args:
-        folder: The folder of the attempt.
-        unit: Number of the unit.
-        columns: The rows.
-        days: int64, the day of each row, counted from 1970.
-    """
+    """Leave a unit's accepted rows for `DayBlock.read`; days are counted from 1970."""
     import pyarrow as pa
 
     table = to_arrow(take_rows(columns, np.argsort(days, kind="stable")))

@@ -1,9 +1,8 @@
 """Drift of a partition, measured against the training of the live version, batch by batch.
 
-The changes under way are a fact of a partition's record, written and committed with it. A partition
-goes on from the last one published before it and from nothing else. So scoring it again gives the
-same, whatever came later; a blocked partition changes nothing; a late one goes on from those before
-it. A version that was fitted on other rows begins anew.
+The changes under way are committed with a partition's record. A partition goes on from the last one
+published before it and from nothing else: scoring it again gives the same, whatever came later; a
+blocked partition changes nothing. A version that was fitted on other rows begins anew.
 """
 
 from __future__ import annotations
@@ -29,15 +28,10 @@ from lockstep.store.partition_records import Records
 
 @dataclass(frozen=True)
 class Followed:
-    """The drift of a partition's rows.
-
-    Attributes:
-        result: The result of the check.
-        facts: Facts for the record of the step; empty where drift could not be measured.
-    """
+    """The drift of a partition's rows."""
 
     result: CheckResult
-    facts: dict[str, Any]
+    facts: dict[str, Any]  # for the record of the step; empty where drift could not be measured
 
 
 def follow(
@@ -54,11 +48,6 @@ def follow(
     """Check a partition's drift, going on from the changes under way in the partition before.
 
     Args:
-        records: The stream's records.
-        partition: The day or file.
-        step: The step that looks at the rows.
-        live: The version that serves.
-        population: The rows compared with the training's.
         ask: Returns the impact of columns on the outputs.
         aside: The quarantined rows, which a missing value may come from.
         each: Whether each batch that is far counts by itself.
@@ -88,16 +77,8 @@ def population_of(
 def changes_before(records: Records, partition: str, step: str, version: str) -> Changes:
     """The changes under way after the last partition published before this one.
 
-    There are none where another version scored it, whose training was another.
-
-    Args:
-        records: The stream's records.
-        partition: The day or file.
-        step: The step that records the changes.
-        version: SHA-256 of the manifest of the version that serves.
-
-    Raises:
-        DamagedError: The record of the partition before is not what was committed.
+    There are none where another version scored it, whose training was another. Versions are told
+    apart by the SHA-256 of their manifests.
     """
     before = records.before(partition, 1)
     if not before:

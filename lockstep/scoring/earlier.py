@@ -1,12 +1,11 @@
 """Earlier batches as constraints see them: what each attempt stores for later ones.
 
-Published batches count. Of days that are held back, which things they had and the numbers of keys
-count: of these things nothing is known on that day, and the numbers are not of lost rows. Nothing
-else of a held-back day is usual, and its keys were not published.
+Published batches count. Of days that are held back, only which things they had and the numbers of
+keys count: nothing is known of these things on that day, and the numbers are not of lost rows.
 
-A finding that a person accepts stays accepted for later batches, up to twice its extent, until
-another version is live, which was trained on rows that may have it. What was accepted in the
-attempt that counts is accepted in each attempt that has the same rows, byte for byte.
+A finding that a person accepts stays accepted, up to twice its extent, until another version is
+live. What was accepted in the attempt that counts is accepted in each attempt that has the same
+rows, byte for byte.
 """
 
 from __future__ import annotations
@@ -38,17 +37,11 @@ _ID = re.compile("[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class Earlier:
-    """The batches before one.
-
-    Attributes:
-        batches: Their days.
-        accepted: Findings that people accepted in batches of the version, each with its extent.
-        published: How many of the last batches the version published.
-    """
+    """The batches before one."""
 
     batches: Sequence[PastBatch]
-    accepted: Mapping[str, float]
-    published: int
+    accepted: Mapping[str, float]  # in batches of the version, each with its extent
+    published: int  # how many of the last batches the version published
 
 
 def keep_past(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
@@ -57,13 +50,7 @@ def keep_past(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
 
 
 def earlier_batches(records: Records, partition: str, version: str, first: int) -> Earlier:
-    """The batches before one.
-
-    Args:
-        records: The stream's records.
-        partition: The batch.
-        version: SHA-256 of the manifest of the version that judges it.
-        first: How many batches of the version are counted at most.
+    """The batches before one; `first` of the version's are counted at most.
 
     Raises:
         DamagedError: A published batch's stored days are not those recorded.
@@ -164,15 +151,7 @@ def _is_before(attempt: Attempt, until: str | None) -> bool:
 
 
 def demand_known(accept: Sequence[str], schema: Schema) -> None:
-    """Check that a person accepts fields and names of findings only.
-
-    Args:
-        accept: The accepted names.
-        schema: The schema of the records.
-
-    Raises:
-        LockstepError: A name is neither: a misspelled one would accept nothing.
-    """
+    """Refuse what is neither a field nor the name of a finding: it would accept nothing."""
     for name in accept:
         if name not in schema and not _ID.fullmatch(name):
             raise LockstepError(
@@ -186,11 +165,7 @@ def accepted_before(
 ) -> Mapping[str, float]:
     """Findings that were accepted for the same rows before, each with its extent.
 
-    Args:
-        records: The stream's records.
-        partition: The day or file.
-        written: SHA-256 of the files of the attempt under way, by name.
-        version: SHA-256 of the manifest of the version that judges the rows.
+    The same rows are files with the same digests: `written` has those of the attempt under way.
     """
     try:
         counts = records.committed(partition)

@@ -103,9 +103,6 @@ class Pool:
 
     A process that ends without a result, such as one that the system kills for its memory, takes
     the others with it: the pool starts anew, and goes on with the units that have no result.
-
-    Attributes:
-        workers: Number of processes.
     """
 
     workers: int = 2

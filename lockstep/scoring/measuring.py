@@ -36,31 +36,20 @@ from lockstep.scoring.unit import days_of
 
 @dataclass(frozen=True, repr=False)
 class DaysTask(UnitTask):
-    """A block of days to look at.
-
-    Attributes:
-        block: The block.
-        folder: The folder of the attempt.
-        partition: The day or file of the batch.
-        day: The day of all rows, counted from 1970; None where each has the day of its event.
-        earlier: The batches before.
-        before: The blocks of the days before that it looks back at, by number; of a day in several
-            blocks the first one.
-        held_back: Days of the batch that are held back, each with the fields that are doubted;
-            see `PastBatch.held_back`.
-        lacking: The things that lack rows of the batch.
-        may_fail: Number of rows on which functions may fail, which are not looked at.
-    """
+    """A block of days to look at."""
 
     block: DayBlock
     folder: Path
     partition: str
-    day: int | None
+    day: int | None  # of all rows, counted from 1970; None: each has that of its event
     earlier: Sequence[PastBatch] = ()
+    # The blocks of the days before that it looks back at, by number; of a day in several blocks the
+    # first one.
     before: Sequence[int] = ()
+    # By day, the fields that are doubted; see `PastBatch.held_back`.
     held_back: Mapping[int, Collection[str] | None] = field(default_factory=dict)
-    lacking: Lacking = field(default_factory=Lacking)
-    may_fail: int = 0
+    lacking: Lacking = field(default_factory=Lacking)  # the things that lack rows of the batch
+    may_fail: int = 0  # rows on which functions may fail
 
     @property
     def place(self) -> str:
@@ -70,9 +59,6 @@ class DaysTask(UnitTask):
 
     def open(self, live: LoadedVersion) -> OpenedDays:
         """Its rows, in order of time, as constraints see them.
-
-        Args:
-            live: The version that serves.
 
         Raises:
             FailingFunctionError: Functions that look-ups need fail on too many rows.
@@ -112,39 +98,23 @@ class DaysTask(UnitTask):
 
 @dataclass(frozen=True, eq=False)
 class OpenedDays:
-    """The rows of a block.
+    """The rows of a block."""
 
-    Attributes:
-        columns: The fields of the record, and what is looked up for it.
-        view: The rows as constraints see them.
-    """
-
-    columns: Columns
+    columns: Columns  # the fields, and what is looked up for them
     view: View
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredDays:
-    """What the days of a block come to.
-
-    Attributes:
-        days: The days, in order.
-        shown: The rows that show each feature.
-        misdated: A finding of the rows of another day than the batch, where they are too many.
-    """
+    """What the days of a block come to."""
 
     days: Sequence[DayMeasured]
-    shown: Shown
-    misdated: Sequence[Finding]
+    shown: Shown  # the rows that show each feature
+    misdated: Sequence[Finding]  # rows of another day than the batch, where they are too many
 
 
 def remember_days(live: LoadedVersion, task: DaysTask) -> None:
-    """Leave what later days look back at, for `remembered`.
-
-    Args:
-        live: The version that serves.
-        task: The block, without what was before it.
-    """
+    """Leave what later days look back at, for `remembered`; the task lacks what was before it."""
     view = task.open(live).view
     kept = live.constraints.remembered(view, task.partition)
     path = _path(task.folder, task.block.number)
@@ -153,35 +123,20 @@ def remember_days(live: LoadedVersion, task: DaysTask) -> None:
 
 
 def measure_days(live: LoadedVersion, task: DaysTask) -> MeasuredDays:
-    """What each day of a block comes to.
-
-    Args:
-        live: The version that serves.
-        task: The block. The days of the blocks before it have been remembered.
-    """
+    """What each day of a block comes to; the days of the blocks before it have been remembered."""
     view = task.open(live).view
     days, shown = live.constraints.measure(view)
     return MeasuredDays(days, shown, misdated(view) if task.day is not None else ())
 
 
 def join_remembered(folder: Path, blocks: Sequence[int]) -> None:
-    """Leave at the first of the blocks of a day what they come to together.
-
-    Args:
-        folder: The folder of the attempt.
-        blocks: Numbers of the blocks.
-    """
+    """Leave at the first of the blocks of a day what they come to together."""
     whole = reduce(add, (of_part for block in blocks for of_part in remembered(folder, block)))
     _path(folder, blocks[0]).write_bytes(msgspec.msgpack.encode([whole]))
 
 
 def remembered(folder: Path, block: int) -> list[PastBatch]:
-    """What is kept of the rows of each day of a block.
-
-    Args:
-        folder: The folder of the attempt.
-        block: Number of the block.
-    """
+    """What is kept of the rows of each day of a block."""
     return msgspec.msgpack.decode(_path(folder, block).read_bytes(), type=list[PastBatch])
 
 

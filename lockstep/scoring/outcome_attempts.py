@@ -30,11 +30,6 @@ def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str
 
     A day is open if it was never compared since it was published, or if too few outcomes were known
     and it is time to look again.
-
-    Args:
-        declared: The pipeline, its calendar and label delay.
-        store: Where the pipeline's rows are kept.
-        now: The time.
     """
     assert declared.calendar is not None, "what has outcomes has days"
     published = set(stream_records(declared, store, "daily").partitions())
@@ -83,14 +78,7 @@ def _arrival(declared: PipelineAssets, day: str, look: StepRecord) -> Arrival:
 def days_before(
     declared: PipelineAssets, store: Store, day: str, kinds: Mapping[str, Kind]
 ) -> tuple[list[Columns], dict[str, str]]:
-    """The compared rows of the days before one, and the days left out, each with the reason.
-
-    Args:
-        declared: The pipeline.
-        store: Where its rows are kept.
-        day: The day to measure them with.
-        kinds: The columns that they need.
-    """
+    """The compared rows of the days before one, and the days left out, each with the reason."""
     compared: list[Columns] = []
     left_out: dict[str, str] = {}
     for back in range(WINDOW_DAYS - 1, 0, -1):
@@ -109,11 +97,7 @@ def days_before(
 def _compared(
     declared: PipelineAssets, store: Store, day: str, kinds: Mapping[str, Kind]
 ) -> Columns | str | None:
-    """The compared rows of a day, or why they do not count; None if it was never compared.
-
-    Raises:
-        DamagedError: The day's record is damaged.
-    """
+    """The compared rows of a day, or why they do not count; None if it was never compared."""
     look = outcome_records(declared, store).committed(day)
     if look is None:
         return None

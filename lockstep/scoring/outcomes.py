@@ -60,7 +60,6 @@ class Outcomes:
         path: The file of the rows whose outcome is known.
         arrival: How many outcomes are known.
         counts: Numbers of rows: published, known, unknown so far, not published, refused.
-        results: Check results by name.
         recent: Labels and measured predictions of the last days up to this one with enough known
             outcomes.
         measured: The demands that they can be measured by.
@@ -90,15 +89,6 @@ def compare_outcomes(
 
     They are measured by the columns of the version that scored them. Demands on columns that it
     lacks are not judged.
-
-    Args:
-        declared: The pipeline and the demands on its predictions.
-        source: Where its outcomes come from.
-        registry: Where the version is that scored the day.
-        store: Where the pipeline's rows are kept.
-        day: The day, in ISO form.
-        run: The run that does it.
-        now: The time; the clock's by default.
 
     Raises:
         NotStoredError: The day has not been published.
@@ -195,11 +185,7 @@ class _Read:
 
 
 def _read(source: Source, pipeline: Pipeline, day: str, *, is_due: bool) -> _Read:
-    """Read the outcomes of a day; none where they are not there yet and not due.
-
-    Raises:
-        UnavailableError: They cannot be had now; or they are overdue.
-    """
+    """Read the outcomes of a day; none where they are not there yet and not due."""
     schema = outcome_schema(pipeline)
     try:
         decoded = decode_source(source, schema, date.fromisoformat(day))
@@ -214,11 +200,7 @@ def _read(source: Source, pipeline: Pipeline, day: str, *, is_due: bool) -> _Rea
 
 
 def refuse_repeated(pipeline: Pipeline, arrived: Columns) -> None:
-    """Refuse outcomes with a repeated key: nothing tells which one is right.
-
-    Raises:
-        UnreadableError: A key has several outcomes.
-    """
+    """Refuse outcomes with a repeated key: nothing tells which one is right."""
     keys = arrived[pipeline.key].tolist()
     counts = Counter(keys)
     if len(counts) == len(keys):

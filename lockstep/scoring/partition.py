@@ -4,10 +4,9 @@
     score_batch    compute every column by the live version, and check the result
     publish        let consumers read it, if nothing blocks it
 
-The rows are worked on in units, by an executor: `lockstep.scoring.unit`. What comes back from each
-adds up to what the checks of the whole partition look at. Each step reads from the attempt what the
-step before wrote, so that they can also run one at a time, as Dagster's assets. They need a live
-version, a store and rows only: a process of a pool does without registry and orchestrator.
+An executor works on the rows in units (`lockstep.scoring.unit`); what comes back adds up. Each step
+reads from the attempt what the step before wrote, so they can also run one at a time, as Dagster's
+assets. A process of a pool does without registry and orchestrator.
 """
 
 from __future__ import annotations
@@ -98,8 +97,6 @@ def ingest_batch(
     """Begin an attempt: part the rows, and compare them with training and the batches before.
 
     Args:
-        work: The partition.
-        live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them; or units of them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
 
@@ -184,11 +181,8 @@ def input_checks(
 ) -> dict[str, CheckResult]:
     """Results of the checks that look at the batch's rows alone.
 
-    Args:
-        live: The version that serves.
-        batch: The ingested units.
-        keep: Stores Great Expectations' results, as JSON.
-        is_closed: Whether a person accepted that there are no rows.
+    `keep` stores Great Expectations' results, as JSON. A batch is closed if a person accepted that
+    it has no rows.
     """
     suite = live.suites["input"]
     suited = partial(check_input_suite, batch.ingested, batch.sample.columns, suite, keep)
@@ -234,10 +228,6 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     aside, like those on which a function fails. The checks look at all computed rows; there are
     none where functions fail on more rows than may be set aside, or are refused what they read.
 
-    Args:
-        work: The partition.
-        live: The version that serves.
-
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
         DamagedError: The ingested rows are not those recorded.
@@ -282,14 +272,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
 def failed_step(
     work: Work, step: str, results: Mapping[str, CheckResult], live: LoadedVersion | None = None
 ) -> StepRecord:
-    """The record of a step that has nothing to work on.
-
-    Args:
-        work: The partition.
-        step: The step.
-        results: Results of the checks that could be judged, with at least one error.
-        live: The version that serves, where it could be loaded.
-    """
+    """The record of a step that has nothing to work on; one of the results is an error at least."""
     return StepRecord(
         results=others_not_judged(work.declared, step, results),
         blocked_by=blocking(CHECKS_BY_ASSET[step], results),

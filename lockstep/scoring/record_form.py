@@ -18,12 +18,7 @@ def record_form(
 ) -> str:
     """A record by two sides, as `TwoSides` has it: values, the first that differs, the graph.
 
-    Args:
-        told: Its key, and what is found.
-        sides: The names of the sides.
-        values: Its values on both, by column.
-        comparison: The comparison of the two; None of a record that has one side.
-        graph: The graph of its columns.
+    `told` is its key and what is found. A record that has one side has no comparison.
     """
     first = comparison.first if comparison is not None else None
     column = first.column if first is not None else None

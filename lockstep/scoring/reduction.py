@@ -57,42 +57,20 @@ _MOST_DEADLY = 10
 
 @dataclass(frozen=True, eq=False)
 class IngestedUnits:
-    """The ingested units of a batch, added up.
-
-    Attributes:
-        ingested: The parted rows.
-        draw: Which rows of the batch are drawn.
-        sample: The drawn ones of the rows that fit their declaration.
-        counts: What the input suite needs of all rows.
-        days: By unit, how many of its accepted rows are of each day.
-        environments: The fingerprints of the environments in which units were read.
-        back: Which rows were put back, as `PutBack.facts`; empty where nobody puts any back.
-        set_aside: What is known of the rows that were set aside.
-    """
+    """The ingested units of a batch, added up."""
 
     ingested: Ingested
-    draw: Sampling
-    sample: Sample
-    counts: Attempted[SuiteCounts]
-    days: Sequence[Mapping[int, int]]
-    environments: Sequence[str]
-    back: Mapping[str, Any]
+    draw: Sampling  # which rows of the batch are drawn
+    sample: Sample  # the drawn ones of the rows that fit their declaration
+    counts: Attempted[SuiteCounts]  # what the input suite needs of all rows
+    days: Sequence[Mapping[int, int]]  # by unit, how many of its accepted rows are of each day
+    environments: Sequence[str]  # fingerprints of where units were read
+    back: Mapping[str, Any]  # `PutBack.facts`; empty where nobody puts any back
     set_aside: SetAsideRows
 
 
 def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt) -> IngestedUnits:
-    """Ingest the units of a batch, and set aside the rows that repeat a key of an earlier unit.
-
-    Args:
-        work: The partition.
-        live: The version that serves.
-        units: The units.
-        attempt: The attempt that the rows are written to.
-
-    Raises:
-        UnavailableError: The input cannot be read, or was replaced while it was.
-        UnreadableError: The content of a unit cannot be decoded.
-    """
+    """Ingest the units of a batch, and set aside the rows that repeat a key of an earlier unit."""
     draw, count, day = Sampling(units.total), len(units.units), day_of(work, live)
     most, back = work.declared.max_quarantined, read_put_back(work.records, work.partition)
     tasks = [
@@ -162,15 +140,7 @@ def hold_days(
     batch: IngestedUnits,
     held_back: Mapping[int, str],
 ) -> IngestedUnits:
-    """Set all rows of some days aside.
-
-    Args:
-        work: The partition.
-        live: The version that serves.
-        attempt: The attempt, which has the rows.
-        batch: The ingested units.
-        held_back: The days, counted from 1970, each with the reason.
-    """
+    """Set all rows of some days aside; these are counted from 1970, each with the reason."""
     if not held_back:
         return batch
     day, days, ingested = day_of(work, live), [*batch.days], batch.ingested
@@ -198,18 +168,8 @@ def score_units(
 ) -> ScoredUnit | CheckResult:
     """Compute every column of an ingested batch.
 
-    Args:
-        work: The partition.
-        live: The version that serves.
-        attempt: The attempt, which has the rows.
-        before: The rows that were set aside before.
-        accepted: Keys of the rows that no rule refuses.
-
-    Returns:
-        The scored units; where one cannot be scored, the result of `computation`.
-
-    Raises:
-        DamagedError: The ingested rows are not those recorded.
+    Returns the scored units or, where one cannot be scored, the result of `computation`. The
+    accepted keys are of rows that no rule refuses.
     """
     sizes = attempt.part_rows("batch")
     rows, at = sum(sizes), datetime.now(UTC)
@@ -257,12 +217,8 @@ def _by_unit(
 ) -> Iterator[Result]:
     """The results of a function for units, in order.
 
-    Args:
-        executor: Where units are worked on.
-        function: A function of a module, of the version and a task.
-        live: The version that serves.
-        tasks: The tasks.
-        spare: A task without what may end the process that works on it; None if there is no other.
+    `spare` returns a task without what may end the process that works on it; None if there is no
+    other.
     """
     left = deque(tasks)
     while left:

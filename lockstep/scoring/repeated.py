@@ -24,14 +24,7 @@ _KEYS = np.dtype([("digest", "<u8"), ("row", "<i8")])
 
 
 def write_keys(folder: Path, unit: int, keys: Array, rows: Ints) -> None:
-    """Leave the digests of a unit's accepted keys for `repeated_keys`.
-
-    Args:
-        folder: A folder.
-        unit: Number of the unit.
-        keys: The keys, each once.
-        rows: int64, the number of each row in the input.
-    """
+    """Leave the digests of a unit's accepted keys, with their rows' numbers in the input."""
     digests = digests_of(keys)
     order = np.argsort(digests, kind="stable")
     stored = np.empty(len(keys), dtype=_KEYS)
@@ -55,16 +48,10 @@ def forget_keys(folder: Path, units: int) -> None:
 def repeated_keys(
     folder: Path, units: int, keys_of: Callable[[int, Ints], Sequence[object]]
 ) -> Mapping[int, Mapping[int, int]]:
-    """The rows whose key a row of an earlier unit has.
+    """The rows whose key a row of an earlier unit has: by unit, by row, the first row of its key.
 
-    Args:
-        folder: The folder in which units left their keys.
-        units: Their number.
-        keys_of: Returns the keys of rows of a unit, given its number and the rows' places among
-            its rows.
-
-    Returns:
-        By unit, by number of a row in the input, the number of the first row of its key.
+    Rows are told by their number in the input. `keys_of` returns the keys of rows of a unit, given
+    its number and the rows' places among its rows.
     """
     stored = [read_keys(folder, unit) for unit in range(units)]
     candidates = [_alike(stored, low, high) for low, high in _ranges(sum(map(len, stored)))]

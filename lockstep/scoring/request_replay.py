@@ -70,10 +70,8 @@ class ReplayedSegment:
     """A replayed segment.
 
     Attributes:
-        path: Its file.
         counts: Numbers of requests and rows; empty where it cannot be read.
         figures: Further figures by title, such as latency in milliseconds.
-        results: Check results by name.
         version: Number of the version that answered; None where that is not known.
     """
 
@@ -95,13 +93,6 @@ def replay_segment(
 
     A damaged segment, or one whose version cannot be loaded, is a failed check; a removed one is
     not judged.
-
-    Args:
-        declared: The pipeline.
-        store: Where results are stored.
-        path: The segment's file.
-        run: The run that does it.
-        load: Loads a version by its number.
 
     Raises:
         LockedError: Another process keeps the segment locked.

@@ -51,21 +51,13 @@ _WITHDRAWN = (
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """The published rows of a partition that came again.
-
-    Attributes:
-        before: The published rows.
-        now: The same rows now, in the same order.
-        places: Their positions among all rows now: ints.
-        new: Number of other rows now.
-        gone: Keys of published rows that did not come again.
-    """
+    """The published rows of a partition that came again."""
 
     before: Columns
-    now: Columns
-    places: Array
-    new: int
-    gone: Array
+    now: Columns  # the same rows now, in the same order
+    places: Array  # their positions among all rows now
+    new: int  # number of other rows now
+    gone: Array  # keys of published rows that did not come again
 
     @classmethod
     def of(cls, before: Columns, now: Columns, key: str) -> Again:
@@ -100,11 +92,7 @@ def check_restated(
 ) -> CheckResult:
     """Check that the rows of a published partition came again unchanged.
 
-    Args:
-        batch: Its accepted rows now.
-        partition: The day or file.
-        schema: The declaration of the rows.
-        aside: Returns those of some keys whose rows were set aside, which other checks report.
+    `aside` returns those of some keys whose rows were set aside, which other checks report.
     """
     key, raw, records = schema.key, batch.columns, batch.records
     assert key is not None, "rows that are scored have a key"
@@ -198,14 +186,8 @@ def check_rescored(
 ) -> CheckResult:
     """Check that rows with unchanged raw values have unchanged columns.
 
-    Where another version scored them before, the result says how many changed.
-
-    Args:
-        records: The stream's records.
-        partition: The day or file.
-        columns: All columns of its rows, as computed now; of a large batch, of a sample.
-        live: The version that computed them.
-        draw: Which rows these are.
+    Where another version scored them before, the result says how many changed. Of a large batch, a
+    sample is compared.
     """
     pipeline = live.pipeline
     try:
@@ -290,12 +272,6 @@ def published_elsewhere(
 
     Days are skipped: whether their keys are new is a constraint. Damaged files are skipped too:
     reading them fails elsewhere.
-
-    Args:
-        records: The stream's records.
-        partition: The file.
-        raw: Its accepted rows.
-        schema: The declaration of the rows.
     """
     key = schema.key
     assert key is not None, "rows that are scored have a key"

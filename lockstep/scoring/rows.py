@@ -36,20 +36,13 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class ComputedRows:
-    """Parted rows with all their columns.
+    """Parted rows with all their columns."""
 
-    Attributes:
-        columns: All columns of every computed row, in order.
-        kept: All columns of the rows that no row rule refuses.
-        failing: Rows on which a function raises.
-        broken: Computed rows that a row rule refuses.
-        accepted: Positions of the computed rows that no rule refuses, since a person accepted them.
-    """
-
-    columns: Columns
-    kept: Columns
-    failing: tuple[Rejected, ...]
-    broken: tuple[Rejected, ...]
+    columns: Columns  # of every computed row, in order
+    kept: Columns  # of the rows that no row rule refuses
+    failing: tuple[Rejected, ...]  # on which a function raises
+    broken: tuple[Rejected, ...]  # computed rows that a row rule refuses
+    # Positions of the computed rows that no rule refuses, since a person accepted them.
     accepted: frozenset[int] = frozenset()
 
     @property
@@ -68,8 +61,6 @@ def compute_rows(
     """Compute all columns of rows, and part the rows by rules about these columns.
 
     Args:
-        pipeline: A fitted pipeline.
-        columns: The fields of the rows.
         most: Number of rows on which functions may fail.
         rules: Row rules of computed rows.
         accepted: Keys of rows that no rule refuses.
@@ -88,18 +79,10 @@ def compute_rows(
 
 
 def looked_up_rows(pipeline: Pipeline, columns: Columns, most: int) -> Columns:
-    """The fields of rows, and the columns of look-ups and windows.
-
-    Args:
-        pipeline: A fitted pipeline, with its tables.
-        columns: The fields of the rows.
-        most: Number of rows on which functions may fail.
-
-    Returns:
-        The columns of the rows on which no function raises.
+    """The fields, look-ups and windows of the rows on which no function raises.
 
     Raises:
-        FailingFunctionError: Functions fail on more rows.
+        FailingFunctionError: Functions fail on more rows than `most`.
     """
     if not pipeline.reading:
         return columns
@@ -109,21 +92,13 @@ def looked_up_rows(pipeline: Pipeline, columns: Columns, most: int) -> Columns:
 def evaluate_rows(
     pipeline: Pipeline, columns: Columns, most: int, wanted: Sequence[str] | None = None
 ) -> tuple[Columns, tuple[Rejected, ...]]:
-    """Compute columns of every row on which no function raises.
+    """Compute columns of every row on which no function raises; tell the failing rows.
 
     Where a function raises, the rows are halved until the failing rows are found, or are too many.
-
-    Args:
-        pipeline: A fitted pipeline.
-        columns: The fields of the rows.
-        most: Number of rows on which functions may fail.
-        wanted: The columns; by default all that need no outcome.
-
-    Returns:
-        The columns of the computed rows, in order, and the failing rows.
+    By default, all columns that need no outcome are computed.
 
     Raises:
-        FailingFunctionError: Functions fail on more rows.
+        FailingFunctionError: Functions fail on more rows than `most`.
     """
     failed: dict[int, tuple[Reason, ...]] = {}
     names = tuple(pipeline.graph.served if wanted is None else wanted)
@@ -138,10 +113,7 @@ def refused_by_system(
 ) -> list[Reading]:
     """What functions were refused in a closed thread: they do not fail on the same rows here.
 
-    Args:
-        pipeline: The fitted pipeline.
-        columns: The fields of all rows.
-        failing: The rows on which functions fail there, or the error that they are too many.
+    The failing rows are those of that thread, or the error that they are too many.
     """
     if isinstance(failing, FailingFunctionError):
         rows = take_rows(columns, slice(failing.tried))
@@ -194,14 +166,7 @@ def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResul
 def check_computation(
     failing: Aside, computed: int, columns: int, quarantined: Quarantined
 ) -> CheckResult:
-    """Check that every row could be computed; the others are set aside.
-
-    Args:
-        failing: The rows on which a function raises.
-        computed: Number of rows that could be computed.
-        columns: Number of columns.
-        quarantined: The number of quarantined rows, and its limit.
-    """
+    """Check that every row could be computed; the others are set aside."""
     total = len(failing) + computed
     numbers = {**coverage(total, columns, {}), "failing": len(failing)}
     if not failing:
@@ -224,11 +189,7 @@ def check_computation(
 def check_conservation(work: Work, attempt: Attempt, key: str, draw: Sampling) -> CheckResult:
     """Check that no row is lost, by the files; count the published rows that were withdrawn.
 
-    Args:
-        work: The partition.
-        attempt: The attempt, with the files of the step.
-        key: Name of the key.
-        draw: Which rows of a large batch are looked for among the published ones.
+    Those of a large batch that are drawn are looked for among the published ones.
     """
     rows_in = attempt.record.steps["batch"].counts["rows_in"]
     scored = attempt.row_count("scored")

@@ -14,12 +14,6 @@ def load_scorer(registry: Registry, name: str, attempt: Attempt, step: str) -> L
     The number alone does not identify it: a registry restored from an older copy gives numbers
     again.
 
-    Args:
-        registry: Where the versions are.
-        name: Name of the pipeline.
-        attempt: The attempt.
-        step: A step that a version carried out.
-
     Raises:
         ArtifactError: The registry has another version of that number, or it cannot be used.
         RegistryError: The registry has no version of that number, or does not answer.

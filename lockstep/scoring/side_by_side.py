@@ -22,15 +22,9 @@ _BEFORE = "_before"
 def side_by_side(records: Records, attempt: Attempt, live: LoadedVersion) -> pa.Table | None:
     """The outputs of a version beside those that the last other version published.
 
-    Args:
-        records: The stream's records.
-        attempt: The attempt, with the rows as they are scored now.
-        live: The version that scored them.
-
-    Returns:
-        A row a key that either of them has, in the order of the keys: the outputs and `version`,
-        and the same of before with the suffix `_before`; null where a version has no such row.
-        None where no other version published the partition and is kept, or keys cannot be matched.
+    Each key that either has is a row, in order: the outputs and `version`, and the same of before
+    with the suffix `_before`; null where a version has no such row. None where no other version
+    published the partition and is kept, or keys cannot be matched.
     """
     key = live.pipeline.key
     before = _of_another_version(records, attempt.record.partition, live.digest)

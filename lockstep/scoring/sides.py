@@ -37,17 +37,11 @@ SERVED = "server"
 
 @dataclass(frozen=True)
 class Side:
-    """A pipeline that computes a record.
+    """A pipeline that computes a record."""
 
-    Attributes:
-        name: Its name, such as `version 3`.
-        pipeline: The pipeline.
-        version: Number of the version whose models it has.
-    """
-
-    name: str
+    name: str  # such as `version 3`
     pipeline: Pipeline
-    version: int
+    version: int  # of which it has the models
 
 
 @dataclass(frozen=True)
@@ -55,11 +49,8 @@ class TwoSides:
     """A record computed by two sides.
 
     Attributes:
-        key: The record's key.
-        names: Names of the sides.
-        values: Every column by each side, in the order of the first side's graph; None where a
-            side has no such column.
-        roles: Role of each column.
+        values: Every column by each side, in the order of the first side's graph; None where a side
+            has no such column.
         comparison: The comparison of the second side with the first.
         outputs: The outputs that differ.
         graph: The graph of the second side.

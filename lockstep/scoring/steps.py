@@ -47,9 +47,6 @@ def all_steps(
     """Carry out the steps of a partition until one blocks it, by the version that is live now.
 
     Args:
-        work: The partition.
-        serving: The record of the live version.
-        read: Reads the rows.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
         on_step: Called when a step begins, with its name.
 
@@ -72,19 +69,7 @@ def all_steps(
 
 
 def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] = ()) -> Stage:
-    """Begin an attempt at a partition, and ingest its rows.
-
-    Args:
-        work: The partition.
-        serving: The record of the live version.
-        read: Reads the rows.
-        accept: Findings that are real and meant to stay, by name, or all findings of a field.
-
-    Raises:
-        LockstepError: `accept` names neither a finding nor a field, or something outside fails.
-        LockedError: Another process keeps the partition locked.
-        SupersededError: Another run has published the partition, which is to be published once.
-    """
+    """Begin an attempt at a partition, and ingest its rows; see `all_steps`."""
     stage, _ = _ingest(work, serving, read, accept)
     return stage
 
@@ -124,10 +109,6 @@ def _ingest_by_live(
 
 def scored_step(work: Work, serving: Live) -> Stage:
     """Compute every column of an ingested partition.
-
-    Args:
-        work: The partition.
-        serving: The record of the live version.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.

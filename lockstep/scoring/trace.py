@@ -37,13 +37,11 @@ class TracedRow:
     """A row computed again by the version that scored it, or set it aside.
 
     Attributes:
-        key: The row's key.
         attempt: Number of the attempt at its partition.
         version: Number of the version; None where none served.
         stored: Every column as stored, in graph order; nothing of a row that was set aside.
         computed: Every column as computed now; the delivered fields alone of a row that was set
             aside before it was computed.
-        graph: The graph of the version.
         comparison: The comparison of the two; None of a row that was set aside.
         aside: The row as it was set aside, with its reasons; None of one that was scored.
         looked_up: The rows of tables that it was computed with.

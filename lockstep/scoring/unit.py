@@ -3,9 +3,9 @@
     ingest_unit    read, part the rows, and write those that go on
     score_unit     compute every column of these, and write them
 
-Each takes the version that serves and a task, writes the parts of the attempt's tables that are of
-its unit, and returns their digests with what the checks of the batch need: counts, the first rows
-that were set aside, sums, and the unit's share of the sample. All of it adds up.
+Each writes the unit's parts of the attempt's tables, and returns their digests with what the checks
+of the batch need: counts, the first rows that were set aside, sums, and the unit's share of the
+sample. All of it adds up.
 """
 
 from __future__ import annotations
@@ -68,28 +68,17 @@ _DEADLY = Reason(
 
 @dataclass(frozen=True, repr=False)
 class IngestTask(UnitTask):
-    """A unit to ingest.
-
-    Attributes:
-        unit: Its rows.
-        number: Its number, from 0.
-        of: Number of units of the batch.
-        folder: The folder of the attempt.
-        draw: Which rows of the batch are drawn.
-        max_quarantined: Largest share of rows that may be quarantined.
-        day: The day of all rows, counted from 1970; None where each has the day of its event.
-        back: The rows of the batch that a person puts back.
-        is_deadly: Whether a process ended that computed its refused rows: none is computed.
-    """
+    """A unit to ingest."""
 
     unit: Unit
-    number: int
-    of: int
+    number: int  # from 0
+    of: int  # number of units of the batch
     folder: Path
-    draw: Sampling
-    max_quarantined: float
-    day: int | None
-    back: Sequence[RowBack]
+    draw: Sampling  # which rows of the batch are drawn
+    max_quarantined: float  # share of rows
+    day: int | None  # of all rows, counted from 1970; None where each has that of its event
+    back: Sequence[RowBack]  # the rows of the batch that a person puts back
+    # Whether a process ended that computed its refused rows: none is computed.
     is_deadly: bool = False
 
     @property
@@ -100,29 +89,19 @@ class IngestTask(UnitTask):
 
 @dataclass(frozen=True)
 class SetAsideRows(Summed):
-    """What is known of rows that were set aside: they came, so that they are not lost.
+    """What is known of rows that were set aside: they came, so that they are not lost."""
 
-    Attributes:
-        runs: The runs of the numbers of their keys; none where training has no numbering.
-        unknown: Number of rows whose key cannot be read.
-        lacking: The things that lack them.
-    """
-
-    runs: Runs = NO_RUNS
-    unknown: int = 0
-    lacking: Lacking = field(default_factory=Lacking)
+    runs: Runs = NO_RUNS  # of the numbers of their keys; none where training has no numbering
+    unknown: int = 0  # number of rows whose key cannot be read
+    lacking: Lacking = field(default_factory=Lacking)  # the things that lack them
 
     @classmethod
     def of(
         cls, live: LoadedVersion, rows: Sequence[Rejected], columns: Columns, day: int | None
     ) -> SetAsideRows:
-        """Of some rows of a batch of a version.
+        """Of some rows of a batch of a version, each with the reasons why it was set aside.
 
-        Args:
-            live: The version.
-            rows: The rows, with the reasons why they were set aside.
-            columns: Their fields, with any value where one does not fit; none of malformed lines.
-            day: See `IngestTask.day`.
+        The columns hold any value where one does not fit, and nothing of malformed lines.
         """
         if not rows:
             return cls()
@@ -143,46 +122,27 @@ class SetAsideRows(Summed):
 
 @dataclass(frozen=True, eq=False)
 class IngestedUnit:
-    """An ingested unit.
-
-    Attributes:
-        number: Its number.
-        files: SHA-256 of the files that it wrote, by name.
-        ingested: Its parted rows.
-        sample: The drawn ones of all rows that fit their declaration.
-        counts: What the input suite needs of all its rows.
-        days: How many of its accepted rows are of each day, counted from 1970.
-        fingerprint: The fingerprint of the environment that it was read in.
-        back: Which rows were put back.
-        set_aside: What is known of the rows that were set aside.
-    """
+    """An ingested unit."""
 
     number: int
-    files: Mapping[str, str]
+    files: Mapping[str, str]  # SHA-256 of what it wrote, by name
     ingested: Ingested
-    sample: Sample
-    counts: Attempted[SuiteCounts]
-    days: Mapping[int, int]
-    fingerprint: str
+    sample: Sample  # the drawn ones of all rows that fit their declaration
+    counts: Attempted[SuiteCounts]  # what the input suite needs of all its rows
+    days: Mapping[int, int]  # how many of its accepted rows are of each day, counted from 1970
+    fingerprint: str  # of the environment that it was read in
     back: PutBack
     set_aside: SetAsideRows
 
 
 @dataclass(frozen=True, repr=False)
 class LoseTask(UnitTask):
-    """A unit that loses rows whose keys earlier units have.
-
-    Attributes:
-        number: Its number.
-        folder: The folder of the attempt.
-        repeated: By number of a row in the input, the number of the first one of its key.
-        day: See `IngestTask.day`.
-    """
+    """A unit that loses rows whose keys earlier units have."""
 
     number: int
     folder: Path
-    repeated: Mapping[int, int]
-    day: int | None
+    repeated: Mapping[int, int]  # by number of a row in the input, that of the first of its key
+    day: int | None  # see `IngestTask.day`
 
     @property
     def place(self) -> str:
@@ -192,21 +152,13 @@ class LoseTask(UnitTask):
 
 @dataclass(frozen=True, repr=False)
 class HoldTask(UnitTask):
-    """A unit some days of which are held back.
-
-    Attributes:
-        number: Its number.
-        folder: The folder of the attempt.
-        first: Number of accepted rows before it.
-        held_back: The days, counted from 1970, each with the reason.
-        day: See `IngestTask.day`.
-    """
+    """A unit some days of which are held back."""
 
     number: int
     folder: Path
-    first: int
-    held_back: Mapping[int, str]
-    day: int | None
+    first: int  # number of accepted rows before it
+    held_back: Mapping[int, str]  # reasons by day, counted from 1970
+    day: int | None  # see `IngestTask.day`
 
     @property
     def place(self) -> str:
@@ -216,50 +168,31 @@ class HoldTask(UnitTask):
 
 @dataclass(frozen=True, eq=False)
 class LostRows:
-    """What a unit lost.
-
-    Attributes:
-        number: Its number.
-        files: SHA-256 of the files that it wrote anew, by name; see `Attempt.put_instead`.
-        aside: The rows.
-        days: How many of the rows that are left are of each day.
-        set_aside: What is known of the rows, where each is set aside for itself.
-    """
+    """What a unit lost."""
 
     number: int
-    files: Mapping[str, str]
+    files: Mapping[str, str]  # SHA-256 of what it wrote anew; see `Attempt.put_instead`
     aside: Aside
-    days: Mapping[int, int]
+    days: Mapping[int, int]  # how many of the rows that are left are of each day
+    # Of rows that are each set aside for itself.
     set_aside: SetAsideRows = field(default_factory=SetAsideRows)
 
 
 @dataclass(frozen=True, repr=False)
 class ScoreTask(UnitTask):
-    """A unit to score.
+    """A unit to score."""
 
-    Attributes:
-        attempt: The attempt, as far as it has its rows; see `Attempt.only`.
-        number: Its number.
-        first: Number of accepted rows before it.
-        rows: Number of accepted rows of the batch.
-        before: The rows set aside before, and how many more may be.
-        draw: Which rows of the batch are drawn.
-        at: The time of scoring, in UTC: the same for all units.
-        accepted: Keys of the rows that no rule refuses.
-        deadly: Positions of rows in the unit that end the process that computes them.
-        among: The first and the last position, exclusive, of its rows, or of those to try.
-    """
-
-    attempt: Attempt
+    attempt: Attempt  # as far as it has its rows; see `Attempt.only`
     number: int
-    first: int
-    rows: int
-    before: Quarantined
-    draw: Sampling
-    at: datetime
-    accepted: Collection[str]
+    first: int  # number of accepted rows before it
+    rows: int  # number of accepted rows of the batch
+    before: Quarantined  # the rows set aside before, and how many more may be
+    draw: Sampling  # which rows of the batch are drawn
+    at: datetime  # time of scoring, in UTC: the same for all units
+    accepted: Collection[str]  # keys of the rows that no rule refuses
+    # The first and the last position, exclusive, of its rows or those to try.
     among: tuple[int, int]
-    deadly: frozenset[int] = frozenset()
+    deadly: frozenset[int] = frozenset()  # positions of rows that end the process
 
     @property
     def place(self) -> str:
@@ -271,29 +204,17 @@ class ScoreTask(UnitTask):
 
 @dataclass(frozen=True, eq=False)
 class ScoredUnit:
-    """A scored unit, or several added up.
+    """A scored unit, or several added up."""
 
-    Attributes:
-        files: SHA-256 of the files that it wrote, by name.
-        scored: Number of rows that it scored.
-        failing: Rows on which a function raises.
-        broken: Computed rows that a row rule refuses.
-        sample: The drawn ones of the computed rows.
-        counts: What a suite needs of all its rows, by the suite's role.
-        company: The comparison with the same rows computed among others.
-        sums: The sum of each output that is a number or a flag.
-        environments: The fingerprints of the environments that it was scored in.
-    """
-
-    files: Mapping[str, str]
+    files: Mapping[str, str]  # SHA-256 of what it wrote, by name
     scored: int
-    failing: Aside
-    broken: Aside
-    sample: Sample
-    counts: Mapping[str, Attempted[SuiteCounts]]
-    company: Attempted[Comparison]
-    sums: Mapping[str, ExactSum]
-    environments: frozenset[str]
+    failing: Aside  # rows on which a function raises
+    broken: Aside  # computed rows that a row rule refuses
+    sample: Sample  # the drawn ones of the computed rows
+    counts: Mapping[str, Attempted[SuiteCounts]]  # what a suite needs of all its rows, by its role
+    company: Attempted[Comparison]  # with the same rows computed among others
+    sums: Mapping[str, ExactSum]  # of each output that is a number or a flag
+    environments: frozenset[str]  # fingerprints of where it was scored
 
     def __add__(self, other: ScoredUnit) -> ScoredUnit:
         """This unit and the one after it."""
@@ -321,15 +242,7 @@ class ScoredUnit:
 
 
 def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
-    """Read a unit, part its rows, and write them: those that go on, and those set aside.
-
-    Args:
-        live: The version that serves.
-        task: The unit.
-
-    Raises:
-        UnreadableError: Its content cannot be decoded.
-    """
+    """Read a unit, part its rows, and write them: those that go on, and those set aside."""
     schema, suite = live.pipeline.record_schema, live.suites["input"]
     key = live.pipeline.key
     back = with_rows_back(task.unit.read(schema), schema, task.back)
@@ -376,12 +289,7 @@ def _aside_with_columns(
 
 
 def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
-    """Set rows of a unit aside whose keys earlier units have.
-
-    Args:
-        live: The version that serves.
-        task: The unit.
-    """
+    """Set rows of a unit aside whose keys earlier units have."""
     columns = _ingested(live, task.folder, task.number)
     numbers = np.sort(read_keys(task.folder, task.number)["row"])
     places = np.searchsorted(numbers, sorted(task.repeated))
@@ -397,12 +305,7 @@ def lose_rows(live: LoadedVersion, task: LoseTask) -> LostRows:
 
 
 def hold_rows(live: LoadedVersion, task: HoldTask) -> LostRows:
-    """Set the rows of some days of a unit aside.
-
-    Args:
-        live: The version that serves.
-        task: The unit.
-    """
+    """Set the rows of some days of a unit aside."""
     columns = _ingested(live, task.folder, task.number)
     days = days_of(live, columns, task.day)
     places = np.flatnonzero(np.isin(days, list(task.held_back)))
@@ -458,16 +361,8 @@ def _without(
 def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult:
     """Compute every column of an ingested unit, and write the rows.
 
-    Args:
-        live: The version that serves.
-        task: The unit.
-
-    Returns:
-        The scored unit; or the result of `computation`, where code is refused what it reads, or
-        fails on too many rows.
-
-    Raises:
-        DamagedError: Its ingested rows are not those recorded.
+    Returns the result of `computation` where code is refused what it reads, or fails on too many
+    rows.
     """
     pipeline = live.pipeline
     key, folder, number = pipeline.key, task.attempt.folder, task.number
@@ -527,12 +422,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
 
 
 def try_unit(live: LoadedVersion, task: ScoreTask) -> None:
-    """Compute some rows of a unit, to see whether they end the process.
-
-    Args:
-        live: The version that serves.
-        task: The unit, and which of its rows.
-    """
+    """Compute some rows of a unit, to see whether they end the process."""
     table = task.attempt.read_part("batch", task.number)
     raw = take_rows(from_arrow(table, live.pipeline.record_schema.kinds), slice(*task.among))
     compute = partial(compute_rows, live.fastest(task.rows), raw, len(table))
@@ -553,13 +443,7 @@ def row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
 
 
 def days_of(live: LoadedVersion, columns: Columns, day: int | None) -> Ints:
-    """The day of each row, counted from 1970.
-
-    Args:
-        live: The version that serves.
-        columns: The rows.
-        day: The day of all of them; None where each has the day of its event by the local clock.
-    """
+    """The day of each row, counted from 1970; by the local clock where it is that of its event."""
     time = live.pipeline.record_schema.event_time
     if day is not None or time is None:
         return np.full(len(columns[live.pipeline.key]), day or 0)

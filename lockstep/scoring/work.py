@@ -30,10 +30,6 @@ class Work:
     """A run on a partition.
 
     Attributes:
-        declared: The pipeline and the demands on its rows.
-        store: Where the pipeline's rows are kept.
-        stream: Name of the partition's stream.
-        partition: The day or file.
         run: The run: its steps share an attempt.
         live: The live version by gate and registry; None where nobody asked.
         executor: Works on the units of the partition's rows.
@@ -78,7 +74,6 @@ class Stage:
     Attributes:
         path: The file that it wrote; None where it had nothing to work on.
         counts: Numbers of rows, such as accepted and quarantined.
-        results: Check results by name.
         blocked_by: Blocking checks that are in error, each with its summary.
         figures: Means and shares of the outputs, by title.
         version: Number of the version that it used; None where it used none.
@@ -95,13 +90,7 @@ class Stage:
 
     @classmethod
     def of(cls, attempt: Attempt, step: str, path: Path | None = None) -> Stage:
-        """The result of a step that an attempt has recorded.
-
-        Args:
-            attempt: The attempt.
-            step: The step.
-            path: The file that consumers read; by default the step's own, if it wrote one.
-        """
+        """The result of a step that an attempt has recorded, with the file that consumers read."""
         done, own = attempt.record.steps[step], f"{step}.parquet"
         if path is None and own in done.files:
             path = attempt.path(own)
@@ -118,18 +107,10 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The accepted rows of a batch, with what several checks need.
+    """The accepted rows of a batch, with what several checks need."""
 
-    Attributes:
-        columns: The rows; of a large batch, a sample.
-        draw: Which rows these are.
-        records: The records of the stream, each opened once.
-        counterfactuals: Their outputs, had they other values.
-        quarantined: The quarantined rows.
-    """
-
-    columns: Columns
-    draw: Sampling
-    records: Records
-    counterfactuals: Counterfactuals
+    columns: Columns  # of a large batch, a sample
+    draw: Sampling  # which rows these are
+    records: Records  # each opened once
+    counterfactuals: Counterfactuals  # their outputs, had they other values
     quarantined: QuarantinedValues
