@@ -15,11 +15,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 class AskedRuns:
-    """The progress of runs, asked in the background.
-
-    Args:
-        read: Reads it, however long that takes.
-    """
+    """The progress of runs, asked in the background."""
 
     def __init__(self, read: ReadRuns) -> None:
         self._read = read
@@ -27,11 +23,9 @@ class AskedRuns:
         self._question: Question[Mapping[str, RunProgress]] = Question(self._ask)
 
     def ask(self, runs: Collection[str], until: float) -> Runs:
-        """Ask for the progress of runs; nobody is asked where none is wanted.
+        """Ask for the progress of runs, and wait until a time of the monotonic clock.
 
-        Args:
-            runs: Their identifiers.
-            until: The time until which to wait, by the monotonic clock.
+        Nobody is asked where none is wanted.
         """
         if not runs:
             return nobody_knows

@@ -18,25 +18,15 @@ _LONGER_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LastAnswer(Generic[T]):
-    """The last answer.
-
-    Attributes:
-        value: What was answered last; None if nothing yet.
-        at: When, in UTC; None likewise.
-        trouble: Why the last question was not answered; None if it was.
-    """
+    """The last answer; before the first one, there is no value."""
 
     value: T | None = None
-    at: datetime | None = None
-    trouble: str | None = "it has not answered yet"
+    at: datetime | None = None  # in UTC
+    trouble: str | None = "it has not answered yet"  # why the last question was not answered
 
 
 class Question(Generic[T]):
-    """A question that is asked anew at every look, one at a time, whoever looks meanwhile.
-
-    Args:
-        ask: Asks it, however long that takes.
-    """
+    """A question that is asked anew at every look, one at a time, whoever looks meanwhile."""
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask = ask
@@ -61,13 +51,10 @@ class Question(Generic[T]):
                 self._asking = asking
 
     def answer(self, until: float) -> LastAnswer[T]:
-        """The answer, or the last one if none comes in time.
+        """The answer, or the last one if none comes until a time of the monotonic clock.
 
         Where that one is old, the time is a second at least: whoever looks for the first time in an
         hour is not told that all was well then.
-
-        Args:
-            until: The time until which to wait, by the monotonic clock.
         """
         if self._last.at is not None and datetime.now(UTC) - self._last.at > _OLD:
             until = max(until, self._begun + _LONGER_SECONDS)

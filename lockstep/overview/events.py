@@ -47,18 +47,11 @@ _DRIFT_CHECKS = {"batch": INPUT_DRIFT.name, "scored": PREDICTION_DRIFT.name}
 
 @dataclass(frozen=True)
 class OpenEvent:
-    """An event that goes on.
-
-    Attributes:
-        pipeline: The pipeline.
-        kind: One of `lockstep.project.alerting.Kind`.
-        what: The subject, such as a day; of drift with the batch that it began with.
-        message: What happened, where, and what to do.
-    """
+    """An event that goes on."""
 
     pipeline: str
-    kind: str
-    what: str
+    kind: str  # one of `lockstep.project.alerting.Kind`
+    what: str  # the subject, such as a day; of drift with the batch that it began with
     message: Message
 
     @property
@@ -69,15 +62,10 @@ class OpenEvent:
 
 @dataclass(frozen=True)
 class Events:
-    """The events of a project.
+    """The events of a project."""
 
-    Attributes:
-        open: Those that go on, by id.
-        unknown: Beginnings of ids of which nothing is known now, each with the reason.
-    """
-
-    open: Mapping[str, OpenEvent] = field(default_factory=dict)
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    open: Mapping[str, OpenEvent] = field(default_factory=dict)  # by id
+    unknown: Mapping[str, str] = field(default_factory=dict)  # reasons by the beginning of an id
 
     def is_over(self, event: str) -> bool:
         """Whether an event, by its id, is known not to go on."""
@@ -86,12 +74,7 @@ class Events:
 
 
 def open_events(overview: Overview, now: datetime | None = None) -> Events:
-    """The events of a project.
-
-    Args:
-        overview: The project.
-        now: The time; the clock's by default.
-    """
+    """The events of a project."""
     found: list[OpenEvent] = []
     unknown = {name: broken.error for name, broken in overview.broken.items()}
     models = overview.models(_ANSWER_SECONDS)

@@ -28,25 +28,15 @@ _STARTS = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ServerState:
-    """The HTTP server of a pipeline.
+    """The HTTP server of a pipeline."""
 
-    Attributes:
-        address: Its address; empty where `lockstep up` does not run.
-        is_ready: Whether it answers requests.
-        is_loading: Whether it has loaded no version yet, and refuses none.
-        is_silent: Whether it gives no answer at all.
-        version: The version that answers; None without one.
-        message: What is wrong with it, or what to do; empty if nothing.
-        trouble: The same in a few words, with the command; None if nothing is wrong.
-    """
-
-    address: str = ""
+    address: str = ""  # empty where `lockstep up` does not run
     is_ready: bool = False
-    is_loading: bool = False
-    is_silent: bool = False
+    is_loading: bool = False  # whether it has loaded no version yet, and refuses none
+    is_silent: bool = False  # whether it gives no answer at all
     version: int | None = None
-    message: str = ""
-    trouble: Trouble | None = None
+    message: str = ""  # what is wrong with it, or what to do
+    trouble: Trouble | None = None  # the same in a few words, with the command
 
     @property
     def is_well(self) -> bool:
@@ -114,17 +104,11 @@ def is_starting(home: Home, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Outage:
-    """A server that is not ready.
+    """A server that is not ready."""
 
-    Attributes:
-        since: Since when, in ISO form.
-        message: What is wrong with it.
-        is_silent: Whether it gives no answer at all.
-    """
-
-    since: str
+    since: str  # in ISO form
     message: str
-    is_silent: bool = False
+    is_silent: bool = False  # whether it gives no answer at all
 
     def state(self, address: str) -> ServerState:
         """The state of the server, which is not asked again."""
@@ -132,12 +116,7 @@ class Outage:
 
 
 class Outages:
-    """The servers that are not ready, as `lockstep up` sees them: the file `outages.json`.
-
-    Args:
-        home: The home.
-        names: The pipelines with a server.
-    """
+    """The servers that are not ready, as `lockstep up` sees them: the file `outages.json`."""
 
     def __init__(self, home: Home, names: Iterable[str]) -> None:
         self._home, self._out = home, dict[str, Outage]()

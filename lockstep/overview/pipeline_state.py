@@ -50,63 +50,40 @@ _LOOKS = 90
 
 @dataclass(frozen=True)
 class StreamState:
-    """The last partitions of a stream.
+    """The last partitions of a stream."""
 
-    Attributes:
-        name: Name of the stream, such as `"daily"`.
-        unit: What a partition is: a day or a file.
-        tiles: The last partitions, the earliest first.
-        waiting: Number of files that lie in the inbox and were not taken yet.
-    """
-
-    name: str
-    unit: str
-    tiles: tuple[Tile, ...]
-    waiting: int = 0
+    name: str  # such as `"daily"`
+    unit: str  # what a partition is: a day or a file
+    tiles: tuple[Tile, ...]  # the earliest first
+    waiting: int = 0  # files that lie in the inbox and were not taken yet
 
 
 @dataclass(frozen=True)
 class Series:
-    """A figure of the predictions on live rows over time.
+    """A figure of the predictions on live rows over time."""
 
-    Attributes:
-        title: What it is of, such as `late_probability auc`.
-        rule: The demand on it, such as `at least 0.6`; empty without one.
-        threshold: The value that is demanded; None likewise.
-        figures: By day, its value over the seven days up to it, and the lower and upper end of its
-            range in the weeks of training; None without one.
-    """
-
-    title: str
-    rule: str
+    title: str  # what it is of, such as `late_probability auc`
+    rule: str  # the demand on it, such as `at least 0.6`
     threshold: float | None
+    # By day, its value over the seven days up to it, and the lower and upper end of its range in
+    # the weeks of training; None without one.
     figures: Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True)
 class PipelineState:
-    """The state of a pipeline.
-
-    Attributes:
-        name: Its name.
-        error: Why it cannot be imported; None if it can. Nothing else is known then.
-        versions: The wanted version and the live one.
-        streams: The last days and files.
-        findings: The checks in error and those that warn, of all that is open. Those of published
-            days and files stay until somebody saw to them: see `lockstep.overview.standing`.
-        quality: Its predictions on live rows over time.
-        server: Its server; None without one.
-        troubles: What is wrong, in a few words each: those first for which a person has to act.
-    """
+    """The state of a pipeline."""
 
     name: str
-    error: str | None = None
+    error: str | None = None  # why it cannot be imported: then nothing else is known
     versions: VersionState = field(default_factory=VersionState)
     streams: tuple[StreamState, ...] = ()
+    # Checks in error or that warn, of all that is open. Those of published days and files stay
+    # until somebody saw to them: see `lockstep.overview.standing`.
     findings: tuple[OpenFinding, ...] = ()
-    quality: tuple[Series, ...] = ()
+    quality: tuple[Series, ...] = ()  # on live rows over time
     server: ServerState | None = None
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Trouble, ...] = ()  # those first for which a person has to act
 
     @property
     def is_failed(self) -> bool:
@@ -121,9 +98,8 @@ class PipelineState:
     def together(self, result: str) -> list[tuple[OpenFinding, list[str]]]:
         """The findings of a result, those of one check, column and state as one.
 
-        Returns:
-            The finding that was made last, since the first of them, and the other partitions, the
-            last ones first.
+        Each is the finding that was made last, since the first of them, with the other partitions,
+        the last ones first.
         """
         same: dict[tuple[str, str, str | None, str], list[OpenFinding]] = {}
         for each in self.findings:
@@ -141,12 +117,7 @@ class PipelineState:
 
 
 class Watched:
-    """A pipeline, with what its records told last.
-
-    Args:
-        declared: The pipeline.
-        home: The home.
-    """
+    """A pipeline, with what its records told last."""
 
     def __init__(self, declared: PipelineAssets, home: Home) -> None:
         self.declared, self._home = declared, home
@@ -162,12 +133,7 @@ class Watched:
         return next(((history, step) for history, step in found if step is not None), None)
 
     def state(self, registry: LastAnswer[Models], until: float) -> PipelineState:
-        """Its state now.
-
-        Args:
-            registry: What the registry answered last.
-            until: The time until which to wait for its server, by the monotonic clock.
-        """
+        """Its state now; its server is waited for until a time of the monotonic clock."""
         name = self.declared.name
         for history in self.histories.values():
             history.look()
@@ -275,9 +241,7 @@ class Watched:
 class Overview:
     """The pipelines of a project, as long as somebody looks at them.
 
-    Args:
-        project: The project.
-        runs: Tells the progress of runs; without it, only processes and time tell.
+    Without `runs`, only processes and time tell how runs go on.
     """
 
     def __init__(self, project: Project, runs: ReadRuns | None = None) -> None:
@@ -295,12 +259,10 @@ class Overview:
         return self._registry.answer(time.monotonic() + wait)
 
     def states(self, wait: float, only: str | None = None) -> list[PipelineState]:
-        """The state of every pipeline, in the order of their names.
+        """The state of every pipeline, or of the only one wanted, in the order of their names.
 
-        Args:
-            wait: Seconds to wait for the registry and the servers; without their answer, that of
-                the last time holds.
-            only: Name of the only pipeline that is wanted; all by default.
+        Where the registry and the servers do not answer within the seconds to wait, their last
+        answer holds.
         """
         names = [name for name in sorted((*self.watched, *self.broken)) if only in (None, name)]
         watched = [self.watched[name] for name in names if name in self.watched]
@@ -320,12 +282,7 @@ class Overview:
             ]
 
     def ask_runs(self, until: float, watched: Iterable[Watched] | None = None) -> None:
-        """Ask for the progress of the runs whose attempts are not through, with the lock held.
-
-        Args:
-            until: The time until which to wait, by the monotonic clock.
-            watched: The pipelines; all by default.
-        """
+        """Ask for the progress of the runs whose attempts are not through, with the lock held."""
         if self._runs is None:
             return
         asked = self.watched.values() if watched is None else watched

@@ -19,11 +19,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def templates(**options: Any) -> Environment:
-    """The templates.
-
-    Args:
-        options: Options of Jinja's environment.
-    """
+    """The templates, in an environment of Jinja with these options."""
     environment = Environment(
         loader=PackageLoader("lockstep.overview.web"),
         trim_blocks=True,

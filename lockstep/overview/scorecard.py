@@ -61,46 +61,28 @@ TESTS = {
 
 @dataclass(frozen=True)
 class ScoredTest:
-    """A test as it stands for a pipeline.
+    """A test as it stands for a pipeline."""
 
-    Attributes:
-        name: Its section and number, such as `model 3`.
-        title: What it demands.
-        status: Whether it is automated: only what was carried out is.
-        checks: The checks that carry it out.
-        told: What they found last; or where the results are of who does it by hand; or what to do.
-        result: The worst of what they found; not judged unless it is automated.
-    """
-
-    name: str
+    name: str  # its section and number, such as `model 3`
     title: str
-    status: Status
-    checks: tuple[str, ...]
+    status: Status  # automated is only what was carried out
+    checks: tuple[str, ...]  # those that carry it out
+    # What they found last; or where the results are of who does it by hand; or what to do.
     told: str
-    result: Result = "not_judged"
+    result: Result = "not_judged"  # the worst of what they found
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """The ML Test Score of a pipeline.
+    """The ML Test Score of a pipeline."""
 
-    Attributes:
-        score: The least of the points of the sections.
-        sections: The points of each: one for what is automated, half for what is done by hand.
-        tests: Every test.
-    """
-
-    score: float
-    sections: dict[str, float]
+    score: float  # the least of the points of the sections
+    sections: dict[str, float]  # points: one for what is automated, half for what is done by hand
     tests: tuple[ScoredTest, ...]
 
     @classmethod
     def of(cls, declared: PipelineAssets, store: Store) -> Scorecard:
         """Score a pipeline by its records.
-
-        Args:
-            declared: The pipeline.
-            store: Where its records are kept.
 
         Raises:
             LockstepError: It declares results of a test that there is not.

@@ -7,9 +7,7 @@ What is in error or warns in a published partition stays open until
 - a later partition, or a later attempt at the same one, was judged since by the same check, and
   every column that the finding leads to was usual there. One that could not be judged closes none.
 
-All else is read from the records of the attempts: no list of what is open is kept. A finding is
-acknowledged by the digest of what it says: where its partition is scored again with the same
-finding, it stays acknowledged, and one that says something else is open again.
+A finding is acknowledged by the digest of what it says: one that says something else is open again.
 """
 
 from __future__ import annotations
@@ -41,28 +39,16 @@ _NAME = 8
 
 @dataclass(frozen=True)
 class JudgedCheck:
-    """What a check found in an attempt that counts, or counted before.
+    """What a check found in an attempt that counts, or counted before."""
 
-    Attributes:
-        order: Orders the partitions of a stream, and then the attempts at each.
-        at: When it was judged, in ISO form.
-        step: The step whose check it is.
-        check: The check.
-        partition: The day or file.
-        usual: Whether all columns that it does not name are usual.
-        unjudged: The columns that could not be judged all the same.
-        suspects: The columns that its findings lead to; None stands for a finding without one.
-        report: The finding; None without one.
-    """
-
-    order: tuple[str, str, int]
-    at: str
+    order: tuple[str, str, int]  # orders the partitions of a stream, and then the attempts at each
+    at: str  # when it was judged, in ISO form
     step: str
     check: str
     partition: str
-    usual: bool
-    unjudged: frozenset[str]
-    suspects: frozenset[str | None]
+    usual: bool  # whether all columns that it does not name are usual
+    unjudged: frozenset[str]  # columns that could not be judged all the same
+    suspects: frozenset[str | None]  # columns that its findings lead to; None: one without any
     report: CheckReport | None
 
     @property
@@ -109,15 +95,9 @@ class JudgedCheck:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """That a person acknowledged a finding.
+    """That a person acknowledged a finding."""
 
-    Attributes:
-        at: When, in UTC.
-        by: The name of the user.
-        host: The name of the machine.
-    """
-
-    at: datetime
+    at: datetime  # in UTC
     by: str
     host: str
 
@@ -127,14 +107,7 @@ def judged_of(
 ) -> tuple[JudgedCheck, ...]:
     """What checks found in the published attempts at a partition.
 
-    Args:
-        records: The records of its stream.
-        partition: The day or file.
-        assets: The asset of each step, in their order.
-        named: How reports name the partition.
-
-    Raises:
-        DamagedError: A record is damaged or lost.
+    The assets are those of the steps, in their order; reports name the partition by `named`.
     """
     commit = records.commit_of(partition)
     if commit is None:
@@ -209,9 +182,7 @@ def _names_all(result: CheckResult) -> bool:
 def standing(judged: Iterable[JudgedCheck], acknowledged: Iterable[str] = ()) -> list[JudgedCheck]:
     """The findings that are open, in the order of their partitions.
 
-    Args:
-        judged: All that the checks of a stream found.
-        acknowledged: The digests of the findings that people acknowledged.
+    Those acknowledged are told by their digests.
     """
     by_check: dict[tuple[str, str], list[JudgedCheck]] = {}
     for each in judged:

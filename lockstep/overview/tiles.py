@@ -45,17 +45,11 @@ TileState = Literal[
 
 @dataclass(frozen=True)
 class Sign:
-    """How a state is shown, on pages and on terminals alike.
+    """How a state is shown, on pages and on terminals alike."""
 
-    Attributes:
-        mark: One character, as wide as any other on a terminal.
-        meaning: What it means.
-        color: Its colour on a terminal; pages have theirs by the state's name.
-    """
-
-    mark: str
+    mark: str  # one character, as wide as any other on a terminal
     meaning: str
-    color: str
+    color: str  # on a terminal; pages have theirs by the state's name
 
 
 SIGNS: Mapping[TileState, Sign] = {
@@ -77,37 +71,24 @@ _ASIDE = ("quarantined", "duplicates", "held_back")
 
 @dataclass(frozen=True)
 class Tile:
-    """The state of a partition, by its last attempt.
-
-    Attributes:
-        stream: The stream, such as `"daily"`.
-        partition: The day or file.
-        state: The state: published (with what checks found), or why it is not.
-        page: Path of the page in Dagster's UI that shows it.
-        at: When the last step ended, in ISO form; empty where none did.
-        since: Since when it is as it is, in ISO form: that of the first of the attempts that came
-            to nothing in a row, or of the one that counts; empty where nobody knows.
-        version: Number of the version that scored it, if any.
-        rows: Rows that came in.
-        quarantined: Rows that were set aside.
-        unjudged: Number of checks that had nothing to judge.
-        findings: The checks in error or that warn, in the order of the steps.
-        counts: Number of the attempt that counts; None without one.
-        quality: Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
-    """
+    """The state of a partition, by its last attempt."""
 
     stream: str
     partition: str
-    state: TileState
-    page: str
-    at: str = ""
+    state: TileState  # published (with what checks found), or why it is not
+    page: str  # path of the page in Dagster's UI that shows it
+    at: str = ""  # when the last step ended, in ISO form; empty where none did
+    # Since when it is as it is, in ISO form: that of the first of the attempts that came to nothing
+    # in a row, or of the one that counts; empty where nobody knows.
     since: str = ""
-    version: int | None = None
-    rows: int = 0
-    quarantined: int = 0
-    unjudged: int = 0
+    version: int | None = None  # the one that scored it
+    rows: int = 0  # that came in
+    quarantined: int = 0  # rows that were set aside
+    unjudged: int = 0  # checks that had nothing to judge
+    # Checks in error or that warn, in the order of the steps.
     findings: tuple[CheckReport, ...] = ()
-    counts: int | None = None
+    counts: int | None = None  # number of the attempt that counts
+    # Of a look at outcomes, the figures of the last days; see `Watch.to_json`.
     quality: Mapping[str, Sequence[float | None]] = field(default_factory=dict, hash=False)
 
 
@@ -227,9 +208,7 @@ class StreamHistory:
     def tile(self, partition: str, *, anew: bool = True) -> Tile:
         """The state of a partition.
 
-        Args:
-            partition: The partition.
-            anew: Whether to look if they were edited, and not only attempted again.
+        Unless `anew`, an attempt that was edited since is not read again.
         """
         known = self._observe(partition) if anew else self._known.get(partition)
         if known is not None and known.tile is not None:

@@ -20,16 +20,13 @@ _FILE = "alerts.json"
 
 @dataclass(frozen=True)
 class Recipient:
-    """What a receiver was told.
+    """What a receiver was told."""
 
-    Attributes:
-        told: By id, the events that it was told, and not yet that they are over.
-        refused: By id, why it refused the next message about an event; the last one is last.
-        since: By id, since when it does, in ISO form; empty where that was not kept.
-    """
-
+    # By id, the events that it was told, and not yet that they are over.
     told: dict[str, OpenEvent] = field(default_factory=dict)
+    # By id, why it refused the next message about an event; the last one is last.
     refused: dict[str, str] = field(default_factory=dict)
+    # By id, since when it does, in ISO form; empty where that was not kept.
     since: dict[str, str] = field(default_factory=dict)
 
     def waiting(self, events: Events) -> dict[str, OpenEvent]:
@@ -63,14 +60,10 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Told:
-    """The file of what was told.
-
-    Attributes:
-        receivers: What each receiver was told.
-        sent: The last messages: a time, the receiver and a title.
-    """
+    """The file of what was told."""
 
     receivers: dict[str, Recipient] = field(default_factory=dict)
+    # The last messages: a time, the receiver and a title.
     sent: tuple[tuple[datetime, str, str], ...] = ()
 
     @classmethod

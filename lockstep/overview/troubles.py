@@ -25,42 +25,25 @@ _SUBJECTS = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that is wrong, in a few words.
+    """Something that is wrong, in a few words."""
 
-    Attributes:
-        what: What is wrong, such as `3 files blocked`.
-        since: Since when, in ISO form; empty where nobody knows.
-        is_open: Whether a person has to act; otherwise one may.
-        command: What to type; empty where findings tell it.
-        effect: What the command does, in words that follow it.
-        why: Further words on what is wrong, in a sentence or two.
-    """
-
-    what: str
-    since: str = ""
-    is_open: bool = True
-    command: str = ""
-    effect: str = ""
-    why: str = ""
+    what: str  # such as `3 files blocked`
+    since: str = ""  # in ISO form; empty where nobody knows
+    is_open: bool = True  # whether a person has to act; otherwise one may
+    command: str = ""  # what to type; empty where findings tell it
+    effect: str = ""  # what the command does, in words that follow it
+    why: str = ""  # further words on what is wrong, in a sentence or two
 
 
 @dataclass(frozen=True)
 class OpenFinding(CheckReport):
-    """A finding that is open.
+    """A finding that is open."""
 
-    Attributes:
-        state: What its day or file is by it, in words that follow it, such as `blocked`.
-        since: Since when it is, in ISO form; empty where nobody knows.
-        command: What to type.
-        effect: What the command does, or when to type it, in words that follow it.
-        name: The name by which a person acknowledges it; empty where it has to be mended.
-    """
-
-    state: str = ""
-    since: str = ""
-    command: str = ""
-    effect: str = ""
-    name: str = ""
+    state: str = ""  # what its day or file is by it, such as `blocked`
+    since: str = ""  # in ISO form; empty where nobody knows
+    command: str = ""  # what to type
+    effect: str = ""  # what the command does, or when to type it, in words that follow it
+    name: str = ""  # by which a person acknowledges it; empty where it has to be mended
 
     @classmethod
     def of(cls, report: CheckReport, state: str, since: str) -> OpenFinding:

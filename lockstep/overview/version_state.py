@@ -25,39 +25,23 @@ _RECENT = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class VersionState:
-    """The wanted version and the live one.
+    """The wanted version and the live one."""
 
-    Attributes:
-        wanted: The version that `@champion` points to; None without one, or where nobody says.
-        live: The version that serves in this home; None without one.
-        since: Since when it is live; None likewise.
-        by: Who let it serve, in which home on which machine; empty where nobody says.
-        trouble: Why the wanted version is not live, or the one that the gate judged last; None if
-            it is. One that is refused and not wanted is no reason to act.
-        notes: Where registry and home depart from one another, in sentences.
-        as_of: When the registry told this, if that is a while ago; None if it is of now.
-    """
-
-    wanted: int | None = None
+    wanted: int | None = None  # the one at `@champion`; None without one, or where nobody says
     live: int | None = None
     since: datetime | None = None
-    by: str = ""
+    by: str = ""  # who let it serve, in which home on which machine; empty where nobody says
+    # Why the wanted version is not live, or the one that the gate judged last. One that is refused
+    # and not wanted is no reason to act.
     trouble: Trouble | None = None
-    notes: tuple[str, ...] = ()
-    as_of: datetime | None = None
+    notes: tuple[str, ...] = ()  # where registry and home depart from one another, in sentences
+    as_of: datetime | None = None  # when the registry told this, if that is a while ago
 
 
 def version_state(
     name: str, home: Home, registry: LastAnswer[Models], gate: Tile | None
 ) -> VersionState:
-    """The versions of a pipeline.
-
-    Args:
-        name: Name of the pipeline.
-        home: The home, with the file that names the live version.
-        registry: What the registry answered last.
-        gate: What the gate found last; None if it never judged a version.
-    """
+    """The versions of a pipeline; the tile is what the gate found last, if it ever judged one."""
     taken, notes = _taken(name, home)
     notes += _renumbered(name, home)
     if registry.trouble is not None or registry.at is None:

@@ -101,11 +101,7 @@ def application(overview: Overview) -> Local:
 
 
 class Pages:
-    """The pages of a project, which are functions of a request each.
-
-    Args:
-        overview: The state of its pipelines.
-    """
+    """The pages of a project, which are functions of a request each."""
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
