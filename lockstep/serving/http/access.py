@@ -1,10 +1,7 @@
 """Access: which address to listen at, and who is answered: with a token, or on this machine.
 
 Behind a proxy every client has the proxy's address, and `Host` is what the client says. So a server
-behind one is told so, and has a token; without a token, what came through a proxy is shown nothing
-of the inside of a version. A browser's page of another site can give this machine a name of its own
-(DNS rebinding), and has that name in its `Host`: without a token, names that are not this machine's
-get no answer.
+behind one is told so, and has a token.
 """
 
 from __future__ import annotations
@@ -64,12 +61,7 @@ _ADDRESSES, _USER = slice(1, 3), 7
 
 
 class Guarded:
-    """An application that answers only clients with the token.
-
-    Args:
-        application: The application.
-        token: The token.
-    """
+    """An application that answers only clients with the token."""
 
     def __init__(self, application: Application, token: str) -> None:
         self._application, self._expected = application, token.encode()
@@ -96,12 +88,11 @@ class Local:
     """An application without a token: it answers to this machine's names alone.
 
     Only this machine reaches its address. But a browser here also reaches it for any site that
-    gives this machine a name of its own: such a request has that name in its `Host`, and gets no
-    answer. The inside of a version is shown to this user alone: a proxy here reaches the
-    application for anybody, and adds a header, or runs as another user.
+    gives this machine a name of its own (DNS rebinding): such a request has that name in its
+    `Host`, and gets no answer. The inside of a version is shown to this user alone: a proxy here
+    reaches the application for anybody, and adds a header, or runs as another user.
 
     Args:
-        application: The application.
         hosts: Names of this machine beside `localhost` and its addresses, as `hosts` in
             `[tool.lockstep]` declares them.
         whole: Whether all of it is shown to this user alone.
@@ -128,12 +119,7 @@ class Local:
 
 
 def names_this_machine(given: bytes, hosts: Sequence[str] = ()) -> bool:
-    """Whether a header `Host` has a name or an address of this machine, with or without a port.
-
-    Args:
-        given: The header's value.
-        hosts: Further names of this machine.
-    """
+    """Whether a header `Host` has a name or an address of this machine, with or without a port."""
     try:
         host = urlsplit(f"//{given.decode('latin-1')}").hostname
     except ValueError:
@@ -186,14 +172,7 @@ def _is_of_this_user(scope: Scope) -> bool:
 def demand_safe(host: str, token: str | None, proxies: Sequence[str] = ()) -> None:
     """Check that a server without a token listens at this machine's own address, to this machine.
 
-    Args:
-        host: The address to listen at.
-        token: The token, if there is one.
-        proxies: The proxies that it is behind: addresses or networks.
-
-    Raises:
-        LockstepError: The address is public or behind a proxy, and there is no token; or a proxy is
-            no address.
+    Raises LockstepError, also where a proxy is neither an address nor a network.
     """
     for proxy in proxies:
         try:
@@ -217,11 +196,7 @@ def demand_safe(host: str, token: str | None, proxies: Sequence[str] = ()) -> No
 
 
 def demand_free(host: str, port: int) -> None:
-    """Check that a server can listen at an address.
-
-    Raises:
-        LockstepError: Another server listens there, or the address is not this machine's.
-    """
+    """Check that no other server listens at an address, and that it is this machine's."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

@@ -25,12 +25,7 @@ if TYPE_CHECKING:
 
 
 class Telling:
-    """A path that shows a service's state, whatever else a request says, as an ASGI application.
-
-    Args:
-        service: The service.
-        tell: Makes the response from the service.
-    """
+    """A path that shows a service's state, whatever else a request says, as an ASGI application."""
 
     def __init__(self, service: Service, tell: Callable[[Service], Response]) -> None:
         self._service, self._tell = service, tell
@@ -74,12 +69,7 @@ async def no_endpoint(request: Request, error: HTTPException) -> Any:
 
 
 class Direct:
-    """An application that answers its busiest path without routing.
-
-    Args:
-        invocations: Answers a POST at `/invocations`.
-        others: Answers everything else, and other methods of this path.
-    """
+    """An application that answers POST at `/invocations`, its busiest path, without routing."""
 
     def __init__(self, invocations: Application, others: Starlette) -> None:
         from starlette.routing import Route
@@ -107,12 +97,7 @@ class Direct:
 
 
 def application(service: Service, lifespan: Any = None) -> Direct:
-    """The application of a service.
-
-    Args:
-        service: The service.
-        lifespan: The application's lifespan, as Starlette takes it.
-    """
+    """The application of a service, with a lifespan as Starlette takes it."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route

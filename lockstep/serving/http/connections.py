@@ -24,21 +24,12 @@ class LingeringTransport(asyncio.Transport):
     takes away what the client has not read yet: the response that says why its request is refused.
     So the response is ended, further bytes are thrown away for a while, and then the connection is
     closed (RFC 9112, section 9.6).
-
-    Attributes:
-        is_lingering: Whether the response is ended, and further bytes are thrown away.
-        linger_seconds: How long a client that goes on to send is heard, at most.
     """
 
-    linger_seconds = 2.0
+    linger_seconds = 2.0  # how long a client that goes on to send is heard, at most
 
     def __init__(self, transport: asyncio.Transport, is_heard: Callable[[], bool]) -> None:
-        """Wrap a transport.
-
-        Args:
-            transport: The transport.
-            is_heard: Returns whether all of the request has come, so that no more follows.
-        """
+        """Wrap a transport; `is_heard` returns whether all of the request has come."""
         super().__init__()
         self.is_lingering = False
         self._transport = transport
@@ -92,17 +83,12 @@ class BoundedConnection(HttpToolsProtocol):
 
     It speaks HTTP/1.1 alone, and ignores an offer to change the protocol. Java's client offers
     HTTP/2 with every first request, whose body the parser would take for HTTP/2.
-
-    Attributes:
-        head_seconds: Seconds that a head may take to arrive, from its first byte on, or from the
-            connection's beginning; also those for which a client may leave its response unread.
-        head_bytes: Bytes of a head, at most.
-        fresh_seconds: Seconds that a stopping server waits for the first request of a connection:
-            it may be on its way.
     """
 
+    # from its first byte on, or the connection's beginning; also for reading a response
     head_seconds = 10.0
     head_bytes = 64 * 1024
+    # a stopping server waits so long for the first request of a connection, which may be on its way
     fresh_seconds = 1.0
 
     transport: LingeringTransport
@@ -151,11 +137,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.send_400_response("The head of the request is too large.")
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer the last request of a client that has ended its side.
-
-        Returns:
-            Whether the connection stays open until then.
-        """
+        """Answer the last request of a client that has ended its side, staying open until then."""
         if not self._is_answering or self.transport.is_closing():
             return False
         if self.cycle.more_body:
@@ -177,11 +159,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._begins_behind = self._is_answering
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, as the head is there.
-
-        Raises:
-            ValueError: It names no host, or several; it is refused as no HTTP (RFC 9112, 3.2).
-        """
+        """Go on to the body; a head without one host is refused as no HTTP (RFC 9112, 3.2)."""
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             raise ValueError("a request has one header Host")

@@ -31,12 +31,9 @@ _BROKEN = (
 
 
 class Observed:
-    """An application whose requests all have an identifier and are counted.
+    """An application whose requests all have an identifier and are counted, by their route.
 
-    Args:
-        application: The application.
-        service: Counts the requests, and gives an identifier to each that has none.
-        route_of: Returns the route that a path is counted by; without one it is `other`.
+    A path without a route is counted as `other`.
     """
 
     def __init__(

@@ -50,53 +50,37 @@ objects, none of them garbage. A collection takes as long as a tenth of a reques
 
 @dataclass(frozen=True)
 class Settings:
-    """How a pipeline is served.
-
-    Attributes:
-        pipeline: Name of the pipeline.
-        pointer: The file that says which version is live.
-        host: The address to listen at.
-        port: The port to listen at.
-        workers: How many processes share the port.
-        hosts: Names by which a server without a token is called, beside this machine's addresses.
-        proxies: Addresses or networks of the proxies that it is behind, whose headers are believed.
-        strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
-            the server is as lenient as MLflow's, with its status codes.
-        listing: The file that lists which other versions may be used; empty for none.
-        canary: The version that answers a share of the requests; None for none.
-        look_seconds: How often to look whether another version is live.
-        drain_seconds: Seconds that it goes on to answer once it is told to stop, while it says
-            that it is not ready: more than a load balancer takes to notice.
-        limits: How much a server takes at once, and for how long.
-        cached_rows: Rows whose outputs each process keeps.
-        log: How requests are logged; None where they are not.
-        log_folder: Folder of the log, such as `Home.requests("flights")`.
-        replayed: The folder that has a file for each replayed segment, such as
-            `Home.replayed("flights")`; empty for none.
-        tables: The folder of the pipeline's rows with the ledgers of its tables, such as
-            `Home.data / "flights"`; empty for none.
-        on_disk: Names of the tables whose rows are not kept in memory.
-    """
+    """How a pipeline is served."""
 
     pipeline: str
-    pointer: str
+    pointer: str  # the file that says which version is live
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
+    # names by which a server without a token is called, beside this machine's addresses
     hosts: tuple[str, ...] = ()
+    # addresses or networks of the proxies that it is behind, whose headers are believed
     proxies: tuple[str, ...] = ()
+    # whether what is not declared is refused, and refused rows get status 422; otherwise the server
+    # is as lenient as MLflow's, with its status codes
     strict: bool = True
-    listing: str = ""
+    listing: str = ""  # the file that lists which other versions may be used; empty for none
     canary: Canary | None = None
-    look_seconds: float = 1.0
+    look_seconds: float = 1.0  # how often to look whether another version is live
+    # how long it goes on to answer once it is told to stop, while it says that it is not ready:
+    # more than a load balancer takes to notice
     drain_seconds: float = 0.0
     limits: RequestLimits = field(default_factory=RequestLimits)
-    cached_rows: int = 0
+    cached_rows: int = 0  # rows whose outputs each process keeps
     log: RequestLog | None = None
-    log_folder: str = ""
+    log_folder: str = ""  # such as `Home.requests("flights")`
+    # the folder with a file for each replayed segment, such as `Home.replayed("flights")`; empty
+    # for none
     replayed: str = ""
+    # the folder of the pipeline's rows with the ledgers of its tables, such as `Home.data /
+    # "flights"`; empty for none
     tables: str = ""
-    on_disk: tuple[str, ...] = ()
+    on_disk: tuple[str, ...] = ()  # names of the tables whose rows are not kept in memory
 
 
 def demand_servable(settings: Settings) -> None:
@@ -115,8 +99,7 @@ def demand_servable(settings: Settings) -> None:
 def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; then drain, answer waiting requests, and end.
 
-    Raises:
-        LockstepError: No server can run with these settings, as `demand_servable` says.
+    Raises LockstepError as `demand_servable` does.
     """
     import uvicorn
 
@@ -157,12 +140,7 @@ def application_of_environment() -> Application:
 
 
 def served(settings: Settings, token: str | None = None) -> Application:
-    """The application of a pipeline, which follows its live version while it runs.
-
-    Args:
-        settings: How it is served.
-        token: The token that clients send; None for none.
-    """
+    """The application of a pipeline, which follows its live version while it runs."""
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.http.app import application
     from lockstep.serving.http.observed import Observed
@@ -218,15 +196,11 @@ def _log_of(settings: Settings) -> Log | None:
 def draining(begin: Callable[[], None], seconds: float) -> Iterator[None]:
     """Stop in two steps when the process is told to.
 
-    On the first signal the server says that it is not ready and goes on to answer, for as long as
-    a load balancer takes to notice. Then the signal goes to its earlier handler, which closes the
-    port. Ctrl-C, or a second signal, closes it at once.
+    On the first signal the server says that it is not ready, by `begin`, and goes on to answer for
+    as long as a load balancer takes to notice. Then the signal goes to its earlier handler, which
+    closes the port. Ctrl-C, or a second signal, closes it at once.
 
     Enter it in the event loop of the main thread, after the server has set its own handlers.
-
-    Args:
-        begin: Makes the server say that it is not ready.
-        seconds: Seconds that it goes on to answer.
     """
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -44,14 +44,7 @@ def _document(service: Service) -> dict[str, Any]:
 
 
 def page(described: dict[str, Any], pipeline: str, address: str, style: str) -> str:
-    """The page of an OpenAPI document.
-
-    Args:
-        described: The document.
-        pipeline: Name of the pipeline.
-        address: The server's address as its clients see it.
-        style: The style sheet.
-    """
+    """The page of an OpenAPI document, with the server's address as its clients see it."""
     info, schemas = described["info"], described["components"]["schemas"]
     name = next(iter(schemas))
     record, prediction = schemas[name], schemas["Prediction"]

@@ -20,17 +20,7 @@ _EXAMPLES = 12
 
 
 def described_version(scorer: Scorer, hidden: Collection[str]) -> dict[str, Any]:
-    """The description of a version that serves, as the page shows it.
-
-    Args:
-        scorer: The version.
-        hidden: Columns whose values are shown to nobody.
-
-    Returns:
-        Its facts; the golden records that were replayed, with the numbers of columns and of those
-        that are exact; its models in graph order, each with why scikit-learn serves it; its record,
-        with examples to begin with; and the columns as `described` gives them.
-    """
+    """A version that serves, described as the page shows it, without values of hidden columns."""
     loaded, pipeline = scorer.loaded, scorer.pipeline
     schema = pipeline.record_schema
     given = [field for field in schema if not field.is_row_number]

@@ -82,11 +82,7 @@ class PageVersion:
         self._described: tuple[Key, dict[str, Any]] | None = None
 
     async def answer(self, service: Service, scope: Scope, body: bytes) -> Response:
-        """The description of the version, which is made once.
-
-        Raises:
-            NotReadyError: No version serves.
-        """
+        """The description of the version, which is made once."""
         scorer = service.demand_scorer()
         if self._described is None or self._described[0] != scorer.key:
             describe = partial(described_version, scorer, service.hidden)
