@@ -25,23 +25,14 @@ Client: TypeAlias = tuple[str, int] | None
 
 
 class RequestFacts(msgspec.Struct, eq=False):
-    """Facts about a request beside its rows.
-
-    Attributes:
-        id: Its id.
-        started: When it came, on the monotonic clock, in seconds.
-        client: Its client.
-        refused: Status of the response where rows are refused; 200 where the others are scored
-            all the same.
-        scorer: The version that answers it; None before that is decided.
-        role: The role of that version.
-    """
+    """Facts about a request beside its rows."""
 
     id: str
-    started: float
+    started: float  # when it came, on the monotonic clock, in seconds
     client: Client = None
+    # status of the response where rows are refused; 200 where the others are scored all the same
     refused: int = 422
-    scorer: Scorer | None = None
+    scorer: Scorer | None = None  # the version that answers it; None before that is decided
     role: Role = "live"
 
 
@@ -55,8 +46,7 @@ class RequestIds:
     def of(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """The id of a request: its header `x-request-id`, if that is 1 to 128 printable characters.
 
-        Args:
-            headers: The request's headers, with names in lower case.
+        Names of headers are in lower case.
         """
         for name, value in headers:
             if name == ID_HEADER and _ID.fullmatch(value):

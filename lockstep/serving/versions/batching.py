@@ -1,16 +1,9 @@
 """Micro-batches: requests that arrived while the last batch ran are answered together.
 
-There is no timer: nothing waits for company. The first request that finds nobody waiting has the
-loop call for a batch once it has looked a few times at what has arrived by then. That takes some
-microseconds, and clients that were answered together ask again in them: otherwise they fall apart
-into groups that take turns, and each group pays for a batch of its own. A client that asks again
-before anybody else did is alone, and is answered at once. Batches of one version are computed with
-that version alone. Large requests have a lane of their own, in a thread, so that a single record
-does not wait for ten thousand.
-
-Nothing is answered after the time limit. A request whose turn comes too late, by what a row took
-lately, is refused before it is computed. One whose answer is not there by the limit is refused
-then, and logged as refused.
+There is no timer: nothing waits for company. Batches of one version are computed with that version
+alone. Large requests have a lane of their own, in a thread. A request whose turn comes too late, by
+what a row took lately, is refused before it is computed; one whose answer is not there by the limit
+is refused then, and logged as refused.
 """
 
 from __future__ import annotations
@@ -29,9 +22,11 @@ from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer
 
 _TURNS = 4
-"""How often the loop looks for arrived requests before a batch is computed. With 32 clients at once
-a batch has 11 rows without and 26 with it, and a request takes a quarter less processor time; more
-turns add nothing."""
+"""How often the loop looks for arrived requests before a batch is computed. In these microseconds
+clients that were answered together ask again; otherwise they fall apart into groups that take
+turns. With 32 clients at once a batch has 11 rows without and 26 with it, and a request takes a
+quarter less processor time; more turns add nothing. A client that asks again before anybody else
+did is alone, and is answered at once."""
 
 
 class Answering(Protocol):
@@ -47,33 +42,21 @@ answer to all of them."""
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """A request that waits.
-
-    Attributes:
-        until: When it has to be answered, on the loop's clock.
-        is_final: Whether its answer is being logged, and is no longer refused as late.
-    """
+    """A request that waits."""
 
     answering: Answering
     records: Sequence[Record]
     asked: RequestFacts
     future: asyncio.Future[Answer]
-    until: float
-    is_final: bool = False
+    until: float  # when it has to be answered, on the loop's clock
+    is_final: bool = False  # whether its answer is being logged, and is no longer refused as late
 
 
 class MicroBatches:
     """The requests that wait, and their batches. It belongs to one event loop.
 
-    Args:
-        limits: How much may wait, and how much is computed at once.
-        record: Logs every batch before any of it is answered; None for no log.
-        computed: Is called with the number of rows of each batch.
-
-    Attributes:
-        waiting_rows: Rows that wait now.
-        on_answered: Is called with the version, requests and answers of each batch, once the
-            answers are on their way; None for no call.
+    Every batch is recorded before any of it is answered; None for no log. `computed` is called with
+    its number of rows.
     """
 
     def __init__(
@@ -86,6 +69,7 @@ class MicroBatches:
         self._record, self._ids = record, RequestIds()
         self._small, self._large = _Lane(self), _Lane(self)
         self.waiting_rows = 0
+        # called with version, requests and answers of each batch, once the answers are on their way
         self.on_answered: Recording | None = None
 
     def ask(
@@ -93,16 +77,7 @@ class MicroBatches:
     ) -> asyncio.Future[Answer]:
         """Answer a request together with those that arrive meanwhile.
 
-        Args:
-            answering: The version that is to answer.
-            records: The request's rows.
-            asked: Other facts about the request; by default it comes now and gets an id.
-
-        Returns:
-            A future of its answer, or of the error instead.
-
-        Raises:
-            BusyError: Too many rows wait.
+        Raises BusyError where too many rows wait.
         """
         count = len(records)
         if self.waiting_rows + count > self.limits.waiting_rows and self.waiting_rows:
@@ -119,12 +94,7 @@ class MicroBatches:
     def answers(
         self, batch: Sequence[_Waiting], clock: Callable[[], float]
     ) -> list[Answer | Exception]:
-        """The answers to a batch, once they are logged; a late one is the error instead.
-
-        Args:
-            batch: The requests.
-            clock: The loop's clock.
-        """
+        """The answers to a batch, once they are logged; a late one is the error instead."""
         answering = batch[0].answering
         answers = _answers(answering, [waiting.records for waiting in batch])
         for waiting in batch:

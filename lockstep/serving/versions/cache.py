@@ -22,19 +22,12 @@ class Cache:
     """The outputs of the rows that one version scored last. Several threads may use it.
 
     A row is identified by the fields that its outputs depend on, in canonical form: two records
-    that are written differently are one row, and two that differ by a bit are two.
-
-    Args:
-        rows: Number of rows that are kept; the least recently used row goes first.
-        fields: Names and kinds of the fields that identify a row.
-        outputs: Names and kinds of the outputs.
-
-    Attributes:
-        looked_up: Functions that are called at each look-up with the numbers of known and unknown
-            rows.
+    that are written differently are one row, and two that differ by a bit are two. The least
+    recently used row goes first.
     """
 
     def __init__(self, rows: int, fields: Mapping[str, Kind], outputs: Mapping[str, Kind]) -> None:
+        # called at each look-up with the numbers of known and unknown rows
         self.looked_up: list[Callable[[int, int], None]] = []
         self._most = rows
         self._texts = [name for name, kind in fields.items() if kind is Kind.TEXT]
@@ -45,13 +38,7 @@ class Cache:
 
     @classmethod
     def of(cls, graph: Graph, rows: int, wanted: Iterable[str]) -> Cache:
-        """A cache for the outputs of a graph.
-
-        Args:
-            graph: The graph.
-            rows: Number of rows that are kept.
-            wanted: The columns that are computed, whose fields identify a row.
-        """
+        """A cache for the outputs of a graph; the fields of the wanted columns identify a row."""
         read = {field for name in wanted for field in graph.lineage(name)}
         fields = {name: graph.kind(name) for name in graph.fields.names if name in read}
         return cls(rows, fields, {name: graph.kind(name) for name in graph.outputs})

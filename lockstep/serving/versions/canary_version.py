@@ -22,20 +22,12 @@ _AGAIN_SECONDS = 30.0
 
 
 class CanaryVersion:
-    """The version that is the canary now. It belongs to one event loop.
-
-    Args:
-        declared: The declared version and share.
-        scorers: Loads the version.
-
-    Attributes:
-        scorer: The version; None while there is none.
-        refusal: The version that was to be the canary and is refused; None if none was.
-    """
+    """The version that is the canary now. It belongs to one event loop."""
 
     def __init__(self, declared: Canary, scorers: Scorers) -> None:
         self.declared, self._scorers = declared, scorers
         self.scorer: Scorer | None = None
+        # the version that was to be the canary and is refused; None if none was
         self.refusal: RefusedVersion | None = None
         self._refused: tuple[Key, Key] | None = None
         self._again = float("inf")

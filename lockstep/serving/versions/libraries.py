@@ -1,9 +1,8 @@
 """Libraries: imports scikit-learn without modules that only fitting needs.
 
-scikit-learn and SciPy bind names of further modules when they are imported, and use them when they
-fit or evaluate, or not at all. Importing these modules takes a quarter of a server's start. So
-stand-ins take their place while scikit-learn is imported. Using a stand-in imports the module
-itself, and a later import of such a module works as ever.
+Importing these modules takes a quarter of a server's start. So stand-ins take their place while
+scikit-learn is imported. Using a stand-in imports the module itself, and a later import of such a
+module works as ever.
 """
 
 from __future__ import annotations

@@ -25,26 +25,16 @@ _AGAIN_SECONDS = 30.0
 
 @dataclass
 class _Pin:
-    """A version that requests ask for.
+    """A version that requests ask for."""
 
-    Attributes:
-        task: Loads it; its result is None where it cannot be used.
-        used: When it was asked for last, on the loop's clock.
-        refusal: Why it cannot be used; None if it can, or is being loaded.
-    """
-
-    task: asyncio.Task[Scorer | None]
-    used: float = 0.0
+    task: asyncio.Task[Scorer | None]  # loads it; its result is None where it cannot be used
+    used: float = 0.0  # when it was asked for last, on the loop's clock
+    # why it cannot be used; None if it can, or is being loaded
     refusal: RefusedVersion | None = field(default=None)
 
 
 class Pins:
-    """The versions that requests ask for by number. It belongs to one event loop.
-
-    Args:
-        scorers: Loads them.
-        limits: Number of versions that are kept, and how long a request waits for one.
-    """
+    """The versions that requests ask for by number. It belongs to one event loop."""
 
     def __init__(self, scorers: Scorers, limits: RequestLimits) -> None:
         self._scorers, self._limits = scorers, limits
@@ -58,9 +48,8 @@ class Pins:
     async def acquire(self, stored: Stored) -> Scorer:
         """A version, held for the caller, as soon as it is loaded.
 
-        Raises:
-            UnknownError: It cannot be used here, or not any more.
-            NotReadyError: It takes too long to load, or too many others are in use.
+        Raises UnknownError where it cannot be used here, or not any more; NotReadyError where it
+        takes too long to load, or too many others are in use.
         """
         key, now = key_of(stored), asyncio.get_running_loop().time()
         pin = self._pins.get(key)

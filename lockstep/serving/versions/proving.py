@@ -48,28 +48,14 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class RefusedVersion:
-    """A version that was to serve and is refused.
+    """A version that was to serve and is refused."""
 
-    Attributes:
-        version: Its number; None where not even that can be read.
-        reason: Why.
-    """
-
-    version: int | None
+    version: int | None  # None where not even its number can be read
     reason: str
 
 
 def load(stored: Stored, *, strict: bool = True, tables: ServedTables | None = None) -> Scorer:
-    """Open a version and prove it.
-
-    Args:
-        stored: The version.
-        strict: Whether a record with an undeclared field is refused.
-        tables: The tables that versions read.
-
-    Raises:
-        LockstepError: It cannot be used here, for whatever reason.
-    """
+    """Open a version and prove it; raises LockstepError where it cannot be used here."""
     try:
         loaded = stored.open()
         return prove(loaded, strict=strict, tables=_tables_of(loaded, tables))
@@ -89,17 +75,11 @@ def prove(
 
     The reference predictors have to give every value that they gave at the fit. The compiled ones
     have to agree with them, on edges too; where they do not, the reference ones serve. Either way,
-    the golden records are computed in a batch and one at a time.
+    the golden records are computed in a batch and one at a time. What was made up for look-ups and
+    windows is asked as of rows that were delivered and rows that were posted.
 
-    Args:
-        loaded: The version.
-        strict: Whether a record with an undeclared field is refused.
-        tables: The tables that it reads; None for none. What was made up for look-ups and windows
-            is asked as of rows that were delivered and rows that were posted.
-
-    Raises:
-        UnprovenError: Installed code is not that of the fit, a column differs, or some of the
-            evidence is lost; the message names it.
+    Raises UnprovenError where installed code is not that of the fit, a column differs, or some of
+    the evidence is lost; the message names it.
     """
     if lost := losses(loaded):
         raise UnprovenError(
@@ -157,9 +137,6 @@ def with_single_rows(scorer: Scorer) -> Scorer:
 
     Which functions are given scalars is proven in this process, and then the whole: each golden
     record is answered in both ways. Where anything differs, the scorer is left as it is.
-
-    Args:
-        scorer: The scorer of a version.
     """
     golden, pipeline = scorer.loaded.golden, scorer.pipeline
     forms = scalar_forms(pipeline.graph, golden.trace.columns)

@@ -29,13 +29,7 @@ _HINTS = 10
 
 
 def set_aside(decoded: Decoded, refused: Mapping[int, tuple[Reason, ...]], key: str) -> Decoded:
-    """Decoded rows, with more of them rejected.
-
-    Args:
-        decoded: The accepted and the rejected rows.
-        refused: By position in the input, further reasons to reject a row.
-        key: Name of the key.
-    """
+    """Decoded rows, with more of them rejected, by position in the input."""
     rejected = {rejection.row: rejection for rejection in decoded.rejected}
     places = dict(zip(decoded.rows.tolist(), range(len(decoded.rows)), strict=True))
     for row, reasons in refused.items():
@@ -100,8 +94,7 @@ def plain_values(array: Array) -> list[Any]:
 def plain_time(value: datetime | int | None) -> str | None:
     """A value of a column of times as JSON has it: in UTC, with its zone.
 
-    Args:
-        value: As `tolist` gives it: microseconds in a year beyond 9999, which Python lacks.
+    Python lacks the years beyond 9999, for which `tolist` gives microseconds.
     """
     if isinstance(value, int):
         return f"{np.datetime64(value, 'us')}Z"
@@ -110,10 +103,6 @@ def plain_time(value: datetime | int | None) -> str | None:
 
 @lru_cache(maxsize=256)
 def told_by(names: tuple[str, ...]) -> type[Told]:
-    """The type of predictions, whose JSON takes half the time of a dictionary's.
-
-    Args:
-        names: Names of the values, in order.
-    """
+    """The type of predictions with these names; its JSON takes half the time of a dictionary's."""
     fields = [f"value_{place}" for place in range(len(names))]
     return msgspec.defstruct("Told", fields, rename=dict(zip(fields, names, strict=True)))

@@ -41,19 +41,13 @@ VERSION_HEADER = b"x-lockstep-version"
 
 
 class Scored(msgspec.Struct, eq=False):
-    """Rows that were scored together, of one request or of several.
+    """Rows that were scored together, of one request or of several."""
 
-    Attributes:
-        names: Names of the columns of an answer: key, event time and outputs.
-        single: The row, where a single one was computed without arrays.
-        tables: The rows that look-ups and windows read, by table.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the columns of an answer: key, event time and outputs
     _computed: Columns | None = None
     _told: list[Told] | None = None
-    single: SingleRow | None = None
-    tables: ReadRows = {}
+    single: SingleRow | None = None  # the row, where a single one was computed without arrays
+    tables: ReadRows = {}  # the rows that look-ups and windows read, by table
 
     @property
     def computed(self) -> Columns:
@@ -75,23 +69,14 @@ class Scored(msgspec.Struct, eq=False):
 
 
 class Answer(msgspec.Struct, frozen=True, eq=False):
-    """The answer to one request.
-
-    Attributes:
-        version: Number of the version that scored it.
-        scored: The scored rows, with those of the requests beside it.
-        rows: Positions in the request of its scored rows.
-        rejected: The rejected rows, each with its reasons, in order.
-        total: Number of rows in the request.
-        first: Position among the scored rows where those of this request begin.
-    """
+    """The answer to one request."""
 
     version: int
-    scored: Scored
-    rows: Sequence[int]
-    rejected: tuple[Rejected, ...]
-    total: int
-    first: int = 0
+    scored: Scored  # with the rows of the requests beside it
+    rows: Sequence[int]  # positions in the request of its scored rows
+    rejected: tuple[Rejected, ...]  # each with its reasons, in order
+    total: int  # number of rows in the request
+    first: int = 0  # position among the scored rows where those of this request begin
 
     @property
     def columns(self) -> Columns:
@@ -122,13 +107,8 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
 class Lease:
     """The holders of a version: the requests that it answers, and the roles that it has.
 
-    It belongs to one event loop.
-
-    Args:
-        when_free: Is called when the last holder releases it, which is for good.
-
-    Attributes:
-        holders: Number of holders now.
+    It belongs to one event loop. `when_free` is called when the last holder releases it, which is
+    for good.
     """
 
     __slots__ = ("_when_free", "holders")
@@ -150,38 +130,27 @@ class Lease:
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """A loaded version that answers.
-
-    Attributes:
-        loaded: The version.
-        compiled: Its pipeline, compiled where it can be.
-        rules: The row rules of its input suite.
-        computed_rules: The row rules of its suites of features and outputs.
-        strict: Whether a record with an undeclared field is refused.
-        cache: Outputs of rows that it scored before; None for no cache.
-        lease: Its holders.
-        tables: The tables that its look-ups and windows read; None where it has none.
-        single: What computes single rows, once it is proven; None to compute them as all others.
-        wanted: The columns that are computed: the outputs, and those that the rules need.
-        names: The columns of an answer: key, event time and outputs.
-        header: The header of a response that names this version.
-        pipeline: The compiled pipeline.
-        record_rules: All of these rules, for records that are refused.
-    """
+    """A loaded version that answers."""
 
     loaded: LoadedVersion
     compiled: Compiled
-    rules: RowRules
-    computed_rules: tuple[RowRules, ...]
-    strict: bool = True
+    rules: RowRules  # of its input suite
+    computed_rules: tuple[RowRules, ...]  # of its suites of features and outputs
+    strict: bool = True  # whether a record with an undeclared field is refused
     cache: Cache | None = None
     lease: Lease = field(default_factory=Lease, repr=False)
+    # read by its look-ups and windows; None where it has none
     tables: VersionTables | None = field(default=None, repr=False)
+    # computes single rows, once it is proven; None to compute them as all others
     single: SingleRows | None = field(default=None, repr=False)
+    # computed columns: the outputs, and those that the rules need
     wanted: tuple[str, ...] = field(init=False, repr=False)
+    # the columns of an answer: key, event time and outputs
     names: tuple[str, ...] = field(init=False, repr=False)
+    # of a response that names this version
     header: tuple[bytes, bytes] = field(init=False, repr=False)
-    pipeline: Pipeline = field(init=False, repr=False)
+    pipeline: Pipeline = field(init=False, repr=False)  # the compiled one
+    # all of these rules, for records that are refused
     record_rules: RecordRules = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -217,11 +186,7 @@ class Scorer:
         return cls(loaded, compiled, own, rules, strict, tables=tables)
 
     def remembering(self, rows: int) -> Scorer:
-        """The same scorer with a cache; without one where outputs depend on tables, too.
-
-        Args:
-            rows: Number of rows that it keeps; 0 for no cache.
-        """
+        """The same scorer with a cache of so many rows; none where outputs depend on tables."""
         if not rows or self.tables is not None:
             return self
         return replace(self, cache=Cache.of(self.pipeline.graph, rows, self.wanted))
@@ -240,15 +205,9 @@ class Scorer:
                 self.answer([[record] for record in records[:count]])
 
     def answer(self, requests: Sequence[Sequence[Record]]) -> list[Answer | LockstepError]:
-        """Answer requests together: the rows of all of them are computed at once.
+        """Answer requests together, each by its answer or an error: all rows are computed at once.
 
         If a function fails at a row, each request is answered by itself.
-
-        Args:
-            requests: The records of each request.
-
-        Returns:
-            By request, its answer, or the error instead.
         """
         if self.tables is None:
             return self._answers(requests)
@@ -275,9 +234,8 @@ class Scorer:
     def score(self, columns: Columns) -> tuple[Decoded, Columns]:
         """Score decoded rows, given by their fields in canonical form.
 
-        Returns:
-            The rows that the rules keep and at which no function fails, with the others as
-            rejected; and their columns.
+        Gives the rows that the rules keep and at which no function fails, with the others as
+        rejected; and their columns.
         """
         count = len(columns[self.pipeline.key])
         decoded = Decoded(columns, np.arange(count), (), (), count, {})

@@ -33,21 +33,12 @@ class _Entry:
 
 
 class Scorers:
-    """The versions that are loaded. It belongs to one event loop.
-
-    Args:
-        strict: Whether a record with an undeclared field is refused.
-        cached_rows: Rows whose outputs each version keeps; 0 for none.
-        tables: The tables that versions read; None for none.
-
-    Attributes:
-        on_load: Functions that are called with each loaded version.
-    """
+    """The versions that are loaded. It belongs to one event loop."""
 
     def __init__(
         self, *, strict: bool = True, cached_rows: int = 0, tables: ServedTables | None = None
     ) -> None:
-        self.on_load: list[Callable[[Scorer], None]] = []
+        self.on_load: list[Callable[[Scorer], None]] = []  # called with each loaded version
         self._strict, self._cached_rows, self._tables = strict, cached_rows, tables
         self._entries: dict[Key, _Entry] = {}
         self._unloaded = 0
@@ -62,10 +53,8 @@ class Scorers:
     async def acquire(self, stored: Stored) -> Scorer:
         """A version, held for the caller; it is loaded beside the loop if it is not yet.
 
-        All callers wait for the same load of a version. Loads take turns.
-
-        Raises:
-            LockstepError: It cannot be used here.
+        All callers wait for the same load of a version. Loads take turns. Raises LockstepError
+        where it cannot be used here.
         """
         key = key_of(stored)
         entry = self._entries.get(key)

@@ -1,11 +1,8 @@
 """Served tables: the rows that look-ups and windows of served versions read.
 
-They are in memory, or where they do not fit there in a database that is built beside the ledger.
-
 All versions that read a table share its rows, as of the newest version of its ledger that this
-process knows. Rows that were posted count from the next batch on: each begins with a look at the
-tail of the ledger. Rows that were delivered count once a thread has read them. A batch reads one
-version of a table from its beginning to its end.
+process knows. Rows that were posted count from the next batch on, rows that were delivered once a
+thread has read them. A batch reads one version of a table from its beginning to its end.
 """
 
 from __future__ import annotations
@@ -42,21 +39,12 @@ _MOST_ROWS = 10_000
 class ServedTable:
     """The rows of a table, which follow its ledger. Several threads may use it.
 
-    Args:
-        ledger: The ledger of the table.
-        in_memory: Whether all its rows are kept in memory.
-
-    Attributes:
-        rows: The rows, as of the newest version that is known.
-        trouble: Why newer rows cannot be read; None if they can.
-
-    Raises:
-        LockstepError: The ledger cannot be read.
+    Rows that memory does not hold are in a database that is built beside the ledger.
     """
 
     def __init__(self, ledger: Ledger, *, in_memory: bool = True) -> None:
         self.ledger, self._in_memory = ledger, in_memory
-        self.trouble: str | None = None
+        self.trouble: str | None = None  # why newer rows cannot be read; None if they can
         self._tail, self._lock = ledger.tail, Lock()
         ledger.rely()
         self._seen = self._delivered()
@@ -88,16 +76,10 @@ class ServedTable:
             self.trouble = None
 
     def post(self, columns: Columns, wait: float, withdrawn: str | None = None) -> Added:
-        """Add rows to the ledger, from where they are read at once.
+        """Add rows to the ledger, from where they are read at once; an error adds none.
 
-        Args:
-            columns: Rows that fit the table's declaration.
-            wait: Seconds to wait for another process that adds rows.
-            withdrawn: Why they withdraw rows that are the same; None where they count.
-
-        Raises:
-            LockstepError: They cannot be added; nothing is.
-            OSError: The disk fails; nothing is added either.
+        Waits so many seconds for another process that adds rows. With a reason in `withdrawn`, they
+        withdraw rows that are the same.
         """
 
         def held(version: str) -> Columns:
@@ -184,11 +166,7 @@ class _Reads(local):
 
 
 class VersionTables:
-    """The tables that a version reads.
-
-    Args:
-        tables: The tables, by name.
-    """
+    """The tables that a version reads, by name."""
 
     def __init__(self, tables: Mapping[str, ServedTable]) -> None:
         self.tables = tables
@@ -204,8 +182,7 @@ class VersionTables:
     def batch(self, rows: ReadRows | None = None) -> Iterator[ReadRows]:
         """Have this thread read one version of each table meanwhile, and give these rows.
 
-        Args:
-            rows: The rows to read; by default those of now, or of the batch within which it is.
+        By default they are those of now, or of the batch within which it is.
         """
         outer = self._batch.now
         self._batch.now = now = self.reads() if rows is None else rows
@@ -220,15 +197,9 @@ class VersionTables:
 
 
 class ServedTables:
-    """The tables of a pipeline that are served.
+    """The tables of a pipeline that are served, by the folder of its rows: `Home.data / "flights"`.
 
-    Args:
-        root: The folder of the pipeline's rows, such as `Home.data / "flights"`.
-        on_disk: Names of the tables that are not kept in memory.
-
-    Attributes:
-        root: This folder.
-        on_disk: These names.
+    Tables that `on_disk` names are not kept in memory.
     """
 
     def __init__(self, root: Path, on_disk: Collection[str] = ()) -> None:
@@ -239,9 +210,7 @@ class ServedTables:
     def of(self, pipeline: Pipeline) -> VersionTables:
         """The tables that a version of the pipeline reads; to order their rows takes a while.
 
-        Raises:
-            UndeliveredError: One has never been delivered as the version declares it.
-            LockstepError: A ledger cannot be read.
+        Raises UndeliveredError where one has never been delivered as the version declares it.
         """
         tables = {}
         with self._lock:
@@ -265,11 +234,7 @@ class ServedTables:
 
 
 class _BatchReader:
-    """Reads the columns of a look-up or window as its batch does.
-
-    Attributes:
-        beside: What it gives beside them, and what each holds.
-    """
+    """Reads the columns of a look-up or window as its batch does."""
 
     def __init__(self, node: FromTable, tables: VersionTables) -> None:
         self._node, self._tables = node, tables

@@ -35,21 +35,6 @@ class Versions:
 
     Two files name them by number and digest: the gate's, which names the live version, and the
     listing, which is made from the registry. No other version serves, whatever an alias says.
-
-    Args:
-        pointer: The gate's file, such as `Home.live("flights")`.
-        scorers: Loads the versions.
-        listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
-        limits: Number of pinned versions, and how long a request waits for one.
-        canary: The version that answers a share of the requests; None for none.
-
-    Attributes:
-        scorers: The versions that are loaded.
-        scorer: The version that is live; None until there is one.
-        refusal: The version that was to be live last and is refused; None if it serves.
-        listed: The content of the listing; None where there is none.
-        pins: The versions that requests ask for by number.
-        trouble: Why the listing cannot be read; None if it can.
     """
 
     def __init__(
@@ -61,11 +46,13 @@ class Versions:
         canary: Canary | None = None,
     ) -> None:
         self.scorers = scorers
-        self.scorer: Scorer | None = None
+        self.scorer: Scorer | None = None  # the version that is live; None until there is one
+        # the version that was to be live last and is refused; None if it serves
         self.refusal: RefusedVersion | None = None
-        self.listed: Listing | None = None
+        self.listed: Listing | None = None  # the content of the listing; None where there is none
         self.trouble: str | None = None
         self.canary = CanaryVersion(canary, self.scorers) if canary is not None else None
+        # the versions that requests ask for by number
         self.pins = Pins(self.scorers, limits or RequestLimits())
         self._pointer, self._listing = pointer, listing
         self._seen: LivePointer | None = None
@@ -144,9 +131,8 @@ class Versions:
     async def acquire(self, number: int) -> Scorer:
         """The version with a number, held for the caller; it is loaded if it is not yet.
 
-        Raises:
-            UnknownError: It has not passed the gate, is not known, or cannot be used here.
-            NotReadyError: It takes too long to load, or too many others are in use.
+        Raises UnknownError where it has not passed the gate, is not known, or cannot be used here;
+        NotReadyError where it takes too long to load, or too many others are in use.
         """
         if self.scorer is not None and self.scorer.loaded.version == number:
             self.scorer.lease.hold()

@@ -1,9 +1,8 @@
 """Single rows: a version's whole way of one record, from its values to those of its answer.
 
-A lone record is not worth the arrays that many are: it is decoded, tested and computed with scalars
-where these are proven to give the same (`lockstep.parity.scalar_forms`). Where anything is not as
-in most records (a value is refused, a function fails), the row goes through arrays once more, and
-these tell what is wrong.
+A lone record is decoded, tested and computed with scalars where these are proven to give the same
+(`lockstep.parity.scalar_forms`). Where a value is refused or a function fails, the row goes through
+arrays once more, and these tell what is wrong.
 """
 
 from __future__ import annotations
@@ -23,17 +22,11 @@ from lockstep.serving.versions.request_rows import Told, plain_time, told_by
 
 
 class SingleRow(NamedTuple):
-    """A row that was computed.
-
-    Attributes:
-        rows: What computed it.
-        told: Its prediction.
-        scalars: Its columns, in the order of `rows.columns`, each as a scalar.
-    """
+    """A row that was computed."""
 
     rows: SingleRows
     told: Told
-    scalars: Sequence[Any]
+    scalars: Sequence[Any]  # its columns, in the order of `rows.columns`
 
     def columns(self) -> Columns:
         """Its columns, each an array of one value."""
@@ -42,23 +35,9 @@ class SingleRow(NamedTuple):
 
 
 class SingleRows:
-    """Computes single records of a version.
+    """Computes single records of a version, with the functions that are proven for scalars.
 
-    Args:
-        pipeline: The pipeline, compiled.
-        rules: The row rules of the input suite.
-        computed_rules: Those of the suites of features and outputs.
-        wanted: The columns that are computed.
-        names: The columns of an answer.
-        scalar: The functions that are proven to give the same for scalars.
-
-    Attributes:
-        pipeline: The pipeline.
-        kinds: What each column holds.
-        columns: Names of the columns of a row: the fields, and those that are computed.
-
-    Raises:
-        SuiteError: A rule cannot be applied.
+    Raises SuiteError where a rule cannot be applied.
     """
 
     def __init__(
