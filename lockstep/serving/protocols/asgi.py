@@ -15,17 +15,11 @@ JSON: Headers = ((b"content-type", b"application/json"),)
 
 
 class Response(NamedTuple):
-    """A response.
-
-    Attributes:
-        status: Its status.
-        content: Its body.
-        headers: Its headers, without `content-length`.
-    """
+    """A response."""
 
     status: int
     content: bytes
-    headers: Headers = JSON
+    headers: Headers = JSON  # without `content-length`
 
 
 async def respond(send: Send, response: Response) -> None:

@@ -20,9 +20,6 @@ class Bodies:
 
     One timer looks after all of them, once a second at most: a timer for each would cost more than
     most bodies do.
-
-    Args:
-        limits: Bytes of a body and of all bodies, and how long one may take to arrive.
     """
 
     def __init__(self, limits: RequestLimits) -> None:
@@ -36,11 +33,8 @@ class Bodies:
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """The body of a request.
 
-        Raises:
-            TooLargeError: It is too large, or its header says so.
-            CrowdedError: Other bodies that are arriving leave no room for it.
-            SlowError: It does not arrive in time.
-            DisconnectedError: Its client disconnected.
+        Raises TooLargeError, also by its header alone; CrowdedError where other bodies that are
+        arriving leave no room for it; SlowError; DisconnectedError.
         """
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit():

@@ -21,16 +21,9 @@ _READ = ", ".join(_BY_NAME)
 
 
 def content_of(headers: Iterable[tuple[bytes, bytes]]) -> Content:
-    """The format of a body by its content type.
+    """The format of a body by its content type; names of headers are in lower case.
 
     A content type may have the parameter `charset`, which is UTF-8, and no other.
-
-    Args:
-        headers: Names, in small letters, and values.
-
-    Raises:
-        UnsupportedError: There is no content type, it is not supported, or not in UTF-8; or the
-            body is compressed.
     """
     content: Content | None = None
     for name, value in headers:

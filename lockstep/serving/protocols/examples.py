@@ -22,13 +22,9 @@ def example_of(
 ) -> tuple[Record, dict[str, Any]] | None:
     """A record as clients send it, and its prediction; None if there is none to show.
 
-    Its numbers are the medians of the training rows, its texts the most common ones, so that it
-    is nobody's. Where that record is refused, since its columns do not fit one another, the first
-    of `golden_examples` takes its place.
-
-    Args:
-        scorer: The version.
-        hidden: Columns whose values are shown to nobody.
+    Its numbers are the medians of the training rows, its texts the most common ones, so that it is
+    nobody's. Where that record is refused, since its columns do not fit one another, the first of
+    `golden_examples` takes its place.
     """
     schema = scorer.pipeline.record_schema
     usual = {field.name: usual_value(scorer, field) for field in schema}
@@ -45,11 +41,6 @@ def golden_examples(scorer: Scorer, hidden: Collection[str], most: int) -> list[
 
     Their keys are made up, hidden columns have their usual value, and records with a rare text are
     left out. Those with the most fields come first.
-
-    Args:
-        scorer: The version.
-        hidden: Columns whose values are shown to nobody.
-        most: Number of records, at most.
     """
     return list(islice(_golden_examples(scorer, hidden), most))
 

@@ -38,13 +38,7 @@ ASKED = "lockstep.asked"
 
 
 class Endpoint:
-    """A path whose every request gets a response, as an ASGI application.
-
-    Args:
-        service: The service.
-        answer: Makes the response from service, scope and body.
-        failure: Makes the response to an error.
-    """
+    """A path whose every request gets a response, as an ASGI application."""
 
     def __init__(
         self,
@@ -88,18 +82,8 @@ async def scored(
 ) -> Answer:
     """The answer to records, once it is logged.
 
-    Args:
-        service: The service.
-        scorer: The version that answers.
-        records: The records.
-        options: The request's options.
-        scope: The request's scope.
-
-    Raises:
-        RefusedRowsError: Rows are refused, and the request does not quarantine them.
-        UnreadableBodyError: A record has a field under both of its names.
-        ComputingError: The computation fails.
-        ServingError: Too many rows wait, the request waited too long, or it cannot be logged.
+    Raises RefusedRowsError where rows are refused, and the request does not quarantine them;
+    UnreadableBodyError where a record has a field under both of its names.
     """
     asked: RequestFacts = scope[ASKED]
     if options.on_invalid != "refuse":

@@ -59,34 +59,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Output(msgspec.Struct):
-    """An output that a request asks for.
-
-    Attributes:
-        name: Its name.
-        parameters: `binary_data`, whether it is to be binary.
-    """
+    """An output that a request asks for."""
 
     name: str
-    parameters: Parameters | None = None
+    parameters: Parameters | None = None  # `binary_data`, whether it is to be binary
 
 
 class Inference(msgspec.Struct):
-    """A request.
-
-    Attributes:
-        inputs: The columns of its rows.
-        id: Its id, which the response repeats.
-        parameters: `binary_data_output`, whether all outputs are to be binary.
-        outputs: The outputs that it asks for; None for all of them.
-        model_name: The model of the path once more, as KServe's client has it.
-        model_version: The version of the path once more.
-    """
+    """A request."""
 
     inputs: list[Input]
-    id: str | None = None
+    id: str | None = None  # the response repeats it
+    # `binary_data_output`, whether all outputs are to be binary
     parameters: Parameters | None = None
-    outputs: list[Output] | None = None
-    model_name: str | None = None
+    outputs: list[Output] | None = None  # the wanted ones; None for all
+    model_name: str | None = None  # the model of the path once more, as KServe's client has it
     model_version: str | None = None
 
 

@@ -76,11 +76,7 @@ async def invoke(service: Service, scope: Scope, body: bytes) -> Response:
 
 
 def records_of(body: bytes, content: Content, reading: ReadOptions) -> Sequence[Record]:
-    """The records of a body.
-
-    Raises:
-        ServingError: The body does not follow MLflow's protocol, or is too large.
-    """
+    """The records of a body, by MLflow's protocol."""
     records: Sequence[Record]
     if content is Content.CSV:
         records = records_of_csv(body, reading)
@@ -135,11 +131,7 @@ def _demand_no_more(value: dict[str, Any], name: str, reading: ReadOptions) -> N
 
 
 def demand_few(records: Sequence[Record], limits: RequestLimits) -> None:
-    """Check the number of rows of a request for a trace.
-
-    Raises:
-        TooLargeError: There are too many.
-    """
+    """Check the number of rows of a request for a trace."""
     if len(records) > limits.traced_rows:
         raise TooLargeError(
             f"A request with explain=trace has at most {counted(limits.traced_rows, 'row')}; send "
@@ -167,12 +159,7 @@ def _content(answer: Answer) -> dict[str, Any]:
 
 
 def failure(error: ServingError, *, strict: bool) -> Response:
-    """The response to an error.
-
-    Args:
-        error: The error.
-        strict: Whether its status is the error's own, rather than MLflow's.
-    """
+    """The response to an error, with its own status if strict, or else MLflow's."""
     content: dict[str, Any] = {"error_code": error.code, "message": str(error)}
     if isinstance(error, RefusedRowsError):
         content["rows"] = reasons(error.rejected)
@@ -183,9 +170,7 @@ def failure(error: ServingError, *, strict: bool) -> Response:
 def reasons(rejected: Iterable[Rejected], *, all_rows: bool = False) -> list[dict[str, Any]]:
     """The first reasons of refused rows, by row and column, without the values.
 
-    Args:
-        rejected: The rows.
-        all_rows: Whether rows are listed, too, of which no reason is given any more.
+    With `all_rows`, rows are listed, too, of which no reason is given any more.
     """
     left = RefusedRowsError.most_reasons
     rows = []

@@ -28,26 +28,15 @@ body with more is refused without a closer look."""
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """How the rows of a request are read.
-
-    Attributes:
-        schema: Their declared schema.
-        most: Number of rows, at most.
-        strict: Whether undeclared fields are refused, rather than left alone.
-        longest_text: Characters of a text, at most.
-    """
+    """How the rows of a request are read."""
 
     schema: Schema
-    most: int
-    strict: bool = True
-    longest_text: int = RequestLimits.longest_text
+    most: int  # rows
+    strict: bool = True  # whether undeclared fields are refused, rather than left alone
+    longest_text: int = RequestLimits.longest_text  # in characters
 
     def demand_room(self, rows: int) -> None:
-        """Check the number of rows of a request.
-
-        Raises:
-            TooLargeError: There are too many.
-        """
+        """Check the number of rows of a request."""
         if rows > self.most:
             raise TooLargeError(f"A request has at most {self.most:,} rows; send several requests.")
 
@@ -55,9 +44,6 @@ class ReadOptions(msgspec.Struct, frozen=True):
         """Check that a JSON text has no more lists and objects than its rows can have.
 
         To parse millions of them takes seconds, in which nobody else is answered.
-
-        Raises:
-            TooLargeError: There are too many.
         """
         most = self.most * (len(self.schema.names) + 2) + _MORE
         if len(body) <= most or body.count(b"[") + body.count(b"{") <= most:
@@ -67,11 +53,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
             raise TooLargeError(f"The body has more lists and objects than {self.most:,} rows are.")
 
     def demand_columns(self, names: Sequence[Any]) -> None:
-        """Check that a table has the declared columns: a forgotten column is no missing value.
-
-        Raises:
-            RefusedTableError: A column is lacking, there twice, or not declared.
-        """
+        """Check that a table has the declared columns: a forgotten column is no missing value."""
         schema = self.schema
         fields = [schema.aliases.get(name, name) for name in names]
         present = set(fields)
@@ -95,14 +77,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
     def names_by_place(self, width: int, which: str) -> list[str]:
         """Names of the fields by their place, where rows are lists of values without names.
 
-        A key that is the row's number may be left out.
-
-        Args:
-            width: Number of values of a row.
-            which: The row, for messages.
-
-        Raises:
-            RefusedTableError: There are not as many values as fields.
+        A key that is the row's number may be left out. `which` names the row in messages.
         """
         fields = self._fields(width)
         if width != len(fields):
@@ -131,11 +106,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
         return fields
 
     def demand_short(self, records: Iterable[Record]) -> None:
-        """Check that no text of a large body is too long.
-
-        Raises:
-            TooLargeError: A text has too many characters.
-        """
+        """Check that no text of a large body is too long."""
         longest = self.longest_text
         for row, record in enumerate(records):
             if any(type(value) is str and len(value) > longest for value in record.values()):
@@ -145,11 +116,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
 
 class UnnamedRecords(list[Record]):
-    """Records that came as lists of values, without names.
-
-    Attributes:
-        places: By field, the number of its value in a row, from 1.
-    """
+    """Records that came as lists of values; `places` are those of the fields in a row, from 1."""
 
     def __init__(self, names: Sequence[str], records: Iterable[Record]) -> None:
         super().__init__(records)
@@ -157,14 +124,9 @@ class UnnamedRecords(list[Record]):
 
 
 def parse_json(body: bytes, *, strict: bool = True) -> Any:
-    """The value of a JSON text; `demand_distinct_keys` checks its keys.
+    """The value of a JSON text in UTF-8; `demand_distinct_keys` checks its keys.
 
-    Args:
-        body: The text, in UTF-8.
-        strict: Whether NaN and Infinity are refused, which are Python's, not JSON's.
-
-    Raises:
-        UnreadableBodyError: It is no JSON text, or is nested too deeply.
+    Strictly, it has no NaN and Infinity, which are Python's, not JSON's.
     """
     try:
         return _decode(body)
@@ -186,11 +148,7 @@ def parse_json(body: bytes, *, strict: bool = True) -> Any:
 
 
 def demand_distinct_keys(body: bytes, value: Any) -> None:
-    """Check that no object of a JSON text has a key twice, of which its value has only one.
-
-    Raises:
-        UnreadableBodyError: An object has a key twice, or the text is nested too deeply to tell.
-    """
+    """Check that no object of a JSON text has a key twice, of which its value has only one."""
     # A key is followed by `":`, unless there is space between; so is the end of some texts, and
     # then a slower look decides.
     is_compact = not (b" :" in body or b"\t:" in body or b"\n:" in body or b"\r:" in body)
@@ -235,11 +193,6 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
 
     Columns may be the numbers from 0 on, as pandas names those of a table without names: the values
     of a row are then in the order of the declaration.
-
-    Raises:
-        UnreadableBodyError: It is no such table.
-        RefusedTableError: Its columns are not the declared ones.
-        TooLargeError: It has too many rows.
     """
     if not isinstance(value, dict):
         raise UnreadableBodyError("dataframe_split is an object with `columns` and `data`.")
@@ -270,13 +223,7 @@ def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
 
 
 def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]:
-    """The records of a list of objects; of `instances` and `inputs` also of lists of values.
-
-    Raises:
-        UnreadableBodyError: It is no list of objects, or of lists.
-        RefusedTableError: A list does not have a value for each field.
-        TooLargeError: It has too many rows, or a row far too many fields.
-    """
+    """The records of a list of objects; of `instances` and `inputs` also of lists of values."""
     if not isinstance(value, list):
         raise UnreadableBodyError(f"{name} is a list of records, objects with named fields.")
     reading.demand_room(len(value))
@@ -305,13 +252,7 @@ def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]
 def records_of_columns(
     value: Mapping[str, Any], name: str, reading: ReadOptions
 ) -> Sequence[Record]:
-    """The records of an object of columns, each a list of values; or the one record that it is.
-
-    Raises:
-        UnreadableBodyError: Its columns are not lists of one length.
-        RefusedTableError: Its columns are not the declared ones.
-        TooLargeError: It has too many rows.
-    """
+    """The records of an object of columns, each a list of values; or the one record that it is."""
     if len(value) > len(reading.schema.names) + _MORE:
         raise TooLargeError(f"{name} has more than {len(reading.schema.names) + _MORE:,} columns.")
     lists = [isinstance(column, list) for column in value.values()]

@@ -61,12 +61,7 @@ _FAILURES = (
 
 
 def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
-    """The OpenAPI document of a version.
-
-    Args:
-        scorer: The version.
-        hidden: Columns whose values are shown to nobody.
-    """
+    """The OpenAPI document of a version, without values of hidden columns."""
     example = example_of(scorer, hidden)
     loaded, pipeline = scorer.loaded, scorer.pipeline
     record = pipeline.record_schema.name

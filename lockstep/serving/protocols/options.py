@@ -19,27 +19,17 @@ _CHOICES = {"on_invalid": get_args(OnInvalid), "explain": get_args(Explain)}
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a request.
+    """Options of a request."""
 
-    Attributes:
-        on_invalid: What becomes of the valid rows of a request with invalid ones: none is scored
-            (`"refuse"`), or they are, and the invalid ones are listed (`"quarantine"`).
-        version: Number of the version that is to answer; None for whichever serves.
-        explain: What the answer shows of the scoring: every column (`"trace"`), or nothing.
-    """
-
+    # of a request with invalid rows `"refuse"` scores none, `"quarantine"` the valid ones
     on_invalid: OnInvalid = "refuse"
-    explain: Explain | None = None
-    version: int | None = None
+    explain: Explain | None = None  # `"trace"` shows every column
+    version: int | None = None  # None for whichever serves
 
 
 @lru_cache(maxsize=64)
 def options_of(query: bytes) -> Options:
-    """The options in a query string.
-
-    Raises:
-        UnreadableBodyError: An option is unknown, there twice, or has an unknown value.
-    """
+    """The options in a query string; an unknown one, or one that is there twice, is an error."""
     try:
         given = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError:

@@ -31,41 +31,20 @@ _logger = logging.getLogger(__name__)
 class Service:
     """The versions of a pipeline and the requests that wait for them.
 
-    Args:
-        pipeline: Name of the pipeline.
-        pointer: The file that says which version is live.
-        listing: The file that lists which other versions may be used; None for none.
-        canary: The version that answers a share of the requests; None for none.
-        limits: How much is taken at once.
-        strict: Whether undeclared fields are refused, and refused rows get status 422. Otherwise
-            the rules and the status codes are those of MLflow's scoring server, where the meaning
-            of a request is certain.
-        cached_rows: Rows whose outputs a version keeps; 0 for none.
-        log: Records requests before they are answered; None for no log.
-        tables: The tables that versions read; None for none.
-
-    Attributes:
-        metrics: The counters, for Prometheus.
-        traffic: The requests of the last minutes.
-        bodies: The bodies that are being read.
-        versions: The versions that answer.
-        shadow: The challenger.
-        batches: The requests that wait.
-        ids: Makes ids of requests.
-        is_draining: Whether the server is about to stop: it says that it is not ready, so that
-            no more requests come, and answers those that come nevertheless.
+    Not strict, it has the rules and the status codes of MLflow's scoring server, where the meaning
+    of a request is certain; strict, undeclared fields are refused, and refused rows get status 422.
     """
 
     def __init__(
         self,
         pipeline: str,
-        pointer: Path,
+        pointer: Path,  # the file that says which version is live
         limits: RequestLimits | None = None,
         *,
-        listing: Path | None = None,
+        listing: Path | None = None,  # the file that lists which other versions may be used
         canary: Canary | None = None,
         strict: bool = True,
-        cached_rows: int = 0,
+        cached_rows: int = 0,  # rows whose outputs a version keeps
         log: Log | None = None,
         tables: ServedTables | None = None,
     ) -> None:
@@ -89,6 +68,8 @@ class Service:
             tables,
         )
         self._examples = Examples(log.settings if log is not None else None)
+        # about to stop: it says that it is not ready, so that no more requests come, and answers
+        # those that come nevertheless
         self.is_draining = False
 
     def measure(self) -> None:
@@ -101,11 +82,7 @@ class Service:
         return self.log.settings.redacted if self.log is not None else ()
 
     async def follow(self, seconds: float) -> None:
-        """Load and unload versions as the files say, for as long as the server runs.
-
-        Args:
-            seconds: How often to look.
-        """
+        """Load and unload versions as the files say, for as long as the server runs."""
         while True:
             try:
                 await self.look()
@@ -134,11 +111,7 @@ class Service:
         return self.versions.scorer is not None and not is_refusing and not self.is_draining
 
     def claim(self, asked: RequestFacts) -> Scorer:
-        """The version for a request; it stays loaded until the request releases it.
-
-        Raises:
-            NotReadyError: No version serves.
-        """
+        """The version for a request; it stays loaded until the request releases it."""
         scorer, asked.role = self.demand_scorer(), "live"
         canary = self.versions.canary_of(asked.id)
         if canary is not None:
@@ -148,11 +121,7 @@ class Service:
         return scorer
 
     def claim_live(self, asked: RequestFacts) -> Scorer:
-        """The live version, for a request that is not shared out; it stays loaded, too.
-
-        Raises:
-            NotReadyError: No version serves.
-        """
+        """The live version, for a request that is not shared out; it stays loaded, too."""
         asked.scorer = scorer = self.demand_scorer()
         scorer.lease.hold()
         return scorer
@@ -160,9 +129,8 @@ class Service:
     async def claim_version(self, asked: RequestFacts, version: int) -> Scorer:
         """The version that a request asks for by number; it stays loaded until it is released.
 
-        Raises:
-            UnknownError: The version has not passed the gate, or is not known.
-            NotReadyError: The version is not loaded in time, or there is no room for it.
+        Raises UnknownError where it has not passed the gate, or is not known; NotReadyError where
+        it is not loaded in time, or there is no room for it.
         """
         scorer, asked.role = await self.versions.acquire(version), "pinned"
         asked.scorer = scorer
@@ -173,11 +141,7 @@ class Service:
         self.is_draining = True
 
     def demand_scorer(self) -> Scorer:
-        """The version that serves.
-
-        Raises:
-            NotReadyError: No version serves.
-        """
+        """The version that serves; raises NotReadyError where none does."""
         scorer = self.versions.scorer
         if scorer is None:
             refusal = self.versions.refusal

@@ -25,13 +25,7 @@ _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 
 
 def records_of_csv(body: bytes, reading: ReadOptions) -> list[Record]:
-    """The records of a CSV text: an empty cell without quotes is missing, `""` is an empty text.
-
-    Raises:
-        UnreadableBodyError: It is no CSV text.
-        RefusedTableError: Its columns are not the declared ones.
-        TooLargeError: It has too many rows.
-    """
+    """The records of a CSV text: an empty cell without quotes is missing, `""` is an empty text."""
     import pyarrow as pa
 
     if body.partition(b"\n")[0].count(b",") >= _MOST_COLUMNS:
@@ -77,11 +71,6 @@ def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a Parquet file.
 
     The memory of a column is bounded: nested columns and strong compression are refused.
-
-    Raises:
-        UnreadableBodyError: It is no Parquet file, or of a kind that is not read here.
-        RefusedTableError: Its columns are not the declared ones.
-        TooLargeError: It has too many rows.
     """
     import pyarrow as pa
     from pyarrow import parquet

@@ -157,9 +157,8 @@ def _accepted(
 ) -> Columns:
     """The rows as columns.
 
-    Raises:
-        RefusedRowsError: A row does not fit the table's declaration, breaks a row rule of its
-            suite, is of a time that cannot be, or contradicts another.
+    Raises RefusedRowsError where a row does not fit the table's declaration, breaks a row rule of
+    its suite, is of a time that cannot be, or contradicts another.
     """
     schema = table.schema
     decoded = decode(records, schema)

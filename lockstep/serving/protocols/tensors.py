@@ -46,38 +46,23 @@ DATATYPES = (*_DTYPES, "BYTES")
 
 
 class Input(msgspec.Struct):
-    """An input of a request.
-
-    Attributes:
-        name: Its name.
-        shape: Its shape.
-        datatype: The type of its elements.
-        parameters: `binary_data_size`, the number of its bytes behind the JSON text.
-        data: Its elements; None where they are binary.
-    """
+    """An input of a request."""
 
     name: str
     shape: list[int]
     datatype: str
+    # `binary_data_size`, the number of its bytes behind the JSON text
     parameters: Parameters | None = None
-    data: list[Any] | None = None
+    data: list[Any] | None = None  # None where its elements are binary
 
     def rows(self) -> int:
-        """Number of rows.
-
-        Raises:
-            UnreadableBodyError: It is no column.
-        """
+        """Number of rows."""
         if not self.shape or self.shape[0] < 0 or self.shape[1:] not in ([], [1]):
             raise UnreadableBodyError("The shape of an input is [rows], or [rows, 1].")
         return self.shape[0]
 
     def binary_size(self) -> int | None:
-        """Number of its bytes behind the JSON text; None where its data is in the text.
-
-        Raises:
-            UnreadableBodyError: It has both or neither.
-        """
+        """Number of its bytes behind the JSON text; None where its data is in the text."""
         size = (self.parameters or {}).get("binary_data_size")
         if size is None and self.data is not None:
             return None
@@ -97,11 +82,7 @@ def datatype_of_kind(kind: Kind) -> str:
 
 
 def values_of_json(tensor: Input) -> list[Any]:
-    """The elements of a tensor in JSON, checked against its datatype; None where missing.
-
-    Raises:
-        UnreadableBodyError: Their number is not the shape's, or their type not the datatype.
-    """
+    """The elements of a tensor in JSON, checked against its datatype; None where missing."""
     rows, data = tensor.rows(), tensor.data or []
     if len(tensor.shape) == 2 and any(type(element) is list for element in data):
         if not all(type(element) is list and len(element) == 1 for element in data):
@@ -138,11 +119,7 @@ def _is_of(value: Any, datatype: str) -> bool:
 
 
 def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
-    """The elements of a binary tensor; None where they are NaN.
-
-    Raises:
-        UnreadableBodyError: Their number is not the shape's, or their type not the datatype.
-    """
+    """The elements of a binary tensor; None where they are NaN."""
     rows = tensor.rows()
     if tensor.datatype == "BYTES":
         return _texts(tensor, data, rows)

@@ -14,14 +14,10 @@ from lockstep.serving.versions.request_scorer import Answer, Scorer
 
 
 def trace_of(scorer: Scorer, answer: Answer) -> dict[str, Any]:
-    """Every column of the rows of an answer.
+    """Every column of the rows of an answer, described, with its values by scored row.
 
     Columns that were computed for the answer are shown as they are. Those that no output needs are
-    computed by the same predictors.
-
-    Returns:
-        The version and its columns as `described` gives them, each with its values, one a scored
-        row; for a model also the matrix that its estimator was given.
+    computed by the same predictors. A model also has the matrix that its estimator was given.
     """
     tables = nullcontext() if scorer.tables is None else scorer.tables.batch(answer.scored.tables)
     with tables:
@@ -43,12 +39,7 @@ def _traced(scorer: Scorer, answer: Answer) -> dict[str, Any]:
 
 
 def described(scorer: Scorer) -> list[dict[str, Any]]:
-    """The columns of a version that need no outcome, in graph order.
-
-    Returns:
-        By column its name, role, depth, inputs, documentation, exactness in ulps, the file and
-        line of its function where they are known, and for a model what computes it.
-    """
+    """The columns of a version that need no outcome, in graph order."""
     graph = scorer.pipeline.graph
     return [
         {
