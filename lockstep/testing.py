@@ -27,14 +27,7 @@ from lockstep.project.sources import decode_source
 
 
 def project_pipelines(file: str | Path) -> Pipelines:
-    """The pipelines of the project that a file, such as a test module, is in.
-
-    Args:
-        file: A file or folder of the project, such as `__file__`.
-
-    Raises:
-        ProjectError: It is in no project.
-    """
+    """The pipelines of the project that a file or folder is in; ProjectError if it is in none."""
     return pipelines(Project.find(Path(file)))
 
 
@@ -42,9 +35,6 @@ def assert_row_local(declared: PipelineAssets) -> None:
     """Every column of a row of the history is the same whatever rows it comes with.
 
     Columns of models are among them: the pipeline is fitted on its history.
-
-    Raises:
-        AssertionError: A column is not; the message names it and the rows.
     """
     from lockstep.parity.locality import locality
 
@@ -55,9 +45,6 @@ def assert_alike_from_every_format(declared: PipelineAssets) -> None:
     """Rows of the history give the same columns from JSON, CSV, Parquet and a DataFrame.
 
     They are golden records: some hundred rows with missing values, rare values and extremes.
-
-    Raises:
-        AssertionError: A column differs; the message names it and the rows.
     """
     from lockstep.parity.replay import wire_formats
     from lockstep.parity.selection import choose_golden
@@ -70,7 +57,6 @@ def assert_suites_hold(declared: PipelineAssets) -> None:
     """The history, its features and the predictions for it are what the suites expect.
 
     Raises:
-        AssertionError: They are not; the message names each expectation and failing rows.
         SuiteError: A suite cannot be made, or is about a column that there is not.
     """
     from lockstep.artifacts.holdings import ROLES
@@ -90,9 +76,6 @@ def with_tables(declared: PipelineAssets) -> Pipeline:
     """A pipeline with the rows of its tables, as their sources deliver them now.
 
     No home is written to.
-
-    Raises:
-        AssertionError: A check of a delivery blocks it; the message says why.
     """
     from lockstep.store.parquet import Store
     from lockstep.store.pinned_tables import PinnedTables

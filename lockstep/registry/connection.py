@@ -88,8 +88,7 @@ class Connection:
     def is_new(self) -> bool:
         """Whether there is no database yet: the client would make one.
 
-        Raises:
-            RegistryError: Not even its folder is there, and it is not the home's own.
+        Raises RegistryError if not even its folder is there, and it is not the home's own.
         """
         uri = self.address.full
         file = _file_of(uri) if uri.startswith("sqlite:") else None
@@ -106,11 +105,7 @@ class Connection:
         return is_blank(file)
 
     def demand_place(self) -> None:
-        """Check, without opening it, that a registry can be at the address.
-
-        Raises:
-            RegistryError: The address is none, or is in no folder that there is.
-        """
+        """Raise RegistryError unless a registry can be at the address; it is not opened."""
         if not (self.is_remote or self.is_new or self.address.full.startswith("sqlite:")):
             from sqlalchemy.engine import make_url
             from sqlalchemy.exc import ArgumentError
@@ -122,12 +117,7 @@ class Connection:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client; the database and its tables are made where they are missing.
-
-        Raises:
-            RegistryUnreachableError: The database cannot be opened.
-            RegistryError: This MLflow cannot use the database, or the address is wrong.
-        """
+        """MLflow's client; the database and its tables are made where they are missing."""
         for name, value in _DEFAULTS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
@@ -177,11 +167,8 @@ class Connection:
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the client, again where no answer came.
 
-        It may have been carried out, and its answer lost: it has to be safe to repeat.
-
-        Raises:
-            RegistryUnreachableError: The registry did not answer.
-            RegistryError: It refused the call, or files could not be written or read.
+        It may have been carried out, and its answer lost: it has to be safe to repeat. Raises
+        RegistryUnreachableError where no answer came, and RegistryError where it was refused.
         """
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import DatabaseError
@@ -203,12 +190,7 @@ class Connection:
             ) from error
 
     def find(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Call a method of the client that looks something up; None if it does not exist.
-
-        Raises:
-            RegistryUnreachableError: The registry did not answer.
-            RegistryError: It refused the call.
-        """
+        """Call a method of the client that looks something up; None if it does not exist."""
         from mlflow.exceptions import MlflowException
 
         try:

@@ -1,9 +1,8 @@
 """MLflow's tables in a database file: all of them or none.
 
-MLflow makes and migrates its tables in some 1,700 statements, each of them committed by itself. A
-process that is killed between two of them leaves a file that no MLflow can use. Here they are made
-in memory, and written to the file in one transaction: a kill at any moment leaves the file as it
-was, and whoever has it open waits or sees the new tables.
+MLflow makes and migrates its tables in some 1,700 statements, each committed by itself: a process
+that is killed in between leaves a file that no MLflow can use. Here they are made in memory, and
+written to the file in one transaction.
 """
 
 from __future__ import annotations
@@ -26,17 +25,11 @@ def is_blank(file: Path) -> bool:
 
 
 def complete_tables(file: Path) -> bool:
-    """Make or migrate MLflow's tables in a file, where it lacks some; a no-op for all others.
+    """Make or migrate MLflow's tables where a file lacks some; return whether they hold nothing.
 
     Whether it lacks some is MLflow's own question: it would then make them itself. Tables that were
-    left half made, and hold nothing, are made anew.
-
-    Returns:
-        Whether the tables hold nothing yet.
-
-    Raises:
-        RegistryError: They hold something, and MLflow cannot complete them.
-        sqlite3.Error: The file cannot be read or written.
+    left half made, and hold nothing, are made anew. Raises RegistryError where they hold something,
+    and MLflow cannot complete them; sqlite3.Error where the file cannot be read or written.
     """
     with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as disk:
         tables = _tables(disk)

@@ -4,13 +4,10 @@ A decision is a tag of the registered model, so all homes of a registry read the
 
     lockstep.live.20260131T081500000000.5a1c9f02
 
-Each is a tag of its own, which no other home's write replaces, and the newest one holds. A decision
-is later than all that its home had read, whatever its clock says; of two that were made at once the
-order of their keys decides, for everybody alike. Its text is bound like the tags of a version: to
-the pipeline, to the manifest of the version, and to itself (`lockstep.registry.version_tags`).
-
-A decision that goes back says from which version. So all homes agree which versions a further
-rollback may go back to (`Decisions.earlier`).
+No other home's write replaces one. It is later than all that its home had read, whatever its clock
+says; the newest holds, and of two at once the order of their keys decides, for everybody alike. Its
+text is bound to the pipeline, the version's manifest and itself (`lockstep.registry.version_tags`).
+A rollback says from which version it goes back, so that all homes agree on `Decisions.earlier`.
 """
 
 from __future__ import annotations
@@ -42,12 +39,9 @@ class Decision:
     """A decision of the gate: from now on, this version is live.
 
     Attributes:
-        name: Name of the pipeline.
         key: Name of its tag, by which decisions are in order.
-        version: Number of the version.
-        manifest: SHA-256 of its manifest.
+        manifest: SHA-256 of the version's manifest.
         since: When it was made, in UTC.
-        site: Who made it, and where.
         environment: Fingerprint of the environment in which the version was proven.
         before: The version that `@live` pointed to then; None if it was not set.
         is_shown: Whether its home has moved `@live`, and will not do so for it any more.
@@ -69,11 +63,7 @@ class Decision:
     anyway: str = ""
 
     def write(self, registry: Registry) -> None:
-        """Write it, or write it anew.
-
-        Raises:
-            RegistryError: The registry refuses it, or does not answer.
-        """
+        """Write it, or write it anew."""
         facts = {
             "version": self.version,
             "since": self.since.isoformat(),
@@ -93,16 +83,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The decisions about a pipeline that a registry holds.
+    """The decisions about a pipeline that a registry holds."""
 
-    Attributes:
-        log: Those that can be read, the oldest first.
-        damage: Why the newest one cannot be read; None if it can, or there is none.
-        newest: When the newest one was made, in UTC, whether it can be read or not.
-    """
-
-    log: tuple[Decision, ...] = ()
-    damage: str | None = None
+    log: tuple[Decision, ...] = ()  # those that can be read, the oldest first
+    damage: str | None = None  # why the newest one cannot be read; None if it can, or there is none
+    # When the newest one was made, in UTC, whether it can be read or not.
     newest: datetime | None = None
 
     @classmethod

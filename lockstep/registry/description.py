@@ -35,21 +35,16 @@ TextTable: TypeAlias = Sequence[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Presentation:
-    """What people see of a version in MLflow beside what it carries.
+    """What people see of a version in MLflow beside what it carries."""
 
-    Attributes:
-        tags: Facts in a word, such as the window of time that it was fitted on.
-        plots: Pictures, by name.
-        metrics: Further metrics than those of its demands, by name (see `metric_name`).
-        tables: Tables of its model card, by title: a head, and rows of cells in Markdown.
-        limits: What it is not to be relied on for, in sentences.
-    """
-
+    # Facts in a word, such as the window of time of the fit.
     tags: Mapping[str, str] = field(default_factory=dict)
-    plots: Mapping[str, Figure] = field(default_factory=dict)
+    plots: Mapping[str, Figure] = field(default_factory=dict)  # by name
+    # Further ones than those of its demands, by name (see `metric_name`).
     metrics: Mapping[str, float] = field(default_factory=dict)
+    # Of its model card, by title: a head, and rows of cells in Markdown.
     tables: Mapping[str, TextTable] = field(default_factory=dict)
-    limits: Sequence[str] = ()
+    limits: Sequence[str] = ()  # what it is not to be relied on for, in sentences
 
 
 def metric_name(group: str, name: str) -> str:
@@ -69,12 +64,7 @@ def model_card(
 ) -> str:
     """A version in Markdown: what it predicts, how well, its limits, and every column.
 
-    Args:
-        pipeline: The pipeline.
-        snapshot: Its source.
-        rows: Number of rows of the fit.
-        shown: Its tables and limits.
-        links: Addresses of pages about it, by title.
+    `links` has addresses of pages about it, by title.
     """
     graph, head = pipeline.graph, ("column", "type", "meaning")
 

@@ -21,14 +21,12 @@ class VersionFacts:
     """The facts of a version.
 
     Attributes:
-        version: Its number.
         trained: When it was registered, in UTC.
         aliases: Aliases that point to it, without the `@`.
         rows: Number of rows of the fit; None where its files cannot be used.
         metrics: Its figures on held-out rows, by title.
         failed: Checks that failed when it was trained; None where that is not known.
         proofs: What proves it, one for each environment, the newest first.
-        was_live: Whether it was ever live.
         damage: Why its files cannot be used; None if they can.
         differing: By model whose estimator itself serves, since its compiled form gave other
             values at the fit: how.
@@ -54,13 +52,7 @@ class VersionFacts:
     def of(cls, registry: Registry, version: Version, decisions: Decisions) -> VersionFacts:
         """The facts of a version, from the registry and its files.
 
-        Args:
-            registry: The registry.
-            version: The version.
-            decisions: Which versions were live.
-
-        Raises:
-            FetchError: Its files had to be fetched, and did not all arrive.
+        Raises FetchError where its files had to be fetched, and did not all arrive.
         """
         manifest: Mapping[str, Any] = {}
         damage = None

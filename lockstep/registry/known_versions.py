@@ -5,10 +5,9 @@
      "accepted": [{"version": 1, "before": "…", "manifest": "…", "at": "…", "by": "ada",
                    "home": "…", "host": "…", "reason": "…"}]}
 
-Published rows, records and sinks name a version by its number. A registry that was restored from an
-older backup, or begun anew, gives a number a second time. So a home binds a number to the SHA-256
-of the version's manifest once it has read it, and refuses other files under that number until a
-person accepts them.
+Published rows, records and sinks name a version by its number, which a registry that was restored
+from an older backup, or begun anew, gives a second time. So a home binds a number to the SHA-256 of
+the version's manifest, and refuses other files under it until a person accepts them.
 """
 
 from __future__ import annotations
@@ -29,36 +28,20 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Refused:
-    """Other files under a known number.
+    """Other files under a known number."""
 
-    Attributes:
-        manifest: SHA-256 of their manifest.
-        seen: When they were seen first, in UTC.
-    """
-
-    manifest: str
-    seen: datetime
+    manifest: str  # SHA-256 of their manifest
+    seen: datetime  # when they were seen first, in UTC
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """That a person has a number mean other files from then on.
-
-    Attributes:
-        version: The number.
-        before: SHA-256 of the manifest that it was bound to.
-        manifest: SHA-256 of the manifest that it is bound to since.
-        at: When that was accepted, in UTC.
-        by: The name of the user.
-        home: The folder of the home.
-        host: The name of the machine.
-        reason: Why.
-    """
+    """That a person has a number mean other files from then on."""
 
     version: int
-    before: str
-    manifest: str
-    at: datetime
+    before: str  # SHA-256 of the manifest that the number was bound to
+    manifest: str  # SHA-256 of the manifest that it is bound to since
+    at: datetime  # in UTC
     by: str
     home: str
     host: str
@@ -76,21 +59,15 @@ class _Numbers:
 
 @dataclass(frozen=True)
 class KnownVersions:
-    """The numbers that a home knows of a pipeline.
+    """The numbers that a home knows of a pipeline; ArtifactError where its file is damaged."""
 
-    Attributes:
-        path: The file of the home, such as `Home.known("flights")`.
-    """
-
-    path: Path
+    path: Path  # the file of the home, such as `Home.known("flights")`
 
     def demand(self, number: int, manifest: str) -> None:
         """Demand that a number means these files here; it is bound to them if it is new.
 
         Raises:
             RenumberedError: It means others.
-            ArtifactError: The file of the home is damaged.
-            UnavailableFilesError: It cannot be read now.
         """
         stored = self._read()
         if stored.versions.get(number) == manifest and number not in stored.refused:
@@ -106,25 +83,11 @@ class KnownVersions:
             raise RenumberedError(stored.name, number, bound, manifest)
 
     def is_free(self, number: int, manifest: str) -> bool:
-        """Whether a number may be given to files: it means no others here.
-
-        Raises:
-            ArtifactError: The file of the home is damaged.
-        """
+        """Whether a number may be given to files: it means no others here."""
         return self._read().versions.get(number, manifest) == manifest
 
     def accept(self, number: int, site: Site, reason: str) -> Accepted:
-        """Have a number mean the files that were refused.
-
-        Args:
-            number: The number.
-            site: Who accepts it, and where.
-            reason: Why.
-
-        Raises:
-            LockstepError: No other files were seen under it.
-            ArtifactError: The file of the home is damaged.
-        """
+        """Have a number mean the files that were refused; LockstepError where none were."""
         with self._changing() as stored:
             refused = stored.refused.pop(number, None)
             if refused is None:
@@ -141,11 +104,7 @@ class KnownVersions:
         return accepted
 
     def refusals(self) -> list[str]:
-        """A sentence for each number under which the registry has other files.
-
-        Raises:
-            ArtifactError: The file of the home is damaged.
-        """
+        """A sentence for each number under which the registry has other files."""
         stored = self._read()
         return [
             str(RenumberedError(stored.name, number, stored.versions[number], refused.manifest))

@@ -23,13 +23,8 @@ _log = logging.getLogger(__name__)
 def list_versions(registry: Registry, name: str, last: Listing | None = None) -> Listing:
     """The challenger of a pipeline and its newest proven versions, with their files.
 
-    Args:
-        registry: The registry.
-        name: Name of the pipeline.
-        last: The last listing: files that it names are not fetched again.
-
-    Raises:
-        RegistryError: The registry cannot be read.
+    Files that the last listing names are not fetched again. Raises RegistryError where the registry
+    cannot be read.
     """
     known = registry.versions(name)
     proven = [version for version in known if proofs(version)][-FETCHED:]
@@ -47,13 +42,7 @@ def list_versions(registry: Registry, name: str, last: Listing | None = None) ->
 
 
 def update_listing(registry: Registry, name: str, path: Path) -> Listing:
-    """Write the current listing, or the last one with the trouble if the registry does not answer.
-
-    Args:
-        registry: The registry.
-        name: Name of the pipeline.
-        path: The listing's file, such as `Home.listing("flights")`.
-    """
+    """Write the current listing, or the last one with the trouble if the registry is away."""
     last = _last(path)
     try:
         listing = list_versions(registry, name, last)

@@ -41,12 +41,7 @@ def is_of_home(root: Path, database: Path) -> bool:
 
 
 def move_locations(connection: Connection, root: Path) -> None:
-    """Update the locations in a database whose home was moved or copied.
-
-    Args:
-        connection: The database of the home.
-        root: The home's folder of files, absolute.
-    """
+    """Update the locations in a database whose home was moved or copied; `root` is absolute."""
     from sqlalchemy import column, select, table
 
     experiments = table("experiments", column("artifact_location"))

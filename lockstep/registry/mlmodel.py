@@ -36,20 +36,11 @@ def save_mlmodel(
     example: Columns,
     model: Model,
 ) -> None:
-    """Write an MLflow model around a version's directory.
+    """Write an MLflow model around a version's directory, which is moved into it.
 
-    Args:
-        directory: The directory to write; it must not exist yet.
-        artifact: The version's directory (see `lockstep.artifacts.artifact_writing`), which is
-            moved into the model.
-        pipeline: The pipeline.
-        snapshot: Its source.
-        example: Raw columns, and those of look-ups and windows; the first few rows become the
-            input example.
-        model: The MLflow model that the files belong to.
-
-    Raises:
-        RegistryError: MLflow stored no signature.
+    `directory` must not exist yet. The first few rows of `example` (raw columns, and those of
+    look-ups and windows) become the input example. Raises RegistryError if MLflow stored no
+    signature.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own type hints
@@ -80,12 +71,11 @@ def save_mlmodel(
 def signature(pipeline: Pipeline) -> ModelSignature:
     """MLflow's signature of a pipeline's input and output.
 
-    Inputs have the type `any`. The record's fields are required. Columns of look-ups and windows
-    may be left out: Lockstep then says what is lacking. With another type, MLflow silently casts
-    values before Lockstep sees them: 3.5 becomes 3, a null becomes False, the text "12" becomes
-    12.0; it also refuses times with a time zone, and whole numbers where it expects others. `any`
-    leaves values as they came, and the record's declaration decides, as everywhere. The declared
-    types are in the model's metadata and in its card.
+    Inputs have the type `any`: with another one, MLflow silently casts values before Lockstep sees
+    them (3.5 becomes 3, a null becomes False, the text "12" becomes 12.0), and refuses times with a
+    time zone. So the record's declaration decides, as everywhere; the declared types are in the
+    model's metadata and in its card. The record's fields are required. Columns of look-ups and
+    windows may be left out: Lockstep then says what is lacking.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema

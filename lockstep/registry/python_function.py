@@ -2,8 +2,7 @@
 
 MLflow copies this file into the model and runs it there (models from code). It never runs as a
 part of Lockstep, and takes everything from the directory beside it, Lockstep's own modules
-included. These run under a private name, so that `sys.path` and `sys.modules` of the process that
-loads a model stay as they are, and a version computes with the Lockstep that it was fitted with.
+included. These run under a private name, so that `sys.path` and `sys.modules` stay as they are.
 """
 
 import hashlib
@@ -55,9 +54,8 @@ class PythonFunction(PythonModel):
     ) -> pd.DataFrame:
         """Key, event time and outputs of each row.
 
-        Raises:
-            MlflowException: A row does not fit its declaration; the message names the row, the
-                column and what is wrong. A server answers with status 400.
+        Raises MlflowException, which a server answers with status 400, where a row does not fit its
+        declaration; the message names the row, the column and what is wrong.
         """
         try:
             return self.predict_rows(model_input)

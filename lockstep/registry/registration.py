@@ -48,25 +48,15 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class Registration:
-    """A fitted pipeline that is about to become a version.
-
-    Attributes:
-        connection: The registry.
-        pipeline: The fitted pipeline.
-        source: Its source.
-        evidence: What else the version carries.
-        shown: What people see of it besides.
-        trusted: Further types that its models may hold.
-        page: Address of the page for all pipelines, if there is one.
-    """
+    """A fitted pipeline that is about to become a version."""
 
     connection: Connection
     pipeline: Pipeline
     source: Snapshot
     evidence: Evidence
     shown: Presentation
-    trusted: tuple[str, ...] = ()
-    page: str | None = None
+    trusted: tuple[str, ...] = ()  # further types that its models may hold
+    page: str | None = None  # address of the page for all pipelines
     known: KnownVersions | None = None
 
     def carry_out(self) -> Version:

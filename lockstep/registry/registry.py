@@ -45,7 +45,8 @@ _MOST_DIGITS = 9
 class Registry:
     """Versions of fitted pipelines, by name and number or alias.
 
-    MLflow's global state (active run, tracking address) is neither used nor changed.
+    MLflow's global state (active run, tracking address) is neither used nor changed. Methods raise
+    RegistryUnreachableError where the registry does not answer, and RegistryError where it refuses.
 
     Args:
         tracking_uri: Address of an MLflow server (`http://...`), or of its database
@@ -85,11 +86,7 @@ class Registry:
         self._loaded: dict[tuple[str, int, str], LoadedVersion] = {}
 
     def patient(self) -> Registry:
-        """The same registry, for what follows upon long work: a request is tried for minutes.
-
-        Raises:
-            RegistryError: It cannot be opened.
-        """
+        """The same registry, for what follows upon long work: a request is tried for minutes."""
         patient = copy.copy(self)
         patient._connection = self._connection.patient()
         patient._call = patient._connection.call
@@ -115,12 +112,7 @@ class Registry:
             self._mended.append(sentence)
 
     def open(self) -> None:
-        """Make the database where it is missing; look-ups make none.
-
-        Raises:
-            RegistryUnreachableError: The registry does not answer.
-            RegistryError: This MLflow cannot use the registry.
-        """
+        """Make the database where it is missing; look-ups make none."""
         _ = self._connection.client
 
     def log(
@@ -135,19 +127,11 @@ class Registry:
         The version appears as the last step, complete; if anything fails before, there is none,
         and the run is marked as failed.
 
-        Args:
-            pipeline: The fitted pipeline.
-            source: Its source (`Snapshot.of(pipeline)`).
-            evidence: What else the version carries.
-            shown: What people see of it besides.
-
         Raises:
             NotFittedError: The pipeline is not fitted.
             SnapshotError: The source does not run by itself, or defines other columns.
             UntrustedTypeError: A model holds a type that may not be stored.
             ArtifactError: A model cannot be stored.
-            RegistryUnreachableError: The registry does not answer.
-            RegistryError: The registry refused something.
         """
         connection, shown = self._connection, shown or Presentation()
         return Registration(
@@ -162,14 +146,10 @@ class Registry:
         ).carry_out()
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
-        """Load a version with the code that it was fitted with.
+        """Load a version, by number or alias, with the code that it was fitted with.
 
         A version that was loaded before is the same object again, after its files have been checked
         anew: they may have been damaged since.
-
-        Args:
-            name: Name of the model.
-            version: Its number, or an alias such as `"live"`.
 
         Raises:
             VersionNotFoundError: There is no such version.
@@ -179,7 +159,6 @@ class Registry:
             SnapshotError: Its source does not run here.
             OutsideReadingError: Its source opens, when imported, what the version does not carry.
             UntrustedTypeError: A model holds a type that may not be loaded.
-            RegistryUnreachableError: The registry does not answer.
         """
         listed = self.find(name, version)
         key, files = (name, listed.version, listed.digest), self._files.directory(listed)
@@ -206,11 +185,7 @@ class Registry:
         return self._files.directory(version)
 
     def demand_place(self) -> None:
-        """Check, without opening it, that a registry can be at its address.
-
-        Raises:
-            RegistryError: The address is none, or is in no folder that there is.
-        """
+        """Raise RegistryError unless a registry can be at its address; it is not opened."""
         self._connection.demand_place()
 
     def alias(self, name: str, alias: str) -> Version | None:
@@ -222,11 +197,7 @@ class Registry:
         return None if entity is None else Version.of(entity)
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Point an alias to a version.
-
-        Raises:
-            VersionNotFoundError: There is no such version.
-        """
+        """Point an alias to a version; VersionNotFoundError where there is none."""
         self.find(name, version)
         client = self._connection.client
         self._call(client.set_registered_model_alias, name, alias, str(version))
@@ -280,12 +251,7 @@ class Registry:
         self._connection.find(client.delete_registered_model_tag, name, key)
 
     def find(self, name: str, version: int | str) -> Version:
-        """A version by its number or alias.
-
-        Raises:
-            VersionNotFoundError: There is no such version.
-            AliasNotSetError: There is no such alias.
-        """
+        """A version by its number or alias; VersionNotFoundError or AliasNotSetError without it."""
         if isinstance(version, str) and not version.isdecimal():
             pointed_to = self.alias(name, version)
             if pointed_to is None:
@@ -306,11 +272,8 @@ class Registry:
 class VersionFiles:
     """The files of versions on this machine.
 
-    Args:
-        connection: The registry.
-        cache: Directory for fetched files; without it, one that goes with this object.
-        note: Notes a sentence about damaged files that were fetched anew.
-        known: Gives the numbers that the home knows of a pipeline.
+    Without a directory `cache`, fetched files go with this object. `note` gets a sentence about
+    damaged files that were fetched anew; `known` gives the numbers that the home knows.
     """
 
     def __init__(
@@ -326,17 +289,11 @@ class VersionFiles:
         self._known = known
 
     def directory(self, version: Version) -> Path:
-        """The directory of a version's files.
+        """The directory of a version's files; errors as of `Registry.files`.
 
         Files that were fetched before are used only while all of them are as logged. The files
         around them, by which MLflow serves the version, are checked where they are local, or else
         when they are fetched.
-
-        Raises:
-            ArtifactError: Lockstep did not log it, the fetched files are not the logged ones, or a
-                file around it is missing or was changed.
-            RenumberedError: The home knows other files under its number.
-            FetchError: The files had to be fetched, and did not all arrive; another try may work.
         """
         known = self._known(version.name)
         if known is not None:

@@ -10,17 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Site:
-    """A person, a home and a machine.
+    """A person, a home and a machine."""
 
-    Attributes:
-        by: The name of the user.
-        home: The folder of the home.
-        host: The name of the machine.
-    """
-
-    by: str
-    home: str
-    host: str
+    by: str  # the name of the user
+    home: str  # its folder
+    host: str  # the name of the machine
 
     @classmethod
     def here(cls, home: Path) -> Site:

@@ -4,12 +4,9 @@
     lockstep.proven.5a1c…    that it is proven in an environment: by whom, where and when
     lockstep.surroundings    the files around its directory, by which MLflow serves it
 
-A tag can be edited by hand, copied to another version, or outlive its files. So each holds the
-pipeline's name, the SHA-256 of the version's manifest (which lists those of all its files) and one
-of the tag itself; where these do not agree, the tag is ignored.
-
-Lockstep reads none of the files around a version's directory, and the manifest cannot list them,
-since they are written later: without a tag nobody would notice one that is missing or changed.
+A tag can be edited, copied to another version, or outlive its files. So each holds the pipeline's
+name, the SHA-256 of the version's manifest and one of the tag itself; where these do not agree, it
+is ignored. The manifest cannot list the files around the directory, which are written later.
 """
 
 from __future__ import annotations
@@ -45,17 +42,11 @@ SURROUNDINGS = "lockstep.surroundings"
 
 @dataclass(frozen=True)
 class TrainingEvidence:
-    """The evidence of a version's training.
+    """The evidence of a version's training."""
 
-    Attributes:
-        training_set: SHA-256 of the file of the training set.
-        results: The result of each check of history, training set and candidate, in a word.
-        counts: The version's evidence, counted by kind, such as its golden rows.
-    """
-
-    training_set: str
-    results: Mapping[str, str]
-    counts: Mapping[str, int]
+    training_set: str  # SHA-256 of its file
+    results: Mapping[str, str]  # of each check of history, training set and candidate, in a word
+    counts: Mapping[str, int]  # the version's evidence by kind, such as its golden rows
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -74,11 +65,7 @@ def write_evidence(registry: Registry, version: Version, evidence: TrainingEvide
 
 
 def read_evidence(version: Version) -> TrainingEvidence:
-    """Read the evidence of a version's training.
-
-    Raises:
-        EvidenceError: No such tag holds for these bytes.
-    """
+    """The evidence of a version's training; EvidenceError where no tag holds for these bytes."""
     return held(version, EVIDENCE, TrainingEvidence)
 
 
@@ -92,32 +79,17 @@ def failed_checks(version: Version) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class Proof:
-    """That a version was proven: its golden records were replayed, all columns the same.
+    """That a version was proven: its golden records were replayed, all columns the same."""
 
-    Attributes:
-        at: When, in UTC.
-        by: The name of the user.
-        home: The folder of the home.
-        host: The name of the machine.
-        environment: Fingerprint of the environment (`lockstep.artifacts.fingerprint`).
-    """
-
-    at: datetime
-    by: str
-    home: str
-    host: str
-    environment: str
+    at: datetime  # in UTC
+    by: str  # the name of the user
+    home: str  # its folder
+    host: str  # the name of the machine
+    environment: str  # fingerprint (`lockstep.artifacts.fingerprint`)
 
 
 def write_proven(registry: Registry, version: Version, site: Site, environment: str) -> None:
-    """Tag a version that is proven now, by the gate or by a replay of its golden records.
-
-    Args:
-        registry: The registry.
-        version: The version.
-        site: Who proved it, and where.
-        environment: Fingerprint of the environment.
-    """
+    """Tag a version that is proven now, by the gate or by a replay of its golden records."""
     facts = {"at": datetime.now(UTC).isoformat(), **asdict(site), "environment": environment}
     registry.tag(version, _proven(environment), bound(version.name, version.digest, facts))
 
@@ -160,28 +132,13 @@ class _Binding:
 
 
 def bound(name: str, manifest: str, facts: Mapping[str, Any]) -> str:
-    """A tag's text: facts that hold for a version's bytes.
-
-    Args:
-        name: Name of the pipeline.
-        manifest: SHA-256 of the version's manifest.
-        facts: The facts, as plain data.
-    """
+    """A tag's text: facts, as plain data, that hold for the bytes of this manifest."""
     stored = {"pipeline": name, "manifest": manifest, **facts}
     return json.dumps({**stored, "sha256": _digest(stored)})
 
 
 def held(version: Version, tag: str, kind: type[Held]) -> Held:
-    """The facts of a tag, if they hold for the version's bytes.
-
-    Args:
-        version: The version.
-        tag: Name of the tag.
-        kind: The type of the facts.
-
-    Raises:
-        EvidenceError: No such tag holds for these bytes.
-    """
+    """The facts of a tag; EvidenceError where no such one holds for the version's bytes."""
     text = version.tags.get(tag)
     which = f"version {version.version} of {version.name}"
     if text is None:
@@ -198,14 +155,7 @@ def held(version: Version, tag: str, kind: type[Held]) -> Held:
 def unbound(text: str, name: str, which: str, kind: type[Held]) -> tuple[str, Held]:
     """The SHA-256 of the manifest and the facts that a tag's text is about; see `bound`.
 
-    Args:
-        text: The text.
-        name: Name of the pipeline that it must be about.
-        which: The tag, for messages.
-        kind: The type of the facts.
-
-    Raises:
-        EvidenceError: It was edited, is that of another pipeline, or is something else.
+    Raises EvidenceError, naming `which` tag, where it was edited, or is another pipeline's.
     """
     try:
         stored: dict[str, Any] = json.loads(text)
@@ -235,13 +185,7 @@ class _Surroundings:
 
 
 def surroundings_tag(model: Path, name: str, digest: str) -> str:
-    """The tag that lists the files around a version, for its registration.
-
-    Args:
-        model: The MLflow model's directory.
-        name: Name of the pipeline.
-        digest: SHA-256 of the version's manifest.
-    """
+    """The tag that lists the files around a version, for its registration."""
     paths = (path for path in sorted(model.rglob("*")) if path.is_file())
     names = {path: PurePosixPath(path.relative_to(model)) for path in paths}
     files = {
@@ -256,24 +200,12 @@ def check_surroundings(model: Path, version: Version) -> None:
     """Check that the files around a version are those that were registered with it.
 
     A version whose tag was edited passes; the gate reports it (`read_surroundings`). Added files
-    are ignored: the registered ones say what MLflow runs.
-
-    Args:
-        model: The MLflow model's directory.
-        version: The version as the registry lists it, with its tags.
-
-    Raises:
-        ArtifactError: A file is missing or has been changed; the message names it.
-        UnavailableFilesError: A file cannot be read now.
+    are ignored: the registered ones say what MLflow runs. Raises as `check_files`.
     """
     with suppress(EvidenceError):
         check_files(model, read_surroundings(version))
 
 
 def read_surroundings(version: Version) -> Mapping[str, str]:
-    """SHA-256 of each file around a version, by its path in the model.
-
-    Raises:
-        EvidenceError: No such tag holds for these bytes.
-    """
+    """SHA-256 of each file around a version, by its path in the model; errors as of `held`."""
     return held(version, SURROUNDINGS, _Surroundings).files

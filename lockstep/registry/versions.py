@@ -20,46 +20,29 @@ _TRAINING = "workflowType=machine_learning"
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A registered model: what its versions have in common.
+    """A registered model: what its versions have in common."""
 
-    Attributes:
-        aliases: Number of the version of each alias, without the `@`.
-        tags: Its tags.
-    """
-
-    aliases: Mapping[str, int]
+    aliases: Mapping[str, int]  # number of the version of each, without the `@`
     tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version as the registry lists it.
+    """A version as the registry lists it."""
 
-    Attributes:
-        name: Name of the model, which is the pipeline's.
-        version: Its number.
-        run_id: The MLflow run that it was logged in.
-        created: When it was registered, in UTC.
-        aliases: Aliases that point to it, without the `@`.
-        tags: Its tags.
-        location: The place of its files, as a URI or path.
-    """
-
-    name: str
+    name: str  # of the model, which is the pipeline's
     version: int
-    run_id: str
-    created: datetime
-    aliases: tuple[str, ...]
+    run_id: str  # the MLflow run that it was logged in
+    created: datetime  # when it was registered, in UTC
+    aliases: tuple[str, ...]  # those that point to it, without the `@`
     tags: Mapping[str, str]
-    location: str
+    location: str  # a URI or path
 
     @classmethod
     def of(cls, entity: ModelVersion, aliases: Iterable[str] | None = None) -> Version:
         """The version that MLflow describes.
 
-        Args:
-            entity: MLflow's description.
-            aliases: Its aliases, where the description lacks them, as in MLflow's searches.
+        Its `aliases` are given where the description lacks them, as in MLflow's searches.
         """
         return cls(
             name=entity.name,
@@ -73,11 +56,7 @@ class Version:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its manifest.
-
-        Raises:
-            ArtifactError: Lockstep did not log it.
-        """
+        """SHA-256 of its manifest; ArtifactError where Lockstep did not log it."""
         if MANIFEST_TAG not in self.tags:
             raise ArtifactError(
                 f"Version {self.version} of {self.name} was not logged by Lockstep: it has no "

@@ -17,13 +17,8 @@ def write_docs(
 ) -> Path:
     """Write a site of pages of validations, and return the path of its first page.
 
-    Writing fetches nothing. (A browser that shows the pages fetches Great Expectations' styles.)
-
-    Args:
-        validations: By name of a page, a result as `SuiteResult.validation` holds it.
-        about: What was validated, in a few words.
-        run: What made the results, such as the number of an attempt.
-        folder: The folder of the site.
+    `validations` are results, as `SuiteResult.validation` holds them, by name of a page. Writing
+    fetches nothing. (A browser that shows the pages fetches Great Expectations' styles.)
     """
     import great_expectations as gx
     from great_expectations.core.expectation_validation_result import (

@@ -1,8 +1,7 @@
 """Evaluation: expectations asked of rows by Great Expectations.
 
-The metrics that an expectation needs follow from the expectation and the types of its columns.
-Great Expectations' `Batch.validate` plans them for every batch, twice, in four fifths of its time
-for a thousand rows; here they are planned once a thread. Metrics and results are Great
+`Batch.validate` plans the metrics of expectations for every batch, twice, in four fifths of its
+time for a thousand rows; here they are planned once a thread. Metrics and results are Great
 Expectations' own, and `tests/lockstep/suites` compares them with those of `Batch.validate`. An
 execution engine belongs to one evaluation: threads share none.
 """
@@ -41,20 +40,13 @@ ResultFormat = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class _ExpectationPlan:
-    """An expectation, and what it takes to evaluate it.
-
-    Attributes:
-        expectation: The expectation.
-        metrics: The metrics that it needs, by its own names.
-        result_format: The format of its result.
-        graph: These metrics with all that they are computed from.
-        raised: Why there are none, as for an expectation of databases only.
-    """
+    """An expectation, and what it takes to evaluate it."""
 
     expectation: Expectation
-    metrics: Mapping[str, MetricConfiguration]
+    metrics: Mapping[str, MetricConfiguration]  # by the expectation's own names
     result_format: ResultFormat
-    graph: ExpectationValidationGraph
+    graph: ExpectationValidationGraph  # these metrics with all that they are computed from
+    # Why there are none, as for an expectation of databases only.
     raised: ExceptionInfo | None = None
 
 
@@ -74,16 +66,9 @@ def evaluate(
     columns: Columns,
     result_format: ResultFormat,
 ) -> list[ExpectationValidationResult]:
-    """Great Expectations' result of each expectation, in order.
+    """Great Expectations' result of each expectation, in order, on rows in canonical form.
 
-    Args:
-        suite: Name of the suite, for messages.
-        expectations: The expectations, as in a suite's JSON.
-        columns: The rows, in canonical form.
-        result_format: Great Expectations' format of the results.
-
-    Raises:
-        SuiteError: An expectation cannot be read.
+    Raises SuiteError where an expectation cannot be read.
     """
     groups: dict[tuple[str, ...], list[int]] = {}
     for position, expectation in enumerate(expectations):
@@ -119,15 +104,9 @@ def judge(
 ) -> ExpectationValidationResult | None:
     """Great Expectations' result of an expectation by figures; None if it needs others.
 
-    Args:
-        suite: Name of the suite, for messages.
-        expectation: The expectation, as in a suite's JSON.
-        columns: Columns of the same types as those that the figures are of; no row is looked at.
-        result_format: Great Expectations' format of the result.
-        figure: From the name of a metric to its value; raises `KeyError` where it is not known.
-
-    Raises:
-        SuiteError: The expectation cannot be read.
+    `columns` have the types of those that the figures are of; no row is looked at. `figure` gives
+    the value of a metric by its name, and raises KeyError where it is not known. Raises SuiteError
+    where the expectation cannot be read.
     """
     part = {name: columns[name] for name in _looked_at(expectation, columns)}
     engine = _engine(take_rows(part, slice(0)))

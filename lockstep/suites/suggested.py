@@ -22,12 +22,7 @@ _RUNS = {"A": "[A-ZÀ-ÖØ-Þ]+", "a": "[a-zß-öø-ÿ]+"}
 
 
 def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
-    """Suggest expectations, a line of source each, in the order of the fields.
-
-    Args:
-        constraints: The constraints of the training rows.
-        schema: The declared fields.
-    """
+    """Suggest expectations, a line of source each, in the order of the fields."""
     numbers = {
         number.quantity.fields[0]: number
         for number in constraints.values.numbers

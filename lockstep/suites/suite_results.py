@@ -30,11 +30,7 @@ _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """The result of an expectation.
-
-    Attributes:
-        told: Great Expectations' result, as plain JSON.
-    """
+    """The result of an expectation: what Great Expectations told, as plain JSON."""
 
     told: Mapping[str, Any]
 
@@ -195,7 +191,6 @@ class SuiteResult:
         validation: Great Expectations' results, as plain JSON: of each expectation in the order of
             the suite, with a few failing rows. The number of rows is always expected; it comes
             first where the suite does not name it.
-        rows: Number of rows in the batch.
         looked_at: Number of rows of the sample that some expectations were asked of, if there is
             one.
     """

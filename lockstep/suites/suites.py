@@ -67,10 +67,9 @@ class Suites:
     def to_json(
         self, role: str, known: Iterable[str] | None = None, personal: Set[str] = frozenset()
     ) -> SuiteJson:
-        """A suite in its plain form.
+        """A suite, by its role (`input`, `features` or `outputs`), in its plain form.
 
         Args:
-            role: `"input"`, `"features"` or `"outputs"`.
             known: The columns that it may be about; None for any.
             personal: Those whose values no result shows.
 
@@ -144,15 +143,12 @@ def _reason(error: Exception) -> str:
 
 
 def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
-    r"""The suite as plain JSON, to be stored with a model.
+    r"""The suite as plain JSON, to be stored with a model; SuiteError if JSON cannot hold a value.
 
     Dates and times without a zone are taken to be UTC, like every time in a canonical column
     (Great Expectations cannot compare such a column with a time that has no zone). A regular
     expression's `$` becomes `\Z`: its author means the end of the text, and Python's `$` also
     matches before a line break at the end.
-
-    Raises:
-        SuiteError: It holds a value that JSON cannot hold, such as an infinite bound.
     """
     try:
         plain: SuiteJson = json.loads(json.dumps(suite.to_json_dict(), allow_nan=False))
@@ -174,11 +170,7 @@ def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
 
 
 def from_json(suite: Mapping[str, Any]) -> gx.ExpectationSuite:
-    """The suite that `suite_json` wrote.
-
-    Raises:
-        SuiteError: It is not a suite that this version of Great Expectations can read.
-    """
+    """The suite that `suite_json` wrote; SuiteError where Great Expectations cannot read it."""
     import great_expectations as gx
     from great_expectations.exceptions.exceptions import GreatExpectationsError
 

@@ -54,14 +54,12 @@ def validate(
     key: str,
     sample: int = _EXAMPLES,
 ) -> SuiteResult:
-    """Check a suite on columns.
+    """Check a suite, or its plain form, on a batch of columns in canonical form.
 
     An empty batch meets all expectations about rows, so the number of rows is always among the
     findings, and an empty batch fails.
 
     Args:
-        columns: The batch, in canonical form.
-        suite: The suite, or its plain form.
         key: Name of the column that identifies the rows.
         sample: Number of failing rows to name for an unmet expectation.
 
@@ -87,13 +85,8 @@ def with_counts(
 ) -> SuiteResult:
     """The results on a sample, with those by the counts of all rows in their place.
 
-    Great Expectations judges these, too, so that bounds and wording stay its own.
-
-    Args:
-        result: The results on a sample that holds a row which each unmet row rule refuses.
-        suite: The suite, as plain JSON.
-        columns: The sample.
-        counts: What is counted of all rows.
+    Great Expectations judges these, too, so that bounds and wording stay its own. The sample holds
+    a row which each unmet row rule refuses.
     """
     expectations = _with_row_count(suite["expectations"])
     added = len(expectations) - len(suite["expectations"])
@@ -140,14 +133,8 @@ def _of_all_rows(
 ) -> list[ExpectationValidationResult]:
     """The results of an expectation by the counts of all rows; none where these cannot tell.
 
-    Several where a figure is an estimate: by the most likely one first.
-
-    Args:
-        suite: Name of the suite, for messages.
-        expectation: The expectation, as in a suite's JSON.
-        columns: Columns of the same types.
-        counts: What is counted of all rows.
-        tests: How many rows fail an expectation about single rows, and how many it leaves out.
+    Several where a figure is an estimate: by the most likely one first. `tests` are how many rows
+    fail an expectation about single rows, and how many it leaves out.
     """
     if expectation["kwargs"].get("row_condition") is not None:
         return []
@@ -171,11 +158,7 @@ def _of_all_rows(
 
 
 def _figure_of_tests(rows: int, refused: int, left_out: int, metric: str) -> Any:
-    """A metric of an expectation about single rows, by its name; without examples.
-
-    Raises:
-        KeyError: It is not known.
-    """
+    """A metric of an expectation about single rows, without examples; KeyError of another one."""
     if metric == "table.row_count":
         return rows
     if metric == "column_values.nonnull.unexpected_count":
