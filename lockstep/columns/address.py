@@ -12,12 +12,10 @@ _SHORT = 4
 class Address:
     """An address, whose text for people, `str` and `repr`, is without what is secret in it.
 
-    Libraries read an address that is not escaped in different ways: a password may hold any of
-    `/@:?#`. What may be a part of one is hidden, and so is all behind the `?`, where signatures and
-    tokens are. It is no `str`, of which JSON would hold the text as it is.
-
-    Attributes:
-        full: The text with its secrets, for the library that opens it.
+    `full` is the text with its secrets, for the library that opens it. Libraries read an address
+    that is not escaped in different ways: a password may hold any of `/@:?#`. What may be a part of
+    one is hidden, and so is all behind the `?`, where tokens are. It is no `str`, of which JSON
+    would hold the text as it is.
     """
 
     __slots__ = ("full",)
@@ -67,10 +65,7 @@ class Address:
         return text
 
     def _parts(self) -> tuple[str, str, str]:
-        """The scheme with `://`, the user and password, and the place without a query.
-
-        The place is empty where nobody can tell where it begins.
-        """
+        """The scheme with `://`, the credentials, and the place, empty where it is unclear."""
         scheme, separator, rest = self.full.partition("://")
         if not separator:
             scheme, rest = "", self.full

@@ -32,20 +32,13 @@ HELD_BACK = "held back"
 
 @dataclass(frozen=True)
 class Aside:
-    """Rows that were set aside; those of units add up, and memory does not grow.
-
-    Attributes:
-        count: Their number.
-        rows: The rows; of several units, the first few.
-        columns: The columns that do not fit their declaration, in the order in which they occur.
-        rules: How many of the reasons are of each rule.
-        values: By column as delivered, how many of the rows have each value, as a text.
-    """
+    """Rows that were set aside; those of units add up, and memory does not grow."""
 
     count: int = 0
-    rows: tuple[Rejected, ...] = ()
-    columns: tuple[str, ...] = ()
-    rules: Counter[str] = field(default_factory=Counter)
+    rows: tuple[Rejected, ...] = ()  # of several units, the first few
+    columns: tuple[str, ...] = ()  # those that do not fit their declaration, as they occur
+    rules: Counter[str] = field(default_factory=Counter)  # by rule, how many of the reasons
+    # By column as delivered, how many of the rows have each value, as a text.
     values: Mapping[str, Counter[str]] = field(default_factory=dict)
 
     @classmethod
@@ -102,13 +95,9 @@ def set_aside(
     schema: Schema,
     origins: Array | None = None,
 ) -> tuple[Rejected, ...]:
-    """Return the rows to set aside, with their values and reasons.
+    """The rows to set aside, with their values and their reasons by position.
 
-    Args:
-        columns: All rows.
-        reasons: Why a row is set aside, by its position.
-        schema: The fields to keep, their key among them.
-        origins: The position of each row in the input; its position here by default.
+    `origins` holds the position of each row in the input; its position here by default.
     """
     return tuple(
         Rejected(
@@ -132,13 +121,7 @@ def quarantine_table(
     duplicates: Iterable[Rejected] = (),
     held_back: Iterable[Rejected] = (),
 ) -> pa.Table:
-    """Return a table of rows that were set aside, with their reasons and original values.
-
-    Args:
-        quarantined: Rows that are wrong.
-        duplicates: Rows whose key an earlier row has.
-        held_back: Rows of a day that is held back.
-    """
+    """A table of rows that were set aside, with their reasons and original values."""
     import pyarrow as pa
 
     rows = [

@@ -53,13 +53,9 @@ def cast_values(field: Field, convert: Convert, values: Sequence[Any]) -> Cast:
 
 
 def cast_array(field: Field, convert: Convert, values: Array, missing: Array | None = None) -> Cast:
-    """The canonical array of a typed array; always a copy, so that nobody else can write to it.
+    """The canonical array of numbers, flags or times in UTC (`datetime64`); always a copy.
 
-    Args:
-        field: The declaration.
-        convert: The field's `converter`.
-        values: Numbers, booleans, or times in UTC as `datetime64`.
-        missing: Where there is no value, besides NaN and NaT.
+    `missing` says where there is no value, besides NaN and NaT.
     """
     cast, sources = _CASTS.get(field.declared, (None, ""))
     absent = is_missing(values) if missing is None else missing | is_missing(values)
@@ -81,14 +77,7 @@ def cast_array(field: Field, convert: Convert, values: Array, missing: Array | N
 
 
 def cast_distinct(field: Field, convert: Convert, distinct: list[Any], codes: Array) -> Cast:
-    """The canonical array of values that recur.
-
-    Args:
-        field: The declaration.
-        convert: The field's `converter`.
-        distinct: The distinct values.
-        codes: The index of each row's value among them; -1 where there is none.
-    """
+    """The canonical array of values that recur; `codes` are their places, -1 for none."""
     if (codes < 0).any():
         distinct = [*distinct, None]
     array, refused = cast_values(field, convert, distinct)
@@ -165,14 +154,7 @@ def values_of(values: pa.ChunkedArray) -> list[Any]:
 def cast_cells(
     cells: pa.ChunkedArray, field: Field, convert: Convert, parse: Callable[[str], Any]
 ) -> Cast:
-    """The canonical array of the cells of a CSV column; a null is an empty cell without quotes.
-
-    Args:
-        cells: The cells, as texts.
-        field: The declaration.
-        convert: The field's `converter`.
-        parse: Returns the value that a cell stands for.
-    """
+    """The canonical array of the texts of a CSV column; a null is an empty cell without quotes."""
     distinct, codes = encoded_texts(cells)
     return cast_distinct(field, convert, [parse(cell) for cell in distinct], codes)
 
@@ -180,8 +162,7 @@ def cast_cells(
 def cast_alike(field: Field, values: Sequence[Any]) -> Array | None:
     """The array of values that all have exactly the declared type; None if one must be cast alone.
 
-    The values may be of several fields that are declared alike: casting them at once takes a
-    fraction of the time.
+    They may be of several fields that are declared alike: at once takes a fraction of the time.
     """
     types = set(map(type, values))
     if field.missing and str in types:

@@ -1,9 +1,8 @@
 """Contexts: the context variables with which the functions of a pipeline compute.
 
-Python keeps `decimal`'s precision and NumPy's error state in context variables, which every thread
-has of its own. What a module sets there when it is imported would hold in some threads and not in
-others. So a pipeline's modules are imported in a context of its own, and all its columns are
-computed in copies of that, in whichever thread or process.
+Every thread has its own `decimal` precision and NumPy error state. So a pipeline's modules, which
+may set them, are imported in a context of its own, and all its columns are computed in copies of
+that, in whichever thread or process.
 """
 
 from __future__ import annotations

@@ -46,15 +46,10 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 class Refusal(NamedTuple):
-    """Why a value is not admitted.
+    """Why a value is not admitted."""
 
-    Attributes:
-        words: What is wrong with it, such as "is text, not a number", without the value.
-        value: The value, as a sentence shows it; empty where it is not shown.
-    """
-
-    words: str
-    value: str = ""
+    words: str  # without the value, such as "is text, not a number"
+    value: str = ""  # as a sentence shows it; empty where it is not shown
 
     def __str__(self) -> str:
         return f"{self.value} {self.words}" if self.value else self.words
@@ -248,11 +243,7 @@ def _time_in(zone: str) -> Convert:
 
 
 def _at(naive: datetime, clock: ZoneInfo, zone: str) -> datetime:
-    """A time without a zone, in one.
-
-    Raises:
-        RefusedError: The clocks of the zone show it twice, or never.
-    """
+    """A time without a zone, in one; refused where the zone's clocks show it twice, or never."""
     if isinstance(naive, pd.Timestamp):
         if naive.nanosecond:
             raise RefusedError(_FINER, naive.isoformat())

@@ -97,10 +97,6 @@ class CsvFormat:
         """The function from a cell to the value that JSON would carry, or a `datetime`.
 
         It returns a cell that cannot be parsed unchanged, for `converter` to refuse.
-
-        Args:
-            field: The declaration of the column.
-            column: Its name in the file.
         """
         parse = cell_parser(field)
         if field.declared in ("float", "int") and (self.decimal, self.thousands) != (".", None):

@@ -30,12 +30,9 @@ _ENOUGH_TEXTS = 5
 
 
 def layout_of(texts: Array) -> str | None:
-    """The layout by which nearly all texts are dates; None where there is none, or several.
+    """The layout by which nearly all distinct texts are dates; None where none or several fit.
 
     A few texts may stand for a missing date, such as `0000-00-00`.
-
-    Args:
-        texts: Distinct texts.
     """
     some = texts[:_SAMPLE]
     have_digits = [any(map(str.isdigit, text)) for text in some]

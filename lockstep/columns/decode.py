@@ -49,7 +49,6 @@ class Reason:
     Attributes:
         column: The column at fault; empty where none is, as of a malformed line.
         rule: The rule that refused it: `"type"`, `"line"`, or the name of a row rule.
-        message: What was wrong with it, for a person.
         refusal: The message without any value, for readers who must not see the record.
     """
 
@@ -60,12 +59,7 @@ class Reason:
 
     @classmethod
     def of_function(cls, error: FunctionError, inputs: Sequence[str] = ()) -> Reason:
-        """The reason to refuse a row at which a column's function fails.
-
-        Args:
-            error: The error of the function, or of what it returned.
-            inputs: The inputs of the column at fault.
-        """
+        """The reason to refuse a row at which the function of a column with these inputs fails."""
         if isinstance(error, FutureError):
             return cls(error.column, "as_of", str(error), str(error))
         of = f" of {listed(inputs)}" if inputs else ""
@@ -95,7 +89,6 @@ class Rejected:
     Attributes:
         row: Its position in the input, from 0.
         key: Its key as text; None where the key itself cannot be read.
-        reasons: All that is wrong with it, in the order of the fields.
         record: Its values as they came.
     """
 
@@ -121,7 +114,6 @@ class Decoded:
     Attributes:
         columns: The accepted rows, in canonical form, read-only.
         rows: int64: where in the input each accepted row was.
-        rejected: The refused rows, in the order of the input.
         ignored: Columns of the input that the schema does not declare.
         total: Number of rows in the input.
         unfit: The rows that do not fit their declaration, in order, each with a placeholder where
@@ -146,12 +138,10 @@ def decode(
 ) -> Decoded:
     """Bring data into canonical columns, refusing the rows that do not fit their declaration.
 
-    One record gives the same arrays from every format, alone or among others. In records, a
-    field that may be missing may also be left out; a table must have all columns.
+    One record gives the same arrays from every format, alone or among others. In records, a field
+    that may be missing may also be left out; a table must have all columns.
 
     Args:
-        data: A DataFrame, a pyarrow table, one record or a sequence of records.
-        schema: What the rows are declared to hold.
         source: What to call the data in messages, such as the name of its file.
         positions: int64: the position of each row among all that came; from 0 by default.
 
@@ -177,15 +167,7 @@ def decode_cells(
     written: CsvFormat = USUAL,
     positions: Array | None = None,
 ) -> Decoded:
-    """Decode a table of text cells, as a CSV file holds them; a null is an empty cell.
-
-    Args:
-        cells: The cells.
-        schema: What the rows are declared to hold.
-        source: What to call them in messages.
-        written: How numbers and times are written in them.
-        positions: int64: the position of each row among all that came; from 0 by default.
-    """
+    """Decode a table of text cells, as a CSV file holds them; a null is an empty cell."""
 
     def cast(name: str, field: Field, convert: Convert) -> Cast:
         return cast_cells(cells.column(name), field, convert, written.parser(field, name))
@@ -241,11 +223,7 @@ class _Block:
         return self.dtype == Kind.TIME.dtype
 
     def array(self, get: Callable[[str], Any]) -> Array:
-        """The values of a record, read-only, given the function from a name to its value.
-
-        Raises:
-            RefusedError: A value does not fit its declaration.
-        """
+        """The values of a record, read-only, given the function from a name to its value."""
         array = np.array([convert(get(name)) for name, convert in self.converts], self.dtype)
         array.setflags(write=False)
         return array
@@ -256,20 +234,14 @@ _Fields: TypeAlias = tuple[tuple[Field, Convert], ...]
 
 @dataclass(frozen=True)
 class _SchemaConverters:
-    """A schema's converters, made once.
-
-    Attributes:
-        alike: The fields by declaration: those of one group may be cast together.
-        order: Names of the fields, in order, as keys.
-        pick: From a record that has all fields to their values, in order.
-    """
+    """A schema's converters, made once."""
 
     fields: _Fields
     blocks: tuple[_Block, ...]
-    alike: tuple[_Fields, ...]
+    alike: tuple[_Fields, ...]  # of one declaration each: cast together
     names: frozenset[str]
-    order: Mapping[str, Any]
-    pick: Callable[[Any], Sequence[Any]]
+    order: Mapping[str, Any]  # the names of the fields, as keys
+    pick: Callable[[Any], Sequence[Any]]  # from a record that has all fields
 
 
 @lru_cache(maxsize=256)
@@ -364,11 +336,7 @@ def _cast_fields(
 
 
 def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping[str, Any]:
-    """A record under the names of the fields.
-
-    Raises:
-        UnreadableError: It has a field under both of its names.
-    """
+    """A record under the names of the fields; refused where it has one under both of its names."""
     renamed: dict[str, Any] = {}
     for name, value in record.items():
         field = schema.aliases.get(name, name)
@@ -379,11 +347,7 @@ def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping
 
 
 def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
-    """The columns of a single record: one array a kind, of which each column is a view.
-
-    Raises:
-        RefusedError: A value does not fit its declaration.
-    """
+    """The columns of a single record: one array a kind, of which each column is a view."""
     get = record.get
     columns: Columns = dict(plan.order)
     for block in plan.blocks:
@@ -394,11 +358,7 @@ def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
 class RowDecoder:
     """Decodes single records as `decode` does, for who wants the values themselves, too.
 
-    Args:
-        schema: What a record is declared to hold.
-
-    Attributes:
-        names: Names of the fields, in the order of the values.
+    `names` are those of the fields, in the order of the values.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -408,10 +368,9 @@ class RowDecoder:
     def __call__(self, record: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
         """The values of a record, as NumPy's scalars and as Python's.
 
-        Returns:
-            None for a record that does not fit its declaration, or has another field: `decode`
-            says what is wrong with it. A missing value is NaN, None or NaT; the Python value of a
-            time is its microseconds since 1970 in UTC.
+        None for a record that does not fit its declaration, or has another field: `decode` says
+        what is wrong with it. A missing value is NaN, None or NaT; the Python value of a time is
+        its microseconds since 1970 in UTC.
         """
         schema, plan = self._schema, self._plan
         try:
@@ -443,16 +402,11 @@ def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of any library.
-
-    Attributes:
-        cast: From a column's name, its field and converter to its canonical array.
-        records: From positions to those rows, as they came.
-    """
+    """A table of any library."""
 
     names: list[Any]
-    cast: Callable[[str, Field, Convert], Cast]
-    records: Callable[[list[int]], list[dict[str, Any]]]
+    cast: Callable[[str, Field, Convert], Cast]  # by a column's name
+    records: Callable[[list[int]], list[dict[str, Any]]]  # from positions
     rows: int
 
 
@@ -547,28 +501,16 @@ def _twice(source: str, names: Sequence[str]) -> UnreadableError:
 
 @dataclass(frozen=True, eq=False)
 class _AsTheyCame:
-    """The rows as they came.
+    """The rows as they came."""
 
-    Attributes:
-        records: From indexes of rows to these rows.
-        positions: int64: the position of each row among all that came.
-    """
-
-    records: Callable[[list[int]], list[dict[str, Any]]]
-    positions: Array
+    records: Callable[[list[int]], list[dict[str, Any]]]  # from indexes of rows
+    positions: Array  # int64: of each row among all that came
 
 
 def _split(
     casts: Mapping[str, Cast], came: _AsTheyCame, schema: Schema, ignored: tuple[str, ...]
 ) -> Decoded:
-    """Part the accepted rows from the refused ones.
-
-    Args:
-        casts: Arrays of all rows, and why some are refused, by field.
-        came: The rows.
-        schema: The fields.
-        ignored: Names of columns that are not declared.
-    """
+    """Part the accepted rows from the refused ones."""
     columns = {name: array for name, (array, _) in casts.items()}
     rows = came.positions.copy()
     total = len(rows)

@@ -49,11 +49,10 @@ def feature(*, ulps: Ulps | None = None) -> Decorator: ...
 def feature(function: Decorated | None = None, *, ulps: Ulps | None = None) -> Column | Decorator:
     """Declare a feature: a column computed from fields and other columns.
 
-    The function's parameter names are its inputs. It gets one-dimensional arrays in canonical
-    form and returns one of the same length; each value depends on its own row alone.
+    The function's parameter names are its inputs. It gets one-dimensional arrays in canonical form
+    and returns one of the same length; each value depends on its own row alone.
 
     Args:
-        function: Set by Python when the decorator is used without brackets.
         ulps: See `Column.ulps`; leave it out unless the function calls BLAS.
     """
     return _decorate("feature", function, ulps)
@@ -72,9 +71,6 @@ def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[
         table: The table. Of the rows with the key that were valid and known at the time, the one
             with the greatest valid and known time is found.
         within: How long a row may have been valid; an older one is not found.
-
-    Raises:
-        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Function) -> Lookup:
@@ -123,9 +119,6 @@ def window(
             out where `count` is the only reduction.
         how: `"count"`, `"sum"`, `"mean"`, `"min"`, `"max"`, `"last"` or `"distinct"`, any number of
             them.
-
-    Raises:
-        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Function) -> Window:
@@ -166,22 +159,19 @@ def model(
 ) -> Callable[[Callable[[], Any]], Model]:
     """Declare a model: a column computed by a scikit-learn estimator.
 
-    The function takes nothing and returns an unfitted estimator. The column holds the
-    probability of True for a classifier of a boolean label, the predicted number for a
-    regressor, and the most probable class for a classifier with `classes`, which also gives
-    one column of probabilities a class, named `<model>_<class>`.
+    The function takes nothing and returns an unfitted estimator. The column holds the probability
+    of True for a classifier of a boolean label, the predicted number for a regressor, and the most
+    probable class for a classifier with `classes`, which also gives one column of probabilities a
+    class, named `<model>_<class>`.
 
     Args:
         learns: The label.
-        uses: Columns of the estimator's matrix, in order: features, look-ups and windows with
-            all their columns, fields and single columns by name, other models' columns or outputs
-            (the estimator is then a second stage and is fitted on their out-of-fold values).
+        uses: Columns of the estimator's matrix, in order: features, look-ups and windows with all
+            their columns, fields and single columns by name, other models' columns or outputs (the
+            estimator is then a second stage and is fitted on their out-of-fold values).
         classes: The values of a multiclass label.
         ulps: See `Column.ulps`; 0 for trees, some 16 for estimators that go through BLAS.
         folds: Parts for out-of-fold values, at least 2.
-
-    Raises:
-        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Callable[[], Any]) -> Model:
@@ -215,11 +205,7 @@ def model(
 
 
 def column_name(column: Node | str, where: str) -> str:
-    """The name of a column given as itself or by name.
-
-    Raises:
-        DeclarationError: It is neither a node nor a text.
-    """
+    """The name of a column given as itself or by name."""
     if isinstance(column, Node):
         return column.name
     if isinstance(column, str):

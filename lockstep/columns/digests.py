@@ -37,12 +37,7 @@ def digests_of(array: Array) -> Array:
 
 
 def mixed(digests: Iterable[Array], rows: int) -> Array:
-    """A digest of each row's digests, in their order: uint64.
-
-    Args:
-        digests: For each column, the digests of its values.
-        rows: Number of rows.
-    """
+    """A digest of each row's digests, one array a column, in their order: uint64."""
     mix = np.zeros(rows, dtype=np.uint64)
     for of_column in digests:
         mix = (mix ^ (mix >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
@@ -56,15 +51,10 @@ def digests_of_rows(columns: Columns) -> Array:
 
 
 class Digests(msgspec.Struct, frozen=True):
-    """A bounded set of digests; two of them add up.
+    """A bounded set of digests; two of them add up."""
 
-    Attributes:
-        sorted: 64 bits each, little-endian, in order.
-        complete: Whether all digests are kept; otherwise only the smallest ones are.
-    """
-
-    sorted: bytes
-    complete: bool
+    sorted: bytes  # 64 bits each, little-endian, in order
+    complete: bool  # whether all are kept; otherwise only the smallest ones are
 
     @classmethod
     def of(cls, digests: Array, most: int = KEPT) -> Digests:

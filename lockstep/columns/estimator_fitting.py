@@ -16,16 +16,7 @@ from lockstep.errors import FitError
 
 
 def fit(model: Model, columns: Columns) -> ReferencePredictor:
-    """Fit a new estimator on the rows whose label is known.
-
-    Args:
-        model: The model to fit.
-        columns: The model's inputs and its label.
-
-    Raises:
-        FitError: The model's function returns no estimator, no row has a label, the labels do not
-            suit the estimator, or it cannot be fitted on these rows.
-    """
+    """Fit a new estimator on the rows whose label is known."""
     estimator = estimator_of(model)
     labels = columns[model.learns]
     known = ~is_missing(labels)
@@ -97,11 +88,7 @@ def _explained(model: Model, columns: Columns, error: Exception) -> str:
 
 
 def estimator_of(model: Model) -> Any:
-    """The unfitted estimator that a model's function returns.
-
-    Raises:
-        FitError: The function raised, or returns no estimator that learns a label.
-    """
+    """The unfitted estimator that a model's function returns; `FitError` where it is none."""
     from sklearn.base import is_classifier, is_regressor  # 0.5 s that only fitting needs to pay
 
     try:

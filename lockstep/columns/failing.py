@@ -20,14 +20,7 @@ _MOST_VALUES = 5
 def at_first_row(
     graph: Graph, columns: Columns, error: FunctionError, bound: Bound = NOTHING
 ) -> FunctionError:
-    """Return the error with the first row that raises it; the same one if no row alone does.
-
-    Args:
-        graph: The columns.
-        columns: The fields of the rows whose evaluation raised the error.
-        error: The error.
-        bound: What nodes compute with beside their code.
-    """
+    """The error with the first row that raises it; the same one if no row alone does."""
     rows = columns
     while (count := _count(rows)) > 1:
         halves = (take_rows(rows, slice(count // 2)), take_rows(rows, slice(count // 2, count)))
@@ -41,17 +34,10 @@ def at_first_row(
 def at_row(
     graph: Graph, row: Columns, error: FunctionError, bound: Bound = NOTHING
 ) -> FunctionError:
-    """Return the error with the key of a row, and the values that the function was given.
+    """The error with the key of a row, and the values that the function was given.
 
-    Args:
-        graph: The columns.
-        row: The fields of the row: arrays of one element.
-        error: What its evaluation raised.
-        bound: What nodes compute with beside their code.
-
-    Returns:
-        A new error with the same cause; the same error where it tells values already, or no
-        function raised it.
+    It is a new one with the same cause; the same error where it tells values already, or no
+    function raised it. `row` holds arrays of one element.
     """
     if error.origin is not None or error.__cause__ is None:
         return error

@@ -84,13 +84,8 @@ def decode_file(
     """Decode a file by its suffix: `.csv`, `.parquet`, or `.jsonl` (one JSON object a line).
 
     CSV and JSON lines may be compressed, as in `.csv.gz` or `.jsonl.zst`. In CSV, an empty cell
-    without quotes is missing and `""` is an empty text. A malformed line is a refused row.
-
-    Args:
-        path: The file.
-        schema: What the rows are declared to hold.
-        written: How a CSV file is written.
-        first: The position of its first row, where it is a part of more.
+    without quotes is missing and `""` is an empty text. A malformed line is a refused row. The
+    first row has the position `first`.
 
     Raises:
         InputError: Its kind is not known.
@@ -114,11 +109,7 @@ def decode_file(
 
 
 def demand_file(path: Path) -> None:
-    """Check that a path is that of a file.
-
-    Raises:
-        UnavailableError: There is none, or it is a folder.
-    """
+    """Raise `UnavailableError` where there is no such file, or it is a folder."""
     if not path.is_file():
         why = "it is a folder; name a file in it" if path.is_dir() else "no such file"
         raise UnavailableError(f"{path}: {why}.")
@@ -126,11 +117,7 @@ def demand_file(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the errors of the system into one that names the file.
-
-    Raises:
-        UnavailableError: The system cannot read it.
-    """
+    """Turn the errors of the system into an `UnavailableError` that names the file."""
     try:
         yield
     except OSError as error:
@@ -155,11 +142,7 @@ def _unavailable(path: Path, error: OSError) -> UnavailableError:
 
 
 def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text") -> Decoded:
-    """Decode a JSON object or an array of objects.
-
-    Raises:
-        UnreadableError: The text is not JSON, or holds something else than objects.
-    """
+    """Decode a JSON object or an array of objects; `UnreadableError` for anything else."""
     data = _parse(text, source)
     if not isinstance(data, dict | list):
         what = f"{source}: expected an object or an array of objects, not {show(text)}."
@@ -169,43 +152,25 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
 
 @dataclass(frozen=True, eq=False)
 class TextRows:
-    """A CSV or JSON lines file, or some rows of one.
-
-    Attributes:
-        path: The file.
-        data: Its content; of some rows, these, after the header of a CSV file.
-        first: The position of the first row.
-        skipped: Lines of the file before the first row that are not in `data`.
-        is_part: Whether the file has other rows.
-    """
+    """A CSV or JSON lines file, or some rows of one."""
 
     path: Path
-    data: bytes
-    first: int = 0
-    skipped: int = 0
-    is_part: bool = False
+    data: bytes  # of some rows, these, after the header of a CSV file
+    first: int = 0  # the position of the first row
+    skipped: int = 0  # lines of the file before the first row that are not in `data`
+    is_part: bool = False  # whether the file has other rows
 
 
 class _Cells(NamedTuple):
-    """The cells of a CSV text as texts; null where a cell is empty and has no quotes.
+    """The cells of a CSV text as texts; null where a cell is empty and has no quotes."""
 
-    Attributes:
-        table: The well-formed rows.
-        positions: int64: the position of each of them in the input.
-        malformed: The lines that are no row.
-    """
-
-    table: pa.Table
-    positions: Array
+    table: pa.Table  # the well-formed rows
+    positions: Array  # int64: of each of them in the input
     malformed: list[Malformed]
 
 
 def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
     """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
-
-    Args:
-        path: The file.
-        written: How it is written.
 
     Raises:
         UnavailableError: The system cannot read it.
@@ -219,11 +184,7 @@ def read_csv(path: Path, written: CsvFormat = USUAL) -> pa.Table:
 
 
 def _cells(part: TextRows, written: CsvFormat) -> _Cells:
-    """The cells of a CSV text, without its malformed lines.
-
-    Raises:
-        UnreadableError: It has no well-formed row but malformed lines, is cut off, or is no CSV.
-    """
+    """The cells of a CSV text, without its malformed lines, unless these are all that it has."""
     import pyarrow as pa
 
     data, text = _in_utf8(part, written)
@@ -242,16 +203,7 @@ def _cells(part: TextRows, written: CsvFormat) -> _Cells:
 
 
 def has_row(part: TextRows, kind: str, written: CsvFormat) -> bool:
-    """Whether a text has a well-formed row; it is read up to the first one.
-
-    Args:
-        part: The text.
-        kind: `.csv` or `.jsonl`.
-        written: How a CSV file is written.
-
-    Raises:
-        UnreadableError: It cannot be a text of that kind.
-    """
+    """Whether a text, `.csv` or `.jsonl`, has a well-formed row; it is read up to the first one."""
     if kind == ".csv":
         text = _without_mark(part, *_in_utf8(part, written))
         return has_csv_row(text, written.separator)
@@ -259,11 +211,7 @@ def has_row(part: TextRows, kind: str, written: CsvFormat) -> bool:
 
 
 def _in_utf8(part: TextRows, written: CsvFormat) -> tuple[bytes, str | None]:
-    """A CSV text in UTF-8; and as a text, where bytes of it are not in the encoding of the file.
-
-    Raises:
-        UnreadableError: It is no text, or its cells are separated otherwise.
-    """
+    """A CSV text in UTF-8; and as a text, where bytes of it are not in the encoding of the file."""
     path, data, text = part.path, part.data, None
     if not written.is_utf8:
         try:
@@ -285,13 +233,9 @@ def _without_mark(part: TextRows, data: bytes, text: str | None) -> str:
 def _well_formed(
     part: TextRows, rows: CsvRows | None, written: CsvFormat, error: Exception | None
 ) -> _Cells:
-    """The cells of the well-formed rows of a text.
+    """The cells of the well-formed rows of a text; its `rows` are None where its header is none.
 
-    Args:
-        part: The text.
-        rows: Its rows; None where its header is none.
-        written: How it is written.
-        error: What pyarrow says of the text as a whole.
+    `error` is what pyarrow says of the text as a whole.
     """
     import pyarrow as pa
 
@@ -367,9 +311,8 @@ def is_compressed(path: Path) -> bool:
 def uncompressing(path: Path) -> Iterator[BinaryIO]:
     """Open a file to read its content, uncompressed.
 
-    Raises:
-        UnavailableError: The system cannot read it.
-        UnreadableError: It is not compressed as its suffix says, or cut off.
+    Raises `UnavailableError` where the system cannot read it, and `UnreadableError` where it is cut
+    off, or not compressed as its suffix says.
     """
     import pyarrow as pa
 
@@ -433,12 +376,7 @@ def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
     """How to write a table anew as a CSV file with commas, decimal points and UTF-8.
 
     Its cells are read as texts, so that texts such as `007` and `NA` stay as they are; a missing
-    one stays missing.
-
-    Args:
-        path: Its file.
-        reader: The function of pandas that reads it.
-        options: Arguments of that function.
+    one stays missing. `reader` is the function of pandas that reads it, with these `options`.
     """
     points = ""
     if options.pop("decimal", ".") == ",":
@@ -509,11 +447,7 @@ def _line_beyond_utf8(data: bytes) -> int | None:
 
 
 def decode_csv(part: TextRows, schema: Schema, written: CsvFormat) -> Decoded:
-    """Decode a CSV text; a malformed line is a refused row.
-
-    Raises:
-        UnreadableError: It cannot be decoded.
-    """
+    """Decode a CSV text; a malformed line is a refused row."""
     try:
         cells = _cells(part, written)
     except UnreadableError as error:
@@ -548,12 +482,7 @@ def read_parquet(path: Path) -> pa.Table:
 
 @contextmanager
 def unreadable_parquet(path: Path) -> Iterator[None]:
-    """Turn the errors of reading a Parquet file into what they mean.
-
-    Raises:
-        UnavailableError: The system cannot read it.
-        UnreadableError: It is no Parquet file, or damaged.
-    """
+    """Turn the errors of reading a Parquet file into those that `read_parquet` raises."""
     with _reading_content(path, "read as Parquet (cut off or half-written?)", "Write it anew."):
         yield
 
@@ -579,27 +508,13 @@ def nameless_index(schema: pa.Schema) -> list[str]:
 
 
 def decode_table(table: pa.Table, schema: Schema, path: Path, first: int) -> Decoded:
-    """Decode rows of a Parquet file.
-
-    Args:
-        table: The rows.
-        schema: What they are declared to hold.
-        path: The file.
-        first: The position of the first one.
-
-    Raises:
-        UnreadableError: They lack a column, or have one twice.
-    """
+    """Decode rows of a Parquet file, the first of which has the position `first`."""
     positions = np.arange(first, first + table.num_rows, dtype=np.int64)
     return decode(table, schema, source=str(path), positions=positions)
 
 
 def decode_json_lines(part: TextRows, schema: Schema) -> Decoded:
-    """Decode JSON lines; a malformed one is a refused row.
-
-    Raises:
-        UnreadableError: All are malformed, or the text is cut off.
-    """
+    """Decode JSON lines; a malformed one is a refused row, unless all of them are."""
     records: list[dict[str, Any]] = []
     positions: list[int] = []
     malformed: list[Malformed] = []

@@ -20,15 +20,9 @@ and "contains infinity or a value too large" (`sklearn.utils.validation`), and o
 
 
 def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> FunctionError:
-    """Return the error with the origin of a missing or infinite value, if a model failed on one.
+    """The error with the origin of a missing or infinite value, if a model failed on one.
 
-    Args:
-        graph: The columns.
-        columns: The known columns of some rows: all inputs of the column at fault.
-        error: The error that their evaluation raised.
-
-    Returns:
-        A new error with the same cause; the same error where it has another reason.
+    The same error where it has another reason. `columns` have all inputs of the column at fault.
     """
     origin = origin_of(graph, columns, error.column, error.__cause__)
     if origin is None:
@@ -40,19 +34,11 @@ def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> Fu
 def origin_of(
     graph: Graph, columns: Columns, name: str, cause: BaseException | None
 ) -> tuple[str, str] | None:
-    """Return the origin of the missing or infinite value on which a model failed; None otherwise.
+    """The origin of the missing or infinite value on which a model failed; None otherwise.
 
-    With one row, such a value is blamed whatever the error says. With many, some of which may lack
+    That is a column, and in a sentence its value in the first such row and the inputs of that. With
+    one row, such a value is blamed whatever the error says. With many, some of which may lack
     values that the model takes, it is blamed only if the error says so.
-
-    Args:
-        graph: The columns.
-        columns: The known columns of some rows.
-        name: A column that could not be computed.
-        cause: The error of its estimator.
-
-    Returns:
-        The column, and in a sentence: its value in the first such row, and the inputs of that.
     """
     node = graph.node(name)
     count = len(next(iter(columns.values()), ()))
@@ -80,18 +66,11 @@ def origin_of(
 
 
 def not_finite(graph: Graph, columns: Columns, name: str) -> str | None:
-    """Return the first column, in graph order, from which another gets a missing or infinite value.
+    """The first column, in graph order, from which another gets a missing or infinite value.
 
-    A missing value that a feature replaces on the way does not count. Infinite values come before
-    missing ones, and fields that are direct inputs last: transformers may replace their values.
-
-    Args:
-        graph: The columns.
-        columns: The columns of some rows; only these are blamed.
-        name: The column that gets the value.
-
-    Returns:
-        Its name; None if all inputs of the column are finite.
+    None if all its inputs are finite; only the given columns are blamed. A missing value that a
+    feature replaces on the way does not count. Infinite values come before missing ones, and fields
+    that are direct inputs last: transformers may replace their values.
     """
     culprits: set[str] = set()
     reached = [name]

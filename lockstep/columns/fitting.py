@@ -1,11 +1,9 @@
 """Fitting a graph's models; a second stage on out-of-fold values of the first.
 
-A model that uses another model's column must not see values which that model computed for rows
-it was fitted on, since they look better than any that will be served. So the rows are split
-into folds, and the values of each fold come from models fitted on the other folds alone
-(Wolpert, "Stacked generalization", Neural Networks 5, 1992). Inside each part, another split is
-made for the models there that are second stages themselves, so that a third stage is as free of
-leaks as a second.
+Values that a model computed for rows it was fitted on look better than any that will be served. So
+the values of each fold come from models fitted on the other folds alone (Wolpert, "Stacked
+generalization", Neural Networks 5, 1992). Each part is split anew for second stages among its
+models, so that a third stage is as free of leaks.
 """
 
 from __future__ import annotations
@@ -36,23 +34,14 @@ def fit_models(
     depth: int = 0,
     bound: Bound = NOTHING,
 ) -> Fitted:
-    """Fit models on rows whose outcome is known.
+    """Fit models on rows whose outcome is known, and return their predictors.
 
     Args:
-        graph: The columns and their models.
-        columns: The rows, in canonical form: fields of record and outcome; columns that are
-            given already are taken as they are.
+        columns: The rows, in canonical form: fields of record and outcome; columns that are given
+            already are taken as they are.
         names: The models to fit; all by default. One that these depend on is fitted only if it is
             among them.
         depth: The number of splits that made this part of the rows.
-        bound: What nodes other than models compute with, beside their code.
-
-    Returns:
-        Predictors by model.
-
-    Raises:
-        FitError: A model cannot be fitted on these rows.
-        FunctionError: A column's function raised or returned no column.
     """
     wanted = set(graph.models if names is None else names)
     out_of_fold: dict[tuple[frozenset[str], int], Columns] = {}
@@ -89,18 +78,7 @@ def out_of_fold_values(
 ) -> Columns:
     """Compute the columns of models, each row's by models that were not fitted on it.
 
-    Args:
-        graph: The columns and their models.
-        columns: The rows, in canonical form.
-        names: Models, with all the models that they depend on.
-        folds: Number of parts.
-        depth, bound: See `fit_models`.
-
-    Returns:
-        The models' columns, probabilities included, for all rows.
-
-    Raises:
-        FitError: There are too few rows to split.
+    `names` has all the models that these depend on, too. Probabilities are among the columns.
     """
     fold = fold_of(columns[graph.record.key or ""], folds, depth)
     produced = [name for model in _models(graph, names) for name in model.gives]

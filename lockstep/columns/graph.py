@@ -36,10 +36,8 @@ _MOST_PLANS = 1_000
 class Graph:
     """The columns of a pipeline and what each is computed from.
 
-    Args:
-        nodes: The nodes that compute columns, in the order of their definition.
-        record: Fields that are known when serving.
-        outcome: Fields that are known later, if any.
+    It raises a `DefinitionError` where the nodes make no graph, and a `FunctionError` where a
+    function returns no column of example rows, or writes to its input.
 
     Attributes:
         nodes: All nodes by name: the fields, then each after its inputs.
@@ -47,16 +45,6 @@ class Graph:
         fields: The fields of record and outcome.
         unprobed: By column that could not be computed on example rows: why.
         context: The context of the modules of a stored version; None for that of the caller.
-
-    Raises:
-        DuplicateNameError: Two columns, or a column and a field, share a name.
-        UnknownInputError: An input is neither field nor column.
-        CycleError: Columns depend on each other in a circle.
-        LeakageError: A feature, model or output depends on an outcome or a label.
-        DeclarationError: A function says that an input holds another kind than it does, a
-            model learns what is no label or texts without classes, or a label depends on a model.
-        FunctionError: A function returned no column when computed on example rows, or wrote to
-            its input.
     """
 
     def __init__(self, nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> None:
@@ -219,14 +207,8 @@ class Graph:
     def evaluate(self, columns: Columns, wanted: Iterable[str], bound: Bound = NOTHING) -> Columns:
         """Compute the wanted columns that are not given.
 
-        Args:
-            columns: The given columns, in canonical form.
-            wanted: Names of the columns to compute.
-            bound: What nodes compute with beside their code, such as the models' predictors.
-
-        Returns:
-            The given and the wanted columns, with all that they needed, read-only. For no rows, no
-            function of an author and no model is called.
+        All that they needed comes with them, in canonical form and read-only. For no rows, no
+        function of an author and no model is called. `bound` has the models' predictors.
 
         Raises:
             FunctionError: A function raised, or returned something that is no column.
@@ -282,11 +264,7 @@ class Graph:
         return plan
 
     def path(self, given: Collection[str], wanted: Iterable[str]) -> list[Node]:
-        """The nodes that compute the wanted columns from the given ones, each after its inputs.
-
-        Raises:
-            KeyError: A wanted column does not exist.
-        """
+        """The nodes that compute the wanted columns from the given ones, each after its inputs."""
         needed: set[Node] = set()
         open_names = [name for name in wanted if name not in given]
         while open_names:
@@ -316,13 +294,10 @@ class Graph:
         return tuple(self.columns[name] for name in names)
 
     def _probe(self) -> dict[str, str]:
-        """Compute every column on example rows, to see what each function returns.
+        """Compute every column on example rows; return by column why one could not be computed.
 
-        A function that raises on them may be right on real rows, so that is no error here,
-        unless nothing else shows what it returns.
-
-        Returns:
-            By column, why it could not be computed.
+        A function that raises on them may be right on real rows, so that is no error here, unless
+        nothing else shows what it returns.
         """
         self._dtypes = {name: kind.dtype for name, kind in self._kinds.items()}
         known: Columns = {}

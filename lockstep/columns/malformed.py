@@ -31,24 +31,14 @@ _CSV_ERRORS = {"unexpected end of data": _OPEN_QUOTE}
 
 @dataclass(frozen=True)
 class Malformed:
-    """A line that is no row.
+    """A line that is no row."""
 
-    Attributes:
-        row: Its position among the rows, from 0.
-        line: Its number in the file, from 1.
-        why: What is wrong with it, in words that follow its number.
-        text: Its text.
-        is_open: Whether the text ends within it, or within a quoted text that it begins: the file
-            is cut off there.
-        is_undecoded: Whether it is not in the encoding of the file.
-    """
-
-    row: int
-    line: int
-    why: str
+    row: int  # its position among the rows, from 0
+    line: int  # its number in the file, from 1
+    why: str  # in words that follow its number
     text: str
-    is_open: bool = False
-    is_undecoded: bool = False
+    is_open: bool = False  # whether the file is cut off in it, or in a quoted text that it begins
+    is_undecoded: bool = False  # whether it is not in the encoding of the file
 
     def __str__(self) -> str:
         return f"line {self.line} {self.why}"
@@ -74,33 +64,21 @@ def among(decoded: Decoded, malformed: list[Malformed], schema: Schema) -> Decod
 
 @dataclass(frozen=True, eq=False)
 class CsvRows:
-    """The rows of a CSV text.
+    """The rows of a CSV text."""
 
-    Attributes:
-        text: The header and the well-formed rows.
-        positions: int64: the position of each of these among all rows.
-        malformed: The lines that are no row.
-    """
-
-    text: str
-    positions: Array
+    text: str  # the header and the well-formed rows
+    positions: Array  # int64: of each of these among all rows
     malformed: list[Malformed]
 
 
 def csv_rows(text: str, separator: str) -> CsvRows | None:
-    """Part the well-formed rows of a CSV text from the lines that are none.
+    """Part the well-formed rows of a CSV text from the lines that are none; None without a header.
 
     A quoted cell may hold line breaks, and then nothing stands after its closing quote. A row that
     has not as many cells as the header is malformed. Of what is no row, the first line is set
     aside, and the next one begins a row: a quote that no other one closes loses no other line. Only
     a quoted text that could go on after the end of the text is that of the last row, all of it.
-
-    Args:
-        text: The text. Bytes that are not in its encoding are in it by `surrogateescape`.
-        separator: The character between cells.
-
-    Returns:
-        The rows; None where the header is none.
+    Bytes that are not in the encoding of the text are in it by `surrogateescape`.
     """
     header = _header(text, separator)
     if header is None:
@@ -113,12 +91,7 @@ def csv_rows(text: str, separator: str) -> CsvRows | None:
 
 
 def has_csv_row(text: str, separator: str) -> bool:
-    """Whether a CSV text has a well-formed row; it is read up to the first one.
-
-    Args:
-        text: See `csv_rows`.
-        separator: The character between cells.
-    """
+    """Whether a CSV text has a well-formed row; it is read up to the first one."""
     header = _header(text, separator)
     return header is not None and any(row.why is None for row in _rows(text, header, separator))
 

@@ -46,17 +46,13 @@ class Node(ABC):
     """One step of a graph.
 
     Attributes:
-        name: Its name, which is also the name of its first column where a function or a model
-            gives it.
+        name: Its name, which is also the name of its first column where a function or a model gives
+            it.
         role: What it is for: `"field"`, `"feature"`, `"lookup"`, `"window"`, `"label"`, `"model"`,
             `"output"`, or another.
-        inputs: Names of the columns that it is computed from.
-        input_kinds: The declared kind of each input; None where there is none.
         learns: Name of the label that it is fitted to; None for what is not fitted.
         ulps: Largest difference, in units in the last place, at which two computations of its
             columns count as equal; None where it follows from the inputs.
-        function: The author's function behind it, if there is one.
-        doc: A description, in a sentence.
     """
 
     name: str
@@ -75,14 +71,9 @@ class Node(ABC):
 
     @abstractmethod
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """Compute its columns of some rows.
+        """Compute its columns of some rows: a one-dimensional array for each, one value a row.
 
-        Args:
-            known: Its inputs, in canonical form and read-only, among other columns.
-            bound: What nodes compute with beside their code.
-
-        Returns:
-            A one-dimensional array for each column, one value a row.
+        `known` has its inputs, in canonical form and read-only, among other columns.
         """
 
     @property
@@ -136,11 +127,7 @@ class Node(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FieldNode(Node):
-    """A field: given with each row, never computed.
-
-    Attributes:
-        field: Its declaration.
-    """
+    """A field: given with each row, never computed."""
 
     field: Field
 
@@ -155,11 +142,7 @@ class FieldNode(Node):
         return {self.name: self.field.kind}
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """Raise: a field that is not given cannot be computed.
-
-        Raises:
-            InputError: Always.
-        """
+        """Raise an `InputError`: a field that is not given cannot be computed."""
         raise InputError(f"The field {self.name!r} is needed, and it is not given.")
 
     def example(self, known: Columns) -> Mapping[str, Any]:
@@ -172,15 +155,10 @@ class FieldNode(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Column(Node):
-    """A decorated function and its column; callable like that function.
+    """A decorated function and its column; callable like that function."""
 
-    Attributes:
-        function: From the arrays of its inputs, in order, to its own array.
-        kind: What its array holds; None where the annotation does not say.
-    """
-
-    function: Function
-    kind: Kind | None = None
+    function: Function  # from the arrays of its inputs, in order, to its own
+    kind: Kind | None = None  # None where the annotation does not say
 
     def __post_init__(self) -> None:
         for name in ("__name__", "__qualname__", "__module__", "__doc__"):
@@ -213,19 +191,14 @@ class Column(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Model(Column):
-    """A decorated function that returns an estimator, and the columns that this predicts.
-
-    Attributes:
-        classes: The labels of a multiclass model, in the order of its probabilities; None for
-            a binary classifier (the column is the probability of True) and a regressor.
-        probabilities: Names of the classes' columns.
-        folds: Number of parts into which the rows are split for out-of-fold values.
-    """
+    """A decorated function that returns an estimator, and the columns that this predicts."""
 
     learns: str
+    # Labels of a multiclass model, in the order of its probabilities; None for a binary classifier
+    # (the column is the probability of True) and a regressor.
     classes: tuple[Any, ...] | None = None
-    probabilities: tuple[str, ...] = ()
-    folds: int = 5
+    probabilities: tuple[str, ...] = ()  # names of the classes' columns
+    folds: int = 5  # parts of the rows for out-of-fold values
 
     @property
     def is_direct(self) -> bool:
@@ -242,11 +215,7 @@ class Model(Column):
         return {self.name: self.kind, **dict.fromkeys(self.probabilities, Kind.FLOAT)}
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
-        """Predict its columns.
-
-        Raises:
-            NotFittedError: It has none.
-        """
+        """Predict its columns."""
         return self._predictor(bound)(known)
 
     def example(self, known: Columns) -> Mapping[str, Any]:

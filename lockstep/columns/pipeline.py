@@ -50,7 +50,6 @@ class Trace:
     """Every column of some rows, and what each model's estimator was given.
 
     Attributes:
-        keys: The rows' keys, in order.
         columns: All columns, in graph order.
         matrices: By model (or other node that keeps one): the two-dimensional array that its final
             estimator got, after its transformers. Empty for a trace without matrices.
@@ -91,14 +90,12 @@ class Pipeline:
     """The column graph of one use case, and its models once they are fitted.
 
     Args:
-        module: Name of the module that defines the columns: `__name__`. Its last part names
-            the pipeline.
+        module: Name of the module that defines the columns: `__name__`. Its last part names the
+            pipeline.
         record: The fields that are known when serving.
         outcome: The fields that are known later; None for a pipeline without labels.
 
     Attributes:
-        name: Name of the pipeline.
-        graph: Its columns.
         bound: By node, what it computes with beside its code: the predictors of fitted models.
 
     Raises:
@@ -154,11 +151,7 @@ class Pipeline:
         }
 
     def lineage(self, column: str) -> frozenset[str]:
-        """The fields that a column depends on.
-
-        Raises:
-            KeyError: There is no such column.
-        """
+        """The fields that a column depends on."""
         if column not in self.graph.order:
             raise KeyError(f"{self.name} has no column {column!r}")
         return self.graph.lineage(column)
@@ -170,11 +163,7 @@ class Pipeline:
         return unfitted
 
     def with_models(self, models: Mapping[str, BaseEstimator]) -> Pipeline:
-        """The same definition with these fitted models.
-
-        Raises:
-            NotFittedError: A model column has no estimator among them.
-        """
+        """The same definition with these fitted models, an estimator for each model column."""
         lacking = [name for name in self.graph.models if name not in models]
         if lacking:
             raise NotFittedError(f"{self.name}: no fitted model for {', '.join(lacking)}.")
@@ -188,11 +177,9 @@ class Pipeline:
         )
 
     def bind(self, bound: Bound) -> Self:
-        """The same definition with other predictors.
+        """The same definition with other predictors by model, or what else nodes compute with.
 
-        Args:
-            bound: Predictors by model, or what another kind of node computes with; other nodes
-                keep theirs.
+        Other nodes keep theirs.
         """
         copied = copy.copy(self)
         copied.bound = {**self.bound, **bound}
@@ -204,10 +191,7 @@ class Pipeline:
         return {node.table.name: node.table for node in self.reading}
 
     def with_tables(self, tables: Mapping[str, TableRows]) -> Self:
-        """The same definition, whose look-ups and windows read these rows.
-
-        Args:
-            tables: The rows by name of their table; all of `tables`, and others that nobody reads.
+        """The same definition, whose look-ups and windows read these rows, by name of their table.
 
         Raises:
             InputError: A table has no rows among them, or rows of another declaration.
@@ -254,16 +238,13 @@ class Pipeline:
         return {name: predictor for name, predictor in self.bound.items() if name not in models}
 
     def fit(self, data: Data | Columns) -> Self:
-        """Fit every model on rows whose outcome is known.
+        """Fit every model on rows whose outcome is known, and return the pipeline itself.
 
         Args:
-            data: A DataFrame, records or a pyarrow table with the fields of record and outcome,
-                or columns that were decoded before. Features and labels that are among them
-                are taken as they are; what a model computed is not, since that model may have
-                been fitted on these very rows.
-
-        Returns:
-            The pipeline itself, its models bound to their predictors.
+            data: A DataFrame, records or a pyarrow table with the fields of record and outcome, or
+                columns that were decoded before. Features and labels that are among them are taken
+                as they are; what a model computed is not, since that model may have been fitted on
+                these very rows.
 
         Raises:
             InvalidRecordsError: A row does not fit its declaration.
@@ -314,17 +295,12 @@ class Pipeline:
         return self.graph.evaluate(columns, names, self.bound)
 
     def trace(self, data: Data | Columns, *, labels: bool = False, matrices: bool = False) -> Trace:
-        """Every column of some rows, in graph order.
+        """Every column of some rows, in graph order; raises as `predict` and `evaluate` do.
 
         Args:
             data: A DataFrame, records, a pyarrow table, or columns.
             labels: Whether to include outcome and labels; the data must then hold the outcome.
             matrices: Whether to include what each final estimator was given.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            InvalidRecordsError: A row does not fit its declaration.
-            FunctionError: A column's function raised or returned no column.
         """
         schema = self.joint_schema if labels else self.record_schema
         known = self._columns(data, schema)
@@ -400,11 +376,7 @@ def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:
 
 
 def _nodes_of(module_name: str) -> list[Node]:
-    """The nodes of a module, decorated functions above all, its imports of them included.
-
-    Raises:
-        DefinitionError: There is no such module.
-    """
+    """The nodes of a module, decorated functions above all, its imports of them included."""
     module = sys.modules.get(module_name)
     if module is None:
         raise DefinitionError(

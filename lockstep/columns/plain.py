@@ -36,11 +36,8 @@ def python_value(value: Any) -> Any:
 def plain(value: Any, *, longest: int | None = None, nan: str | None = None) -> Any:
     """A value as strict JSON can hold it: times in ISO 8601, missing ones as null.
 
-    Args:
-        value: A cell, or mappings and lists of them.
-        longest: Characters of a text, and members of a mapping or list, that are kept; None for
-            all of them.
-        nan: The text for NaN; null, as for None, by default.
+    At most `longest` characters of a text, and members of a mapping or list, are kept. `nan` is the
+    text for NaN; null, as for None, by default.
     """
     value = python_value(value)
     if value is None or value is pd.NaT or value is pd.NA:
@@ -145,13 +142,9 @@ def partition_of(name: str) -> str:
 
 
 def short_name(name: str, room: int = 0) -> str:
-    """A file's name in as many bytes as file systems allow.
+    """A file's name in as many bytes as file systems allow, of which `room` are kept free.
 
     A longer one is cut, and has a digest of all of it before its suffix: no two become one.
-
-    Args:
-        name: The name.
-        room: Bytes that are kept free, for what is put to it.
     """
     most = _MOST_BYTES - room
     if len(os.fsencode(name)) <= most:
@@ -189,14 +182,7 @@ def verb(count: int, singular: str, plural: str) -> str:
 
 
 def all_of(count: int, noun: str, singular: str, plural: str) -> str:
-    """All of some things, and what they do: `The one row fits`, `All 20 rows fit`.
-
-    Args:
-        count: How many there are.
-        noun: The name of one of them.
-        singular: What a single one does.
-        plural: What several do, or none.
-    """
+    """All of some things, and what they do: `The one row fits`, `All 20 rows fit`."""
     return f"The one {noun} {singular}" if count == 1 else f"All {counted(count, noun)} {plural}"
 
 
@@ -218,12 +204,7 @@ def percentage(percent: float) -> str:
 
 
 def brief(number: float, sign: str = "") -> str:
-    """A number in three digits, thousands in all of theirs: `0.0123`, `876`, `1,260`.
-
-    Args:
-        number: The number.
-        sign: `+` to sign positive numbers too.
-    """
+    """A number in three digits, or whole: `0.0123`, `876`, `1,260`; `sign` may be `+`."""
     is_whole = 999.5 <= abs(number) < 1e9
     return f"{number:{sign},.0f}" if is_whole else f"{number:{sign}.3g}"
 

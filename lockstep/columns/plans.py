@@ -28,13 +28,7 @@ It raises `FunctionError` where a node's function raises, or returns no column.
 
 
 def plan_of(nodes: Sequence[Node], dtypes: Dtypes, given: Collection[str] = ()) -> Plan:
-    """The plan of nodes, each after its inputs.
-
-    Args:
-        nodes: The nodes.
-        dtypes: The dtype of each of their columns.
-        given: Names of the columns that are known before.
-    """
+    """The plan of nodes, each after its inputs; columns in `given` are known before."""
     each = enumerate(nodes)
     lines = [line for place, node in each for line in lines_of(place, node, dtypes, given)]
     body = "".join(f"        {line}\n" for line in lines)
@@ -44,12 +38,7 @@ def plan_of(nodes: Sequence[Node], dtypes: Dtypes, given: Collection[str] = ()) 
 
 
 def compiled(source: str, names: dict[str, Any]) -> Any:
-    """The function `plan` of a source that is made of names alone.
-
-    Args:
-        source: The source.
-        names: What its names stand for.
-    """
+    """The function `plan` of a source, in which names stand for these objects."""
     exec(compile(source, "<plan>", "exec"), names)
     return names["plan"]
 
@@ -81,14 +70,7 @@ def plan(known, bound, rows):
 
 
 def lines_of(place: int, node: Node, dtypes: Dtypes, given: Collection[str] = ()) -> list[str]:
-    """The source that adds a node's columns to `known`, of which it has arrays of `rows` rows.
-
-    Args:
-        place: The place of the node among those of the plan.
-        node: The node.
-        dtypes: The dtype of each column.
-        given: Names of the columns that are known before.
-    """
+    """The source that adds the columns of the node at a place of the plan to `known`."""
     if node.is_canonical:
         add = "known.update(node.compute(known, bound))"
         if not node.gives.keys().isdisjoint(given):
@@ -126,14 +108,7 @@ def _settle(
 def settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
     """What a node gave as its column, in canonical form and read-only.
 
-    Args:
-        node: The node.
-        value: What it gave.
-        dtype: The dtype of its column.
-        rows: Number of rows.
-
-    Raises:
-        FunctionError: It is no such column.
+    Raises `FunctionError` where it is no column of this dtype and so many rows.
     """
     if (
         type(value) is not np.ndarray

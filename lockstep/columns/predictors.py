@@ -40,28 +40,19 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Fitting:
-    """How an estimator was fitted.
-
-    Attributes:
-        rows: Number of rows that it was fitted on.
-        unlabelled: Number of rows that the fit left out, since their label is not known.
-        unseeded: What in it drew random numbers without a seed, by name of its class; a fit to the
-            same rows may give another model.
-    """
+    """How an estimator was fitted."""
 
     rows: int
-    unlabelled: int
+    unlabelled: int  # rows that the fit left out, since their label is not known
+    # Classes in it that drew random numbers without a seed: the same rows may give another model.
     unseeded: tuple[str, ...] = ()
 
 
 class ReferencePredictor:
     """A fitted scikit-learn estimator as a predictor; any other predictor must agree with it.
 
-    Attributes:
-        model: The model, as declared.
-        estimator: Its fitted estimator.
-        fitting: How it was fitted; None where it was loaded.
-        of_classes: From its probabilities to its columns; None without declared classes.
+    `fitting` is None where it was loaded; `of_classes`, from its probabilities to its columns, is
+    None without declared classes.
     """
 
     def __init__(self, model: Model, estimator: Any, fitting: Fitting | None = None) -> None:
@@ -136,12 +127,7 @@ class ReferencePredictor:
 
 
 class ClassColumns:
-    """From probabilities to the columns of a multiclass model.
-
-    Args:
-        model: The model, which declares its classes.
-        fitted: The classes in the order of the probabilities.
-    """
+    """From probabilities of classes in their `fitted` order to a multiclass model's columns."""
 
     def __init__(self, model: Model, fitted: Iterable[Any]) -> None:
         self._model = model

@@ -106,9 +106,6 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     Returns:
         The names, in order: `uses=[*Reading.sensors]` gives them to a model.
 
-    Raises:
-        DeclarationError: A name is no identifier, or occurs twice.
-
     >>> class Reading(Record):
     ...     reading_id: Key[str]
     ...     sensors = fields(float | None, (f"sensor_{number}" for number in range(2000)))
@@ -142,9 +139,8 @@ class Declared:
     def schema(cls) -> Schema:
         """The fields that this type declares.
 
-        Raises:
-            DeclarationError: A field has a type that no column can hold, or the key is
-                missing or declared twice.
+        Raises `DeclarationError` where a field has a type that no column can hold, or there is not
+        one key.
         """
         schema = _schemas.get(cls)
         if schema is None:

@@ -26,16 +26,10 @@ _TEXT_TYPES = frozenset((str, NoneType))
 
 
 def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) -> Array:
-    """The column that a function returned, in canonical form.
+    """The column that a function returned, an array or one of pandas' columns, in canonical form.
 
-    Args:
-        node: The node.
-        value: What its function returned: an array, or one of pandas' columns.
-        dtype: The dtype of the column; None where it is not known yet.
-        length: Number of rows.
-
-    Raises:
-        FunctionError: It is no column of this length, or its values are of another type.
+    `dtype` is None where it is not known yet. Raises `FunctionError` where it is no column of this
+    length, or its values are of another type.
     """
     array = _of_pandas(value)
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray) or array.ndim != 1:

@@ -2,8 +2,7 @@
 
 Most functions of arrays give the same value for a scalar, at a fifth of the cost. Those that are
 proven to (`lockstep.parity.scalar_forms`) get scalars here; all others, and nodes that are no
-functions, get arrays of one value. A scalar becomes an array, or Python's own value, where
-something needs it.
+functions, get arrays of one value.
 """
 
 from __future__ import annotations
@@ -41,13 +40,8 @@ class NoScalarError(Exception):
 def scalar_of(value: Any, dtype: np.dtype[Any]) -> Any:
     """What a function returned for scalars, as the scalar of its column.
 
-    Args:
-        value: What it returned. Arrays without a dimension, as of `np.where`, are taken too.
-        dtype: The dtype of the column.
-
-    Raises:
-        NoScalarError: It is of another type, such as one of Python's, whose operators do other
-            things than NumPy's.
+    Arrays without a dimension, as of `np.where`, are taken too. Raises `NoScalarError` for another
+    type, such as one of Python's, whose operators do other things than NumPy's.
     """
     if type(value) is np.ndarray and value.shape == ():
         value = value[()]
@@ -73,10 +67,8 @@ class RowPlanSource:
 
     Args:
         nodes: The nodes, each after its inputs.
-        dtypes: The dtype of each column.
         fields: Names of the fields, in the order in which they are given.
         scalar: Names of the functions that get scalars.
-        bound: What nodes compute with beside their code.
 
     Attributes:
         computed: Names of the columns that the nodes give, in order.
@@ -118,11 +110,7 @@ class RowPlanSource:
                 self._arrays.update(_given_by(node, bound))
 
     def plan(self, asked: Sequence[str]) -> RowPlan:
-        """The plan.
-
-        Args:
-            asked: Names of the columns whose Python values it returns.
-        """
+        """The plan, which returns the Python values of the columns that are asked for."""
         values = "".join(f"{self._value(name)}, " for name in asked)
         scalars = "".join(f"{self._scalar(name)}, " for name in self.computed)
         source = _FRAME.format(

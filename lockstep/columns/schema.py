@@ -23,33 +23,19 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Field:
-    """One declared field of a record.
-
-    Attributes:
-        name: Its name, and the name of its column.
-        declared: `float`, `int`, `bool`, `str` or `datetime`.
-        optional: Whether it may be missing (`| None`).
-        role: `"key"`, `"event_time"`, `"known_time"` or `"value"`.
-        choices: What a `Literal[...]` admits; None where any text will do.
-        doc: The comment beside its declaration.
-        alias: Name of its column in data; None where that is the field's.
-        zone: Zone of times that come without one; None where each has its own.
-        is_row_number: Whether it is the row's position where data has no such column.
-        missing: Texts that stand for no value.
-        personal: Whether it tells of a person.
-    """
+    """One declared field of a record."""
 
     name: str
-    declared: str
-    optional: bool = False
-    role: str = "value"
-    choices: tuple[str, ...] | None = None
-    doc: str = ""
-    alias: str | None = None
-    zone: str | None = None
-    is_row_number: bool = False
-    missing: tuple[str, ...] = ()
-    personal: bool = False
+    declared: str  # `float`, `int`, `bool`, `str` or `datetime`
+    optional: bool = False  # whether it may be missing (`| None`)
+    role: str = "value"  # `"key"`, `"event_time"`, `"known_time"` or `"value"`
+    choices: tuple[str, ...] | None = None  # of a `Literal[...]`; None where any text will do
+    doc: str = ""  # the comment beside its declaration
+    alias: str | None = None  # name of its column in data, where that is another
+    zone: str | None = None  # zone of times that come without one; None where each has its own
+    is_row_number: bool = False  # whether it is the row's position where data has no such column
+    missing: tuple[str, ...] = ()  # texts that stand for no value
+    personal: bool = False  # whether it tells of a person
 
     @cached_property
     def kind(self) -> Kind:

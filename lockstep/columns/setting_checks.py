@@ -45,21 +45,13 @@ _WORDS: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a setting has to be beside its type: a mark in its `Annotated`.
-
-    Attributes:
-        above: A number or span that it is above.
-        least: Its least value.
-        below: A number or span that it is below.
-        most: Its largest value.
-        meant: What to give, or a function from what was given to that; by type and limits where it
-            is left out.
-    """
+    """What a setting has to be beside its type: a mark in its `Annotated`."""
 
     above: Any = None
     least: Any = None
     below: Any = None
     most: Any = None
+    # What to give, or a function from what was given to that; by type and limits by default.
     meant: str | Callable[[Any], str] = ""
 
     def hold(self, given: Any) -> bool:
@@ -77,46 +69,23 @@ class Allowed:
 
 
 class Misfit(NamedTuple):
-    """A value that does not fit its annotation.
+    """A value that does not fit its annotation."""
 
-    Attributes:
-        place: Where in a setting it is, such as `[2]`; empty for the setting itself.
-        given: The value.
-        hint: The annotation.
-    """
-
-    place: str
+    place: str  # in a setting, such as `[2]`; empty for the setting itself
     given: object
     hint: Any
 
 
 def demand_setting(is_right: bool, setting: str, given: object, to_give: str) -> None:
-    """Check a setting of a declaration.
-
-    Args:
-        is_right: Whether it is what it has to be.
-        setting: Whose it is and its name, such as `Calendar: weekdays`.
-        given: What was given.
-        to_give: What to give.
-
-    Raises:
-        DeclarationError: It is not what it has to be.
-    """
+    """Raise a `DeclarationError` unless a setting, such as `Calendar: weekdays`, is right."""
     if not is_right:
         raise DeclarationError(f"{setting} is {show(given)}; give {to_give}.")
 
 
 def demand_fit(setting: str, given: object, hint: Any, *, is_shown: bool = True) -> None:
-    """Check a setting of a declaration by its annotation; see `misfit`.
+    """Raise a `DeclarationError` unless a setting fits its annotation; see `misfit`.
 
-    Args:
-        setting: Whose it is and its name.
-        given: What was given.
-        hint: The annotation.
-        is_shown: Whether a message may show what was given, which may hold a password otherwise.
-
-    Raises:
-        DeclarationError: It does not fit.
+    Without `is_shown`, the message does not show what was given: it may hold a password.
     """
     wrong = misfit(given, hint)
     if wrong is None:
@@ -133,11 +102,8 @@ def demand_fit(setting: str, given: object, hint: Any, *, is_shown: bool = True)
 def misfit(given: object, hint: Any, place: str = "") -> Misfit | None:
     """The innermost value that does not fit an annotation; None if all do.
 
-    Args:
-        given: The value.
-        hint: A class, a protocol, a union, a `Literal`, `type[...]`, a function, a sequence or
-            mapping of such, or one of these `Annotated` with `Allowed`.
-        place: Where it is.
+    The annotation is a class, a protocol, a union, a `Literal`, `type[...]`, a function, a sequence
+    or mapping of such, or one of these `Annotated` with `Allowed`.
     """
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -193,12 +159,7 @@ def _items(given: Any, parts: tuple[Any, ...], place: str) -> Iterator[tuple[obj
 
 
 def wanted(hint: Any, given: object) -> str:
-    """What to give for an annotation, in words.
-
-    Args:
-        hint: The annotation.
-        given: What was given instead.
-    """
+    """What to give for an annotation, in words, where something else was given."""
     origin, parts = get_origin(hint) or hint, get_args(hint)
     if origin is Annotated:
         limits = next((part for part in parts[1:] if isinstance(part, Allowed)), Allowed())
@@ -249,11 +210,7 @@ Returned = TypeVar("Returned")
 
 
 def declaration(declared: Declared) -> Declared:
-    """Have a class check what its instances are made with, as `checked` does.
-
-    Raises:
-        DeclarationError: When an instance is made with something else.
-    """
+    """Have a class check what its instances are made with, as `checked` does."""
     make: Callable[..., None] = declared.__init__  # type: ignore[misc]
     listed_fields = fields(declared) if is_dataclass(declared) else ()
     hidden = frozenset(each.name for each in listed_fields if not each.repr)
@@ -266,13 +223,8 @@ def checked(
 ) -> Callable[Parameters, Returned]:
     """Have a function check what it is called with: names, types and limits of its arguments.
 
-    Args:
-        function: The function, whose annotations say what it takes.
-        title: What a message calls it; by default its name as a decorator's.
-        hidden: Arguments of which no message shows what was given: they may hold a password.
-
-    Raises:
-        DeclarationError: When it is called with something else.
+    `title` is what a message calls it; by default its name as a decorator's. No message shows what
+    was given for a `hidden` argument: it may hold a password.
     """
     taken, title = inspect.signature(function), title or f"@{function.__name__}"
     known = [name for name in taken.parameters if name != "self"]

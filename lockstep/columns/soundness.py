@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_classes(graph: Graph) -> None:
-    """Check that every model that learns texts declares its classes.
-
-    Raises:
-        DeclarationError: A model does not.
-    """
+    """Check that every model that learns texts declares its classes."""
     for node in graph.columns.values():
         label = graph.node(node.learns) if node.learns is not None else None
         if label is None or label.gives[node.learns or ""] is not Kind.TEXT:
@@ -31,11 +27,7 @@ def check_classes(graph: Graph) -> None:
 
 
 def check_inputs(graph: Graph) -> None:
-    """Check that every input, and what every model learns, is a field or a column.
-
-    Raises:
-        UnknownInputError: An input is neither.
-    """
+    """Check that every input, and what every model learns, is a field or a column."""
     for node in graph.columns.values():
         learns = (node.learns,) if node.learns is not None else ()
         for name in (*node.inputs, *learns):
@@ -53,12 +45,7 @@ def check_inputs(graph: Graph) -> None:
 
 
 def check_roles(graph: Graph) -> None:
-    """Check that models learn labels, only labels read outcomes, and labels need no model.
-
-    Raises:
-        DeclarationError: A model learns what is no label, or a label depends on a model.
-        LeakageError: A column that is no label depends on an outcome or on a label.
-    """
+    """Check that models learn labels, only labels read outcomes, and labels need no model."""
     outcome = graph.outcome.names if graph.outcome is not None else ()
     unknown_when_served = {*outcome, *graph.labels}
     for node in graph.columns.values():
@@ -82,11 +69,7 @@ def check_roles(graph: Graph) -> None:
 
 
 def check_kinds(graph: Graph) -> None:
-    """Check that every input holds what the function's annotation says.
-
-    Raises:
-        DeclarationError: An input holds something else.
-    """
+    """Check that every input holds what the function's annotation says."""
     for node in graph.columns.values():
         for name, annotated in zip(node.inputs, node.input_kinds, strict=False):
             giver = graph.node(name)

@@ -15,16 +15,7 @@ _FONT = "font-family='system-ui, sans-serif' font-size='11'"
 def text(
     x: float, y: float, line: str, *, anchor: str = "start", color: str = INK, bold: bool = False
 ) -> str:
-    """A line of text.
-
-    Args:
-        x: Its left edge, right edge or middle, by `anchor`.
-        y: Its base line.
-        line: The text.
-        anchor: `start`, `middle` or `end`.
-        color: Its colour.
-        bold: Whether it stands out.
-    """
+    """A line of text on base line `y`, with its `start`, `middle` or `end` at `x`."""
     weight = " font-weight='600'" if bold else ""
     return (
         f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' fill='{color}'{weight}>"
@@ -48,10 +39,5 @@ def drawing(width: float, height: float, parts: Iterable[str], paper: str = PAPE
 
 
 def in_markdown(svg: str, title: str) -> str:
-    """A drawing as Markdown that needs no other file.
-
-    Args:
-        svg: The drawing.
-        title: What it shows, for whoever cannot see it.
-    """
+    """A drawing as Markdown that needs no other file; its title is for whoever cannot see it."""
     return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"

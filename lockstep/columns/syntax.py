@@ -22,9 +22,7 @@ def parse(source: str) -> ast.Module:
 def source_of(declared: type | ModuleType | Callable[..., object]) -> str:
     """The source of what is declared in a file, in which `inspect` finds classes by their tree.
 
-    Raises:
-        OSError: It is out of reach.
-        TypeError: It is built in.
+    Raises `OSError` where it is out of reach, and `TypeError` where it is built in.
     """
     with _parsing:
         return inspect.getsource(declared)

@@ -123,12 +123,7 @@ def kinds_of(table: pa.Table) -> dict[str, Kind]:
 
 
 def from_arrow(table: pa.Table, kinds: Mapping[str, Kind]) -> Columns:
-    """The columns that `to_arrow` wrote, read-only.
-
-    Args:
-        table: The table.
-        kinds: The columns to take, and what each holds.
-    """
+    """The columns of these kinds that `to_arrow` wrote, read-only."""
     columns: Columns = {}
     for name, kind in kinds.items():
         column = table.column(name)

@@ -1,9 +1,8 @@
 """Threads of the numeric libraries.
 
-BLAS has one number of threads for the whole process. Who owns the process sets it, once, when it
-starts: limits that come and go with each call overlap, and leave the wrong number behind. OpenMP's
-number belongs to the thread that asks for it (OpenMP 5.2, 2.4, `nthreads-var`), so that it can be
-lowered around a small batch without a trace anywhere else.
+BLAS has one number of threads for the whole process. Its owner sets it once, at the start: limits
+that come and go with each call overlap, and leave the wrong number behind. OpenMP's belongs to the
+thread that asks (OpenMP 5.2, 2.4, `nthreads-var`): it is lowered around a small batch.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Units: parts of an input that are read, decoded and scored one at a time.
 
-Files are cut into units of about as many rows: Parquet by row groups, or by rows of a large one;
-CSV and JSON lines between two rows. Small files of one input are a unit together. Every row has the
-position that it has in the whole input. Units are read of the very file that was cut. A file whose
-rows can only be told by reading it whole, as where it is compressed or a quote stands within a
-cell, is in one unit, however large.
+Files are cut into units of about as many rows, and small files of one input are a unit together.
+Every row has the position that it has in the whole input. A file whose rows can only be told by
+reading it whole, as where it is compressed or a quote stands within a cell, is in one unit.
 """
 
 from __future__ import annotations
@@ -52,11 +50,7 @@ _BOM = codecs.BOM_UTF8
 
 @dataclass(frozen=True)
 class Held:
-    """Rows that are in memory.
-
-    Attributes:
-        decoded: The rows.
-    """
+    """Rows that are in memory."""
 
     decoded: Decoded
 
@@ -77,35 +71,20 @@ class Held:
 
 @dataclass(frozen=True)
 class FileRows:
-    """Rows of a file.
-
-    Attributes:
-        path: The file.
-        plain: The file with its content, uncompressed.
-        kind: How it is read: `.csv`, `.parquet` or `.jsonl`.
-        written: How it is written, if it is a CSV file.
-        state: The state of `plain` when it was cut; see `_state`.
-        first: The position of the first row.
-        rows: Number of the rows.
-        start: Of Parquet, the first row group that it has rows of; of a text, its first byte.
-        end: The row group after the last one; the byte after the last one.
-        skipped: Of Parquet, rows of the first row group before it; of a text, the lines before it.
-        header: The end of the header of a CSV file, in bytes.
-        is_whole: Whether it is all rows of a text.
-    """
+    """Rows of a file."""
 
     path: Path
-    plain: Path
-    kind: str
+    plain: Path  # the file with its content, uncompressed
+    kind: str  # how it is read: `.csv`, `.parquet` or `.jsonl`
     written: CsvFormat
-    state: tuple[int, ...]
-    first: int
+    state: tuple[int, ...]  # of `plain` when it was cut; see `_state`
+    first: int  # the position of the first row
     rows: int
-    start: int
-    end: int
-    skipped: int = 0
-    header: int = 0
-    is_whole: bool = False
+    start: int  # of Parquet, the first row group; of a text, the first byte
+    end: int  # the row group after the last one; the byte after the last one
+    skipped: int = 0  # before it: rows of the first row group; lines of a text
+    header: int = 0  # the end of the header of a CSV file, in bytes
+    is_whole: bool = False  # whether it is all rows of a text
 
     def read(self, schema: Schema) -> Decoded:
         """Read and decode the rows.
@@ -160,13 +139,9 @@ def _state(file: BinaryIO) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit: rows that are worked on together.
+    """A unit: rows that are worked on together."""
 
-    Attributes:
-        pieces: Where its rows are, in order; one or more.
-    """
-
-    pieces: tuple[Held | FileRows, ...]
+    pieces: tuple[Held | FileRows, ...]  # in order; one or more
 
     @property
     def rows(self) -> int:
@@ -186,20 +161,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class Units:
-    """The rows of a partition, cut into units.
+    """The rows of a partition, cut into units."""
 
-    Attributes:
-        units: The units, in order; at least one.
-        scratch: Files that nobody needs once the rows are read.
-        failing: What becomes of an error of a unit that cannot be decoded, such as that its file is
-            rejected; returns the error to raise.
-        demand_same: Raises an error where the input is not what it was when it was cut, once all
-            units are read.
-    """
-
-    units: tuple[Unit, ...]
-    scratch: tuple[Path, ...] = ()
+    units: tuple[Unit, ...]  # in order; at least one
+    scratch: tuple[Path, ...] = ()  # files that nobody needs once the rows are read
+    # From the error of a unit that cannot be decoded to the error to raise: it may reject the file.
     failing: Callable[[UnreadableError], UnreadableError] = field(default=lambda error: error)
+    # Raises where the input is not what it was when it was cut, once all units are read.
     demand_same: Callable[[], None] = field(default=lambda: None)
 
     @classmethod
@@ -223,15 +191,11 @@ def read_files(
 ) -> Decoded | Units:
     """The rows of files as one input: units to read later where they are many, else decoded now.
 
+    It raises as `lockstep.columns.files.decode_file` does.
+
     Args:
-        paths: The files, one or more.
-        schema: What the rows are declared to hold.
-        written: How CSV files are written.
         plain: By compressed file, a file with its content.
         rows: Most rows of a unit.
-
-    Raises:
-        InputError: See `lockstep.columns.files.decode_file`.
     """
     pieces: list[Held | FileRows] = []
     first = 0
@@ -266,21 +230,9 @@ def cut(
     first: int = 0,
     rows: int = ROWS,
 ) -> tuple[FileRows, ...]:
-    """Cut a file between its rows.
+    """Cut a file between its rows; no pieces where it has no rows, or cannot be cut.
 
-    Args:
-        path: The file.
-        written: How a CSV file is written.
-        plain: Where it is compressed, a file with its content.
-        first: The position of its first row.
-        rows: Most rows of a piece.
-
-    Returns:
-        The pieces, in order; none where it has no rows, or cannot be cut.
-
-    Raises:
-        UnavailableError: The system cannot read it, or it is replaced meanwhile.
-        UnreadableError: It is no Parquet file, or damaged.
+    `plain` is a file with the content of a compressed one; `first`, the position of the first row.
     """
     kind = kind_of(path)
     if plain is not None:
@@ -391,9 +343,7 @@ def _has_row(part: FileRows) -> bool:
 class _RowEnds:
     """The ends of the rows of a text, block by block, as `lockstep.columns.malformed` tells rows.
 
-    Args:
-        separator: What separates the cells of a CSV file; None where quotes mean nothing.
-        place: The place of its first byte in the file.
+    `separator` is None where quotes mean nothing; `place` is that of the first byte in the file.
     """
 
     def __init__(self, separator: bytes | None, place: int) -> None:
@@ -406,13 +356,10 @@ class _RowEnds:
         self.is_quoted = False
 
     def of(self, block: bytes) -> tuple[list[int], list[int]] | None:
-        """The ends of the rows of a block: after which bytes, and after how many lines.
+        """The ends of the rows of a block of whole lines: after which bytes, after how many lines.
 
         None where a quote or a line end stands where none is in a CSV file, so that only reading
         the whole tells what is a row.
-
-        Args:
-            block: The next lines, whole.
         """
         data = np.frombuffer(block, dtype=np.uint8)
         ends = np.flatnonzero(data == _NEWLINE) + 1
