@@ -14,24 +14,16 @@ from lockstep.columns.kinds import Array, Ints
 
 @dataclass(frozen=True)
 class KeyIndex:
-    """The groups of a table's keys, numbered from 0 in the order of their keys.
+    """The groups of a table's keys, numbered from 0 in the order of their keys."""
 
-    Attributes:
-        fields: By field of the key, its distinct values, in order.
-        pairs: By field after the first, the distinct pairs of all before it and its own, in order,
-            each as one number.
-    """
-
-    fields: tuple[pd.Index[Any], ...]
+    fields: tuple[pd.Index[Any], ...]  # by field of the key, its distinct values, in order
+    # By field after the first, the distinct pairs of all before it and its own, in order, each as
+    # one number.
     pairs: tuple[Ints, ...]
 
     @classmethod
     def of(cls, keys: Sequence[Array]) -> tuple[KeyIndex, Ints]:
-        """The index of a table's keys, and the group of each row.
-
-        Args:
-            keys: An array for each field of the key, in order; nothing is missing.
-        """
+        """The index of a table's keys, none of which is missing, and the group of each row."""
         pairs: list[Ints] = []
         groups, *others = coded = [pd.factorize(array, sort=True)[0] for array in keys]
         fields = [_distinct(array, codes) for array, codes in zip(keys, coded, strict=True)]
@@ -43,9 +35,7 @@ class KeyIndex:
     def groups_of(self, keys: Sequence[Array]) -> Ints:
         """The group of each key; -1 for one that no row has, and for a missing one.
 
-        Args:
-            keys: An array for each field of the key, in order: texts or integers; integers some of
-                which may be missing come as floats.
+        Integers some of which may be missing come as floats.
         """
         groups, *others = map(_codes_of, self.fields, keys)
         for codes, field, pairs in zip(others, self.fields[1:], self.pairs, strict=True):

@@ -17,17 +17,10 @@ def latest(
     known_by: Times | None = None,
     within: timedelta | None = None,
 ) -> Ints:
-    """Find the row of each key with the greatest valid, known and digest.
+    """The position of each group's row with the greatest valid, known and digest; -1 for none.
 
-    Args:
-        rows: The rows of the table.
-        groups: The group of each key; -1 for none.
-        as_of: The times at or before which a row has to be valid; None for a static table.
-        known_by: The times at or before which it has to be known; `as_of` by default.
-        within: How long a row may have been valid; for any time by default.
-
-    Returns:
-        The positions of the rows; -1 for none.
+    It is valid at or before `as_of` (None for a static table), for no longer than `within`, and
+    known by `known_by`, which is `as_of` by default. The group -1 has no rows.
     """
     if as_of is None:
         found = np.where(groups < 0, -1, rows.starts[groups + 1] - 1)

@@ -47,14 +47,10 @@ class KeptRows(Protocol):
 
 
 class LayeredRows:
-    """The rows of a table at one version.
+    """The rows of a table at one version: those of an earlier one, its base, and `added` ones.
 
-    Attributes:
-        base: The rows at an earlier version, or at this one.
-        top: All rows of the keys that were added to since, and over a base that is not in memory
-            the added ones alone; None if none was.
-        version: The version.
-        added: Number of rows that were added.
+    `top` has all rows of the keys that were added to since, and over a base that is not in memory
+    the added ones alone; None if none was.
     """
 
     def __init__(
@@ -94,13 +90,7 @@ class LayeredRows:
         return found
 
     def adding(self, columns: Columns, known: Times, version: str) -> LayeredRows:
-        """These rows and further ones.
-
-        Args:
-            columns: The further rows, in canonical form.
-            known: When each became known.
-            version: The version with them.
-        """
+        """These rows and further ones, in canonical form; `version` is the one with them."""
         added = len(known)
         if not added:
             return LayeredRows(self.base, self.top, version, self.added)
@@ -149,9 +139,6 @@ class LayeredReader:
     """The columns of a look-up or window, each row's from the layer that has its key.
 
     `origins` of the node are among them: who computes an answer has them logged.
-
-    Attributes:
-        node: The look-up or window.
     """
 
     def __init__(self, node: FromTable, base: TableRows, top: TableRows | None) -> None:
@@ -185,9 +172,6 @@ class FetchingReader:
     """The columns of a look-up or window, and `origins`, of rows that are fetched each time.
 
     All rows that decide what is read are fetched, and are read as rows in memory are.
-
-    Attributes:
-        node: The look-up or window.
     """
 
     def __init__(self, node: FromTable, base: KeptRows, top: TableRows | None) -> None:

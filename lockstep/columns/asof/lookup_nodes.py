@@ -38,14 +38,10 @@ class FromTable(Node):
 
     What it computes with is a callable of the record's columns that gives its columns, each
     read-only and in canonical form: a reader of the table's rows.
-
-    Attributes:
-        table: The declaration of the table.
-        function: From the arrays of its inputs, in order, to `Asked`.
     """
 
     table: TableSchema
-    function: Function
+    function: Function  # from the arrays of its inputs, in order, to `Asked`
     ulps: int | None = 0
 
     @cached_property
@@ -84,11 +80,7 @@ class FromTable(Node):
         )
 
     def compute(self, known: Columns, bound: Bound) -> Columns:
-        """Read its columns from the rows of the table.
-
-        Raises:
-            InputError: No rows are bound.
-        """
+        """Read its columns from the rows of the table that are bound."""
         reader = bound.get(self.name)
         if reader is None:
             raise InputError(
@@ -99,11 +91,7 @@ class FromTable(Node):
         return reader(known)
 
     def example(self, known: Columns) -> Columns:
-        """Made-up values, with a missing one, of a function that asks as it has to.
-
-        Raises:
-            DeclarationError: It does not.
-        """
+        """Made-up values, with a missing one; refuses a function that asks in another way."""
         asked = self._call(known)
         problem = self._problem(asked)
         if problem is None:
@@ -119,9 +107,6 @@ class FromTable(Node):
 
     def asked(self, known: Columns) -> tuple[tuple[Array, ...], Times | None]:
         """The keys for which the function asks, and the times as of which; in canonical form.
-
-        Args:
-            known: Its inputs, among other columns.
 
         Raises:
             FunctionError: It returned something else.
@@ -149,11 +134,7 @@ class FromTable(Node):
         return keys, as_of
 
     def _demand_come(self, as_of: Times) -> None:
-        """Check that times have come: of a later one not all is known that will be known then.
-
-        Raises:
-            FutureError: One has not.
-        """
+        """Raise `FutureError` for a later time: not all is known that will be known then."""
         times, now = as_of.view(np.int64), time.time_ns() // 1_000
         latest = times.item(0) if len(times) == 1 else int(times.max())
         if latest > now + _TOLERANCE:
@@ -215,13 +196,9 @@ def _is_given(array: Any, given: Sequence[Array], dtypes: _Dtypes) -> bool:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lookup(FromTable):
-    """Columns of the latest row of a key, as known at a time.
+    """Columns of the latest row of a key, as known at a time."""
 
-    Attributes:
-        within: How long a row may have been valid; None for any time.
-    """
-
-    within: timedelta | None = None
+    within: timedelta | None = None  # how long a row may have been valid; None for any time
 
     @cached_property
     def gives(self) -> Mapping[str, Kind]:
@@ -239,17 +216,11 @@ class Lookup(FromTable):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Window(FromTable):
-    """What the rows of a key come to that were valid in a span of time, as known at its end.
+    """What the rows of a key come to that were valid in a span of time, as known at its end."""
 
-    Attributes:
-        over: The length of the span.
-        of: The field that is reduced; None where rows are counted alone.
-        how: The reductions, each of which gives a column.
-    """
-
-    over: timedelta
-    of: str | None = None
-    how: tuple[str, ...] = ("count",)
+    over: timedelta  # the length of the span
+    of: str | None = None  # the field that is reduced; None where rows are counted alone
+    how: tuple[str, ...] = ("count",)  # the reductions, each of which gives a column
 
     @cached_property
     def gives(self) -> Mapping[str, Kind]:

@@ -25,19 +25,10 @@ _WHOLE = np.zeros(1, dtype=np.int64)
 
 
 class Reader(ABC):
-    """The columns of a look-up or window, read from the rows of its table.
+    """The columns of a look-up or window, and `origins` if told, read from the rows of its table.
 
     A single row is read by another way than many, in a few microseconds, and comes to the same
     bits.
-
-    Args:
-        node: The look-up or window.
-        rows: The rows of its table.
-        tells_origins: Whether it gives `origins` of the node, too.
-
-    Attributes:
-        node: The look-up or window.
-        rows: The rows of its table.
     """
 
     def __init__(self, node: FromTable, rows: TableRows, *, tells_origins: bool = False) -> None:
@@ -57,10 +48,8 @@ class Reader(ABC):
     ) -> Columns:
         """The node's columns for some keys and times, read-only and in canonical form.
 
-        Args:
-            keys: An array for each field of the table's key, in canonical form.
-            as_of: The times; None for a static table.
-            known_by: When a row has to be known; as of when it is asked for, by default.
+        `as_of` is None for a static table. `known_by` says when a row has to be known: as of when
+        it is asked for, by default.
         """
         if len(keys[0]) == 1 and known_by is None:
             return self._of_row(self.group(keys), as_of)
@@ -119,12 +108,7 @@ class LookupReader(Reader):
         self._valid_padded = padded(rows.valid)
 
     def found(self, columns: Columns, known_by: Times | None = None) -> Ints:
-        """The position of the row that is read for each row of a record; -1 for none.
-
-        Args:
-            columns: The node's inputs, among other columns.
-            known_by: When the row has to be known; as of when it is asked for, by default.
-        """
+        """The position of the row that is read for each row of a record; -1 for none."""
         return self._found(*self.node.asked(columns), known_by)
 
     def _found(
@@ -209,12 +193,7 @@ class WindowReader(Reader):
             self._empty[self._rows] = fixed(np.zeros(1, dtype=np.int64))
 
     def slices(self, columns: Columns, known_by: Times | None = None) -> Slices:
-        """The rows of the table in each row's window.
-
-        Args:
-            columns: The node's inputs, among other columns.
-            known_by: When they have to be known; as of when they are asked for, by default.
-        """
+        """The rows of the table in each row's window."""
         return self._slices(*self.node.asked(columns), known_by)
 
     def _slices(
@@ -287,13 +266,7 @@ class WindowReader(Reader):
 
 
 def reader(node: FromTable, rows: TableRows, *, tells_origins: bool = False) -> Reader:
-    """The reader of a node.
-
-    Args:
-        node: A look-up or window.
-        rows: The rows of its table.
-        tells_origins: Whether it gives `origins` of the node, too.
-    """
+    """The reader of a look-up or window."""
     if isinstance(node, Window):
         return WindowReader(node, rows, tells_origins=tells_origins)
     assert isinstance(node, Lookup), "there are look-ups and windows"

@@ -23,12 +23,7 @@ _DECLARATION = "declaration"
 
 
 def rows_around(pipeline: Pipeline, columns: Columns) -> dict[str, TableRows]:
-    """The rows that look-ups and windows read for some records, with a few beside them, by table.
-
-    Args:
-        pipeline: The pipeline, with its tables.
-        columns: The columns of the records, with the inputs of its look-ups and windows.
-    """
+    """By table, the rows that look-ups and windows read for some records, and a few beside."""
     tables: dict[str, TableRows] = {}
     depths: dict[str, Ints] = {}
     for read in pipeline.readers.values():

@@ -27,21 +27,16 @@ _EXACT = 2**53
 
 @dataclass(frozen=True)
 class Present:
-    """The rows in which a field has a value.
+    """The rows in which a field has a value."""
 
-    Attributes:
-        values: The field's values in these rows, numbers as floats without a negative zero; and one
-            more at the end, since a slice of none may begin there.
-        known: When each became known, in microseconds, and one more.
-        before: By row of the table, and for the end: how many of these rows come before it; None
-            where these are all rows.
-        until: Until when each counts, and one more; None for all of them for good.
-    """
-
+    # Numbers are floats without a negative zero. One more is at the end, since a slice of none may
+    # begin there.
     values: Array
-    known: Ints
+    known: Ints  # when each became known, in microseconds, and one more
+    # By row of the table, and for the end: how many of these rows come before it; None where these
+    # are all rows.
     before: Ints | None
-    until: Ints | None = None
+    until: Ints | None = None  # until when each counts, and one more; None: all for good
 
     @cached_property
     def codes(self) -> Ints:
@@ -54,12 +49,8 @@ class TableRows:
     """The rows of a table, each once, in the order of key, valid, known and digest.
 
     Attributes:
-        schema: The declaration of the table.
-        columns: The declared fields.
         valid: From when each row is valid, in microseconds since 1970; 0 in a static table.
         known: When each row became known, likewise.
-        version: The version of the table.
-        index: The groups of rows that share a key.
         starts: By group, and for the end: the position of its first row.
         delay: What all rows take from valid to known, in microseconds; None if it is not the same.
         withdrawn: Which rows are withdrawals: each takes the place of a row, and says nothing.
@@ -102,13 +93,11 @@ class TableRows:
         """Order the rows of a table, in any order and some of them more than once.
 
         Args:
-            schema: The declaration of the table.
             columns: The declared fields of its rows, in canonical form; with `WITHDRAWN` where some
                 of them are withdrawals.
             known: When each row became known; of events that are alike, the first time counts. By
                 default, as declared; the rows of a static table, which are found at any time, are
                 ordered by it.
-            version: The version of the table.
 
         Raises:
             InputError: A field is lacking or of another type, a row has no time, or an integer is

@@ -24,24 +24,15 @@ LONGEST_SPAN = date.max - date.min
 
 @dataclass(frozen=True)
 class TableSchema:
-    """The declaration of a table, as plain data.
+    """The declaration of a table, as plain data."""
 
-    Attributes:
-        name: Its name: that of its type in snake case.
-        schema: The fields of its rows.
-        known_after: How long after it is valid a row is known; None where a field says when, and
-            for a static table.
-        is_event: Whether its rows are events, over which windows reach.
-        static: Whether its rows have no time.
-        identity: Of events: the fields that tell those of one key and time apart, of which a later
-            one takes the place of the one with the same values; None for all fields.
-    """
-
-    name: str
+    name: str  # that of its type in snake case
     schema: Schema
-    known_after: timedelta | None = None
-    is_event: bool = False
-    static: bool = False
+    known_after: timedelta | None = None  # from valid to known; None where a field says it
+    is_event: bool = False  # whether windows reach over its rows
+    static: bool = False  # whether its rows have no time
+    # Of events: the fields that tell those of one key and time apart, of which a later one takes
+    # the place of the one with the same values; None for all fields.
     identity: tuple[str, ...] | None = None
 
     @cached_property
@@ -155,12 +146,7 @@ class _Tabular(Declared):
 
     @classmethod
     def declaration(cls) -> TableSchema:
-        """The fields that this type declares, and when its rows are known.
-
-        Raises:
-            DeclarationError: A field has a type that no column can hold, there is no key, or the
-                type does not say, or says twice, when its rows are valid or known.
-        """
+        """The fields that this type declares, and when its rows are known."""
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__)
         is_event = issubclass(cls, Event)
         return TableSchema(

@@ -28,17 +28,11 @@ Reduction: TypeAlias = Literal["count", "sum", "mean", "min", "max", "last", "di
 
 
 class Slices(NamedTuple):
-    """The rows of some windows: positions in a table's order.
-
-    Attributes:
-        first: The first row of each.
-        stop: The position after its last row.
-        known_by: Where rows among them may not be known yet: the time by which they have to be.
-    """
+    """The rows of some windows: positions in a table's order."""
 
     first: Ints
-    stop: Ints
-    known_by: Times | None
+    stop: Ints  # the position after the last row
+    known_by: Times | None  # the time by which rows have to be known, where some may not be yet
 
 
 def slices(
@@ -46,12 +40,7 @@ def slices(
 ) -> Slices:
     """Find the rows that were valid after `as_of - over` and at or before `as_of`.
 
-    Args:
-        rows: The rows of the table.
-        groups: The group of each key; -1 for none.
-        as_of: The end of each window.
-        over: Its length.
-        known_by: The times at or before which a row has to be known; `as_of` by default.
+    They are known by `known_by`, which is `as_of` by default. The group -1 has no rows.
     """
     known_by = as_of if known_by is None else known_by
     first = rows.stops(groups, as_of - np.timedelta64(over))
@@ -62,16 +51,9 @@ def slices(
 
 
 def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: Slices) -> Columns:
-    """Reduce the rows of windows in which a field has a value.
+    """Reduce the rows of windows in which a field has a value: by reduction, one value a window.
 
-    Args:
-        rows: The rows of the table.
-        field: The field; None to count all rows.
-        how: The reductions, see `Reduction`.
-        windows: The rows of each window.
-
-    Returns:
-        By reduction, one value a window: `count` is 0 for an empty one, the others are missing.
+    Without a field, all rows are counted. `count` is 0 for an empty window; the others are missing.
     """
     present = rows.present(field)
     first, stop, known_by = windows
