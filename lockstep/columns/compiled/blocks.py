@@ -1,11 +1,8 @@
 """Blocks: the columns that one step of a plan hands to the next.
 
 A block is a two-dimensional array of float64 where all of its columns are numbers, or else a list
-of one-dimensional arrays in canonical form. Its layout, the kinds of its columns, is known when a
-plan is compiled.
-
-A single row goes through a plan as a list of Python values where every step has a form for that:
-arrays of one value cost ten times as much as the value.
+of one-dimensional arrays in canonical form. A single row goes through as a list of Python values
+where every step has a form for that: arrays of one value cost ten times as much as the value.
 """
 
 from __future__ import annotations
@@ -34,18 +31,12 @@ _NUMBERS = {Kind.FLOAT, Kind.INT, Kind.BOOL}
 
 @dataclass(frozen=True)
 class Step:
-    """A compiled transformer.
-
-    Attributes:
-        run: From the input block to the output block.
-        gives: The layout of the output.
-        run_row: The same for a single row; None if it has no such form.
-        looks: For each output column, the input column that it is looked up in; None if one is not.
-    """
+    """A compiled transformer."""
 
     run: Callable[[Block], Block]
     gives: Layout
-    run_row: RowStep | None = None
+    run_row: RowStep | None = None  # for a single row; None if it has no such form
+    # for each output column, the input column it is looked up in
     looks: tuple[Look, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -102,11 +93,7 @@ def are_numbers(layout: Layout) -> bool:
 
 
 def demand_numbers(what: object, layout: Layout) -> None:
-    """Check that a step gets only numbers.
-
-    Raises:
-        NotCompiledError: It gets texts or times.
-    """
+    """Raise `NotCompiledError` where a step gets texts or times."""
     if not are_numbers(layout):
         other = next(kind for kind in layout if kind not in _NUMBERS)
         raise NotCompiledError(f"{type(what).__name__} is given a column of {other.value}")

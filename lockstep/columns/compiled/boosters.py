@@ -1,12 +1,9 @@
 """XGBoost's and LightGBM's trees: read by treelite, summed and linked as their own libraries do.
 
-XGBoost computes in float32: its trees compare and give numbers of 32 bits, which are summed one
-after the other, and linked by C's `expf`. LightGBM does the same in float64. With the same
-operations in the same order, a compiled model gives the same number to the last bit.
-
-That depends on a library's release, on options and on the machine. So what was compiled is compared
-with the library itself, at the thresholds of the trees and around them, and is not used where any
-number differs.
+XGBoost sums in float32, one tree after the other, and links by C's `expf`; LightGBM does the same
+in float64. The same operations in the same order give the same number to the last bit. That depends
+on releases, options and the machine: a compiled model is compared with the library itself, at the
+thresholds of the trees and around them, and not used where any number differs.
 """
 
 from __future__ import annotations
@@ -136,11 +133,7 @@ def _estimate(model: Any, answer: Answer, of_row: RowAnswer, count: int) -> Esti
 
 
 def _demand_equal(model: Any, estimate: Estimate, probes: Array) -> None:
-    """Check that a compiled model predicts what its library predicts.
-
-    Raises:
-        NotCompiledError: It does not, for one row or for all together.
-    """
+    """Refuse a compiled model that predicts other than its library, for a row or for all."""
     method = "predict_proba" if estimate.predict is None else "predict"
     columns = list(probes.T)
     expected = np.asarray(getattr(model, method)(as_fitted(model, columns)))
@@ -155,11 +148,7 @@ def _demand_equal(model: Any, estimate: Estimate, probes: Array) -> None:
 
 
 def _probes(read: Any, width: int) -> Array:
-    """Rows of thresholds of the trees, of the numbers next to them, and of extreme ones.
-
-    Raises:
-        NotCompiledError: A tree splits by categories.
-    """
+    """Rows of thresholds of the trees, of the numbers next to them, and of extreme ones."""
     trees = map(read.get_tree_accessor, range(read.num_tree))
     fields = zip(*([tree.get_field(name) for name in _FIELDS] for tree in trees), strict=True)
     kinds, columns, thresholds = map(np.concatenate, fields)
@@ -199,11 +188,7 @@ def _logit(model: Any) -> Array:
 
 
 def _each(name: str, number: Any, dtype: Any) -> Link:
-    """C's function of this name, of each number: NumPy's own differs in the last digits.
-
-    Raises:
-        NotCompiledError: The process has no such function.
-    """
+    """C's function of this name, of each number: NumPy's own differs in the last digits."""
     try:
         function = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError) as error:

@@ -19,10 +19,7 @@ U = TypeVar("U")
 class Known(dict[Any, T]):
     """The encoding of each value of a column, by value; None stands for missing ones, NaN included.
 
-    Args:
-        known: The encodings of the known values.
-        other: The encoding of any other value.
-        refused: Why any other value is refused; None if it is not.
+    Any other value has the encoding `other`, or is refused, by the text `refused`.
     """
 
     def __init__(self, known: Mapping[Any, T], other: T, refused: str | None) -> None:
@@ -31,11 +28,7 @@ class Known(dict[Any, T]):
         self._refused = refused
 
     def __missing__(self, value: Any) -> T:
-        """The encoding of a value that is no key.
-
-        Raises:
-            ValueError: The value is refused.
-        """
+        """The encoding of a value that is no key; `ValueError` where it is refused."""
         if value != value and None in self:
             return self[None]
         if self._refused is not None:
@@ -43,22 +36,11 @@ class Known(dict[Any, T]):
         return self._other
 
     def of(self, array: Array, dtype: type[np.generic] = np.float64) -> Array:
-        """The encoding of each value of a column, as numbers of a dtype.
-
-        Raises:
-            ValueError: A value is refused.
-        """
+        """The encoding of each value of a column, as numbers of a dtype."""
         return np.fromiter(map(self.__getitem__, array.tolist()), dtype, len(array))
 
     def then(self, following: Known[U]) -> Known[U]:
-        """These encodings, encoded once more.
-
-        Args:
-            following: The encodings of these encodings.
-
-        Raises:
-            ValueError: It refuses one of these encodings.
-        """
+        """These encodings, encoded once more; `ValueError` where one of them is refused."""
         known = {value: following[stand_in] for value, stand_in in self.items()}
         if self._refused is not None:  # then nothing stands for any other value
             return Known(known, next(iter(known.values())), self._refused)

@@ -22,27 +22,16 @@ RowAnswer = Callable[[Row], float]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A compiled estimator: its answers, by scikit-learn's methods.
+    """A compiled estimator: its answers, by scikit-learn's methods."""
 
-    Attributes:
-        predict: A regressor's predictions, one a row; None for a classifier.
-        predict_proba: A classifier's probabilities, one row a row and one column a class.
-        decision_function: A classifier's scores: one a row of two classes, else one a class.
-        of_row: For a single row, a regressor's prediction, or the probability of the second of
-            two classes; None if it has no such form.
-    """
-
-    predict: Answer | None = None
-    predict_proba: Answer | None = None
-    decision_function: Answer | None = None
+    predict: Answer | None = None  # of a regressor, one a row; None for a classifier
+    predict_proba: Answer | None = None  # of a classifier, one column a class
+    decision_function: Answer | None = None  # one a row of two classes, else one a class
+    # Of a single row, a regressor's prediction, or the probability of the second of two classes.
     of_row: RowAnswer | None = None
 
     def by(self, method: str) -> Answer:
-        """The answer by one of scikit-learn's methods.
-
-        Raises:
-            NotCompiledError: That method has no compiled form.
-        """
+        """The answer by one of scikit-learn's methods."""
         answer: Answer | None = getattr(self, method, None)
         if answer is None:
             raise NotCompiledError(f"its {method} has no compiled form")
@@ -55,14 +44,8 @@ Compile = Callable[[Any, Layout], "Estimate"]
 def compile_estimator(estimator: Any, given: Layout) -> Estimate:
     """Compile a fitted estimator, or a pipeline that ends in one.
 
-    It refuses what the fitted one refuses; one that is made of others does so by its parts.
-
-    Args:
-        estimator: The fitted estimator.
-        given: The layout of its input.
-
-    Raises:
-        NotCompiledError: It, or a step in it, cannot be compiled; the message says which and why.
+    It refuses what the fitted one refuses; one that is made of others does so by its parts. The
+    error says which step in it cannot be compiled, and why.
     """
     from lockstep.columns.compiled import boosters, ensembles, linear, trees
 

@@ -1,11 +1,11 @@
 """Leaves: the value of the leaf that a row ends in, of every tree at once.
 
-Following a tree node by node is slow: the processor cannot predict where a row goes at a node.
-QuickScorer (Lucchese et al., SIGIR 2015) has no branches. A tree is a set of bits, one a leaf from
-left to right; a node that sends a row to the right clears the bits of the leaves on its left,
-whether or not the row ever comes to that node. The first bit that is left is the leaf in which the
-row ends. The bits that the nodes of a column clear depend only on the place of its value among
-their thresholds. They are computed beforehand, for all trees, so a row is one look-up a column.
+Following a tree node by node is slow: the processor cannot predict where a row goes. QuickScorer
+(Lucchese et al., SIGIR 2015) has no branches. A tree is a set of bits, one a leaf from left to
+right; a node that sends a row to the right clears those of the leaves on its left, whether or not
+the row comes to it. The first bit left is the leaf in which the row ends. What a column's nodes
+clear depends only on the place of its value among their thresholds: it is computed beforehand, and
+a row is one look-up a column.
 """
 
 from __future__ import annotations
@@ -39,32 +39,21 @@ values up to it."""
 
 @dataclass(frozen=True)
 class SplitNode:
-    """A node that splits rows by one of their columns.
-
-    Attributes:
-        tree: Its tree.
-        column: The column.
-        threshold: The largest number that goes to the left; None for categories.
-        categories: The categories that go to the left, by their numbers; empty for a threshold.
-        missing_left: Whether a missing value goes to the left.
-        left: The tree's leaves on its left.
-    """
+    """A node that splits rows by one of their columns."""
 
     tree: int
     column: int
-    threshold: float | None
-    categories: frozenset[int]
-    missing_left: bool
-    left: range
+    threshold: float | None  # the largest number that goes to the left; None for categories
+    categories: frozenset[int]  # numbers of those that go to the left; empty for a threshold
+    missing_left: bool  # whether a missing value goes to the left
+    left: range  # the tree's leaves on its left
 
 
 class Leaves:
     """The leaves that rows end in.
 
-    Args:
-        values: For each tree, the values of its leaves from left to right: at most 64.
-        nodes: The splits: those of a column are all by thresholds, or all by categories.
-        marks: By column, the values at which its splits change.
+    `values` has those of each tree's leaves from left to right, at most 64; `marks`, by column, the
+    values at which its splits change. These are all by thresholds, or all by categories.
     """
 
     def __init__(

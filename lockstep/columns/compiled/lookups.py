@@ -34,19 +34,10 @@ _UNKNOWN_TEXT = "\x00 not among the categories"
 
 
 class EncodingTable:
-    """The encodings of the values of one column.
+    """The encodings of the values of one column, each of so many numbers as `width` says.
 
-    Args:
-        known: By value, the numbers that stand for it.
-        other: The numbers that stand for any other value.
-        refused: Why any other value is refused; None if it is not.
-
-    Attributes:
-        width: Numbers that stand for a value.
-        codes: The numbers, an encoding a row.
-        place: By value, its row in `codes`.
-        numbers: By value, its numbers.
-        number: By value, its only number; None where there are several.
+    `codes` has an encoding a row, `place` the row of a value. `numbers` has those of a value, and
+    `number` its only one; None where there are several. A text says why other values are refused.
     """
 
     def __init__(self, known: Mapping[Any, Array], other: Array, refused: str | None) -> None:
@@ -59,20 +50,14 @@ class EncodingTable:
         self.place = Known({value: place for place, value in enumerate(known)}, len(known), refused)
 
     def __call__(self, array: Array) -> Array:
-        """The numbers of each value: two-dimensional, one row a value.
-
-        Raises:
-            ValueError: A value is not known, and the encoder refuses unknown ones.
-        """
+        """The numbers of each value: two-dimensional, one row a value."""
         rows: Array = self.codes[self.place.of(array, np.intp)]
         return rows
 
     def ones(self, start: int, none: int) -> Known[int] | None:
-        """By value, the column that is 1; None if encodings are not a 1 among 0s.
+        """By value, the column that is 1, from `start` on; None if encodings are not a 1 among 0s.
 
-        Args:
-            start: The first column of the encodings.
-            none: The place that stands for 0 in all columns.
+        The place `none` stands for 0 in all columns.
         """
         if not np.isin(self.codes, (0.0, 1.0)).all() or (self.codes.sum(axis=1) > 1).any():
             return None
@@ -81,11 +66,7 @@ class EncodingTable:
 
 
 def compile_encoder(encoder: Any, given: Layout) -> Step:
-    """A fitted encoder of categories as one look-up a column.
-
-    Raises:
-        NotCompiledError: It gets times, or refuses its own categories.
-    """
+    """A fitted encoder of categories as one look-up a column."""
     if Kind.TIME in given:
         raise NotCompiledError(f"{type(encoder).__name__} is given a column of times")
     questions = [_question(encoder, given, place) for place in range(len(given))]
@@ -143,19 +124,12 @@ def _encode_ones(
 
 @dataclass(frozen=True)
 class _Question:
-    """What an encoder is asked about one of its columns.
+    """What an encoder is asked about one of its columns."""
 
-    Attributes:
-        place: The column.
-        known: The values that it may know: its categories, and a missing one.
-        unknown: A value that it never saw; None if there is no such value.
-        codes: The output columns that encode this one.
-    """
-
-    place: int
-    known: Sequence[Any]
-    unknown: Any
-    codes: slice
+    place: int  # the column
+    known: Sequence[Any]  # the values that it may know: its categories, and a missing one
+    unknown: Any  # a value that it never saw; None if there is no such value
+    codes: slice  # the output columns that encode this one
 
     @property
     def values(self) -> Sequence[Any]:

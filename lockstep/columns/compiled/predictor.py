@@ -27,19 +27,9 @@ from lockstep.errors import NotCompiledError
 class CompiledPredictor:
     """A fitted model as a plan on arrays: no DataFrame, no validation of what was validated.
 
-    It serves in place of the reference predictor once both agree.
-
-    Args:
-        reference: The predictor to compile.
-        kinds: What each of the model's inputs holds, in order.
-
-    Attributes:
-        model: The model, as declared.
-        of_row: From the Python values of its inputs, in order, to the number of a single row; None
-            if it has no such form.
-
-    Raises:
-        NotCompiledError: A step of the estimator has no compiled form; the message names it.
+    It serves in place of the reference predictor once both agree. `of_row` gives the number of a
+    single row from the Python values of its inputs, in order; None if it has no such form. Raises
+    `NotCompiledError`, which names the step of the estimator that has no compiled form.
     """
 
     def __init__(self, reference: ReferencePredictor, kinds: Layout) -> None:
@@ -94,26 +84,15 @@ def _of_row(reference: ReferencePredictor, before: Step, last: Estimate) -> RowA
 
 @dataclass(frozen=True)
 class Compiled:
-    """A fitted pipeline with every model compiled that can be.
+    """A fitted pipeline with every model compiled that can be."""
 
-    Attributes:
-        pipeline: The pipeline; a model without a compiled form keeps its reference predictor.
-        models: Names of the compiled models.
-        reasons: By model that is not compiled: why.
-    """
-
-    pipeline: Pipeline
-    models: tuple[str, ...]
-    reasons: Mapping[str, str]
+    pipeline: Pipeline  # other models keep their reference predictors
+    models: tuple[str, ...]  # names of the compiled models
+    reasons: Mapping[str, str]  # by model that is not compiled: why
 
     @classmethod
     def of(cls, pipeline: Pipeline, known: Mapping[str, str] | None = None) -> Compiled:
-        """Compile what can be compiled of a fitted pipeline.
-
-        Args:
-            pipeline: The pipeline.
-            known: By model that is not to be compiled: why.
-        """
+        """Compile what can be of a fitted pipeline; `known` says of models why not."""
         graph = pipeline.graph
         compiled: dict[str, CompiledPredictor] = {}
         reasons = dict(known or {})
@@ -130,12 +109,7 @@ class Compiled:
         return cls(pipeline.bind(compiled), tuple(compiled), reasons)
 
     def without(self, reference: Pipeline, reasons: Mapping[str, str]) -> Compiled:
-        """The same with the reference predictors of some models.
-
-        Args:
-            reference: The fitted pipeline, whose predictors are the reference.
-            reasons: By model: why.
-        """
+        """The same with the reference predictors of some models, each for a reason."""
         return Compiled(
             self.pipeline.bind({name: reference.bound[name] for name in reasons}),
             tuple(name for name in self.models if name not in reasons),

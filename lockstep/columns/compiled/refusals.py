@@ -28,17 +28,11 @@ _BEYOND = 2.0**128 - 2.0**103
 
 @dataclass(frozen=True)
 class _Unusual:
-    """Numbers that a step may refuse.
+    """Numbers that a step may refuse."""
 
-    Attributes:
-        name: What each is.
-        examples: Some of them.
-        among: Which numbers of an array are such ones.
-    """
-
-    name: str
+    name: str  # what each is
     examples: tuple[float, ...]
-    among: Callable[[Array], Array]
+    among: Callable[[Array], Array]  # which numbers of an array are such ones
 
 
 _TOO_LARGE = _Unusual(
@@ -54,13 +48,7 @@ _UNUSUAL = (
 
 
 class RefusedNumbers:
-    """What a fitted step refuses.
-
-    Args:
-        name: Name of the step's type.
-        given: The layout of its input.
-        refused: The numbers.
-    """
+    """What a fitted step, by the name of its type, refuses of its input."""
 
     def __init__(self, name: str, given: Layout, refused: tuple[_Unusual, ...]) -> None:
         self.any = bool(refused)
@@ -75,16 +63,10 @@ class RefusedNumbers:
     def of(
         cls, step: Any, given: Layout, ask: Ask, usual: list[Array] | None = None
     ) -> RefusedNumbers:
-        """Ask a fitted step.
+        """Ask a fitted step: only columns of floats hold such numbers.
 
-        Args:
-            step: The step.
-            given: The layout of its input; only columns of floats hold such numbers.
-            ask: Gives it a row.
-            usual: A row that it takes, by column; any by default.
-
-        Raises:
-            NotCompiledError: It refuses a row of usual numbers, so that it cannot be asked.
+        `ask` gives it a row; `usual` is a row that it takes, by column, any by default. Raises
+        `NotCompiledError` where it refuses even that, so that it cannot be asked.
         """
         name, places = type(step).__name__, _floats(given)
         if not places:
@@ -103,11 +85,7 @@ class RefusedNumbers:
         return cls(name, given, tuple(found))
 
     def check(self, block: Block) -> None:
-        """Refuse what the step refuses.
-
-        Raises:
-            ValueError: A number is refused.
-        """
+        """Raise `ValueError` where the step refuses a number."""
         if isinstance(block, list):
             for place in self._places:
                 self._check(block[place])

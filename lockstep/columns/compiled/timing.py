@@ -21,10 +21,7 @@ _REPETITIONS = 2
 def faster_up_to(pipeline: Pipeline, compiled: Compiled, columns: Columns) -> Mapping[str, int]:
     """By compiled model, the largest of `SIZES` up to which it is faster; 0 where it never is.
 
-    Args:
-        pipeline: The fitted pipeline, whose predictors are the reference.
-        compiled: The same, compiled.
-        columns: All columns of some rows, which are repeated to make enough.
+    `columns` are all columns of some rows, which are repeated to make enough.
     """
     return {name: _faster_up_to(pipeline, compiled, name, columns) for name in compiled.models}
 

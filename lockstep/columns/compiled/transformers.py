@@ -47,15 +47,7 @@ Compile = Callable[[Any, Layout], Step]
 
 
 def compile_transformer(transformer: Any, given: Layout) -> Step:
-    """Compile a fitted transformer to a step on blocks.
-
-    Args:
-        transformer: The fitted transformer; `"passthrough"` and None change nothing.
-        given: The layout of its input.
-
-    Raises:
-        NotCompiledError: It, or one in it, cannot be compiled; the message says which and why.
-    """
+    """Compile a fitted transformer to a step on blocks; `"passthrough"` and None change nothing."""
     if transformer is None or isinstance(transformer, str):
         return _nothing(transformer, given)
     # The exact type only: a subclass may do something else.
@@ -118,12 +110,7 @@ def in_one_pass(step: Step) -> Step:
 
 
 def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Layout) -> Step:
-    """Steps side by side, each on some of the columns, as one step.
-
-    Args:
-        steps: Each with the places of its columns, and the weight of its output, if any.
-        given: The layout of the input.
-    """
+    """Steps side by side, each on columns at some places and with a weight, if any, as one step."""
     parts = [_part(step, list(places), given, weight) for step, places, weight in steps]
     gives = tuple(kind for step, _, _ in steps for kind in step.gives)
     run_row, looks = _rows_beside(steps), _looks_beside(steps)
@@ -202,11 +189,7 @@ def _pipeline(pipeline: Pipeline, given: Layout) -> Step:
 
 
 def compile_steps(transformers: Sequence[Any], given: Layout) -> Step:
-    """Fitted transformers one after the other, as one step.
-
-    Raises:
-        NotCompiledError: One cannot be compiled.
-    """
+    """Fitted transformers one after the other, as one step."""
     steps: list[Step] = []
     layout = given
     for transformer in transformers:

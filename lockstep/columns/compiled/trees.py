@@ -49,23 +49,16 @@ from lockstep.errors import NotCompiledError
 
 
 class TreeValues:
-    """The value of each tree of an ensemble for a row.
+    """The value of each tree of an ensemble for a row, or one value a class: its `width`.
 
     treelite is called by its C function: what its Python function, `predict_per_tree`, does around
     it takes more than ten times as long as one row does. The C function is no public part of the
     Python package; `tests/upstream/test_treelite.py` fails when it moves.
 
-    Args:
-        model: The ensemble, as treelite has read it.
-        width: Numbers that a tree gives: one, or one a class.
-
     Attributes:
         given: Numbers in a row.
         count: Numbers that all trees give for a row.
         dtype: What the trees compare and give: float64 or float32.
-
-    Raises:
-        NotCompiledError: treelite cannot be called here.
     """
 
     def __init__(self, model: Any, width: int = 1) -> None:
@@ -84,16 +77,7 @@ class TreeValues:
 
     @classmethod
     def of(cls, ensemble: Any, trees: int, width: int = 1) -> TreeValues:
-        """The trees of an ensemble of scikit-learn's.
-
-        Args:
-            ensemble: A fitted ensemble of trees.
-            trees: Number of its trees.
-            width: Numbers that a tree gives: one, or one a class.
-
-        Raises:
-            NotCompiledError: treelite reads another number of trees, or cannot be used here.
-        """
+        """The trees of a scikit-learn ensemble; refused where treelite reads another number."""
         model = imported_treelite().sklearn.import_model(ensemble)
         if model.num_tree != trees:
             raise NotCompiledError(
@@ -103,11 +87,7 @@ class TreeValues:
         return cls(model, width)
 
     def __call__(self, matrix: Array) -> Array:
-        """The values, by row and tree, of each tree by class.
-
-        Args:
-            matrix: The rows: two-dimensional, of its dtype.
-        """
+        """The values, by row and tree, of each tree by class, for a matrix of rows of `dtype`."""
         if self._leaves is not None and self._leaves.is_faster(len(matrix)):
             return self._leaves(matrix).astype(self.dtype, copy=False)
         given = np.ascontiguousarray(matrix, dtype=self.dtype)
@@ -119,9 +99,7 @@ class TreeValues:
     def writer(self, given: Array, target: Array) -> Callable[[], None]:
         """A function that writes the values of a matrix to an array, in place, at every call.
 
-        Args:
-            given: The matrix: contiguous, and kept as long as the writer is.
-            target: The array of the values: likewise.
+        Both are contiguous, and kept as long as the writer is.
         """
         predict = partial(
             self._predict,
@@ -141,11 +119,7 @@ class TreeValues:
 
 
 def imported_treelite() -> Any:
-    """The library treelite.
-
-    Raises:
-        NotCompiledError: It cannot be imported; scikit-learn serves, if not as fast.
-    """
+    """The library treelite; `NotCompiledError` where it cannot be imported: scikit-learn serves."""
     try:
         import treelite
         import treelite.core
@@ -155,12 +129,10 @@ def imported_treelite() -> Any:
 
 
 class TreeSums:
-    """Sums of the trees' values, one tree after the other.
+    """Sums of the trees' values, one tree after the other, in their dtype.
 
-    Args:
-        values: The values of the trees, in whose dtype they are summed.
-        start: The start of each sum; of three, the first takes the first value, the fourth, ...
-        rounds: Whether the trees compare numbers that are rounded to float32.
+    `start` has the start of each sum: of three, the first takes the first value, the fourth, ...
+    `rounds` says whether the trees compare numbers that are rounded to float32.
     """
 
     def __init__(self, values: TreeValues, start: Array, *, rounds: bool = False) -> None:
@@ -176,11 +148,7 @@ class TreeSums:
         self._lock = Lock()
 
     def __call__(self, matrix: Array) -> Array:
-        """The sums by row: two-dimensional, of the values' dtype.
-
-        Args:
-            matrix: The rows: likewise.
-        """
+        """The sums by row: two-dimensional, of the values' dtype, as the matrix of rows is."""
         every = len(self._start)
         values = self._values(_rounded(matrix) if self._rounds else matrix)
         sums = np.empty((len(values), every), dtype=values.dtype)
