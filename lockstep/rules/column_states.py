@@ -55,13 +55,9 @@ class ColumnState(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """The least and the greatest value.
+    """The least and the greatest value."""
 
-    Attributes:
-        values: These two, and a missing value if there is one.
-    """
-
-    values: Array
+    values: Array  # these two, and a missing value if there is one
     kinds: ClassVar[str] = "fibOM"
 
     @classmethod
@@ -87,13 +83,9 @@ class Bounds:
 
 @dataclass(frozen=True, eq=False)
 class DistinctValues:
-    """The distinct values of a column that has few.
+    """The distinct values of a column that has few."""
 
-    Attributes:
-        values: These, without missing ones; None where there are too many.
-    """
-
-    values: Array | None
+    values: Array | None  # without missing ones; None where there are too many
     kinds: ClassVar[str] = "fibOM"
 
     @classmethod
@@ -134,17 +126,11 @@ class Presence(Summed):
 
 @dataclass(frozen=True)
 class Total:
-    """The sum of a column of numbers, flags or times.
+    """The sum of a column of numbers, flags or times."""
 
-    Attributes:
-        numbers: The sum of the finite numbers; of a time, of its microseconds.
-        infinite: The sum of the infinite ones, NaN where there are both; 0 without any.
-        kind: The kind of NumPy's dtype.
-    """
-
-    numbers: ExactSum
-    infinite: float
-    kind: str
+    numbers: ExactSum  # of the finite ones; of a time, of its microseconds
+    infinite: float  # the sum of the infinite ones, NaN where there are both; 0 without any
+    kind: str  # of NumPy's dtype
     kinds: ClassVar[str] = "fibM"
 
     @classmethod
@@ -175,17 +161,11 @@ class Total:
 
 @dataclass(frozen=True)
 class Spread(Summed):
-    """What the standard deviation of a column of numbers or flags needs.
+    """What the standard deviation of a column of numbers or flags needs."""
 
-    Attributes:
-        numbers: The sum of the finite numbers, as floats.
-        squares: The sum of their squares.
-        infinite: As for `Total`.
-    """
-
-    numbers: ExactSum
+    numbers: ExactSum  # the sum of the finite ones, as floats
     squares: ExactSum
-    infinite: float
+    infinite: float  # as for `Total`
     kinds: ClassVar[str] = "fib"
 
     @classmethod
@@ -205,14 +185,9 @@ class Spread(Summed):
 
 @dataclass(frozen=True)
 class DistinctCount(Summed):
-    """The number of distinct values: exact for some 32,000, and an estimate of more.
+    """The number of distinct values: exact for some 32,000, and an estimate of more."""
 
-    Attributes:
-        present: Number of rows with a value.
-        digests: Digests of the distinct values.
-    """
-
-    present: int
+    present: int  # number of rows with a value
     digests: Digests
     kinds: ClassVar[str] = "fibOM"
 
@@ -266,10 +241,6 @@ def column_states(suite: Mapping[str, Any], columns: Columns) -> dict[Key, Colum
 
     There is none of a column that is absent, or holds what the state is not of: Great Expectations
     says so of any sample of the rows.
-
-    Args:
-        suite: The suite, as plain JSON.
-        columns: Columns in canonical form.
     """
     states: dict[Key, ColumnState] = {}
     for expectation in suite["expectations"]:

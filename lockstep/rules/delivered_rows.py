@@ -27,13 +27,9 @@ def refusals(
 ) -> dict[int, tuple[Reason, ...]]:
     """The rows of a table that cannot be taken in, by position, each with all reasons.
 
-    Args:
-        table: The declaration of the table.
-        columns: The rows.
-        rules: The row rules of the table's suite, if it has one.
-        now: When they came: no event and no knowledge can be of a later time, but for the
-            difference of two clocks.
-        ahead: Whether other rows may be valid from a time to come, such as tariffs.
+    No event and no knowledge can be of a later time than `now`, when the rows came, but for the
+    difference of two clocks. Other rows may be valid from a time to come, such as tariffs, if
+    `ahead`.
     """
     found = dict(part(columns, [] if rules is None else [rules]).refused)
     may_come = ahead and not table.is_event

@@ -28,17 +28,11 @@ _FAILING = 100
 
 @dataclass(frozen=True, eq=False)
 class RecordRules:
-    """The row rules about records: about their fields, and about what is computed of them.
+    """The row rules about records: about their fields, and about what is computed of them."""
 
-    Attributes:
-        pipeline: The pipeline, fitted where `computed` need that.
-        fields: The rules of the input suite.
-        computed: The rules of computed columns, a suite each.
-    """
-
-    pipeline: Pipeline
-    fields: RowRules
-    computed: tuple[RowRules, ...] = ()
+    pipeline: Pipeline  # fitted where `computed` need that
+    fields: RowRules  # of the input suite
+    computed: tuple[RowRules, ...] = ()  # a suite each
     _asked: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,11 +40,9 @@ class RecordRules:
         object.__setattr__(self, "_asked", tuple(names))
 
     def of_unfit(self, unfit: Columns, rejected: Sequence[Rejected]) -> list[Reasons]:
-        """All that is wrong with rows that do not fit their declaration.
+        """All that is wrong with rows that do not fit their declaration, why they do not included.
 
-        Args:
-            unfit: Their fields, in canonical form, with any value where one does not fit.
-            rejected: The rows, with the reasons why they do not fit.
+        `unfit` has their fields in canonical form, with any value where one does not fit.
         """
         reasons = [row.reasons for row in rejected]
         wrong = [frozenset(reason.column for reason in own) for own in reasons]
@@ -65,9 +57,8 @@ class RecordRules:
     def further(self, columns: Columns, places: Sequence[int]) -> list[Reasons]:
         """What is wrong with the computed columns of rows that are refused for their fields.
 
-        Args:
-            columns: The fields of rows that fit their declaration.
-            places: Positions of the refused ones.
+        `columns` are the fields of rows that fit their declaration; `places`, the refused ones in
+        them.
         """
         wrong = [self.fields.wrong(columns, place) for place in places] if self.computed else ()
         return self._of(take_rows(columns, np.array(places, dtype=np.int64)), wrong)

@@ -1,9 +1,8 @@
 """Row rules: a suite's critical expectations about single rows, compiled for arrays.
 
 Great Expectations validates a suite, and row rules enforce it; both refuse the same rows. A single
-record passes through in microseconds, without Great Expectations and pandas. The rules of the input
-suite refuse incoming records, those of the other suites computed rows; a batch and a single request
-go through the same functions.
+record passes through in microseconds, without Great Expectations and pandas. A batch and a single
+request go through the same functions.
 """
 
 from __future__ import annotations
@@ -50,48 +49,30 @@ Dtypes = tuple[np.dtype[Any], ...]
 
 @dataclass(frozen=True)
 class Rule:
-    """An expectation about each row.
+    """An expectation about each row."""
 
-    Attributes:
-        expectation: The type of the expectation.
-        columns: The column that it is about, or the two that it compares.
-        wording: The rule in words.
-        test: From the kinds of the columns to the test; raises `NoRowTestError` if there is none.
-        is_told: Whether its reasons show the values that it refuses; not where these are personal.
-    """
-
-    expectation: str
-    columns: tuple[str, ...]
+    expectation: str  # its type
+    columns: tuple[str, ...]  # the column that it is about, or the two that it compares
     wording: Wording
-    test: Callable[..., Test]
-    is_told: bool = True
+    test: Callable[..., Test]  # by the kinds of the columns; raises `NoRowTestError`
+    is_told: bool = True  # whether its reasons show the refused values: not personal ones
 
 
 @dataclass(frozen=True)
 class _CompiledTests:
-    """The tests of all rules, for columns of certain kinds.
-
-    Attributes:
-        tests: The test of each rule, in order.
-        values: For each column (its position): the tests of a value, and whether it must be there.
-        pairs: For each two columns: the test of their values.
-        times: The columns that hold times.
-        refused: Functions that give masks of refused rows, and the columns that they take.
-    """
+    """The tests of all rules, for columns of certain kinds."""
 
     tests: tuple[Test, ...]
+    # For each column (its position): the tests of a value, and whether it must be there.
     values: tuple[tuple[int, tuple[Callable[[Any], object], ...], bool], ...]
-    pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]
-    times: tuple[int, ...]
+    pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]  # for each two columns
+    times: tuple[int, ...]  # the columns that hold times
+    # Functions that give masks of refused rows, and the columns that they take.
     refused: tuple[tuple[Callable[..., Mask], tuple[int, ...]], ...]
 
 
 class Refusals:
-    """The rows that the row rules refuse, and why.
-
-    Attributes:
-        mask: Whether each row is refused; shape (n,), bool.
-    """
+    """The rows that the row rules refuse, by `mask` (bool, one a row), and why."""
 
     __slots__ = ("_columns", "_rules", "mask")
 
@@ -114,23 +95,14 @@ class Refusals:
 
 @dataclass(frozen=True, eq=False)
 class RuleCounts:
-    """What the row rules of a suite count; that of units adds up.
-
-    Attributes:
-        rows: Number of rows.
-        broken: How many of them break a rule.
-        refused: How many each rule refuses.
-        missing: How many each rule leaves out, as they have no value in its columns.
-        examples: The first rows that any of the rules refuses.
-        first: Positions there of the first rows that each rule refuses.
-    """
+    """What the row rules of a suite count; that of units adds up."""
 
     rows: int
-    broken: int
-    refused: tuple[int, ...]
-    missing: tuple[int, ...]
-    examples: Columns
-    first: tuple[tuple[int, ...], ...]
+    broken: int  # rows that break a rule
+    refused: tuple[int, ...]  # by rule
+    missing: tuple[int, ...]  # by rule: those left out, as they have no value in its columns
+    examples: Columns  # the first rows that any of the rules refuses
+    first: tuple[tuple[int, ...], ...]  # positions there of the first that each rule refuses
 
     def __add__(self, other: RuleCounts) -> RuleCounts:
         """The counts of both, with the first examples of each rule."""
@@ -154,12 +126,9 @@ class RuleCounts:
 
 
 class RowRules:
-    """Rules that each row must keep by itself.
+    """Rules that each row must keep by itself, of a suite and in its order.
 
-    Attributes:
-        suite: Name of the suite that they are compiled from.
-        rules: The rules, in the order of the suite.
-        columns: Names of the columns that the rules need.
+    `columns` are the names of those that the rules need.
     """
 
     def __init__(self, suite: str, rules: tuple[Rule, ...]) -> None:
@@ -171,10 +140,7 @@ class RowRules:
         self._plans: dict[Dtypes, _CompiledTests] = {}
 
     def apply(self, columns: Columns) -> Refusals:
-        """Test rows.
-
-        Args:
-            columns: Columns in canonical form, of one length; unneeded ones are ignored.
+        """Test rows, whose unneeded columns are ignored.
 
         Raises:
             SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
@@ -194,12 +160,6 @@ class RowRules:
         """The function that says whether any rule refuses a single row, as `apply` does.
 
         It takes the values of `columns`, in order, as `value_at` gives them.
-
-        Args:
-            kinds: What each column holds.
-
-        Raises:
-            SuiteError: As `apply` would.
         """
         none = {name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()}
         return partial(_refuses, self._plan(self._arrays(none)))
@@ -216,9 +176,7 @@ class RowRules:
     def count(self, columns: Columns, accepted: Collection[int] = ()) -> RuleCounts:
         """What the rules refuse of rows, with the first rows that each refuses; as `apply`.
 
-        Args:
-            columns: Columns in canonical form, of one length.
-            accepted: Positions of rows that count as breaking no rule, whatever each refuses.
+        Rows at `accepted` positions count as breaking no rule, whatever each refuses.
         """
         arrays = self._arrays(columns)
         rows = len(next(iter(columns.values())))
@@ -236,20 +194,11 @@ class RowRules:
         return RuleCounts(rows, *counts, *_examples(columns, first))
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
-        """Check that the rules can be applied to columns of these kinds.
-
-        Raises:
-            SuiteError: As `apply` would, on the first record.
-        """
+        """Raise the `SuiteError` that `apply` would raise for columns of these kinds."""
         self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
 
     def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
-        """All that is wrong with a row; empty if the rules accept it.
-
-        Args:
-            columns: Columns in canonical form.
-            row: Position of the row.
-        """
+        """All that is wrong with a row; empty if the rules accept it."""
         return tuple(
             _reason(rule, [_readable(value, columns[name]) for name, value in values.items()])
             for rule, values in self._broken(columns, row)
@@ -341,9 +290,6 @@ def compile_rules(suite: Mapping[str, Any]) -> RowRules:
     Critical expectations about single rows are compiled: missing, between, in a set, a regular
     expression, a length, a comparison of two columns. Those that let some rows fail (`mostly`),
     have a row condition, or look at the whole batch are left out.
-
-    Args:
-        suite: The suite as `suite_json` gives it.
     """
     rules = []
     for expectation in suite["expectations"]:
@@ -372,9 +318,6 @@ def compile_reported(suite: Mapping[str, Any]) -> dict[int, RowRules]:
     """The tests of expectations about single rows that refuse no row, by place in the suite.
 
     They are only reported: they let some rows fail (`mostly`), or are not critical.
-
-    Args:
-        suite: The suite as `suite_json` gives it.
     """
     reported = {}
     for place, expectation in enumerate(suite["expectations"]):
@@ -484,24 +427,17 @@ def _readable(value: Any, array: Array) -> Any:
 
 @dataclass(frozen=True)
 class Parted:
-    """Rows, split by row rules.
+    """Rows, split by row rules."""
 
-    Attributes:
-        kept: The columns of the rows that all rules accept, in order.
-        refused: By position of each other row, all that is wrong with it.
-    """
-
-    kept: Columns
+    kept: Columns  # the rows that all rules accept, in order
+    # by position of each other row, all that is wrong with it
     refused: Mapping[int, tuple[Reason, ...]]
 
 
 def part(columns: Columns, rules: Iterable[RowRules], accepted: Collection[int] = ()) -> Parted:
-    """Split rows by the row rules of suites.
+    """Split rows by the row rules of suites, in whose order a row's reasons come.
 
-    Args:
-        columns: Columns in canonical form, of one length.
-        rules: The rules, a suite each; a row's reasons come in their order.
-        accepted: Positions of rows that no rule refuses.
+    No rule refuses the rows at `accepted` positions.
 
     Raises:
         SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
@@ -526,10 +462,6 @@ def applicable_rules(
     """The row rules of the suites that can be applied to columns of these kinds.
 
     A suite that cannot is left out whole: its validation says why.
-
-    Args:
-        suites: The suites as `suite_json` gives them.
-        kinds: By column, what it holds.
     """
     applicable = []
     for rules in map(compile_rules, suites):

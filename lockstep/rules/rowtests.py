@@ -36,19 +36,12 @@ class NoRowTestError(Exception):
 
 @dataclass(frozen=True)
 class ValueTest:
-    """A test of the values of a column of one kind.
+    """A test of the values of a column of one kind."""
 
-    Attributes:
-        accepts: Whether a value that is not missing passes (truthy); None if all pass.
-        refused: From an array to the mask of values that fail.
-        refuses_missing: Whether a missing value fails.
-        interval: The floats that pass, if the test is no more than an interval.
-    """
-
-    accepts: Callable[[Any], object] | None
+    accepts: Callable[[Any], object] | None  # of one not missing (truthy); None if all pass
     refused: Callable[[Array], Mask]
     refuses_missing: bool = False
-    interval: Interval | None = None
+    interval: Interval | None = None  # if the test is no more than an interval
 
     def left_out(self, array: Array) -> Mask:
         """The mask of missing values, which Great Expectations leaves out."""
@@ -57,17 +50,11 @@ class ValueTest:
 
 @dataclass(frozen=True)
 class PairTest:
-    """A test of the values of two columns.
+    """A test of the values of two columns."""
 
-    Attributes:
-        accepts: Whether two values pass (truthy); None stands for a missing one.
-        refused: From two arrays to the mask of rows that fail.
-        left_out: From two arrays to the mask of rows that are not looked at.
-    """
-
-    accepts: Callable[[Any, Any], object]
+    accepts: Callable[[Any, Any], object]  # truthy if two values pass; None is a missing one
     refused: Callable[[Array, Array], Mask]
-    left_out: Callable[[Array, Array], Mask]
+    left_out: Callable[[Array, Array], Mask]  # the rows that are not looked at
 
 
 class Intervals:

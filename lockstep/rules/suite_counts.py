@@ -16,33 +16,20 @@ from lockstep.rules.row_rules import RuleCounts, compile_reported, compile_rules
 
 @dataclass(frozen=True, eq=False)
 class SuiteCounts:
-    """What a suite's expectations need of all rows; that of units adds up.
-
-    Attributes:
-        rules: What the row rules count.
-        reported: What the tests of other expectations about single rows count, by place in the
-            suite.
-        states: The states of columns that expectations about the whole batch are judged by.
-    """
+    """What a suite's expectations need of all rows; that of units adds up."""
 
     rules: RuleCounts
-    reported: Mapping[int, RuleCounts]
-    states: Mapping[Key, ColumnState]
+    reported: Mapping[int, RuleCounts]  # of other expectations about single rows, by place
+    states: Mapping[Key, ColumnState]  # for expectations about the whole batch
 
     @classmethod
     def of(
         cls, suite: Mapping[str, Any], columns: Columns, accepted: Collection[int], *, alone: bool
     ) -> SuiteCounts:
-        """Count rows.
+        """Count rows; those at `accepted` positions count as breaking no row rule.
 
-        Args:
-            suite: The suite, as plain JSON.
-            columns: The rows.
-            accepted: Positions of rows that count as breaking no row rule.
-            alone: Whether row rules are enough, since Great Expectations is asked of all rows.
-
-        Raises:
-            SuiteError: A column that a row rule needs is absent, or holds what it cannot test.
+        With `alone`, row rules are enough, since Great Expectations is asked of all rows. Raises
+        `SuiteError` where a column that a row rule needs is absent, or holds what it cannot test.
         """
         rules = compile_rules(suite).count(columns, accepted)
         if alone:

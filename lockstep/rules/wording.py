@@ -20,15 +20,10 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Wording:
-    """A rule in words.
+    """A rule in words."""
 
-    Attributes:
-        met: The words for a value that meets it, such as "between -60 and 130".
-        refusal: The words for one that does not, such as "is not between -60 and 130".
-    """
-
-    met: str
-    refusal: str
+    met: str  # such as "between -60 and 130"
+    refusal: str  # such as "is not between -60 and 130"
 
 
 def row_wording(expectation: str, kwargs: Kwargs) -> Wording:
