@@ -49,8 +49,8 @@ def feature(*, ulps: Ulps | None = None) -> Decorator: ...
 def feature(function: Decorated | None = None, *, ulps: Ulps | None = None) -> Column | Decorator:
     """Declare a feature: a column computed from fields and other columns.
 
-    The function's parameter names are its inputs. It gets one-dimensional arrays in canonical form
-    and returns one of the same length; each value depends on its own row alone.
+    The function's parameter names are its inputs. It gets one-dimensional arrays in canonical
+    form and returns one of the same length; each value depends on its own row alone.
 
     Args:
         ulps: See `Column.ulps`; leave it out unless the function calls BLAS.
@@ -159,10 +159,10 @@ def model(
 ) -> Callable[[Callable[[], Any]], Model]:
     """Declare a model: a column computed by a scikit-learn estimator.
 
-    The function takes nothing and returns an unfitted estimator. The column holds the probability
-    of True for a classifier of a boolean label, the predicted number for a regressor, and the most
-    probable class for a classifier with `classes`, which also gives one column of probabilities a
-    class, named `<model>_<class>`.
+    The function takes nothing and returns an unfitted estimator. The column holds the
+    probability of True for a classifier of a boolean label, the predicted number for a
+    regressor, and the most probable class for a classifier with `classes`, which also gives
+    one column of probabilities a class, named `<model>_<class>`.
 
     Args:
         learns: The label.
