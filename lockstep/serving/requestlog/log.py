@@ -17,16 +17,17 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, logged_origins, sampled
-from lockstep.serving.requestlog.log_segments import OPEN, Header
+from lockstep.serving.requestlog.log_segments import OPEN, Header, segment_names, segment_path
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
-from lockstep.serving.requestlog.retention import Retained, remove_old
 from lockstep.serving.requestlog.segment_files import (
+    ASIDE,
     Recovered,
     Rest,
     SegmentFile,
     demand_room,
     has_room,
     recover,
+    remove_superseded,
     seal_asked,
 )
 from lockstep.serving.requestlog.settings import RequestLog
@@ -324,3 +325,48 @@ def _tell(recovered: Recovered) -> None:
         kept = f"{counted(requests, 'request')} {are} kept as {recovered.path}"
     torn = f"; {recovered.torn:,} torn bytes are set aside as {aside}" if aside else ""
     _logger.warning("A segment was left behind by a process that was killed: %s%s", kept, torn)
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What became of the sealed segments of a folder."""
+
+    removed: int  # for their age or size, with those that are lost
+    lost: int  # those of them that were never replayed
+    overdue: int  # older than `keep`, and kept since they were not replayed
+
+
+def remove_old(
+    folder: Path, settings: RequestLog, replayed: Path | None, now: datetime | None = None
+) -> Retained:
+    """Remove sealed segments that are too old or too many, and torn bytes as old as these.
+
+    A segment that was replayed goes when it is older than `keep`. One that was not is kept until
+    there is no room for it: a clock that runs ahead takes nothing that nobody has looked at.
+    """
+    now, keep = now or datetime.now(UTC), settings.keep
+    oldest = (now - keep).timestamp() if keep is not None else float("-inf")
+    remove_superseded(folder)
+    for path in (folder / ASIDE).glob("*"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+    left = settings.keep_bytes
+    removed = lost = overdue = 0
+    for name in reversed(segment_names(folder)):
+        path = segment_path(folder, name)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # another process removed it
+            continue
+        left = None if left is None else left - stat.st_size
+        is_old, is_beyond = stat.st_mtime < oldest, left is not None and left < 0
+        if not (is_old or is_beyond):
+            continue
+        is_replayed = replayed is not None and (replayed / f"{name}.json").exists()
+        if is_beyond or is_replayed:
+            path.unlink(missing_ok=True)
+            removed += 1
+            lost += not is_replayed
+        else:
+            overdue += 1
+    return Retained(removed, lost, overdue)

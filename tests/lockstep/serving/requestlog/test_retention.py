@@ -13,9 +13,8 @@ from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.scoring.request_replay import replay_segment
-from lockstep.serving.requestlog.log import Log
+from lockstep.serving.requestlog.log import Log, Retained, remove_old
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
-from lockstep.serving.requestlog.retention import Retained, remove_old
 from lockstep.serving.requestlog.segment_files import SegmentFile
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.store.parquet import Store
