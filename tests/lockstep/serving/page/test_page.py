@@ -17,8 +17,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.project.home import Home
 from lockstep.serving.http.app import application
-from lockstep.serving.page.described import described_version
-from lockstep.serving.page.page import page
+from lockstep.serving.page.page import described_version, page
 from lockstep.serving.protocols.examples import golden_examples
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.proving import RefusedVersion
