@@ -161,7 +161,7 @@ def test_the_version_that_nobody_asked_for_longest_makes_room_once_it_is_idle(
         assert server.ask(orders[:1], f"/invocations?version={version}").status == 200
 
     full = server.ask(orders[:1], "/invocations?version=4")
-    monkeypatch.setattr("lockstep.serving.versions.pins.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("lockstep.serving.versions.served_versions.IDLE_SECONDS", 0.0)
     room = server.ask(orders[:1], "/invocations?version=4")
 
     assert (full.status, full.headers["retry-after"]) == (503, "1")
@@ -182,7 +182,7 @@ def test_a_version_that_cannot_be_used_is_not_found_and_ready_says_why(
     ready = server.client.get("/ready").json()
     profile.write_bytes(whole)
     still = server.ask(orders[:1])
-    monkeypatch.setattr("lockstep.serving.versions.pins._AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("lockstep.serving.versions.served_versions._AGAIN_SECONDS", 0.0)
     again = server.ask(orders[:1])
 
     assert told.status == still.status == 404
