@@ -16,8 +16,7 @@ import uvicorn
 
 from lockstep.serving.http.access import Local
 from lockstep.serving.http.connections import BoundedConnection
-from lockstep.serving.http.observed import Observed
-from lockstep.serving.http.server import KEEP_SECONDS
+from lockstep.serving.http.server import KEEP_SECONDS, Observed
 from lockstep.serving.protocols.asgi import Application, Response, Scope
 from lockstep.serving.protocols.exchange import Endpoint
 from lockstep.serving.protocols.invocations import failure

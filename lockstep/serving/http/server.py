@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
+import re
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +21,10 @@ import msgspec
 from lockstep.serving.http.access import TOKEN, Guarded, Local, demand_free, demand_safe
 from lockstep.serving.logs import log_to_stderr
 from lockstep.serving.metrics import counted_together, forget_all, forget_the_dead
-from lockstep.serving.protocols.asgi import Application
+from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.requestlog.redaction import log_key
 from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.versions.asked import ID_HEADER
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.libraries import import_libraries
 from lockstep.serving.versions.request_limits import RequestLimits
@@ -46,6 +50,18 @@ _MEASURE_SECONDS = 1.0
 _GARBAGE = 50_000
 """New objects after which garbage is collected: many waiting requests are some ten thousand
 objects, none of them garbage. A collection takes as long as a tenth of a request."""
+_SCORING = ("/invocations", "/infer")
+"""The ends of the routes that score records."""
+
+_TRACE = re.compile(rb"[0-9a-f-]{55}")
+"""A trace context as version 00 of W3C Trace Context writes it, and later ones begin."""
+_LAST = (b"connection", b"close")
+_BROKEN = (
+    b'{"error_code":"INTERNAL_ERROR","message":"The server failed at this request; its log says '
+    b'why, beside the identifier in X-Request-ID."}'
+)
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -143,7 +159,6 @@ def served(settings: Settings, token: str | None = None) -> Application:
     """The application of a pipeline, which follows its live version while it runs."""
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.http.app import application
-    from lockstep.serving.http.observed import Observed
     from lockstep.serving.protocols.service import Service
     from lockstep.serving.versions.served_tables import ServedTables
 
@@ -190,6 +205,68 @@ def _log_of(settings: Settings) -> Log | None:
         return None
     replayed = Path(settings.replayed) if settings.replayed else None
     return Log(Path(settings.log_folder), settings.log, replayed)
+
+
+class Observed:
+    """An application whose requests all have an identifier and are counted, by their route.
+
+    A path without a route is counted as `other`. While the server drains, each response tells its
+    client that the connection ends: no further request is sent into one that is being closed.
+    """
+
+    def __init__(
+        self, application: Application, service: Service, route_of: Callable[[str], str | None]
+    ) -> None:
+        self._application, self._service, self._route_of = application, service, route_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        begun = perf_counter()
+        name = self._service.ids.of(scope["headers"])
+        known = (ID_HEADER, name.encode())
+        scope["headers"] = [*scope["headers"], known]  # so that whoever answers calls it the same
+        added = [known, *_trace(scope)]
+        status = 0
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message.get("headers", ())
+                message["headers"] = [
+                    *headers,
+                    *(header for header in added if header not in headers),
+                ]
+                if self._service.is_draining:
+                    message["headers"].append(_LAST)
+            await send(message)
+
+        try:
+            await self._application(scope, receive, sending)
+        except Exception:
+            facts = {key.decode(): value.decode() for key, value in added} | {"path": scope["path"]}
+            _logger.exception("a request failed", extra={"facts": facts})
+            if status:
+                raise  # half of the response is out: the connection has to end
+            await respond(sending, Response(500, _BROKEN))
+        finally:
+            route = self._route_of(scope["path"]) or "other"
+            seconds = perf_counter() - begun
+            self._service.metrics.answered(route, status or 500, seconds)
+            if route.endswith(_SCORING):
+                self._service.traffic.answered(status or 500, seconds)
+
+
+def _trace(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The header with a request's trace context, if it has one."""
+    return [
+        (name, value)
+        for name, value in scope["headers"]
+        if name == b"traceparent" and _TRACE.fullmatch(value)
+    ]
 
 
 @contextmanager

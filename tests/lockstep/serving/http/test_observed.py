@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.serving.http.app import application
-from lockstep.serving.http.observed import Observed
+from lockstep.serving.http.server import Observed
 from lockstep.serving.protocols.service import Service
 from tests.fixtures.asgi import Client
 

@@ -17,7 +17,7 @@ from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
 from lockstep.columns.schema import Schema
 from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.http.app import application
-from lockstep.serving.http.observed import Observed
+from lockstep.serving.http.server import Observed
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.settings import RequestLog
