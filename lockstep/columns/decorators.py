@@ -71,6 +71,9 @@ def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[
         table: The table. Of the rows with the key that were valid and known at the time, the one
             with the greatest valid and known time is found.
         within: How long a row may have been valid; an older one is not found.
+
+    Raises:
+        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Function) -> Lookup:
@@ -119,6 +122,9 @@ def window(
             out where `count` is the only reduction.
         how: `"count"`, `"sum"`, `"mean"`, `"min"`, `"max"`, `"last"` or `"distinct"`, any number of
             them.
+
+    Raises:
+        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Function) -> Window:
@@ -172,6 +178,9 @@ def model(
         classes: The values of a multiclass label.
         ulps: See `Column.ulps`; 0 for trees, some 16 for estimators that go through BLAS.
         folds: Parts for out-of-fold values, at least 2.
+
+    Raises:
+        DeclarationError: The declaration has no meaning; the message says why.
     """
 
     def decorate(function: Callable[[], Any]) -> Model:

@@ -151,7 +151,11 @@ class Pipeline:
         }
 
     def lineage(self, column: str) -> frozenset[str]:
-        """The fields that a column depends on."""
+        """The fields that a column depends on.
+
+        Raises:
+            KeyError: There is no such column.
+        """
         if column not in self.graph.order:
             raise KeyError(f"{self.name} has no column {column!r}")
         return self.graph.lineage(column)
@@ -163,7 +167,11 @@ class Pipeline:
         return unfitted
 
     def with_models(self, models: Mapping[str, BaseEstimator]) -> Pipeline:
-        """The same definition with these fitted models, an estimator for each model column."""
+        """The same definition with these fitted models, an estimator for each model column.
+
+        Raises:
+            NotFittedError: A model column has no estimator among them.
+        """
         lacking = [name for name in self.graph.models if name not in models]
         if lacking:
             raise NotFittedError(f"{self.name}: no fitted model for {', '.join(lacking)}.")

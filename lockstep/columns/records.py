@@ -111,6 +111,9 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     ...     sensors = fields(float | None, (f"sensor_{number}" for number in range(2000)))
     >>> len(Reading.schema().names)
     2001
+
+    Raises:
+        DeclarationError: A name is no identifier, or occurs twice.
     """
     together = Fields([names] if isinstance(names, str) else names)
     together.declared = declared
