@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -29,11 +30,11 @@ from lockstep.artifacts.circumstances import (
 from lockstep.artifacts.closed_files import close_files
 from lockstep.artifacts.outside_readings import Reading
 from lockstep.artifacts.questions import watching
-from lockstep.artifacts.sets import may_depend_on_order
 from lockstep.artifacts.snapshot import unload
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
+from lockstep.columns.syntax import parse
 from lockstep.columns.tables import take_rows, to_frame
 from lockstep.errors import ArtifactError, OutsideReadingError
 from lockstep.parity.comparison import Comparison, compare
@@ -51,6 +52,15 @@ _PROGRAM = (
     "from lockstep.artifacts.round_trip import compute; compute(*sys.argv[1:])"
 )
 """The process ends before there is garbage worth collecting: it loads libraries, which stay."""
+_MAKERS = ("set", "frozenset", "hash")
+_OPERATIONS = ("union", "intersection", "difference", "symmetric_difference", "keys", "items")
+"""Methods that give a set; of a dictionary's views only with an operator."""
+_WITHOUT_ORDER = (
+    *("sorted", "len", "sum", "min", "max", "any", "all", "bool", "isinstance"),
+    *("set", "frozenset"),
+)
+"""Functions whose result does not depend on the order of a set, or is a set again."""
+_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.Sub)
 
 
 def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -> Comparison:
@@ -205,3 +215,77 @@ def compute(directory: str, digest: str, computed: str, ahead: str, closed: str)
         columns.to_directory(Path(computed, _COMPUTED))
     readings = [asdict(reading) for reading in guard.readings]
     Path(computed, _READINGS).write_text(json.dumps(readings))
+
+
+def may_depend_on_order(sources: Iterable[str]) -> bool:
+    """Whether code, by the sources of its modules, uses a set for more than looking something up.
+
+    The order of a set of texts depends on the seed of their hashes, and a small one often has the
+    same order all the same. A set that is given a name counts by the use of that name, in any
+    module. In doubt, it counts. Nothing is executed.
+    """
+    nodes = [pair for source in sources for pair in _with_parents(parse(source))]
+    named: set[str] = set()
+    for node, parent in nodes:
+        if not _gives_set(node):
+            continue
+        names = _names_of(parent)
+        if names is None and not _is_without_order(node, parent):
+            return True
+        named.update(names or ())
+    return any(
+        _name(node) in named and not _is_without_order(node, parent)
+        for node, parent in nodes
+        if isinstance(getattr(node, "ctx", None), ast.Load)
+    )
+
+
+def _with_parents(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            yield child, parent
+
+
+def _gives_set(node: ast.AST) -> bool:
+    if isinstance(node, ast.Set | ast.SetComp):
+        return True
+    if isinstance(node, ast.BinOp) and isinstance(node.op, _OPERATORS):
+        return any(_is_method(side, _OPERATIONS) for side in (node.left, node.right))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in _MAKERS
+    return _is_method(node, _OPERATIONS[:-2])
+
+
+def _is_method(node: ast.AST, names: tuple[str, ...]) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in names
+    )
+
+
+def _names_of(parent: ast.AST) -> list[str] | None:
+    """The names that a new set is given; None if it is used otherwise."""
+    if isinstance(parent, ast.AnnAssign | ast.NamedExpr):
+        targets: list[ast.expr] = [parent.target]
+    elif isinstance(parent, ast.Assign):
+        targets = parent.targets
+    else:
+        return None
+    names = [_name(target) for target in targets]
+    return [name for name in names if name is not None] if None not in names else None
+
+
+def _name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else None
+
+
+def _is_without_order(node: ast.AST, parent: ast.AST) -> bool:
+    """Whether the use of a set does not depend on its order."""
+    if isinstance(parent, ast.Compare):
+        return True
+    if isinstance(parent, ast.Call):
+        return node is not parent.func and _name(parent.func) in _WITHOUT_ORDER
+    return False

@@ -17,8 +17,13 @@ from lockstep.artifacts.disks import disk_error
 from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line
 from lockstep.errors import LockstepError, RegistryError, RegistryUnreachableError
-from lockstep.registry.databases import complete_tables, is_blank
-from lockstep.registry.locations import is_of_home, location, move_locations
+from lockstep.registry.databases import (
+    complete_tables,
+    is_blank,
+    is_of_home,
+    location,
+    move_locations,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy

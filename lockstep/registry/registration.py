@@ -19,6 +19,7 @@ from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotFittedError, SnapshotError
 from lockstep.registry.connection import Connection
+from lockstep.registry.databases import location
 from lockstep.registry.description import (
     Presentation,
     about,
@@ -28,7 +29,6 @@ from lockstep.registry.description import (
     parameters,
 )
 from lockstep.registry.known_versions import KnownVersions
-from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.sites import user
 from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag

@@ -28,9 +28,9 @@ from lockstep.errors import (
     VersionNotFoundError,
 )
 from lockstep.registry.connection import Connection
+from lockstep.registry.databases import local_path
 from lockstep.registry.description import Presentation
 from lockstep.registry.known_versions import KnownVersions
-from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
 from lockstep.registry.version_tags import check_surroundings

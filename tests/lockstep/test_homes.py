@@ -15,7 +15,7 @@ import pytest
 from lockstep.artifacts.disks import replace_text
 from lockstep.dagster.instance import open_instance
 from lockstep.errors import LockstepError
-from lockstep.registry.locations import local_path
+from lockstep.registry.databases import local_path
 from tests.fixtures.homes import use_home
 from tests.fixtures.orders import PROJECT, Workplace
 
