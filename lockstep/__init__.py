@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockstep.columns.asof.asked_keys import Asked
+    from lockstep.columns.asof.lookup_nodes import Asked
     from lockstep.columns.asof.table_types import Event, Table
     from lockstep.columns.csv_format import CsvFormat
     from lockstep.columns.decorators import feature, label, lookup, model, output, window
@@ -87,7 +87,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Asked": "columns.asof.asked_keys",
+    "Asked": "columns.asof.lookup_nodes",
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.versions.canary",

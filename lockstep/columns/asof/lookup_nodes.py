@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.asof.asked_keys import Asked
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times, example_array
 from lockstep.columns.nodes import Bound, Function, Node
@@ -30,6 +29,22 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far the clock of whoever made a record may be ahead of the one here: those of machines that
 follow a time server differ by less than a second, and of others by some."""
 _TOLERANCE = CLOCK_TOLERANCE // timedelta(microseconds=1)
+
+
+class Asked:
+    """The keys and times as of which rows of a table are asked for, one a row of the record.
+
+    Args:
+        keys: An array for each field of the table's key, in its order; a missing value finds
+            nothing.
+        as_of: The times; None for a static table.
+    """
+
+    __slots__ = ("as_of", "keys")
+
+    def __init__(self, *keys: Any, as_of: Any = None) -> None:
+        self.keys = keys
+        self.as_of = as_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

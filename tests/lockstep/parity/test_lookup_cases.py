@@ -10,7 +10,7 @@ import pytest
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
 from lockstep.columns.asof import readers
-from lockstep.columns.asof.latest import latest
+from lockstep.columns.asof.readers import latest
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.graph import Graph
 from lockstep.columns.nodes import Node

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
-from lockstep.columns.asof.latest import latest
-from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.readers import latest, reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 
