@@ -11,7 +11,7 @@ import numpy as np
 from lockstep.serving.versions.libraries import DEFERRED, import_libraries
 
 import_libraries()
-import lockstep.columns.compiled.ensembles, lockstep.columns.compiled.predictor
+import lockstep.columns.compiled.predictor
 from lockstep.artifacts.skops import skops
 
 skops()
