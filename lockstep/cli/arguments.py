@@ -63,11 +63,7 @@ Attempt = Annotated[
 
 
 def demand_reason(because: str, option: str) -> str:
-    """The reason that an option has to have.
-
-    Raises:
-        LockstepError: It is empty.
-    """
+    """The reason that an option has to have."""
     if not because.strip():
         raise LockstepError(f'{option} wants a reason, which is kept: --because "..."')
     return because.strip()
@@ -80,18 +76,7 @@ WHICH_PARTITION = "Say of which partition: either --day DAY, or --file NAME."
 def days(
     declared: PipelineAssets, day: str | None, first: str | None, last: str | None, *, missing: str
 ) -> list[str]:
-    """The days that options name, in ISO form.
-
-    Args:
-        declared: The pipeline, whose calendar has the days.
-        day: A single day.
-        first: The first of several days.
-        last: The last of several days.
-        missing: The message where no day is named.
-
-    Raises:
-        LockstepError: The options do not fit, or name no days of the calendar.
-    """
+    """The days that options name, in ISO form."""
     if declared.calendar is None:
         raise LockstepError(f"{declared.name} has no daily source; score a file with --file.")
     if day is not None and first is None and last is None:
@@ -124,11 +109,7 @@ def days(
 
 
 def to_day(text: str) -> date:
-    """A day from its ISO form.
-
-    Raises:
-        LockstepError: The text is no day.
-    """
+    """A day from its ISO form."""
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -88,11 +88,7 @@ def show_checks(
 ) -> None:
     """Print checks, the worst last: the number of passed ones, unjudged ones, warnings, failures.
 
-    Args:
-        checks: The checks.
-        passed_too: Whether to print also the finding of each passed check.
-        partitions: Whether to print the partition of each.
-        dagster: The address of Dagster's UI, if it runs: failures are printed with their pages.
+    Where the address of Dagster's UI is given, failures are printed with their pages.
     """
     passed, unjudged, *others = (
         [check for check in checks if check.result == mark] for mark in _MARKS

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 
 def project() -> Project:
-    """The project.
-
-    Raises:
-        ProjectError: There is no project here or above.
-    """
+    """The project, found here or above."""
     from lockstep.project.project import Project
 
     return Project.find()
@@ -46,11 +42,7 @@ def all_pipelines() -> Pipelines:
 
 
 def pipeline(name: str) -> PipelineAssets:
-    """A pipeline of the project, the only one that is imported.
-
-    Raises:
-        LockstepError: There is no pipeline of that name, or it is broken.
-    """
+    """A pipeline of the project, the only one that is imported."""
     from lockstep.project import pipelines
 
     return pipelines.pipeline(project(), name)
@@ -110,10 +102,8 @@ def live(pipeline: str) -> Live:
 def deliver(declared: PipelineAssets, days: Sequence[str] = ()) -> RunReport:
     """Take in a delivery of each table of a pipeline, in a run.
 
-    Args:
-        declared: The pipeline.
-        days: Days to read again, of tables that are delivered by day; by default those of which
-            rows may be lacking.
+    `days` are read again, of tables that are delivered by day; by default those of which rows may
+    be lacking.
     """
     from lockstep.dagster.jobs import job_name
 
@@ -126,11 +116,7 @@ def deliver(declared: PipelineAssets, days: Sequence[str] = ()) -> RunReport:
 def backfill(
     declared: PipelineAssets, days: list[str], accept: list[str], watch: PartitionWatch
 ) -> None:
-    """Score days that follow each other in a pipeline's calendar, in one run.
-
-    Raises:
-        LockstepError: It broke off for a cause that is not of a single day.
-    """
+    """Score days that follow each other in a pipeline's calendar, in one run."""
     from lockstep.dagster.jobs import backfill_op, job_name
     from lockstep.dagster.runs import run_job
 

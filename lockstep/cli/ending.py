@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruption_told(message: Callable[[], str]) -> Iterator[None]:
-    """On an interruption, say what is kept and how to go on.
-
-    Args:
-        message: Returns that, in sentences.
-
-    Raises:
-        KeyboardInterrupt: The work was interrupted.
-    """
+    """On an interruption, say what is kept and how to go on, as `message` returns it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -36,13 +29,7 @@ def interruption_told(message: Callable[[], str]) -> Iterator[None]:
 def finish(reports: Sequence[RunReport], facts: Mapping[str, Any], as_json: bool) -> None:
     """Show the errors of runs, print them as JSON if asked to, and end the command.
 
-    Args:
-        reports: The runs.
-        facts: Further content of the JSON.
-        as_json: Whether to print JSON.
-
-    Raises:
-        typer.Exit: A run failed; with the exit status.
+    `facts` is further content of the JSON.
     """
     from lockstep.cli import context
     from lockstep.cli.console import show_errors, show_json

@@ -58,12 +58,7 @@ def followed(
     processor from the server. It ends with this process, even if this one is killed.
 
     Args:
-        pipeline: Name of the pipeline.
-        home: The home.
         seconds: How often it reads the registry.
-        address: The server's host and port.
-        trusted: The types that the project trusts beside the library's (`Home.trusted`).
-        registry: Address of the registry; None for what environment and home say.
     """
     arguments = (pipeline, str(home), str(seconds), *trusted)
     follower = Follower(
@@ -91,11 +86,8 @@ def answers(address: tuple[str, int]) -> bool:
 class Follower:
     """A process that is started again when it ends.
 
-    Args:
-        command: Its command line. It has to end when its standard input does.
-        first_wait: Seconds before it is started again the first time.
-        is_due: Returns whether it is to be started; after a minute it is in any case.
-        environment: Further variables of its environment.
+    It has to end when its standard input does. It is started again once `is_due` says so, and after
+    a minute in any case.
     """
 
     def __init__(

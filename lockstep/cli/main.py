@@ -39,11 +39,7 @@ class _Commands(TyperGroup):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Split the words of a command line.
-
-        Raises:
-            LockstepError: One of them is an empty text, or an option's is.
-        """
+        """Split the words of a command line."""
         for before, word in pairwise(["", *takewhile(lambda word: word != "--", args)]):
             is_joined = word.startswith("--") and word.find("=") == len(word) - 1
             option = word[:-1] if is_joined else before
@@ -130,11 +126,7 @@ def run() -> NoReturn:
 
 
 def main() -> None:
-    """Carry out the command line; a user's mistake gives one clear line and exit status 2.
-
-    Raises:
-        SystemExit: Always, with the exit status.
-    """
+    """Carry out the command line; a user's mistake gives one clear line and exit status 2."""
     prepare_process()
     from lockstep.artifacts.disks import disk_error  # after the process is prepared
 

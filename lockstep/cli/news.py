@@ -19,9 +19,6 @@ class News:
     """The new fates of files since the last look.
 
     They are read from the texts beside the files, which every process writes that scores a file.
-
-    Args:
-        inboxes: The inboxes.
     """
 
     def __init__(self, inboxes: Sequence[Inbox]) -> None:

@@ -14,13 +14,7 @@ from lockstep.cli.console import OUT, PlainConsole
 
 
 class Bar:
-    """A bar over the steps of one run or of several; it disappears at the end.
-
-    Args:
-        runs: Number of runs.
-        steps: Number of steps of each.
-        shown: Whether to show it, on a terminal.
-    """
+    """A bar over the steps of one run or of several; it disappears at the end."""
 
     def __init__(self, runs: int, steps: int, *, shown: bool = True) -> None:
         self._runs, self._steps = runs, steps

@@ -171,11 +171,7 @@ def _key(declared: PipelineAssets, back: RowBack) -> str | None:
 def _aside(
     declared: PipelineAssets, named: str | None, number: int | None
 ) -> Iterator[tuple[str, AsideRow]]:
-    """The rows that the last attempts set aside, of one partition or of all, with these.
-
-    Raises:
-        LockstepError: There was no attempt at the partition, or it lacks for a number.
-    """
+    """The rows that the last attempts set aside, of one partition or of all, with these."""
     from lockstep.store.quarantine import all_aside
     from lockstep.store.streams import stream_records, streams
 

@@ -75,16 +75,7 @@ def score_each(
     """Score partitions of a stream, show what came of them, and end the command if one failed.
 
     Args:
-        declared: The pipeline.
-        stream: The stream.
-        partitions: Days that follow each other, or a single file.
-        accept: Findings that are real and meant to stay.
-        file: How the file is named to score it again.
         named: How messages name it; None where it need not be at hand, since it came before.
-        as_json: Whether to print JSON.
-
-    Raises:
-        typer.Exit: A run failed; with the exit status.
     """
     from lockstep.store.streams import stream_records
 
@@ -286,15 +277,10 @@ def _line(report: RunReport) -> str:
 
 @dataclass(frozen=True)
 class _Delivered:
-    """A file to score.
+    """A file to score."""
 
-    Attributes:
-        path: Where it lies on this machine; it need not exist where it came before.
-        named: What messages call it: its path, or its address in a store.
-    """
-
-    path: Path
-    named: str
+    path: Path  # where it lies on this machine; it need not exist where it came before
+    named: str  # what messages call it: its path, or its address in a store
 
 
 @contextmanager

@@ -43,14 +43,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Ports:
-    """First ports to try.
-
-    Attributes:
-        dagster: First port for Dagster's UI.
-        mlflow: First port for MLflow's UI.
-        servers: First port for the servers of pipelines, one after another.
-        overview: First port for the page for all pipelines.
-    """
+    """First ports to try."""
 
     dagster: int = 3000
     mlflow: int = 5000
@@ -68,20 +61,10 @@ class _Server:
 
 
 def run_servers(project: Project, first: Ports) -> int:
-    """Start all servers, print their addresses, and stop them all at Ctrl-C.
+    """Start all servers, print their addresses, stop them all at Ctrl-C; return the exit status.
 
     A server that stops by itself is started again. Where they run already for the project's home,
     those of pipelines that are not ready are started anew, and the addresses are printed.
-
-    Args:
-        project: The project.
-        first: First ports to try.
-
-    Returns:
-        0 if a person stopped them or they ran before, 1 if Dagster or MLflow did not start.
-
-    Raises:
-        LockstepError: No port is free.
     """
     home = project.home
     home.registry().demand_place()

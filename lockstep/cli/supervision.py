@@ -32,15 +32,9 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True)
 class Program:
-    """A program that runs beside this process.
+    """A program that runs beside this process."""
 
-    Attributes:
-        name: Its name for people, such as `"MLflow"`.
-        command: Its command line.
-        log: The file of its output.
-    """
-
-    name: str
+    name: str  # its name for people, such as `"MLflow"`
     command: Sequence[str]
     log: Path
 
@@ -52,13 +46,7 @@ class Program:
 
 
 class Processes:
-    """Programs that run, each the head of a group of processes of its own.
-
-    Args:
-        environment: Their environment variables.
-        root: Their working directory.
-        guard: Ends them when this process is killed.
-    """
+    """Programs that run, each the head of a group of processes of its own."""
 
     def __init__(self, environment: Mapping[str, str], root: Path, guard: Guard) -> None:
         self._environment, self._root, self._guard = environment, root, guard
@@ -138,13 +126,7 @@ class _State:
 
 
 class Supervisor:
-    """Starts programs again that stopped, after pauses that double while they keep stopping.
-
-    Args:
-        processes: Their processes.
-        programs: The programs, which have been started.
-        clock: Returns the time in seconds.
-    """
+    """Starts programs again that stopped, after pauses that double while they keep stopping."""
 
     def __init__(
         self,

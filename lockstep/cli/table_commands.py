@@ -110,11 +110,7 @@ def withdraw(
 
 
 def _to_time(text: str) -> np.datetime64:
-    """A time from its ISO form; without a zone, it is in UTC.
-
-    Raises:
-        LockstepError: The text is no time.
-    """
+    """A time from its ISO form; without a zone, it is in UTC."""
     from lockstep.columns.kinds import utc  # loads NumPy
 
     try:
@@ -127,11 +123,7 @@ def _to_time(text: str) -> np.datetime64:
 
 
 def _standing(rows: TableRows, key: list[str], at: np.datetime64 | None) -> Columns:
-    """The rows of a key, and of a time, that count.
-
-    Raises:
-        LockstepError: There is none, or there are some of several times and none is given.
-    """
+    """The rows of a key, and of a time, that count."""
     from lockstep.columns.plain import listed
     from lockstep.columns.tables import take_rows
 
@@ -158,11 +150,7 @@ def _standing(rows: TableRows, key: list[str], at: np.datetime64 | None) -> Colu
 
 
 def _days_again(declared: PipelineAssets, given: Sequence[str]) -> list[str]:
-    """The days to read again, in ISO form.
-
-    Raises:
-        LockstepError: A text is no day, or no table is delivered on it.
-    """
+    """The days to read again, in ISO form."""
     days = [to_day(text) for text in given]
     first = min((table.since for table in declared.tables if table.since), default=None)
     if days and first is None:
@@ -178,11 +166,7 @@ def _days_again(declared: PipelineAssets, given: Sequence[str]) -> list[str]:
 
 
 def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> None:
-    """Take in a delivery of each table, in a run, and show what came of them.
-
-    Raises:
-        typer.Exit: The run failed; with the exit status.
-    """
+    """Take in a delivery of each table, in a run, and show what came of them."""
     from lockstep.cli.console import say, show_checks
 
     left = (

@@ -466,11 +466,7 @@ def waiting_champion(
 ) -> str:
     """A sentence if `@champion` is another version than the live one; otherwise empty.
 
-    Args:
-        name: Name of the pipeline.
-        champion: The version that `@champion` points to.
-        failed: Checks that it failed when it was trained; None where that is not known.
-        state: What is live.
+    `failed` are the checks that it failed when it was trained; None where that is not known.
     """
     from lockstep.training.gate import BLOCKING
 

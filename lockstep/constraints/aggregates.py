@@ -31,27 +31,16 @@ class Expected(msgspec.Struct, frozen=True):
 
     As many as rows drawn from all training rows would have (rarefaction: Hurlbert, "The nonconcept
     of species diversity", 1971), corrected by what training days have.
-
-    Attributes:
-        shares: float64, the distinct shares of training rows that its values have.
-        times: float64, how many values have each share.
-        level: The logarithm of the correction.
-        known: How many training rows have a value; 0 where that is not known.
     """
 
-    shares: bytes
-    times: bytes
-    level: float
-    known: int = 0
+    shares: bytes  # float64, the distinct shares of training rows that its values have
+    times: bytes  # float64, how many values have each share
+    level: float  # the logarithm of the correction
+    known: int = 0  # how many training rows have a value; 0 where that is not known
 
     @classmethod
     def of(cls, whole: Frequent, days: Sequence[Frequent]) -> Expected:
-        """Learn the expected number of different values of a column.
-
-        Args:
-            whole: Its values in all training rows.
-            days: Its values in the rows of each day.
-        """
+        """Learn the expected number of different values of a column."""
         counts, times = np.unique(whole.counts, return_counts=True)
         shares = counts / max(whole.known, 1)
         drawn = cls(_bytes(shares), _bytes(times), 0.0, whole.known)
@@ -93,25 +82,15 @@ def _bytes(values: Array) -> bytes:
 
 
 class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
-    """Which statistics of a batch as a whole there are.
+    """Which statistics of a batch as a whole there are."""
 
-    Attributes:
-        segments: The cells and values that rows are counted by.
-        columns: Columns whose values are counted.
-        expected: How many different values each is expected to have.
-        numbers: Numbers whose correlations are statistics.
-        numbered: Whether the numbers of keys rise from day to day.
-        is_timed: Whether rows have an event time. How many there are says nothing otherwise.
-        numbering: How the keys are numbered, if without gaps.
-    """
-
-    segments: Segments
-    columns: tuple[str, ...]
+    segments: Segments  # the cells and values that rows are counted by
+    columns: tuple[str, ...]  # columns whose values are counted
     expected: tuple[Expected, ...]
-    numbers: tuple[Quantity, ...]
-    numbered: bool = False
+    numbers: tuple[Quantity, ...]  # numbers whose correlations are statistics
+    numbered: bool = False  # whether the numbers of keys rise from day to day
     is_timed: bool = True  # versions of before count rows without a time, too
-    numbering: Numbering | None = None
+    numbering: Numbering | None = None  # how the keys are numbered, if without gaps
 
     def features(self, layout: Layout) -> Iterator[Feature]:
         """The features of a batch, in the order of `read`."""
@@ -150,14 +129,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     def read(
         self, state: State, past: Sequence[PastBatch], day: int, gaps: Sequence[Gap] = ()
     ) -> tuple[Floats, Floats]:
-        """The statistics of a batch, and the standard error of each.
-
-        Args:
-            state: The state of the batch.
-            past: The batches before.
-            day: The day of the batch, counted from 1970.
-            gaps: The numbers of keys that lack.
-        """
+        """The statistics of a batch, and the standard error of each."""
         values: list[float] = []
         errors: list[float] = []
         earlier = [batch for batch in past if batch.day < day]

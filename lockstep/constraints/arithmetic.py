@@ -120,14 +120,7 @@ class AtMost(msgspec.Struct, frozen=True, tag="at most"):
 def equalities(
     view: View, sample: Ints, targets: Sequence[Quantity], others: Sequence[Quantity]
 ) -> list[Equal]:
-    """Find numbers that equal others.
-
-    Args:
-        view: Training rows.
-        sample: Positions of the rows to look at.
-        targets: Raw quantities.
-        others: All quantities that they may equal.
-    """
+    """Find numbers that equal others."""
     few = sample[:: max(len(sample) // (4 * ENOUGH_ROWS), 1)]
     at_few = np.array([view.number(other)[few] for other in others])
     rules = []
@@ -239,13 +232,7 @@ def _combined(operation: Operation, first: Floats, second: Floats) -> Floats:
 
 
 def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> list[Combined]:
-    """Find numbers that are the sum, difference, product or ratio of two others.
-
-    Args:
-        view: Training rows.
-        sample: Positions of the rows to look at.
-        targets: Raw quantities.
-    """
+    """Find numbers that are the sum, difference, product or ratio of two others."""
     sample = sample[:: max(len(sample) // 1500, 1)]
     numbers = {quantity: view.number(quantity)[sample] for quantity in targets}
     usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0][:MOST_TERMS]
@@ -293,14 +280,7 @@ def _is_steady(a: Floats, b: Floats) -> bool:
 def orders(
     view: View, sample: Ints, targets: Sequence[Quantity], others: Sequence[Quantity]
 ) -> list[AtMost]:
-    """Find numbers that are at most others: two raw ones, or one and its value in the row before.
-
-    Args:
-        view: Training rows.
-        sample: Positions of the rows to look at.
-        targets: Raw quantities.
-        others: Quantities of earlier rows.
-    """
+    """Find numbers that are at most others: two raw ones, or one and that of the row before."""
     numbers = {quantity: view.number(quantity)[sample] for quantity in (*targets, *others)}
     usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0]
     rules = []

@@ -76,18 +76,11 @@ _YEAR = 365
 
 @dataclass(frozen=True, eq=False)
 class DayMeasured:
-    """What the rows of a day of a batch come to.
+    """What the rows of a day of a batch come to."""
 
-    Attributes:
-        day: The day, counted from 1970.
-        rows: Number of its rows.
-        looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
-        state: The state that statistics are read from.
-    """
-
-    day: int
+    day: int  # the day, counted from 1970
     rows: int
-    looked_at: int
+    looked_at: int  # how many of them statistics are of: a sample of many; strict rules look at all
     state: State
 
     def __add__(self, other: DayMeasured) -> DayMeasured:
@@ -102,25 +95,16 @@ class DayMeasured:
 
 @dataclass(frozen=True, eq=False)
 class DayJudged(DayMeasured, Judged):
-    """How a day of a batch lies to the constraints.
-
-    Attributes:
-        values: The value of each statistic.
-        sizes: How many independent rows each value has.
-        shown: Which rows show each feature: of the batch, or of a part of the day.
-        shown_of: How many of the rows that statistics are of these are.
-        is_cut: Whether it has half of the rows that every training day had, or fewer.
-        usual: Strict features that recent batches broke, such as a new label that was accepted.
-        gaps: The numbers of keys that lack.
-    """
+    """How a day of a batch lies to the constraints."""
 
     values: Floats
-    sizes: Floats
-    shown: Shown
-    shown_of: int
-    is_cut: bool = False
+    sizes: Floats  # how many independent rows each value has
+    shown: Shown  # which rows show each feature: of the batch, or of a part of the day
+    shown_of: int  # how many of the rows that statistics are of these are
+    is_cut: bool = False  # whether it has half of the rows that every training day had, or fewer
+    # strict features that recent batches broke, such as a new label that was accepted
     usual: frozenset[Feature] = frozenset()
-    gaps: Sequence[Gap] = ()
+    gaps: Sequence[Gap] = ()  # the numbers of keys that lack
 
     def is_strict(self, statistic: Statistic) -> bool:
         """Whether what a statistic shows is what no training day did, by far or in a single row."""
@@ -130,49 +114,29 @@ class DayJudged(DayMeasured, Judged):
 
 
 class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The constraints that training rows keep.
-
-    Attributes:
-        layout: What columns hold.
-        rows: How many training rows there are.
-        days: How many days, or blocks of rows, they are of.
-        entities: The entities.
-        values: What training had of each column.
-        rules: The rules that rows keep.
-        history: The comparisons with the row before.
-        identity: The columns that tell the contents of rows apart.
-        panels: The regressions of numbers, and the panel.
-        aggregates: The statistics of a batch as a whole.
-        features: Row features, in order.
-        parts: For each statistic of a part, the places of its segment and feature.
-        bunched: How many rows are one observation, by statistic.
-        limits: The limits of the statistics.
-        past: The last training days.
-        unjudged: Families that were left out, each with the reason.
-        fewest: How many rows the training day with the fewest has; 0 where that is not known, or
-            rows have no event time.
-        largest: How many rows the one with the most has; 0 likewise.
-        format: The format that the set is stored in.
-    """
+    """The constraints that training rows keep."""
 
     layout: Layout
     rows: int
-    days: int
+    days: int  # how many days, or blocks of rows, they are of
     entities: entities.Entities
     values: Values
     rules: Rules
-    history: History
+    history: History  # the comparisons with the row before
     identity: Identity
     panels: Panels
     aggregates: Aggregates
     features: tuple[Feature, ...]
+    # for each statistic of a part, the places of its segment and feature
     parts: tuple[tuple[int, int], ...]
-    bunched: Array
+    bunched: Array  # how many rows are one observation, by statistic
     limits: Limits
     past: tuple[PastBatch, ...]
-    unjudged: dict[str, str] = {}
+    unjudged: dict[str, str] = {}  # families that were left out, each with the reason
+    # how many rows the training day with the fewest has; 0 where that is not known, or rows
+    # have no event time
     fewest: int = 0
-    largest: int = 0
+    largest: int = 0  # how many rows the one with the most has; 0 likewise
     format: int = FORMAT
 
     @cached_property
@@ -235,12 +199,9 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Rows of a batch as constraints see them.
 
         Args:
-            columns: The fields of the record.
             day: int64, the day of each row.
-            past: The batches before; the last training days go before them.
             held_back: Days of the rows that are held back.
             of_day: Number of rows of the day of which these are a part; 0 for whole days.
-            lacking: The things that lack rows of the batch.
         """
         raw = {name: columns[name] for name in _names(self.layout)}
         first = int(day.min()) if len(day) else 0
@@ -297,9 +258,6 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """How a day of a batch lies to the constraints.
 
         Args:
-            measured: The day.
-            past: The batches before.
-            shown: The rows of the batch that show each feature.
             shown_of: How many of the rows that statistics are of these are; all by default.
             came: The runs of the numbers of rows that came with it and were set aside.
         """
@@ -367,20 +325,13 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return float(measured.state.moments.total[0][self._strict].sum())
 
     def remembered(self, view: View, partition: str) -> list[PastBatch]:
-        """What is kept of the rows of each day of a batch, for the days that follow.
-
-        Args:
-            view: The rows of the batch.
-            partition: The day or file of the batch.
-        """
+        """What is kept of the rows of each day of a batch, for the days that follow."""
         return _remembered(view, partition, self)
 
     def lacking(self, columns: Columns, days: Ints, unread: Sequence[Collection[str]]) -> Lacking:
         """The things of rows that are set aside.
 
         Args:
-            columns: Fields of the rows, with any value where one cannot be read.
-            days: int64, the day of each row.
             unread: By row, the fields that cannot be read.
         """
         view, found = View(columns, self.layout, days), dict[int, dict[str, Digests]]()
@@ -441,8 +392,6 @@ def discover(
     """Find the constraints of a pipeline's raw rows.
 
     Args:
-        columns: The training rows: the fields of the record; other columns are ignored.
-        schema: What the fields are declared to hold.
         timezone: The time zone by whose clock a day begins and ends.
         population: Whether to look at values and aggregates only, as of outputs.
     """

@@ -32,12 +32,7 @@ from lockstep.stats.limits import BLOCKS
 
 
 class _Dependency(msgspec.Struct, frozen=True):
-    """A functional dependency.
-
-    Attributes:
-        left: The columns that determine another.
-        right: The column that they determine.
-    """
+    """A functional dependency."""
 
     left: tuple[str, ...]
     right: str
@@ -69,17 +64,11 @@ class OfDay(_Dependency, frozen=True, tag="of a day"):
 
 
 class LookUp(_Dependency, frozen=True, tag="look-up"):
-    """A dependency that holds over all days.
+    """A dependency that holds over all days."""
 
-    Attributes:
-        keys: uint64, digests of the left, in order.
-        told: uint64, the digest of the right that each key has.
-        is_exact: Whether nearly all rows keep the dependency.
-    """
-
-    keys: bytes
-    told: bytes
-    is_exact: bool
+    keys: bytes  # uint64, digests of the left, in order
+    told: bytes  # uint64, the digest of the right that each key has
+    is_exact: bool  # whether nearly all rows keep the dependency
 
     @property
     def says(self) -> str:
@@ -101,9 +90,6 @@ class LookUp(_Dependency, frozen=True, tag="look-up"):
         which was seen on one day only. As many pairs are new on a day as were seen on one day only,
         by the number of days (Good, 1953). Of a new pair the left was never known; that it is has
         the chance of one in so many pairs and two (the rule of succession: Laplace, 1774).
-
-        Args:
-            view: Training rows.
         """
         codes = view.codes(self.left)
         pairs = mixed((codes, view.code(self.right)), len(view))

@@ -37,11 +37,8 @@ class Drift:
     """How far a column of a batch is from training.
 
     Attributes:
-        column: The column.
         share: How far its farthest statistic is, as a share of its limit: 1 and more is beyond.
         what: The name of that statistic; empty where none is outside of its range.
-        now: Its figure in the batch.
-        usual: Its range on training days.
         unjudged: Why its values cannot be judged; None where they can.
         is_measured: Whether there is any statistic, if only the share of missing values.
     """
@@ -67,10 +64,6 @@ class Drift:
 
 def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
     """Measure how far each column of a batch is from training.
-
-    Args:
-        constraints: The constraints of training.
-        columns: The rows, of any days; a field that is not among them has no values.
 
     Returns:
         The drift of each column, in the order of declaration; none for a batch without rows.
@@ -189,10 +182,6 @@ def _grows(numbers: Array, parts: Array) -> bool:
     """Whether numbers rise from day to day.
 
     Such a column has no level: every later day lies beyond all days before it.
-
-    Args:
-        numbers: A column of numbers, one a row.
-        parts: int64, the day or block of each row, in order of time; -1 for none.
     """
     is_known = np.isfinite(numbers.astype(np.float64, copy=False)) & (parts >= 0)
     values, days = pd.Series(numbers[is_known]), pd.Series(parts[is_known])

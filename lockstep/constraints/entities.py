@@ -29,19 +29,13 @@ from lockstep.constraints.view import View, made_once
 
 
 class Entities(msgspec.Struct, frozen=True):
-    """The entities of a table.
+    """The entities of a table."""
 
-    Attributes:
-        full: Entities whose last row and windows are looked at.
-        light: Entities whose rows are only counted, if anything asks for it.
-        grid: The entity with a single row at each moment of its day; None where there is none.
-        windowed: Entities with few enough things for windows.
-    """
-
-    full: tuple[Entity, ...]
-    light: tuple[Entity, ...]
+    full: tuple[Entity, ...]  # entities whose last row and windows are looked at
+    light: tuple[Entity, ...]  # entities whose rows are only counted, if anything asks for it
+    # the entity with a single row at each moment of its day; None where there is none
     grid: Entity | None
-    windowed: tuple[Entity, ...]
+    windowed: tuple[Entity, ...]  # entities with few enough things for windows
 
 
 def discover(view: View) -> Entities:

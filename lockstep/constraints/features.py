@@ -13,25 +13,17 @@ from lockstep.columns.kinds import Array
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """A number of each row, or of a batch as a whole.
-
-    Attributes:
-        family: The family of constraints.
-        kind: What it is, in a word or two; features of a kind share their limits.
-        columns: The fields to look at, the first suspect first.
-        says: What holds for a row where it is 1, after "rows that"; or what is measured.
-        by_row: Whether single rows may be at fault, such as a value that never was before.
-        strict: Whether it is a rule that no training row broke, on enough distinct things.
-        of_day: Whether it is the one number that all rows of a day have in a column.
-    """
+    """A number of each row, or of a batch as a whole."""
 
     family: str
-    kind: str
-    columns: tuple[str, ...]
-    says: str = ""
+    kind: str  # what it is, in a word or two; features of a kind share their limits
+    columns: tuple[str, ...]  # the fields to look at, the first suspect first
+    says: str = ""  # what holds for a row where it is 1, after "rows that"; or what is measured
+    # whether single rows may be at fault, such as a value that never was before
     by_row: bool = False
+    # whether it is a rule that no training row broke, on enough distinct things
     strict: bool = False
-    of_day: bool = False
+    of_day: bool = False  # whether it is the one number that all rows of a day have in a column
 
     @property
     def identity(self) -> str:
@@ -40,14 +32,9 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class Measured(NamedTuple):
-    """A feature with its value in each row.
-
-    Attributes:
-        feature: The feature.
-        values: Its values; NaN where it does not apply, or is not known.
-        lacks: Which rows have no value since rows before them are not known: bool; None for none.
-    """
+    """A feature with its value in each row."""
 
     feature: Feature
-    values: Array
+    values: Array  # its values; NaN where it does not apply, or is not known
+    # which rows have no value since rows before them are not known: bool; None for none
     lacks: Array | None = None

@@ -45,21 +45,13 @@ _MUCH = 2.0
 
 @dataclass(frozen=True)
 class Detail:
-    """A statistic of a finding, as a row of its table.
-
-    Attributes:
-        statistic: The statistic.
-        value: Its figure.
-        usual: Its usual range.
-        share: How unusual it is, as a share of the limit that warns.
-        strict: Whether no training day did what it shows.
-    """
+    """A statistic of a finding, as a row of its table."""
 
     statistic: Statistic
     value: str
     usual: str
-    share: float
-    strict: bool
+    share: float  # how unusual it is, as a share of the limit that warns
+    strict: bool  # whether no training day did what it shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +60,9 @@ class Finding:
 
     Attributes:
         day: The day, counted from 1970.
-        what: What is wrong: column, rows, figure and usual range.
         where: Keys, or the segment; empty where all rows are concerned.
         columns: The fields to look at, the first suspect first.
         rows: Positions in the batch of the rows that show it; empty where no single rows do.
-        strict: Whether rows break a rule that no training row broke.
-        blocks: Whether it is far enough to block.
         share: How unusual it is, as a share of the limit that warns.
         details: The statistics that show it; the first names it.
         extents: How far each statistic was, by identity: a person may accept it up to there.
@@ -106,13 +95,7 @@ class Finding:
 
 
 def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[Finding]:
-    """The findings of a day: those that block first, then the most unusual.
-
-    Args:
-        constraints: The constraints of training.
-        view: The rows of the batch.
-        day: How the day lies to the constraints.
-    """
+    """The findings of a day: those that block first, then the most unusual."""
     shares = np.maximum(day.evidence, day.blocks)
     places = np.flatnonzero(shares >= 1)
     explains = [_explains(constraints.statistics[place]) for place in places.tolist()]
@@ -165,12 +148,7 @@ def misdated(view: View) -> list[Finding]:
 
 
 def without_rows(constraints: ConstraintSet, day: int) -> Finding:
-    """The finding of a day without rows, which a person accepts for this day alone.
-
-    Args:
-        constraints: The constraints of training, which had rows on every day.
-        day: The day, counted from 1970.
-    """
+    """The finding of a day without rows, which a person accepts for this day alone."""
     says = f"number of rows on {np.datetime64(day, 'D')}"
     statistic = Statistic(
         Feature(aggregates.FAMILY, "volume", (), says, strict=True), Segment(), of_batch=True

@@ -18,12 +18,7 @@ MOST_DIGITS = 9
 
 
 def forms_of(texts: Iterable[str], *, is_fine: bool) -> list[str]:
-    """The forms of texts, in their order.
-
-    Args:
-        texts: The texts.
-        is_fine: Whether digits are counted; otherwise letters and digits in a row are one run.
-    """
+    """The forms of texts; unless `is_fine`, letters and digits in a row are one run."""
     forms = (_LOWER.sub("a", _UPPER.sub("A", text)) for text in texts)
     if is_fine:
         return [

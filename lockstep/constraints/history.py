@@ -16,13 +16,7 @@ FAMILY = "history"
 
 
 class History(msgspec.Struct, frozen=True, tag=FAMILY):
-    """The comparisons with the row before.
-
-    Attributes:
-        entities: The entities.
-        texts: Texts to compare with those of the row before.
-        numbers: Numbers to compare.
-    """
+    """The comparisons with the row before."""
 
     entities: Entities
     texts: tuple[str, ...]

@@ -18,13 +18,9 @@ FAMILY = "identity"
 
 
 class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
-    """The columns that tell the contents of rows apart, in several ways.
+    """The columns that tell the contents of rows apart, in several ways."""
 
-    Attributes:
-        ways: The columns of each way: all; those that tell rows apart best; these with the time of
-            day.
-    """
-
+    # all; those that tell rows apart best; these with the time of day
     ways: dict[str, tuple[str, ...]]
 
     def digests(self, view: View) -> dict[str, Array]:

@@ -216,12 +216,7 @@ def _conditions(view: View) -> list[Condition]:
 
 
 def contents(view: View, whole_numbers: Sequence[str]) -> list[Holds]:
-    """Find texts, the key among them, that hold their day or the value of another column.
-
-    Args:
-        view: Training rows.
-        whole_numbers: Numbers without decimals.
-    """
+    """Find texts, the key among them, that hold their day or the value of another column."""
     layout = view.layout
     chosen = np.sort(np.random.default_rng(5).permutation(len(view))[:400])
     few = view.take(chosen)

@@ -18,44 +18,25 @@ from lockstep.constraints.thresholds import COMMON, MOST_CATEGORIES, SAME
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What columns hold.
-
-    Attributes:
-        key: The field that names a row; None where there is none.
-        event_time: The field that says when a row happened; None where there is none.
-        timezone: The time zone by whose clock a day begins and ends.
-        fields: All fields but key and event time, in the order of their declaration.
-        numbers: Fields with numbers; yes and no is 1 and 0.
-        clocks: Numbers that are times of day, such as 1530.
-        texts: Fields with texts that are no dates.
-        times: Fields with times.
-        dates: Texts that are dates, each with its layout.
-        categories: Common values of columns with few, the most frequent first.
-        dated: Columns with one value in all rows of a day; none where rows have no event time.
-    """
+    """What columns hold."""
 
     key: str | None
     event_time: str | None
-    timezone: str
-    fields: tuple[str, ...]
-    numbers: tuple[str, ...]
-    clocks: tuple[str, ...]
-    texts: tuple[str, ...]
+    timezone: str  # the time zone by whose clock a day begins and ends
+    fields: tuple[str, ...]  # all fields but key and event time, in the order of their declaration
+    numbers: tuple[str, ...]  # fields with numbers; yes and no is 1 and 0
+    clocks: tuple[str, ...]  # numbers that are times of day, such as 1530
+    texts: tuple[str, ...]  # fields with texts that are no dates
     times: tuple[str, ...]
-    dates: dict[str, str]
+    dates: dict[str, str]  # texts that are dates, each with its layout
+    # common values of columns with few, the most frequent first
     categories: dict[str, tuple[str | float, ...]]
+    # columns with one value in all rows of a day; none where rows have no event time
     dated: tuple[str, ...]
 
     @classmethod
     def of(cls, columns: Columns, schema: Schema, day: Array, timezone: str) -> Layout:
-        """Learn the layout of training rows.
-
-        Args:
-            columns: The fields of the record, in canonical form.
-            schema: What they are declared to hold.
-            day: int64, the day of each row.
-            timezone: The time zone by whose clock a day begins and ends.
-        """
+        """Learn the layout of training rows."""
         values = [value for value in schema if value.role == "value"]
         texts = {value.name for value in values if value.kind is Kind.TEXT}
         times = tuple(value.name for value in values if value.kind is Kind.TIME)

@@ -31,21 +31,13 @@ _NAMED = 3
 
 
 class Numbering(msgspec.Struct, frozen=True):
-    """How the keys of training rows are numbered.
+    """How the keys of training rows are numbered."""
 
-    Attributes:
-        width: How many of the last digits of a key are its number; 0 for all that stand together.
-        digits: How many digits each number has; 0 where they have more and fewer.
-        step: The distance of a number from the one before it.
-        start: The number that a series begins with; None where that is not known.
-        gaps: How many rows of training come after a gap.
-    """
-
-    width: int
-    digits: int
-    step: int
-    start: int | None
-    gaps: int
+    width: int  # how many of the last digits of a key are its number; 0 for all that stand together
+    digits: int  # how many digits each number has; 0 where they have more and fewer
+    step: int  # the distance of a number from the one before it
+    start: int | None  # the number that a series begins with; None where that is not known
+    gaps: int  # how many rows of training come after a gap
 
     @property
     def form(self) -> str:
@@ -63,12 +55,6 @@ class Numbering(msgspec.Struct, frozen=True):
         """The numbers that lack in a batch, and between it and the batches before.
 
         Where the numbers of the last batch are not known, gaps within the batch count alone.
-
-        Args:
-            own: The runs of the batch.
-            past: The batches before, the newest last.
-            day: The day of the batch, counted from 1970.
-            came: The runs of rows that came with it and are not of it, such as refused ones.
         """
         known = [runs for batch in past if (runs := batch.runs) and runs.form == self.form]
         before = next((batch.runs for batch in reversed(past) if batch.day < day), None)
@@ -85,12 +71,7 @@ class Numbering(msgspec.Struct, frozen=True):
         return sum((gap.last - gap.first) // self.step + 1 for gap in gaps)
 
     def named(self, view: View, gaps: Sequence[Gap]) -> str:
-        """The keys that lack, for a person.
-
-        Args:
-            view: Rows, such as those after the gaps.
-            gaps: The gaps.
-        """
+        """The keys that lack, for a person."""
         assert view.layout.key is not None, "a numbering is of keys"
         keys = view.columns[view.layout.key]
         series, numbers, _ = _parts(keys, self.width)

@@ -40,31 +40,20 @@ _FAR = 3.0
 
 
 class Residual(msgspec.Struct, frozen=True):
-    """A regression of a number.
-
-    Attributes:
-        target: The number that it predicts.
-        weights: float64, one a column of the design, the constant last.
-        width: The standard deviation of its residuals on held-out days.
-    """
+    """A regression of a number."""
 
     target: Quantity
-    weights: Array
-    width: float
+    weights: Array  # float64, one a column of the design, the constant last
+    width: float  # the standard deviation of its residuals on held-out days
 
 
 class Design(msgspec.Struct, frozen=True):
-    """The predictors of the regressions.
-
-    Attributes:
-        numbers: Numbers of the row, by their rank in training.
-        related: Numbers of earlier rows and of peers; they predict a number of the same field.
-        categories: Columns and values, each a column of 0 and 1.
-    """
+    """The predictors of the regressions."""
 
     numbers: tuple[Quantity, ...]
+    # numbers of earlier rows and of peers; they predict a number of the same field
     related: tuple[Quantity, ...]
-    categories: tuple[tuple[str, str | float], ...]
+    categories: tuple[tuple[str, str | float], ...]  # columns and values, each a column of 0 and 1
 
     @property
     def fields(self) -> tuple[tuple[str, ...], ...]:
@@ -91,17 +80,11 @@ class Design(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """Things that are measured at the same moments.
+    """Things that are measured at the same moments."""
 
-    Attributes:
-        entity: The columns that name them; none where each row of a moment is a thing.
-        unit: `hour` where a value is of an hour; empty where it is of the event time.
-        columns: The fields that are measured.
-    """
-
-    entity: Entity
-    unit: str
-    columns: tuple[str, ...]
+    entity: Entity  # the columns that name them; none where each row of a moment is a thing
+    unit: str  # `hour` where a value is of an hour; empty where it is of the event time
+    columns: tuple[str, ...]  # the fields that are measured
 
     def quantity(self, made: Made, name: str) -> Quantity:
         """A number that is read from the cells of the panel."""
@@ -131,13 +114,7 @@ class Panel(msgspec.Struct, frozen=True):
 
 
 class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
-    """The regressions of a table, and its panel.
-
-    Attributes:
-        design: The predictors of the regressions.
-        residuals: The regressions.
-        panel: Things that are measured at the same moments; None where there are none.
-    """
+    """The regressions of a table, and its panel."""
 
     design: Design
     residuals: tuple[Residual, ...]
@@ -166,11 +143,7 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
 def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Panels:
     """Fit the regressions of training rows, and find their panel.
 
-    Args:
-        view: The rows.
-        entities: The entities of the rows.
-        values: What training had of each number.
-        rules: The rules of the rows: a number that a look-up determines needs no regression.
+    A number that a look-up among `rules` determines needs no regression.
     """
     layout = view.layout
     raw = [number.quantity for number in values.numbers]

@@ -28,12 +28,7 @@ UNDATED = np.iinfo(np.int64).min
 
 
 def may_lack(lacking: Digests, codes: Array) -> Array:
-    """Which things may lack rows: bool.
-
-    Args:
-        lacking: Digests of the things that lack rows.
-        codes: uint64, a digest of each thing; 0 for none.
-    """
+    """Which things, digests or 0 for none, may lack rows: bool."""
     if lacking == NONE_LACK:
         return np.zeros(len(codes), dtype=bool)
     return np.asarray((held_by([lacking], codes) != 0) & (codes != 0))
@@ -41,12 +36,9 @@ def may_lack(lacking: Digests, codes: Array) -> Array:
 
 @dataclass(frozen=True)
 class Lacking:
-    """The things that lack rows; those of two parts of a batch add up.
+    """The things that lack rows; those of two parts of a batch add up."""
 
-    Attributes:
-        days: Their digests, by day and entity.
-    """
-
+    # their digests, by day and entity
     days: Mapping[int, Mapping[str, Digests]] = field(default_factory=dict)
 
     def __add__(self, other: Lacking) -> Lacking:
@@ -77,27 +69,17 @@ class Lacking:
 
 
 class Things(msgspec.Struct, frozen=True):
-    """The things of a batch: arrays in the order of their digests, as little-endian bytes.
+    """The things of a batch: arrays in the order of their digests, as little-endian bytes."""
 
-    Attributes:
-        codes: uint64, a digest of each thing.
-        complete: Whether the batch had no other things.
-        times: int64, the time of the last row of each, in microseconds since 1970.
-        counts: float64, how many rows each had.
-        last: By column, float64, the value in the last row; NaN where it had none.
-        texts: By column, uint32, a digest of the value in the last row; 0 where it had none.
-        sums: By column, float64, the sum over the rows.
-        lacking: Digests of the things that lack rows: some were set aside, or the batch is held
-            back.
-    """
-
-    codes: bytes
-    complete: bool
-    times: bytes
-    counts: bytes
-    last: dict[str, bytes]
+    codes: bytes  # uint64, a digest of each thing
+    complete: bool  # whether the batch had no other things
+    times: bytes  # int64, the time of the last row of each, in microseconds since 1970
+    counts: bytes  # float64, how many rows each had
+    last: dict[str, bytes]  # by column, float64, the value in the last row; NaN where it had none
+    # by column, uint32, a digest of the value in the last row; 0 where it had none
     texts: dict[str, bytes]
-    sums: dict[str, bytes]
+    sums: dict[str, bytes]  # by column, float64, the sum over the rows
+    # digests of the things that lack rows: some were set aside, or the batch is held back
     lacking: Digests = ANY_LACKS
 
     @classmethod
@@ -110,16 +92,7 @@ class Things(msgspec.Struct, frozen=True):
         summed: Mapping[str, Floats],
         lacking: Digests = NONE_LACK,
     ) -> Things:
-        """Keep the last row, the count and the sums of each thing.
-
-        Args:
-            codes: uint64, a digest of each row's thing; 0 for none.
-            times: int64, the time of each row.
-            last: By column, values of which the last is kept.
-            texts: By column, uint32, digests of which the last is kept.
-            summed: By column, values that are summed.
-            lacking: Digests of the things that lack rows.
-        """
+        """Keep the last row, the count and the sums of each thing; `codes` is 0 for none."""
         order = np.lexsort((times, codes))
         order = order[codes[order] != 0]
         things, first, counts = np.unique(codes[order], return_index=True, return_counts=True)
@@ -186,11 +159,7 @@ class Things(msgspec.Struct, frozen=True):
         return self.lacking + Digests(self.codes[-8:], False)
 
     def place(self, codes: Array) -> Ints:
-        """The places of other things among these: int64; -1 where a thing is not there.
-
-        Args:
-            codes: uint64, digests of the other things; 0 for none.
-        """
+        """The places of other things among these: int64; -1 where a thing is not there."""
         known = self.known
         if not len(known):
             return np.full(len(codes), -1)
@@ -199,41 +168,26 @@ class Things(msgspec.Struct, frozen=True):
 
 
 class PastBatch(msgspec.Struct, frozen=True):
-    """What is kept of a batch of one day, or of the rows of one day of a file.
-
-    Attributes:
-        partition: The day or file.
-        day: The day, counted from 1970; of rows without an event time, a number of its own.
-        rows: How many rows it had.
-        things: By entity, its columns joined by `+`.
-        keys: Digests of the keys.
-        contents: Digests of contents, by the columns that they are made of.
-        counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
-        values: float32, the value of each statistic; NaN where it has none.
-        sizes: float32, how many independent rows each value has.
-        low: float64, the least of each number; NaN where it has none.
-        high: float64, the greatest.
-        middle: The mean number in its keys; NaN where they have none.
-        blocked: Whether it was held back, so that its figures may be wrong.
-        accepted: Findings that a person accepted, by identity, each with its extent.
-        runs: The runs of the numbers of all keys that came, also of rows that were set aside; None
-            where they are not known.
-    """
+    """What is kept of a batch of one day, or of the rows of one day of a file."""
 
     partition: str
-    day: int
+    day: int  # the day, counted from 1970; of rows without an event time, a number of its own
     rows: int
-    things: dict[str, Things]
+    things: dict[str, Things]  # by entity, its columns joined by `+`
     keys: Digests
-    contents: dict[str, Digests]
+    contents: dict[str, Digests]  # digests of contents, by the columns that they are made of
+    # float64, rows of each cell; and by column, rows of each value whose absence counts
     counts: dict[str, bytes]
-    values: bytes = b""
-    sizes: bytes = b""
-    low: bytes = b""
+    values: bytes = b""  # float32, the value of each statistic; NaN where it has none
+    sizes: bytes = b""  # float32, how many independent rows each value has
+    low: bytes = b""  # float64, the least of each number; NaN where it has none
     high: bytes = b""
-    middle: float = float("nan")
-    blocked: bool = False
+    middle: float = float("nan")  # the mean number in its keys; NaN where they have none
+    blocked: bool = False  # whether it was held back, so that its figures may be wrong
+    # findings that a person accepted, by identity, each with its extent
     accepted: dict[str, float] = {}
+    # the runs of the numbers of all keys that came, also of rows that were set aside; None
+    # where they are not known
     runs: Runs | None = None
 
     def __add__(self, other: PastBatch) -> PastBatch:

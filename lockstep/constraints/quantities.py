@@ -25,21 +25,13 @@ Entity = tuple[str, ...]
 
 
 class Quantity(msgspec.Struct, frozen=True):
-    """A number of a row.
-
-    Attributes:
-        made: How it is made.
-        fields: The fields that it is made of; none for a count.
-        entity: The columns that name the thing whose earlier rows are looked at.
-        window: How many days before the row's own are counted or summed.
-        unit: The part of the calendar, such as `month`; the unit of a panel.
-    """
+    """A number of a row."""
 
     made: Made
-    fields: tuple[str, ...] = ()
-    entity: Entity = ()
-    window: int = 0
-    unit: str = ""
+    fields: tuple[str, ...] = ()  # the fields that it is made of; none for a count
+    entity: Entity = ()  # the columns that name the thing whose earlier rows are looked at
+    window: int = 0  # how many days before the row's own are counted or summed
+    unit: str = ""  # the part of the calendar, such as `month`; the unit of a panel
 
     @property
     def title(self) -> str:

@@ -49,23 +49,14 @@ _CALENDAR = ("month", "day", "week", "day of the year", "year", "weekday")
 
 
 class Kept(msgspec.Struct, frozen=True, dict=True):
-    """A rule with its evidence in training.
-
-    Attributes:
-        rule: The rule.
-        rows: How many training rows it applies to, each held out from the rest.
-        broken: How many of them broke it.
-        things: How many distinct things they are of.
-        days: How many days chance alone would have broken an implication on.
-        expected_broken: How many pairs of a day are expected to break a look-up; None where that
-            is not known.
-    """
+    """A rule with its evidence in training."""
 
     rule: Rule
-    rows: int
+    rows: int  # how many training rows it applies to, each held out from the rest
     broken: int
-    things: int
-    days: int = 0
+    things: int  # how many distinct things they are of
+    days: int = 0  # how many days chance alone would have broken an implication on
+    # how many pairs of a day are expected to break a look-up; None where that is not known
     expected_broken: float | None = None
 
     @property
@@ -154,13 +145,7 @@ def discover(view: View, entities: Entities) -> Rules:
 
 
 def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quantity]:
-    """The quantities of the calendar and of earlier rows, which rules are searched among.
-
-    Args:
-        view: Training rows.
-        entities: The entities of the rows.
-        raw: Quantities of a row's own fields.
-    """
+    """The quantities of the calendar and of earlier rows, which rules are searched among."""
     layout = view.layout
     values = [quantity.fields[0] for quantity in raw if quantity.made == "value"]
     numbers: list[Quantity] = []

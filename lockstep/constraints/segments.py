@@ -21,14 +21,9 @@ from lockstep.stats.limits import BLOCKS
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A part of a batch.
+    """A part of a batch."""
 
-    Attributes:
-        column: The field, or the part of the calendar; empty for all rows.
-        value: The value of its rows there.
-    """
-
-    column: str = ""
+    column: str = ""  # the field, or the part of the calendar; empty for all rows
     value: str | float = ""
 
     @property
@@ -58,16 +53,11 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Segments(msgspec.Struct, frozen=True):
-    """The segments of a table.
-
-    Attributes:
-        parts: Segments that have statistics, all rows first.
-        cells: Segments whose rows are counted, all rows first.
-        things: By column, uint64, digests in order of the values whose absence is a statistic.
-    """
+    """The segments of a table."""
 
     parts: tuple[Segment, ...]
-    cells: tuple[Segment, ...]
+    cells: tuple[Segment, ...]  # segments whose rows are counted, all rows first
+    # by column, uint64, digests in order of the values whose absence is a statistic
     things: dict[str, bytes]
 
     def counts(self, view: View) -> dict[str, Array]:

@@ -40,17 +40,11 @@ each."""
 
 
 class Statistic(msgspec.Struct, frozen=True):
-    """A figure of a batch.
-
-    Attributes:
-        feature: The feature that it is the mean of, or a feature of the whole batch.
-        segment: The part of the batch that it compares with the rest; mostly all rows.
-        of_batch: Whether it is of the batch as a whole.
-    """
+    """A figure of a batch."""
 
     feature: Feature
-    segment: Segment
-    of_batch: bool = False
+    segment: Segment  # the part of the batch that it compares with the rest; mostly all rows
+    of_batch: bool = False  # whether it is of the batch as a whole
 
     @property
     def identity(self) -> str:
@@ -91,9 +85,6 @@ class Shown:
     """Which rows of a batch show a feature, for features that single rows may show.
 
     Rows are kept as bits: there may be hundreds of such features, and a million rows.
-
-    Args:
-        view: The rows of the batch, or a sample of them.
     """
 
     def __init__(self, view: View) -> None:
@@ -102,12 +93,7 @@ class Shown:
         self._bits: dict[int, tuple[Array, int]] = {}
 
     def keep(self, number: int, values: Array) -> None:
-        """Keep the rows where a feature is 1.
-
-        Args:
-            number: The place of the feature.
-            values: Its value in each row, of the sample or of all.
-        """
+        """Keep the rows where a feature is 1."""
         self._bits[number] = np.packbits(values == 1), len(values)
 
     def rows(self, number: int) -> Array:
@@ -126,14 +112,8 @@ def states_of(
 ) -> tuple[list[State], tuple[Feature, ...], Shown]:
     """The state of each day of a view, its features, and the rows that show them.
 
-    Features are made and summed some at a time, so that memory is bounded.
-
-    Args:
-        measurements: The features with their values.
-        view: The rows, or a sample of them.
-        values: What training had of each number.
-        whole: The statistics of a batch as a whole.
-        strict: For a sample, the places of strict rules, with their values in all rows.
+    Features are made and summed some at a time, so that memory is bounded. For a sample, `strict`
+    has the places of strict rules with their values in all rows.
     """
     masks = np.array([part.mask(view) for part in whole.segments.parts], dtype=np.float32)
     days = [_together(rows) for _, rows in days_of(view)]
@@ -243,14 +223,8 @@ def read(
 ) -> tuple[Floats, Floats]:
     """The values of the statistics of a batch, and how many independent rows each has.
 
-    Args:
-        state: The state of the batch.
-        past: The batches before.
-        day: The day of the batch, counted from 1970.
-        parts: int64, statistics x 2: the places of segment and feature, of statistics of parts.
-        whole: The statistics of the batch as a whole.
-        bunched: How many rows are one observation, by statistic; infinite where all of a day are.
-        gaps: The numbers of keys that lack.
+    `parts` are the places of segment and feature; `bunched` is infinite where all rows of a day are
+    one observation.
     """
     moments = state.moments
     count, total = moments.count, moments.total
@@ -309,10 +283,6 @@ class Bunches:
     Rows of a thing within a quarter of a day are correlated with the row before. The mean is then
     known only as well as by fewer independent rows (the effective size of an autocorrelated series:
     Bayley and Hammersley, 1946).
-
-    Args:
-        view: Training rows; the last of them are looked at.
-        entities: The entities of the rows.
 
     Attributes:
         sizes: How many rows are one observation of each feature, in order; infinite for a number

@@ -48,26 +48,17 @@ Never = Literal["zero", "negative"]
 
 
 class Number(msgspec.Struct, frozen=True, dict=True):
-    """What training had of a number.
-
-    Attributes:
-        quantity: The number.
-        quantiles: float64, evenly spaced by rank.
-        grid: The unit that all numbers are multiples of; 0 where there is none.
-        units: Coarser units that only some are multiples of.
-        top: The most frequent number.
-        never: The kinds of number that training never had and came nowhere near to.
-        known: uint64, digests of the values of a category, in order; empty for others.
-        by_day: Of a column with one value a day, the middle of its days and how chance moves one.
-    """
+    """What training had of a number."""
 
     quantity: Quantity
-    quantiles: bytes
-    grid: float
-    units: tuple[float, ...]
+    quantiles: bytes  # float64, evenly spaced by rank
+    grid: float  # the unit that all numbers are multiples of; 0 where there is none
+    units: tuple[float, ...]  # coarser units that only some are multiples of
     top: float
+    # the kinds of number that training never had and came nowhere near to
     never: tuple[Never, ...] = ()
-    known: bytes = b""
+    known: bytes = b""  # uint64, digests of the values of a category, in order; empty for others
+    # of a column with one value a day, the middle of its days and how chance moves one
     by_day: tuple[float, float] | None = None
 
     @property
@@ -94,23 +85,14 @@ class Number(msgspec.Struct, frozen=True, dict=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """What training had of a text.
-
-    Attributes:
-        column: The field.
-        known: uint64, digests of the values in order; empty where there were too many.
-        forms: The forms of the values.
-        common: The most frequent forms.
-        is_fine: Whether forms count digits.
-        is_closed: Whether the later training days had no value that was new.
-    """
+    """What training had of a text."""
 
     column: str
-    known: bytes
+    known: bytes  # uint64, digests of the values in order; empty where there were too many
     forms: tuple[str, ...]
-    common: tuple[str, ...]
-    is_fine: bool
-    is_closed: bool = False
+    common: tuple[str, ...]  # the most frequent forms
+    is_fine: bool  # whether forms count digits
+    is_closed: bool = False  # whether the later training days had no value that was new
 
 
 class Values(msgspec.Struct, frozen=True, tag=FAMILY):
@@ -124,12 +106,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         return next((number for number in self.numbers if number.quantity == quantity), None)
 
     def place(self, quantity: Quantity, view: View) -> Floats:
-        """The rank of a quantity among the numbers of training: float64, -1 to 1; NaN for none.
-
-        Args:
-            quantity: A number that training had, or that of earlier rows or peers.
-            view: The rows.
-        """
+        """The rank of a quantity among the numbers of training: float64, -1 to 1; NaN for none."""
 
         def made() -> Floats:
             known = self.number(quantity) or self.number(value(quantity.fields[0]))
@@ -427,13 +404,7 @@ def _unseen(view: View, name: str, known: bytes) -> Floats:
 
 
 def newness(view: View, codes: Array, known: Array) -> Array:
-    """Which rows hold a value that training, or no other block of its days, had: bool.
-
-    Args:
-        view: The rows.
-        codes: uint64, a digest of the value of each row.
-        known: uint64, digests of the values of training.
-    """
+    """Which rows hold a value that training, or no other block of its days, had: bool."""
     if view.fold is None:
         return ~among(codes, known)
     _, place = np.unique(codes, return_inverse=True)

@@ -47,32 +47,21 @@ def made_once(
 
 @dataclass(frozen=True)
 class Before:
-    """Where the row before of the same thing is, for each row.
+    """Where the row before of the same thing is, for each row."""
 
-    Attributes:
-        own: int64, its position among all rows of the view; -1 where it is not there.
-        in_past: bool, whether a past batch has it.
-        past: For each past batch that has some: its place, the rows here, and their places there.
-    """
-
-    own: Ints
+    own: Ints  # int64, its position among all rows of the view; -1 where it is not there
     in_past: Array
+    # for each past batch that has some: its place, the rows here, and their places there
     past: tuple[tuple[int, Ints, Ints], ...]
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells: the rows of a thing at a moment.
-
-    Attributes:
-        place: int64, the cell of each row.
-        moment: int64, the moment of each cell.
-        follows: int64, 0 where the cell before is of the same thing; -1 elsewhere.
-    """
+    """Cells: the rows of a thing at a moment."""
 
     place: Ints
     moment: Ints
-    follows: Ints
+    follows: Ints  # int64, 0 where the cell before is of the same thing; -1 elsewhere
 
     def before(self, values: Floats) -> Floats:
         """The values of the cells before, of the same thing; NaN where there is none."""
@@ -81,28 +70,19 @@ class Cells:
 
 @dataclass(eq=False)
 class View:
-    """Rows of one or more days.
-
-    Attributes:
-        columns: The fields of the record, in canonical form.
-        layout: What they hold.
-        day: int64, the day of each row's batch, counted from 1970.
-        past: The batches before, the oldest first; empty for training rows.
-        fold: For training rows, int64, the held-out block of days of each; else None.
-        sampled_from: For a sample, the view of all rows and the positions there.
-        held_back: Days that are held back.
-        lacking: The things that lack rows of the batch.
-        of_day: Number of rows of the day of which these are a part; 0 where they are whole days.
-    """
+    """Rows of one or more days."""
 
     columns: Columns
     layout: Layout
-    day: Ints
-    past: Sequence[PastBatch] = ()
+    day: Ints  # int64, the day of each row's batch, counted from 1970
+    past: Sequence[PastBatch] = ()  # the batches before, the oldest first; empty for training rows
+    # for training rows, int64, the held-out block of days of each; else None
     fold: Ints | None = None
+    # for a sample, the view of all rows and the positions there
     sampled_from: tuple[View, Ints] | None = None
     held_back: frozenset[int] = frozenset()
     lacking: Lacking = field(default_factory=Lacking)
+    # number of rows of the day of which these are a part; 0 where they are whole days
     of_day: int = 0
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -308,11 +288,9 @@ class View:
 
     @made_once
     def cells(self, entity: Entity, unit: str) -> Cells:
-        """The cells of the rows: each is one thing at one moment.
+        """The cells of the rows, each one thing at one moment, or at one hour.
 
-        Args:
-            entity: The columns that name things; each row is a thing where there are none.
-            unit: `hour`, or empty for the event time itself.
+        The unit is `hour`, or empty for the event time itself.
         """
         moment = self.day * 24 + self.calendar("@hour") if unit else self.micros
         thing = self.codes(entity) if entity else np.arange(len(self))
@@ -374,12 +352,7 @@ class View:
 
     @made_once
     def _lacked(self, entity: Entity, days_before: int) -> Ints:
-        """The last day on which the thing of each row may lack rows: int64.
-
-        Args:
-            entity: The columns that name things.
-            days_before: How many days before the row's own that is at least.
-        """
+        """The last day on which the thing of each row may lack rows, so long before its own."""
         codes = self.codes(entity)
         last = np.full(len(self), _NEVER)
         for day, since, lacking in self._not_known(entity):
@@ -558,12 +531,7 @@ def _digest(text: str) -> np.uint64:
 
 
 def by_clock(times: Array, timezone: str) -> Array:
-    """Times by the clock of a time zone: datetime64[us].
-
-    Args:
-        times: datetime64[us], in UTC.
-        timezone: The name of the zone in the IANA data base.
-    """
+    """Times by the clock of a time zone: datetime64[us]."""
     if timezone == "UTC":
         return times.astype("datetime64[us]")
     local = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)

@@ -35,17 +35,7 @@ def what_of(
     usual: tuple[float, float],
     name: str,
 ) -> str:
-    """The line of a finding that says what is wrong.
-
-    Args:
-        constraints: The constraints of training.
-        view: The rows of the batch.
-        day: How the day lies to the constraints.
-        place: The place of the statistic.
-        rows: Positions in the batch of the rows that show it.
-        usual: The ends of its usual range.
-        name: The first suspect.
-    """
+    """The line of a finding that says what is wrong."""
     statistic = constraints.statistics[place]
     feature, total = statistic.feature, day.rows
     value = float(day.values[place])
@@ -110,13 +100,7 @@ def _of(count: int, day: DayJudged) -> str:
 
 
 def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) -> str:
-    """A figure of a statistic as people write it.
-
-    Args:
-        constraints: The constraints of training.
-        statistic: The statistic.
-        value: The figure.
-    """
+    """A figure of a statistic as people write it."""
     if not math.isfinite(value):
         return "nothing"
     kind = statistic.feature.kind

@@ -63,8 +63,6 @@ class Trait(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: Statistics of a kind share what is learnt of their tails.
-        column: Its first column: statistics of a kind and column share more.
-        is_part: Whether it is of a segment, beside the rest.
         by_row: Whether single rows may move it, such as a value that never was before.
         stepped: Whether a step from the days before counts by itself.
     """
@@ -83,8 +81,6 @@ class Judged:
     Attributes:
         evidence: How unlikely each is, as a share of the limit that warns: 1 and more warns.
         blocks: The same as a share of the limit that blocks.
-        low: The low end of its usual range.
-        high: The high end.
     """
 
     evidence: Floats
@@ -94,26 +90,16 @@ class Judged:
 
 
 class Tails(msgspec.Struct, frozen=True):
-    """What each statistic does on held-out days: float64 arrays.
+    """What each statistic does on held-out days: float64 arrays."""
 
-    Attributes:
-        rate: The share of days outside of the range.
-        scale: By how many units they lie outside, on average.
-        low: The low end of the range of training, for days as large as the largest one.
-        high: The high end.
-        spread: The variance between days, without chance.
-        middle: The median of the days; None where ranges do not depend on the size of a day, as
-            versions of before have them.
-        unit: The units of the largest day; None likewise.
-    """
-
-    rate: Array
-    scale: Array
-    low: Array
+    rate: Array  # the share of days outside of the range
+    scale: Array  # by how many units they lie outside, on average
+    low: Array  # the low end of the range of training, for days as large as the largest one
     high: Array
-    spread: Array
+    spread: Array  # the variance between days, without chance
+    # the median of the days; None, as of versions of before, where size counts for nothing
     middle: Array | None = None
-    unit: Array | None = None
+    unit: Array | None = None  # the units of the largest day; None likewise
 
     def ends(
         self, errors: Floats, recent: Floats | None = None, then: Floats | None = None
@@ -121,9 +107,7 @@ class Tails(msgspec.Struct, frozen=True):
         """The usual range of a day.
 
         Args:
-            errors: The standard errors of the day.
             recent: Days that the range follows: days x statistics.
-            then: Their standard errors.
         """
         low, high = self.low, self.high
         if recent is not None and then is not None:
@@ -139,43 +123,25 @@ class Tails(msgspec.Struct, frozen=True):
         return _at_scale(values, self.middle, 1 / _wider(self.unit, self.spread, errors))
 
     def evidence(self, outside: Floats) -> Floats:
-        """The logarithm of the chance to lie that far outside.
-
-        Args:
-            outside: Units outside of the range: days x statistics, or statistics.
-        """
+        """The logarithm of the chance to lie that far outside."""
         with np.errstate(all="ignore"):
             logarithm = np.log(self.rate) - outside / self.scale
         return np.where(np.isfinite(outside) & (outside > 0), logarithm, 0.0)
 
 
 class Limits(msgspec.Struct, frozen=True, dict=True):
-    """The limits of a table's statistics.
-
-    Attributes:
-        traits: What each statistic is.
-        variance: The variance of a row's value, by statistic.
-        floor: The least that a row can move each by, times rows.
-        usable: Whether training has a value of it on enough days.
-        level: The tails of its values.
-        step: The tails of its steps from the days before.
-        warn: The evidence that warns, of all rows and of parts: negative numbers.
-        block: The evidence that blocks, likewise.
-        values: float32, the last training days x statistics.
-        sizes: float32, how many independent rows each value has.
-        days: How many days it was learnt on.
-    """
+    """The limits of a table's statistics."""
 
     traits: tuple[Trait, ...]
-    variance: Array
-    floor: Array
-    usable: Array
+    variance: Array  # the variance of a row's value, by statistic
+    floor: Array  # the least that a row can move each by, times rows
+    usable: Array  # whether training has a value of it on enough days
     level: Tails
     step: Tails
-    warn: tuple[float, float]
+    warn: tuple[float, float]  # the evidence that warns, of all rows and of parts: negative numbers
     block: tuple[float, float]
-    values: Array
-    sizes: Array
+    values: Array  # float32, the last training days x statistics
+    sizes: Array  # float32, how many independent rows each value has
     days: int
 
     @classmethod
@@ -185,7 +151,6 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         """Calibrate limits on training days.
 
         Args:
-            traits: What each statistic is.
             values: Days x statistics, in order of time; NaN where a day has none.
             sizes: How many independent rows each value has.
             variance: The variance of a row's value, by statistic.
@@ -232,10 +197,8 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         """How unusual the statistics of a batch are.
 
         Args:
-            values: The value of each statistic; NaN where there is none.
             sizes: How many independent rows each value has.
             before: The values of the batches before, the newest last: batches x statistics.
-            before_sizes: How many independent rows those have.
         """
         before = np.concatenate([self.values, before])[-(RECENT + STEPS) :].astype(np.float64)
         counts = np.concatenate([self.sizes, before_sizes])[-(RECENT + STEPS) :].astype(np.float64)
@@ -257,12 +220,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         return self.level.ends(_errors(self.variance, self.floor, sizes[np.newaxis])[0])
 
     def away(self, values: Floats, sizes: Floats) -> Floats:
-        """How far each statistic is from training alone, as a share of the limit that warns.
-
-        Args:
-            values: The value of each statistic; NaN where there is none.
-            sizes: How many independent rows each value has.
-        """
+        """How far each statistic is from training alone, as a share of the limit that warns."""
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
         values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
         far = _outside(values, errors, *self.level.ends(errors), self.level.spread)

@@ -16,46 +16,26 @@ from lockstep.columns.kinds import Array, Ints
 
 
 class Gap(NamedTuple):
-    """Numbers that lack in a series.
+    """Numbers that lack in a series."""
 
-    Attributes:
-        series: A digest of the series.
-        first: The first number.
-        last: The last one.
-    """
-
-    series: int
+    series: int  # a digest of the series
     first: int
     last: int
 
 
 class Runs(msgspec.Struct, frozen=True):
-    """Spans of numbers, by series; two of them add up.
+    """Spans of numbers, by series; two of them add up."""
 
-    Attributes:
-        form: What series and numbers are made of: spans of another form say nothing of these.
-        step: The distance of a number from the one before it.
-        series: uint64, a digest of the series of each span, in order.
-        first: int64, its first number.
-        last: int64, its last one.
-    """
-
+    # what series and numbers are made of: spans of another form say nothing of these
     form: str = ""
-    step: int = 1
-    series: bytes = b""
-    first: bytes = b""
-    last: bytes = b""
+    step: int = 1  # the distance of a number from the one before it
+    series: bytes = b""  # uint64, a digest of the series of each span, in order
+    first: bytes = b""  # int64, its first number
+    last: bytes = b""  # int64, its last one
 
     @classmethod
     def of(cls, form: str, step: int, series: Array, numbers: Ints) -> Runs:
-        """The spans of numbers, in any order.
-
-        Args:
-            form: What series and numbers are made of.
-            step: The distance of a number from the one before it.
-            series: uint64, a digest of the series of each number.
-            numbers: int64, the numbers.
-        """
+        """The spans of numbers, in any order, each with the digest of its series (uint64)."""
         return cls._joined(form, step, series, numbers, numbers)
 
     @classmethod
@@ -104,12 +84,7 @@ class Runs(msgspec.Struct, frozen=True):
         return self._joined(self.form, self.step, series[whole], first[whole], last[ends])
 
     def gaps(self, known: Sequence[Runs], start: int | None) -> list[Gap]:
-        """The numbers that lack before those of these runs.
-
-        Args:
-            known: Runs of numbers that do not lack, of the same form.
-            start: The number that a series begins with; None where it begins with any.
-        """
+        """The numbers that lack before those of these runs."""
         whole = reduce(add, known, self)
         series, first, last = whole.spans
         own = np.isin(_named(series, first), _named(*self.spans[:2]))

@@ -23,15 +23,10 @@ of the time, by the binomial distribution)."""
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which rows of a batch are drawn.
-
-    Attributes:
-        rows: Number of rows of the batch.
-        most: About how many of them are drawn.
-    """
+    """Which rows of a batch are drawn."""
 
     rows: int
-    most: int = LOOKED_AT
+    most: int = LOOKED_AT  # about how many of them are drawn
 
     @property
     def is_all(self) -> bool:
@@ -57,29 +52,15 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The drawn rows of a batch, or of a unit of it; those of units add up.
-
-    Attributes:
-        columns: Their columns.
-        numbers: int64, the number of each in the input.
-        kept: Which of them are not set aside: bool.
-    """
+    """The drawn rows of a batch, or of a unit of it; those of units add up."""
 
     columns: Columns
-    numbers: Ints
-    kept: Array
+    numbers: Ints  # int64, the number of each in the input
+    kept: Array  # which of them are not set aside: bool
 
     @classmethod
     def of(cls, columns: Columns, key: str, numbers: Ints, kept: Array, draw: Sampling) -> Sample:
-        """Draw from rows.
-
-        Args:
-            columns: The rows.
-            key: Name of their key.
-            numbers: int64, the number of each in the input.
-            kept: Which of them are not set aside: bool.
-            draw: Which rows of the batch are drawn.
-        """
+        """Draw from rows."""
         if draw.is_all:
             return cls(columns, numbers, kept)
         rows = draw.drawn(columns[key])

@@ -41,7 +41,6 @@ class Moments(Summed):
 
     Attributes:
         count: float64, segments x features: rows to which each feature applies.
-        total: The sums of their values.
         square: The sums of their squares; 0 where they were not asked for.
     """
 
@@ -83,19 +82,7 @@ class Moments(Summed):
 
 
 class Pairs(NamedTuple):
-    """Sums over rows of pairs of numbers: arrays of a shape.
-
-    Attributes:
-        rows: How many rows there are.
-        a: The sums of the first numbers.
-        b: The sums of the second numbers.
-        aa: The sums of products, as all that follow.
-        bb: Those of the second numbers with themselves.
-        ab: Those of both.
-        aab: Those of both, the first one squared.
-        abb: Those of both, the second one squared.
-        aabb: Those of both, each squared.
-    """
+    """Sums over rows of pairs of numbers, arrays of a shape; `aab` is that of a * a * b."""
 
     rows: Floats
     a: Floats
@@ -142,11 +129,8 @@ class Products(Summed):
 
     Attributes:
         count: float64, numbers x numbers: rows in which both of a pair are known.
-        first: The sums of the first of a pair, where both are known.
         square: The sums of its squares.
-        both: The sums of products.
         skewed: The sums of products, the first one squared.
-        squares: The sums of products, each squared.
         lagged: float64, 9 x numbers: the sums of `Pairs`, of each number and that of the row
             before.
     """
@@ -207,9 +191,6 @@ class Frequent:
 
     Attributes:
         codes: uint64, digests of the most frequent values, in order.
-        counts: float64, how often each occurs.
-        known: How many rows have a value.
-        distinct: Digests of all values.
     """
 
     codes: Array
@@ -219,11 +200,7 @@ class Frequent:
 
     @classmethod
     def of(cls, codes: Array) -> Frequent:
-        """How often the values of some rows occur.
-
-        Args:
-            codes: uint64, a digest of each row's value; 0 where it is missing.
-        """
+        """How often the values of some rows occur, by their digest (uint64); 0 is a missing one."""
         values, counts = np.unique(codes, return_counts=True)
         known = values != 0
         values, counts = values[known], counts[known].astype(np.float64)
@@ -257,13 +234,9 @@ class State:
     """What the statistics of a batch are read from.
 
     Attributes:
-        rows: How many rows it has.
-        moments: Sums of row features.
         lacking: float64, rows that have no value of each feature since those before them are not
             known.
-        products: Sums of products of numbers.
         counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
-        frequent: By column, how often its values occur.
         digits: How many keys have a number, and the sum of these.
         runs: The runs of the numbers of all keys; none where these have gaps in training.
     """

@@ -19,15 +19,10 @@ _HALF = 27
 
 @dataclass(frozen=True)
 class ExactSum:
-    """The sum of some numbers, and how many there are; those of units add up.
-
-    Attributes:
-        count: How many numbers there are.
-        parts: By exponent of two, the sum of the numbers' integers.
-    """
+    """The sum of some numbers, and how many there are; those of units add up."""
 
     count: int
-    parts: Mapping[int, int]
+    parts: Mapping[int, int]  # by exponent of two, the sum of the numbers' integers
 
     @classmethod
     def of(cls, array: Array) -> ExactSum:

@@ -16,16 +16,12 @@ _NAMES = {".": "decimal points", ",": "decimal commas"}
 
 @dataclass(frozen=True)
 class NumberMarks:
-    """How a file writes its numbers.
-
-    Attributes:
-        written: How it is written, its marks among that.
-        notes: By column whose numbers can be read in two ways: how they are read, in a sentence.
-        texts: Columns whose numbers are kept as texts, since nothing tells how to read them.
-    """
+    """How a file writes its numbers."""
 
     written: CsvFormat
+    # by column whose numbers can be read in two ways: how they are read, in a sentence
     notes: Mapping[str, str]
+    # columns whose numbers are kept as texts, since nothing tells how to read them
     texts: frozenset[str]
 
 
@@ -43,10 +39,6 @@ def number_marks(columns: Mapping[str, Sequence[str]], written: CsvFormat) -> Nu
     A number such as `1.250` can be read in two ways, and one such as `1,5`, `0,125`, `1.250,5` or
     `1.250.000` in one. The latter decide for the file. Where they contradict each other, or there
     are none in a file whose cells are not separated by commas, the former are kept as texts.
-
-    Args:
-        columns: The texts of each column, without those of missing values.
-        written: How the file is written otherwise.
     """
     by = {mark: replace(written, decimal=mark, thousands=_OTHER[mark]) for mark in _OTHER}
     read_by: dict[str, list[Mark]] = {}

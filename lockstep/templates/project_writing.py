@@ -29,13 +29,7 @@ _LARGE = 50_000_000
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write a project with a small pipeline that runs at once.
-
-    Args:
-        folder: The folder to make, whose name the project takes.
-
-    Returns:
-        The files, in order.
+    """Write a project with a small pipeline that runs at once; return its files.
 
     Raises:
         WritingError: The folder's name is no name for a project, or the folder is not empty.
@@ -65,14 +59,7 @@ def write_project(folder: Path) -> list[Path]:
 
 
 def write_pipeline(project: Project, name: str) -> list[Path]:
-    """Write a pipeline for a person to edit.
-
-    Args:
-        project: The project.
-        name: Name of the pipeline.
-
-    Returns:
-        The files.
+    """Write a pipeline for a person to edit; return its files.
 
     Raises:
         WritingError: That is no name for a pipeline, or one of the files exists.
@@ -103,20 +90,12 @@ def write_pipeline_from(
     key: str | None = None,
     tables: Mapping[str, Path] = MappingProxyType({}),
 ) -> tuple[Proposal, list[ProposedTable], list[Path]]:
-    """Write a pipeline that trains on a table at once.
+    """Write a pipeline that trains on a table at once; return what was proposed, and the files.
 
     A table outside of the project is copied into its folder `data`, unless it is large.
 
     Args:
-        project: The project.
-        name: Name of the pipeline.
-        table: A CSV or Parquet file.
-        label: The column to predict; the last one by default.
-        key: The column that identifies rows; by default the first that can.
         tables: Files of tables in which it looks things up, by the name that each is to have.
-
-    Returns:
-        The proposal, those of the tables, and the files.
 
     Raises:
         WritingError: That is no name for a pipeline, or one of the files exists.

@@ -42,12 +42,7 @@ MODULE_NAMES = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class ProposedField:
-    """A field for a column of the table.
-
-    Attributes:
-        name: Its name.
-        column: The column.
-    """
+    """A field for a column of the table."""
 
     name: str
     column: TableColumn
@@ -70,25 +65,15 @@ class ProposedField:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposed pipeline.
-
-    Attributes:
-        table: The table.
-        key: The column that identifies rows; None without one.
-        fields: The other columns known when a prediction is made.
-        label: The column to predict.
-        task: The kind of prediction: true or false, a class, or a number.
-        classes: The classes, or the values that count as false and as true.
-        left_out: Columns that no field can hold.
-    """
+    """A proposed pipeline."""
 
     table: TableFile
     key: ProposedField | None
-    fields: tuple[ProposedField, ...]
+    fields: tuple[ProposedField, ...]  # the other columns known when a prediction is made
     label: ProposedField
     task: Task
-    classes: tuple[Any, ...]
-    left_out: tuple[str, ...]
+    classes: tuple[Any, ...]  # the classes, or the values that count as false and as true
+    left_out: tuple[str, ...]  # columns that no field can hold
 
     @property
     def numbers(self) -> list[ProposedField]:
@@ -134,16 +119,7 @@ class Proposal:
 
 
 def propose(table: TableFile, *, label: str | None = None, key: str | None = None) -> Proposal:
-    """Propose a pipeline for a table.
-
-    Args:
-        table: The table.
-        label: The column to predict; the last one by default.
-        key: The column that identifies rows; by default the first that can.
-
-    Raises:
-        ProposalError: There is no such column, or it cannot be the key or the label.
-    """
+    """Propose a pipeline for a table."""
     names = dict(zip(table.names, field_names(table.names), strict=True))
     fields = {column.name: ProposedField(names[column.name], column) for column in table.columns}
     key_name = _key(table, key, label)

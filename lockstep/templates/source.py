@@ -70,15 +70,7 @@ def assets_source(
     transforms: str,
     tables: Sequence[tuple[ProposedTable, str]] = (),
 ) -> str:
-    """The module of a pipeline's source and demands.
-
-    Args:
-        name: Name of the pipeline.
-        proposal: The proposal.
-        path: Path of its table from the project's root.
-        transforms: The package of its columns.
-        tables: The tables in which it looks things up, each with its path.
-    """
+    """The module of a pipeline's source and demands."""
     declared = [(table, place) for table, place in tables if not table.lacking]
     metric, threshold, why = _demand(proposal)
     return _rendered(

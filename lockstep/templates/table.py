@@ -43,23 +43,15 @@ _LARGEST_OPTIONAL = 2**53
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table.
-
-    Attributes:
-        name: Its name in the table.
-        declared: Its type in a record: `"float"`, `"int"`, `"bool"`, `"str"` or `"datetime"`; None
-            for a type that no field can hold.
-        counts: Number of rows by value, without texts of missing values.
-        rows: Number of rows.
-        missing: Its texts that stand for missing values.
-        has_zones: Whether its times have a zone.
-    """
+    """A column of a table."""
 
     name: str
+    # its type in a record: `"float"`, `"int"`, `"bool"`, `"str"` or `"datetime"`; None for a
+    # type that no field can hold
     declared: str | None
-    counts: Mapping[Any, int]
+    counts: Mapping[Any, int]  # number of rows by value, without texts of missing values
     rows: int
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # its texts that stand for missing values
     has_zones: bool = False
 
     @cached_property
@@ -86,21 +78,13 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table in a file.
-
-    Attributes:
-        path: The file.
-        columns: Its columns, in order.
-        rows: Number of rows.
-        written: How it is written, if it is a CSV file.
-        notes: What was assumed of that, in sentences, for a person to look at.
-    """
+    """A table in a file."""
 
     path: Path
     columns: tuple[TableColumn, ...]
     rows: int
     written: CsvFormat = USUAL
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was assumed of that, in sentences, for a person to look at
 
     @property
     def names(self) -> list[str]:
@@ -109,11 +93,7 @@ class TableFile:
 
 
 def read_table(path: Path) -> TableFile:
-    """Read a CSV or Parquet file and the values of its columns.
-
-    Raises:
-        InputError: It cannot be read; the message says what to do.
-    """
+    """Read a CSV or Parquet file and the values of its columns."""
     is_csv = path.suffix.lower() == ".csv"
     demand_file(path)
     if not is_csv and path.suffix.lower() != ".parquet":

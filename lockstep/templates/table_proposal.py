@@ -40,27 +40,20 @@ those of the same name come first."""
 
 @dataclass(frozen=True, eq=False)
 class ProposedTable:
-    """A table in which the pipeline may look things up.
-
-    Attributes:
-        name: The name of its look-up or window.
-        file: The table.
-        keys: The fields of its key, each with the pipeline's field that asks for it.
-        valid: The field that says from when a row is valid; None for a static table.
-        as_of: The pipeline's field as of which it is looked up; None for a static table.
-        values: Its other fields.
-        is_event: Whether any number of rows share a key and a time.
-        lacking: What nothing tells of it, in a sentence, so that a person has to declare it; empty
-            if it is declared.
-    """
+    """A table in which the pipeline may look things up."""
 
     name: str
     file: TableFile
+    # the fields of its key, each with the pipeline's field that asks for it
     keys: tuple[tuple[ProposedField, ProposedField], ...] = ()
+    # the field that says from when a row is valid; None for a static table
     valid: ProposedField | None = None
+    # the pipeline's field as of which it is looked up; None for a static table
     as_of: ProposedField | None = None
     values: tuple[ProposedField, ...] = ()
-    is_event: bool = False
+    is_event: bool = False  # whether any number of rows share a key and a time
+    # what nothing tells of it, in a sentence, so that a person has to declare it; empty if it
+    # is declared
     lacking: str = ""
 
     @property
@@ -102,11 +95,6 @@ def propose_table(name: str, path: Path, proposal: Proposal) -> ProposedTable:
     A column of the table may be part of its key if a field of the pipeline has its name, or most of
     its texts. The key is the fewest of these that tell its rows apart; otherwise with the table's
     time. Where rows share even that, they are events.
-
-    Args:
-        name: What to call it.
-        path: A CSV or Parquet file.
-        proposal: The pipeline.
 
     Raises:
         ProposalError: That is no name for a table of the pipeline.
