@@ -77,7 +77,6 @@ def replace_file(
     (POSIX `rename`).
 
     Args:
-        path: Its place.
         write: Writes the file of the given name, with the permissions that the umask leaves; in a
             private folder it is private then.
         is_last: Whether its name has to last; no if another file of its folder follows, with which

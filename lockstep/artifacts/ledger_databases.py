@@ -92,9 +92,6 @@ class LedgerDatabase:
     def between(self, keys: Sequence[Array], after: Times, until: Times) -> Columns:
         """The rows of keys that are valid after a time and at or before another one.
 
-        Args:
-            keys: An array for each field of the key.
-
         Returns:
             The declared fields, and when each row became known; each row once.
         """

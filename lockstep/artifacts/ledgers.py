@@ -323,8 +323,6 @@ class Ledger:
             held: Gives all rows of their keys as of a version, those of one key and time in the
                 order in which they were received.
             seen: An end of the tail, the lines up to which need not be read.
-            clock: Tells the time at which they are received.
-            wait: Seconds to wait for another process that adds rows.
             withdrawn: Why rows that are there are withdrawn by these, which are the same; None for
                 rows that are to count.
 

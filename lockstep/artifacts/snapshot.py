@@ -57,7 +57,6 @@ class Snapshot:
         """Collect the source of a pipeline from its files.
 
         Args:
-            pipeline: The pipeline.
             packages: The project's packages (`Project.packages`), of which the top-level ones
                 count; the pipeline's own always does.
             data: Data files that belong to it; missing ones are left out.

@@ -64,7 +64,6 @@ class LoadedVersion(Evidence):
 
     Attributes:
         digest: SHA-256 of its manifest, which lists those of all other files.
-        pipeline: The fitted pipeline, computing with the code that it was fitted with.
         source: SHA-256 of that code, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         carried: SHA-256 of the same modules that it carries for MLflow.
@@ -101,10 +100,7 @@ class LoadedVersion(Evidence):
         """Open a version from its files, without a registry.
 
         Args:
-            directory: The directory of its files.
             digest: Expected SHA-256 of its manifest.
-            name: Name of the pipeline.
-            version: Its number.
             trusted: The types that the project trusts beside the library's, by name. None where
                 the gate wrote the digest down: it opened these very bytes with the project's.
 

@@ -60,7 +60,6 @@ class Connection:
             registry too.
         artifact_root: Directory for files, with a database; None leaves it to MLflow. A server has
             a store of its own, which all homes reach.
-        attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 

@@ -26,7 +26,6 @@ class VersionFacts:
         rows: Number of rows of the fit; None where its files cannot be used.
         metrics: Its figures on held-out rows, by title.
         failed: Checks that failed when it was trained; None where that is not known.
-        proofs: What proves it, one for each environment, the newest first.
         damage: Why its files cannot be used; None if they can.
         differing: By model whose estimator itself serves, since its compiled form gave other
             values at the fit: how.
@@ -38,7 +37,7 @@ class VersionFacts:
     rows: int | None
     metrics: Mapping[str, float]
     failed: tuple[str, ...] | None
-    proofs: tuple[Proof, ...]
+    proofs: tuple[Proof, ...]  # one for each environment, the newest first
     was_live: bool
     damage: str | None = None
     differing: Mapping[str, str] = field(default_factory=dict)

@@ -66,8 +66,7 @@ class KnownVersions:
     def demand(self, number: int, manifest: str) -> None:
         """Demand that a number means these files here; it is bound to them if it is new.
 
-        Raises:
-            RenumberedError: It means others.
+        Raises RenumberedError where it means others.
         """
         stored = self._read()
         if stored.versions.get(number) == manifest and number not in stored.refused:

@@ -54,7 +54,6 @@ class Registry:
         artifact_root: Directory for the versions' files, with a database; a server has its own.
         cache: Directory for files that are fetched from a server; without it they are fetched
             once for every registry object.
-        attempts: Most attempts of a call while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
         trusted: Types that models may hold beside the library's: `[tool.lockstep]`, `trusted`.
         page: Address of the page for all pipelines, to which model cards link.

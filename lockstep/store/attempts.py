@@ -80,7 +80,6 @@ class StepRecord:
     Attributes:
         counts: Numbers of rows, such as accepted and quarantined.
         blocked_by: Blocking checks that are in error, each with its summary.
-        version: Number of the version that was used; None without one.
         manifest: SHA-256 of that version's manifest.
         facts: Further facts for later steps and partitions, as plain data.
         files: SHA-256 of the files that it wrote, by name; filled in by the attempt.
@@ -489,10 +488,7 @@ def write_part(
     It belongs to the attempt once a step is recorded with it.
 
     Args:
-        folder: The folder.
-        name: Name of the table.
         number: Number of the part, from 0.
-        table: Its rows.
         instead: Whether it is made of the part that has its place, which stays there until
             `Attempt.put_instead`: a process that is killed meanwhile can make it again.
 

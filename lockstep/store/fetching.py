@@ -131,12 +131,10 @@ def fetch(
     killed in between; those that came after it wait.
 
     Args:
-        address: The folder of the store.
         inbox: The inbox; made if it does not exist.
         settled: Seconds since the last write after which an object is complete. Names that begin
             with a dot or end in `.tmp` or `.part` are ignored.
         seconds: Seconds after which no more is copied; at least a block is.
-        clock: Returns the time in seconds.
         tell: Called with a line about each delivery that is left for the next call.
 
     Raises:

@@ -111,7 +111,6 @@ def claim_files(
             renames its file into the inbox when it is done; names that begin with a dot or end in
             `.tmp` or `.part` are ignored.
         seconds: Seconds after which no more is read; at least a block is read.
-        clock: Returns the time in seconds.
         tell: Called with a line about each complete file that is left for the next call.
 
     Returns:

@@ -213,12 +213,8 @@ class Live:
 
         Two homes may do so at once, and a registry cannot compare and set. So who has decided looks
         again: the newest decision holds, whose is another was overtaken, and `@champion` follows.
-
-        Args:
-            loaded: The version, which was proven here.
-            seen: Key of the decision that held when the person said so; see `last`.
-            back: As of `move`.
-            anyway: As of `move`.
+        `seen` is the key of the decision that held when the person said so (see `last`); `back` and
+        `anyway` are as of `move`.
 
         Raises:
             OvertakenError: Another version was let serve since, or at the same time.
@@ -245,7 +241,6 @@ class Live:
         """Let a version that was proven here serve from now on. Call it in `alone`.
 
         Args:
-            loaded: The version.
             back: Whether somebody goes back to it from the live version, which later rollbacks
                 pass over.
             anyway: Why a person lets it serve though a check of its quality failed; by default
@@ -454,12 +449,8 @@ def check_live(
     """Check that a version is the one that was decided on last, with the files that passed.
 
     Where this home could not take over the last decision, and goes on with the version that it had,
-    that is a warning.
-
-    Args:
-        live: The version that is about to score.
-        state: The live version by registry and home; None where nobody asked.
-        last: Record of the partition that was published last; None without one.
+    that is a warning. `state` is None where nobody asked; `last` is of the partition that was
+    published last.
     """
     if state is None:
         return CheckResult.not_judged("It was not said what the gate lets serve.")

@@ -73,7 +73,6 @@ class Records:
     where another process keeps the partition locked.
 
     Attributes:
-        root: The stream's folder.
         again: Returns the command that makes a partition again, for messages.
         kept: Number of attempts kept at a partition, with the committed one.
         exported: Name without suffix of the attempt's file that consumers read from
@@ -287,9 +286,6 @@ class Records:
         step alone, begins an attempt that takes over the steps before from the last attempt.
 
         Args:
-            partition: The partition.
-            step: The step to carry out.
-            run: The run that does it.
             after: The steps before it; none for the first step, which begins an attempt.
 
         Raises:

@@ -21,7 +21,6 @@ class AsideRow:
     """A row that an attempt set aside.
 
     Attributes:
-        key: Its key; None where that cannot be read.
         step: The step that set it aside: `"batch"`, before it was computed, or `"scored"`.
         fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
             a check blocked the whole partition.
@@ -31,7 +30,7 @@ class AsideRow:
         acceptable: Whether it can be put back as it is; None where that was not kept.
     """
 
-    key: str | None
+    key: str | None  # None where it cannot be read
     step: str
     fate: str
     reasons: str

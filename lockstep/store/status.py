@@ -75,16 +75,10 @@ def recorded_findings(
     """The last attempt at a partition, and what its record tells; no other file is read.
 
     Args:
-        records: The records of its stream.
-        partition: The day or file.
-        steps: The steps of an attempt, in order.
         runs: The progress of runs, asked before: what a run did before its end is recorded then.
 
     Returns:
         The attempt, its progress if it neither counts nor is blocked, and the findings.
-
-    Raises:
-        DamagedError: A record is damaged or lost, or not as committed.
     """
     commit, numbers = records.commit_of(partition), records.numbers(partition)
     committed = records.committed(partition)

@@ -90,10 +90,6 @@ def deliver(
     """Read what a table's source holds, and add to its ledger what is new, if nothing forbids it.
 
     Args:
-        declared: The pipeline, and the demands on its rows.
-        table: The table.
-        store: Where the pipeline's rows are kept.
-        run: The run that does it.
         days: Days to read, where the table is delivered by day; by default all that nobody has
             read after their end.
 
