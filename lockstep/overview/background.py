@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
+
+from lockstep.store.status import RunProgress, Runs, nobody_knows
 
 T = TypeVar("T")
 _OLD = timedelta(minutes=1)
 """Age of an answer of before a person looked: pages ask twice a minute."""
 _LONGER_SECONDS = 1.0
 """For how long a new answer is waited for in place of an old one."""
+ReadRuns: TypeAlias = Callable[[Collection[str]], Mapping[str, RunProgress]]
+"""Reads the progress of runs where they are recorded; it leaves out those that are not."""
+_PATIENCE_SECONDS = 60.0
+"""How long the last answer holds where no other comes; to import Dagster may take half of that."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,39 @@ class Question(Generic[T]):
             self._last = LastAnswer(self._ask(), datetime.now(UTC), None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the page tells it and goes on
             self._last = replace(self._last, trouble=str(error) or type(error).__name__)
+
+
+class AskedRuns:
+    """The progress of runs, asked in the background."""
+
+    def __init__(self, read: ReadRuns) -> None:
+        self._read = read
+        self._wanted: frozenset[str] = frozenset()
+        self._question: Question[Mapping[str, RunProgress]] = Question(self._ask)
+
+    def ask(self, runs: Collection[str], until: float) -> Runs:
+        """Ask for the progress of runs, and wait until a time of the monotonic clock.
+
+        Nobody is asked where none is wanted.
+        """
+        if not runs:
+            return nobody_knows
+        self._wanted = frozenset(runs)
+        self._question.begin()
+        seconds = self._question.seconds  # before: it may be answered from now on
+        answer = self._question.answer(until)
+        if seconds > _PATIENCE_SECONDS or (answer.trouble is not None and answer.at is not None):
+            return nobody_knows
+        if answer.value is None:
+            return _not_asked if seconds else nobody_knows
+        known = answer.value
+        return lambda run: known.get(run, "not_asked")
+
+    def _ask(self) -> Mapping[str, RunProgress]:
+        wanted = self._wanted
+        known = self._read(wanted)
+        return {run: known.get(run, "unknown") for run in wanted}
+
+
+def _not_asked(run: str) -> RunProgress:
+    return "not_asked"

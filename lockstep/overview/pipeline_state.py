@@ -14,8 +14,7 @@ from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import counted
 from lockstep.errors import DamagedError
-from lockstep.overview.asked_runs import AskedRuns, ReadRuns
-from lockstep.overview.background import LastAnswer, Question
+from lockstep.overview.background import AskedRuns, LastAnswer, Question, ReadRuns
 from lockstep.overview.outages import ServerState, server_state
 from lockstep.overview.tiles import PUBLISHED, StreamHistory, Tile
 from lockstep.overview.troubles import OpenFinding, Trouble, earliest, troubles_of

@@ -22,12 +22,13 @@ from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.version import LoadedVersion, Tables
+from lockstep.columns.address import Address
 from lockstep.columns.threads import set_one_thread
-from lockstep.errors import LostWorkerError, UnprovenError
+from lockstep.errors import LostWorkerError, UnavailableError, UnprovenError
 from lockstep.parity.replay import replay
 from lockstep.project.home import Home
 
@@ -52,8 +53,11 @@ TRIES = 3
 """How often a unit is tried whose process ends without a result."""
 _WAIT = 0.5
 """Seconds before the second try; twice as many before each further one."""
-AHEAD = 2
+_AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
+_EMBEDDED = "local"
+"""The address that stands for a cluster of this machine alone, which ends with the run."""
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 class Executor(Protocol):
@@ -126,11 +130,11 @@ class Pool:
         A process that ends takes all with it: so each task that was under way is tried alone then,
         until it is known which one ends them.
         """
-        opened = Opened.of(live)
+        opened = _Opened.of(live)
         left, under_way = deque(tasks), deque[Future[Result]]()
         alone = failed = 0
         while left:
-            most = 1 if alone else AHEAD * self.workers
+            most = 1 if alone else _AHEAD * self.workers
             while len(under_way) < min(most, len(left)):
                 under_way.append(self._submit(function, opened, left[len(under_way)]))
             try:
@@ -149,25 +153,103 @@ class Pool:
             alone, failed = max(alone - 1, 0), 0
             yield result
 
-    def _submit(self, function: Work[Task, Result], opened: Opened, task: Task) -> Future[Result]:
+    def _submit(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Future[Result]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.workers, mp_context=get_context("spawn"), initializer=_begin
             )
         try:
-            return self._pool.submit(opened_work, function, opened, task)
+            return self._pool.submit(_opened_work, function, opened, task)
         except BrokenProcessPool as error:  # it is told where the result is asked for
             broken: Future[Result] = Future()
             broken.set_exception(error)
             return broken
 
 
+@dataclass
+class RayCluster:
+    """Works on units as tasks of a Ray cluster, each with one processor and one thread.
+
+    A task whose process or node ends without a result is tried again elsewhere. The nodes read the
+    version and the attempt by their paths, so that the home is on a disk that they share.
+    """
+
+    address: str = _EMBEDDED  # as `ray.init` takes it; `local` for a cluster of this machine
+    workers: int = 2  # processors of a cluster of this machine
+    _is_begun: bool = field(default=False, init=False, repr=False)
+
+    def close(self) -> None:
+        """Leave the cluster; one of this machine alone ends."""
+        if self._is_begun:
+            import ray
+
+            ray.shutdown()
+            self._is_begun = False
+
+    def map(
+        self,
+        function: Work[Task, Result],
+        live: LoadedVersion,
+        tasks: Sequence[Task],
+        tries: int = TRIES,
+    ) -> Iterator[Result]:
+        """See `Executor.map`.
+
+        Raises:
+            UnavailableError: The cluster does not answer, or Ray is not installed.
+        """
+        ray = self._ray()
+        opened = _Opened.of(live)
+        submit = ray.remote(_opened_work).options(num_cpus=1, max_retries=tries - 1).remote
+        most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting: deque[tuple[Task, Any]] = deque()
+        for task in tasks:
+            waiting.append((task, submit(function, opened, task)))
+            if len(waiting) == most:
+                yield self._result(*waiting.popleft(), tries)
+        while waiting:
+            yield self._result(*waiting.popleft(), tries)
+
+    def _ray(self) -> Any:
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+        except ImportError as error:
+            raise UnavailableError(
+                "Ray is not installed, which works on the units of a batch by [tool.lockstep]: "
+                "pip install 'lockstep-scoring[ray]'"
+            ) from error
+        if not self._is_begun:
+            address = Address(self.address)
+            options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+            if self.address == _EMBEDDED:
+                options |= {"num_cpus": self.workers, "include_dashboard": False}
+                options |= {"_node_ip_address": "127.0.0.1"}
+            try:
+                ray.init(self.address, **options)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise UnavailableError(
+                    f"The Ray cluster at {address} does not answer: {address.hide_in(str(error))}"
+                ) from error
+            self._is_begun = True
+        return ray
+
+    def _result(self, task: Task, future: Any, tries: int) -> Any:
+        import ray
+
+        try:
+            return ray.get(future)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise lost_worker(task, tries) from error
+
+
 @contextmanager
 def executor_of(home: Home) -> Iterator[Executor]:
     """Where a home's units are worked on: in this process, a pool of them, or a Ray cluster."""
     if home.ray is not None:
-        from lockstep.scoring.cluster import RayCluster
-
         with closing(RayCluster(home.ray, home.workers)) as cluster:
             yield cluster
     elif home.workers > 1:
@@ -178,7 +260,7 @@ def executor_of(home: Home) -> Iterator[Executor]:
 
 
 @dataclass(frozen=True)
-class Opened:
+class _Opened:
     """What it takes to open a version from its files, and the tables that it reads."""
 
     name: str
@@ -188,7 +270,7 @@ class Opened:
     tables: Tables | None = None
 
     @classmethod
-    def of(cls, live: LoadedVersion) -> Opened:
+    def of(cls, live: LoadedVersion) -> _Opened:
         """What it takes to open a version that is loaded."""
         return cls(live.name, live.version, live.directory, live.digest, live.tables)
 
@@ -215,7 +297,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def opened_work(function: Work[Task, Result], opened: Opened, task: Task) -> Result:
+def _opened_work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
     """The result of a function for a task, in a process that opens each version once."""
     _give_back(function)
     try:
@@ -252,7 +334,7 @@ def _give_back(function: Work[Task, Result]) -> None:
 
 
 @lru_cache(maxsize=2)
-def _version(opened: Opened) -> LoadedVersion:
+def _version(opened: _Opened) -> LoadedVersion:
     if opened.tables is not None:
         return _version(replace(opened, tables=None)).with_tables(opened.tables)
     loaded = LoadedVersion.open(

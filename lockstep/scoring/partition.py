@@ -55,15 +55,18 @@ from lockstep.scoring.reduction import (
     ingest_units,
     score_units,
 )
-from lockstep.scoring.restated import check_rescored, check_restated
+from lockstep.scoring.restated import (
+    SIDE_BY_SIDE,
+    check_rescored,
+    check_restated,
+    side_by_side,
+)
 from lockstep.scoring.rows import (
     check_computation,
     check_conservation,
     keys_aside,
     looked_up_rows,
 )
-from lockstep.scoring.side_by_side import NAME as SIDE_BY_SIDE
-from lockstep.scoring.side_by_side import side_by_side
 from lockstep.scoring.unit import ScoredUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.stats.sampling import Sampling

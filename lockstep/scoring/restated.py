@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,10 +34,16 @@ from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _EXAMPLES = 5
 """Keys and files that a message names."""
 FILES = 28
 """Earlier files whose keys are compared: about a month of a file a day."""
+SIDE_BY_SIDE = "side_by_side"
+"""Name of the table of two versions, beside the attempt's others."""
+_BEFORE = "_before"
 _ELSEWHERE = (
     "Whoever reads several files takes of a key the row with the latest came_at; tell them that "
     "there are some. If these rows should not have come again, have the file delivered without "
@@ -349,3 +355,39 @@ def _batch(attempt: Attempt, keys: pd.Index, key: str) -> Columns | None:
         rows = from_arrow(table, kinds_of(table))
         parts.append(take_rows(rows, pd.Index(rows[key]).isin(shared)))
     return stacked(parts) if parts else None
+
+
+def side_by_side(records: Records, attempt: Attempt, live: LoadedVersion) -> pa.Table | None:
+    """The outputs of a version beside those that the last other version published.
+
+    Each key that either has is a row, in order: the outputs and `version`, and the same of before
+    with the suffix `_before`; null where a version has no such row. None where no other version
+    published the partition and is kept, or keys cannot be matched.
+    """
+    key = live.pipeline.key
+    before = _of_another_version(records, attempt.record.partition, live.digest)
+    if before is None:
+        return None
+    now = attempt.read("scored", [key, *live.pipeline.graph.outputs, "version"])
+    if (
+        key not in before.column_names
+        or before.schema.field(key).type != now.schema.field(key).type
+    ):
+        return None  # the other version named or declared the key otherwise
+    others = [name for name in before.column_names if name != key]
+    before = before.rename_columns({name: f"{name}{_BEFORE}" for name in others})
+    return now.join(before, key, join_type="full outer").sort_by(key)
+
+
+def _of_another_version(records: Records, partition: str, manifest: str) -> pa.Table | None:
+    """The key and outputs that the last other version published, with its version."""
+    import pyarrow as pa
+
+    with suppress(DamagedError):  # `rescored` and the audit tell
+        for attempt in records.newest_first(partition):
+            published = attempt.record.steps.get("published")
+            if published is not None and published.manifest != manifest:
+                table = attempt.read("published")
+                times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
+                return table.drop_columns(times)
+    return None

@@ -17,7 +17,7 @@ import pytest
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.units import read_files
-from lockstep.scoring.executors import TRIES, Executor, Pool
+from lockstep.scoring.executors import TRIES, Executor, Pool, RayCluster
 from tests.fixtures.places import UNIT_ROWS, Delivery, Place
 from tests.fixtures.scored import score
 from tests.fixtures.waiting import wait_until
@@ -166,8 +166,6 @@ def nodes() -> Iterator[Any]:
 def test_a_worker_and_then_a_node_of_a_cluster_are_killed_in_mid_batch(
     place: Place, deliveries: Sequence[Delivery], tmp_path: Path, nodes
 ) -> None:
-    from lockstep.scoring.cluster import RayCluster
-
     def kill(node_id: str) -> None:
         (node,) = (node for node in nodes.worker_nodes if node.node_id == node_id)
         nodes.remove_node(node, allow_graceful=False)

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from lockstep.errors import LostWorkerError, UnavailableError
-from lockstep.scoring.cluster import RayCluster
+from lockstep.scoring.executors import RayCluster
 from tests.fixtures.pool import Numbered, always_ending, ending_once, raise_alike
 from tests.lockstep.scoring.test_units import everything, path, store, version
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lockstep.scoring.side_by_side import side_by_side as two_versions
+from lockstep.scoring.restated import side_by_side as two_versions
 from lockstep.store.attempts import StepRecord
 from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.scored import ScoredPartition

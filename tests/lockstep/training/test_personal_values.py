@@ -20,8 +20,8 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.plain import PERSONAL
+from lockstep.dagster.assets import training_assets
 from lockstep.dagster.definitions import resources
-from lockstep.dagster.training import training_assets
 from lockstep.overview.events import open_events
 from lockstep.overview.pipeline_state import Overview, Watched
 from lockstep.overview.web.pages import application

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from threading import Event
 
-from lockstep.overview.asked_runs import AskedRuns
+from lockstep.overview.background import AskedRuns
 from lockstep.store.status import RunProgress
 
 
