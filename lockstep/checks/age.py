@@ -17,12 +17,6 @@ def scoring_time(declared: PipelineAssets, stream: str, partition: str, now: dat
     """The time at which a batch counts as scored: now, unless the calendar has an end.
 
     With an end, a day counts as scored on that day, and a file on the last day at the latest.
-
-    Args:
-        declared: The pipeline.
-        stream: Name of the batch's stream.
-        partition: The day or file.
-        now: The time by the clock.
     """
     calendar = declared.calendar
     if calendar is None or calendar.end is None:
@@ -43,14 +37,7 @@ def check_age(live: LoadedVersion, at: datetime, max_age: timedelta) -> CheckRes
 
 
 def compare_age(newest: datetime, at: datetime, max_age: timedelta, subject: str) -> CheckResult:
-    """Check that a training row is not too old at a time.
-
-    Args:
-        newest: The event time of the row.
-        at: The time.
-        max_age: How old the row may be.
-        subject: The beginning of the message, which the date follows.
-    """
+    """Check that a training row is not too old at a time; its message begins with the subject."""
     age = max(at - newest, timedelta())
     return CheckResult(
         passed=age <= max_age,

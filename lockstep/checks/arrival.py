@@ -32,10 +32,7 @@ class Arrival:
 
     Attributes:
         rows: How many rows of the day are published.
-        known: How many of these rows have a known outcome.
-        at: The time of the look.
         due: When the outcomes should be known.
-        least: Least share of the rows whose outcome has to be known.
     """
 
     rows: int
@@ -89,9 +86,7 @@ class Delivery:
         withdrawn: Keys whose outcome was known before and is delivered no longer.
         changed: Outcomes that changed: `key`, `column`, `before` and `now`.
         strangers: Delivered keys without a published row.
-        refused: Rows that cannot be decoded.
         notes: Further sentences, such as that there is no file yet.
-        fault: Why the delivery cannot be read; None if it can.
     """
 
     outcomes: Columns
@@ -107,12 +102,6 @@ def compare_delivery(delivered: Columns, earlier: Columns, published: Array, key
     """Compare delivered outcomes with those known before and with the published rows.
 
     An outcome that is delivered no longer stays known. A changed one replaces the earlier one.
-
-    Args:
-        delivered: Keys, and the outcome's fields; each key once.
-        earlier: The same columns of the outcomes known before.
-        published: Keys of the published rows.
-        key: Name of the key.
     """
     rows = {value: row for row, value in enumerate(delivered[key].tolist())}
     known = set(published.tolist())
@@ -159,11 +148,6 @@ def check_arrival(arrival: Arrival, delivery: Delivery, key: str) -> CheckResult
     """Check that enough outcomes are known in time, and that none was withdrawn or changed.
 
     A delivery that cannot be read is an error. Outcomes known before stay known.
-
-    Args:
-        arrival: How many outcomes are known.
-        delivery: The delivered outcomes.
-        key: Name of the key.
     """
     if delivery.fault is not None:
         unread = check_readable(delivery.fault)

@@ -58,7 +58,6 @@ class CheckResult:
     `not_judged`.
 
     Attributes:
-        passed: Whether all is well.
         summary: The result, in a line for someone who has never seen the project.
         severity: How bad a failure is; an ERROR of a blocking check keeps rows unpublished.
         column: The first column that the result names, if any.
@@ -66,7 +65,6 @@ class CheckResult:
         table: Details, a row each; all rows have the same keys.
         notes: Longer texts by title: a block of code, a picture (Markdown of either), or a text.
         unjudged: Columns that could not be judged, each with what was lacking.
-        judged: Whether there was anything to compare.
         also: The other columns that the result names.
         where: The place of the finding besides the columns: a file with its line.
         keys: Keys of some of the rows.
@@ -96,7 +94,6 @@ class CheckResult:
 
         Args:
             lacking: What was lacking, as a sentence.
-            unjudged: Columns that could not be judged, each with what was lacking.
         """
         return cls(passed=False, summary=lacking, unjudged=unjudged or {}, judged=False)
 
@@ -158,13 +155,7 @@ def tell(unjudged: Mapping[str, str]) -> str:
 
 
 def with_unjudged(summary: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
-    """Add the columns that were not judged to a summary.
-
-    Args:
-        summary: The summary.
-        unjudged: Columns that were not judged, each with what was lacking.
-        briefly: Whether to leave out the reasons, which would distract from a finding.
-    """
+    """Add the columns that were not judged to a summary; `briefly` leaves out the reasons."""
     if not unjudged:
         return summary
     named = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
@@ -178,13 +169,7 @@ def untold(table: Iterable[Mapping[str, Any]], personal: Set[str]) -> list[Mappi
 
 
 def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:
-    """The first figures of a check: how much of a batch it compared.
-
-    Args:
-        rows: Number of rows compared.
-        columns: Number of columns compared.
-        unjudged: Columns that could not be compared, each with what was lacking.
-    """
+    """The first figures of a check: how much of a batch it compared."""
     return {"rows": rows, "columns": columns, "columns not judged": len(unjudged)}
 
 
@@ -214,16 +199,10 @@ def carry_out(
 
 @dataclass(frozen=True)
 class Attempted(Generic[Value]):
-    """A value that several checks look at, computed once; or the reason that there is none.
+    """A value that several checks look at, computed once; or the reason that there is none."""
 
-    Attributes:
-        value: The value; None where computing it failed.
-        failure: The result of each check of the value, where computing it failed.
-        seconds: How long computing it took.
-    """
-
-    value: Value | None
-    failure: CheckResult | None
+    value: Value | None  # the value; None where computing it failed
+    failure: CheckResult | None  # the result of each check of the value, where computing it failed
     seconds: float
 
     def check(

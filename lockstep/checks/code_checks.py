@@ -33,8 +33,6 @@ def check_code(
     (importing one may do something), the data files that they read, and the suites.
 
     Args:
-        pipeline: The pipeline as this checkout defines it.
-        loaded: The version.
         proven: Whether the version has passed the gate before. It then serves with its own code,
             and a difference is a warning only.
         suites: Makes the suites as this checkout defines them; None where they are not compared.
@@ -131,8 +129,6 @@ def check_environment(
     """Compare this environment with the fit's, and those of a batch's units with this one.
 
     Args:
-        loaded: The version.
-        proven: See `check_code`.
         units: The fingerprints of the environments in which units were worked on.
     """
     from lockstep.artifacts.closure import here

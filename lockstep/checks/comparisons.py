@@ -41,8 +41,6 @@ def check_comparison(
     """Check that a comparison found every column equal; name the first divergent one.
 
     Args:
-        comparison: The comparison.
-        graph: The graph whose columns were compared.
         how: How the rows were computed again, to end a sentence that begins "All columns agree".
         failing: The same for a failure; `how` by default, empty where the report says it.
     """
@@ -166,12 +164,7 @@ def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
 
 
 def check_company(comparison: Comparison, graph: Graph) -> CheckResult:
-    """Check that a batch's features and outputs are the same if it is computed in parts.
-
-    Args:
-        comparison: The comparison by `lockstep.parity.company`.
-        graph: The graph of the columns.
-    """
+    """Check that a batch's features and outputs are the same if it is computed in parts."""
     if not comparison.compared and comparison.first is None:
         return CheckResult.not_judged(
             "No function of the pipeline computes a column of these rows."
@@ -188,8 +181,6 @@ def check_training_parity(
     database, the network, another program. It may ask for no environment variable either.
 
     Args:
-        source: The code; it runs from its source, as it does when the version is loaded.
-        stored: The stored training set.
         bind: Gives a pipeline the tables that it reads.
     """
     from lockstep.artifacts.closed_files import closed
@@ -233,7 +224,6 @@ def check_replay(
     """Replay the golden records, after counting them and the version's other evidence.
 
     Args:
-        loaded: The version.
         pipeline: The pipeline that serves, which may have compiled predictors; the version's
             reference pipeline if not given.
         as_carried: Whether to replay MLflow's way too, with the Lockstep that the version carries.
@@ -255,12 +245,7 @@ def check_replay(
 
 
 def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
-    """The result for a version that has lost evidence.
-
-    Args:
-        loaded: The version.
-        lost: The losses, as of `lockstep.artifacts.holdings.losses`.
-    """
+    """The result for a version that has lost evidence."""
     return CheckResult(
         False,
         f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
@@ -317,11 +302,6 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     keys have the smallest digests. Every run draws the same rows. Models compute no row alone,
     which takes scikit-learn as long as all of them together: `check_replay`, the fit and the gate
     do so.
-
-    Args:
-        loaded: The version that computed the columns.
-        columns: All columns that the version serves.
-        size: Number of rows of the sample.
     """
     from lockstep.artifacts.snapshot import loaded_modules
     from lockstep.columns.digests import digests_of

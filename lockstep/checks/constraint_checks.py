@@ -62,9 +62,7 @@ class Terms:
     """The terms on which a batch's findings are weighed.
 
     Attributes:
-        policy: The declared levels of constraints.
         reaching: The fields that any output comes from.
-        accept: Fields and names of findings that a person accepts now.
         accepted: Findings that were accepted before, each with its extent.
         published: How many batches the version has published, while these are too few for
             statistics to block; None where they block.
@@ -88,23 +86,15 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """A finding with its weight.
-
-    Attributes:
-        finding: The finding.
-        weight: Whether it blocks, holds its day back, warns or is accepted.
-        is_now: Whether a person accepts it now, rather than for an earlier batch.
-        keys: Keys of the first rows that show it.
-        would_block: Whether it warns for this alone, that the version has judged few batches.
-        note: What a person has to know of its weight; empty where it says all.
-    """
+    """A finding with its weight."""
 
     finding: Finding
     weight: Weight
-    is_now: bool = False
-    keys: tuple[str, ...] = ()
+    is_now: bool = False  # whether a person accepts it now, rather than for an earlier batch
+    keys: tuple[str, ...] = ()  # keys of the first rows that show it
+    # whether it warns for this alone, that the version has judged few batches
     would_block: bool = False
-    note: str = ""
+    note: str = ""  # what a person has to know of its weight; empty where it says all
 
     @property
     def name(self) -> str:
@@ -125,11 +115,7 @@ class WeighedBatch:
     """A batch, or some days of it, held against the constraints of a version; days add up.
 
     Attributes:
-        constraints: The constraints.
-        rows: Number of rows.
-        looked_at: How many of them statistics are of.
         days: The statistics of each day against their limits; of added days, of the last one.
-        count: Number of days.
         findings: The findings, the worst of each day first, without those that are off.
         accept: Names that a person accepts and that match no finding.
         asked: Some rows that show the first finding that `constraints` reports.
@@ -189,8 +175,7 @@ class WeighedBatch:
     def blocking(self, moved: Callable[[Sequence[str]], str]) -> WeighedBatch:
         """The same, of which findings block at once that move outputs as no training day did.
 
-        Args:
-            moved: Says how far the first of some columns moves an output, if no training day did.
+        `moved` says how far the first of some columns moves an output, if no training day did.
         """
         findings = [
             replace(each, weight="an error", would_block=False, note=note)
@@ -221,10 +206,7 @@ def weigh(
     """Weigh the findings of a day of a batch.
 
     Args:
-        constraints: The constraints.
-        day: How the day lies to them.
         opened: Returns the rows of the batch; called where anything is found.
-        terms: The terms on which findings are weighed.
         excused: See `excused_by`.
         misdated: A finding of rows of another day.
     """
@@ -261,13 +243,7 @@ def weigh(
 
 
 def weigh_none(constraints: ConstraintSet, day: int, terms: Terms) -> WeighedBatch:
-    """Weigh that a day has no rows, where training had some on every day.
-
-    Args:
-        constraints: The constraints.
-        day: The day, counted from 1970.
-        terms: The terms on which findings are weighed.
-    """
+    """Weigh that a day has no rows, where training had some on every day."""
     weighed = _weighed(without_rows(constraints, day), terms)
     findings = [weighed] if weighed else []
     names = [finding.name for finding in findings]
@@ -289,10 +265,8 @@ def check_constraints(
     """Check that a batch keeps the constraints of a version.
 
     Args:
-        judged: The batch.
         ask: Returns the impact of columns on the outputs in the rows of the first finding; called
             with its columns.
-        aside: The quarantined rows, which a missing value may come from.
         lacking: Why a batch without rows is no finding.
     """
     count = len(judged.constraints.features)
@@ -317,12 +291,7 @@ def check_constraints(
 
 
 def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) -> CheckResult:
-    """Check that the values over all rows are as before.
-
-    Args:
-        judged: The batch.
-        ask: Returns the impact of columns on the outputs; called with the first finding.
-    """
+    """Check that the values over all rows are as before."""
     if not judged.rows:
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
     count = sum(feature.family == "values" for feature in judged.constraints.features)
@@ -560,12 +529,7 @@ def _is_of_form(
 
 
 def excused_by(constraints: ConstraintSet, terms: Terms) -> Array:
-    """Which statistics only warn, since rows are lacking or the batch is no whole day: bool.
-
-    Args:
-        constraints: The constraints.
-        terms: The terms on which findings are weighed.
-    """
+    """Which statistics only warn, since rows are lacking or the batch is no whole day: bool."""
     features = [statistic.feature for statistic in constraints.statistics]
     excused = np.zeros(len(features), dtype=bool)
     if terms.lacks_rows:

@@ -19,12 +19,7 @@ Suites = Mapping[str, Mapping[str, Any]]
 def changed_code(
     before: tuple[Pipeline, Snapshot], after: tuple[Pipeline, Snapshot]
 ) -> dict[str, Change]:
-    """Fields whose declaration and columns whose code differ.
-
-    Args:
-        before: A pipeline with its source.
-        after: Another state of it.
-    """
+    """Fields whose declaration and columns whose code differ."""
     from lockstep.parity.code_changes import changed_columns, column_digests, field_digests
 
     def digests(side: Pipeline, source: Snapshot) -> dict[str, str]:

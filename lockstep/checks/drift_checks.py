@@ -30,14 +30,7 @@ _MOST_TOLD = 4
 
 @dataclass(frozen=True)
 class Population:
-    """A batch compared with the training.
-
-    Attributes:
-        found: How far each column is from training.
-        constraints: The constraints whose limits apply.
-        training: The profile of the training rows.
-        now: The profile of the batch.
-    """
+    """A batch compared with the training."""
 
     found: Sequence[Drift]
     constraints: ConstraintSet
@@ -76,11 +69,7 @@ def check_changes(
     """Check that no lasting change from the training begins with a batch.
 
     Args:
-        population: The batch.
-        changes: The changes that are under way after the batch.
-        batch: The day or file.
         ask: Returns the impact of columns on the outputs; called with the columns named.
-        aside: The quarantined rows, which a missing value may come from.
         each: Whether each batch that is far counts by itself, as for decisions.
     """
     drifts = population.found

@@ -58,14 +58,10 @@ class Ingested:
     """The parted rows of an input, or of a unit of it; those of units add up.
 
     Attributes:
-        schema: The declaration of the rows.
         accepted: Number of rows that go on, each key once.
         refused: Rows that do not fit their declaration.
         broken: Rows that break a critical row rule.
         duplicates: Rows whose key an earlier row has.
-        ignored: Columns of the input that are not declared.
-        total: Number of rows in.
-        max_quarantined: Largest share of rows that may be quarantined.
         held_back: Rows of days that are held back whole.
     """
 
@@ -146,10 +142,6 @@ def ingest(
     """Part the decoded rows of an input into accepted, quarantined and duplicates.
 
     Args:
-        data: The decoded input.
-        schema: The declaration of the rows, with their key.
-        rules: The rules of the rows.
-        max_quarantined: Largest share of rows that may be quarantined.
         accepted: Positions of fitting rows that no row rule refuses.
 
     Returns:
@@ -253,12 +245,7 @@ def _refused(ingested: Ingested) -> str:
 
 
 def todo_of(field: Field, value: Any) -> str:
-    """A sentence that says what to do about a refused value.
-
-    Args:
-        field: The declaration of its field.
-        value: The value as delivered; None or NaN where there is none.
-    """
+    """A sentence that says what to do about a refused value."""
     name, optional = field.name, " | None" if field.optional else ""
     if plain(value) is None:
         return (
@@ -304,10 +291,7 @@ def check_input_suite(
     """Check that the rows meet the input suite; some were set aside for breaking it.
 
     Args:
-        ingested: The parted rows.
         rows: The rows that fit their declaration; of a large batch, a sample.
-        suite: The input suite, as plain JSON.
-        keep: Stores Great Expectations' results, as JSON.
         counts: What is counted of all rows; by default, `rows` are all.
     """
     result, disagreed = validated(rows, suite, ingested.schema.key or "", keep, counts)
@@ -365,12 +349,7 @@ def _keys(aside: Aside) -> tuple[str, ...]:
 
 
 def duplicate(key: str, first: int) -> Reason:
-    """The reason to set a row aside whose key an earlier row has.
-
-    Args:
-        key: Name of the key.
-        first: Number of the earlier row in the input.
-    """
+    """The reason to set a row aside whose key an earlier row has."""
     message = f"row {first} has this key already"
     return Reason(key, "duplicate", message, message)
 
@@ -391,9 +370,7 @@ class QuarantinedValues:
     """The quarantined rows of a batch, which a missing value may come from.
 
     Attributes:
-        aside: The quarantined rows.
         kept: The other rows; of a large batch, a sample.
-        schema: The declaration of the rows.
         of_each: How many rows each of the others stands for.
     """
 
@@ -403,11 +380,7 @@ class QuarantinedValues:
     of_each: float = 1.0
 
     def told(self, columns: Sequence[str]) -> str:
-        """A sentence about values most of whose rows were quarantined; empty if there are none.
-
-        Args:
-            columns: The columns that a finding names; only those of texts count.
-        """
+        """A sentence about values most of whose rows were quarantined; empty if there are none."""
         sources = {field: name for name, field in self.schema.aliases.items()}
         parts = []
         for name in columns:

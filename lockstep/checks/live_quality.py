@@ -42,15 +42,10 @@ matter however certain it is."""
 
 @dataclass(frozen=True)
 class Demands:
-    """The demands on predictions.
-
-    Attributes:
-        measured: The demands that the version's columns can be measured by.
-        lacking: The other demands by title, each with what is lacking.
-    """
+    """The demands on predictions."""
 
     measured: tuple[Quality, ...]
-    lacking: Mapping[str, str]
+    lacking: Mapping[str, str]  # the other demands by title, each with what is lacking
 
 
 def demands(qualities: Sequence[Quality], graph: Graph) -> Demands:
@@ -77,13 +72,7 @@ def _lacking(quality: Quality, graph: Graph) -> str | None:
 def where_known(
     arrival: Arrival, left_out: Mapping[str, str], check: Callable[[], CheckResult]
 ) -> CheckResult:
-    """Run a check of predictions if enough outcomes are known; add how many are.
-
-    Args:
-        arrival: How many outcomes of the day are known.
-        left_out: Earlier days that are not measured with it, each with the reason.
-        check: The check.
-    """
+    """Run a check of predictions if enough outcomes are known; add how many are."""
     if not arrival.is_enough:
         return CheckResult.not_judged(
             f"{arrival}, and it takes {arrival.least:.0%} to measure the predictions of a day."
@@ -105,9 +94,7 @@ class Watch:
     """The figures of the last days, compared with the weeks of the training.
 
     Attributes:
-        weekly: The figures in the training, on rows that models did not see.
         changes: The figures that are lastingly outside the training's, after the day.
-        day: The day.
         ranges: By metric, the least and largest value that it can have.
         measured: The figures of the last days.
     """
@@ -127,15 +114,7 @@ class Watch:
         qualities: Sequence[Quality],
         recent: Columns | None,
     ) -> Watch:
-        """Compare the last days with the weeks of the training.
-
-        Args:
-            weekly: The training's figures of the version that scored.
-            before: The lasting changes after the day before.
-            day: The day.
-            qualities: The demands, whose metrics are measured.
-            recent: Labels and predictions of the last days; None where too little is known.
-        """
+        """Compare the last days with the weeks of the training."""
         measured = figures(qualities, recent) if recent is not None else {}
         ranges = {quality.title: METRICS[quality.metric].span for quality in qualities}
         rows = max(map(len, recent.values()), default=0) if recent is not None else 0
@@ -208,10 +187,7 @@ def check_live_quality(
     A metric that meets its threshold but begins to be worse than in training is reported once.
 
     Args:
-        qualities: The demands.
-        day: Labels and predictions of the day.
         recent: Labels and predictions of the last days up to it.
-        lacking: Demands that the version that scored cannot be measured by, each with the reason.
         watch: The comparison with the training; None where there is none.
     """
     unjudged = dict(lacking or {})

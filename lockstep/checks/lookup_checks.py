@@ -36,12 +36,7 @@ _TIMES, _MORE = 2.0, 0.05
 
 
 def check_lookup_reference(pipeline: Pipeline, columns: Columns) -> CheckResult:
-    """Check that look-ups and windows read what a plain loop finds.
-
-    Args:
-        pipeline: The pipeline, with its tables.
-        columns: Rows, with all columns of look-ups and windows; of many, a sample is looked up.
-    """
+    """Check that look-ups and windows read what a plain loop finds."""
     from lockstep.parity.lookup_reference import compare_with_reference
 
     if not len(columns[pipeline.key]):
@@ -57,8 +52,6 @@ def check_no_future(
     """Check that look-ups and windows read nothing that was not known at the event time.
 
     Args:
-        pipeline: The pipeline, with its tables.
-        columns: Rows, with all columns of look-ups and windows.
         by_removal: Whether to take the rows that were not known out of the tables, for each of a
             sample of the rows, instead of leaving them out of the search.
     """
@@ -92,13 +85,7 @@ def check_no_future(
 
 
 def check_hits(pipeline: Pipeline, columns: Columns, training: Profile) -> CheckResult:
-    """Check that look-ups find a row about as often as in training.
-
-    Args:
-        pipeline: The pipeline.
-        columns: Rows, with all columns of look-ups.
-        training: The profile of the training.
-    """
+    """Check that look-ups find a row about as often as in training."""
     rows = len(columns[pipeline.key])
     if not rows:
         return CheckResult.not_judged("There are no rows to look up.")
@@ -129,13 +116,7 @@ def check_hits(pipeline: Pipeline, columns: Columns, training: Profile) -> Check
 def check_lookup_replay(
     again: LookedUpAgain, pipeline: Pipeline, served: ServedLookups
 ) -> CheckResult:
-    """Check that the tables, as they were, give answered rows what the server read for them.
-
-    Args:
-        again: What they give.
-        pipeline: The pipeline of the version that answered.
-        served: The rows.
-    """
+    """Check that the tables, as they were, give answered rows what the server read for them."""
     from lockstep.parity.lookup_hindsight import replay_lookups
 
     if not again.origins:
@@ -179,14 +160,7 @@ def check_lookup_hindsight(
     rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
 ) -> CheckResult:
-    """Check that what is known today gives answered rows what the server read for them.
-
-    Args:
-        pipeline: The pipeline of the version that answered.
-        served: The rows.
-        rows_at: Gives the rows of all tables at their versions.
-        today: The rows of all tables as they are now.
-    """
+    """Check that what is known today gives answered rows what the server read for them."""
     from lockstep.parity.lookup_hindsight import CAUSES, in_hindsight
 
     found, unjudged = in_hindsight(pipeline, served, rows_at, today)

@@ -29,7 +29,6 @@ class Place:
 
     Attributes:
         asset: Key of the asset, such as `flight_delay/daily/batch`.
-        partition: The day, file or segment, if it has partitions.
         file: The file's name in the command that scores it; None without a command, such as for a
             file that came into the inbox.
     """
@@ -110,7 +109,6 @@ class Place:
 
         Args:
             check: Name of the check; empty for none.
-            run: The run that carried it out, if known.
         """
         if self.partition is not None and run is not None and check in REMEDIES:
             return f"/runs/{quote(run, safe='')}?logs={check}"
@@ -125,9 +123,7 @@ class Message:
     """A failed check's message to a person.
 
     Attributes:
-        what: The finding.
         where: The column, the file with its line, keys of rows; the asset where none is known.
-        todo: What to do.
     """
 
     what: str
@@ -136,13 +132,7 @@ class Message:
 
     @classmethod
     def of(cls, check: str, result: CheckResult, place: Place) -> Message:
-        """The message of a result.
-
-        Args:
-            check: Name of the check.
-            result: Its result.
-            place: The asset and partition that it ran on.
-        """
+        """The message of a result."""
         todo = result.todo or REMEDIES.get(check, "Make it anew: AGAIN")
         return cls(result.summary, _where(result, place), told_of(todo, place, result))
 
@@ -151,13 +141,7 @@ class Message:
 
 
 def told_of(todo: str, place: Place, result: CheckResult | None = None) -> str:
-    """What to do about a failure, with the placeholders filled in; see `Check.remedy`.
-
-    Args:
-        todo: The text with placeholders.
-        place: The asset and partition that the check ran on.
-        result: Its result; without it COLUMN and KEY stay as they are.
-    """
+    """What to do about a failure, with the placeholders filled in; see `Check.remedy`."""
     todo, place = _by_own_name(todo, place)
     words = {
         "--day DAY": place.option,

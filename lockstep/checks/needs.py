@@ -13,14 +13,9 @@ _NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
 
 @dataclass(frozen=True)
 class Need:
-    """A declaration that a check needs.
+    """A declaration that a check needs."""
 
-    Attributes:
-        words: Its name, to follow "for a pipeline with".
-        is_met: Whether a pipeline declares it.
-    """
-
-    words: str
+    words: str  # its name, to follow "for a pipeline with"
     is_met: Callable[[PipelineAssets], bool]
 
 

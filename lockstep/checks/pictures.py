@@ -47,8 +47,6 @@ class Cell:
     """The result of a column in one partition.
 
     Attributes:
-        column: The column.
-        partition: The day or file.
         result: `failed`, `warned`, `not_judged` or `passed`.
         check: The check with the finding; empty without one.
         is_beside: Whether the finding names another column first.
@@ -72,10 +70,6 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
 
     Columns are sorted by their worst finding, then by their last one. Beside a column with
     findings stand the partition and the checks of the last one.
-
-    Args:
-        cells: The results; the worst of a column and partition is shown.
-        partitions: All partitions to show, the oldest first.
     """
     rows = sorted(_rows(cells), key=lambda row: row.rank(partitions))
     shown, hidden = rows[:_MOST_ROWS], rows[_MOST_ROWS:]
@@ -184,11 +178,7 @@ def divergence_picture(
     values that differ. Without a divergence, the outputs with their ancestors are drawn.
 
     Args:
-        graph: The graph of the second side.
-        column: The first divergent column; None where there is none.
         values: By column, its value by each side; None where no record was compared.
-        sides: Names of the sides.
-        key: Key of the record that has these values.
     """
     shown = _around(graph, column)
     layers: dict[int, list[str]] = {}
@@ -283,14 +273,7 @@ def _line(
     rows: Sequence[Sequence[str]],
     top: float,
 ) -> str:
-    """A line from a box down to another one, through the gaps of the rows between them.
-
-    Args:
-        start: Place of the upper box.
-        end: Place of the lower one.
-        rows: All boxes.
-        top: Where the first row begins.
-    """
+    """A line from a box down to another one, through the gaps of the rows between them."""
     step = _HEIGHT + _GAP_Y
     first, last = (round((y - top) / step) for _, y in (start, end))
     x1, x2 = start[0] + _WIDTH / 2, end[0] + _WIDTH / 2

@@ -15,16 +15,9 @@ class CheckReport:
     """The result of a check.
 
     Attributes:
-        asset: The asset, such as `flight_delay/daily/batch`.
-        check: The check's name.
-        partition: The partition, if it has one.
         result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
-        column: The first column that it names, if any.
-        summary: The finding in a line.
         where: The place in the data or the code; None if it passed or was not judged.
-        todo: What to do about it; None likewise.
         key: Key of the first row that it names, if any.
-        run: The run that carried it out, if known.
     """
 
     asset: str
@@ -68,9 +61,5 @@ class CheckReport:
         return titled(f"{self.check} {self.result}: {Place(self.asset, self.partition)}", lines)
 
     def to_json(self, dagster: str | None = None) -> dict[str, Any]:
-        """The report as plain data.
-
-        Args:
-            dagster: The address of Dagster's UI, if it runs.
-        """
+        """The report as plain data."""
         return {**asdict(self), "page": f"{dagster or ''}{self.page}"}

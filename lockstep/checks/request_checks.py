@@ -38,8 +38,6 @@ def check_request_replay(
     modules that are run anew, the last row first: a server's functions have seen other rows before.
 
     Args:
-        segment: The requests with their answers.
-        loaded: The registry's version with the number of the one that answered.
         looked_up: Columns of look-ups and windows, by the tables as they were then.
     """
     from lockstep.parity.answers import replay_answers
@@ -108,12 +106,7 @@ def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResu
 
 
 def served_lookups(segment: LogSegment, loaded: LoadedVersion) -> ServedLookups:
-    """What a server read of tables for the rows of a segment.
-
-    Args:
-        segment: The requests.
-        loaded: The version that answered.
-    """
+    """What a server read of tables for the rows of a segment."""
     from lockstep.parity.lookup_hindsight import ServedLookups
 
     by_request = [tuple(sorted(tables.items())) for tables in segment.requests.tables]

@@ -16,7 +16,6 @@ class Check:
     """One kind of check.
 
     Attributes:
-        name: Its name on every asset that has it.
         meaning: What it looks at, and what a failure means.
         remedy: What to do when it fails. PIPELINE, DAY, COLUMN and KEY stand for those of the
             failure, and AGAIN for the command that makes the checked asset again.
@@ -685,12 +684,7 @@ REMEDIES = {check.name: check.remedy for check in CHECKS}
 
 
 def declared_checks(declared: PipelineAssets, asset: str) -> tuple[Check, ...]:
-    """The checks of an asset that can ever be judged for a pipeline.
-
-    Args:
-        declared: The pipeline.
-        asset: One of `CHECKS_BY_ASSET`.
-    """
+    """The checks of an asset that can ever be judged for a pipeline."""
     return tuple(
         check
         for check in CHECKS_BY_ASSET[asset]
@@ -704,8 +698,6 @@ def others_not_judged(
     """Complete the results of an asset's checks: the others are not judged.
 
     Args:
-        declared: The pipeline.
-        asset: One of `CHECKS_BY_ASSET`.
         known: Results by name of the check, with at least one error.
     """
     failed = " and ".join(name for name, result in known.items() if result.is_error)

@@ -25,7 +25,6 @@ class Quarantined:
 
     Attributes:
         rows: Number of rows quarantined so far, for any reason.
-        total: Number of rows in.
         left: Number of rows that go on.
         limit: Largest share of the rows that may be quarantined.
     """
@@ -68,11 +67,7 @@ def check_suite(
     """Check that computed rows meet a suite; some are set aside for breaking it.
 
     Args:
-        suite: The suite, as plain JSON.
         columns: All computed rows, with those that are set aside; of a large batch, a sample.
-        key: Name of the key.
-        quarantined: The number of quarantined rows, and its limit.
-        keep: Stores Great Expectations' results, as JSON.
         counts: What is counted of all rows, without those that a person accepted; by default,
             `columns` are all.
 
@@ -93,13 +88,6 @@ def validated(
 
     Both are asked of the same rows first. What is counted of all rows then takes the place of the
     figures of a sample.
-
-    Args:
-        columns: The rows; of a large batch, a sample.
-        suite: The suite, as plain JSON.
-        key: Name of the key.
-        keep: Stores the results, as JSON.
-        counts: What is counted of all rows; None where `columns` are all.
     """
     from lockstep.suites.validation import validate, with_counts
 
@@ -122,12 +110,6 @@ def suite_result(
     A critical expectation about the whole batch is an error if it is not met. One about single
     rows sets these aside, and is an error only if they are too many; the one that most rows break
     is told first.
-
-    Args:
-        result: The result of Great Expectations.
-        broken: Number of rows that the suite's row rules refuse.
-        quarantined: The number of quarantined rows with these, and its limit.
-        disagreed: The disagreement of Great Expectations and the row rules; None if they agree.
     """
     failed = result.failed("critical", "warning")
     critical = [finding for finding in failed if finding.severity == "critical"]
@@ -164,12 +146,7 @@ def suite_result(
 
 
 def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
-    """Expectations whose row rule refuses another number of rows; None if they all agree.
-
-    Args:
-        result: The result of Great Expectations.
-        refused: Number of rows that each row rule refuses, in the order of the suite.
-    """
+    """Expectations whose row rule refuses another number of rows; None if they all agree."""
     findings = [finding for finding in result.findings if finding.row_level]
     unlike = [
         f"{finding.summary} by Great Expectations, while its row rule refuses "

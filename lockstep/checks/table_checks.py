@@ -36,8 +36,6 @@ def check_keys(
     """Check that rows of a delivery do not contradict each other, nor what can be known.
 
     Args:
-        schema: The declaration of the table.
-        columns: The rows.
         conflicts: Positions of rows of one key and time that have different values.
         origins: The position of each row in the delivery.
     """
@@ -73,13 +71,7 @@ def _each(schema: TableSchema) -> str:
 
 
 def check_append_only(schema: TableSchema, columns: Columns, restated: Ints) -> CheckResult:
-    """Tell the rows of a delivery that take the place of earlier ones, which stay.
-
-    Args:
-        schema: The declaration of the table.
-        columns: The rows of the delivery.
-        restated: Positions of these rows.
-    """
+    """Tell the rows of a delivery that take the place of earlier ones, which stay."""
     figures = {"restated": len(restated)}
     if not len(restated):
         return CheckResult(True, "All earlier rows are there as they were.", numbers=figures)
@@ -103,10 +95,7 @@ def check_known_after(
     """Check that new rows were received by the time from which they are declared known.
 
     Args:
-        schema: The declaration of the table, which has times.
         columns: The new rows of the delivery, and those that were posted before it.
-        received: When each was received.
-        is_first: Whether it is the first delivery, with all that happened before.
     """
     if is_first or not len(received):
         return CheckResult.not_judged(
@@ -147,14 +136,7 @@ def check_known_after(
 def check_freshness(
     schema: TableSchema, newest: datetime | None, at: datetime, max_age: timedelta
 ) -> CheckResult:
-    """Check that the newest row of a table is not too old at a time.
-
-    Args:
-        schema: The declaration of the table, which has times.
-        newest: From when the newest row is valid; None without any row.
-        at: The time.
-        max_age: How old it may be.
-    """
+    """Check that the newest row of a table is not too old at a time."""
     if newest is None:
         return CheckResult(
             False, f"{schema.name} has no row yet.", severity="WARN", column=schema.valid

@@ -23,11 +23,7 @@ class VersionDifferences:
         columns: Fields and columns whose declaration or code differs, in what they reach too.
         code: A unified diff of each function, class and constant, by module and name, without
             comments and docstrings.
-        files: Modules and data files that differ.
-        suites: Expectations that differ.
         rows: Facts of the rows that they were trained on, both values of each.
-        metrics: Metrics on held-out rows, both values of each; None where one has none.
-        environment: Facts of the environments of the fits, both values of each.
     """
 
     columns: Mapping[str, Change]
@@ -45,13 +41,7 @@ class VersionDifferences:
         after: LoadedVersion,
         training_sets: tuple[str | None, str | None] = (None, None),
     ) -> VersionDifferences:
-        """Compare two versions.
-
-        Args:
-            before: A version.
-            after: Another one.
-            training_sets: SHA-256 of the training set of each, where it is known.
-        """
+        """Compare two versions."""
         sides = [(each.pipeline, each.snapshot) for each in (before, after)]
         environments = before.environment.compare(after.environment)
         return cls(

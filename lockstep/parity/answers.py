@@ -25,9 +25,6 @@ def replay_answers(
     """Compute outputs anew from the fields that they were computed from, and compare them.
 
     Args:
-        pipeline: The fitted pipeline.
-        given: The known fields, and the outputs that were given.
-        scales: The usual size of each column's values.
         redacted: By field or output whose value is no longer known: what became of it, to end a
             sentence. Outputs that depend on such a field are not compared.
         version: The version whose models the pipeline has, for a reproducer to load.

@@ -21,12 +21,7 @@ _TIMES = 4
 
 
 def draws(function: Any, compute: Callable[[], object]) -> str | None:
-    """The generator that a function draws from, such as `numpy.random`; None if there is none.
-
-    Args:
-        function: The function; generators in its module count.
-        compute: Calls the function.
-    """
+    """The generator that a function or its module draws from, such as `numpy.random`, if any."""
     generators = dict(_generators(function))
     states = [_states(generators)]
     for _ in range(_TIMES):

@@ -30,9 +30,6 @@ class Change:
     """How a column departs from training, batch after batch.
 
     Attributes:
-        sum: The cumulative sum.
-        since: The first batch in the sum.
-        batches: Number of batches in the sum.
         farthest: The largest share of a limit among them.
         begun: The batch at which the change was reported; None while it may be chance.
     """
@@ -51,21 +48,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes that were under way after a batch.
+    """The changes that were under way after a batch."""
 
-    Attributes:
-        version: SHA-256 of the manifest of the version whose training is compared with.
-        columns: By changing column, its change.
-    """
-
-    version: str
+    version: str  # SHA-256 of the manifest of the version whose training is compared with
     columns: Mapping[str, Change] = field(default_factory=dict)
 
     def after(self, batch: str, shares: Mapping[str, float]) -> Changes:
         """The changes after another batch.
 
         Args:
-            batch: The day or file.
             shares: By column, its distance as a share of its limit; other columns stay as they are.
         """
         changes = dict(self.columns)

@@ -54,14 +54,6 @@ def column_digests(
     name, such as `np.seterr(...)`, count for every column that reaches their module. The code of a
     column that no module binds by its name is all of the pipeline's module.
 
-    Args:
-        sources: Source text by module name: the pipeline's module and the shared ones.
-        module: Name of the pipeline's module.
-        columns: Names of the columns that functions compute.
-
-    Returns:
-        SHA-256 by column.
-
     Raises:
         SourceError: `module` is not among the sources, or a source is not valid Python.
     """
@@ -81,9 +73,6 @@ def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
 
     Code that no column reaches counts too: an import may have effects.
 
-    Args:
-        sources: Source text by module name.
-
     Raises:
         SourceError: A source is not valid Python.
     """
@@ -98,12 +87,6 @@ def definitions(sources: Mapping[str, str]) -> dict[str, str]:
 
     It is laid out anew, without comments and docstrings. What binds no name, or several, goes by
     the module alone.
-
-    Args:
-        sources: Source text by module name.
-
-    Raises:
-        SourceError: A source is not valid Python.
     """
     texts: dict[str, list[str]] = defaultdict(list)
     for module, statements in _all_statements(sources).items():
@@ -133,16 +116,11 @@ def changed_columns(before: Mapping[str, str], after: Mapping[str, str]) -> dict
 
 @dataclass(frozen=True, eq=False)
 class _Statement:
-    """A statement at the top level of a module; of an import, the part that binds one name.
-
-    Attributes:
-        node: The statement, without docstrings.
-        packages: Top-level packages of the snapshot.
-    """
+    """A statement at the top level of a module; of an import, the part that binds one name."""
 
     module: str
     node: ast.stmt
-    packages: frozenset[str]
+    packages: frozenset[str]  # top-level packages of the snapshot
 
     @property
     def text(self) -> str:

@@ -50,8 +50,6 @@ def in_other_company(
     """Compute every row again, in another order and in parts, and compare with the whole batch.
 
     Args:
-        pipeline: The pipeline.
-        computed: All rows with their columns, computed together.
         of_batch: Number of rows of the batch that these are of; by default, they are all of it.
 
     Returns:
@@ -76,11 +74,7 @@ def after_other_rows(pipeline: Pipeline, computed: Columns) -> Comparison:
     The others take each value from another row, and their texts, numbers and times are first some
     that nobody sent. A function that gives a code to what it sees first, or keeps what it computed
     for a part of its inputs, gives other values then. What it does to the others themselves does
-    not matter.
-
-    Args:
-        pipeline: The pipeline, whose functions have computed nothing yet.
-        computed: The rows with their columns.
+    not matter. The pipeline's functions must have computed nothing yet.
     """
     subject, whole = _subject_of_sample(pipeline, computed)
     mixed = {
@@ -108,9 +102,9 @@ def each_row_first(
 ) -> Comparison:
     """Compute each row as if it were the first of all, and compare with what it was.
 
+    The pipeline's functions must have computed nothing yet.
+
     Args:
-        pipeline: The pipeline, whose functions have computed nothing yet.
-        computed: The rows with their columns.
         restore: Has the modules of its functions hold what they held at first.
     """
     subject, whole = _subject_of_sample(pipeline, computed)
@@ -126,17 +120,13 @@ def _subject_of_sample(pipeline: Pipeline, computed: Columns) -> tuple[Subject, 
 
 @dataclass
 class _Differences:
-    """The rows that differ so far.
-
-    Attributes:
-        computed: All rows, computed as one batch.
-        differing: By column, the number of differing rows.
-        kept: By row, its columns: the first rows at which each column differs.
-    """
+    """The rows that differ so far."""
 
     graph: Graph
     computed: Columns
+    # by column, the number of differing rows
     differing: Counter[str] = field(default_factory=Counter)
+    # by row, its columns: the first rows at which each column differs
     kept: dict[int, Columns] = field(default_factory=dict)
 
     def compare(self, rows: slice, actual: Columns, names: tuple[str, ...]) -> None:

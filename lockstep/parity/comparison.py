@@ -49,11 +49,7 @@ class Keys:
 
 
 def how_exactly(compared: Sequence[ColumnComparison]) -> str:
-    """How exactly columns agree: `bit for bit`, or within how many ulps where that is allowed.
-
-    Args:
-        compared: The columns and matrices; at least one.
-    """
+    """How exactly columns agree: `bit for bit`, or within how many ulps where that is allowed."""
     rounded = [column.budget for column in compared if column.ulps]
     within = f"within {max(rounded, default=0)} ulps"
     exact = len(compared) - len(rounded)
@@ -68,13 +64,10 @@ class Comparison:
 
     Attributes:
         rows: Rows that were compared: those whose key occurs once in both traces.
-        compared: The columns and matrices that were compared, in graph order.
         skipped: By column or matrix that need not be compared and was not: why.
         lacking: By column or matrix that had to be compared and could not: why.
         only_expected: Keys that the actual trace lacks.
         repeated: Keys that one of the traces has more than once: their rows can't be matched.
-        first: The first divergence in graph order.
-        effects: What the differences do to the outputs that differ.
         setting: How the actual trace was computed, where several ways are compared.
         failure: What went wrong besides the values, such as records that were refused.
     """
@@ -170,9 +163,6 @@ class ParityReport:
     """The same rows computed in several ways, each compared with what is expected.
 
     It can be read like one comparison.
-
-    Attributes:
-        comparisons: A comparison for each way; its `setting` names the way.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -276,15 +266,11 @@ def compare(
     and shares its budget.
 
     Args:
-        expected: The expected trace; `actual` must have all of its rows.
         actual: The actual trace.
-        graph: The graph that computes `actual`: it gives the order, the budgets and the functions.
-        scales: The usual size of each column's values.
         columns: The columns that must be compared: one that is not in both traces is lacking, and
             so is the matrix of a model among them that only `expected` has. By default, whatever
             both traces have is compared.
         version: The version whose models computed `actual`, for the reproducer to load.
-        setting: How `actual` was computed, where several ways are compared.
 
     Returns:
         The comparison. It is not ok if nothing was compared.

@@ -47,7 +47,6 @@ class Agreement:
 
     Attributes:
         compiled: The pipeline with these alone; all other models keep their reference predictors.
-        report: Their comparison.
         differing: By model whose compiled form differs: how.
         failure: The comparison that found the first of them; None where none differs.
     """
@@ -68,12 +67,6 @@ def agreement(
     Both predictors answer those, the compiled one together and each alone, and what one refuses the
     other must refuse too. A model that differs is left to its reference predictor, and the rest is
     compared anew.
-
-    Args:
-        pipeline: The fitted pipeline, whose predictors are the reference.
-        compiled: The same, compiled.
-        golden: Golden records of the pipeline.
-        version: The version whose models the pipeline has, for a reproducer to load.
     """
     edges = {
         name: _compared_on_edges(pipeline, compiled, name, golden, version)
@@ -110,10 +103,6 @@ def as_computed_by(pipeline: Pipeline, golden: GoldenRecords) -> GoldenRecords:
     """Golden records with the matrices of compiled models in float64, as these make them.
 
     scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
-
-    Args:
-        pipeline: The pipeline; any of its models may be compiled.
-        golden: Golden records as they were computed at the fit.
     """
     matrices = {
         name: matrix
@@ -132,13 +121,7 @@ def _as_numbers(matrix: Array) -> Array:
 
 
 def edge_rows(columns: Columns, kinds: Mapping[str, Kind], schema: Schema) -> Columns:
-    """Rows with one value changed in each: missing, never seen, or extreme.
-
-    Args:
-        columns: Rows to start from.
-        kinds: What each column to change holds.
-        schema: The declared fields, of which none gets a value that it may not hold.
-    """
+    """Rows with one value changed in each: missing, never seen, or extreme."""
     count = len(next(iter(columns.values())))
     bases = take_rows(columns, slice(min(count, _BASES)))
     size = len(next(iter(bases.values())))

@@ -48,8 +48,6 @@ class Impact:
 
     Attributes:
         against: The values that its columns are compared with.
-        effects: The effect on each output that changes.
-        rows: Rows that were computed.
         lacking: Why the effect is not known, without a full stop; empty if it is known.
     """
 
@@ -72,9 +70,7 @@ class Counterfactuals:
     """Rows of a batch, and what computes them.
 
     Attributes:
-        pipeline: The fitted pipeline.
         raw: The fields of the rows; outputs too, where these are replaced.
-        profile: The profile of the training.
     """
 
     pipeline: Pipeline
@@ -89,19 +85,13 @@ class Counterfactuals:
         """Replace the values of columns by typical values of the training.
 
         Args:
-            columns: The columns.
             rows: Positions of the rows in question; empty for all rows.
         """
         names = list(columns)
         return self._replaced(names, rows, f"typical values of {listed(names, _NAMED)}", typical)
 
     def as_they_were(self, values: Columns, rows: Array) -> Impact:
-        """Replace the values of columns by those that they had before.
-
-        Args:
-            values: By column, its values before in the rows in question.
-            rows: Positions of these rows.
-        """
+        """Replace the values of columns by those that they had before."""
         if (impact := self._without_outputs(values)) is not None:
             return impact
         some = drawn(np.arange(len(rows)))
@@ -175,7 +165,6 @@ class Counterfactuals:
         A column is left out whose mix a function refuses, or from which no output comes.
 
         Args:
-            columns: The columns.
             day: int64, the day of each row; rows stand in the order of their days.
         """
         graph, bound = self.pipeline.graph, self.pipeline.bound

@@ -31,7 +31,6 @@ class Origin:
     Attributes:
         function: Its qualified name, such as `transforms.flight_delay.departure_minute`.
         file: Its file, with the directory around it.
-        line: Its line there.
     """
 
     function: str
@@ -55,20 +54,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Example:
-    """A row at which a column differs.
-
-    Attributes:
-        key: The row's key.
-        expected: Its expected value; for a matrix, that of the first cell which differs.
-        actual: Its actual value.
-        position: For a matrix, the position of that cell in its row.
-        inputs: The expected values of the direct inputs.
-    """
+    """A row at which a column differs."""
 
     key: Any
-    expected: Any
+    expected: Any  # its expected value; for a matrix, that of the first cell which differs
     actual: Any
-    position: int | None = None
+    position: int | None = None  # for a matrix, the position of that cell in its row
+    # the expected values of the direct inputs
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -103,13 +95,10 @@ class ColumnComparison:
     """The comparison of a column, or of the matrix given to the estimator of a model.
 
     Attributes:
-        column: The column.
         is_matrix: Whether it is the matrix given to the estimator of that column instead.
-        rows: Rows that were compared.
-        differing: Rows that differ by more than the budget.
         largest: The largest absolute difference of two numbers (seconds for times), if any.
-        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
-            or an infinity faces another value.
+        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN or
+            an infinity faces another value.
         budget: Ulps that are allowed.
         forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
     """
@@ -151,15 +140,14 @@ class Divergence(ColumnComparison):
 
     Attributes:
         place: Its place in graph order.
-        role: That of its node, such as `"field"` or `"feature"`; `"column"` if the graph has
-            no such column.
+        role: That of its node, such as `"field"` or `"feature"`; `"column"` if the graph has no
+            such column.
         origin: Its function; None for a field.
         inputs: By direct input, whether it agrees in the same rows; None if that is not known.
-        examples: A few of the rows that differ.
         sides: Every column of the first example, expected and actual, in graph order.
         failure: What its function does wrong beside its values, such as raising.
-        reproducer: One record, and a test that fails as long as the column differs; None where
-            none can be written.
+        reproducer: One record, and a test that fails as long as the column differs; None where none
+            can be written.
     """
 
     place: int
@@ -227,10 +215,7 @@ class Divergence(ColumnComparison):
 def failing(graph: Graph, column: str, failure: str) -> Divergence:
     """The divergence of a column whose function does something wrong beside its values.
 
-    Args:
-        graph: The pipeline's graph.
-        column: The column.
-        failure: What its function does, in words that follow its name.
+    `failure` says what, in words that follow the function's name.
     """
     return Divergence(
         column=column,

@@ -30,8 +30,6 @@ class Effect:
     """What a difference does to one output.
 
     Attributes:
-        output: The output.
-        rows: Rows that were compared.
         differing: Rows in which it differs: decisions that flip, scores that move.
         moved: The mean change of a number over all rows; None for decisions (texts, booleans), and
             where it is not known.
@@ -57,15 +55,7 @@ class Effect:
         among: Parts,
         differs: Array | None = None,
     ) -> Effect:
-        """Compare the values of an output.
-
-        Args:
-            output: The output.
-            before: The values that it had, or would have.
-            after: The values that it has, row by row.
-            among: Segments of the rows.
-            differs: The rows that count as different: bool; by default all with another value.
-        """
+        """Compare the values of an output."""
         unlike = difference(before, after).rows if differs is None else differs
         moves = None
         if before.dtype.kind in _NUMBERS and after.dtype.kind in _NUMBERS:
@@ -104,14 +94,7 @@ class Effect:
 def effects_of(
     before: Columns, after: Columns, schema: Schema, differs: Mapping[str, Array | None]
 ) -> tuple[Effect, ...]:
-    """What a difference does to some outputs.
-
-    Args:
-        before: The outputs as they were or would be.
-        after: The outputs as they are, and the record's fields, of the same rows.
-        schema: What the fields are declared to hold.
-        differs: By output, the rows that count as different; None for all with another value.
-    """
+    """What a difference does to some outputs."""
     among = list(_segments(after, schema)) if differs else []
     return tuple(
         Effect.of(name, before[name], after[name], among, rows) for name, rows in differs.items()

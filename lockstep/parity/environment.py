@@ -68,22 +68,15 @@ _RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", 
 
 @dataclass(frozen=True)
 class EnvironmentDifference:
-    """One way in which an environment is not what was expected.
+    """One way in which an environment is not what was expected."""
 
-    Attributes:
-        what: What differs, such as `python`, `numpy` or `threads.blas`.
-        expected, actual: The two values; None where there is none, as for a library that is not
-            installed.
-        severity: `"error"` where results may well differ, `"warning"` elsewhere.
-        why: Why it may matter, in one line.
-        is_code: Whether it is one of the code with which a version computes, as its own is.
-    """
-
-    what: str
+    what: str  # what differs, such as `python`, `numpy` or `threads.blas`
+    # None where there is none, as for a library that is not installed; so `actual`
     expected: str | None
     actual: str | None
-    severity: Severity
+    severity: Severity  # `"error"` where results may well differ, `"warning"` elsewhere
     why: str
+    # whether it is one of the code with which a version computes, as its own is
     is_code: bool = False
 
     def __str__(self) -> str:
@@ -97,7 +90,6 @@ class InstalledPackage:
 
     Attributes:
         distributions: The distributions that it is installed with; none where no record tells.
-        version: Their versions.
         files: SHA-256 of its files, and of those of these distributions.
         compiled: The same of compiled ones, which differ from machine to machine; empty of none.
         runs_anew: Whether it can be imported twice in a process.
@@ -118,7 +110,6 @@ class Closure:
     """What a version's code reaches beside its own modules and public libraries.
 
     Attributes:
-        packages: Installed packages, by name.
         variables: Digests of environment variables that these ask for, by name.
         files: Digests of files elsewhere that they read when they are imported, by path.
     """
@@ -148,14 +139,9 @@ class Environment:
         python: Version, such as `3.11.7`, after the implementation if that is not CPython.
         libraries: Version by installed distribution, of `LIBRARIES`, of what the code imports, and
             of the rules of time zones.
-        system: Operating system, architecture and C library.
-        processor: Name of its model.
-        instructions: SIMD instruction sets that NumPy uses.
         blas: Each BLAS in the process: name, version, and the processor that it chose code for.
         threads: Cores that the process may use, and threads of BLAS and OpenMP.
         timezone: Names of the local time, and its offset from UTC.
-        locale: The locale in force.
-        encoding: The default encoding of files.
         closure: What the code reaches beside that; None in versions that do not tell.
         contents: In these: SHA-256 of the files of what the code imports, by distribution.
     """
@@ -184,7 +170,6 @@ class Environment:
 
         Args:
             distributions: What a pipeline's code imports beside `LIBRARIES`.
-            closure: The closure of that code.
             contents: Distributions whose files are looked at without one.
         """
         blas, threads = _native_libraries()

@@ -15,21 +15,18 @@ _INTEGERS = {4: np.int32, 8: np.int64}
 
 @dataclass(frozen=True)
 class Difference:
-    """The cells in which two arrays of equal shape differ, and by how much.
+    """The cells in which two arrays of equal shape differ, and by how much."""
 
-    Attributes:
-        cells: Bool, the arrays' shape: True where the two differ by more than the budget.
-        largest: The largest absolute difference of two finite numbers (seconds for times);
-            None for text, or where no two finite numbers face each other.
-        ulps: The largest distance in ulps between two floats; None where either array holds no
-            floats. `BEYOND` if a NaN faces a number, or infinity a finite number.
-        forms: What the two arrays hold if that differs, such as `("int64", "float64")`; that is a
-            difference by itself.
-    """
-
+    # bool, the arrays' shape: True where the two differ by more than the budget
     cells: NDArray[np.bool_]
+    # the largest absolute difference of two finite numbers (seconds for times); None for
+    # text, or where no two finite numbers face each other
     largest: float | None
+    # the largest distance in ulps between two floats; None where either array holds no
+    # floats. `BEYOND` if a NaN faces a number, or infinity a finite number
     ulps: int | None
+    # what the two arrays hold if that differs, such as `("int64", "float64")`; that is a
+    # difference by itself
     forms: tuple[str, str] | None
 
     @property
@@ -81,8 +78,6 @@ def difference(
     if these are the same numbers. So do matrices of another width, in every cell.
 
     Args:
-        expected, actual: Arrays of any dtype, of one or two dimensions.
-        ulps: How far apart floats may be.
         scale: The usual size of the values; of a matrix, that at each position of a row.
 
     Raises:

@@ -45,22 +45,15 @@ _DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile,
 
 @dataclass(frozen=True)
 class Coverage:
-    """What golden records show of one column.
-
-    Attributes:
-        column: The column.
-        aim: What they should show: `"missing"` values, `"extremes"` (the least and the greatest),
-            `"categories"`, or the `"decision"`: rows beside the place where an output flips.
-        wanted: Number of such values.
-        covered: Number of these that the records show.
-        open: The first few values that had no room.
-    """
+    """What golden records show of one column."""
 
     column: str
+    # what they should show: `"missing"` values, `"extremes"` (the least and the greatest),
+    # `"categories"`, or the `"decision"`: rows beside the place where an output flips
     aim: str
     wanted: int
-    covered: int
-    open: tuple[str, ...] = ()
+    covered: int  # number of these that the records show
+    open: tuple[str, ...] = ()  # the first few values that had no room
 
 
 @dataclass(frozen=True)
@@ -70,8 +63,6 @@ class GoldenRecords:
     Attributes:
         records: The fields of the rows: the record's, and the outcome's if there is one.
         trace: All columns of the rows, and the matrix given to each model's estimator.
-        scales: The usual size of each column's values in these rows.
-        coverage: What the rows were chosen to show, and how much of it they show.
         tables: The rows of tables that their look-ups and windows read, by table, and a few that
             these may not read.
         cases: Made-up rows and questions, by look-up and window.

@@ -44,11 +44,9 @@ def locality(
     order; columns that depend on it differ in consequence.
 
     Args:
-        pipeline: The pipeline. Columns that depend on models are computed if it is fitted.
         columns: Two rows or more: the record's fields, and the outcome's, which labels need.
             Columns computed from these are not used. Of rows with one key, only the first counts.
         rows: Most rows to compute, chosen at random.
-        seed: Seed of the random choices.
 
     Returns:
         A comparison for each composition of the batch; not ok if there are fewer than two rows.
@@ -81,24 +79,15 @@ def locality(
 
 @dataclass(frozen=True)
 class Subject:
-    """The rows and columns that are computed again and again.
-
-    Attributes:
-        graph: The pipeline's graph.
-        models: Its predictors.
-        key: Name of the key.
-        fields: The given columns of the rows.
-        wanted: The columns to compute, in graph order.
-        skipped: By column that cannot be computed: why.
-        scales: The usual size of each column's values, once that is known.
-    """
+    """The rows and columns that are computed again and again."""
 
     graph: Graph
     models: Mapping[str, Any]
     key: str
     fields: Columns
     wanted: tuple[str, ...]
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, str]  # by column that cannot be computed: why
+    # the usual size of each column's values, once that is known
     scales: Scales = field(default_factory=Scales)
 
     def __len__(self) -> int:
@@ -120,11 +109,7 @@ class Subject:
     ) -> Comparison:
         """Compare the rows computed in parts with those computed all together.
 
-        Args:
-            whole: The rows, computed all together.
-            setting: What to call it.
-            parts: Places of the rows of each part.
-            before: What is done before each part.
+        A part is the places of its rows. `before` is done before each part.
         """
 
         def computed(rows: Array) -> Trace:

@@ -16,19 +16,12 @@ from lockstep.columns.plain import plain
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of a table, as a person finds it.
-
-    Attributes:
-        key: Its key.
-        digest: The digest of its fields, in hexadecimal digits.
-        valid: From when it is valid, in ISO form; None in a static table.
-        known: When it became known, in ISO form; None in a static table.
-    """
+    """A row of a table, as a person finds it."""
 
     key: str
-    digest: str
-    valid: str | None
-    known: str | None
+    digest: str  # the digest of its fields, in hexadecimal digits
+    valid: str | None  # from when it is valid, in ISO form; None in a static table
+    known: str | None  # when it became known, in ISO form; None in a static table
 
     @classmethod
     def of(cls, rows: TableRows, place: int) -> TableRow:
@@ -50,14 +43,10 @@ class LookedUp:
 
     Attributes:
         node: Its name.
-        role: What it is.
-        table: Name of its table.
-        version: The version of the table.
-        rows: Number of the rows that it reads.
         first: The first of them; None where there are none.
         last: The last of them: the one that a look-up finds.
-        age: Seconds from when the last one is valid until it is asked for; None without one, and
-            in a static table.
+        age: Seconds from when the last one is valid until it is asked for; None without one, and in
+            a static table.
     """
 
     node: str
@@ -91,7 +80,6 @@ def looked_up(pipeline: Pipeline, record: Columns) -> tuple[LookedUp, ...]:
     """What the look-ups and windows of a pipeline read for a record.
 
     Args:
-        pipeline: The pipeline, with its tables.
         record: All columns of a single row.
     """
     return tuple(_looked_up(pipeline, record))

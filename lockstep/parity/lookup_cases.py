@@ -46,21 +46,13 @@ _NUMBERS = (1, 2, 3, np.nan)
 
 @dataclass(frozen=True, eq=False)
 class LookupCases:
-    """Questions to a look-up or window, with its answers over a few rows.
-
-    Attributes:
-        rows: The rows of its table.
-        names: What each question shows.
-        keys: For each field of the table's key, the key of each question.
-        as_of: The times; None for a static table.
-        answers: Its columns, as a plain loop finds them.
-    """
+    """Questions to a look-up or window, with its answers over a few rows."""
 
     rows: TableRows
-    names: Array
-    keys: tuple[Array, ...]
-    as_of: Times | None
-    answers: Columns
+    names: Array  # what each question shows
+    keys: tuple[Array, ...]  # for each field of the table's key, the key of each question
+    as_of: Times | None  # the times; None for a static table
+    answers: Columns  # its columns, as a plain loop finds them
 
 
 class Reads(Protocol):
@@ -72,11 +64,7 @@ class Reads(Protocol):
 
 
 def cases_of(node: FromTable) -> LookupCases:
-    """Make up the cases of a look-up or window.
-
-    Args:
-        node: The look-up or window, of which only its declaration counts.
-    """
+    """Make up the cases of a look-up or window."""
     table = node.table
     made = list(_static_rows() if table.static else _rows(node))
     columns = {field.name: _cells(field, made) for field in table.schema}
@@ -103,8 +91,6 @@ def replay_cases(
     They are asked together and one at a time.
 
     Args:
-        graph: The graph with the look-ups and windows.
-        cases: The cases by look-up and window.
         bind: Makes what reads a table for one of them.
     """
     nodes = {name: node for name, node in graph.nodes.items() if isinstance(node, FromTable)}

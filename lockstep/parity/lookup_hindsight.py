@@ -42,7 +42,6 @@ class ServedLookups:
 
     Attributes:
         keys: A name for each row, unique.
-        fields: The fields of the record.
         origins: By look-up and window, what is told of the rows that it read: `Node.origins`.
         versions: The versions of all tables with which rows were answered.
         answered_with: For each row, the place among `versions` of its own.
@@ -90,7 +89,6 @@ class LookedUpAgain:
     """What look-ups and windows read for answered rows, by the tables as they were.
 
     Attributes:
-        columns: Their columns, row by row.
         origins: What is told of the rows that they read.
         unjudged: By column that could not be looked up again: why.
     """
@@ -105,13 +103,10 @@ class Hindsight:
     """A row of a table by which an answer would be another one today.
 
     Attributes:
-        node: The look-up or window.
-        table: Name of its table.
         cause: `"late"`: it came after it was to be known. `"restated"`: it takes the place of the
             one that was read. `"backdated"`: it came late, behind rows of its key that are valid
             after it. `"withdrawn"`: it was read, and withdrawn since. `"gone"`: it was read, and is
             there no longer.
-        record: Name of the answered row.
         row: The row of the table; None where it is gone or withdrawn.
     """
 
@@ -128,8 +123,6 @@ def look_up_again(
     """Make the look-ups of answered rows again, by the versions of the tables that answered them.
 
     Args:
-        pipeline: The pipeline of the version that answered.
-        served: The rows.
         rows_at: Gives the rows of all tables at their versions.
 
     Raises:
@@ -183,10 +176,7 @@ def in_hindsight(
     What differs for another reason is left to `replay_lookups`.
 
     Args:
-        pipeline: The pipeline of the version that answered.
-        served: The rows.
         rows_at: Gives the rows of all tables at their versions.
-        today: The rows of all tables as they are now.
 
     Returns:
         What was found, and by column that could not be judged, of all rows or of some: why. Of a

@@ -48,7 +48,6 @@ def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport
     """Compare what look-ups and windows read for some rows with what a plain loop finds.
 
     Args:
-        pipeline: The pipeline, with its tables.
         columns: The rows, with all columns of look-ups and windows as they were computed in
             company. They are read alone, too.
     """
@@ -82,12 +81,6 @@ def answers(
     """What a look-up or window has to read.
 
     A row that was recorded as known before its table says so is known when the table says.
-
-    Args:
-        node: The look-up or window.
-        rows: The rows of its table.
-        keys: An array for each field of the table's key.
-        as_of: The times; None for a static table.
     """
     asked = list(zip(*(array.tolist() for array in keys), strict=True))
     times = [None] * len(asked) if as_of is None else as_of.view(np.int64).tolist()

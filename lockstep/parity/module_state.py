@@ -17,15 +17,10 @@ _CONTAINERS = (MutableMapping, MutableSequence, MutableSet)
 
 @dataclass(frozen=True)
 class ModuleState:
-    """The containers of modules, by module and name; without those that lie in another one.
-
-    Attributes:
-        containers: Each container.
-        sizes: How many things each held at first.
-    """
+    """The containers of modules, by module and name; without those that lie in another one."""
 
     containers: dict[str, Any]
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)  # how many things each held at first
 
     @classmethod
     def of(cls, modules: Iterable[ModuleType]) -> ModuleState:

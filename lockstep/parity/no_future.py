@@ -23,20 +23,12 @@ _STATIC = "its table is static"
 
 @dataclass(frozen=True)
 class EarlyRow:
-    """A row of a table that a look-up or window reads before it is known.
+    """A row of a table that a look-up or window reads before it is known."""
 
-    Attributes:
-        title: The look-up or window, with file and line.
-        table: Name of its table.
-        key: The key of the record.
-        at: The event time of the record.
-        row: The row.
-    """
-
-    title: str
+    title: str  # the look-up or window, with file and line
     table: str
-    key: str
-    at: str
+    key: str  # the key of the record
+    at: str  # the event time of the record
     row: TableRow
 
     def __str__(self) -> str:
@@ -54,8 +46,6 @@ def without_future(
     All rows of tables that were not known at the event time of a record do not count for it.
 
     Args:
-        pipeline: The pipeline, with its tables.
-        columns: The rows, with all columns of look-ups and windows as they were computed.
         by_removal: Whether such rows are taken out of the table, for each record by itself, rather
             than left out by the search.
 

@@ -24,26 +24,20 @@ _PARTS = 12
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """The distribution of the values of a column.
+    """The distribution of the values of a column."""
 
-    Attributes:
-        holds: What it holds: `"numbers"`, or `"categories"` (text and booleans).
-        rows: Number of rows.
-        missing: Share of rows without a value.
-        quantiles: Values at 0, 1, ..., 100 percent; empty for categories and without values.
-        shares: Share among the values of each category; of numbers, the share of their digits
-            after the decimal point: `"02"` for 39.02.
-        rest: Share of the values that are not among `shares`.
-        moves: By output, the farthest that its own values moved it on a training day, beside those
-            of all days; see `Effect.extent`. Empty where that is not known.
-    """
-
+    # what it holds: `"numbers"`, or `"categories"` (text and booleans)
     holds: Literal["numbers", "categories"]
     rows: int
-    missing: float
+    missing: float  # share of rows without a value
+    # values at 0, 1, ..., 100 percent; empty for categories and without values
     quantiles: tuple[float, ...]
+    # share among the values of each category; of numbers, the share of their digits after the
+    # decimal point: `"02"` for 39.02
     shares: Mapping[str, float]
-    rest: float
+    rest: float  # share of the values that are not among `shares`
+    # by output, the farthest that its own values moved it on a training day, beside those of
+    # all days; see `Effect.extent`. Empty where that is not known
     moves: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -54,24 +48,14 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The distributions of some columns over some rows.
-
-    Attributes:
-        rows: Number of rows.
-        columns: Each column's profile.
-    """
+    """The distributions of some columns over some rows."""
 
     rows: int
     columns: Mapping[str, ColumnProfile]
 
     @classmethod
     def of(cls, columns: Columns, kinds: Mapping[str, Kind]) -> Profile:
-        """The profile of columns in canonical form.
-
-        Args:
-            columns: The rows.
-            kinds: The columns to profile, and what each holds; times are left out.
-        """
+        """The profile of columns in canonical form."""
         rows = len(next(iter(columns.values()))) if columns else 0
         profiles = {}
         for name, kind in kinds.items():

@@ -42,8 +42,6 @@ def replay(
     was made up for them, too.
 
     Args:
-        pipeline: The fitted pipeline.
-        golden: The records and their expected columns.
         version: The version whose models the pipeline has, for a reproducer to load.
         alone: Records to compute one at a time: one row by scikit-learn takes 20 ms.
     """
@@ -60,8 +58,6 @@ def wire_formats(
     and a DataFrame.
 
     Args:
-        pipeline: The fitted pipeline.
-        golden: The records and their expected columns.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
     schema, fields = _asked(pipeline, golden)
@@ -183,10 +179,6 @@ def recompute(pipeline: Pipeline, stored: Columns) -> Comparison:
 
     Only columns that need no fitted model are compared. A column that only the stored rows or only
     the pipeline have differs.
-
-    Args:
-        pipeline: The pipeline; it need not be fitted.
-        stored: Fields, features and labels, as they were stored.
     """
     graph = pipeline.graph
     wanted = (*graph.model_free, *graph.labels)

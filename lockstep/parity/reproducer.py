@@ -76,16 +76,13 @@ def models():
 
 @dataclass(frozen=True)
 class Reproducer:
-    """A divergence to run again.
+    """A divergence to run again."""
 
-    Attributes:
-        record: A record at which the column differs, as JSON text; None where the trace lacks
-            some of its fields.
-        test: Source of a pytest module. In the project's folder, whose home has the version, it
-            fails as long as the column differs.
-    """
-
+    # a record at which the column differs, as JSON text; None where the trace lacks some of
+    # its fields
     record: str | None
+    # source of a pytest module. In the project's folder, whose home has the version, it fails
+    # as long as the column differs
     test: str
 
 
@@ -103,20 +100,11 @@ def value_reproducer(
     scale: Array | float = 0.0,
     version: int | None = None,
 ) -> Reproducer | None:
-    """Write a test that a column has the expected value.
+    """Write a test that a column has the expected value, an array of one row.
 
     A field's test decodes the record. Any other column's passes the recorded inputs to its
-    function, as the checkout has it; a model's loads the fitted estimator from the registry.
-
-    Args:
-        graph: The pipeline's graph.
-        column: The column.
-        row: The columns of a trace, reduced to one row.
-        expected: The expected value: an array of one row.
-        is_matrix: Whether it is a row of the matrix that the estimator of this model is given.
-        scale: The usual size of the column's values, or at each position of a matrix; see
-            `difference`.
-        version: The version whose models to load; the champion's by default.
+    function, as the checkout has it; a model's loads the fitted estimator from the registry: of the
+    champion, where no version is given.
 
     Returns:
         The reproducer; None if no module holds the pipeline, an input is lacking, a value has no
@@ -135,15 +123,7 @@ def locality_reproducer(
 ) -> Reproducer | None:
     """Write a test that a column has the same values for some rows together and one by one.
 
-    Args:
-        graph: The pipeline's graph.
-        column: The column; no field.
-        rows: The columns of a trace, reduced to these rows, the one that differs first.
-        again: Whether to compute them twice together instead.
-        scale: As for `value_reproducer`.
-
-    Returns:
-        As for `value_reproducer`.
+    The row that differs comes first; `again` is to compute them twice together instead.
     """
     test = _REPETITION if again else _LOCALITY
     return _reproducer(graph, column, rows, test, _inputs(graph, column, rows), scale)

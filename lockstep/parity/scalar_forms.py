@@ -52,22 +52,16 @@ _NUMPY = str(Path(np.__file__).parent)
 
 @dataclass(frozen=True)
 class ScalarForms:
-    """Which functions of a graph may be given scalars.
-
-    Attributes:
-        names: Their names.
-        reasons: By name of each other function, why not.
-    """
+    """Which functions of a graph may be given scalars."""
 
     names: frozenset[str]
-    reasons: Mapping[str, str]
+    reasons: Mapping[str, str]  # by name of each other function, why not
 
 
 def scalar_forms(graph: Graph, columns: Columns) -> ScalarForms:
     """Prove which functions give the same for scalars as for arrays of one value.
 
     Args:
-        graph: The columns.
         columns: All columns of some rows that represent all, such as golden records.
     """
     return graph.in_context(_scalar_forms, graph, columns)

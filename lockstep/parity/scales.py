@@ -19,14 +19,10 @@ from lockstep.columns.pipeline import Trace
 
 @dataclass(frozen=True)
 class Scales:
-    """The usual size of the values of columns, in each column's own unit.
-
-    Attributes:
-        columns: By column of floats.
-        matrices: By model, for each position in the matrix given to its estimator.
-    """
+    """The usual size of the values of columns, in each column's own unit."""
 
     columns: Mapping[str, Array] = field(default_factory=dict)
+    # by model, for each position in the matrix given to its estimator
     matrices: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod

@@ -40,19 +40,12 @@ _TABLE_ROWS = 200_000
 
 @dataclass(frozen=True)
 class _Wish:
-    """A sort of row that golden records should show.
-
-    Attributes:
-        column: The column in which it is special.
-        aim: See `Coverage.aim`.
-        value: Its value there, for a person.
-        rows: The rows of that sort, as positions.
-    """
+    """A sort of row that golden records should show."""
 
     column: str
-    aim: str
-    value: str
-    rows: Array
+    aim: str  # see `Coverage.aim`
+    value: str  # its value there, for a person
+    rows: Array  # the rows of that sort, as positions
 
 
 def choose_golden(
@@ -71,11 +64,8 @@ def choose_golden(
     would be more than 200,000, records whose windows hold the most rows are left out.
 
     Args:
-        pipeline: The fitted pipeline.
         columns: Rows to choose among: the record's fields, and the outcome's if they are there;
             columns computed from these are not used. Of rows with one key, only the first counts.
-        limit: Most records to choose.
-        seed: Seed of the random choices.
 
     Raises:
         GoldenError: There are no rows.
@@ -132,10 +122,7 @@ def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> A
     order of preference.
 
     Args:
-        graph: The graph of the columns.
-        columns: All columns of the batch, computed.
         ranks: A number for each row: the smallest are preferred.
-        limit: Most rows to choose.
 
     Returns:
         The chosen rows, as sorted positions. In a large batch, only the 20,000 preferred rows are
@@ -154,12 +141,7 @@ def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> A
 
 
 class _Choice:
-    """Rows that are chosen one after the other.
-
-    Args:
-        order: All rows, as positions, in order of preference.
-        limit: Most rows to choose.
-    """
+    """Rows that are chosen one after the other."""
 
     def __init__(self, order: Array, limit: int) -> None:
         self._order = order

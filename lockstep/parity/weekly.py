@@ -21,21 +21,13 @@ Worse = Literal["lower", "higher", "either"]
 
 
 class WeeklyFigures(msgspec.Struct, frozen=True):
-    """The figures of the weeks of training, and their limits.
-
-    Attributes:
-        names: Names of the figures.
-        worse: By figure, the direction in which it is worse.
-        weeks: Weeks of the training.
-        rows: Median number of rows in a week.
-        limits: The limits of the figures; None where training has too few weeks.
-    """
+    """The figures of the weeks of training, and their limits."""
 
     names: tuple[str, ...] = ()
     worse: tuple[Worse, ...] = ()
     weeks: int = 0
-    rows: int = 0
-    limits: Limits | None = None
+    rows: int = 0  # median number of rows in a week
+    limits: Limits | None = None  # the limits of the figures; None where training has too few weeks
 
     @classmethod
     def of(
@@ -50,9 +42,6 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
 
         Args:
             windows: By figure, its value in each window of seven days; NaN where it has none.
-            worse: By figure, the direction in which it is worse.
-            weeks: Weeks of the training.
-            rows: Median number of rows in a window.
         """
         varied = {name: np.array(values) for name, values in windows.items() if _varies(values)}
         if weeks < LEAST_WEEKS or not varied:
@@ -94,7 +83,6 @@ class WeeklyFigures(msgspec.Struct, frozen=True):
         """The range of a figure in the weeks of training; None where it has no end or is not known.
 
         Args:
-            figure: Its name.
             within: The least and largest value that it can have.
         """
         if self.limits is None or figure not in self.names:

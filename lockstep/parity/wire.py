@@ -15,13 +15,7 @@ from lockstep.columns.schema import Field
 
 
 def wire_record(columns: Columns, row: int, fields: Iterable[Field]) -> dict[str, Any]:
-    """One row as a record of JSON values: null where missing, times in ISO 8601.
-
-    Args:
-        columns: The rows.
-        row: Position of the row.
-        fields: The fields of the record.
-    """
+    """One row as a record of JSON values: null where missing, times in ISO 8601."""
     return {field.name: _wire_values(columns[field.name][[row]], field)[0] for field in fields}
 
 

@@ -26,13 +26,9 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class Alerting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is told what.
+    """Who is told what."""
 
-    Attributes:
-        receivers: Addresses by name, with `${VARIABLES}` of the environment; nobody by default.
-        events: The kinds of events that they are told.
-    """
-
+    # addresses by name, with `${VARIABLES}` of the environment; nobody by default
     receivers: dict[str, str] = {}
     events: tuple[Kind, ...] = get_args(Kind)
 

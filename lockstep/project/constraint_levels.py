@@ -36,12 +36,7 @@ class Constraints:
     first_batches: Annotated[int, Allowed(least=0)] = 14
 
     def level(self, family: str, column: str | None) -> Level | None:
-        """The declared level of a finding; None without one.
-
-        Args:
-            family: The family of its constraint.
-            column: Its first suspect; None without one.
-        """
+        """The declared level of a finding; None without one."""
         if column is not None and column in self.columns:
             return self.columns[column]
         return next(

@@ -23,7 +23,6 @@ class Home:
 
     Attributes:
         path: The folder; made at the first write.
-        trusted: Types that the project's models may hold beside the library's.
         mlflow_tracking_uri: MLflow's address in the project's settings, if they name one.
         dagster_home: The folder of Dagster's instance there, likewise.
         workers: Number of processes that work on the units of a large batch; 1 is the run's own.
@@ -166,14 +165,7 @@ _HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Addresses:
-    """The pages of a home.
-
-    Attributes:
-        dagster: Dagster's UI.
-        mlflow: MLflow's UI.
-        servers: The servers of pipelines, by pipeline.
-        overview: The page for all pipelines.
-    """
+    """The pages of a home."""
 
     dagster: str
     mlflow: str

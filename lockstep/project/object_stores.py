@@ -55,7 +55,6 @@ class StoredObject:
 
     Attributes:
         name: Its name below the folder that was listed.
-        size: Its size in bytes.
         written: When it was last written, in ns since 1970.
         mark: What tells it from the object that takes its place: the store's mark of its content,
             or else the time at which it was written.
@@ -77,14 +76,9 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """The address of a folder or an object.
+    """The address of a folder or an object."""
 
-    Attributes:
-        address: The address, as fsspec takes it.
-        options: Options of fsspec's file system.
-    """
-
-    address: str = field(repr=False)
+    address: str = field(repr=False)  # the address, as fsspec takes it
     options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

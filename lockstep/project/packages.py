@@ -22,12 +22,7 @@ _aside: dict[tuple[str, Path], ModuleType] = {}
 
 
 def enter(root: Path, packages: Iterable[str]) -> None:
-    """Let imports find a project's packages.
-
-    Args:
-        root: The project's folder.
-        packages: Names of its packages; Python finds those that are not in the folder.
-    """
+    """Let imports find a project's packages; Python finds those that are not in its folder."""
     names = {package.partition(".")[0] for package in packages}
     with _lock:
         for name in [module for module in sys.modules if module.partition(".")[0] in names]:

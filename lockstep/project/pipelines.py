@@ -25,17 +25,11 @@ _CALL = re.compile(rb"^\w+(?:\s*:[^=\n]*)?\s*=\s*(?:\w+\.)?Pipeline\(", re.MULTI
 
 @dataclass(frozen=True)
 class Broken:
-    """A pipeline whose modules cannot be imported.
-
-    Attributes:
-        name: Its name.
-        error: What went wrong and where, in a line.
-        details: The traceback.
-    """
+    """A pipeline whose modules cannot be imported."""
 
     name: str
-    error: str
-    details: str
+    error: str  # what went wrong and where, in a line
+    details: str  # the traceback
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,6 @@ class Pipelines:
     """The pipelines of a project, imported.
 
     Attributes:
-        declared: Pipelines by name.
         broken: Pipelines that cannot be imported, by name; they do not stop the others.
         undeclared: Names of modules with columns that no module of `assets` declares a pipeline;
             some are shared by pipelines.

@@ -29,32 +29,20 @@ Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of predictions: a function of `sklearn.metrics`.
+    """A metric of predictions: a function of `sklearn.metrics`."""
 
-    Attributes:
-        function: Its name there, or the function.
-        measures: The kind of predictions: scores that order rows, probabilities of True, classes,
-            or amounts.
-        higher_is_better: Whether a higher value is better.
-        options: Further arguments of the function.
-        sign: -1 where the metric is the negative of what the function returns.
-        least: The fewest different true values of which it is defined.
-    """
-
-    function: str | Callable[..., float]
+    function: str | Callable[..., float]  # its name there, or the function
+    # the kind of predictions: scores that order rows, probabilities of True, classes, or
+    # amounts
     measures: Measured
     higher_is_better: bool
     options: Mapping[str, Any] = field(default_factory=dict)
-    sign: int = 1
-    least: int = 1
+    sign: int = 1  # -1 where the metric is the negative of what the function returns
+    least: int = 1  # the fewest different true values of which it is defined
 
     @classmethod
     def of_scorer(cls, name: str) -> Metric:
-        """A scorer of scikit-learn's as a metric: higher is better.
-
-        Raises:
-            KeyError: It has no scorer of this name.
-        """
+        """A scorer of scikit-learn's as a metric: higher is better."""
         from sklearn.metrics import get_scorer, get_scorer_names
 
         if name not in get_scorer_names():
@@ -287,9 +275,6 @@ class Quality:
     def measure(self, columns: Columns) -> float:
         """The metric over rows whose label is known; NaN where it is undefined.
 
-        Args:
-            columns: The label and the prediction.
-
         Raises:
             InputError: A probability is below 0 or above 1, or the metric is not defined of such
                 labels, as F1 of three classes.
@@ -316,11 +301,7 @@ class Quality:
         return self.is_no_worse(value, self.threshold)
 
     def can_be_missed(self, columns: Columns) -> bool:
-        """Whether predictions as wrong as they can be would miss the threshold.
-
-        Args:
-            columns: The label of the measured rows.
-        """
+        """Whether predictions as wrong as they can be would miss the threshold."""
         truth = columns[self.label]
         known = truth[~is_missing(truth)]
         metric = METRICS[self.metric]
@@ -401,14 +382,7 @@ def _is_amount(graph: Graph, name: str) -> bool:
 def by_slice(
     quality: Quality, columns: Columns, names: tuple[str, ...], at_least: int = FEWEST_ROWS
 ) -> list[dict[str, Any]]:
-    """The metric of each slice with enough rows, the worst first.
-
-    Args:
-        quality: The demand to measure.
-        columns: Labels, predictions and the columns to slice by.
-        names: The columns to slice by.
-        at_least: Smallest number of rows of a slice.
-    """
+    """The metric of each slice with enough rows, the worst first."""
     needed = {name: columns[name] for name in (quality.label, quality.column)}
     slices = []
     for name in names:

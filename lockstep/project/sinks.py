@@ -73,11 +73,7 @@ class PublishedRows:
         return parquet.read_schema(self.file)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows, some thousands at a time.
-
-        Args:
-            columns: The columns to read; all by default.
-        """
+        """The rows, some thousands at a time."""
         from pyarrow import parquet
 
         with parquet.ParquetFile(self.file) as file:
@@ -233,11 +229,7 @@ class SqlSink:
         )
 
     def _prepare(self, connection: Connection, table: Table) -> None:
-        """Create the table, or add the columns that it lacks.
-
-        Raises:
-            SinkError: The table is not one that a sink made.
-        """
+        """Create the table, or add the columns that it lacks."""
         from sqlalchemy import inspect, text
 
         looked = inspect(connection)

@@ -104,10 +104,7 @@ def read_source(
     """Read a source: its decoded rows, or units to read later of a file that is larger than one.
 
     Args:
-        source: The source.
-        schema: The declaration of the rows.
         scratch: A folder for the file of an object store, until its rows are read.
-        day: The day to read; None for all rows.
 
     Raises:
         InputError: See `decode_source`.
@@ -122,11 +119,6 @@ def read_source(
 
 def decode_source(source: Source, schema: Schema, day: date | None = None) -> Decoded:
     """Read a source and decode its rows.
-
-    Args:
-        source: The source.
-        schema: The declaration of the rows.
-        day: The day to read; None for all rows.
 
     Raises:
         InputError: The source cannot be read as declared.

@@ -85,11 +85,7 @@ def reach(pipeline: Pipeline, table: str) -> timedelta | None:
 
 
 def check_tables(pipeline: Pipeline, tables: Sequence[TableAssets]) -> None:
-    """Check that each table of a pipeline has one source, and that there is none beside them.
-
-    Raises:
-        DeclarationError: It is not so.
-    """
+    """Check that each table of a pipeline has one source, and that there is none beside them."""
     wanted = pipeline.tables
     given = [table.name for table in tables]
     for table in tables:

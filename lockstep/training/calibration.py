@@ -33,15 +33,10 @@ _DECLARED = {
 
 @dataclass(frozen=True)
 class Calibration:
-    """How batches of the training differ, for a version.
-
-    Attributes:
-        profile: The profile of the training rows.
-        outputs: The constraints on the outputs, day by day; None where these cannot be predicted.
-        weekly: The metrics of predictions, week by week.
-    """
+    """How batches of the training differ, for a version."""
 
     profile: Profile
+    # the constraints on the outputs, day by day; None where these cannot be predicted
     outputs: ConstraintSet | None
     weekly: WeeklyFigures
 
@@ -49,14 +44,7 @@ class Calibration:
 def calibrate(
     declared: PipelineAssets, fitted: Pipeline, columns: Columns, evaluation: Evaluation
 ) -> Calibration:
-    """Measure the training rows, day by day.
-
-    Args:
-        declared: The pipeline and the demands on it.
-        fitted: The pipeline, fitted to all rows.
-        columns: The rows, with features and labels.
-        evaluation: Its evaluation on the newest rows.
-    """
+    """Measure the training rows, day by day."""
     graph = fitted.graph
     raw = {name: columns[name] for name in fitted.joint_schema.names}
     told = (name for name in graph.served if name != fitted.key and name not in graph.personal)

@@ -83,10 +83,8 @@ class Candidate:
 
     Attributes:
         version: The version in the registry; None where nothing was fitted.
-        rows: Number of rows that it was fitted on.
         metrics: Metrics on held-out rows, by title.
         tables: Predictions beside labels on these rows, by title.
-        results: Check results by name.
         counts: Numbers of golden records and other evidence that the version carries, by kind.
         unlabelled: By model, the rows that its fit left out, since they have no label.
     """
@@ -102,27 +100,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of training.
-
-    Attributes:
-        results: All check results by name.
-        candidate: The candidate; None where a check of its rows blocks it.
-    """
+    """The result of training."""
 
     results: Mapping[str, CheckResult]
-    candidate: Candidate | None
+    candidate: Candidate | None  # the candidate; None where a check of its rows blocks it
 
 
 def train(
     declared: PipelineAssets, store: Store, registry: Registry, packages: Sequence[str] = ()
 ) -> Trained:
     """Take in a delivery of each table, fit a candidate on the history and register it.
-
-    Args:
-        declared: The pipeline and the demands on it.
-        store: Where the pipeline's rows are kept.
-        registry: Where to register the version.
-        packages: The project's packages, whose code the version carries if it uses it.
 
     Raises:
         InputError: The history cannot be had, or is not as declared.
@@ -158,22 +145,15 @@ def fit_candidate(
     version without these tags does not go live.
 
     Args:
-        declared: The pipeline and the demands on it.
-        store: Where the pipeline's rows are kept.
         run: The run that does it. It goes on with its own training set or, without one, with the
             last recorded.
-        registry: Where to register the version.
-        packages: The project's packages, whose code the version carries if it uses it.
 
     Raises:
         BlockedError: There is no training set yet, or a check blocks it or its history.
         DamagedError: The file of the training set is not as recorded.
-        FitError: A model cannot be fitted.
         LockedError: Another process is training the pipeline.
         SnapshotError: The pipeline uses code that no version can carry.
         UntrustedTypeError: A model holds a type that may not be stored.
-        ArtifactError: A model cannot be stored.
-        RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     records = training_records(declared, store)
     steps = ("history", "training_set")

@@ -55,11 +55,6 @@ _Row = Mapping[str, Any]
 def examine(declared: PipelineAssets, store: Store, registry: Registry) -> dict[str, CheckResult]:
     """Examine the version that was trained last; record the results, bound to its files.
 
-    Args:
-        declared: The pipeline and the demands on it.
-        store: Where its rows are kept, with the version's training set.
-        registry: The registry of the version.
-
     Raises:
         NotStoredError: No version was trained yet.
         DamagedError: The training set is not as recorded.

@@ -61,16 +61,10 @@ from lockstep.store.streams import CHAMPION, gate_records, stream_records
 
 @dataclass(frozen=True)
 class Gate:
-    """The results of the gate for the wanted version.
-
-    Attributes:
-        wanted: The version that `@champion` points to.
-        live: Number of the version that serves after the gate; None without one.
-        results: Check results by name.
-    """
+    """The results of the gate for the wanted version."""
 
     wanted: Version
-    live: int | None
+    live: int | None  # number of the version that serves after the gate; None without one
     results: Mapping[str, CheckResult]
 
     @property
@@ -100,10 +94,6 @@ def pass_gate(
     wanted one serves (`lockstep.store.live_version`).
 
     Args:
-        declared: The pipeline and the demands on it.
-        registry: Where `@champion` points to the wanted version, and the decisions are.
-        store: Where the pipeline's rows are kept.
-        pointer: The file that names the version that serves in this home.
         wanted: A version that is wanted in place of the one that `@champion` points to; one that is
             live already is judged and decided on anew.
         back: Whether somebody goes back to it from the live version.
@@ -116,7 +106,6 @@ def pass_gate(
         AliasNotSetError: `@champion` points nowhere.
         VersionNotFoundError: There is no such version.
         LockedError: Another process keeps the gate locked.
-        RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
     live = Live(registry, declared.name, pointer)
@@ -161,19 +150,12 @@ def go_back(
     """Let a version serve again: without the gate, if it is proven in this environment.
 
     Args:
-        declared: The pipeline and the demands on it.
-        registry: Where `@champion` is pointed to the version.
-        store: Where the pipeline's rows are kept.
-        pointer: The file that names the version that serves in this home.
-        version: Number of the version.
         seen: Key of the decision that held when somebody said so; by default that of now.
 
     Raises:
         OvertakenError: Another version was let serve since then.
-        VersionNotFoundError: There is no such version.
         ArtifactError: Files of the version are not those that were proven.
         LockedError: Another process keeps the gate locked.
-        RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
     wanted, loaded = registry.find(declared.name, version), registry.load(declared.name, version)
@@ -219,15 +201,8 @@ def pass_challenger(
 
     The live version stays live.
 
-    Args:
-        declared: The pipeline and the demands on it.
-        registry: Where `@challenger` points to the version.
-        store: Where the pipeline's rows are kept.
-        pointer: The file that names the version that serves in this home.
-
     Raises:
         AliasNotSetError: `@challenger` points nowhere.
-        RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
     live = Live(registry, declared.name, pointer)
@@ -312,12 +287,7 @@ _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TR
 
 
 def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
-    """Check that a version's training lets it serve, and that it holds all its evidence.
-
-    Args:
-        wanted: The version as the registry lists it, with its tags.
-        loaded: The same, loaded: its files agree with the digest that its tags name.
-    """
+    """Check that a version's training lets it serve, and that it holds all its evidence."""
     try:
         evidence = read_evidence(wanted)
     except EvidenceError as error:

@@ -25,24 +25,17 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The quality of a pipeline on rows that it has not seen.
-
-    Attributes:
-        held_out: The newest rows with labels and all predictions.
-        fitted_on: Number of rows that it was fitted on.
-        measured: By demand, its value on the held-out rows.
-        baseline: The same values of a far simpler model.
-        slices: By demand, its value by slice, the worst first.
-        others: What no demand measures of the models, by title.
-        importance: By demand and feature, how much worse it is where the feature is shuffled.
-    """
+    """The quality of a pipeline on rows that it has not seen."""
 
     held_out: Columns
     fitted_on: int
-    measured: Mapping[Quality, float]
-    baseline: Mapping[Quality, float]
+    measured: Mapping[Quality, float]  # by demand, its value on the held-out rows
+    baseline: Mapping[Quality, float]  # the same values of a far simpler model
+    # by demand, its value by slice, the worst first
     slices: Mapping[Quality, Sequence[dict[str, Any]]]
+    # what no demand measures of the models, by title
     others: Mapping[str, float] = field(default_factory=dict)
+    # by demand and feature, how much worse it is where the feature is shuffled
     importance: Mapping[Quality, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -53,18 +46,10 @@ def evaluate_holdout(
     slices: Collection[str] = (),
     holdout: float = 0.2,
 ) -> Evaluation:
-    """Fit on the older rows and measure on the newest.
+    """Fit on the older rows and measure on the newest, by event time.
 
-    Args:
-        pipeline: The pipeline to fit; it is not changed.
-        columns: Rows with their outcome, features and labels.
-        qualities: The demands to measure.
-        slices: Columns whose values part the rows.
-        holdout: Share of the rows to hold out. They are the newest by event time or, where
-            there is none or all rows have the same, those of some keys.
-
-    Raises:
-        FitError: A model cannot be fitted.
+    Where there is no event time, or all rows have the same, the rows of some keys are held out. The
+    given pipeline is not changed.
     """
     newest = newest_rows(pipeline, columns, holdout)
     older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
@@ -99,15 +84,8 @@ def permutation_importance(
     """How much worse predictions get where a feature's values are shuffled (Breiman 2001).
 
     Features that tell the same stand in for each other: each alone is then of little importance.
-
-    Args:
-        fitted: A pipeline that has not seen the rows.
-        qualities: The demands to measure.
-        held_out: The rows, with labels and features. Some are drawn where they are many.
-
-    Returns:
-        By demand, the mean loss for each input of a model that no model is behind; those for which
-        there was no time are left out.
+    The pipeline has not seen the rows, of which some are drawn where they are many. Inputs for
+    which there was no time are left out.
     """
     from lockstep.columns.compiled.predictor import Compiled
 
@@ -146,15 +124,6 @@ def predict_unseen(
 
     The held-out rows are as evaluated. The older rows are parted in two, and each part is predicted
     by a fit to all other rows.
-
-    Args:
-        pipeline: The pipeline to fit; it is not changed.
-        columns: The rows, with features and labels.
-        evaluation: Its evaluation on the newest rows.
-        holdout: Share of the rows that the evaluation held out.
-
-    Raises:
-        FitError: A model cannot be fitted to so few rows.
     """
     newest = newest_rows(pipeline, columns, holdout)
     later = ~newest & _later_half(pipeline, columns, ~newest)
@@ -236,16 +205,7 @@ def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Co
 def simple_baseline(
     features: Columns, target: Array, measures: Measured
 ) -> Callable[[Columns], Array]:
-    """Fit a linear model to the numbers alone, with means for missing values.
-
-    Args:
-        features: Feature columns; texts and times are left out.
-        target: Labels of the same rows, none missing.
-        measures: The kind of predictions.
-
-    Returns:
-        A function from feature columns to predictions.
-    """
+    """Fit a linear model to the numbers alone, with means for missing values."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression, Ridge

@@ -22,13 +22,7 @@ _IN_CARD = 5
 def shown(
     declared: PipelineAssets, evaluation: Evaluation, window: Sequence[datetime]
 ) -> Presentation:
-    """What people see of a version in MLflow.
-
-    Args:
-        declared: The pipeline and the demands on it.
-        evaluation: Its evaluation on the newest rows.
-        window: Event times of the oldest and the newest row of the fit, if they have any.
-    """
+    """What people see of a version in MLflow."""
     ends = zip(("trained_from", "trained_until"), window, strict=False)
     plots = {q.title: quality_plot(q, evaluation.held_out) for q in evaluation.measured}
     for quality, losses in evaluation.importance.items():

@@ -26,10 +26,6 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
     For probabilities and other scores, the ROC curve, precision by recall and the calibration,
     where they are defined; for classes, the confusion matrix; for amounts, the label over the
     prediction.
-
-    Args:
-        quality: The demand, with the prediction, its label and the metric.
-        columns: Prediction and label, row by row; rows without a label are left out.
     """
     truth, predicted = quality.known(columns)
     title = f"{quality.column} against {quality.label}, {counted(len(truth), 'row')}"
@@ -44,12 +40,7 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
 
 
 def importance_plot(quality: Quality, importance: Mapping[str, float]) -> Figure:
-    """Plot the most important features.
-
-    Args:
-        quality: The demand.
-        importance: By feature, how much worse it is where the feature is shuffled.
-    """
+    """Plot the most important features."""
     largest = sorted(importance.items(), key=lambda each: each[1])[-_MOST_FEATURES:]
     figure = _figure(f"What {quality.column} relies on", 1)
     axes = figure.axes[0]
@@ -61,12 +52,7 @@ def importance_plot(quality: Quality, importance: Mapping[str, float]) -> Figure
 def quality_table(quality: Quality, columns: Columns) -> list[dict[str, Any]]:
     """A prediction beside its label, by tenths of the rows, the lowest predictions first.
 
-    Args:
-        quality: The demand, with the prediction, its label and the metric.
-        columns: Prediction and label, row by row; rows without a label are left out.
-
-    Returns:
-        A row for each tenth; none for classes, which have no order.
+    There is none for classes, which have no order. Rows without a label are left out.
     """
     if METRICS[quality.metric].measures == "classes":
         return []

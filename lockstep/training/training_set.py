@@ -52,8 +52,6 @@ class LabelledHistory:
     Attributes:
         ingested: The parted rows; None where they cannot be read.
         columns: The accepted ones.
-        results: Check results by name.
-        blocked_by: Blocking checks that are in error, each with its summary.
         path: The file of the accepted rows; None where they cannot be read.
     """
 
@@ -66,21 +64,13 @@ class LabelledHistory:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The history with the features and labels that need no fit.
+    """The history with the features and labels that need no fit."""
 
-    Attributes:
-        columns: Fields, features and labels of the rows to fit to.
-        counts: Numbers of rows: kept and quarantined.
-        results: Check results by name.
-        blocked_by: Blocking checks that are in error, each with its summary.
-        path: The file of the columns.
-    """
-
-    columns: Columns
-    counts: Mapping[str, int]
+    columns: Columns  # fields, features and labels of the rows to fit to
+    counts: Mapping[str, int]  # numbers of rows: kept and quarantined
     results: Mapping[str, CheckResult]
     blocked_by: Mapping[str, str]
-    path: Path
+    path: Path  # the file of the columns
 
 
 def ingest_history(declared: PipelineAssets, store: Store, run: str) -> LabelledHistory:
@@ -88,14 +78,8 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> Labelled
 
     Content that cannot be read is a failed check, as for a batch.
 
-    Args:
-        declared: The pipeline and the demands on it.
-        store: Where the pipeline's rows are kept.
-        run: The run that does it.
-
     Raises:
         InputError: It cannot be had, or is not as declared.
-        SuiteError: A suite cannot be made, or names a column that does not exist.
         LockedError: Another process is training the pipeline.
         BlockedError: A table that its look-ups and windows read has never been delivered.
     """
@@ -147,8 +131,6 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
     scoring.
 
     Args:
-        declared: The pipeline and the demands on it.
-        store: Where the pipeline's rows are kept.
         run: The run that does it. It goes on with its own history or, without one, with the last
             recorded.
 
@@ -156,8 +138,6 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         BlockedError: There is no history yet, or a check blocks it.
         DamagedError: The file of the history is not as recorded.
         FitError: The history has too few rows, or was read as another record than is declared now.
-        FunctionError: A function of a column fails.
-        LockedError: Another process is training the pipeline.
     """
     records = training_records(declared, store)
     with records.step(CANDIDATE, "training_set", run, after=("history",)) as attempt:
@@ -236,10 +216,6 @@ def read_tables(attempt: Attempt, store: Store) -> PinnedTables:
 
 
 def read_training_set(attempt: Attempt) -> Columns:
-    """Read the columns of an attempt's training set as recorded, whatever the code is now.
-
-    Raises:
-        DamagedError: Its file is not as recorded.
-    """
+    """Read the columns of an attempt's training set as recorded, whatever the code is now."""
     table = attempt.read("training_set")
     return from_arrow(table, kinds_of(table))
