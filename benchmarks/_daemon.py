@@ -6,7 +6,8 @@ import dagster as dg
 
 from lockstep.dagster.definitions import built, resources
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.project.project import Project
 
 

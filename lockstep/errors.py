@@ -95,10 +95,9 @@ import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lockstep.columns.decode import Rejected
+from lockstep.refusals import Rejected
 
 _ENOUGH_ROWS = 5
 """Rows after which a function that failed on all of them is called broken."""

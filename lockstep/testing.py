@@ -59,7 +59,7 @@ def assert_suites_hold(declared: PipelineAssets) -> None:
     Raises:
         SuiteError: A suite cannot be made, or is about a column that there is not.
     """
-    from lockstep.artifacts.holdings import ROLES
+    from lockstep.artifacts.evidence import ROLES
     from lockstep.suites.validation import validate
 
     columns = _fitted(declared).evaluate(_history(declared))

@@ -39,7 +39,8 @@ from lockstep.dagster.jobs import (
     job_name,
 )
 from lockstep.dagster.partitions import request_partitions
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.errors import LockstepError
 from lockstep.project.pipelines import pipelines
 from lockstep.store.parquet import Store

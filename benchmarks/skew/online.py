@@ -14,7 +14,7 @@ from benchmarks.skew.faults import Judged
 from benchmarks.skew.site import NAME, Play, Scene, Site, scene
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.predictors import Predictor
+from lockstep.columns.nodes import Predictor
 from lockstep.serving.requestlog.log_segments import SEALED, digest
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Scorer

@@ -23,8 +23,8 @@ from lockstep.artifacts.artifact import (
     SUITES,
     sha256,
 )
+from lockstep.artifacts.evidence import Evidence, count
 from lockstep.artifacts.framework import framework_digest, framework_sources
-from lockstep.artifacts.holdings import Evidence, count
 from lockstep.artifacts.modules import is_package
 from lockstep.artifacts.snapshot import Snapshot, running_modules
 from lockstep.artifacts.trusted import Trust, dump_estimator, entries_of

@@ -36,5 +36,8 @@ def framework_sources() -> dict[str, str]:
 
 def _evaluating() -> dict[str, str]:
     columns = pkgutil.walk_packages(lockstep.columns.__path__, "lockstep.columns.")
-    names = ("lockstep", "lockstep.errors", "lockstep.columns", *(each.name for each in columns))
+    names = (
+        *("lockstep", "lockstep.errors", "lockstep.refusals", "lockstep.columns"),
+        *(each.name for each in columns),
+    )
     return {name: source_of(name) for name in names}

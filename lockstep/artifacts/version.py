@@ -28,8 +28,8 @@ from lockstep.artifacts.artifact import (
     reading,
 )
 from lockstep.artifacts.closure import here, running_anew
+from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.framework import carried_digest, framework_digest
-from lockstep.artifacts.holdings import Evidence
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.asof.table_rows import TableRows
@@ -67,7 +67,7 @@ class LoadedVersion(Evidence):
         source: SHA-256 of that code, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         carried: SHA-256 of the same modules that it carries for MLflow.
-        counts: Its evidence as it was stored, counted: see `lockstep.artifacts.holdings`.
+        counts: Its evidence as it was stored, counted: see `lockstep.artifacts.evidence`.
         altered: Files that have changed since the fit, though the manifest lists them as they are.
         ulps: Largest allowed difference of each column, in units in the last place.
         tables: The tables that its look-ups and windows read now; None where nothing is to be read.

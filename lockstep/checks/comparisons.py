@@ -229,7 +229,7 @@ def check_replay(
         as_carried: Whether to replay MLflow's way too, with the Lockstep that the version carries.
     """
     from lockstep.artifacts.carried import replay_as_carried
-    from lockstep.artifacts.holdings import losses
+    from lockstep.artifacts.losses import losses
     from lockstep.parity.comparison import ParityReport
     from lockstep.parity.compiled import as_computed_by
     from lockstep.parity.replay import replay

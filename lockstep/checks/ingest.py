@@ -12,12 +12,13 @@ import numpy as np
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Keep, Quarantined, suite_result, validated
 from lockstep.columns.aside import Aside, set_aside
-from lockstep.columns.decode import Decoded, Reason
+from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.malformed import LINE
 from lockstep.columns.plain import all_of, counted, cut, listed, plain, verb
 from lockstep.columns.schema import Field, Schema
 from lockstep.errors import UnreadableError
+from lockstep.refusals import Reason
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import part
 from lockstep.rules.suite_counts import SuiteCounts

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from lockstep.dagster.backfill import PartitionWatch
-    from lockstep.dagster.runs import RunReport
+    from lockstep.dagster.run_reports import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.home import Home
     from lockstep.project.pipelines import Pipelines

@@ -11,7 +11,7 @@ import typer
 from lockstep.cli.arguments import FAILED, MISUSED
 
 if TYPE_CHECKING:
-    from lockstep.dagster.runs import RunReport
+    from lockstep.dagster.run_reports import RunReport
 
 
 @contextmanager

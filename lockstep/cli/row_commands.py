@@ -20,7 +20,7 @@ from lockstep.errors import DamagedError, LockstepError
 
 if TYPE_CHECKING:
     from lockstep.dagster.backfill import PartitionWatch
-    from lockstep.dagster.runs import RunReport
+    from lockstep.dagster.run_reports import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.store.partition_records import Records
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockstep.columns.schema import Field
-    from lockstep.dagster.runs import RunReport
+    from lockstep.dagster.run_reports import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.serving.requestlog.erasure import ErasedKey
 

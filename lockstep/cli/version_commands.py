@@ -17,7 +17,7 @@ from lockstep.errors import EvidenceError, LockstepError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lockstep.dagster.runs import RunReport
+    from lockstep.dagster.run_reports import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.registry.facts import VersionFacts
     from lockstep.registry.registry import Registry

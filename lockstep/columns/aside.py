@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.decode import TYPE, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import plain, python_value
 from lockstep.columns.schema import Schema
+from lockstep.refusals import TYPE, Reason, Rejected
 
 if TYPE_CHECKING:
     import pyarrow as pa

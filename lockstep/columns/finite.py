@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import show
+from lockstep.columns.structure import Structure
 from lockstep.errors import FunctionError
-
-if TYPE_CHECKING:
-    from lockstep.columns.graph import Graph
 
 _SAYS_SO = re.compile(r"\bnan\b|finit|missing", re.IGNORECASE)
 """Errors of estimators about numbers that are not finite: scikit-learn's "Input X contains NaN."
 and "contains infinity or a value too large" (`sklearn.utils.validation`), and others like them."""
 
 
-def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> FunctionError:
+def traced_to_origin(graph: Structure, columns: Columns, error: FunctionError) -> FunctionError:
     """The error with the origin of a missing or infinite value, if a model failed on one.
 
     The same error where it has another reason. `columns` have all inputs of the column at fault.
@@ -32,7 +29,7 @@ def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> Fu
 
 
 def origin_of(
-    graph: Graph, columns: Columns, name: str, cause: BaseException | None
+    graph: Structure, columns: Columns, name: str, cause: BaseException | None
 ) -> tuple[str, str] | None:
     """The origin of the missing or infinite value on which a model failed; None otherwise.
 
@@ -65,7 +62,7 @@ def origin_of(
     return column, words
 
 
-def not_finite(graph: Graph, columns: Columns, name: str) -> str | None:
+def not_finite(graph: Structure, columns: Columns, name: str) -> str | None:
     """The first column, in graph order, from which another gets a missing or infinite value.
 
     None if all its inputs are finite; only the given columns are blamed. A missing value that a

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import Schema
+from lockstep.refusals import Reason, Rejected
 
 LINE = "line"
 """The rule that a malformed line breaks; its reason names no column."""

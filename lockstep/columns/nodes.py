@@ -11,16 +11,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Kind, example_array
-from lockstep.columns.predictors import Computation, Predictor
 from lockstep.columns.schema import Field
 from lockstep.errors import InputError, NotFittedError
 
 Function = Callable[..., Any]
+
+Computation: TypeAlias = Callable[[Columns], Columns]
+"""What a node computes with beside its code: from its inputs, among other columns, to its own."""
+
+
+class Predictor(Protocol):
+    """A fitted model. The object that is compared with golden records is the one that serves.
+
+    Both methods take the model's inputs, in canonical form, among other columns.
+    """
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The model's columns."""
+
+    def matrix(self, columns: Columns, /) -> Array:
+        """The two-dimensional array that the final estimator gets, one row a row."""
+
 
 Bound = Mapping[str, Computation]
 """By node, what it computes with beside its code: of a model, its predictor; of a look-up or

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.nodes import Model, Node
 from lockstep.columns.tables import to_frame
 from lockstep.columns.threads import openmp_threads_for
 
-if TYPE_CHECKING:
-    from lockstep.columns.nodes import Model, Node
-
-
 _NO_STEP = (None, "passthrough")
 """What stands in a scikit-learn pipeline for a step that does nothing."""
-
-
-Computation: TypeAlias = Callable[[Columns], Columns]
-"""What a node computes with beside its code: from its inputs, among other columns, to its own."""
-
-
-class Predictor(Protocol):
-    """A fitted model. The object that is compared with golden records is the one that serves.
-
-    Both methods take the model's inputs, in canonical form, among other columns.
-    """
-
-    def __call__(self, columns: Columns, /) -> Columns:
-        """The model's columns."""
-
-    def matrix(self, columns: Columns, /) -> Array:
-        """The two-dimensional array that the final estimator gets, one row a row."""
 
 
 @dataclass(frozen=True)

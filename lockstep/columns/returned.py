@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import NoneType
 from typing import Any
 
@@ -10,8 +11,9 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
 from lockstep.columns.nodes import Node
-from lockstep.columns.plain import counted, one_line, show
-from lockstep.errors import FunctionError
+from lockstep.columns.plain import counted, listed, one_line, show
+from lockstep.errors import FunctionError, FutureError
+from lockstep.refusals import Reason
 
 _KIND_OF_NUMPY_KIND = {
     "f": Kind.FLOAT,
@@ -74,6 +76,22 @@ def raised(node: Node, error: Exception) -> FunctionError:
     return FunctionError(
         node.column, f"{node.title} raised {type(error).__name__}: {one_line(str(error))}{hint}"
     )
+
+
+def reason_of(error: FunctionError, inputs: Sequence[str] = ()) -> Reason:
+    """The reason to refuse a row at which the function of a column with these inputs fails."""
+    if isinstance(error, FutureError):
+        return Reason(error.column, "as_of", str(error), str(error))
+    of = f" of {listed(inputs)}" if inputs else ""
+    cause = error.__cause__
+    why = f": its function raised {type(cause).__name__}" if cause is not None else ""
+    refusal = (
+        f"cannot be computed{of} for this row{why}"
+        if error.origin is None
+        else f"is no finite number{f', computed{of},' if of else ''} for this row, and "
+        f"{error.column} cannot be computed of it"
+    )
+    return Reason(error.blamed, "function", str(error), refusal)
 
 
 def writes_to_input(error: BaseException | None) -> bool:

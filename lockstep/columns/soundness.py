@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
 from lockstep.columns.plain import did_you_mean, listed
+from lockstep.columns.structure import Structure
 from lockstep.errors import DeclarationError, LeakageError, UnknownInputError
 
-if TYPE_CHECKING:
-    from lockstep.columns.graph import Graph
 
-
-def check_classes(graph: Graph) -> None:
+def check_classes(graph: Structure) -> None:
     """Check that every model that learns texts declares its classes."""
     for node in graph.columns.values():
         label = graph.node(node.learns) if node.learns is not None else None
@@ -26,7 +22,7 @@ def check_classes(graph: Graph) -> None:
             )
 
 
-def check_inputs(graph: Graph) -> None:
+def check_inputs(graph: Structure) -> None:
     """Check that every input, and what every model learns, is a field or a column."""
     for node in graph.columns.values():
         learns = (node.learns,) if node.learns is not None else ()
@@ -44,7 +40,7 @@ def check_inputs(graph: Graph) -> None:
             )
 
 
-def check_roles(graph: Graph) -> None:
+def check_roles(graph: Structure) -> None:
     """Check that models learn labels, only labels read outcomes, and labels need no model."""
     outcome = graph.outcome.names if graph.outcome is not None else ()
     unknown_when_served = {*outcome, *graph.labels}
@@ -68,7 +64,7 @@ def check_roles(graph: Graph) -> None:
             )
 
 
-def check_kinds(graph: Graph) -> None:
+def check_kinds(graph: Structure) -> None:
     """Check that every input holds what the function's annotation says."""
     for node in graph.columns.values():
         for name, annotated in zip(node.inputs, node.input_kinds, strict=False):
@@ -82,7 +78,7 @@ def check_kinds(graph: Graph) -> None:
                 )
 
 
-def _path_to(graph: Graph, node: Node, targets: set[str]) -> tuple[str, ...]:
+def _path_to(graph: Structure, node: Node, targets: set[str]) -> tuple[str, ...]:
     """The path from a node to one of the targets, as names; empty if there is none."""
     paths: dict[str, tuple[str, ...]] = {name: (name,) for name in node.inputs}
     open_names = list(paths)

@@ -18,7 +18,7 @@ from lockstep.dagster.checked import DaysFailed
 from lockstep.dagster.jobs import BACKFILL_POOL, backfill_op, job_name
 from lockstep.dagster.lookup_tables import take_in
 from lockstep.dagster.partition_events import StepEvents
-from lockstep.dagster.runs import RunReport
+from lockstep.dagster.run_reports import RunReport
 from lockstep.dagster.shown_partitions import ShownPartitions
 from lockstep.dagster.tries import sign
 from lockstep.errors import LockstepError

@@ -14,7 +14,7 @@ from lockstep.dagster.event_log import EventLog
 from lockstep.dagster.jobs import BACKFILL_TAG
 from lockstep.dagster.metadata import field_schema
 from lockstep.dagster.partition_events import asset_events
-from lockstep.dagster.runs import recording_told
+from lockstep.dagster.run_reports import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.table_assets import TableAssets

@@ -16,7 +16,7 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.dagster.assets import pipeline_assets
-from lockstep.dagster.runs import other_reports, report_of
+from lockstep.dagster.run_reports import other_reports, report_of
 from lockstep.dagster.tries import progress_of_run
 from lockstep.errors import DamagedError
 from lockstep.overview.tiles import StreamHistory

@@ -8,7 +8,7 @@ import dagster as dg
 
 from lockstep.dagster.event_log import EventLog
 from lockstep.dagster.partition_events import StepEvents, events_of, unreported
-from lockstep.dagster.runs import recording_told
+from lockstep.dagster.run_reports import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.store.attempts import Attempt

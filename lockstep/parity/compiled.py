@@ -11,9 +11,10 @@ from lockstep.columns.casts import cast_values
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.converters import converter
 from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.nodes import Computation
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted
-from lockstep.columns.predictors import Computation, ReferencePredictor
+from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact_writing import write_artifact
-from lockstep.artifacts.holdings import Evidence
+from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotFittedError, SnapshotError

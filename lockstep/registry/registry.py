@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.disks import make_folder
-from lockstep.artifacts.holdings import Evidence
+from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.address import Address

@@ -8,8 +8,8 @@ import numpy as np
 
 from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.decode import TYPE, Reason
 from lockstep.columns.kinds import Columns, utc
+from lockstep.refusals import TYPE, Reason
 from lockstep.rules.row_rules import RowRules, part
 
 OLDEST, NEWEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

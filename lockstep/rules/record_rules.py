@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.failing import at_row
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.returned import reason_of
 from lockstep.columns.tables import take_rows
 from lockstep.errors import FunctionError
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.row_rules import RowRules
 
 Reasons = tuple[Reason, ...]
@@ -108,7 +109,7 @@ class RecordRules:
         room[0] -= 1
         graph = self.pipeline.graph
         located = at_row(graph, known, error, self.pipeline.bound)
-        yield int(rows[0]), (Reason.of_function(located, graph.inputs(error.blamed)),)
+        yield int(rows[0]), (reason_of(located, graph.inputs(error.blamed)),)
         others = tuple(name for name in names if error.column not in (name, *graph.ancestors(name)))
         if others:
             yield from self._told(known, rows, others, room)

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype, picker
 from lockstep.columns.plain import PERSONAL
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
+from lockstep.refusals import Reason
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import (
     Interval,

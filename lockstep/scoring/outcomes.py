@@ -31,7 +31,6 @@ from lockstep.checks.live_quality import (
 )
 from lockstep.checks.specs import worth_telling
 from lockstep.columns.aside import quarantine_table
-from lockstep.columns.decode import Rejected
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, verb
@@ -42,6 +41,7 @@ from lockstep.parity.changes import CHANGES, Changes
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
+from lockstep.refusals import Rejected
 from lockstep.registry.registry import Registry
 from lockstep.scoring.drifting import changes_before
 from lockstep.scoring.outcome_attempts import STEP, days_before

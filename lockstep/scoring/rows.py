@@ -13,13 +13,14 @@ from lockstep.artifacts.outside_readings import Reading
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, set_aside
-from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.failing import at_row
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
+from lockstep.columns.returned import reason_of
 from lockstep.columns.tables import concat, take_rows
 from lockstep.errors import DamagedError, FailingFunctionError, FunctionError
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.row_rules import RowRules, part
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
@@ -143,7 +144,7 @@ def _parts(
         count = len(columns[pipeline.key])
         if count == 1:
             located = at_row(pipeline.graph, columns, error, pipeline.bound)
-            reason = failed.setdefault(offset, (Reason.of_function(located),))[0]
+            reason = failed.setdefault(offset, (reason_of(located),))[0]
             if len(failed) > most:
                 raise FailingFunctionError(
                     reason.column, len(failed), offset + 1, reason.message, computed=error.column

@@ -32,7 +32,7 @@ from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, quarantine_table, set_aside
-from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array, Columns, Ints
 from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
 from lockstep.columns.units import Unit
@@ -41,6 +41,7 @@ from lockstep.constraints.view import by_clock
 from lockstep.errors import FailingFunctionError, OutsideReadingError
 from lockstep.parity.company import in_other_company
 from lockstep.parity.comparison import Comparison
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules
 from lockstep.rules.suite_counts import SuiteCounts

@@ -32,7 +32,7 @@ from lockstep.checks.table_checks import (
 )
 from lockstep.columns.aside import Aside, quarantine_table, set_aside
 from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
-from lockstep.columns.decode import TYPE, Decoded, joined
+from lockstep.columns.decode import Decoded, joined
 from lockstep.columns.kinds import Columns, Times, utc
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import stacked, take_rows
@@ -47,6 +47,7 @@ from lockstep.errors import (
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.project.table_assets import TableAssets, reach
+from lockstep.refusals import TYPE
 from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import compile_rules
 from lockstep.store.attempts import Attempt, StepRecord, blocking

@@ -22,7 +22,7 @@ import numpy as np
 
 from lockstep.artifacts.artifact_writing import check_storable
 from lockstep.artifacts.closure import fit_environment
-from lockstep.artifacts.holdings import Evidence, count
+from lockstep.artifacts.evidence import Evidence, count
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.checks.check_results import CheckResult, attempted, carry_out

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pandas as pd
 
 from lockstep.artifacts.fingerprint import fingerprint
-from lockstep.artifacts.holdings import departures, losses
+from lockstep.artifacts.losses import departures, losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import compare_age, scoring_time
 from lockstep.checks.check_results import CheckResult, carry_out

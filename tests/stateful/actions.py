@@ -18,7 +18,7 @@ def materialize(asset: str, partition: str | None = None) -> None:
 
     from lockstep.dagster.definitions import built
     from lockstep.dagster.instance import open_instance
-    from lockstep.dagster.runs import report_of
+    from lockstep.dagster.run_reports import report_of
     from lockstep.project.project import Project
 
     project = Project.find()

@@ -23,7 +23,7 @@ from lockstep.columns.compiled.blocks import (
     demand_numbers,
     to_matrix,
 )
-from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, RowAnswer
+from lockstep.columns.compiled.estimates import Answer, Compile, Estimate, RowAnswer
 from lockstep.columns.compiled.leaves import CATEGORIES, NUMBER
 from lockstep.columns.compiled.trees import TreeSums, TreeValues, imported_treelite
 from lockstep.columns.kinds import Array

@@ -5,8 +5,7 @@ Linear models and estimators over estimators are compiled here; trees have modul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,47 +37,28 @@ from sklearn.linear_model import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils.extmath import softmax
 
+from lockstep.columns.compiled import boosters, trees
 from lockstep.columns.compiled.blocks import (
     Block,
     Layout,
     Row,
-    Step,
     as_fitted,
     demand_numbers,
     numbers,
     to_matrix,
 )
+from lockstep.columns.compiled.estimates import (
+    Answer,
+    Compile,
+    Estimate,
+    RowAnswer,
+    after_row,
+    both_classes,
+)
 from lockstep.columns.compiled.refusals import RefusedNumbers
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.kinds import Array
 from lockstep.errors import NotCompiledError
-
-Answer = Callable[[Block], Array]
-"""From a block to one prediction a row, or one a row and class."""
-
-RowAnswer = Callable[[Row], float]
-"""From the values of a single row to its one number."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A compiled estimator: its answers, by scikit-learn's methods."""
-
-    predict: Answer | None = None  # of a regressor, one a row; None for a classifier
-    predict_proba: Answer | None = None  # of a classifier, one column a class
-    decision_function: Answer | None = None  # one a row of two classes, else one a class
-    # Of a single row, a regressor's prediction, or the probability of the second of two classes.
-    of_row: RowAnswer | None = None
-
-    def by(self, method: str) -> Answer:
-        """The answer by one of scikit-learn's methods."""
-        answer: Answer | None = getattr(self, method, None)
-        if answer is None:
-            raise NotCompiledError(f"its {method} has no compiled form")
-        return answer
-
-
-Compile = Callable[[Any, Layout], "Estimate"]
 
 
 def compile_estimator(estimator: Any, given: Layout) -> Estimate:
@@ -87,8 +67,6 @@ def compile_estimator(estimator: Any, given: Layout) -> Estimate:
     It refuses what the fitted one refuses; one that is made of others does so by its parts. The
     error says which step in it cannot be compiled, and why.
     """
-    from lockstep.columns.compiled import boosters, trees
-
     kind = type(estimator)
     if made_of_others := _OF_OTHERS.get(kind):
         return made_of_others(estimator, given)
@@ -130,20 +108,6 @@ def _refusing(estimate: Estimate, estimator: Any, given: Layout) -> Estimate:
         decision_function=checked(estimate.decision_function),
         of_row=estimate.of_row and row_checked,
     )
-
-
-def after_row(before: Step, answer: RowAnswer | None) -> RowAnswer | None:
-    """The answer for a single row after a step; None if either has no form for single rows."""
-    run = before.run_row
-    return (lambda row: answer(run(row))) if answer is not None and run is not None else None
-
-
-def both_classes(probability: Array) -> Array:
-    """The probabilities of both classes from those of the second."""
-    both = np.empty((len(probability), 2))
-    both[:, 0] = 1 - probability
-    both[:, 1] = probability
-    return both
 
 
 # Linear models: one product of matrices and its link

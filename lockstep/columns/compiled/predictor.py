@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockstep.columns.compiled.blocks import Layout, Step, to_matrix
-from lockstep.columns.compiled.estimators import (
-    Answer,
-    Estimate,
-    RowAnswer,
-    after_row,
-    compile_estimator,
-)
+from lockstep.columns.compiled.estimates import Answer, Estimate, RowAnswer, after_row
+from lockstep.columns.compiled.estimators import compile_estimator
 from lockstep.columns.compiled.transformers import chain, compile_steps
 from lockstep.columns.compiled.trees import parted
 from lockstep.columns.kinds import Array, Columns, picker

@@ -9,8 +9,8 @@ import numpy as np
 
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Columns
+from lockstep.columns.nodes import Computation
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.predictors import Computation
 from lockstep.columns.tables import take_rows
 
 SIZES = (1, 1_000, 20_000)

@@ -35,13 +35,7 @@ from sklearn.tree import (
 )
 
 from lockstep.columns.compiled.blocks import Layout, Row, demand_numbers, to_matrix
-from lockstep.columns.compiled.estimators import (
-    Answer,
-    Compile,
-    Estimate,
-    RowAnswer,
-    both_classes,
-)
+from lockstep.columns.compiled.estimates import Answer, Compile, Estimate, RowAnswer, both_classes
 from lockstep.columns.compiled.leaves import Leaves
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.kinds import Array

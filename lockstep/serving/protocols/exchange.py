@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import msgspec
 
-from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Schema
 from lockstep.errors import (
     ComputingError,
@@ -21,6 +20,7 @@ from lockstep.errors import (
     ServingError,
     UnreadableBodyError,
 )
+from lockstep.refusals import Reason, Rejected
 from lockstep.serving.protocols.asgi import Headers, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.bodies import DisconnectedError
 from lockstep.serving.protocols.json_bodies import ReadOptions, UnnamedRecords

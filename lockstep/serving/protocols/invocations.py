@@ -11,10 +11,10 @@ import msgspec
 
 from lockstep.columns.casts import encoded_texts, values_of
 from lockstep.columns.converters import cell_parser
-from lockstep.columns.decode import Rejected
 from lockstep.columns.files import OPEN_QUOTE, csv_cells, nameless_index
 from lockstep.columns.plain import counted
 from lockstep.errors import RefusedRowsError, ServingError, TooLargeError, UnreadableBodyError
+from lockstep.refusals import Rejected
 from lockstep.serving.protocols.asgi import JSON, Response, Scope
 from lockstep.serving.protocols.content import Content, content_of
 from lockstep.serving.protocols.exchange import (

@@ -15,7 +15,7 @@ import numpy as np
 from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.artifacts.ledgers import Added, conflicts
 from lockstep.columns.asof.table_types import TableSchema
-from lockstep.columns.decode import Reason, Rejected, decode
+from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.errors import (
     DamagedError,
@@ -28,6 +28,7 @@ from lockstep.errors import (
     UnreadableBodyError,
     UnsupportedError,
 )
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.serving.protocols.asgi import Headers, Response, Scope

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.closure import demand_code
-from lockstep.artifacts.holdings import losses
+from lockstep.artifacts.losses import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 import msgspec
 import numpy as np
 
-from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import listed, python_value, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import take_rows
+from lockstep.refusals import Reason, Rejected
 
 Record = Mapping[str, Any]
 

@@ -12,12 +12,14 @@ import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
-from lockstep.columns.decode import Decoded, Reason, Rejected, decode
+from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.returned import reason_of
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import FunctionError, LockstepError, RefusedRowsError
 from lockstep.parity.wire import wire_record
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules, part
 from lockstep.serving.versions.cache import Cache
@@ -357,7 +359,7 @@ class Scorer:
                 parts.append(self._compute(row))
             except FunctionError as error:
                 inputs = self.pipeline.graph.inputs(error.blamed)
-                failed[place] = (Reason.of_function(error, inputs),)
+                failed[place] = (reason_of(error, inputs),)
         empty = take_rows(decoded.columns, slice(0))
         computed = stacked(parts) if parts else self._compute(empty)
         return self._set_aside(decoded, failed), computed

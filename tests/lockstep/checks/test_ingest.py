@@ -17,9 +17,10 @@ from lockstep.checks.ingest import (
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.aside import Aside
-from lockstep.columns.decode import Reason, Rejected, decode
+from lockstep.columns.decode import decode
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Field, Schema
+from lockstep.refusals import Reason, Rejected
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suite_results import SuiteResult

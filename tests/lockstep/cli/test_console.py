@@ -9,7 +9,7 @@ import pytest
 
 from lockstep.checks.reports import CheckReport
 from lockstep.cli import console
-from lockstep.dagster.runs import RunReport
+from lockstep.dagster.run_reports import RunReport
 
 DAY = "2020-03-01"
 

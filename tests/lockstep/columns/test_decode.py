@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lockstep.columns.decode import Reason, decode
+from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
 from lockstep.columns.records import EventTime, Key, Outcome, Record
 from lockstep.columns.tables import concat
 from lockstep.errors import InputError
+from lockstep.refusals import Reason
 
 
 class Sample(Record):

@@ -15,7 +15,8 @@ from lockstep.dagster.definitions import definitions
 from lockstep.dagster.event_log import EventLog
 from lockstep.dagster.jobs import backfill_op, job_name
 from lockstep.dagster.partition_events import StepEvents, unreported
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
 from lockstep.scoring import steps

@@ -13,7 +13,7 @@ from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.checks.specs import INPUT_DRIFT, SUDDEN_SHIFT
 from lockstep.dagster.checked import checked_asset, materialized, table_metadata, to_result
-from lockstep.dagster.runs import other_reports
+from lockstep.dagster.run_reports import other_reports
 from lockstep.errors import LockstepError
 
 KEY = ["orders", "daily", "batch"]

@@ -15,7 +15,8 @@ from pyarrow import parquet
 
 from assets.orders import ASSETS
 from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES
 from lockstep.errors import ProjectError

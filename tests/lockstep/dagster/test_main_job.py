@@ -13,7 +13,8 @@ from pyarrow import parquet
 from lockstep.checks.check_results import CheckResult
 from lockstep.dagster.checked import FILE_TAG
 from lockstep.dagster.jobs import WANTED, job_name
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import SEGMENT
 from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
 from lockstep.store.attempts import Attempt

@@ -20,7 +20,8 @@ from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
 from lockstep.dagster.jobs import job_name
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record
 from lockstep.scoring.request_replay import open_segments, replay_segment

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from lockstep.dagster.runs import RunReport
+from lockstep.dagster.run_reports import RunReport
 from lockstep.errors import LockstepError
 from tests.fixtures.orders import Workplace
 

@@ -14,7 +14,8 @@ from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.definitions import built
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import BACKFILL_TAG, backfill_op, job_name, promotion
-from lockstep.dagster.runs import RunReport, run_job
+from lockstep.dagster.run_reports import RunReport
+from lockstep.dagster.runs import run_job
 from lockstep.errors import UnavailableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines

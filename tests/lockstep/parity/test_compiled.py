@@ -8,8 +8,8 @@ import pytest
 
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.nodes import Predictor
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.predictors import Predictor
 from lockstep.columns.schema import Field, Schema
 from lockstep.parity.comparison import ParityReport
 from lockstep.parity.compiled import agreement, as_computed_by, edge_rows

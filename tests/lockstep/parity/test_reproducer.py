@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from lockstep.artifacts.holdings import Evidence
+from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns

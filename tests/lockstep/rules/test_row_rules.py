@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
 from lockstep.errors import SuiteError
+from lockstep.refusals import Reason
 from lockstep.rules.row_rules import RowRules, compile_rule, compile_rules
 from lockstep.rules.rowtests import NoRowTestError
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.holdings import count
+from lockstep.artifacts.evidence import count
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.constraint_checks import excused_by
 from lockstep.checks.ingest import Ingested

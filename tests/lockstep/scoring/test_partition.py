@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.holdings import count
+from lockstep.artifacts.evidence import count
 from lockstep.checks.specs import declared_checks
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import ConstraintSet

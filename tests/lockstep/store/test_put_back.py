@@ -11,10 +11,11 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.checks.ingest import Ingested, ingest
 from lockstep.columns.aside import record_digest
-from lockstep.columns.decode import Decoded, Rejected, decode
+from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.files import decode_file
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import take_rows
+from lockstep.refusals import Rejected
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
 from lockstep.store.partition_records import Records

@@ -27,7 +27,7 @@ from lockstep.artifacts import distributions, installation, round_trip
 from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.closed_files import can_close_files
 from lockstep.artifacts.closure import demand_code, fit_environment
-from lockstep.artifacts.holdings import Evidence
+from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.compiled.estimators import Estimate, compile_estimator
+from lockstep.columns.compiled.estimates import Estimate
+from lockstep.columns.compiled.estimators import compile_estimator
 from lockstep.columns.kinds import Kind
 from lockstep.errors import NotCompiledError
 

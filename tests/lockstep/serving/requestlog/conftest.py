@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.refusals import Reason, Rejected
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.segment_files import SegmentFile

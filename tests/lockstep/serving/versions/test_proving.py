@@ -11,7 +11,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.comparisons import check_compiled
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.predictors import Predictor
+from lockstep.columns.nodes import Predictor
 from lockstep.errors import UnprovenError
 from lockstep.serving.versions.proving import prove
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.framework import carried_digest
-from lockstep.artifacts.holdings import losses
+from lockstep.artifacts.losses import losses
 from lockstep.artifacts.trusted import dump_estimator
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.comparisons import check_replay
