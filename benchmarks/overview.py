@@ -31,8 +31,8 @@ import uvicorn
 
 from benchmarks._rounds import HERE
 from lockstep.artifacts.state_files import write_state
-from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.web.pages import application
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.web.pages import application
 from lockstep.project.project import Project
 
 NAME, FIRST = "flight_delay", date(2013, 1, 1)

@@ -21,9 +21,9 @@ def show_alerts(called: typer.Context, as_json: AsJson = False) -> None:
         return
     from lockstep.cli.console import say, show_json
     from lockstep.columns.plain import counted
-    from lockstep.overview.events import open_events
-    from lockstep.overview.pipeline_state import Overview
-    from lockstep.overview.told import Told
+    from lockstep.pages.events import open_events
+    from lockstep.pages.pipeline_state import Overview
+    from lockstep.pages.told import Told
 
     project = context.project()
     context.registry().demand_place()
@@ -47,9 +47,9 @@ def show_alerts(called: typer.Context, as_json: AsJson = False) -> None:
 @alerts.command()
 def test() -> None:
     """Send a message to each receiver, and show what came of it; 1 if one was not reached."""
-    from lockstep.alerts.sending import send
     from lockstep.cli.console import say
     from lockstep.errors import LockstepError
+    from lockstep.pages.sending import send
 
     project = context.project()
     settings, failed = project.alerts, project.alerts.lacking()

@@ -158,8 +158,8 @@ def _acknowledge(declared: PipelineAssets, names: list[str], *, as_json: bool) -
     """Acknowledge open findings of published days and files."""
     from lockstep.cli.console import say, show_json
     from lockstep.columns.plain import listed
-    from lockstep.overview.pipeline_state import histories_of
-    from lockstep.overview.standing import acknowledge
+    from lockstep.pages.pipeline_state import histories_of
+    from lockstep.pages.standing import acknowledge
     from lockstep.registry.sites import Site
 
     waiting = []

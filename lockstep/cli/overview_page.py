@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from lockstep.cli import context
-from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.web.pages import with_metrics
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.web.pages import with_metrics
 
 
 def main() -> None:

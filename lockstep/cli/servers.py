@@ -20,7 +20,7 @@ from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockedError, LockstepError
-from lockstep.overview.outages import Outages
+from lockstep.pages.outages import Outages
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project

@@ -31,8 +31,8 @@ def status(
     from dataclasses import asdict
 
     from lockstep.cli.console import show_json
-    from lockstep.overview.pipeline_state import Overview
-    from lockstep.overview.told import Told
+    from lockstep.pages.pipeline_state import Overview
+    from lockstep.pages.told import Told
 
     if pipeline is not None:
         context.all_pipelines().get(pipeline)
@@ -62,7 +62,7 @@ def scorecard(
     from dataclasses import asdict
 
     from lockstep.cli.console import show_json
-    from lockstep.overview.scorecard import Scorecard
+    from lockstep.pages.scorecard import Scorecard
 
     declared, store = context.pipeline(pipeline), context.store(pipeline)
     if run:
@@ -80,7 +80,7 @@ def _show(template: str, **values: object) -> None:
     from rich.markup import escape
 
     from lockstep.cli.console import OUT
-    from lockstep.overview.rendering import templates
+    from lockstep.pages.rendering import templates
 
     shown = templates(finalize=lambda value: escape(str(value)), autoescape=False)
     OUT.print(shown.get_template(template).render(values), soft_wrap=True)

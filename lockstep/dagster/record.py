@@ -19,7 +19,7 @@ from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.run_reports import other_reports, report_of
 from lockstep.dagster.tries import progress_of_run
 from lockstep.errors import DamagedError
-from lockstep.overview.tiles import StreamHistory
+from lockstep.pages.tiles import StreamHistory
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES

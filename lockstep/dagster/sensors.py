@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 import msgspec
 
-from lockstep.alerts.telling import tell
 from lockstep.checks.markdown import to_markdown
 from lockstep.columns.plain import counted, listed, shown_name
 from lockstep.dagster.jobs import (
@@ -25,8 +24,9 @@ from lockstep.dagster.schedules import AHEAD, one_at_a_time
 from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again, progress
 from lockstep.errors import InputError, LockedError, LockstepError
-from lockstep.overview.events import open_events
-from lockstep.overview.pipeline_state import Overview
+from lockstep.pages.events import open_events
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.telling import tell
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress

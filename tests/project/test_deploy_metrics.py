@@ -14,7 +14,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from lockstep.cli.servers import Ports
-from lockstep.overview.batch_metrics import GAUGES
+from lockstep.pages.batch_metrics import GAUGES
 from lockstep.serving.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -17,8 +17,8 @@ from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import alert_sensor, sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
 from lockstep.errors import RegistryUnreachableError
-from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.web.pages import application
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.web.pages import application
 from lockstep.project.alerting import Alerting
 from lockstep.project.project import Project
 from lockstep.store.live_version import Live

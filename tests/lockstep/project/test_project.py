@@ -7,8 +7,8 @@ from dagster import UrlMetadataValue
 
 from lockstep.dagster.metadata import version_link
 from lockstep.errors import ProjectError
-from lockstep.overview.background import LastAnswer
-from lockstep.overview.version_state import version_state
+from lockstep.pages.background import LastAnswer
+from lockstep.pages.version_state import version_state
 from lockstep.project.project import Project
 
 SETTINGS = """\

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.alerts.telling import tell
 from lockstep.artifacts.ledgers import Ledger
 from lockstep.artifacts.listing import Listing, read_listing, write_listing
 from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.artifacts.lock import holder, locked
 from lockstep.checks.messages import Message
 from lockstep.errors import ArtifactError, DamagedError
-from lockstep.overview.events import Events, OpenEvent
+from lockstep.pages.events import Events, OpenEvent
+from lockstep.pages.telling import tell
 from lockstep.project.alerting import Alerting
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.object_stores import StoreAddress

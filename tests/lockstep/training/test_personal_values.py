@@ -22,9 +22,9 @@ from lockstep.columns.decode import decode
 from lockstep.columns.plain import PERSONAL
 from lockstep.dagster.assets import training_assets
 from lockstep.dagster.definitions import resources
-from lockstep.overview.events import open_events
-from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.web.pages import application
+from lockstep.pages.events import open_events
+from lockstep.pages.pipeline_state import Overview, Watched
+from lockstep.pages.web.pages import application
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.trace import trace_row

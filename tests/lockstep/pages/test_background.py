@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from threading import Event
 
-from lockstep.overview.background import AskedRuns
+from lockstep.pages.background import AskedRuns
 from lockstep.store.status import RunProgress
 
 

@@ -21,11 +21,11 @@ from lockstep.checks.reports import CheckReport
 from lockstep.checks.specs import CALIBRATION, INPUT_DRIFT, LIVE_QUALITY, PREDICTION_DRIFT
 from lockstep.columns.plain import listed
 from lockstep.errors import LockstepError
-from lockstep.overview.background import LastAnswer
-from lockstep.overview.outages import is_starting
-from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.tiles import StreamHistory, Tile, TileState
-from lockstep.overview.version_state import Models
+from lockstep.pages.background import LastAnswer
+from lockstep.pages.outages import is_starting
+from lockstep.pages.pipeline_state import Overview, Watched
+from lockstep.pages.tiles import StreamHistory, Tile, TileState
+from lockstep.pages.version_state import Models
 from lockstep.parity.changes import Changes
 from lockstep.project.alerting import Kind
 from lockstep.project.home import Home

@@ -13,8 +13,8 @@ import pytest
 from assets.orders import ASSETS, fates
 from lockstep.artifacts.lock import locked
 from lockstep.dagster.schedules import schedules
-from lockstep.overview.events import Events, open_events
-from lockstep.overview.pipeline_state import Overview, Watched
+from lockstep.pages.events import Events, open_events
+from lockstep.pages.pipeline_state import Overview, Watched
 from lockstep.parity.changes import CHANGES, Change, Changes
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Addresses, write_addresses

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import LockstepError
-from lockstep.overview.standing import FILE, acknowledge, suspects_of
-from lockstep.overview.tiles import StreamHistory
+from lockstep.pages.standing import FILE, acknowledge, suspects_of
+from lockstep.pages.tiles import StreamHistory
 from lockstep.registry.sites import Site
 from lockstep.store.attempts import StepRecord
 from lockstep.store.partition_records import Records

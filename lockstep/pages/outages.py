@@ -16,8 +16,8 @@ from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import holder, is_held
 from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.errors import ArtifactError
-from lockstep.overview.background import Question
-from lockstep.overview.troubles import Trouble
+from lockstep.pages.background import Question
+from lockstep.pages.troubles import Trouble
 from lockstep.project.home import Home
 
 _READY_SECONDS = 2.0

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import counted
-from lockstep.overview.events import Events, OpenEvent
-from lockstep.overview.troubles import Trouble, earliest
+from lockstep.pages.events import Events, OpenEvent
+from lockstep.pages.troubles import Trouble, earliest
 from lockstep.project.home import Home
 
 _FILE = "alerts.json"

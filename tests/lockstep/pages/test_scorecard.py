@@ -10,7 +10,7 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.checks.specs import declared_checks
 from lockstep.errors import LockstepError
-from lockstep.overview.scorecard import TESTS, Scorecard, ScoredTest
+from lockstep.pages.scorecard import TESTS, Scorecard, ScoredTest
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.serving import Serving

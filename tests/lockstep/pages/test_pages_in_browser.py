@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.web.pages import application
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.web.pages import application
 from tests.fixtures.browser import Browser, chromium
 from tests.fixtures.orders import PROJECT
 from tests.fixtures.servers import serving
-from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN
+from tests.lockstep.pages.conftest import ASIDE, BLOCKED, BROKEN
 
 pytestmark = [
     pytest.mark.long,

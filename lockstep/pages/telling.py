@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from lockstep.alerts.sending import send
 from lockstep.artifacts.lock import locked
-from lockstep.overview.events import Events
-from lockstep.overview.told import Recipient, Told
+from lockstep.pages.events import Events
+from lockstep.pages.sending import send
+from lockstep.pages.told import Recipient, Told
 from lockstep.project.alerting import Alerting
 from lockstep.project.project import Project
 

@@ -16,7 +16,7 @@ from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.errors import DamagedError
-from lockstep.overview.standing import FILE, JudgedCheck, acknowledged, judged_of, standing
+from lockstep.pages.standing import FILE, JudgedCheck, acknowledged, judged_of, standing
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Mark, Records, mark_of
 from lockstep.store.status import (
@@ -185,7 +185,7 @@ class StreamHistory:
     def standing(self) -> list[JudgedCheck]:
         """The open findings about what was published at the last look.
 
-        See `lockstep.overview.standing`.
+        See `lockstep.pages.standing`.
         """
         judged = [each for name in self._folders for each in self._judged(name)]
         looked = judged, mark_of(f"{self.records.root}/{FILE}")

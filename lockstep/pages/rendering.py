@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lockstep.columns.plain import counted, to_the_minute
-from lockstep.overview.tiles import SIGNS
-from lockstep.overview.troubles import Trouble, what
+from lockstep.pages.tiles import SIGNS
+from lockstep.pages.troubles import Trouble, what
 from lockstep.registry.versions import experiments_page, version_page
 
 _END = re.compile(r"(?<=[a-z0-9)%`])(?<!e\.g)\. (?=[A-Z0-9])")
@@ -21,7 +21,7 @@ _CODE = re.compile(r"`([^`]+)`")
 def templates(**options: Any) -> Environment:
     """The templates, in an environment of Jinja with these options."""
     environment = Environment(
-        loader=PackageLoader("lockstep.overview.web"),
+        loader=PackageLoader("lockstep.pages.web"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.overview.pipeline_state import Overview
-from lockstep.overview.rendering import first_and_rest
-from lockstep.overview.web.pages import application
+from lockstep.pages.pipeline_state import Overview
+from lockstep.pages.rendering import first_and_rest
+from lockstep.pages.web.pages import application
 from lockstep.project.project import Project
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.orders import PROJECT, Checkout, Workplace, copied_workplace
 from tests.fixtures.servers import serving
-from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, HOSTILE
+from tests.lockstep.pages.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, HOSTILE
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import listed
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
-from lockstep.overview.troubles import OpenFinding
+from lockstep.pages.troubles import OpenFinding
 from lockstep.registry.sites import Site
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records

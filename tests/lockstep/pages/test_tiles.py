@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from rich.cells import cell_len
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.overview.rendering import templates
-from lockstep.overview.tiles import SIGNS, StreamHistory, Tile, TileState
-from lockstep.overview.told import Told
+from lockstep.pages.rendering import templates
+from lockstep.pages.tiles import SIGNS, StreamHistory, Tile, TileState
+from lockstep.pages.told import Told
 from lockstep.store.attempts import RECORD, StepRecord
 from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS, RunProgress

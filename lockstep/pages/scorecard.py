@@ -20,8 +20,8 @@ from lockstep.checks.needs import Need
 from lockstep.checks.specs import CHECKS, CHECKS_BY_ASSET, Check
 from lockstep.columns.plain import brief, meant
 from lockstep.errors import DamagedError, LockstepError
-from lockstep.overview.pipeline_state import histories_of
-from lockstep.overview.rendering import first_and_rest
+from lockstep.pages.pipeline_state import histories_of
+from lockstep.pages.rendering import first_and_rest
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
@@ -52,7 +52,7 @@ class _Test(NamedTuple):
         return cls(entry["title"], checks, entry.get("figure", ""), need, entry.get("versions", 1))
 
 
-_RUBRIC = tomllib.loads((files("lockstep.overview") / "ml_test_score.toml").read_text("utf-8"))
+_RUBRIC = tomllib.loads((files("lockstep.pages") / "ml_test_score.toml").read_text("utf-8"))
 TESTS = {
     f"{name} {at}": _Test.of(entry) for name in _RUBRIC for at, entry in enumerate(_RUBRIC[name], 1)
 }

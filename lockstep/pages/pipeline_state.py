@@ -14,11 +14,11 @@ from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import counted
 from lockstep.errors import DamagedError
-from lockstep.overview.background import AskedRuns, LastAnswer, Question, ReadRuns
-from lockstep.overview.outages import ServerState, server_state
-from lockstep.overview.tiles import PUBLISHED, StreamHistory, Tile
-from lockstep.overview.troubles import OpenFinding, Trouble, earliest, troubles_of
-from lockstep.overview.version_state import Models, VersionState, version_state
+from lockstep.pages.background import AskedRuns, LastAnswer, Question, ReadRuns
+from lockstep.pages.outages import ServerState, server_state
+from lockstep.pages.tiles import PUBLISHED, StreamHistory, Tile
+from lockstep.pages.troubles import OpenFinding, Trouble, earliest, troubles_of
+from lockstep.pages.version_state import Models, VersionState, version_state
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
@@ -78,7 +78,7 @@ class PipelineState:
     versions: VersionState = field(default_factory=VersionState)
     streams: tuple[StreamState, ...] = ()
     # Checks in error or that warn, of all that is open. Those of published days and files stay
-    # until somebody saw to them: see `lockstep.overview.standing`.
+    # until somebody saw to them: see `lockstep.pages.standing`.
     findings: tuple[OpenFinding, ...] = ()
     quality: tuple[Series, ...] = ()  # on live rows over time
     server: ServerState | None = None

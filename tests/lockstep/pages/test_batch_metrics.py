@@ -12,9 +12,9 @@ import pytest
 from assets.orders import ASSETS, fates
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.decode import decode
-from lockstep.overview.batch_metrics import batch_metrics
-from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.web.pages import with_metrics
+from lockstep.pages.batch_metrics import batch_metrics
+from lockstep.pages.pipeline_state import Overview, Watched
+from lockstep.pages.web.pages import with_metrics
 from lockstep.project.pipelines import Broken, pipelines
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource

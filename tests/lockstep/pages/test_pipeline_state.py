@@ -12,10 +12,10 @@ from threading import Event, Thread
 import pytest
 
 from assets.orders import orders
-from lockstep.overview.background import LastAnswer, Question
-from lockstep.overview.pipeline_state import Overview, PipelineState, Watched, last_days
-from lockstep.overview.troubles import OpenFinding
-from lockstep.overview.version_state import version_state
+from lockstep.pages.background import LastAnswer, Question
+from lockstep.pages.pipeline_state import Overview, PipelineState, Watched, last_days
+from lockstep.pages.troubles import OpenFinding
+from lockstep.pages.version_state import version_state
 from lockstep.project.declaration import Calendar
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.project.sinks import ParquetSink
@@ -23,7 +23,7 @@ from lockstep.registry.versions import RegisteredModel
 from lockstep.store.streams import CHAMPION, gate_records
 from lockstep.training.gate import pass_gate
 from tests.fixtures.orders import PROJECT, SECOND
-from tests.lockstep.overview.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, WARNED
+from tests.lockstep.pages.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, WARNED
 
 HEAVY = ("return weight > 5", "return weight > 6")
 
@@ -149,7 +149,7 @@ def test_a_registry_that_does_not_answer_is_told_and_all_else_is_shown(
 
 
 def test_a_server_that_does_not_answer_holds_nothing_up(live, monkeypatch) -> None:
-    monkeypatch.setattr("lockstep.overview.outages.is_held", lambda _: True)
+    monkeypatch.setattr("lockstep.pages.outages.is_held", lambda _: True)
     with silence() as port:
         write_addresses(live.home.path, Addresses.local(servers={"orders": port}))
         server = state_of(20.0).server
@@ -193,8 +193,8 @@ def test_an_old_answer_is_shown_only_if_no_other_comes_for_a_while(
     question.begin()
     assert question.answer(time.monotonic() + 60).value == 1
     question.begin()
-    monkeypatch.setattr("lockstep.overview.background._OLD", timedelta(0))
-    monkeypatch.setattr("lockstep.overview.background._LONGER_SECONDS", 60.0)
+    monkeypatch.setattr("lockstep.pages.background._OLD", timedelta(0))
+    monkeypatch.setattr("lockstep.pages.background._LONGER_SECONDS", 60.0)
     assert question.answer(time.monotonic()).value == 2
 
 

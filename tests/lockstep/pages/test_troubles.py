@@ -12,12 +12,12 @@ from assets.orders import orders
 from lockstep.artifacts.lock import Holder, locked
 from lockstep.checks.messages import Message
 from lockstep.checks.reports import CheckReport
-from lockstep.overview.background import LastAnswer
-from lockstep.overview.events import OpenEvent
-from lockstep.overview.outages import Outages
-from lockstep.overview.pipeline_state import Overview, PipelineState
-from lockstep.overview.told import Recipient, Told
-from lockstep.overview.troubles import OpenFinding, Trouble, troubles_of, what
+from lockstep.pages.background import LastAnswer
+from lockstep.pages.events import OpenEvent
+from lockstep.pages.outages import Outages
+from lockstep.pages.pipeline_state import Overview, PipelineState
+from lockstep.pages.told import Recipient, Told
+from lockstep.pages.troubles import OpenFinding, Trouble, troubles_of, what
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.training.gate import pass_gate
 from tests.fixtures.commands import Lockstep
@@ -117,7 +117,7 @@ def test_a_version_that_is_refused_and_not_wanted_is_told_without_alarm(
 def test_a_server_that_is_not_ready_tells_since_when_and_the_command(
     live: Workplace, lockstep: Lockstep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lockstep.overview.outages.is_starting", lambda *_: False)
+    monkeypatch.setattr("lockstep.pages.outages.is_starting", lambda *_: False)
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
         port = silent.getsockname()[1]
         write_addresses(live.home.path, Addresses.local(servers={"orders": port}))
@@ -166,7 +166,7 @@ def test_a_server_that_is_ready_again_is_out_no_longer(live: Workplace) -> None:
 def test_a_server_whose_version_is_refused_is_judged_anew_by_the_command(
     live: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lockstep.overview.outages.is_starting", lambda *_: False)
+    monkeypatch.setattr("lockstep.pages.outages.is_starting", lambda *_: False)
     with http_receiver() as server, locked(live.home.served, "the home"):
         server.status, server.shown = 503, b'{"ready": false, "refused": "its files were changed"}'
         write_addresses(live.home.path, Addresses.local(servers={"orders": server.port}))

@@ -16,9 +16,9 @@ from typing import get_args
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
 from lockstep.errors import DamagedError
-from lockstep.overview.events import open_events
-from lockstep.overview.pipeline_state import Overview, PipelineState
-from lockstep.overview.tiles import PUBLISHED
+from lockstep.pages.events import open_events
+from lockstep.pages.pipeline_state import Overview, PipelineState
+from lockstep.pages.tiles import PUBLISHED
 from lockstep.project.alerting import Kind
 
 _WAIT_SECONDS = 2.0

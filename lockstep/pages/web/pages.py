@@ -22,10 +22,10 @@ from lockstep.columns.aside import HELD_BACK
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import plain
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
-from lockstep.overview.batch_metrics import batch_metrics
-from lockstep.overview.pipeline_state import Overview, Watched
-from lockstep.overview.rendering import templates
-from lockstep.overview.told import Told
+from lockstep.pages.batch_metrics import batch_metrics
+from lockstep.pages.pipeline_state import Overview, Watched
+from lockstep.pages.rendering import templates
+from lockstep.pages.told import Told
 from lockstep.serving.http.access import Local
 from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.store.by_column import PARTITIONS, last_partitions
@@ -127,7 +127,7 @@ class Pages:
         """`/overview.css`: the style sheet."""
         from starlette.responses import Response
 
-        text = (files("lockstep.overview.web") / "overview.css").read_text(encoding="utf-8")
+        text = (files("lockstep.pages.web") / "overview.css").read_text(encoding="utf-8")
         return Response(text, media_type="text/css", headers=_HEADERS)
 
     def finding(self, request: Request) -> Response:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.errors import ArtifactError
-from lockstep.overview.background import LastAnswer
-from lockstep.overview.rendering import first_and_rest
-from lockstep.overview.tiles import Tile
-from lockstep.overview.troubles import Trouble
+from lockstep.pages.background import LastAnswer
+from lockstep.pages.rendering import first_and_rest
+from lockstep.pages.tiles import Tile
+from lockstep.pages.troubles import Trouble
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.known_versions import KnownVersions

@@ -1,1 +1,0 @@
-"""Alerts: one message when an event begins, and one when it is over."""

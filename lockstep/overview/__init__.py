@@ -1,1 +1,0 @@
-"""Overview: what a project's pipelines come to, by their records, for the page and a terminal."""
