@@ -51,7 +51,7 @@ from benchmarks._ledgers import DeliveredTable
 from benchmarks._report import this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from lockstep import ParquetSink, SqlSink
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines

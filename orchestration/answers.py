@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.pointers import read_live
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from lockstep.project.project import FILE, Project

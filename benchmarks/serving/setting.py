@@ -16,7 +16,7 @@ import numpy as np
 from assets.flight_delay import ASSETS, history
 from benchmarks._rounds import HERE, BenchmarkError, Checkout
 from benchmarks.run import lockstep
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns

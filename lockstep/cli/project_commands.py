@@ -259,7 +259,7 @@ def _say(*lines: str) -> None:
 
 def _live(name: str) -> str:
     """Which version of a pipeline is live, by the gate's file alone."""
-    from lockstep.artifacts.live_pointer import read_live
+    from lockstep.artifacts.pointers import read_live
 
     try:
         live = read_live(context.home().live(name))

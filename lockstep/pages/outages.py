@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import holder, is_held
+from lockstep.artifacts.pointers import read_live
 from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.errors import ArtifactError
 from lockstep.pages.background import Question

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lockstep.artifacts.live_pointer import LivePointer, read_live
+from lockstep.artifacts.pointers import LivePointer, read_live
 from lockstep.errors import ArtifactError
 from lockstep.pages.background import LastAnswer
 from lockstep.pages.rendering import first_and_rest

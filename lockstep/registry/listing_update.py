@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from lockstep.artifacts.listing import ListedVersion, Listing, read_listing, write_listing
+from lockstep.artifacts.pointers import ListedVersion, Listing, read_listing, write_listing
 from lockstep.errors import ArtifactError, RegistryError
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import proofs

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.fingerprint import fingerprint
-from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.artifacts.lock import locked
+from lockstep.artifacts.pointers import LivePointer, read_live, write_live
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_replay
 from lockstep.errors import (

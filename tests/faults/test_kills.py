@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.pointers import read_live
 from lockstep.project.home import Home
 from lockstep.store.live_version import Live
 from tests.fixtures.terminal import Ended

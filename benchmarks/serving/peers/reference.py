@@ -20,7 +20,7 @@ class Reference:
     """The live version, loaded once."""
 
     def __init__(self) -> None:
-        from lockstep.artifacts.live_pointer import open_live
+        from lockstep.artifacts.pointers import open_live
 
         self._pipeline = open_live(Path(os.environ[POINTER])).pipeline
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.ledgers import Ledger
-from lockstep.artifacts.listing import ListedVersion
+from lockstep.artifacts.pointers import ListedVersion
 from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.schema import Schema
 from lockstep.errors import GoneError, LockstepError, NotStoredError, RefusedChallengerError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
 
-from lockstep.artifacts.listing import ListedVersion, Listing
+from lockstep.artifacts.pointers import ListedVersion, Listing
 from lockstep.columns.plain import listed
 from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses

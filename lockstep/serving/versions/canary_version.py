@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from lockstep.artifacts.listing import ListedVersion, Listing
+from lockstep.artifacts.pointers import ListedVersion, Listing
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
 from lockstep.errors import ArtifactError, LockstepError

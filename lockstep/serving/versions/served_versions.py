@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
-from lockstep.artifacts.live_pointer import LivePointer, read_live
+from lockstep.artifacts.pointers import ListedVersion, Listing, LivePointer, read_listing, read_live
 from lockstep.errors import (
     ArtifactError,
     DamagedError,

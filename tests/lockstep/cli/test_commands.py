@@ -18,8 +18,8 @@ import pytest
 import typer
 
 from assets.orders import ASSETS
-from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.lock import locked
+from lockstep.artifacts.pointers import read_live
 from lockstep.cli.main import app
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.registry.version_tags import EVIDENCE, read_evidence, write_evidence

@@ -11,8 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lockstep.artifacts.listing import read_listing
-from lockstep.artifacts.live_pointer import open_live, read_live
+from lockstep.artifacts.pointers import open_live, read_listing, read_live
 from lockstep.cli.follower import Follower, answers
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.registry.listing_update import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import read_listing, write_listing
+from lockstep.artifacts.pointers import read_listing, write_listing
 from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.registry.description import Presentation
@@ -144,7 +144,7 @@ def test_a_listing_is_read_without_mlflow(
     write_listing(listing, list_versions(registry, "tumour"))
     program = (
         "import sys\nfrom pathlib import Path\n"
-        "from lockstep.artifacts.listing import read_listing\n"
+        "from lockstep.artifacts.pointers import read_listing\n"
         "assert read_listing(Path(sys.argv[1])) is not None\nassert 'mlflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, str(listing)], check=True)

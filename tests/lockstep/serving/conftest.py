@@ -12,8 +12,7 @@ import pytest
 
 from lockstep import Pipeline
 from lockstep.artifacts.artifact import sha256
-from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
+from lockstep.artifacts.pointers import ListedVersion, LivePointer, open_live, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.parity.wire import wire_record

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
+from lockstep.artifacts.pointers import ListedVersion, Listing, write_listing
 from lockstep.project.home import Home
 from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service

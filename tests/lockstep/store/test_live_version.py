@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lockstep.artifacts.live_pointer import read_live, write_live
+from lockstep.artifacts.pointers import read_live, write_live
 from lockstep.checks.check_results import CheckResult
 from lockstep.store import live_version
 from lockstep.store.live_version import KeptLive, Live, check_live, last_published

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.live_pointer import LivePointer, read_live
+from lockstep.artifacts.pointers import LivePointer, read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import AliasNotSetError, OvertakenError, RegistryUnreachableError

@@ -17,9 +17,15 @@ from pathlib import Path
 import pytest
 
 from lockstep.artifacts.ledgers import Ledger
-from lockstep.artifacts.listing import Listing, read_listing, write_listing
-from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.artifacts.lock import holder, locked
+from lockstep.artifacts.pointers import (
+    Listing,
+    LivePointer,
+    read_listing,
+    read_live,
+    write_listing,
+    write_live,
+)
 from lockstep.checks.messages import Message
 from lockstep.errors import ArtifactError, DamagedError
 from lockstep.pages.events import Events, OpenEvent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.live_pointer import open_live, read_live
+from lockstep.artifacts.pointers import open_live, read_live
 from lockstep.columns.tables import take_rows
 from lockstep.errors import ArtifactError, UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import LivePointer, write_live
 from lockstep.project.home import Home
 from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from tests.fixtures.ports import free_port
 from tests.fixtures.servers import Server
@@ -213,7 +213,7 @@ def test_no_framework_is_loaded_to_serve(pointer: Path) -> None:
         "from pathlib import Path\n"
         "from lockstep.serving.http.server import Settings, served\n"
         "from lockstep.serving.versions.proving import prove\n"
-        "from lockstep.artifacts.live_pointer import open_live\n"
+        "from lockstep.artifacts.pointers import open_live\n"
         "served(Settings('orders', sys.argv[1]))\n"
         "prove(open_live(Path(sys.argv[1])))\n"
         "print(*sorted({'mlflow', 'dagster', 'great_expectations', 'matplotlib'} "

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.pointers import read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.project.home import Home

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
+from lockstep.artifacts.pointers import ListedVersion, Listing, write_listing
 from lockstep.columns.schema import Schema
 from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.http.app import application

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.live_pointer import read_live
+from lockstep.artifacts.pointers import read_live
 from lockstep.project.home import Home
 from tests.fixtures.asgi import Client
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from assets.orders import ASSETS
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Kind

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion
+from lockstep.artifacts.pointers import ListedVersion
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.project.home import Home

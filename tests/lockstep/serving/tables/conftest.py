@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.ledgers import Ledger, ledger_of
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
 from lockstep.project.home import Home

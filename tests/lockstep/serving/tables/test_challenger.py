@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
+from lockstep.artifacts.pointers import ListedVersion, Listing, write_listing
 from lockstep.store.attempts import sha256
 from tests.fixtures.depots import SCORED, articles, needs
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion
+from lockstep.artifacts.pointers import ListedVersion
 from lockstep.errors import DeclarationError
 from lockstep.project.home import Home
 from lockstep.project.serving import Serving

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import ListedVersion, LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.log import Log

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
 from lockstep.serving.protocols.service import Service

@@ -22,8 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
-from lockstep.artifacts.live_pointer import LivePointer, write_live
+from lockstep.artifacts.pointers import (
+    ListedVersion,
+    Listing,
+    LivePointer,
+    write_listing,
+    write_live,
+)
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import ArtifactError, NotReadyError, UnknownError
 from lockstep.project.home import Home

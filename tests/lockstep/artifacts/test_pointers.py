@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
+from lockstep.artifacts.pointers import LivePointer, open_live, read_live, write_live
 from lockstep.errors import ArtifactError, NotLiveError
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -46,7 +46,7 @@ def test_the_live_version_opens_without_the_registry(
 OPEN = """
 import sys
 from pathlib import Path
-from lockstep.artifacts.live_pointer import open_live
+from lockstep.artifacts.pointers import open_live
 loaded = open_live(Path(sys.argv[1]))
 loaded.pipeline.predict([])
 loaded.golden, loaded.profile, loaded.suites, loaded.environment

@@ -1,12 +1,19 @@
-"""The versions that a server may use beside the live one; they open without a registry.
+"""Pointers to versions in a home: the live one, and those that a server may use beside it.
+
+Both are files, and their versions open without a registry. A home writes the live one
+(`lockstep.registry.live`) once the version is proven in its environment:
+
+    {"format": 2, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
+     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "decision": "lockstep.live.2026…"}
+
+The listing (`lockstep.registry.listing`) holds while the registry does not answer:
 
     {"format": 2, "name": "flights", "looked_at": "2026-01-31T08:15:00+00:00", "trouble": null,
      "challenger": 4, "lacking": {"2": "…"}, "versions": {
        "3": {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", …},
        "4": {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", …}}}
 
-`lockstep.registry.listing_update` writes it, and a server reads it. Neither waits for the other,
-and the last listing holds while the registry does not answer.
+A server reads them again to learn of changes.
 """
 
 from __future__ import annotations
@@ -15,11 +22,37 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import NotLiveError
 
 FORMAT = 2
+
+
+@dataclass(frozen=True)
+class LivePointer:
+    """The version of a pipeline that serves in a home."""
+
+    name: str
+    version: int
+    directory: Path
+    digest: str  # SHA-256 of its manifest: changed files do not open
+    # When it was decided that it is live, in UTC.
+    since: Annotated[datetime, Meta(tz=True)] = field(default_factory=lambda: datetime.now(UTC))
+    decision: str = ""  # key of that decision in the registry
+
+    @classmethod
+    def to(cls, loaded: LoadedVersion) -> LivePointer:
+        """A pointer to a version, live from now on."""
+        return cls(loaded.name, loaded.version, loaded.directory, loaded.digest)
+
+    def open(self) -> LoadedVersion:
+        """Open the version from its files alone; raise ArtifactError where it cannot be used."""
+        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
 
 
 @dataclass(frozen=True)
@@ -61,9 +94,25 @@ class Listing:
     trouble: str | None = None  # why it could not be read again since; None if it could
 
 
+def write_live(path: Path, pointer: LivePointer) -> None:
+    """Write a pointer to its file, such as `Home.live("flights")`."""
+    write_document(path, {"format": FORMAT, **asdict(pointer)})
+
+
 def write_listing(path: Path, listing: Listing) -> None:
     """Write a listing to its file, such as `Home.listing("flights")`."""
     write_document(path, {"format": FORMAT, **asdict(listing)})
+
+
+def read_live(path: Path) -> LivePointer | None:
+    """Read the pointer; None if no version is live yet. A damaged one raises ArtifactError."""
+    return read_document(
+        path,
+        LivePointer,
+        version=FORMAT,
+        purpose="which names the live version",
+        failing="does not tell which version is live {}. Promote a version, which writes it anew.",
+    )
 
 
 def read_listing(path: Path) -> Listing | None:
@@ -76,3 +125,16 @@ def read_listing(path: Path) -> Listing | None:
         failing="does not list which versions may be used {}. Remove it: the process that asks the "
         "registry writes it anew.",
     )
+
+
+def open_live(path: Path) -> LoadedVersion:
+    """Open the live version from its files, without a registry.
+
+    Raises:
+        NotLiveError: No version is live yet.
+        ArtifactError: The pointer cannot be read, or the version cannot be used.
+    """
+    pointer = read_live(path)
+    if pointer is None:
+        raise NotLiveError(path)
+    return pointer.open()
