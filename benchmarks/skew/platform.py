@@ -26,12 +26,12 @@ from lockstep.columns.decode import decode
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.project import Project
+from lockstep.registry.live import Live
 from lockstep.registry.registry import Registry
 from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.attempts import Attempt
-from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate

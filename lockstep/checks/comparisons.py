@@ -21,7 +21,7 @@ from lockstep.columns.plain import all_of, counted, listed
 from lockstep.columns.svg import in_markdown
 from lockstep.columns.tables import take_rows
 from lockstep.errors import OutsideReadingError
-from lockstep.parity.comparison import how_exactly
+from lockstep.parity.comparison import how_exactly, impact
 
 if TYPE_CHECKING:
     from lockstep.artifacts.outside_readings import Reading
@@ -54,7 +54,7 @@ def check_comparison(
         passed=comparison.ok,
         summary=f"{agree}{how_exactly(compared)}, {how}."
         if comparison.ok
-        else f"{comparison.summary}{f' ({again})' if again else ''}. {_impact(comparison, graph)}",
+        else f"{comparison.summary}{f' ({again})' if again else ''}. {impact(comparison, graph)}",
         column=first.column if first is not None else None,
         where=str(first.origin) if first is not None and first.origin is not None else "",
         keys=tuple(str(example.key) for example in first.examples) if first is not None else (),
@@ -84,26 +84,6 @@ def _budget(comparison: Comparison | ParityReport, graph: Graph) -> str:
         f"The last digits of {node.name} depend on the rows that are computed with them, as those "
         f"of a product of matrices do. Allow for that: `@model(..., ulps={allowed})`. Then train "
         "anew: `lockstep train PIPELINE`"
-    )
-
-
-def _impact(comparison: Comparison | ParityReport, graph: Graph) -> str:
-    """A sentence about outputs: scores that move, and decisions that flip."""
-    if comparison.effects:
-        return f"Outputs: {'; '.join(map(str, comparison.effects))}."
-    compared = {column.column for column in comparison.compared if not column.is_matrix}
-    if comparison.first is not None and _is_hidden(comparison.first.column, compared, graph):
-        return "What it does to the outputs is not known: not all columns up to them were computed."
-    return "No output that was compared differs."
-
-
-def _is_hidden(column: str, compared: set[str], graph: Graph) -> bool:
-    """Whether a column reaches an output through one that was not computed again."""
-    return any(
-        column in graph.ancestors(name)
-        for output in graph.outputs
-        for name in (*graph.ancestors(output), output)
-        if name not in compared
     )
 
 
@@ -229,26 +209,25 @@ def check_replay(
         as_carried: Whether to replay MLflow's way too, with the Lockstep that the version carries.
     """
     from lockstep.artifacts.carried import replay_as_carried
+    from lockstep.artifacts.golden_replay import replay_golden, replayed_with
     from lockstep.artifacts.losses import losses
     from lockstep.parity.comparison import ParityReport
-    from lockstep.parity.compiled import as_computed_by
-    from lockstep.parity.replay import replay
 
     if lost := losses(loaded):
         return incomplete(loaded, lost)
-    serving = pipeline or loaded.pipeline
-    report = replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version)
+    report = replay_golden(loaded, pipeline or loaded.pipeline)
     if as_carried:
         report = ParityReport((*report.comparisons, replay_as_carried(loaded)))
-    how = f"replayed here with version {loaded.version}"
-    return check_comparison(report, loaded.pipeline.graph, how)
+    return check_comparison(report, loaded.pipeline.graph, replayed_with(loaded))
 
 
 def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
     """The result for a version that has lost evidence."""
+    from lockstep.artifacts.golden_replay import not_complete
+
     return CheckResult(
         False,
-        f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
+        not_complete(loaded, lost),
         where=f"the files of version {loaded.version} of {loaded.name}",
         todo="Restore its files, have another version serve (`lockstep promote PIPELINE VERSION`), "
         "or train and promote a version anew: `lockstep train PIPELINE`.",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lockstep.project.home import Home
     from lockstep.project.pipelines import Pipelines
     from lockstep.project.project import Project
+    from lockstep.registry.live import Live
     from lockstep.registry.registry import Registry
-    from lockstep.store.live_version import Live
     from lockstep.store.parquet import Store
     from lockstep.store.status import RunProgress
 
@@ -94,7 +94,7 @@ def dagster() -> str | None:
 
 def live(pipeline: str) -> Live:
     """The state of a pipeline's live version."""
-    from lockstep.store.live_version import Live
+    from lockstep.registry.live import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
 

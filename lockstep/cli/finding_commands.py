@@ -391,7 +391,7 @@ def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
 
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
     """The last published batch, and its statistics, those nearest to their limits first."""
-    from lockstep.store.live_version import last_published
+    from lockstep.scoring.live_check import last_published
 
     record = last_published(declared, context.store(declared.name))
     if record is None:

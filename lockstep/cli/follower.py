@@ -31,7 +31,7 @@ from lockstep.errors import LockstepError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 if TYPE_CHECKING:
-    from lockstep.store.live_version import Live
+    from lockstep.registry.live import Live
 
 _LOOK_SECONDS = 0.1
 """How often to look whether the server answers."""
@@ -156,8 +156,8 @@ def follow(pipeline: str, path: Path, seconds: float, trusted: Iterable[str] = (
     has let serve.
     """
     from lockstep.project.home import Home
-    from lockstep.registry.listing_update import update_listing
-    from lockstep.store.live_version import Live
+    from lockstep.registry.listing import update_listing
+    from lockstep.registry.live import Live
 
     home = Home(path, tuple(trusted))
     registry, listing = home.registry(), home.listing(pipeline)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from lockstep.dagster.run_reports import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.registry.facts import VersionFacts
+    from lockstep.registry.live import LiveState
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
-    from lockstep.store.live_version import LiveState
 
 
 NewestVersion = Annotated[int | None, typer.Argument(help="Which version; the newest by default.")]
@@ -367,7 +367,7 @@ def _point_champion(
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import WANTED, job_name, promotion
-    from lockstep.store.live_version import served_here
+    from lockstep.registry.live import served_here
 
     again = (
         f"lockstep rollback {declared.name} --to {version}"
@@ -424,7 +424,7 @@ def _left_out(declared: PipelineAssets, report: RunReport) -> Iterator[str]:
 
 def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
     """Which version is live, since when, and which was before, in a sentence or two."""
-    from lockstep.store.live_version import moved_by_hand, overruled, served_here
+    from lockstep.registry.live import moved_by_hand, overruled, served_here
 
     decided, taken = state.decided, state.taken
     let = decided if decided is not None else taken

@@ -24,11 +24,11 @@ from lockstep.dagster.tries import sign
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.registry.live import KeptLive
 from lockstep.registry.registry import Registry
 from lockstep.scoring.executors import executor_of
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
-from lockstep.store.live_version import KeptLive
 from lockstep.store.parquet import Store
 from lockstep.store.status import ended
 from lockstep.store.streams import Stream, streams

@@ -20,9 +20,9 @@ from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import fail_killed, last_runs, may_try_again, under_way
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
+from lockstep.registry.live import Live
 from lockstep.registry.registry import Registry
 from lockstep.scoring.outcome_attempts import open_days, published_at
-from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.status import is_blocked
 from lockstep.store.streams import stream_records

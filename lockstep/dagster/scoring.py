@@ -25,12 +25,12 @@ from lockstep.dagster.tries import is_automatic
 from lockstep.errors import LockstepError, SupersededError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.registry.live import Live
 from lockstep.registry.registry import Registry
 from lockstep.scoring.executors import executor_of
 from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import Stream
 

@@ -31,13 +31,13 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.project import Project
+from lockstep.registry.live import Live, LiveState
 from lockstep.registry.registry import Registry
 from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.fates import Fate, Inbox
 from lockstep.store.fetching import Fetched, fetch
 from lockstep.store.inbox import Claim, claim_files, left_alone
-from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 

@@ -14,8 +14,8 @@ from lockstep.pages.troubles import Trouble
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.known_versions import KnownVersions
+from lockstep.registry.live import LiveState, moved_by_hand, overruled, served_here
 from lockstep.registry.versions import RegisteredModel
-from lockstep.store.live_version import LiveState, moved_by_hand, overruled, served_here
 
 Models = dict[str, RegisteredModel | None]
 """What the registry holds of each pipeline."""

@@ -248,6 +248,26 @@ class ParityReport:
         return "; ".join(parts)
 
 
+def impact(comparison: Comparison | ParityReport, graph: Graph) -> str:
+    """A sentence about outputs: scores that move, and decisions that flip."""
+    if comparison.effects:
+        return f"Outputs: {'; '.join(map(str, comparison.effects))}."
+    compared = {column.column for column in comparison.compared if not column.is_matrix}
+    if comparison.first is not None and _is_hidden(comparison.first.column, compared, graph):
+        return "What it does to the outputs is not known: not all columns up to them were computed."
+    return "No output that was compared differs."
+
+
+def _is_hidden(column: str, compared: set[str], graph: Graph) -> bool:
+    """Whether a column reaches an output through one that was not computed again."""
+    return any(
+        column in graph.ancestors(name)
+        for output in graph.outputs
+        for name in (*graph.ancestors(output), output)
+        if name not in compared
+    )
+
+
 def compare(
     expected: Trace,
     actual: Trace,

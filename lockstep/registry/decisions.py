@@ -6,7 +6,7 @@ A decision is a tag of the registered model, so all homes of a registry read the
 
 No other home's write replaces one. It is later than all that its home had read, whatever its clock
 says; the newest holds, and of two at once the order of their keys decides, for everybody alike. Its
-text is bound to the pipeline, the version's manifest and itself (`lockstep.registry.version_tags`).
+text is bound to the pipeline, the version's manifest and itself (`lockstep.registry.bound_tags`).
 A rollback says from which version it goes back, so that all homes agree on `Decisions.earlier`.
 """
 
@@ -17,14 +17,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
 from lockstep.errors import EvidenceError
+from lockstep.registry.bound_tags import bound, unbound
+from lockstep.registry.registry import Registry
 from lockstep.registry.sites import Site
-from lockstep.registry.version_tags import bound, unbound
-
-if TYPE_CHECKING:
-    from lockstep.registry.registry import Registry
 
 DECISION = "lockstep.live."
 """How the names of the tags begin."""

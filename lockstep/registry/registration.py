@@ -31,7 +31,7 @@ from lockstep.registry.description import (
 from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.sites import user
-from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag
+from lockstep.registry.surroundings import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version, runs_page
 
 if TYPE_CHECKING:

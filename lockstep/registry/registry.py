@@ -33,7 +33,7 @@ from lockstep.registry.description import Presentation
 from lockstep.registry.known_versions import KnownVersions
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
-from lockstep.registry.version_tags import check_surroundings
+from lockstep.registry.surroundings import check_surroundings
 from lockstep.registry.versions import RegisteredModel, Version, runs_page
 
 log = logging.getLogger(__name__)

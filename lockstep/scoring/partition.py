@@ -49,6 +49,7 @@ from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
+from lockstep.scoring.live_check import SINCE, check_live, last_published
 from lockstep.scoring.reduction import (
     IngestedUnits,
     hold_days,
@@ -73,7 +74,6 @@ from lockstep.stats.sampling import Sampling
 from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, StepRecord, blocking
 from lockstep.store.handovers import Handovers
-from lockstep.store.live_version import SINCE, check_live, last_published
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.put_back import PUT_BACK

@@ -21,6 +21,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import ArtifactError, UnavailableFilesError, UnreadableError
+from lockstep.registry.live import Live
 from lockstep.scoring.earlier import demand_known
 from lockstep.scoring.partition import (
     check_version,
@@ -30,7 +31,6 @@ from lockstep.scoring.partition import (
     score_batch,
 )
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live_version import Live
 
 Read: TypeAlias = Callable[[Schema], Decoded | Units]
 """Reads a partition's rows: decoded as a record type declares them, or units of a large file."""

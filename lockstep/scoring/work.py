@@ -12,11 +12,11 @@ from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.live import LiveState
 from lockstep.scoring.executors import IN_PROCESS, Executor
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.handovers import Handovers
-from lockstep.store.live_version import LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records

@@ -42,19 +42,19 @@ from lockstep.errors import (
 )
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.live import Live, LiveState
 from lockstep.registry.registry import Registry
+from lockstep.registry.surroundings import read_surroundings
 from lockstep.registry.version_tags import (
     Proof,
     TrainingEvidence,
     is_proven,
     proven_in,
     read_evidence,
-    read_surroundings,
     write_proven,
 )
 from lockstep.registry.versions import Version
 from lockstep.store.attempts import StepRecord
-from lockstep.store.live_version import Live, LiveState
 from lockstep.store.parquet import Store
 from lockstep.store.streams import CHAMPION, gate_records, stream_records
 
@@ -91,7 +91,7 @@ def pass_gate(
     since is taken over. `@champion` moves to a version that is named here once it has passed.
 
     One process at a time does so in a home. Whenever it is killed, either the version before or the
-    wanted one serves (`lockstep.store.live_version`).
+    wanted one serves (`lockstep.registry.live`).
 
     Args:
         wanted: A version that is wanted in place of the one that `@champion` points to; one that is

@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.artifacts.pointers import read_live
 from lockstep.project.home import Home
-from lockstep.store.live_version import Live
+from lockstep.registry.live import Live
 from tests.fixtures.terminal import Ended
 from tests.stateful.deeds import Partition
 from tests.stateful.observations import live_version, newest_attempt, unshown

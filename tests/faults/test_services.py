@@ -11,10 +11,10 @@ import pytest
 
 from lockstep.errors import RegistryUnreachableError
 from lockstep.project.sinks import SqlSink
+from lockstep.registry.live import Live
 from lockstep.registry.registry import Registry
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
-from lockstep.store.live_version import Live
 from lockstep.store.streams import streams
 from tests.fixtures.mlflow_server import end_mlflow, start_mlflow
 from tests.fixtures.orders import Workplace

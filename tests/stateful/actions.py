@@ -47,7 +47,7 @@ def take_in() -> None:
 def go_live(version: int) -> None:
     """What the gate does with a version that it lets serve, without looking at it."""
     from lockstep.project.project import Project
-    from lockstep.store.live_version import Live
+    from lockstep.registry.live import Live
 
     home = Project.find().home
     live = Live(home.registry(), "meters", home.live("meters"))

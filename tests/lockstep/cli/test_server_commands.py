@@ -13,7 +13,7 @@ import pytest
 
 from lockstep.artifacts.pointers import open_live
 from lockstep.parity.wire import wire_record
-from lockstep.registry.listing_update import update_listing
+from lockstep.registry.listing import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.order_store import ORDER

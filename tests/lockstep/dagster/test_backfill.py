@@ -19,8 +19,8 @@ from lockstep.dagster.run_reports import RunReport
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import schedules
 from lockstep.dagster.tries import sign
+from lockstep.registry.live import Live
 from lockstep.scoring import steps
-from lockstep.store.live_version import Live
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, PROJECT, Workplace
 from tests.fixtures.ticks import days_asked_for

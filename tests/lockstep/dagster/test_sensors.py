@@ -21,7 +21,7 @@ from lockstep.pages.pipeline_state import Overview
 from lockstep.pages.web.pages import application
 from lockstep.project.alerting import Alerting
 from lockstep.project.project import Project
-from lockstep.store.live_version import Live
+from lockstep.registry.live import Live
 from tests.fixtures.mlflow_server import running_mlflow
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, SECOND, Workplace

@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from lockstep.registry.bound_tags import bound
 from lockstep.registry.decisions import Decision, Decisions, new_key
 from lockstep.registry.sites import Site
-from lockstep.registry.version_tags import bound
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

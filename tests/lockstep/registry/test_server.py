@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from lockstep.errors import ArtifactError, FetchError, RegistryError, RegistryUnreachableError
 from lockstep.registry.description import Presentation
-from lockstep.registry.listing_update import update_listing
+from lockstep.registry.listing import update_listing
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 from tests.fixtures.mlflow_server import end_mlflow, running_mlflow, start_mlflow

@@ -34,9 +34,9 @@ from lockstep.project.constraint_levels import Constraints
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import FunctionSource
+from lockstep.registry.live import Live
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
-from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate

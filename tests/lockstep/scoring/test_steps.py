@@ -13,11 +13,11 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.schema import Schema
 from lockstep.errors import BlockedError, UnavailableError, UnavailableFilesError
+from lockstep.registry.live import Live, LiveState
 from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live_version import Live, LiveState
 from lockstep.store.status import findings
 from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.orders import SECOND, Workplace

@@ -17,6 +17,7 @@ from lockstep.columns.tables import take_rows
 from lockstep.errors import ArtifactError, UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.live import Live
 from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
@@ -27,7 +28,6 @@ from lockstep.registry.version_tags import (
     write_evidence,
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.training.gate import Gate, check_evidence, go_back, pass_challenger, pass_gate
 from tests.fixtures.commands import Lockstep

@@ -16,7 +16,7 @@ from lockstep.artifacts.pointers import read_listing, write_listing
 from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.registry.description import Presentation
-from lockstep.registry.listing_update import list_versions, update_listing
+from lockstep.registry.listing import list_versions, update_listing
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import PROVEN, write_proven
 from lockstep.registry.versions import Version

@@ -1,6 +1,6 @@
 """Two homes on one registry: both promote and roll back, are killed, are overtaken, and take over.
 
-A replay takes a second, and is told here how it ends; the real one is in `test_live_version`.
+A replay takes a second, and is told here how it ends; the real one is in `test_live`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from lockstep.artifacts.pointers import LivePointer, read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult
 from lockstep.errors import AliasNotSetError, OvertakenError, RegistryUnreachableError
+from lockstep.registry import live as live_module
 from lockstep.registry.decisions import Decision
+from lockstep.registry.live import Live, LiveState
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import PROVEN
-from lockstep.store import live_version
-from lockstep.store.live_version import Live, LiveState, check_live
+from lockstep.scoring.live_check import check_live
 from tests.fixtures.orders import copy_home
 from tests.fixtures.registries import Killed, before_each_write
 
@@ -107,10 +108,8 @@ def _at(home: SharingHome) -> Iterator[None]:
         home.due.clear()
 
 
-def _replay(loaded: LoadedVersion) -> CheckResult:
-    if loaded.version in _here[-1].fails:
-        return CheckResult(False, "is_heavy differs in 3 of 60 rows.")
-    return CheckResult(True, "All columns are as they were stored.")
+def _replay(loaded: LoadedVersion) -> str:
+    return "is_heavy differs in 3 of 60 rows." if loaded.version in _here[-1].fails else ""
 
 
 def _fingerprint(_: LoadedVersion) -> str:
@@ -122,7 +121,7 @@ def _write_live(path: Path, pointer: LivePointer) -> None:
     WRITE_LIVE(path, pointer)
 
 
-WRITE_LIVE = live_version.write_live
+WRITE_LIVE = live_module.write_live
 
 
 def _kill() -> None:
@@ -335,9 +334,9 @@ def homes(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, SharingHome]]:
     """Two homes that share a registry, for `SharedRegistry`."""
-    monkeypatch.setattr(live_version, "check_replay", _replay)
-    monkeypatch.setattr(live_version, "fingerprint", _fingerprint)
-    monkeypatch.setattr(live_version, "write_live", _write_live)
+    monkeypatch.setattr(live_module, "unproven", _replay)
+    monkeypatch.setattr(live_module, "fingerprint", _fingerprint)
+    monkeypatch.setattr(live_module, "write_live", _write_live)
     SharedRegistry.homes = {
         name: SharingHome(tmp_path / name, registry_of(shared)) for name in ("a", "b")
     }

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 
 from lockstep.artifacts.pointers import read_live, write_live
 from lockstep.checks.check_results import CheckResult
-from lockstep.store import live_version
-from lockstep.store.live_version import KeptLive, Live, check_live, last_published
+from lockstep.registry import live as live_module
+from lockstep.registry.live import KeptLive, Live
+from lockstep.scoring.live_check import check_live, last_published
 from lockstep.store.partition_records import Commit, Records
 from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed, killed_after
@@ -206,7 +207,7 @@ def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(days=2)
     with monkeypatch.context() as patch:
-        patch.setattr(live_version, "datetime", Mock(wraps=datetime, now=lambda _: ahead))
+        patch.setattr(live_module, "datetime", Mock(wraps=datetime, now=lambda _: ahead))
         place.let_serve(NEW)
     assert place.publishes("2020-03-01")
     place.let_serve(OLD)
@@ -256,8 +257,8 @@ def test_another_home_in_which_golden_records_differ_keeps_its_version(
 def test_a_decision_that_a_run_does_not_take_over_is_replayed_once(
     behind: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replay = Mock(return_value=CheckResult(False, "other values came out"))
-    monkeypatch.setattr(live_version, "check_replay", replay)
+    replay = Mock(return_value="other values came out")
+    monkeypatch.setattr(live_module, "unproven", replay)
     kept = KeptLive(behind.registry, behind.name, behind.path)
     refused = [kept.take_over().refused for _ in range(3)]
     assert (refused, replay.call_count) == (["other values came out"] * 3, 1)
