@@ -3,7 +3,7 @@
 Beside each are the packages that raise it, or the status of the response. The command line prints
 any of them in a line and ends with status 2.
 
-LockstepError                     cli, dagster, overview, project, registry, scoring, serving
+LockstepError                     cli, dagster, pages, project, registry, scoring, serving
 │
 │   What is declared
 ├── DefinitionError               columns                             a module that is no pipeline
@@ -49,10 +49,10 @@ LockstepError                     cli, dagster, overview, project, registry, sco
 │   ├── VersionNotFoundError      registry                            it has no such version
 │   ├── AliasNotSetError          registry, training                  an alias points nowhere
 │   └── FetchError                registry                            files did not all arrive
-├── OvertakenError                store                               another version went live
+├── OvertakenError                registry                            another version went live
 │
 │   Partitions, and the disk that they are on
-├── NotStoredError                artifacts, overview, scoring, store            not written yet
+├── NotStoredError                artifacts, pages, scoring, store               not written yet
 ├── DamagedError                  artifacts, store                    files unlike their record
 │   └── ReplacedError             store                               later attempts took its place
 ├── LockedError                   artifacts                           somebody else is at work
