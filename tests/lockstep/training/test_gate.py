@@ -18,10 +18,10 @@ from lockstep.errors import ArtifactError, UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.live import Live
+from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
-    SURROUNDINGS,
     is_proven,
     proofs,
     read_evidence,
