@@ -1,7 +1,9 @@
 """Evidence and proofs of a version: tags that hold for its very bytes (`bound_tags`).
 
-lockstep.evidence        the results of the checks of history, training set and candidate
-lockstep.proven.5a1c…    that it is proven in an environment: by whom, where and when
+    lockstep.evidence        the results of the checks of history, training set and candidate
+    lockstep.proven.5a1c…    that it is proven in an environment: by whom, where and when
+
+A tag that was edited, or that is another version's, is ignored.
 """
 
 from __future__ import annotations
