@@ -1,9 +1,8 @@
 """Texts as Markdown: no value of a row becomes a link, a picture or other markup.
 
-Dagster renders descriptions, and metadata that says so, as GitHub's Markdown. There, an address
-alone is a link, and stays one if its characters are escaped; in a code span it is text. A code
-span also reads well where the same description is shown as it is, and what is copied from it is the
-value. So a word that could mean something is put into one.
+Dagster renders descriptions, and metadata that says so, as GitHub's Markdown, where an address
+alone is a link even if its characters are escaped. In a code span it is text, so a word that could
+mean something is put into one.
 """
 
 from __future__ import annotations

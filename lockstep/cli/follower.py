@@ -1,12 +1,8 @@
 """The follower of a server: a process beside it that reads the registry.
 
 A server loads no MLflow: it reads what this process writes, the listing of versions and, once
-another home has let a version serve and it is proven here, the file of the live one. It is started
-with
-
-    python -m lockstep.cli.follower PIPELINE HOME SECONDS [TRUSTED ...]
-
-and ends when its standard input does, which is when the server is gone, however that ended.
+another home has let a version serve and it is proven here, the file of the live one. The process
+ends when its standard input does: when the server is gone, however that ended.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Drift: how far the columns of a batch are from training, whatever came since.
 
-A column is as far as its farthest statistic of all rows: missing values, the level and spread of
-its numbers, the shares of its values, values that training never had. The number of distinct values
-does not count, since it goes with the number of rows. The limits are from `lockstep.stats.limits`,
-but the days before a batch do not move them.
+A column is as far as its farthest statistic of all rows. The number of distinct values does not
+count, since it goes with the number of rows. The limits are from `lockstep.stats.limits`, but the
+days before a batch do not move them.
 """
 
 from __future__ import annotations

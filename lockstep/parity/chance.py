@@ -1,9 +1,8 @@
 """Functions that draw random numbers: these may matter in one row of a million.
 
 Computing a column twice shows chance only where it changes a value. A drawn number shows in its
-generator, whose state moves on: the shared ones (`random`, `numpy.random`), whoever draws from
-them, and those that the function's module holds. A function that sets the seed itself leaves the
-same state each time, and draws the same numbers each time.
+generator, whose state moves on. A function that sets the seed itself draws the same numbers each
+time.
 """
 
 from __future__ import annotations

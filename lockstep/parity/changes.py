@@ -3,9 +3,7 @@
 Each column has a cumulative sum (Page, "Continuous inspection schemes", Biometrika 41, 1954) of the
 distance of each batch, as a share of its limit, less one half: half of the change to detect is the
 allowance that detects it soonest (Montgomery, "Introduction to Statistical Quality Control",
-chapter 9). A change begins when the sum is as large as `PATIENCE` batches at the limit make it, or
-a single one far beyond; it is over when the sum is back at 0, as after as many usual batches. So a
-change is reported once, when it begins, however long it lasts.
+chapter 9). A change is reported once, when it begins, and is over when the sum is back at 0.
 """
 
 from __future__ import annotations

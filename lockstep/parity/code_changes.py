@@ -1,10 +1,8 @@
 """Changes of code: which columns' code differs between two snapshots of a pipeline's source.
 
-The code of a column is its function and whatever that reaches in the snapshot: helper functions,
-constants, classes, imports, and the same in the modules that it imports. Names are followed as
-Python's compiler sees them, to everything of that name in any module of the snapshot; in doubt,
-something is reached. Code is compared as a syntax tree, so comments, docstrings and layout make no
-difference. Nothing is executed.
+The code of a column is its function and whatever that reaches in the snapshot, in any module of it;
+in doubt, something is reached. Code is compared as a syntax tree, so comments, docstrings and
+layout make no difference. Nothing is executed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Company: all rows of a batch, computed again among other rows.
 
 A sample shows what a function does to most rows (`lockstep.parity.locality`). A fault in one row in
-ten thousand, or only among thousands of rows, shows when all are computed: so every row is computed
-once more, in another order and in parts of unlike sizes, and compared with the whole batch. Columns
-of models are taken as they are; all functions are called.
+ten thousand, or only among thousands of rows, shows when every row is computed once more, in
+another order and in parts of unlike sizes. Columns of models are taken as they are.
 """
 
 from __future__ import annotations

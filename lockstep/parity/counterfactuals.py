@@ -1,18 +1,10 @@
 """Counterfactuals: what the outputs of a batch would be if some columns had other values.
 
-They show what a finding about a population does to decisions. The other values depend on the
-finding:
-
-- a changed distribution (drift, a sudden shift) is compared with the *mix of the training*: each
-  number becomes the training's number of the same rank; of categories, as few values as possible
-  are replaced, at random, until each has its share of the training;
-- rows that break a constraint are compared with *typical* values: the training's median or most
-  frequent category replaces each value of the suspect. Ranks say nothing about values that were
-  swapped or joined to other rows. So it shows what depends on these values, right or wrong;
-- rows that came again are compared with what they were.
-
-A missing value stays missing in the mix, and is replaced by the typical value. Columns that do not
-depend on the replaced ones are computed once.
+They show what a finding does to decisions. A changed distribution is compared with the *mix of the
+training*: each number becomes the training's number of the same rank, and categories get their
+shares of the training. Rows that break a constraint are compared with *typical* values, since ranks
+say nothing of values that were swapped or joined to other rows; rows that came again, with what
+they were. A missing value stays missing in the mix, and is replaced by the typical value.
 """
 
 from __future__ import annotations

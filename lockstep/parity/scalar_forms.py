@@ -2,17 +2,10 @@
 
 A single record is served with scalars where that is proven, in the process that serves: on golden
 records, and on values of these beside missing, extreme and infinite ones, a function has to give
-the same bits in both forms. Types do not depend on values, as long as these do not decide what is
-computed. So a function is left to arrays
-
-- whose inputs are texts: Python's `str` and its comparisons have operators of their own
-  (`~True` is -2);
-- that gives something else than the scalar of its column, such as a number of Python's;
-- in which a value may decide what is computed (`if`, `try`), as other values might then give
-  another type;
-- that raises to a power, which NumPy computes in another way for arrays (`x ** 2` as `x * x`),
-  with a difference so rare that few values would not show it. In NumPy's other operators and
-  functions there is none (`tests/upstream/test_numpy.py`).
+the same bits in both forms. It is left to arrays where few values would not show a difference: with
+texts as inputs (Python's `str` has operators of its own), where a value decides what is computed
+(`if`, `try`), and with powers, which NumPy computes in another way for arrays (`x ** 2` as
+`x * x`). In NumPy's other operators and functions there is none (`tests/upstream/test_numpy.py`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Scales: the usual size of each column's values, as seen at the fit.
 
 A sum of large terms that cancel has the rounding of the terms, not of the sum (Higham, "Accuracy
-and Stability of Numerical Algorithms", 2002, section 4.2). A row does not show the size of its
-terms; the usual size of its column does. It is fixed at the fit, so that the tolerance of a row
-does not depend on the rows beside it.
+and Stability of Numerical Algorithms", 2002, section 4.2). The usual size of its column shows the
+size of the terms. It is fixed at the fit, so that no row's tolerance depends on the rows beside it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,8 @@
 """A candidate: from the history to a fitted, evaluated and registered version, step by step.
 
-    deliver_all            take in a delivery of each table that look-ups and windows read
-    ingest_history         part the labelled rows
-    compute_training_set   compute the columns that need no fit
-    fit_candidate          fit, evaluate on held-out rows, register, and check the version
-
-`train` carries out all of them. Each is recorded in the attempt of its run, and refuses to go on
-from a step that a check blocks or whose files are not as recorded. So they can also run one at a
-time, as Dagster's assets.
+Each step is recorded in the attempt of its run, and refuses to go on from one that a check blocks
+or whose files are not as recorded. `train` carries out all of them; Dagster's assets run them one
+at a time.
 """
 
 from __future__ import annotations
