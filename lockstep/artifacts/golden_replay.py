@@ -8,8 +8,6 @@ from lockstep.artifacts.losses import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.comparison import ParityReport, impact
-from lockstep.parity.compiled import as_computed_by
-from lockstep.parity.replay import replay
 
 
 def unproven(loaded: LoadedVersion) -> str:
@@ -25,6 +23,10 @@ def unproven(loaded: LoadedVersion) -> str:
 
 def replay_golden(loaded: LoadedVersion, serving: Pipeline) -> ParityReport:
     """Compute the golden records again with the pipeline that serves."""
+    # They load scikit-learn and its OpenMP, which waits until the process is prepared for it.
+    from lockstep.parity.compiled import as_computed_by
+    from lockstep.parity.replay import replay
+
     return replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version)
 
 

@@ -4,9 +4,10 @@ A statistic lies so many units outside of the range of earlier days. A unit hold
 differ by and what chance does at that number of rows: a funnel (Spiegelhalter, "Funnel plots for
 comparing institutional performance", 2005). How often, and how far, held-out days lie outside is
 learnt by kind of statistic; each statistic is shrunk towards its kind (empirical Bayes: Robbins,
-1956). The least likely statistic of a day counts (Westfall and Young, "Resampling-based multiple
-testing", 1993): of held-out days, one in 100 warns and one in 500 blocks. A sudden step from the
-days before counts, too; a season moves a statistic slowly, which is no news.
+1956). Batches come after training, so a block of training days is held out from the days before it.
+The least likely statistic of a day counts (Westfall and Young, "Resampling-based multiple testing",
+1993): of held-out days, one in 100 warns and one in 500 blocks. A sudden step from the days before
+counts, too; a season moves a statistic slowly, which is no news.
 """
 
 from __future__ import annotations
