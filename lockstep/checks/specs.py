@@ -131,8 +131,9 @@ RESCORED = Check(
 COMPUTATION = Check(
     "computation",
     "Every column of every row could be computed. Rows on which a function fails are quarantined "
-    "with the exception. Too many quarantined rows, with those of the steps before, block: a "
-    "function that fails on most rows is broken itself, and nothing is scored.",
+    "with the exception, and so are all rows of a unit that ends its process three times. Too many "
+    "quarantined rows, with those of the steps before, block: a function that fails on most rows "
+    "is broken itself, and nothing is scored.",
     "The details name the function with its line, and what it raised. Have it take such values, "
     "train anew and promote that; or have the rows corrected upstream. Then: AGAIN",
     blocking=True,

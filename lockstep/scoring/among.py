@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -176,6 +176,20 @@ def _by_days(blocks: Iterable[DayBlock]) -> dict[tuple[int, ...], list[int]]:
     }
 
 
+@dataclass(frozen=True, eq=False)
+class _MeasuredBlock:
+    """A block of days, with what they come to."""
+
+    live: LoadedVersion
+    task: DaysTask
+    measured: MeasuredDays
+
+    @cached_property
+    def opened(self) -> OpenedDays:
+        """Its rows, which are read once a message needs them."""
+        return self.task.open(self.live)
+
+
 class _Judging:
     """The days of a batch, judged one after the other."""
 
@@ -191,14 +205,16 @@ class _Judging:
     def days(self, executor: Executor, tasks: Sequence[DaysTask]) -> Iterator[WeighedBatch]:
         """The weighed findings of each day, in order; the blocks have been remembered."""
         measured = zip(tasks, executor.map(measure_days, self._live, tasks), strict=True)
-        by_days = groupby(measured, key=lambda pair: (pair[0].block.days, pair[0].block.of_day))
-        for (_, of_day), blocks in by_days:
-            fresh = (self._fresh(task, of_block) for task, of_block in blocks)
+        blocks = (_MeasuredBlock(self._live, *pair) for pair in measured)
+        by_days = groupby(
+            blocks, key=lambda block: (block.task.block.days, block.task.block.of_day)
+        )
+        for (_, of_day), parts in by_days:
             if of_day:
-                yield self._parted(fresh)
+                yield self._parted(map(self._fresh, parts))
             else:
-                for task, of_block in fresh:
-                    yield from self._whole(task, of_block)
+                for block in parts:
+                    yield from self._whole(block)
 
     def hold_back(self, day: int, found: WeighedBatch) -> None:
         """Hold back the last day that came: its figures are not usual for those after it."""
@@ -222,63 +238,60 @@ class _Judging:
         figures = {name: getattr(own, name) for name in ("counts", "middle", "values", "sizes")}
         return msgspec.structs.replace(batch, **figures, runs=runs)
 
-    def _fresh(self, task: DaysTask, measured: MeasuredDays) -> tuple[DaysTask, MeasuredDays]:
-        """A block, measured again where days before it are held back by now that count there."""
-        is_stale = any(day >= task.block.days[0] - DAYS for day in self._held_back)
-        return self._anew(task) if is_stale else (task, measured)
+    def _fresh(self, block: _MeasuredBlock) -> _MeasuredBlock:
+        """A block, measured again where days that count in it have been held back since."""
+        task = block.task
+        counting = {day for day in self._held_back if day >= task.block.days[0] - DAYS}
+        if counting <= task.held_back.keys():
+            return block
+        task = replace(task, held_back=dict(self._held_back))
+        return _MeasuredBlock(self._live, task, measure_days(self._live, task))
 
-    def _whole(self, task: DaysTask, measured: MeasuredDays) -> Iterator[WeighedBatch]:
+    def _whole(self, block: _MeasuredBlock) -> Iterator[WeighedBatch]:
         """The days of a block, one after the other."""
-        opened = cache(partial(task.open, self._live))
-        for at in range(len(measured.days)):
-            day = measured.days[at]
-            yield self._weighed(day, measured, opened)
-            if day.day in self._held_back:
-                task, measured = self._anew(task)
-                opened = cache(partial(task.open, self._live))
+        for at in range(len(block.measured.days)):
+            block = self._fresh(block)
+            yield self._weighed(block.measured.days[at], block)
 
-    def _parted(self, parts: Iterable[tuple[DaysTask, MeasuredDays]]) -> WeighedBatch:
+    def _parted(self, parts: Iterable[_MeasuredBlock]) -> WeighedBatch:
         """A day in several blocks: examples are of the one whose rows break the most rules."""
         whole: DayMeasured | None = None
         most = -1.0
-        for task, measured in parts:
-            (part,) = measured.days
+        for block in parts:
+            (part,) = block.measured.days
             whole = part if whole is None else whole + part
             if (broken := self._live.constraints.broken_in(part)) > most:
-                most, shown_of, shown, opened = broken, part.looked_at, measured, task.open
+                most, shown_of, shown = broken, part.looked_at, block
         assert whole is not None, "a day has parts"
-        return self._weighed(whole, shown, cache(partial(opened, self._live)), shown_of)
-
-    def _anew(self, task: DaysTask) -> tuple[DaysTask, MeasuredDays]:
-        """A block measured again, without what the days held back by now would leave it."""
-        task = replace(task, held_back=dict(self._held_back))
-        return task, measure_days(self._live, task)
+        return self._weighed(whole, shown, shown_of)
 
     def _weighed(
-        self,
-        day: DayMeasured,
-        shown: MeasuredDays,
-        opened: Callable[[], OpenedDays],
-        shown_of: int | None = None,
+        self, day: DayMeasured, block: _MeasuredBlock, shown_of: int | None = None
     ) -> WeighedBatch:
         """A day judged by those before it, with its weighed findings."""
         constraints = self._live.constraints
         known = constraints.known([*self._earlier.batches, *self._own.values()])
-        judged = constraints.judge(day, known, shown.shown, shown_of, self._came)
+        judged = constraints.judge(day, known, block.measured.shown, shown_of, self._came)
         self._own[day.day] = with_figures(light_batch(day.day, day.rows), judged)
         if len(self._own) > DAYS:
             del self._own[min(self._own)]
-        view = cache(lambda: opened().view)
-        found = weigh(constraints, judged, view, self._terms, self._excused, shown.misdated)
+        found = weigh(
+            constraints,
+            judged,
+            lambda: block.opened.view,
+            self._terms,
+            self._excused,
+            block.measured.misdated,
+        )
         if any(each.would_block for each in found.findings):
-            of_day = np.flatnonzero(view().day == day.day)
-            rows_of_day = take_rows(opened().columns, drawn(of_day, ROWS_OF_A_DAY))
+            of_day = np.flatnonzero(block.opened.view.day == day.day)
+            rows_of_day = take_rows(block.opened.columns, drawn(of_day, ROWS_OF_A_DAY))
             found = found.blocking(cache(partial(self._moved, rows_of_day)))
         if (first := found.first) is None:
             return found
         rows = first.finding.rows
-        rows = rows if len(rows) else np.flatnonzero(view().day == day.day)
-        return replace(found, asked=take_rows(opened().columns, drawn(rows)))
+        rows = rows if len(rows) else np.flatnonzero(block.opened.view.day == day.day)
+        return replace(found, asked=take_rows(block.opened.columns, drawn(rows)))
 
     def _moved(self, rows: Columns, columns: Sequence[str]) -> str:
         """How far the first of some columns moves an output, if no training day did; else empty."""

@@ -11,18 +11,19 @@ import ctypes
 import os
 import pickle
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.version import LoadedVersion, Tables
@@ -41,6 +42,10 @@ class UnitTask(ABC):
     def place(self) -> str:
         """Which rows it has: a file, and from which one to which one."""
 
+    def spared(self) -> Self | None:
+        """The unit without what may end its process; None if there is nothing to leave out."""
+        return None
+
     def __repr__(self) -> str:
         return self.place
 
@@ -49,10 +54,12 @@ Task = TypeVar("Task", bound=UnitTask)
 Result = TypeVar("Result")
 Work = Callable[[LoadedVersion, Task], Result]
 
+Submitted = TypeVar("Submitted")
+
 TRIES = 3
 """How often a unit is tried whose process ends without a result."""
 _WAIT = 0.5
-"""Seconds before the second try; twice as many before each further one."""
+"""Seconds before the second try; twice as many before the third."""
 _AHEAD = 2
 """Tasks that each worker has waiting, so that results do not pile up."""
 _EMBEDDED = "local"
@@ -64,22 +71,19 @@ class Executor(Protocol):
     """Works on the units of a batch."""
 
     def map(
-        self,
-        function: Work[Task, Result],
-        live: LoadedVersion,
-        tasks: Sequence[Task],
-        tries: int = TRIES,
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
     ) -> Iterator[Result]:
         """The results of a function for tasks, in order.
+
+        A task that ends its process `TRIES` times is replaced by the spared one, if it has one.
 
         Args:
             function: A function of a module, of the version and a task.
             live: The version that serves.
             tasks: The tasks, plain data.
-            tries: How often a task is tried whose process ends without a result.
 
         Raises:
-            LostWorkerError: A task ends every process that works on it.
+            LostWorkerError: A task ends its process each time, and has no spared one.
         """
         ...
 
@@ -88,11 +92,7 @@ class InProcess:
     """Works on one unit after the other, in this process."""
 
     def map(
-        self,
-        function: Work[Task, Result],
-        live: LoadedVersion,
-        tasks: Sequence[Task],
-        tries: int = TRIES,
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
     ) -> Iterator[Result]:
         """See `Executor.map`."""
         return (function(live, task) for task in tasks)
@@ -105,65 +105,50 @@ IN_PROCESS = InProcess()
 class Pool:
     """Works on units in processes of its own, each with one thread of the numeric libraries.
 
-    A process that ends without a result, such as one that the system kills for its memory, takes
-    the others with it: the pool starts anew, and goes on with the units that have no result.
+    Each process is a pool by itself: one that ends, such as one that the system kills for its
+    memory, takes no other with it, and the unit that it worked on is known.
     """
 
     workers: int = 2
-    _pool: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
+    _idle: list[ProcessPoolExecutor] = field(default_factory=list, init=False, repr=False)
 
     def close(self) -> None:
         """End its processes."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        while self._idle:
+            self._idle.pop().shutdown()
 
     def map(
-        self,
-        function: Work[Task, Result],
-        live: LoadedVersion,
-        tasks: Sequence[Task],
-        tries: int = TRIES,
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
     ) -> Iterator[Result]:
-        """See `Executor.map`.
-
-        A process that ends takes all with it: so each task that was under way is tried alone then,
-        until it is known which one ends them.
-        """
+        """See `Executor.map`."""
+        threads = ThreadPoolExecutor(self.workers)  # each waits for a process
         opened = _Opened.of(live)
-        left, under_way = deque(tasks), deque[Future[Result]]()
-        alone = failed = 0
-        while left:
-            most = 1 if alone else _AHEAD * self.workers
-            while len(under_way) < min(most, len(left)):
-                under_way.append(self._submit(function, opened, left[len(under_way)]))
-            try:
-                result = under_way[0].result()
-            except BrokenProcessPool as error:
-                self.close()
-                failed += len(under_way) == 1
-                if failed == tries:
-                    raise lost_worker(left[0], tries) from error
-                alone = max(alone, len(under_way))
-                under_way.clear()
-                time.sleep(_WAIT * 2**failed)
-                continue
-            left.popleft()
-            under_way.popleft()
-            alone, failed = max(alone - 1, 0), 0
-            yield result
 
-    def _submit(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Future[Result]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_begin
-            )
+        def submit(task: Task) -> Future[Result]:
+            return threads.submit(self._work, function, opened, task)
+
         try:
-            return self._pool.submit(_opened_work, function, opened, task)
-        except BrokenProcessPool as error:  # it is told where the result is asked for
-            broken: Future[Result] = Future()
-            broken.set_exception(error)
-            return broken
+            for _, future in _ahead(submit, tasks, _AHEAD * self.workers):
+                yield future.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _work(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
+        try:
+            process = self._idle.pop()
+        except IndexError:
+            process = _process()
+        try:
+            for failed in range(TRIES):
+                time.sleep(_WAIT * failed)
+                try:
+                    return _given(process.submit(_opened_work, function, opened, task).result())
+                except BrokenProcessPool:
+                    process.shutdown()
+                    process = _process()
+        finally:
+            self._idle.append(process)
+        return self._work(function, opened, spared(task))
 
 
 @dataclass
@@ -187,11 +172,7 @@ class RayCluster:
             self._is_begun = False
 
     def map(
-        self,
-        function: Work[Task, Result],
-        live: LoadedVersion,
-        tasks: Sequence[Task],
-        tries: int = TRIES,
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
     ) -> Iterator[Result]:
         """See `Executor.map`.
 
@@ -199,16 +180,11 @@ class RayCluster:
             UnavailableError: The cluster does not answer, or Ray is not installed.
         """
         ray = self._ray()
-        opened = _Opened.of(live)
-        submit = ray.remote(_opened_work).options(num_cpus=1, max_retries=tries - 1).remote
+        remote = ray.remote(_opened_work).options(num_cpus=1, max_retries=TRIES - 1).remote
+        submit = partial(remote, function, _Opened.of(live))
         most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting: deque[tuple[Task, Any]] = deque()
-        for task in tasks:
-            waiting.append((task, submit(function, opened, task)))
-            if len(waiting) == most:
-                yield self._result(*waiting.popleft(), tries)
-        while waiting:
-            yield self._result(*waiting.popleft(), tries)
+        for task, reference in _ahead(submit, tasks, most):
+            yield self._result(submit, task, reference)
 
     def _ray(self) -> Any:
         for name, value in _QUIET.items():
@@ -235,15 +211,19 @@ class RayCluster:
             self._is_begun = True
         return ray
 
-    def _result(self, task: Task, future: Any, tries: int) -> Any:
-        import ray
+    def _result(self, submit: Callable[[Task], Any], task: Task, reference: Any) -> Any:
+        from ray import exceptions, get
 
+        ended = exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.NodeDiedError
         try:
-            return ray.get(future)
-        except ray.exceptions.RayTaskError as error:
+            return _given(get(reference))
+        except exceptions.RayTaskError as error:
             raise error.cause from None
-        except (ray.exceptions.RayError, ConnectionError) as error:
-            raise lost_worker(task, tries) from error
+        except ended:
+            instead = spared(task)
+        except (exceptions.RayError, ConnectionError) as error:
+            raise _lost_worker(task) from error
+        return self._result(submit, instead, submit(instead))
 
 
 @contextmanager
@@ -275,12 +255,39 @@ class _Opened:
         return cls(live.name, live.version, live.directory, live.digest, live.tables)
 
 
-def lost_worker(task: UnitTask, tries: int) -> LostWorkerError:
-    """The error of a task that ends every process that works on it."""
+def spared(task: Task) -> Task:
+    """The task in place of one that ended its process each time.
+
+    Raises:
+        LostWorkerError: It has none.
+    """
+    if (instead := task.spared()) is None:
+        raise _lost_worker(task)
+    return instead
+
+
+def _lost_worker(task: UnitTask) -> LostWorkerError:
     return LostWorkerError(
-        f"The process that works on {task} ended {tries} times without a result. Memory may not "
+        f"The process that works on {task} ended {TRIES} times without a result. Memory may not "
         "suffice, or a library crashes: look at these rows, or have fewer processes."
     )
+
+
+def _ahead(
+    submit: Callable[[Task], Submitted], tasks: Iterable[Task], most: int
+) -> Iterator[tuple[Task, Submitted]]:
+    """Tasks in order, with what `submit` gives for them, which is at most so many ahead."""
+    waiting: deque[tuple[Task, Submitted]] = deque()
+    for task in tasks:
+        waiting.append((task, submit(task)))
+        if len(waiting) == most:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _process() -> ProcessPoolExecutor:
+    """A process, which begins with its first task."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
 
 
 def _begin() -> None:
@@ -297,27 +304,58 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _opened_work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
+def _opened_work(function: Work[Task, Result], opened: _Opened, task: Task) -> Result | _Raised:
     """The result of a function for a task, in a process that opens each version once."""
     _give_back(function)
     try:
         return function(_version(opened), task)
-    except Exception as error:
-        if _survives_pickling(error):
-            raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+    except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+        return _Raised.of(error)
 
 
-def _survives_pickling(error: Exception) -> bool:
-    """Whether an error, such as one of a library, arrives where the result is asked for.
+@dataclass(frozen=True)
+class _Raised:
+    """An error of another process, as it was raised: with its type, its message and its notes."""
 
-    One that does not would end the pool, as if the process had been killed.
-    """
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever its class raises
-        return False
-    return True
+    pickled: bytes
+    traceback: str
+
+    @classmethod
+    def of(cls, error: Exception) -> _Raised:
+        """Of an error; a `RuntimeError` stands for one that cannot be pickled at all.
+
+        Errors of some libraries can only be pickled without `__init__`, which takes other
+        arguments than they hand on.
+        """
+        told = traceback.format_exception_only(error)
+        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        for note in getattr(error, "__notes__", ()):
+            plain.add_note(note)
+        pickled = pickle.dumps(plain)
+        for form in (_WithoutInit(error), error):
+            with suppress(Exception):
+                data = pickle.dumps(form)
+                if traceback.format_exception_only(pickle.loads(data)) == told:
+                    pickled = data
+        return cls(pickled, "".join(traceback.format_exception(error)))
+
+
+@dataclass(frozen=True)
+class _WithoutInit:
+    """Pickles an error that is made anew without `__init__`."""
+
+    error: Exception
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = type(self.error)
+        return partial(kind.__new__, kind), self.error.args, vars(self.error)
+
+
+def _given(made: Result | _Raised) -> Result:
+    """The result of a task, or its error raised."""
+    if isinstance(made, _Raised):
+        raise pickle.loads(made.pickled) from RuntimeError(f"In its process:\n{made.traceback}")
+    return made
 
 
 @lru_cache(maxsize=1)

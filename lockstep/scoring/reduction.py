@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, reduce
@@ -22,13 +21,11 @@ from lockstep.columns.units import Units
 from lockstep.errors import (
     FailingFunctionError,
     InputError,
-    LostWorkerError,
     UnreadableError,
 )
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.among import day_of
 from lockstep.scoring.day_rows import forget_days
-from lockstep.scoring.executors import Executor, Result, Task
 from lockstep.scoring.repeated import forget_keys, repeated_keys
 from lockstep.scoring.rows import not_computed
 from lockstep.scoring.unit import (
@@ -43,16 +40,12 @@ from lockstep.scoring.unit import (
     ingest_unit,
     lose_rows,
     score_unit,
-    try_unit,
 )
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sample, Sampling
 from lockstep.store.attempts import Attempt, part_file
 from lockstep.store.parts import remove_scratch
 from lockstep.store.put_back import PutBack, read_put_back
-
-_MOST_DEADLY = 10
-"""Rows of a unit that are looked for which end a process: each takes a minute or so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +78,7 @@ def ingest_units(work: Work, live: LoadedVersion, units: Units, attempt: Attempt
     put_back: list[PutBack] = []
     set_aside = SetAsideRows()
     try:
-        executor = work.executor_for(tasks)
-        for unit in _by_unit(executor, ingest_unit, live, tasks, _without_computing):
+        for unit in work.executor_for(tasks).map(ingest_unit, live, tasks):
             attempt.written.update(unit.files)
             ingested = unit.ingested if ingested is None else ingested + unit.ingested
             counts = [summed([*counts, unit.counts])]  # those of all units need not fit into memory
@@ -184,17 +176,15 @@ def score_units(
             draw,
             at,
             accepted,
-            (0, size),
+            size,
         )
         for number, (first, size) in enumerate(
             zip(accumulate(sizes[:-1], initial=0), sizes, strict=True)
         )
     ]
     total: ScoredUnit | None = None
-    executor = work.executor_for(tasks)
-    spare = partial(_without_deadly, executor, live)
     tried = accumulate(sizes)
-    for unit in _by_unit(executor, score_unit, live, tasks, spare):
+    for unit in work.executor_for(tasks).map(score_unit, live, tasks):
         if isinstance(unit, CheckResult):
             return unit
         total = unit if total is None else total + unit
@@ -206,61 +196,6 @@ def score_units(
     assert total is not None, "a batch has a unit, if one without rows"
     attempt.written.update(total.files)
     return total
-
-
-def _by_unit(
-    executor: Executor,
-    function: Callable[[LoadedVersion, Task], Result],
-    live: LoadedVersion,
-    tasks: Iterable[Task],
-    spare: Callable[[Task], Task | None],
-) -> Iterator[Result]:
-    """The results of a function for units, in order.
-
-    `spare` returns a task without what may end the process that works on it; None if there is no
-    other.
-    """
-    left = deque(tasks)
-    while left:
-        try:
-            for result in executor.map(function, live, list(left)):
-                left.popleft()
-                yield result
-        except LostWorkerError:
-            spared = spare(left[0])
-            if spared is None:
-                raise
-            left[0] = spared
-
-
-def _without_computing(task: IngestTask) -> IngestTask | None:
-    """An ingest that computes nothing of refused rows."""
-    return None if task.is_deadly else replace(task, is_deadly=True)
-
-
-def _without_deadly(executor: Executor, live: LoadedVersion, task: ScoreTask) -> ScoreTask | None:
-    """A unit to score without the rows that end the process that computes them."""
-    deadly = frozenset[int]() if task.deadly else _deadly_rows(executor, live, task)
-    return replace(task, deadly=deadly) if deadly else None
-
-
-def _deadly_rows(executor: Executor, live: LoadedVersion, task: ScoreTask) -> frozenset[int]:
-    """The rows of a unit that end a process by themselves; none where they are too many."""
-    found: set[int] = set()
-    spans = [task.among] if task.among[1] > task.among[0] else []
-    while spans:
-        begin, end = spans.pop()
-        try:
-            list(executor.map(try_unit, live, [replace(task, among=(begin, end))], tries=1))
-        except LostWorkerError:
-            if end - begin > 1:
-                middle = (begin + end) // 2
-                spans += [(middle, end), (begin, middle)]
-                continue
-            found.add(begin)
-            if len(found) > min(_MOST_DEADLY, task.before.room):
-                return frozenset()
-    return frozenset(found)
 
 
 def _keys_of(live: LoadedVersion, attempt: Attempt, unit: int, places: Ints) -> list[object]:

@@ -161,7 +161,8 @@ def _parts(
 def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
     """The result for a partition where functions fail on too many rows."""
     quarantined = replace(before, rows=before.rows + error.failed)
-    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column or None)
+    told = error if error.column else error.why  # of a unit that ended its process
+    return CheckResult(False, f"{told}{quarantined.excess}", column=error.column or None)
 
 
 def check_computation(

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, quarantine_table, set_aside
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array, Columns, Ints
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, take_rows, to_arrow, with_time
 from lockstep.columns.units import Unit
 from lockstep.constraints.past import UNDATED, Lacking
@@ -46,7 +47,7 @@ from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules
 from lockstep.rules.suite_counts import SuiteCounts
 from lockstep.scoring.day_rows import write_days
-from lockstep.scoring.executors import UnitTask
+from lockstep.scoring.executors import TRIES, UnitTask
 from lockstep.scoring.repeated import read_keys, write_keys
 from lockstep.scoring.rows import compute_rows, not_computed, refused_by_system
 from lockstep.stats.number_runs import NO_RUNS, Runs
@@ -58,13 +59,6 @@ from lockstep.store.put_back import PutBack, RowBack, with_rows_back
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_DEADLY = Reason(
-    "",
-    "process",
-    "the process that computes it ends, as where a library crashes or memory does not suffice",
-    "it cannot be computed",
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,13 +73,16 @@ class IngestTask(UnitTask):
     max_quarantined: float  # share of rows
     day: int | None  # of all rows, counted from 1970; None where each has that of its event
     back: Sequence[RowBack]  # the rows of the batch that a person puts back
-    # Whether a process ended that computed its refused rows: none is computed.
-    is_deadly: bool = False
+    is_computed: bool = True  # False leaves out what rules ask of the columns of refused rows
 
     @property
     def place(self) -> str:
         """See `UnitTask.place`."""
         return self.unit.place
+
+    def spared(self) -> Self | None:
+        """See `UnitTask.spared`."""
+        return replace(self, is_computed=False) if self.is_computed else None
 
 
 @dataclass(frozen=True)
@@ -191,16 +188,22 @@ class ScoreTask(UnitTask):
     draw: Sampling  # which rows of the batch are drawn
     at: datetime  # time of scoring, in UTC: the same for all units
     accepted: Collection[str]  # keys of the rows that no rule refuses
-    # The first and the last position, exclusive, of its rows or those to try.
-    among: tuple[int, int]
-    deadly: frozenset[int] = frozenset()  # positions of rows that end the process
+    size: int  # number of its rows
+    is_computed: bool = True  # False sets all of its rows aside
 
     @property
     def place(self) -> str:
         """See `UnitTask.place`; rows are counted among the accepted ones."""
-        begin, end = self.among
-        file = self.attempt.path(part_file("batch", self.number))
-        return f"{file}, rows {self.first + begin} to {self.first + end - 1}"
+        return f"{self.attempt.path(part_file('batch', self.number))}, {self.span}"
+
+    @property
+    def span(self) -> str:
+        """Its rows, in words."""
+        return f"rows {self.first} to {self.first + self.size - 1}"
+
+    def spared(self) -> Self | None:
+        """See `UnitTask.spared`."""
+        return replace(self, is_computed=False) if self.is_computed else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +251,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
     key = live.pipeline.key
     back = with_rows_back(task.unit.read(schema), schema, task.back)
     rows = back.rows
-    computed = () if task.is_deadly else row_rules(live)
+    computed = row_rules(live) if task.is_computed else ()
     rules = RecordRules(live.pipeline, compile_rules(suite), computed)
     with watching():
         ingested, keep = ingest(rows, schema, rules, task.max_quarantined, back.accepted)
@@ -368,8 +371,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
     pipeline = live.pipeline
     key, folder, number = pipeline.key, task.attempt.folder, task.number
     came = from_arrow(task.attempt.read_part("batch", number), pipeline.record_schema.kinds)
-    places = np.delete(np.arange(len(came[key])), sorted(task.deadly))
-    raw = take_rows(came, places) if task.deadly else came
+    raw = came if task.is_computed else take_rows(came, slice(0))
     serving = live.fastest(task.rows)
     failed: CheckResult | None = None
     readings: list[Reading] = []
@@ -387,12 +389,11 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
         return failed
     computed = np.delete(np.arange(len(raw[key])), [row.row for row in rows.failing])
     is_kept = ~np.isin(computed, [row.row for row in rows.broken])
-    deadly = set_aside(came, dict.fromkeys(sorted(task.deadly), (_DEADLY,)), pipeline.record_schema)
+    lost = () if task.is_computed else _all_of(came, task, pipeline.record_schema)
     failing, broken = (
-        [replace(row, row=int(places[row.row]) + task.first) for row in aside]
-        for aside in (rows.failing, rows.broken)
+        [replace(row, row=row.row + task.first) for row in aside]
+        for aside in ((*rows.failing, *lost), rows.broken)
     )
-    failing += [replace(row, row=row.row + task.first) for row in deadly]
     scored = _with_origin(to_arrow(rows.kept), live.version, task.at)
     suites = {role: live.suites[role] for role in ("features", "outputs")}
     return ScoredUnit(
@@ -407,7 +408,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
         scored=len(scored),
         failing=Aside.of(failing).bounded(),
         broken=Aside.of(broken).bounded(),
-        sample=Sample.of(rows.columns, key, places[computed] + task.first, is_kept, task.draw),
+        sample=Sample.of(rows.columns, key, computed + task.first, is_kept, task.draw),
         counts={
             role: attempted(partial(_count, suite, task.draw), rows.columns, rows.accepted)
             for role, suite in suites.items()
@@ -422,13 +423,15 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
     )
 
 
-def try_unit(live: LoadedVersion, task: ScoreTask) -> None:
-    """Compute some rows of a unit, to see whether they end the process."""
-    table = task.attempt.read_part("batch", task.number)
-    raw = take_rows(from_arrow(table, live.pipeline.record_schema.kinds), slice(*task.among))
-    compute = partial(compute_rows, live.fastest(task.rows), raw, len(table))
-    with suppress(OutsideReadingError), watching():
-        closed(compute, _folders(live))
+def _all_of(columns: Columns, task: ScoreTask, schema: Schema) -> tuple[Rejected, ...]:
+    """All rows of a unit, to set aside since it ended its process each time."""
+    why = (
+        f"the process that computes {task.span} ended {TRIES} times without a result. Memory may "
+        "not suffice, or a library crashes: look at these rows, or have fewer processes or more "
+        "memory, and score the batch again"
+    )
+    reason = Reason("", "process", why, "it cannot be computed")
+    return set_aside(columns, dict.fromkeys(range(task.size), (reason,)), schema)
 
 
 def _folders(live: LoadedVersion) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.units import read_files
-from lockstep.scoring.executors import TRIES, Executor, Pool, RayCluster
+from lockstep.scoring.executors import Executor, Pool, RayCluster
 from tests.fixtures.places import UNIT_ROWS, Delivery, Place
 from tests.fixtures.scored import score
 from tests.fixtures.waiting import wait_until
@@ -38,7 +38,7 @@ class Course:
     kept: Path
     tasks: dict[str, tuple[Callable[..., Any], Any]] = field(default_factory=dict)
 
-    def map(self, function, live, tasks, tries=TRIES):
+    def map(self, function, live, tasks):
         name = function.__name__
         for task in tasks:
             if name not in self.tasks:
@@ -131,10 +131,10 @@ class NodeKilled:
     mark: Path
     kill: Callable[[str], None]
 
-    def map(self, function, live, tasks, tries=TRIES):
+    def map(self, function, live, tasks):
         if not self.mark.exists():
             Thread(target=self._kill, daemon=True).start()
-        return self.executor.map(Held(function, self.mark), live, tasks, tries)
+        return self.executor.map(Held(function, self.mark), live, tasks)
 
     def _kill(self) -> None:
         wait_until(lambda: self.mark.exists() and self.mark.read_text() != "", 120)

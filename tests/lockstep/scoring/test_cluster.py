@@ -43,5 +43,5 @@ def test_an_error_of_a_cluster_is_the_error_that_was_raised(version, cluster) ->
 
 
 def test_a_task_that_ends_every_worker_is_told_by_its_place(version, cluster) -> None:
-    with pytest.raises(LostWorkerError, match=r"on orders\.csv, rows 20 to 29 ended 2 times with"):
-        list(cluster.map(always_ending, version, [Numbered(2, "personal")], tries=2))
+    with pytest.raises(LostWorkerError, match=r"on orders\.csv, rows 20 to 29 ended 3 times with"):
+        list(cluster.map(always_ending, version, [Numbered(2, "personal")]))

@@ -5,6 +5,7 @@ a key of another unit included.
 """
 
 import importlib
+import json
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,9 +135,7 @@ class Weighing:
         self.sent: dict[str, list[int]] = defaultdict(list)
         self.back: dict[str, list[int]] = defaultdict(list)
 
-    def map(
-        self, function: Any, live: LoadedVersion, tasks: Sequence[Any], tries: int = 1
-    ) -> Iterator[Any]:
+    def map(self, function: Any, live: LoadedVersion, tasks: Sequence[Any]) -> Iterator[Any]:
         for task in tasks:
             self.sent[function.__name__].append(len(pickle.dumps(task)))
             result = function(live, task)
@@ -270,9 +269,9 @@ def test_a_unit_that_ends_every_process_is_an_error_that_names_it(
     done = []
     tasks = [Numbered(number, {"name": "personal"}) for number in (1, 2, 3)]
     with pytest.raises(LostWorkerError) as raised:
-        done.extend(pool.map(always_ending, version, tasks, tries=2))
+        done.extend(pool.map(always_ending, version, tasks))
     assert done == [1]
-    assert "on orders.csv, rows 20 to 29 ended 2 times" in str(raised.value)
+    assert "on orders.csv, rows 20 to 29 ended 3 times" in str(raised.value)
     assert "personal" not in str(raised.value)
 
 
@@ -347,7 +346,7 @@ PIPELINE = Pipeline(__name__, record=Thing, outcome=Weight)
 
 
 @pytest.mark.parametrize("executor", [Forking, pytest.param(Pool, marks=pytest.mark.long)])
-def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
+def test_a_unit_that_ends_its_process_is_set_aside_whole_and_all_others_are_scored(
     store, tmp_path, monkeypatch, executor
 ) -> None:
     """Also where all rows of a unit repeat others: none are left, and no function is called."""
@@ -376,12 +375,25 @@ def test_rows_that_end_their_process_are_set_aside_and_all_others_are_scored(
         stack.callback(getattr(running, "close", int))
         work = Work(declared, store, "inbox", FILE, executor=running)
         found = score(work, version, rows, accept=["size"])
+        few = replace(declared, max_quarantined=0.15)  # 4 of 28 rows
+        work_of_few = Work(few, store, "inbox", "few.csv", executor=running)
+        blocked = score(work_of_few, version, rows, accept=["size"])
 
+    assert blocked.published is None
+    computation = blocked.results["computation"]
+    assert computation.is_error
+    assert computation.summary.startswith("the process that computes rows 12 to 15 ended 3 times")
+    assert "at most 15 % of the rows may be quarantined (max_quarantined)" in computation.summary
     assert found.published is not None, found.results
     aside = work.records.demand(FILE).read("scored_quarantine").to_pylist()
-    assert [(row["row"], row["key"]) for row in aside] == [(15, "thing 15")]
-    assert "the process that computes it ends" in aside[0]["reasons"]
-    assert found.published.counts == {"published": 22}
+    lost = [(row, f"thing {row}") for row in (12, 13, 14, 15)]
+    assert [(row["row"], row["key"]) for row in aside] == lost
+    for row in aside:
+        assert "the process that computes rows 12 to 15 ended 3 times" in row["reasons"]
+        assert json.loads(row["record"])["name"] == row["key"]
+        assert not row["acceptable"]
+    assert "4 of 23 rows cannot be computed" in found.results["computation"].summary
+    assert found.published.counts == {"published": 19}
     attempt = work.records.demand(FILE)
     unfit, *repeated = attempt.read("batch_quarantine").to_pylist()
     assert (unfit["row"], unfit["columns"]) == (21, ["name"])
@@ -416,9 +428,7 @@ class Replacing:
     def __init__(self, path: Path, other: bytes) -> None:
         self.path, self.other = path, other
 
-    def map(
-        self, function: Any, live: LoadedVersion, tasks: Sequence[Any], tries: int = 1
-    ) -> Iterator[Any]:
+    def map(self, function: Any, live: LoadedVersion, tasks: Sequence[Any]) -> Iterator[Any]:
         for task in tasks:
             yield function(live, task)
             self.path.write_bytes(self.other)
