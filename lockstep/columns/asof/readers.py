@@ -36,7 +36,6 @@ class Reader(ABC):
         self._starts = rows.starts.data
         self._valid = rows.valid.data
         self._known = None if rows.delay is not None else rows.known.data
-        self._until = None if rows.until is None else rows.until.data
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
@@ -114,7 +113,7 @@ class LookupReader(Reader):
         self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None = None
     ) -> Ints:
         groups = self.rows.index.groups_of(keys)
-        return latest(self.rows, groups, as_of, known_by, self.node.within)
+        return self.rows.timeline.latest(groups, as_of, self.node.within, known_by)
 
     def seen(self, columns: Columns) -> Ints:
         """The row that is found, if there is one."""
@@ -126,7 +125,7 @@ class LookupReader(Reader):
         keys, as_of = self.node.asked(columns)
         groups = self.rows.index.groups_of(keys)
         found, ends = self._found(keys, as_of), self.rows.starts[groups + 1]
-        valid = ends if as_of is None else self.rows.stops(groups, as_of)
+        valid = ends if as_of is None else self.rows.in_order.stops(groups, as_of)
         first = np.where(found < 0, valid - _DECOYS, found - 1)
         return self._within_groups(groups, first, valid + 1)
 
@@ -142,77 +141,13 @@ class LookupReader(Reader):
 
     def _of_row(self, group: int, as_of: Times | None) -> Columns:
         time = 0 if as_of is None else as_of.view(np.int64).item(0)
-        row = self._row(group, time)
-        place = slice(row, row + 1)
+        row = self.rows.timeline.latest_of(group, time, self._within)
+        place = slice(row, row + 1 or None)  # at -1 stands none
         gives = {name: values[place] for name, values in self._columns}
         if self._age is not None:
-            age = np.nan if row == len(self._valid) else (time - self._valid[row]) / _SECOND
+            age = np.nan if row < 0 else (time - self._valid[row]) / _SECOND
             gives[self._age] = fixed(np.array([age]))
         return gives
-
-    def _row(self, group: int, time: int) -> int:
-        """The position of the latest row; that of the missing values if there is none."""
-        none = len(self._valid)
-        if group < 0:
-            return none
-        start, stop = self._starts[group], self._starts[group + 1]
-        if self._age is None:
-            return none if self.rows.withdrawn.item(stop - 1) else stop - 1
-        row = bisect_right(self._valid, min(time, time - (self.rows.delay or 0)), start, stop) - 1
-        if row < start:
-            return none
-        if self._known is not None:
-            while (later := self._known[row] > time) or (
-                self._until is not None and self._until[row] <= time
-            ):
-                row = self.rows.known_earlier.item(row) if later else row - 1
-                if row < start:
-                    return none
-        is_old = self._within is not None and time - self._valid[row] > self._within
-        return none if is_old else row
-
-
-def latest(
-    rows: TableRows,
-    groups: Ints,
-    as_of: Times | None,
-    known_by: Times | None = None,
-    within: timedelta | None = None,
-) -> Ints:
-    """The position of each group's row with the greatest valid, known and digest; -1 for none.
-
-    It is valid at or before `as_of` (None for a static table), for no longer than `within`, and
-    known by `known_by`, which is `as_of` by default. The group -1 has no rows.
-    """
-    if as_of is None:
-        found = np.where(groups < 0, -1, rows.starts[groups + 1] - 1)
-        found[(found >= 0) & rows.withdrawn[found]] = -1
-        return found
-    known_by = as_of if known_by is None else known_by
-    firsts = rows.starts[groups]
-    if rows.delay is not None:
-        found = (
-            rows.stops(groups, np.minimum(as_of, known_by - np.timedelta64(rows.delay, "us"))) - 1
-        )
-        found[(found < firsts) | (groups < 0)] = -1
-    else:
-        found = rows.stops(groups, as_of) - 1
-        found[(found < firsts) | (groups < 0)] = -1
-        known = known_by.view(np.int64)
-        looking = np.flatnonzero(found >= 0)
-        while len(looking):
-            at = found[looking]
-            looks_on = ~rows.count(at, known[looking])
-            looking, at = looking[looks_on], at[looks_on]
-            before = np.where(at > firsts[looking], at - 1, -1)
-            is_known = rows.known[at] <= known[looking]
-            found[looking] = np.where(is_known, before, rows.known_earlier[at])
-            looking = looking[found[looking] >= 0]
-    if within is not None:
-        oldest = (as_of - np.timedelta64(within)).view(np.int64)
-        hits = np.flatnonzero(found >= 0)
-        found[hits[rows.valid[found[hits]] < oldest[hits]]] = -1
-    return found
 
 
 class WindowReader(Reader):

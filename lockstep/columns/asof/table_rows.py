@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.asof.search import FOREVER, OrderedTimes, Timeline
 from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
@@ -20,7 +21,6 @@ from lockstep.errors import InputError
 MISSING: dict[Kind, Any] = {Kind.FLOAT: np.nan, Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}
 """What stands for no value in an array of each kind that can be missing."""
 _LARGEST = 2**63
-_FOREVER = 2**63 - 1
 _EXACT = 2**53
 """The largest integer up to which float64 holds all."""
 
@@ -203,10 +203,10 @@ class TableRows:
         if self.schema.identity is None and not self.withdrawn.any():
             return None
         before, after = self._replaced
-        until = np.full(len(self), _FOREVER)
+        until = np.full(len(self), FOREVER)
         until[before] = self.known[after]
         until[self.withdrawn] = self.known[self.withdrawn]
-        return until if (until < _FOREVER).any() else None
+        return until if (until < FOREVER).any() else None
 
     @cached_property
     def taken_back(self) -> Ints:
@@ -266,64 +266,26 @@ class TableRows:
 
     def prepare(self) -> None:
         """Compute what reading needs, so that no reader waits for it."""
-        _ = self.by_key, self._ranks, self.origins
-        if self.delay is None:
-            _ = self.known_earlier, self.until
-
-    def stops(self, groups: Ints, bounds: Times) -> Ints:
-        """The position after the last row of each group that is valid at or before a time.
-
-        That of the group's first row where there is none; 0 for the group -1.
-        """
-        times, ranks = self._ranks
-        if times is None:
-            first, last = self._span
-            places = np.clip(bounds.view(np.int64), first - 1, last) - (first - 1)
-            wanted = groups * (last - first + 2) + places
-        else:
-            places = np.searchsorted(times, bounds.view(np.int64), "right")
-            wanted = groups * (len(times) + 1) + places
-        found: Ints = np.searchsorted(ranks, wanted, "right")
-        found[groups < 0] = 0
-        return found
+        _ = self.by_key, self.origins, self.until, self.in_order.ranks
+        if not self.schema.is_event:
+            _ = self.timeline.times.ranks
 
     @cached_property
-    def _span(self) -> tuple[int, int]:
-        """The first and the last time from which a row is valid."""
-        return (int(self.valid.min()), int(self.valid.max())) if len(self) else (0, 0)
+    def in_order(self) -> OrderedTimes:
+        """When rows are valid, by group."""
+        return OrderedTimes(self.valid, self.starts)
 
     @cached_property
-    def _ranks(self) -> tuple[Ints | None, Ints]:
-        """For each row one number that orders by group and time; and the times, if it counts them.
-
-        It counts the microseconds between the times, unless there are too many for an integer.
-        """
-        groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        first, last = self._span
-        if (last - first + 2) * len(self.starts) < _LARGEST:
-            return None, groups * (last - first + 2) + (self.valid - (first - 1))
-        times, ranks = np.unique(self.valid, return_inverse=True)
-        return times, groups * (len(times) + 1) + ranks + 1
-
-    @cached_property
-    def known_earlier(self) -> Ints:
-        """By row, the last one before it in its group that was known earlier; -1 if none was.
-
-        All rows between were known no earlier than the row: who looks for a row that was known
-        goes from one to the next. Each round lets a row that still looks skip what the row at which
-        it looks has skipped.
-        """
-        places = np.arange(len(self))
-        firsts = np.repeat(self.starts[:-1], np.diff(self.starts))
-        earlier = np.where(places > firsts, places - 1, -1)
-        looking = np.flatnonzero(earlier >= 0)
-        while len(looking):
-            at = earlier[looking]
-            is_later = self.known[at] >= self.known[looking]
-            looking, at = looking[is_later], at[is_later]
-            earlier[looking] = earlier[at]
-            looking = looking[earlier[looking] >= 0]
-        return earlier
+    def timeline(self) -> Timeline:
+        """Which row a look-up finds."""
+        if self.schema.static:  # it has no times: of each key, the row that came last
+            groups = np.arange(len(self.starts))
+            last = self.starts[1:] - 1
+            found = np.where(self.withdrawn[last], -1, last)
+            return Timeline(OrderedTimes(np.zeros_like(last), groups), self.valid, found)
+        if self.delay is not None:
+            return Timeline(self.in_order, self.valid, delay=max(self.delay, 0))
+        return Timeline.of(self.starts, self.valid, self.known, self.until, self.withdrawn)
 
     def present(self, field: str | None) -> Present:
         """The rows in which a field has a value; all rows without a field."""

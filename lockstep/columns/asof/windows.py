@@ -43,11 +43,11 @@ def slices(
     They are known by `known_by`, which is `as_of` by default. The group -1 has no rows.
     """
     known_by = as_of if known_by is None else known_by
-    first = rows.stops(groups, as_of - np.timedelta64(over))
+    first = rows.in_order.stops(groups, as_of - np.timedelta64(over))
     if rows.delay is None:
-        return Slices(first, rows.stops(groups, as_of), known_by)
+        return Slices(first, rows.in_order.stops(groups, as_of), known_by)
     bounds = np.minimum(as_of, known_by - np.timedelta64(rows.delay, "us"))
-    return Slices(first, np.maximum(rows.stops(groups, bounds), first), None)
+    return Slices(first, np.maximum(rows.in_order.stops(groups, bounds), first), None)
 
 
 def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: Slices) -> Columns:

@@ -8,13 +8,18 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
-from lockstep.columns.asof import readers
-from lockstep.columns.asof.readers import latest
+from lockstep import Asked, EventTime, Key, KnownTime, Table, Texts, Times, lookup
+from lockstep.columns.asof.search import Timeline
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.graph import Graph
 from lockstep.columns.nodes import Node
-from lockstep.parity.lookup_cases import cases_of, read_cases, replay_cases, write_cases
+from lockstep.parity.lookup_cases import (
+    LookupCases,
+    cases_of,
+    read_cases,
+    replay_cases,
+    write_cases,
+)
 from tests.fixtures.looked_up import gauge_of, passed_of, pipeline_of
 from tests.lockstep.columns.asof.drawn import bits
 
@@ -97,10 +102,10 @@ def test_they_show_what_the_declaration_decides(node: Any) -> None:
             assert str(by_name[before]) != str(by_name[after])
 
 
-def different(other: Any, node: Any) -> set[str]:
+def different(other: Any, node: Any, cases: LookupCases | None = None) -> set[str]:
     """The cases in which a node answers otherwise than one is declared."""
     found: set[str] = set()
-    for compared in replay_cases(graph_of(other), {node.name: cases_of(node)}):
+    for compared in replay_cases(graph_of(other), {node.name: cases or cases_of(node)}):
         if compared.first is not None:
             found |= {str(example.key) for example in compared.first.examples}
     return found
@@ -119,9 +124,10 @@ def test_a_window_that_begins_a_microsecond_too_early_is_told() -> None:
 
 
 def test_a_search_that_ignores_when_rows_are_known_is_told(monkeypatch: Any) -> None:
-    def all_known(rows: TableRows, groups: Ints, as_of: Times, known_by: Any, within: Any) -> Ints:
-        return latest(rows, groups, as_of, as_of + np.timedelta64(9, "h"), within)
+    def all_known(rows: TableRows) -> Timeline:
+        return Timeline.of(rows.starts, rows.valid, rows.valid, rows.until, rows.withdrawn)
 
-    monkeypatch.setattr(readers, "latest", all_known)
     node: Node = gauge_of()
-    assert "a microsecond before it is known" in different(node, node)
+    cases = cases_of(node)
+    monkeypatch.setattr(TableRows, "timeline", property(all_known))
+    assert "a microsecond before it is known" in different(node, node, cases)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Key, Record, Texts, Times, lookup
 from lockstep.checks.lookup_checks import check_hits, check_lookup_reference, check_no_future
-from lockstep.columns.asof.readers import LookupReader, reader
+from lockstep.columns.asof.readers import reader
+from lockstep.columns.asof.search import Timeline
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
@@ -81,7 +82,7 @@ def test_rows_in_another_order_than_theirs_are_found_out() -> None:
 def test_a_row_alone_that_is_read_otherwise_is_found_out(monkeypatch: Any) -> None:
     bound = pipeline_of(gauge_of()).with_tables(TABLES)
     together = computed(bound, ASKED)
-    monkeypatch.setattr(LookupReader, "_row", lambda self, group, time: len(self.rows))
+    monkeypatch.setattr(Timeline, "latest_of", lambda self, group, as_of, within: -1)
     report = compare_with_reference(bound, together)
     assert report.settings == ("one at a time",)
 

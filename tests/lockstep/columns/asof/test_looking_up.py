@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
-from lockstep.columns.asof.readers import latest, reader
+from lockstep.columns.asof.readers import reader
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 
@@ -86,14 +86,15 @@ def test_the_order_of_the_rows_does_not_matter(table: Any, asked: Columns, rando
 
 
 @given(tables(GAUGE), questions(), st.lists(st.integers(0, 12), min_size=12, max_size=12))
-def test_a_row_has_to_be_known_by_a_time_that_may_be_another(
+def test_a_row_has_to_be_known_by_a_time_that_may_be_an_earlier_one(
     table: Any, asked: Columns, hours: list[int]
 ) -> None:
     rows = rows_of(GAUGE, table)
     by = moments([hour * HOUR for hour in hours])[: len(asked["at"])]
+    by = np.minimum(by, asked["at"])
     groups = rows.index.groups_of([asked["station"], asked["sensor"]])
 
-    found = latest(rows, groups, asked["at"], by)
+    found = rows.timeline.latest(groups, asked["at"], known_by=by)
 
     for place, group in enumerate(groups.tolist()):
         time, deadline = asked["at"][place], by[place].astype(np.int64)
@@ -192,7 +193,7 @@ def test_many_late_rows_are_passed_in_few_steps() -> None:
     count = 50_000
     rows = gauge(*((place, place) for place in range(count)), known=[0, *[count * 2] * (count - 1)])
     assert level(rows, count) == 0.0
-    assert rows.known_earlier[-1] == 0
+    assert level(rows, count * 2) == count - 1
 
 
 @pytest.mark.parametrize("within", [None, timedelta(hours=3)])
