@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
 
 _SAMPLED = 50
-"""Rows that are looked up by a plain loop, or in a table made for each of them."""
+"""Rows that a sample has at most."""
 _NAMED, _LISTED = 3, 50
 """Rows that a summary and a table name."""
 _TIMES, _MORE = 2.0, 0.05
@@ -36,29 +36,22 @@ _TIMES, _MORE = 2.0, 0.05
 
 
 def check_lookup_reference(pipeline: Pipeline, columns: Columns) -> CheckResult:
-    """Check that look-ups and windows read what a plain loop finds."""
+    """Check that look-ups and windows read what they find in the rows of the keys alone."""
     from lockstep.parity.lookup_reference import compare_with_reference
 
     if not len(columns[pipeline.key]):
         return CheckResult.not_judged("There are no rows to look up.")
     report = compare_with_reference(pipeline, _sample(pipeline, columns))
-    how = "looked up by a plain loop over the rows of the tables, in a sample"
+    how = "looked up in the rows of their keys, put in order anew, in a sample"
     return check_comparison(report, pipeline.graph, how, failing="")
 
 
-def check_no_future(
-    pipeline: Pipeline, columns: Columns, *, by_removal: bool = False
-) -> CheckResult:
-    """Check that look-ups and windows read nothing that was not known at the event time.
-
-    Args:
-        by_removal: Whether to take the rows that were not known out of the tables, for each of a
-            sample of the rows, instead of leaving them out of the search.
-    """
+def check_no_future(pipeline: Pipeline, columns: Columns, *, sampled: bool = False) -> CheckResult:
+    """Check that look-ups and windows read nothing that was not known at the event time."""
     from lockstep.parity.no_future import without_future
 
-    rows = _sample(pipeline, columns) if by_removal else columns
-    comparison, early = without_future(pipeline, rows, by_removal=by_removal)
+    rows = _sample(pipeline, columns) if sampled else columns
+    comparison, early = without_future(pipeline, rows)
     if not comparison.rows or not comparison.compared:
         return CheckResult.not_judged(
             "There is no row with an event time, or no table with times.", comparison.skipped

@@ -175,8 +175,8 @@ ROW_LOCALITY = Check(
 )
 LOOKUP_REFERENCE = Check(
     "lookup_reference",
-    "Look-ups and windows read what a plain loop finds, which looks at the rows of the table in a "
-    "random order, one after the other, and knows no index. A sample of the rows is looked up that "
+    "Look-ups and windows read what they find in the rows of their keys alone, which are picked by "
+    "their values, without an index, and put in order anew. A sample of the rows is looked up that "
     "way, and compared bit for bit with what all rows together got, and with what each gets alone.",
     "The first divergent column is named, with examples. The rule is the declaration's: key equal, "
     "valid and known at or before the time, of these the last. Either the rows are not held in "
@@ -188,9 +188,9 @@ NO_FUTURE = Check(
     "no_future",
     "No look-up or window reads what was not known at the event time of the record. All rows of "
     "tables that became known later are left out, and every value stays the same, bit for bit: for "
-    "all rows of the training set, and for a sample of each batch, for each row of which they are "
-    "taken out of the table. A model that is trained on the future is better in training than it "
-    "can ever be. What a static table holds has no time, and is not judged.",
+    "all rows of the training set, and for a sample of each batch. A model that is trained on the "
+    "future is better in training than it can ever be. What a static table holds has no time, and "
+    "is not judged.",
     "The look-up or window is named, with the first record and the row that it reads too early. "
     "Have its function ask as of the record's event time, or of a time before it: "
     "`Asked(..., as_of=...)`. Then train anew and promote that.",

@@ -25,7 +25,6 @@ from lockstep.columns.pipeline import Trace
 from lockstep.columns.schema import Field
 from lockstep.columns.tables import from_arrow, kinds_of, stacked, to_arrow
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.lookup_reference import answers
 from lockstep.parity.scales import Scales
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,7 +51,7 @@ class LookupCases:
     names: Array  # what each question shows
     keys: tuple[Array, ...]  # for each field of the table's key, the key of each question
     as_of: Times | None  # the times; None for a static table
-    answers: Columns  # its columns, as a plain loop finds them
+    answers: Columns  # its columns
 
 
 class Reads(Protocol):
@@ -78,7 +77,7 @@ def cases_of(node: FromTable) -> LookupCases:
     names = np.array([name for name, _, _ in asked], dtype=object)
     keys = _asked_keys(table, [key for _, key, _ in asked])
     as_of = None if table.static else np.array([time for *_, time in asked], "datetime64[us]")
-    return LookupCases(rows, names, keys, as_of, answers(node, rows, keys, as_of))
+    return LookupCases(rows, names, keys, as_of, reader(node, rows).read(keys, as_of))
 
 
 def replay_cases(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lockstep.columns.asof.readers import Reader, reader
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.asof.readers import Reader
 from lockstep.columns.kinds import Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
-from lockstep.columns.tables import is_missing, stacked, take_rows
+from lockstep.columns.tables import is_missing, take_rows
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
@@ -38,16 +36,10 @@ class EarlyRow:
         )
 
 
-def without_future(
-    pipeline: Pipeline, columns: Columns, *, by_removal: bool = False
-) -> tuple[Comparison, EarlyRow | None]:
+def without_future(pipeline: Pipeline, columns: Columns) -> tuple[Comparison, EarlyRow | None]:
     """Compare what look-ups and windows read with what they read where the future is not there.
 
     All rows of tables that were not known at the event time of a record do not count for it.
-
-    Args:
-        by_removal: Whether such rows are taken out of the table, for each record by itself, rather
-            than left out by the search.
 
     Returns:
         The comparison, and the row that was read too early by the first record that differs; None
@@ -69,8 +61,7 @@ def without_future(
     rows = take_rows({name: columns[name] for name in wanted}, ~is_missing(columns[time]))
     expected = dict(rows)
     for read in judged:
-        without = _removed if by_removal else _left_out
-        expected |= without(read, rows, rows[time])
+        expected |= _left_out(read, rows, rows[time])
     compared = compare(
         Trace(rows[pipeline.key], expected, {}),
         Trace(rows[pipeline.key], rows, {}),
@@ -85,25 +76,6 @@ def without_future(
 def _left_out(read: Reader, rows: Columns, at: Times) -> Columns:
     keys, as_of = read.node.asked(rows)
     return read.read(keys, as_of, known_by=at if as_of is None else np.minimum(as_of, at))
-
-
-def _removed(read: Reader, rows: Columns, at: Times) -> Columns:
-    return stacked(
-        [
-            reader(read.node, known)(take_rows(rows, slice(row, row + 1)))
-            for row, known in enumerate(_known_at(read, rows, at))
-        ]
-    )
-
-
-def _known_at(read: Reader, rows: Columns, at: Times) -> Iterator[TableRows]:
-    """For each record, the rows of its key that were known at a time."""
-    table = read.rows
-    groups = table.index.groups_of(read.node.asked(rows)[0])
-    for group, time in zip(groups.tolist(), at.view(np.int64).tolist(), strict=True):
-        first, stop = table.starts[group : group + 2] if group >= 0 else (0, 0)
-        places = np.arange(first, stop)
-        yield table.taken(places[table.known[places] <= time])
 
 
 def _too_early(

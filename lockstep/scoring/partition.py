@@ -380,7 +380,7 @@ def _scored_checks(
 
 def _lookup_checks(live: LoadedVersion, columns: Columns) -> dict[str, CheckResult]:
     """Results of the checks of look-ups and windows."""
-    without_future = partial(check_no_future, by_removal=True)
+    without_future = partial(check_no_future, sampled=True)
     return {
         "lookup_reference": carry_out(check_lookup_reference, live.pipeline, columns),
         "no_future": carry_out(without_future, live.pipeline, columns),

@@ -19,8 +19,8 @@ from lockstep.columns.asof.stored_rows import read_rows, write_rows
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns, utc
 from lockstep.errors import UnknownError
-from lockstep.parity.lookup_reference import answers
 from tests.fixtures.plain_ledger import KINDS, Place, Row, Sale, Stock, Told, columns_of
+from tests.fixtures.plain_lookups import answers
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

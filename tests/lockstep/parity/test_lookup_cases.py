@@ -21,6 +21,7 @@ from lockstep.parity.lookup_cases import (
     write_cases,
 )
 from tests.fixtures.looked_up import gauge_of, passed_of, pipeline_of
+from tests.fixtures.plain_lookups import answers
 from tests.lockstep.columns.asof.drawn import bits
 
 MICROSECOND = timedelta(microseconds=1)
@@ -73,6 +74,7 @@ def test_readers_answer_as_a_plain_loop_does(node: Any, tmp_path: Path) -> None:
     write_cases(tmp_path, cases)
     (again,) = read_cases(tmp_path).values()
     made = cases[node.name]
+    assert bits(made.answers) == bits(answers(node, made.rows, made.keys, made.as_of))
     assert again.names.tolist() == made.names.tolist()
     assert bits(again.answers) == bits(made.answers)
     assert again.rows.digests.tolist() == made.rows.digests.tolist()

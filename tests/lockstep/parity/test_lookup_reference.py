@@ -16,7 +16,8 @@ from lockstep.columns.asof.search import Timeline
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
-from lockstep.parity.lookup_reference import answers, compare_with_reference
+from lockstep.columns.tables import WITHDRAWN
+from lockstep.parity.lookup_reference import compare_with_reference
 from lockstep.parity.profiles import Profile
 from tests.fixtures.looked_up import (
     GAUGE,
@@ -28,6 +29,7 @@ from tests.fixtures.looked_up import (
     readings,
     table,
 )
+from tests.fixtures.plain_lookups import answers
 from tests.lockstep.columns.asof.drawn import (
     Gauge,
     a_lookup,
@@ -36,6 +38,7 @@ from tests.lockstep.columns.asof.drawn import (
     questions,
     rows_of,
     tables,
+    taken,
 )
 
 HOW = get_args(Reduction)
@@ -52,6 +55,20 @@ def test_a_loop_finds_look_ups(drawn: Any, asked: Columns, within: timedelta | N
 def test_a_loop_finds_rows_of_windows(drawn: Any, asked: Columns, over: timedelta, of: str) -> None:
     read = reader(a_window(over, of, HOW), rows_of(PASSAGE, drawn))
     assert bits(read(asked)) == bits(answers(read.node, read.rows, *read.node.asked(asked)))
+
+
+@given(tables(GAUGE), questions(), st.none() | SPANS, st.randoms())
+def test_a_loop_finds_what_withdrawals_leave(
+    drawn: Any, asked: Columns, within: timedelta | None, random: Any
+) -> None:
+    columns, known = drawn
+    withdrawn = np.array([random.random() < 0.3 for _ in columns["at"]], dtype=bool)
+    read = reader(a_lookup(within), TableRows.of(GAUGE, {**columns, WITHDRAWN: withdrawn}, known))
+    expected = answers(read.node, read.rows, *read.node.asked(asked))
+    assert bits(read(asked)) == bits(expected)
+    for row in range(len(asked["at"])):
+        one = slice(row, row + 1)
+        assert bits(read(taken(asked, one))) == bits(taken(expected, one))
 
 
 ROWS = [("north", hour, float(hour)) for hour in range(12)]
@@ -131,20 +148,20 @@ def test_a_budget_of_a_column_does_not_hide_another_row() -> None:
 QUESTIONS = readings(("south", 4), ("north", 4.5), ("north", 8), (None, 4))
 
 
-@pytest.mark.parametrize("by_removal", [False, True])
+@pytest.mark.parametrize("sampled", [False, True])
 @pytest.mark.parametrize("hours", [0, -2])
-def test_what_was_known_may_be_read(hours: float, by_removal: bool) -> None:
+def test_what_was_known_may_be_read(hours: float, sampled: bool) -> None:
     bound = pipeline_of(gauge_of(hours), passed_of(hours)).with_tables(TABLES)
-    result = check_no_future(bound, computed(bound, QUESTIONS), by_removal=by_removal)
+    result = check_no_future(bound, computed(bound, QUESTIONS), sampled=sampled)
     assert result.passed
     assert result.numbers["rows"] == 4
 
 
-@pytest.mark.parametrize("by_removal", [False, True])
+@pytest.mark.parametrize("sampled", [False, True])
 @pytest.mark.parametrize("node", [gauge_of(1), passed_of(1)])
-def test_a_question_of_an_hour_later_is_told_with_the_row(node: Any, by_removal: bool) -> None:
+def test_a_question_of_an_hour_later_is_told_with_the_row(node: Any, sampled: bool) -> None:
     bound = pipeline_of(node).with_tables(TABLES)
-    result = check_no_future(bound, computed(bound, QUESTIONS), by_removal=by_removal)
+    result = check_no_future(bound, computed(bound, QUESTIONS), sampled=sampled)
 
     assert result.is_error
     assert result.column == {"lookup": "gauge_level", "window": "passed_count"}[node.role] or (
@@ -163,11 +180,11 @@ def test_a_question_of_an_hour_later_is_told_with_the_row(node: Any, by_removal:
     assert "known from 1970-01-01T05:00:00Z, for r1 of 1970-01-01T04:30:00Z" in result.summary
 
 
-@pytest.mark.parametrize("by_removal", [False, True])
-def test_a_later_question_that_no_new_row_answers_changes_nothing(by_removal: bool) -> None:
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_later_question_that_no_new_row_answers_changes_nothing(sampled: bool) -> None:
     bound = pipeline_of(gauge_of(1)).with_tables({"gauge": table(GAUGE, ROWS[:2])})
     late = readings(("north", 4), ("north", 5))
-    assert check_no_future(bound, computed(bound, late), by_removal=by_removal).passed
+    assert check_no_future(bound, computed(bound, late), sampled=sampled).passed
 
 
 def test_a_search_that_finds_unknown_rows_is_told() -> None:
