@@ -70,34 +70,28 @@ class LedgerDatabase:
     def __len__(self) -> int:
         return self._rows
 
-    def latest(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """Of each key, the rows (several that tie) that were valid and known as of a time.
+    def between(self, keys: Sequence[Array], after: Times | None, until: Times | None) -> Columns:
+        """The rows of keys that are valid after a time and at or before another one, each once.
 
         Args:
             keys: An array for each field of the key.
-            as_of: The times; None for a static table.
+            after: None for the last time of each key from which a row is valid that was known by
+                `until`, with all such rows of that time.
+            until: None for a static table.
 
         Returns:
             The declared fields, and when each row became known.
         """
-        times = [_LAST] * len(keys[0]) if as_of is None else _integers(as_of)
-        own = list(_bound(keys))
-        asked = ((*key, *key, time, time) for key, time in zip(own, times, strict=True))
-        found = (
-            f"SELECT valid, known FROM rows WHERE {self._by_key} AND valid <= ? AND known <= ? "
-            "ORDER BY valid DESC, known DESC LIMIT 1"
-        )
-        return self._read(f"{self._by_key} AND (valid, known) = ({found})", asked)
-
-    def between(self, keys: Sequence[Array], after: Times, until: Times) -> Columns:
-        """The rows of keys that are valid after a time and at or before another one.
-
-        Returns:
-            The declared fields, and when each row became known; each row once.
-        """
-        spans = zip(_bound(keys), _integers(after), _integers(until), strict=True)
-        asked = ((*key, max(first, _FIRST), last) for key, first, last in spans)
-        return self._read(f"{self._by_key} AND valid > ? AND valid <= ?", asked)
+        ends = [_LAST] * len(keys[0]) if until is None else _integers(until)
+        own = zip(_bound(keys), ends, strict=True)
+        if after is None:
+            known = f"{self._by_key} AND valid <= ? AND known <= ?"
+            last = f"SELECT valid FROM rows WHERE {known} ORDER BY valid DESC LIMIT 1"
+            asked = ((*key, end, end, *key, end, end) for key, end in own)
+            return self._read(f"{known} AND valid = ({last})", asked)
+        begins = (max(first, _FIRST) for first in _integers(after))
+        spans = ((*key, first, end) for (key, end), first in zip(own, begins, strict=True))
+        return self._read(f"{self._by_key} AND valid > ? AND valid <= ?", spans)
 
     def at(self, columns: Columns) -> Columns:
         """The rows that have key and time of one of some rows, in the order in which they came."""

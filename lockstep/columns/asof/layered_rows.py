@@ -36,11 +36,11 @@ class KeptRows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def latest(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
-        """Of each key, the row that was valid and known as of a time; several that tie."""
+    def between(self, keys: Sequence[Array], after: Times | None, until: Times | None) -> Columns:
+        """The rows of keys that are valid after a time and at or before another one.
 
-    def between(self, keys: Sequence[Array], after: Times, until: Times) -> Columns:
-        """The rows of keys that are valid after a time and at or before another one."""
+        Without `after`, those of the last time of each key of which a row was known by `until`.
+        """
 
     def at(self, columns: Columns) -> Columns:
         """The rows that have key and time of one of some rows, in the order in which they came."""
@@ -183,14 +183,13 @@ class FetchingReader:
 
     def read(self, keys: Sequence[Array], as_of: Times | None) -> Columns:
         """The node's columns, read-only and in canonical form, for what its function asks."""
-        if isinstance(self.node, Window):
-            assert as_of is not None, "events have a time"
-            found = self._base.between(keys, as_of - np.timedelta64(self.node.over), as_of)
-        else:
-            found = self._base.latest(keys, as_of)
+        after = None
+        if isinstance(self.node, Window) and as_of is not None:
+            after = as_of - np.timedelta64(self.node.over)
+        found = self._base.between(keys, after, as_of)
         if self._top is not None:
             found = stacked([found, _of_keys(self._top, keys)])
-        if as_of is not None and found[WITHDRAWN].any() and not isinstance(self.node, Window):
+        if after is None and as_of is not None and found[WITHDRAWN].any():
             found = stacked([found, self._base.between(keys, _ever(as_of), as_of)])
         rows = TableRows.of(self.node.table, found, found.pop(""))
         return reader(self.node, rows, tells_origins=True).read(keys, as_of)

@@ -136,7 +136,7 @@ def test_of_a_key_with_many_rows_those_are_fetched_that_decide(ledger: Ledger) -
     database = database_of(ledger)
     keys = [np.array(["north", "south"], dtype=object), np.array([1, 1])]
     times = np.array(["2020-03-02T00:30", "2020-03-02T00:30"], dtype="datetime64[us]")
-    assert len(database.latest(keys, times)["pieces"]) == 2
+    assert len(database.between(keys, None, times)["pieces"]) == 2
     assert len(database.between(keys, before(times, 3), times)["pieces"]) == 3
     assert len(database.at(columns_of(ledger.schema, [("north", 1, BEGIN, 5.0)]))["pieces"]) == 1
 
@@ -212,4 +212,4 @@ def test_a_database_that_breaks_as_it_is_read_names_what_to_do(ledger: Ledger) -
     database.path.write_bytes(b"\0" * 8192)
     keys = [np.array(["north"], dtype=object), np.array([1])]
     with pytest.raises(DamagedError, match="Remove it and start the server anew"):
-        database.latest(keys, np.array(["2020-03-02"], dtype="datetime64[us]"))
+        database.between(keys, None, np.array(["2020-03-02"], dtype="datetime64[us]"))
