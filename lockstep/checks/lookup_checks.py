@@ -18,8 +18,8 @@ from lockstep.columns.plain import counted, listed, percentage, plain
 from lockstep.columns.tables import is_missing, take_rows
 
 if TYPE_CHECKING:
+    from lockstep.columns.asof.found import NamedRow
     from lockstep.parity.lookup_hindsight import (
-        Hindsight,
         Layered,
         LookedUpAgain,
         ServedLookups,
@@ -61,17 +61,20 @@ def check_no_future(pipeline: Pipeline, columns: Columns, *, sampled: bool = Fal
     if early is None or comparison.first is None:
         return result
     count = f"{comparison.first.differing:,} of {counted(comparison.rows, 'row')}"
+    row = early.row
+    assert row is not None, "it is there"
     return replace(
         result,
-        summary=f"{early}. `{comparison.first.column}` is another one in {count} without what was "
-        "not known yet.",
+        summary=f"{early.node.title} reads the row of {early.node.table.name} for {row.key} that "
+        f"is valid from {row.valid} and known from {row.known}, for {early.record} of {early.at}. "
+        f"`{comparison.first.column}` is another one in {count} without what was not known yet.",
         table=[
             {
-                "record": early.key,
+                "record": early.record,
                 "event time": early.at,
-                "row of the table": early.row.key,
-                "valid": early.row.valid,
-                "known": early.row.known,
+                "row of the table": row.key,
+                "valid": row.valid,
+                "known": row.known,
             },
         ],
     )
@@ -177,7 +180,7 @@ def check_lookup_hindsight(
         passed=not found,
         summary=with_unjudged(summary, unjudged),
         severity="WARN",
-        column=next(iter(pipeline.graph.nodes[found[0].node].gives)) if found else None,
+        column=next(iter(found[0].node.gives)) if found else None,
         keys=tuple(records)[:_NAMED],
         numbers={
             "rows": len(served.keys),
@@ -186,8 +189,8 @@ def check_lookup_hindsight(
         table=[
             {
                 "record": each.record,
-                "read by": each.node,
-                "table": each.table,
+                "read by": each.node.name,
+                "table": each.node.table.name,
                 "cause": each.cause,
                 "row": None if each.row is None else each.row.key,
                 "valid": None if each.row is None else each.row.valid,
@@ -199,10 +202,9 @@ def check_lookup_hindsight(
     )
 
 
-def _named(found: Hindsight) -> str:
-    row = found.row
-    named = found.record if row is None else " ".join(filter(None, (row.key, row.valid)))
-    return f"{found.table} {'of ' if row is None else ''}{named}"
+def _named(found: NamedRow) -> str:
+    table, row = found.node.table.name, found.row
+    return f"{table} of {found.record}" if row is None else f"{table} {row.name}"
 
 
 def _misses(

@@ -24,9 +24,9 @@ from lockstep.columns.plain import counted, cut, listed, plain
 
 if TYPE_CHECKING:
     from lockstep.checks.reports import CheckReport
+    from lockstep.columns.asof.found import LookedUp
     from lockstep.dagster.run_reports import RunReport
     from lockstep.parity.comparison import Comparison
-    from lockstep.parity.looked_up import LookedUp
     from lockstep.scoring.sides import TwoSides
     from lockstep.scoring.trace import TracedRow
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.asof.found import LookedUp
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.readers import Reader, reader
 from lockstep.columns.asof.table_rows import TableRows
@@ -222,6 +223,14 @@ class Pipeline:
         """By look-up and window, in graph order, what reads the rows of its table, once bound."""
         bound = ((name, self.bound.get(name)) for name in self.graph.nodes)
         return {name: read for name, read in bound if isinstance(read, Reader)}
+
+    def looked_up(self, record: Columns) -> tuple[LookedUp, ...]:
+        """What look-ups and windows read for a record, of which all columns are given."""
+        return tuple(
+            read.found(record).told()
+            for read in self.readers.values()
+            if set(read.node.inputs) <= set(record)  # a function may fail on the record
+        )
 
     @property
     def reading(self) -> list[FromTable]:

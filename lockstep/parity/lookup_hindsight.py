@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from lockstep.columns.asof.found import Cause, NamedRow
 from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.readers import LookupReader, Reader
@@ -23,12 +24,10 @@ from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import NotStoredError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.exactness import difference
-from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
 
 Tables: TypeAlias = Mapping[str, TableRows]
 Layered: TypeAlias = Mapping[str, LayeredRows]
-Cause: TypeAlias = Literal["late", "restated", "backdated", "withdrawn", "gone"]
 CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "withdrawn", "gone")
 _FACTS = ("digest", "valid", "known")
 _NEVER = 2**63 - 1
@@ -98,25 +97,6 @@ class LookedUpAgain:
     unjudged: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Hindsight:
-    """A row of a table by which an answer would be another one today.
-
-    Attributes:
-        cause: `"late"`: it came after it was to be known. `"restated"`: it takes the place of the
-            one that was read. `"backdated"`: it came late, behind rows of its key that are valid
-            after it. `"withdrawn"`: it was read, and withdrawn since. `"gone"`: it was read, and is
-            there no longer.
-        row: The row of the table; None where it is gone or withdrawn.
-    """
-
-    node: str
-    table: str
-    cause: Cause
-    record: str
-    row: TableRow | None
-
-
 def look_up_again(
     pipeline: Pipeline, served: ServedLookups, rows_at: Callable[[Mapping[str, str]], Layered]
 ) -> LookedUpAgain:
@@ -170,7 +150,7 @@ def in_hindsight(
     served: ServedLookups,
     rows_at: Callable[[Mapping[str, str]], Layered],
     today: Tables,
-) -> tuple[list[Hindsight], dict[str, str]]:
+) -> tuple[list[NamedRow], dict[str, str]]:
     """Find the rows of tables by which the look-ups of answered rows would be others today.
 
     What differs for another reason is left to `replay_lookups`.
@@ -183,7 +163,7 @@ def in_hindsight(
         version that a ledger no longer has, look-ups are judged by what was logged of their rows.
     """
     nodes, unjudged = served.judged(pipeline)
-    bound, found, lost = pipeline.with_tables(today), list[Hindsight](), 0
+    bound, found, lost = pipeline.with_tables(today), list[NamedRow](), 0
     for versions, rows in served.parts() if nodes else ():
         try:
             before: Layered | None = rows_at(versions)
@@ -220,8 +200,9 @@ def _of_lookup(
     columns: Columns,
     read: _FoundBefore,
     keys: Array,
-) -> Iterator[Hindsight]:
-    rows, found = now.rows, now.found(columns)
+) -> Iterator[NamedRow]:
+    read_now = now.found(columns)
+    rows, found = now.rows, read_now.last
     digests, valid = read.digests.view(np.uint64), read.valid.view(np.int64)
     today = np.zeros(len(digests), dtype=np.uint64)
     today[found >= 0] = rows.digests[found[found >= 0]]
@@ -231,14 +212,14 @@ def _of_lookup(
     there = _marks(rows.digests, rows.known)
     was = _marks(digests[differing], read.known[differing].view(np.int64))
     is_gone = (digests[differing] != 0) & ~np.isin(was, there)
-    back, as_of = rows.taken_back, now.node.asked(columns)[1]
+    back, as_of = rows.taken_back, read_now.as_of
     times = np.empty(0, dtype=np.int64) if rows.until is None else rows.until[back]
     until = dict(zip(there[back].tolist(), times.tolist(), strict=True))
     for place, gone, mark in zip(differing.tolist(), is_gone.tolist(), was.tolist(), strict=True):
         at = _NEVER if as_of is None else as_of.view(np.int64).item(place)
         withdrawn = digests[place] != 0 and until.get(mark, _NEVER + 1) <= at
         if gone or withdrawn:
-            yield _hindsight(now, "gone" if gone else "withdrawn", keys[place])
+            yield read_now.named(keys[place], "gone" if gone else "withdrawn")
         elif found[place] >= 0:
             row = int(found[place])
             cause: Cause | None
@@ -248,29 +229,30 @@ def _of_lookup(
             else:
                 cause = _cause(rows, row, then)
             if cause is not None:
-                yield _hindsight(now, cause, keys[place], row)
+                yield read_now.named(keys[place], cause, row)
 
 
 def _of_window(
     now: Reader, before: LayeredReader, columns: Columns, keys: Array
-) -> Iterator[Hindsight]:
+) -> Iterator[NamedRow]:
     earlier, values = before(columns), now(columns)
     unlike = [difference(earlier[name], values[name]).rows for name in values]
+    digests = now.rows.digests
     for place in np.flatnonzero(np.any(unlike, axis=0)).tolist():
-        record = take_rows(columns, slice(place, place + 1))
-        then = before.layer(before.node.asked(record)[0])
-        was, after = then.seen(record), now.seen(record)
-        came = after[~np.isin(now.rows.digests[after], then.rows.digests[was])]
+        record, key = take_rows(columns, slice(place, place + 1)), keys[place]
+        was = before.layer(before.node.asked(record)[0]).found(record)
+        read_now = now.found(record)
+        after, left = read_now.places, was.rows.digests[was.places]
+        came = after[~np.isin(digests[after], left)]
         causes = {_cause(now.rows, row, before): row for row in came.tolist()}
         for cause, row in causes.items():
             if cause is not None:
-                yield _hindsight(now, cause, keys[place], row)
-        left = then.rows.digests[was]
-        left = left[~np.isin(left, now.rows.digests[after])]
-        if np.isin(left, now.rows.digests[now.rows.taken_back]).any():
-            yield _hindsight(now, "withdrawn", keys[place])
-        if not np.isin(left, now.rows.digests).all():
-            yield _hindsight(now, "gone", keys[place])
+                yield read_now.named(key, cause, row)
+        left = left[~np.isin(left, digests[after])]
+        if np.isin(left, digests[now.rows.taken_back]).any():
+            yield read_now.named(key, "withdrawn")
+        if not np.isin(left, digests).all():
+            yield read_now.named(key, "gone")
 
 
 def _marks(digests: Array, known: Ints) -> Array:
@@ -296,8 +278,3 @@ def _cause(rows: TableRows, place: int, then: LayeredReader) -> Cause | None:
     if is_unique and (valid == since).any():
         return "restated"
     return "backdated" if (valid > since).any() else "late"
-
-
-def _hindsight(read: Reader, cause: Cause, key: object, place: int | None = None) -> Hindsight:
-    row = None if place is None else TableRow.of(read.rows, place)
-    return Hindsight(read.node.name, read.rows.schema.name, cause, str(key), row)

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from lockstep.columns.asof.found import NamedRow
 from lockstep.columns.asof.readers import Reader
-from lockstep.columns.kinds import Columns, Ints, Times
+from lockstep.columns.kinds import Columns, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.looked_up import TableRow
 from lockstep.parity.scales import Scales
 
 _NO_TIME = "its records have no event time"
 _STATIC = "its table is static"
 
 
-@dataclass(frozen=True)
-class EarlyRow:
-    """A row of a table that a look-up or window reads before it is known."""
-
-    title: str  # the look-up or window, with file and line
-    table: str
-    key: str  # the key of the record
-    at: str  # the event time of the record
-    row: TableRow
-
-    def __str__(self) -> str:
-        return (
-            f"{self.title} reads the row of {self.table} for {self.row.key} that is valid from "
-            f"{self.row.valid} and known from {self.row.known}, for {self.key} of {self.at}"
-        )
-
-
-def without_future(pipeline: Pipeline, columns: Columns) -> tuple[Comparison, EarlyRow | None]:
+def without_future(pipeline: Pipeline, columns: Columns) -> tuple[Comparison, NamedRow | None]:
     """Compare what look-ups and windows read with what they read where the future is not there.
 
     All rows of tables that were not known at the event time of a record do not count for it.
@@ -80,21 +63,16 @@ def _left_out(read: Reader, rows: Columns, at: Times) -> Columns:
 
 def _too_early(
     pipeline: Pipeline, judged: list[Reader], rows: Columns, found: Comparison
-) -> EarlyRow | None:
+) -> NamedRow | None:
     first, time = found.first, pipeline.record_schema.event_time
     if first is None or not first.examples or time is None:
         return None
     read = next(read for read in judged if first.column in read.node.gives)
     row = rows[pipeline.key].tolist().index(first.examples[0].key)
     record = take_rows(rows, slice(row, row + 1))
-    places: Ints = read.seen(record)
-    early = places[read.rows.known[places] > record[time].view(np.int64)]
+    reads = read.found(record)
+    early = reads.places[read.rows.known[reads.places] > record[time].view(np.int64)]
     if not len(early):
         return None
-    return EarlyRow(
-        title=read.node.title,
-        table=read.rows.schema.name,
-        key=str(first.examples[0].key),
-        at=str(plain(record[time][0])),
-        row=TableRow.of(read.rows, int(early[-1])),
-    )
+    named = reads.named(first.examples[0].key, "early", int(early[-1]))
+    return replace(named, at=str(plain(record[time][0])))

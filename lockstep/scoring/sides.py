@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.asof.found import LookedUp
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.graph import Graph
@@ -22,7 +23,6 @@ from lockstep.columns.plain import PERSONAL, plain
 from lockstep.columns.tables import take_rows
 from lockstep.errors import LockstepError
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.registry import Registry
 from lockstep.scoring.record_form import record_form
@@ -207,7 +207,7 @@ def two_sides(
         comparison=comparison,
         outputs=tuple(name for name in graph.outputs if name in divergent),
         graph=other,
-        looked_up=looked_up(first.pipeline, before.columns),
+        looked_up=first.pipeline.looked_up(before.columns),
     )
 
 

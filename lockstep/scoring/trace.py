@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.asof.found import LookedUp
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -14,7 +15,6 @@ from lockstep.columns.plain import PERSONAL, counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.comparison import Comparison, compare
-from lockstep.parity.looked_up import LookedUp, looked_up
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -175,7 +175,7 @@ def _traced(
             version=loaded.version,
         ),
         graph=graph,
-        looked_up=looked_up(pipeline, computed.columns),
+        looked_up=pipeline.looked_up(computed.columns),
     )
 
 
@@ -202,7 +202,7 @@ def _traced_aside(
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns = _values(computed, scorer.pipeline.graph)
-        read = looked_up(scorer.pipeline, computed)
+        read = scorer.pipeline.looked_up(computed)
     return TracedRow(
         key=aside.key,
         attempt=attempt.number,

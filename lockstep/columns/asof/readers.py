@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import numpy as np
 
+from lockstep.columns.asof.found import Found
 from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
 from lockstep.columns.asof.table_rows import MISSING, TableRows, fixed, padded
-from lockstep.columns.asof.windows import REDUCE, Slices, reductions, slices
+from lockstep.columns.asof.windows import REDUCE, Slices, gathered, reductions, slices
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.tables import is_missing
 
@@ -55,8 +56,8 @@ class Reader(ABC):
         return {name: fixed(values) for name, values in found.items()}
 
     @abstractmethod
-    def seen(self, columns: Columns) -> Ints:
-        """The positions of the table's rows that are read for a single row of a record."""
+    def found(self, columns: Columns) -> Found:
+        """Which rows of the table are read for some records."""
 
     @abstractmethod
     def around(self, columns: Columns) -> tuple[Ints, Ints]:
@@ -105,20 +106,18 @@ class LookupReader(Reader):
         self._within = None if node.within is None else node.within // _MICROSECOND
         self._valid_padded = padded(rows.valid)
 
-    def found(self, columns: Columns, known_by: Times | None = None) -> Ints:
-        """The position of the row that is read for each row of a record; -1 for none."""
-        return self._found(*self.node.asked(columns), known_by)
+    def found(self, columns: Columns) -> Found:
+        """The row of each record, if there is one."""
+        keys, as_of = self.node.asked(columns)
+        places = self._found(keys, as_of)
+        is_hit = places >= 0
+        return Found(self.node, self.rows, as_of, places[is_hit], is_hit.astype(np.int64))
 
     def _found(
         self, keys: Sequence[Array], as_of: Times | None, known_by: Times | None = None
     ) -> Ints:
         groups = self.rows.index.groups_of(keys)
         return self.rows.timeline.latest(groups, as_of, self.node.within, known_by)
-
-    def seen(self, columns: Columns) -> Ints:
-        """The row that is found, if there is one."""
-        found = self.found(columns)
-        return found[found >= 0]
 
     def around(self, columns: Columns) -> tuple[Ints, Ints]:
         """From the row before the one that is found to the first one that is not valid yet."""
@@ -179,15 +178,18 @@ class WindowReader(Reader):
         assert as_of is not None, "events have a time"
         return slices(self.rows, self.rows.index.groups_of(keys), as_of, self.node.over, known_by)
 
-    def seen(self, columns: Columns) -> Ints:
-        """The rows of the window that count, in order."""
-        first, stop, known_by = self.slices(columns)
-        places = np.arange(first[0], stop[0])
+    def found(self, columns: Columns) -> Found:
+        """The rows of each record's window that count, in order."""
+        keys, as_of = self.node.asked(columns)
+        first, stop, known_by = self._slices(keys, as_of)
+        places, owners = gathered(first, stop)
+        counts = np.ones(len(places), dtype=bool)
         if known_by is not None:
-            places = places[self.rows.count(places, known_by.view(np.int64))]
+            counts &= self.rows.count(places, known_by.view(np.int64)[owners])
         if self.node.of is not None:
-            places = places[~is_missing(self.rows.columns[self.node.of][places])]
-        return places
+            counts &= ~is_missing(self.rows.columns[self.node.of][places])
+        by_record = np.bincount(owners[counts], minlength=len(first))
+        return Found(self.node, self.rows, as_of, places[counts], by_record)
 
     def around(self, columns: Columns) -> tuple[Ints, Ints]:
         """All rows of the window, with the ones before and after it."""

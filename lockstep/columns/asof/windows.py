@@ -61,7 +61,7 @@ def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: 
         first, stop = present.before[first], present.before[stop]
     counts = stop - first
     if _SPARSE * counts.sum() < len(present.known):
-        present, stop = _taken(present, _gathered(first, stop)[0]), np.cumsum(counts)
+        present, stop = _taken(present, gathered(first, stop)[0]), np.cumsum(counts)
         first = stop - counts
     found = {name: _reduced(name, present, first, stop) for name in how}
     if known_by is None:
@@ -74,7 +74,7 @@ def reductions(rows: TableRows, field: str | None, how: Sequence[str], windows: 
     unknown = np.flatnonzero(is_mixed & (counts > 0))
     for block in _blocks(first[unknown], stop[unknown]):
         some = unknown[block]
-        places, owners = _gathered(first[some], stop[some])
+        places, owners = gathered(first[some], stop[some])
         is_known = present.known[places] <= deadlines[some][owners]
         if present.until is not None:
             is_known &= present.until[places] > deadlines[some][owners]
@@ -106,7 +106,7 @@ def _distinct(present: Present, first: Ints, stop: Ints) -> Ints:
     counts = np.zeros(len(first), dtype=np.int64)
     size = int(present.codes.max(initial=0)) + 1
     for block in _blocks(first, stop):
-        places, owners = _gathered(first[block], stop[block])
+        places, owners = gathered(first[block], stop[block])
         pairs = np.unique(owners * size + present.codes[places])
         counts[block] = np.bincount(pairs // size, minlength=block.stop - block.start)
     return counts
@@ -133,7 +133,7 @@ def _blocks(first: Ints, stop: Ints) -> Iterator[slice]:
         begin = end
 
 
-def _gathered(first: Ints, stop: Ints) -> tuple[Ints, Ints]:
+def gathered(first: Ints, stop: Ints) -> tuple[Ints, Ints]:
     """The positions of all rows of slices, one slice after the other, and the slice of each."""
     counts = stop - first
     owners = np.repeat(np.arange(len(first)), counts)
