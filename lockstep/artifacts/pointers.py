@@ -34,13 +34,24 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
-class LivePointer:
-    """The version of a pipeline that serves in a home."""
+class _Pointer:
+    """A version of a pipeline, and where its files are."""
 
     name: str
     version: int
     directory: Path
     digest: str  # SHA-256 of its manifest: changed files do not open
+
+    def _open(self, trusted: tuple[str, ...] | None = None) -> LoadedVersion:
+        return LoadedVersion.open(
+            self.directory, self.digest, name=self.name, version=self.version, trusted=trusted
+        )
+
+
+@dataclass(frozen=True)
+class LivePointer(_Pointer):
+    """The version of a pipeline that serves in a home."""
+
     # When it was decided that it is live, in UTC.
     since: Annotated[datetime, Meta(tz=True)] = field(default_factory=lambda: datetime.now(UTC))
     decision: str = ""  # key of that decision in the registry
@@ -52,17 +63,13 @@ class LivePointer:
 
     def open(self) -> LoadedVersion:
         """Open the version from its files alone; raise ArtifactError where it cannot be used."""
-        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
+        return self._open()
 
 
 @dataclass(frozen=True)
-class ListedVersion:
+class ListedVersion(_Pointer):
     """A listed version; times are in UTC."""
 
-    name: str
-    version: int
-    directory: Path
-    digest: str  # SHA-256 of its manifest: changed files do not open
     proven_at: datetime | None = None  # when it last passed the gate; None if it never did
     # The types that the project trusted when it was listed: the registry's word, which names the
     # digest, is not enough to load others.
@@ -70,13 +77,7 @@ class ListedVersion:
 
     def open(self) -> LoadedVersion:
         """Open the version from its files alone; raise ArtifactError where it cannot be used."""
-        return LoadedVersion.open(
-            self.directory,
-            self.digest,
-            name=self.name,
-            version=self.version,
-            trusted=self.trusted,
-        )
+        return self._open(self.trusted)
 
 
 @dataclass(frozen=True)

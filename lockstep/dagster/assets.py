@@ -11,7 +11,7 @@ from lockstep.checks.specs import DIGESTS, declared_checks
 from lockstep.dagster.checked import checked_asset, materialized, tables
 from lockstep.dagster.jobs import TRAINING_POOL, table_keys
 from lockstep.dagster.lookup_tables import table_assets, take_in
-from lockstep.dagster.metadata import column_lineage, column_schema, first_rows, version_link
+from lockstep.dagster.metadata import column_schema, computed_columns, first_rows, version_link
 from lockstep.dagster.partitions import daily_partitions, request_partitions
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.project.declaration import Calendar, PipelineAssets
@@ -111,7 +111,7 @@ def _history_facts(read: LabelledHistory, personal: Set[str]) -> dict[str, Any]:
 
 
 def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
-    pipeline, graph = declared.pipeline, declared.pipeline.graph
+    pipeline = declared.pipeline
     upstream = dg.AssetKey([declared.name, "history"])
     names = training_columns(declared)
 
@@ -125,10 +125,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             "The history with every feature and label that the column graph computes before "
             "anything is fitted: the very functions that serve."
         ),
-        metadata={
-            **column_schema(pipeline, names),
-            **column_lineage(graph, names, upstream, pipeline.joint_schema.names),
-        },
+        metadata=computed_columns(pipeline, names, upstream, pipeline.joint_schema.names),
     )
     def training_set(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
@@ -142,7 +139,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             {
                 **computed.counts,
                 "dagster/row_count": computed.counts["rows"],
-                "features": len(graph.model_free),
+                "features": len(pipeline.graph.model_free),
                 "path": dg.MetadataValue.path(str(computed.path)),
             },
         )
@@ -151,7 +148,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
 
 
 def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
-    pipeline, graph = declared.pipeline, declared.pipeline.graph
+    pipeline = declared.pipeline
     upstream = dg.AssetKey([declared.name, "training_set"])
 
     @checked_asset(
@@ -165,10 +162,9 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
             "golden records, profile, suites and environment. Promote it by moving the alias "
             "@champion to it, in MLflow or with `lockstep promote`."
         ),
-        metadata={
-            **column_schema(pipeline, graph.served),
-            **column_lineage(graph, graph.served, upstream, training_columns(declared)),
-        },
+        metadata=computed_columns(
+            pipeline, pipeline.graph.served, upstream, training_columns(declared)
+        ),
     )
     def candidate(
         context: dg.AssetExecutionContext,

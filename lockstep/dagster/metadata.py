@@ -69,6 +69,17 @@ def column_lineage(
     return {"dagster/column_lineage": dg.TableColumnLineage(dependencies)}
 
 
+def computed_columns(
+    pipeline: Pipeline, names: Iterable[str], upstream: dg.AssetKey, available: Iterable[str]
+) -> dict[str, Any]:
+    """The table schema of an asset, and the columns upstream that each column comes from."""
+    names = tuple(names)
+    return {
+        **column_schema(pipeline, names),
+        **column_lineage(pipeline.graph, names, upstream, available),
+    }
+
+
 def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue | dg.TextMetadataValue:
     """The page of a version in MLflow's UI; where nobody serves it, how to."""
     if home.was_served or home.tracking_uri.is_http:

@@ -14,7 +14,7 @@ from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
 from lockstep.dagster.jobs import table_keys
 from lockstep.dagster.lookup_tables import take_in
-from lockstep.dagster.metadata import column_lineage, column_schema
+from lockstep.dagster.metadata import column_schema, computed_columns
 from lockstep.dagster.partition_events import (
     data_version,
     step_metadata,
@@ -117,10 +117,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             f"Every column of one {stream.unit}'s rows: fields, features, models and outputs, "
             "with the version that made them."
         ),
-        metadata={
-            **column_schema(pipeline, names),
-            **column_lineage(pipeline.graph, names, upstream, pipeline.record_schema.names),
-        },
+        metadata=computed_columns(pipeline, names, upstream, pipeline.record_schema.names),
     )
     def scored(
         context: dg.AssetExecutionContext,
@@ -155,10 +152,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
             f"What consumers read of one {stream.unit}: key, outputs, the version and the time. "
             "It is written only when every blocking check of the batch and of its scores passed."
         ),
-        metadata={
-            **column_schema(pipeline, names),
-            **column_lineage(pipeline.graph, names, upstream, pipeline.graph.served),
-        },
+        metadata=computed_columns(pipeline, names, upstream, pipeline.graph.served),
     )
     def published(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Materialized:
         _demand_batch(context)

@@ -30,7 +30,16 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
-from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
+from tests.fixtures.plain_ledger import (
+    KINDS,
+    Held,
+    Plain,
+    Row,
+    Stock,
+    columns_of,
+    drawn_rows,
+    rows_of,
+)
 from tests.fixtures.writes import carried_out, demanded, each_write, start
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
@@ -59,16 +68,7 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def rows(self, data: st.DataObject) -> list[Row]:
-        hours = st.integers(0, 3).map(lambda hours: BEGIN + hours * HOUR)
-        kinds = {
-            "depot": st.sampled_from(["north", "south"]),
-            "article": st.integers(1, 2),
-            "at": hours,
-            "told_at": hours.map(lambda time: time + 4 * HOUR),
-            "pieces": st.sampled_from([None, 0.0, 1.5, 2.0]),
-        }
-        fields = (kinds[name] for name in self.plain.schema.schema.names)
-        return data.draw(st.lists(st.tuples(*fields), max_size=5))
+        return drawn_rows(data, self.plain.schema, BEGIN, [None, 0.0, 1.5, 2.0])
 
     def later(self, data: st.DataObject) -> datetime:
         spans = [timedelta(microseconds=1), HOUR, 5 * HOUR]

@@ -28,7 +28,16 @@ from lockstep.columns.tables import stacked, take_rows, with_known
 from lockstep.errors import DamagedError, UndeliveredError
 from lockstep.serving.versions import served_tables
 from lockstep.serving.versions.served_tables import ServedTable
-from tests.fixtures.plain_ledger import KINDS, Held, Plain, Row, Stock, columns_of, rows_of
+from tests.fixtures.plain_ledger import (
+    KINDS,
+    Held,
+    Plain,
+    Row,
+    Stock,
+    columns_of,
+    drawn_rows,
+    rows_of,
+)
 from tests.fixtures.writes import carried_out, demanded
 
 BEGIN = datetime(2020, 3, 1, tzinfo=UTC)
@@ -59,16 +68,7 @@ class ServedMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def rows(self, data: st.DataObject) -> list[Row]:
-        hours = st.integers(0, 3).map(lambda hours: BEGIN + hours * HOUR)
-        kinds = {
-            "depot": st.sampled_from(["north", "south"]),
-            "article": st.integers(1, 2),
-            "at": hours,
-            "told_at": hours.map(lambda time: time + 4 * HOUR),
-            "pieces": st.sampled_from([None, 0.0, -0.0, 1.5, 2.0]),
-        }
-        fields = (kinds[name] for name in self.plain.schema.schema.names)
-        rows = data.draw(st.lists(st.tuples(*fields), max_size=5))
+        rows = drawn_rows(data, self.plain.schema, BEGIN, [None, 0.0, -0.0, 1.5, 2.0])
         return [] if self.plain.contradict(rows) else rows
 
     def added(self, rows: list[Row]) -> None:
