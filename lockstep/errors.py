@@ -525,11 +525,11 @@ class RefusedRowsError(ServingError):
     """Rows do not fit their declaration, or break a row rule.
 
     Attributes:
-        rejected: The rows with all their reasons.
+        rejected: The rows with their reasons.
         most_reasons: Reasons that a response gives, at most.
 
     Args:
-        rejected: The rows.
+        rejected: The rows. Of more than `most_reasons`, some may not have all their reasons.
         total: Number of rows of the request.
         todo: What its client may do.
     """
@@ -548,7 +548,8 @@ class RefusedRowsError(ServingError):
     ) -> None:
         are = "is" if len(rejected) == 1 else "are"
         reasons = sum(len(row.reasons) for row in rejected)
-        first = f"the first {self.most_reasons} of {reasons:,} reasons"
+        known = "" if len(rejected) <= self.most_reasons else "at least "
+        first = f"the first {self.most_reasons} of {known}{reasons:,} reasons"
         which = "every reason" if reasons <= self.most_reasons else first
         super().__init__(
             f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists {which} by row "

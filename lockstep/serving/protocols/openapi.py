@@ -20,6 +20,7 @@ from lockstep.errors import (
     LateError,
     NotReadyError,
     RefusedRowsError,
+    ServingError,
     SlowError,
     TooLargeError,
     UnauthorizedError,
@@ -201,7 +202,7 @@ def _invocations(
     refused = RefusedRowsError.status if scorer.strict else RefusedRowsError.compat_status
     failures = _failures("Error")
     failures[str(int(refused or 400))] = _response(
-        f"Rows or the body are refused. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
+        f"Rows or the body are refused. {_meaning(RefusedRowsError)}", _ref("Error")
     )
     sent = {} if example is None else {"example": {"dataframe_records": [example[0]]}}
     return {
@@ -306,10 +307,12 @@ def _response(description: str, schema: Schema) -> dict[str, Any]:
 
 def _failures(schema: str) -> dict[str, Any]:
     """The responses to requests that are not answered, by status."""
-    return {
-        str(int(error.status)): _response(inspect.getdoc(error) or "", _ref(schema))
-        for error in _FAILURES
-    }
+    return {str(int(error.status)): _response(_meaning(error), _ref(schema)) for error in _FAILURES}
+
+
+def _meaning(error: type[ServingError]) -> str:
+    """What an error means to a client: the first paragraph of its documentation."""
+    return (inspect.getdoc(error) or "").partition("\n\n")[0]
 
 
 _TEXT: Schema = {"type": "string"}

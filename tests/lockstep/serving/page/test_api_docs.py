@@ -55,6 +55,25 @@ def test_outputs_are_told_as_their_author_documented_them(described: dict[str, A
     assert outputs["will_return"]["type"] == "boolean"
 
 
+def test_a_response_is_described_by_what_the_error_means(described: dict[str, Any]) -> None:
+    responses = [
+        response
+        for path in described["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+        for response in operation["responses"].values()
+        if "description" in response
+    ]
+
+    descriptions = [response["description"] for response in responses]
+
+    refused = described["paths"]["/invocations"]["post"]["responses"]["422"]
+    assert refused["description"] == (
+        "Rows or the body are refused. Rows do not fit their declaration, or break a row rule."
+    )
+    assert not [text for text in descriptions if "Attributes:" in text or "Args:" in text]
+
+
 def test_records_that_are_scored_fit_the_document_and_so_do_their_predictions(
     client: Client, described: dict[str, Any], orders: Records
 ) -> None:

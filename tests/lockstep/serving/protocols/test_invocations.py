@@ -159,11 +159,20 @@ def test_a_response_gives_a_hundred_reasons_and_names_all_rows_that_are_set_asid
     told, aside = client.score(records), client.score(records, "?on_invalid=quarantine")
 
     assert told.status == 422
-    assert "`rows` lists the first 100 of 500 reasons" in told.json()["message"]
+    assert "`rows` lists the first 100 of at least 500 reasons" in told.json()["message"]
     assert [len(row["reasons"]) for row in told.json()["rows"]] == [2] * 50
     assert "`rows` lists every reason" in client.score(records[:50]).json()["message"]
     assert [row["row"] for row in aside.json()["rejected"]] == list(range(400))
     assert sum(len(row["reasons"]) for row in aside.json()["rejected"]) == 100
+
+
+def test_reasons_are_counted_where_all_are_known(client: Client, orders: Records) -> None:
+    wrong = {**orders[0], "price": -1.0, "items": "many"}
+
+    messages = {rows: client.score([wrong] * rows).json()["message"] for rows in (100, 101)}
+
+    assert "`rows` lists the first 100 of 200 reasons by" in messages[100]
+    assert "`rows` lists the first 100 of at least 201 reasons by" in messages[101]
 
 
 def test_what_is_valid_is_scored_in_quarantine(either: Client, orders: Records) -> None:
