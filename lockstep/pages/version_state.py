@@ -57,7 +57,7 @@ def version_state(
     if is_known and (taken is not None or state.decided is not None):
         told = (decisions.damage, moved_by_hand(state), served_here(state))
         notes += [sentence for sentence in told if sentence]
-    decision = next((each for each in decisions.log if taken and each.key == taken.decision), None)
+    decision = decisions.of_key(taken.decision) if taken is not None else None
     notes += filter(None, [overruled(decision) if decision is not None else ""])
     return VersionState(
         wanted=wanted,

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
+
+import msgspec
 
 from lockstep.errors import EvidenceError
 from lockstep.registry.bound_tags import bound, unbound
@@ -31,14 +33,15 @@ _KEPT = 50
 """The latest decisions, which are kept whatever follows from them."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """A decision of the gate: from now on, this version is live.
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision of the gate: from now on, this version is live. Its tag holds all but its key.
 
     Attributes:
+        name: The pipeline.
         key: Name of its tag, by which decisions are in order.
         manifest: SHA-256 of the version's manifest.
         since: When it was made, in UTC.
+        by: The user, `home` and `host` of the site at which it was made.
         environment: Fingerprint of the environment in which the version was proven.
         before: The version that `@live` pointed to then; None if it was not set.
         is_shown: Whether its home has moved `@live`, and will not do so for it any more.
@@ -47,35 +50,37 @@ class Decision:
             had, or nobody said.
     """
 
-    name: str
-    key: str
-    version: int
+    name: str = msgspec.field(name="pipeline")
+    key: str = ""
     manifest: str
+    version: int
     since: datetime
-    site: Site
+    by: str
+    home: str
+    host: str
     environment: str
     before: int | None
-    is_shown: bool = False
+    is_shown: bool = msgspec.field(name="shown")
     back_from: int | None = None
     anyway: str = ""
 
+    @property
+    def site(self) -> Site:
+        """Who made it, in which home and on which machine."""
+        return Site(self.by, self.home, self.host)
+
+    def is_about(self, version: int, manifest: str) -> bool:
+        """Whether it lets these very bytes serve."""
+        return (self.version, self.manifest) == (version, manifest)
+
     def write(self, registry: Registry) -> None:
         """Write it, or write it anew."""
-        facts = {
-            "version": self.version,
-            "since": self.since.isoformat(),
-            **asdict(self.site),
-            "environment": self.environment,
-            "before": self.before,
-            "shown": self.is_shown,
-            "back_from": self.back_from,
-            "anyway": self.anyway,
-        }
-        registry.tag_model(self.name, self.key, bound(self.name, self.manifest, facts))
+        facts = {**msgspec.to_builtins(self), "since": self.since.isoformat()}
+        registry.tag_model(self.name, facts.pop("key"), bound(self.name, self.manifest, facts))
 
     def shown(self, registry: Registry) -> None:
         """Note that its home will not move `@live` for it any more."""
-        replace(self, is_shown=True).write(registry)
+        msgspec.structs.replace(self, is_shown=True).write(registry)
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,10 @@ class Decisions:
         """The one that holds; None without one, or where it cannot be read."""
         return self.log[-1] if self.log and self.damage is None else None
 
+    def of_key(self, key: str) -> Decision | None:
+        """The one of a key; None where it cannot be read, or the registry has none."""
+        return next((decision for decision in self.log if decision.key == key), None)
+
     @property
     def versions(self) -> frozenset[int]:
         """The versions that were ever live."""
@@ -112,7 +121,7 @@ class Decisions:
 
     def overruled(self, version: int, manifest: str) -> str:
         """Why a person let these bytes serve though their quality failed; empty if nobody said."""
-        known = (each for each in self.log if (each.version, each.manifest) == (version, manifest))
+        known = (each for each in self.log if each.is_about(version, manifest))
         return next((each.anyway for each in reversed([*known]) if each.anyway), "")
 
     @property
@@ -184,34 +193,6 @@ def new_key(since: datetime) -> str:
     return f"{DECISION}{since.strftime(_TIME)}.{token_hex(4)}"
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """The facts of a decision, as its tag holds them."""
-
-    version: int
-    since: datetime
-    by: str
-    home: str
-    host: str
-    environment: str
-    before: int | None
-    shown: bool
-    back_from: int | None = None
-    anyway: str = ""
-
-
 def _decision(name: str, key: str, text: str) -> Decision:
-    manifest, facts = unbound(text, name, f"the tag {key} of the registered model {name}", _Facts)
-    return Decision(
-        name=name,
-        key=key,
-        version=facts.version,
-        manifest=manifest,
-        since=facts.since,
-        site=Site(facts.by, facts.home, facts.host),
-        environment=facts.environment,
-        before=facts.before,
-        is_shown=facts.shown,
-        back_from=facts.back_from,
-        anyway=facts.anyway,
-    )
+    which = f"the tag {key} of the registered model {name}"
+    return msgspec.structs.replace(unbound(text, name, which, Decision)[1], key=key)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +38,6 @@ from lockstep.registry.decisions import Decision, Decisions, new_key
 from lockstep.registry.registry import Registry
 from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import proven_in, write_proven
-from lockstep.registry.versions import Version
 
 _MOMENT = timedelta(microseconds=1)
 """Least time between two decisions, whatever the clock says."""
@@ -80,11 +79,7 @@ class LiveState:
         taken, decided = self.taken, self.decided
         if taken is None or decided is None:
             return taken is None and decided is None
-        return (taken.decision, taken.version, taken.digest) == (
-            decided.key,
-            decided.version,
-            decided.manifest,
-        )
+        return taken.decision == decided.key and decided.is_about(taken.version, taken.digest)
 
     @property
     def agrees(self) -> bool:
@@ -130,11 +125,12 @@ class Live:
     def take_over(self) -> LiveState:
         """The live version, once this home serves what was decided, if that is proven here."""
         state = self.state()
-        if not _is_to_take(state):
+        if _to_take(state) is None:
             return state
         with self.alone():
             state = self.finish()
-            return self._prove(state) if _is_to_take(state) else state
+            decided = _to_take(state)
+            return state if decided is None else self._prove(state, decided)
 
     def load(self, state: LiveState) -> LoadedVersion:
         """Load the version that serves in this home, or else the one that was decided on.
@@ -245,9 +241,10 @@ class Live:
             version=loaded.version,
             manifest=loaded.digest,
             since=since,
-            site=self.site,
+            **asdict(self.site),
             environment=fingerprint(loaded),
             before=state.shown,
+            is_shown=False,
             back_from=live if back and live != loaded.version else None,
             anyway=anyway or state.decisions.overruled(loaded.version, loaded.digest),
         )
@@ -271,10 +268,8 @@ class Live:
         """The site of this process."""
         return Site.here(self.path.parents[1])
 
-    def _prove(self, state: LiveState) -> LiveState:
+    def _prove(self, state: LiveState, decided: Decision) -> LiveState:
         """Take over what was decided, if its golden records come out here as they were stored."""
-        decided = state.decided
-        assert decided is not None, "there is something to take over"
         try:
             loaded = self.registry.load(self.name, decided.version)
         except UnavailableFilesError:
@@ -288,12 +283,10 @@ class Live:
             )
         if why := unproven(loaded):
             return replace(state, refused=why)
-        self._note_proven(self.registry.find(self.name, decided.version), fingerprint(loaded))
-        return self.take(loaded)
-
-    def _note_proven(self, version: Version, environment: str) -> None:
+        version, environment = self.registry.find(self.name, decided.version), fingerprint(loaded)
         if proven_in(version, environment) is None:
             write_proven(self.registry, version, self.site, environment)
+        return self.take(loaded)
 
     def _write(self, loaded: LoadedVersion, decision: Decision) -> None:
         pointer = LivePointer.to(loaded)
@@ -316,7 +309,11 @@ class Live:
         elif not self.path.exists() and self._let_serve(decisions):
             self._note_mended(f"{self.path} is missing, though this home let a version serve")
         decided = decisions.last
-        is_registered = decided is None or decided.version == shown or self._has(decided.version)
+        is_registered = (
+            decided is None
+            or decided.version == shown
+            or decided.version in (known.version for known in self.registry.versions(self.name))
+        )
         return LiveState(decisions, taken, shown, is_registered)
 
     def _let_serve(self, decisions: Decisions) -> bool:
@@ -333,9 +330,6 @@ class Live:
             "there."
         )
 
-    def _has(self, version: int) -> bool:
-        return version in (known.version for known in self.registry.versions(self.name))
-
 
 @dataclass(frozen=True, eq=False)
 class KeptLive(Live):
@@ -350,19 +344,17 @@ class KeptLive(Live):
 
     def load(self, state: LiveState) -> LoadedVersion:
         """The live version, loaded at the first call for each; see `Live.load`."""
-        which = state.taken, None if state.decided is None else state.decided.key
+        which = state.taken, state.key
         if which not in self._kept:
             self._kept[which] = super().load(state)
         return self._kept[which]
 
-    def _prove(self, state: LiveState) -> LiveState:
-        assert state.decided is not None, "there is something to take over"
-        key = state.decided.key
-        if key in self._refused:
-            return replace(state, refused=self._refused[key])
-        proven = super()._prove(state)
+    def _prove(self, state: LiveState, decided: Decision) -> LiveState:
+        if decided.key in self._refused:
+            return replace(state, refused=self._refused[decided.key])
+        proven = super()._prove(state, decided)
         if proven.refused is not None:
-            self._refused[key] = proven.refused
+            self._refused[decided.key] = proven.refused
         return proven
 
 
@@ -381,8 +373,8 @@ def _is_of_a_gate(state: LiveState, moved: set[int]) -> bool:
 
 def _edited(taken: LivePointer, decisions: Decisions) -> str | None:
     """How a home's file tells otherwise of a decision than the registry; None if it does not."""
-    decision = next((each for each in decisions.log if each.key == taken.decision), None)
-    if decision is None or (taken.version, taken.digest) == (decision.version, decision.manifest):
+    decision = decisions.of_key(taken.decision)
+    if decision is None or decision.is_about(taken.version, taken.digest):
         return None
     return (
         f"names version {taken.version} with a manifest {taken.digest[:12]}…, but the decision by "
@@ -390,11 +382,10 @@ def _edited(taken: LivePointer, decisions: Decisions) -> str | None:
     )
 
 
-def _is_to_take(state: LiveState) -> bool:
-    """Whether this home has yet to take over what was decided, and nobody moved the alias."""
-    return state.decided is not None and (
-        state.is_shown and state.is_registered and not state.is_taken and not state.is_ahead
-    )
+def _to_take(state: LiveState) -> Decision | None:
+    """The decision that this home has yet to take over, unless somebody moved the alias."""
+    is_due = state.is_shown and state.is_registered and not state.is_taken and not state.is_ahead
+    return state.decided if is_due else None
 
 
 def moved_by_hand(state: LiveState) -> str:

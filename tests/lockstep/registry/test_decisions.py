@@ -10,7 +10,6 @@ from hypothesis import given
 
 from lockstep.registry.bound_tags import bound
 from lockstep.registry.decisions import Decision, Decisions, new_key
-from lockstep.registry.sites import Site
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +26,9 @@ def log_of(*steps: int | tuple[int, int]) -> Decisions:
             version=version,
             manifest="0" * 64,
             since=since,
-            site=Site("somebody", "home", "machine"),
+            by="somebody",
+            home="home",
+            host="machine",
             environment="e" * 64,
             before=None,
             is_shown=True,
