@@ -179,6 +179,7 @@ def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     assert now().status is dg.DagsterRunStatus.FAILURE
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_before_consumers_can_read_what_it_committed_is_taken_up(
     live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

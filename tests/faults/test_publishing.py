@@ -30,9 +30,8 @@ def before(place: Place, deliveries: tuple[Delivery, Delivery], sinks) -> Place:
     return place
 
 
-@pytest.mark.parametrize(
-    ("first_write", "every", "least"), [(40, 45, 2), pytest.param(3, 29, 4, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("first_write", "every", "least"), [(40, 45, 2), (3, 29, 4)])
 def test_a_run_is_killed_at_writes_of_all_its_steps_and_the_next_loses_no_row(
     before: Place, deliveries, first_write: int, every: int, least: int
 ) -> None:

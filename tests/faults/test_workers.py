@@ -23,6 +23,8 @@ from tests.fixtures.scored import score
 from tests.fixtures.waiting import wait_until
 from tests.fixtures.writes import Interrupting, carried_out, demanded, each_write
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Course:
@@ -68,7 +70,6 @@ def course(place: Place, deliveries: Sequence[Delivery], tmp_path: Path) -> Cour
     return whole
 
 
-@pytest.mark.long
 def test_a_unit_whose_process_is_killed_at_any_write_is_made_as_if_it_were_not(
     course: Course, place: Place
 ) -> None:
@@ -162,7 +163,6 @@ def nodes() -> Iterator[Any]:
         cluster.shutdown()
 
 
-@pytest.mark.long
 def test_a_worker_and_then_a_node_of_a_cluster_are_killed_in_mid_batch(
     place: Place, deliveries: Sequence[Delivery], tmp_path: Path, nodes
 ) -> None:

@@ -256,12 +256,14 @@ def test_the_largest_value_breaks_a_maximum_of_all_rows_though_its_row_is_not_dr
     assert "and the others about all rows." in failed.summary
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_is_replaced_and_no_unit_is_lost(version, pool, tmp_path) -> None:
     tasks = [Numbered(number, tmp_path) for number in range(2)]
     (tmp_path / "1").touch()  # the second task ends no process
     assert list(pool.map(ending_once, version, tasks)) == [(1, 0), (1, 1)]
 
 
+@pytest.mark.long
 def test_a_unit_that_ends_every_process_is_an_error_that_names_it(
     version, pool, monkeypatch
 ) -> None:

@@ -314,6 +314,7 @@ def test_a_challenger_goes_with_its_alias_and_so_does_its_process(told: Told) ->
     assert (told.end, told.pids[2]) == (None, None)
 
 
+@pytest.mark.long
 def test_a_challenger_that_is_killed_harms_no_request_and_is_started_again(
     server: Server, stored: Make, orders: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
