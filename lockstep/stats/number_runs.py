@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from operator import add
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -56,12 +54,18 @@ class Runs(msgspec.Struct, frozen=True):
             reach[ends].astype("<i8").tobytes(),
         )
 
+    @classmethod
+    def union(cls, runs: Iterable[Runs]) -> Runs:
+        """The spans of all; those that have spans are of one form."""
+        some = [each for each in runs if each.form]
+        if len(some) < 2:
+            return some[0] if some else cls()
+        spans = zip(*(each.spans for each in some), strict=True)
+        return cls._joined(some[0].form, some[0].step, *map(np.concatenate, spans))
+
     def __add__(self, other: Runs) -> Runs:
-        """The spans of both; they are of one form, or one of them has none."""
-        if not (self.form and other.form):
-            return self if self.form else other
-        both = zip(self.spans, other.spans, strict=True)
-        return self._joined(self.form, self.step, *map(np.concatenate, both))
+        """The spans of both."""
+        return self.union((self, other))
 
     @property
     def spans(self) -> tuple[Array, Ints, Ints]:
@@ -85,8 +89,7 @@ class Runs(msgspec.Struct, frozen=True):
 
     def gaps(self, known: Sequence[Runs], start: int | None) -> list[Gap]:
         """The numbers that lack before those of these runs."""
-        whole = reduce(add, known, self)
-        series, first, last = whole.spans
+        series, first, last = self.union((self, *known)).spans
         own = np.isin(_named(series, first), _named(*self.spans[:2]))
         follows = np.append(False, series[1:] == series[:-1])[: len(series)]
         least = first if start is None else np.minimum(first, start)
