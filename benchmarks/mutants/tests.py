@@ -33,7 +33,7 @@ _SEEN = set()
 
 
 def called(number):
-    name, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")
+    name, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
     if (number, name) in _SEEN or not name:
         return
     _SEEN.add((number, name))
