@@ -26,6 +26,8 @@ from tests.stateful.deliveries import Kind
 from tests.stateful.people import DAYS, People
 from tests.stateful.site import FILES, Site
 
+pytestmark = pytest.mark.long
+
 SEED = int(os.environ.get("LOCKSTEP_STATEFUL_SEED", "0"))
 days = st.sampled_from(DAYS)
 kinds = st.sampled_from([*get_args(Kind), *["clean"] * 8, *["wrong unit"] * 4])
@@ -141,14 +143,11 @@ class Work(RuleBasedStateMachine):
         self.people.do_what_is_next(last_write)
 
 
-@pytest.mark.parametrize(("runs", "steps"), [(2, 4), pytest.param(9, 12, marks=pytest.mark.long)])
-def test_whatever_is_done_what_must_hold_does(
-    sites: Callable[[], Site], runs: int, steps: int
-) -> None:
+def test_whatever_is_done_what_must_hold_does(sites: Callable[[], Site]) -> None:
     work = type("Work", (Work,), {"sites": staticmethod(sites)})
     profile = settings(
-        max_examples=runs,  # after some nine, Hypothesis repeats parts of them
-        stateful_step_count=steps,
+        max_examples=9,  # after some nine, Hypothesis repeats parts of them
+        stateful_step_count=12,
         database=None,
         phases=[Phase.explicit, Phase.generate],  # to make a sequence shorter takes hours
         suppress_health_check=list(HealthCheck),
@@ -172,14 +171,12 @@ def test_what_is_wrong_with_a_delivery_is_found_and_the_rest_is_published(site: 
     assert site.score(FIRST, accept=True).status == 0
 
 
-@pytest.mark.long
 def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "edited"
     assert site.materialize("candidate").status == 1
     assert site.versions == [OTHER, LIVE]
 
 
-@pytest.mark.long
 def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "averaging"
     assert site.train().status == 1
@@ -187,7 +184,6 @@ def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site)
     assert site.versions == [OTHER, LIVE]
 
 
-@pytest.mark.long
 def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -202,7 +198,6 @@ def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.long
 def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     site.copy_tags(LIVE, OTHER)
     assert not site.promote(OTHER).has_passed("champion")
@@ -211,14 +206,12 @@ def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.long
 def test_what_the_training_of_a_version_found_is_not_known(site: Site) -> None:
     site.edition = "edited"
     site.forget(OTHER)
     assert site.promote(OTHER).status == 1
 
 
-@pytest.mark.long
 def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     site.edition = "edited"
     site.back_up()
@@ -229,7 +222,6 @@ def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
 
 
 @pytest.mark.parametrize("stage", ["batch", "scored"])
-@pytest.mark.long
 def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -238,7 +230,6 @@ def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.materialize("published", FIRST)
 
 
-@pytest.mark.long
 def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score_twice(FIRST)
@@ -254,7 +245,6 @@ def test_files_come_into_the_inbox_repeated_changed_and_unreadable(site: Site) -
     site.take_in()
 
 
-@pytest.mark.long
 def test_a_version_that_is_live_is_damaged(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -267,7 +257,6 @@ def test_a_version_that_is_live_is_damaged(site: Site) -> None:
     assert site.look_at_checks().status == 0
 
 
-@pytest.mark.long
 def test_a_copied_home_is_worked_in_beside_the_original(site: Site) -> None:
     site.copy()
     site.train()
@@ -275,7 +264,6 @@ def test_a_copied_home_is_worked_in_beside_the_original(site: Site) -> None:
     site.score(FIRST)
 
 
-@pytest.mark.long
 def test_versions_go_live_while_a_day_is_scored_and_another_version_goes_live(site: Site) -> None:
     site.edition = "edited"
     site.deliver("2020-03-01")
