@@ -14,8 +14,9 @@ from tests.stateful.deliveries import write_history
 from tests.stateful.observations import aliases, versions
 from tests.stateful.site import Site, make_checkouts
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 def test_commands_at_once_on_a_new_home_do_not_get_in_each_others_way(
     tmp_path: Path, terminal: Terminal
 ) -> None:
@@ -45,7 +46,6 @@ def test_two_runs_of_one_partition_at_once_leave_one_of_both_whole(place, delive
         assert place.recorded() == each.wanted
 
 
-@pytest.mark.long
 def test_of_two_promotions_at_once_one_is_overtaken(site: Site) -> None:
     site.edition = "edited"  # both versions are sound in it
     for first, second in ((1, 2), (2, 1)):

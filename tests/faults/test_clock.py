@@ -19,6 +19,8 @@ from tests.fixtures.places import FILE, Delivery, Place
 from tests.fixtures.recorded import content_of
 from tests.fixtures.writes import carried_out
 
+pytestmark = pytest.mark.long
+
 AHEAD = timedelta(days=2)
 
 

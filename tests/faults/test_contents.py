@@ -19,6 +19,8 @@ from lockstep.store.streams import inbox_of, inbox_stream
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 
+pytestmark = pytest.mark.long
+
 ROWS = orders_of(date(2020, 3, 1))
 CSV = ROWS.to_csv(index=False).encode()
 JSON = ROWS.to_json(orient="records", lines=True, date_format="iso").encode()

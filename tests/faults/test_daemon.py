@@ -34,6 +34,8 @@ from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until
 from tests.fixtures.writes import carried_out
 
+pytestmark = pytest.mark.long
+
 JOB = job_name("orders", "score_inbox")
 _, INBOX, _ = sensors(ASSETS)
 
@@ -147,7 +149,6 @@ def test_a_run_that_another_launcher_starts_is_left_to_dagster(
     assert tick(live) == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("server", ["api grpc", "code-server start"], indirect=True)
 def test_a_run_whose_process_still_loads_its_libraries_is_left_to_it(
     live: Workplace, partition: str, server: CodeServer
@@ -158,7 +159,6 @@ def test_a_run_whose_process_still_loads_its_libraries_is_left_to_it(
     assert tick(live) == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("moment", ["given", "started"])
 def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     live: Workplace, partition: str, server: CodeServer, moment: str
@@ -179,7 +179,6 @@ def test_a_run_that_is_killed_with_its_server_before_it_is_signed_is_taken_up(
     assert now().status is dg.DagsterRunStatus.FAILURE
 
 
-@pytest.mark.long
 def test_a_run_that_is_killed_before_consumers_can_read_what_it_committed_is_taken_up(
     live: Workplace, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

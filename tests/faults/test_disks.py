@@ -17,6 +17,8 @@ from tests.fixtures.orders import copied_workplace
 from tests.fixtures.places import FILE, Delivery, Place
 from tests.fixtures.recorded import content_of
 
+pytestmark = pytest.mark.long
+
 DAY = "2020-03-01"
 
 
@@ -42,9 +44,7 @@ def refused(place: Place, file: Path) -> str:
     return str(disk_error(raised.value))
 
 
-@pytest.mark.parametrize(
-    "level", [0.6, *(pytest.param(level, marks=pytest.mark.long) for level in (0.0, 0.3, 0.85))]
-)
+@pytest.mark.parametrize("level", [0.0, 0.3, 0.6, 0.85])
 def test_a_disk_on_which_there_is_room_for_a_part_of_a_run_keeps_what_was_published(
     before: Place, deliveries: Sequence[Delivery], disk: SmallDisk, level: float
 ) -> None:

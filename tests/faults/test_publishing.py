@@ -21,6 +21,8 @@ from tests.fixtures.places import FILE, Delivery, Place
 from tests.fixtures.recorded import content_of, digest_of, values_of
 from tests.fixtures.writes import carried_out, demanded, each_write
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def before(place: Place, deliveries: tuple[Delivery, Delivery], sinks) -> Place:
@@ -30,7 +32,6 @@ def before(place: Place, deliveries: tuple[Delivery, Delivery], sinks) -> Place:
     return place
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("first_write", "every", "least"), [(40, 45, 2), (3, 29, 4)])
 def test_a_run_is_killed_at_writes_of_all_its_steps_and_the_next_loses_no_row(
     before: Place, deliveries, first_write: int, every: int, least: int
@@ -52,7 +53,6 @@ def test_a_run_is_killed_at_writes_of_all_its_steps_and_the_next_loses_no_row(
     assert before.recorded() == second.wanted
 
 
-@pytest.mark.long
 def test_publishing_is_killed_at_every_single_write(before: Place, deliveries, sinks) -> None:
     first, second = deliveries
     root = before.store.root.parent

@@ -17,6 +17,8 @@ from lockstep.store.handovers import Handovers
 from lockstep.store.partition_records import Records
 from tests.fixtures.readers import read_by_many
 
+pytestmark = pytest.mark.long
+
 DAY = "2020-03-01"
 ROWS = 500
 
@@ -52,9 +54,7 @@ def read(records: Records, tree: Path) -> str:
     return "whole"
 
 
-@pytest.mark.parametrize(
-    ("readers", "times"), [(24, 6), pytest.param(240, 30, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("readers", "times"), [(24, 6), (240, 30)])
 def test_readers_see_a_whole_partition_each_time(tmp_path: Path, readers: int, times: int) -> None:
     records = Records(tmp_path / "daily", lambda day: f"score {day}", exported="published")
     place = Handovers("orders", records, [ParquetSink(str(tmp_path / "predictions"))])

@@ -56,6 +56,7 @@ def test_without_arguments_it_tells_where_to_begin(lockstep: Lockstep) -> None:
     assert "lockstep new NAME" in " ".join(answer.out.split())
 
 
+@pytest.mark.long
 def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout: Checkout) -> None:
     status, screen = on_terminal(
         ["score", "orders", "--day", DAY], live_checkout.folder, live_checkout.environment()
@@ -68,6 +69,7 @@ def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(live_checkout: Chec
     assert after.index("\x1b[2K") < after.index("checks passed")  # its line is erased
 
 
+@pytest.mark.long
 def test_nothing_of_progress_is_written_into_a_pipe(live_checkout: Checkout) -> None:
     answer = live_checkout.lockstep("score", "orders", "--day", DAY, TTY_INTERACTIVE="1")
     assert answer.returncode == 0
@@ -91,6 +93,7 @@ def test_errors_are_red_on_a_terminal_unless_the_user_wants_no_colour(
 @pytest.mark.parametrize(
     "arguments", [["list"], ["score", "orders", "--from", DAY, "--to", "2020-03-02"]]
 )
+@pytest.mark.long
 def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
     live_checkout: Checkout, arguments: list[str]
 ) -> None:
@@ -109,6 +112,7 @@ def test_a_pipe_that_is_closed_ends_it_without_a_traceback(
     assert (process.returncode, said) == (141, "")
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
     live_checkout: Checkout,
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
     assert line.startswith(f"error: Nothing can listen at 127.0.0.1, port {port}")
 
 
+@pytest.mark.long
 def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
     three_versions: Workplace, tmp_path: Path, lockstep: Lockstep
 ) -> None:

@@ -306,6 +306,7 @@ def predicted(workshop: Workshop) -> dict[str, tuple[str, pd.DataFrame, pd.DataF
 
 
 @pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.long
 def test_they_are_trained_pass_the_gate_and_score(
     name: str, workshop: Workshop, predicted: dict[str, Any]
 ) -> None:

@@ -302,9 +302,9 @@ def quick(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> Loader:
     return loader
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_no_request_is_lost_and_none_is_answered_by_a_version_without_proof(
-    quick: Loader, tmp_path: Path, orders: Records, examples: int
+    quick: Loader, tmp_path: Path, orders: Records
 ) -> None:
     class Machine(Histories):
         loader = quick
@@ -314,7 +314,7 @@ def test_no_request_is_lost_and_none_is_answered_by_a_version_without_proof(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=20,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
