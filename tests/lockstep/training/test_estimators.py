@@ -351,6 +351,7 @@ def manifest_of(loaded: LoadedVersion) -> Any:
     return json.loads((loaded.directory / "manifest.json").read_bytes())
 
 
+@pytest.mark.long
 def test_mlflow_predicts_the_same_where_lockstep_cannot_be_imported(
     tmp_path: Path, predicted: dict[str, tuple[str, pd.DataFrame, pd.DataFrame]]
 ) -> None:
