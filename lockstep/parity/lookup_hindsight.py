@@ -16,6 +16,7 @@ from lockstep.columns.asof.found import Cause, NamedRow
 from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
 from lockstep.columns.asof.lookup_nodes import FromTable
 from lockstep.columns.asof.readers import LookupReader, Reader
+from lockstep.columns.asof.search import FOREVER
 from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -30,7 +31,6 @@ Tables: TypeAlias = Mapping[str, TableRows]
 Layered: TypeAlias = Mapping[str, LayeredRows]
 CAUSES: tuple[Cause, ...] = ("late", "restated", "backdated", "withdrawn", "gone")
 _FACTS = ("digest", "valid", "known")
-_NEVER = 2**63 - 1
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """By which numbers are multiplied whose bits are to be spread over all 64."""
 
@@ -216,8 +216,8 @@ def _of_lookup(
     times = np.empty(0, dtype=np.int64) if rows.until is None else rows.until[back]
     until = dict(zip(there[back].tolist(), times.tolist(), strict=True))
     for place, gone, mark in zip(differing.tolist(), is_gone.tolist(), was.tolist(), strict=True):
-        at = _NEVER if as_of is None else as_of.view(np.int64).item(place)
-        withdrawn = digests[place] != 0 and until.get(mark, _NEVER + 1) <= at
+        at = FOREVER if as_of is None else as_of.view(np.int64).item(place)
+        withdrawn = digests[place] != 0 and until.get(mark, FOREVER + 1) <= at
         if gone or withdrawn:
             yield read_now.named(keys[place], "gone" if gone else "withdrawn")
         elif found[place] >= 0:

@@ -266,9 +266,8 @@ class TableRows:
 
     def prepare(self) -> None:
         """Compute what reading needs, so that no reader waits for it."""
-        _ = self.by_key, self.origins, self.until, self.in_order.ranks
-        if not self.schema.is_event:
-            _ = self.timeline.times.ranks
+        times = self.in_order if self.schema.is_event else self.timeline.times
+        _ = self.by_key, self.origins, self.until, times.ranks
 
     @cached_property
     def in_order(self) -> OrderedTimes:
