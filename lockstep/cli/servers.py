@@ -6,15 +6,15 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.artifacts.lock import locked
 from lockstep.cli.arguments import LAST_PORT
 from lockstep.cli.console import ERR, say, show_error
-from lockstep.cli.news import News
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
 from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
@@ -25,6 +25,8 @@ from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
 from lockstep.registry.versions import experiments_page, model_page
+from lockstep.store.fates import Inbox
+from lockstep.store.inbox import is_beside
 from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
@@ -39,6 +41,52 @@ _SETTINGS = {
     # Seven processes that wait for evaluations of language models.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
+_INDENT = " " * 10
+_TOLD_WHOLE = ("blocked", "rejected", "failed", "changed", "left")
+_TOLD_ONCE = ("waiting", "repeated")
+"""States that are shown only when a file is new, since they last."""
+
+
+class News:
+    """The new fates of files since the last look.
+
+    They are read from the texts beside the files, which every process writes that scores a file.
+    """
+
+    def __init__(self, inboxes: Sequence[Inbox]) -> None:
+        self._inboxes = inboxes
+        self._seen = {inbox.pipeline: inbox.told() for inbox in inboxes}
+
+    def lines(self, dagster: str) -> Iterator[str]:
+        """The new fates of files, in lines for a console, with pages at Dagster's address."""
+        for inbox in self._inboxes:
+            before, now = self._seen[inbox.pipeline], inbox.told()
+            self._seen[inbox.pipeline] = now
+            for text in sorted(now, key=lambda path: now[path]):
+                if now[text] != before.get(text):
+                    yield from _lines(inbox, text, dagster, is_new=text not in before)
+
+
+def _stamped(pipeline: str, text: str) -> str:
+    return f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {text}"
+
+
+def _lines(inbox: Inbox, text: Path, dagster: str, *, is_new: bool) -> Iterator[str]:
+    """The lines of a text as they stand, with the page of the check that failed."""
+    try:
+        lines = text.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:  # its file was moved meanwhile
+        return
+    state = lines[0].partition(":")[0]
+    is_there = state == "left" or is_beside(text)  # what is left may be in an object store
+    if not is_there or (state in _TOLD_ONCE and not is_new):
+        return
+    first, *rest = lines if state in _TOLD_WHOLE else lines[:1]
+    yield _stamped(inbox.pipeline, first)
+    yield from (f"{_INDENT}{line}" for line in rest)
+    fate = inbox.fate(text.stem)
+    if fate is not None and fate.state == state and fate.page is not None:
+        yield f"{_INDENT}{dagster}{fate.page}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.cli.news import News
+from lockstep.cli.servers import News
 from lockstep.store.fates import Inbox
 from lockstep.store.partition_records import Records
 
