@@ -178,7 +178,7 @@ def test_what_no_table_can_be_asked_is_refused_with_its_place(
     assert "by (asof/test_table_types.py:" in str(refused.value)
 
 
-KIND = "argument" if sys.version_info < (3, 13) else "keyword-only argument"
+KIND = "argument" if sys.version_info < (3, 12) else "keyword-only argument"
 """What `inspect` calls what is missing."""
 REDUCTIONS = "one of 'count', 'sum', 'mean', 'min', 'max', 'last', 'distinct'"
 
