@@ -295,8 +295,10 @@ def check_input_suite(
         rows: The rows that fit their declaration; of a large batch, a sample.
         counts: What is counted of all rows; by default, `rows` are all.
     """
-    result, disagreed = validated(rows, suite, ingested.schema.key or "", keep, counts)
-    checked = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
+    key = ingested.schema.key or ""
+    counts = counts or SuiteCounts.of(suite, rows, key)
+    result = validated(rows, suite, key, keep, counts)
+    checked = suite_result(result, len(ingested.broken), ingested.quarantined)
     if not ingested.total and not checked.passed:
         checked = replace(checked, summary=f"No rows came. {checked.summary}", todo=_NO_ROWS)
     numbers = {

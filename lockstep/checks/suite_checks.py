@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted, percentage, verb
-from lockstep.rules.row_rules import compile_rules
 from lockstep.rules.suite_counts import SuiteCounts
 
 if TYPE_CHECKING:
@@ -76,35 +75,23 @@ def check_suite(
     """
     if not suite["expectations"]:
         return CheckResult.not_judged("The suite expects nothing.")
-    rules = compile_rules(suite).count(columns) if counts is None else counts.rules
-    result, disagreed = validated(columns, suite, key, keep, counts)
-    return suite_result(result, rules.broken, quarantined, disagreed)
+    counts = counts or SuiteCounts.of(suite, columns, key)
+    result = validated(columns, suite, key, keep, counts)
+    return suite_result(result, counts.broken, quarantined)
 
 
 def validated(
-    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: SuiteCounts | None
-) -> tuple[SuiteResult, str | None]:
-    """Great Expectations' results on a batch, and where the row rules disagree with them.
+    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: SuiteCounts
+) -> SuiteResult:
+    """The results of a suite, which are kept."""
+    from lockstep.suites.validation import validate
 
-    Both are asked of the same rows first. What is counted of all rows then takes the place of the
-    figures of a sample.
-    """
-    from lockstep.suites.validation import validate, with_counts
-
-    is_sample = counts is not None and counts.rows > len(columns[key])
-    if counts is not None and is_sample:
-        columns = counts.with_examples(columns, key)
-    result = validate(columns, suite, key=key)
-    disagreed = disagreement(result, compile_rules(suite).counts(columns))
-    if counts is not None and is_sample:
-        result = with_counts(result, suite, columns, counts)
+    result = validate(columns, suite, key=key, counts=counts)
     keep(result.validation)
-    return result, disagreed
+    return result
 
 
-def suite_result(
-    result: SuiteResult, broken: int, quarantined: Quarantined, disagreed: str | None
-) -> CheckResult:
+def suite_result(result: SuiteResult, broken: int, quarantined: Quarantined) -> CheckResult:
     """The check result of a suite.
 
     A critical expectation about the whole batch is an error if it is not met. One about single
@@ -118,19 +105,15 @@ def suite_result(
     aside.sort(key=lambda finding: finding.unexpected_count or 0, reverse=True)
     worst = (blocking or aside or failed)[:3]
     all_rows = counted(quarantined.total, "row")
-    parts = [
-        f"Nothing can be relied on: {disagreed}; please report it, this is a fault of Lockstep's"
-        if disagreed is not None
-        else "",
-        "; ".join(finding.summary for finding in worst)
-        + (f". {broken:,} of {all_rows} {verb(broken, 'is', 'are')} quarantined" if aside else "")
-        + (quarantined.excess if aside else ""),
-    ]
+    summary = "; ".join(finding.summary for finding in worst)
+    if aside:
+        summary += f". {broken:,} of {all_rows} {verb(broken, 'is', 'are')} quarantined"
+        summary += quarantined.excess
     looked_at = {column for finding in result.findings for column in finding.columns}
-    is_error = blocking or (aside and quarantined.too_many) or disagreed is not None
+    is_error = blocking or (aside and quarantined.too_many)
     return CheckResult(
-        passed=not failed and disagreed is None,
-        summary=("; ".join(filter(None, parts)) or f"{result.summary}.") + result.sampled,
+        passed=not failed,
+        summary=(summary or f"{result.summary}.") + result.sampled,
         severity="ERROR" if is_error else "WARN",
         column=next(iter(worst[0].columns), None) if worst else None,
         also=tuple(worst[0].columns[1:]) if worst else (),
@@ -143,15 +126,3 @@ def suite_result(
         },
         table=result.records(),
     )
-
-
-def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
-    """Expectations whose row rule refuses another number of rows; None if they all agree."""
-    findings = [finding for finding in result.findings if finding.row_level]
-    unlike = [
-        f"{finding.summary} by Great Expectations, while its row rule refuses "
-        f"{counted(count, 'row')}"
-        for finding, count in zip(findings, refused, strict=True)
-        if finding.error is not None or (finding.unexpected_count or 0) != count
-    ]
-    return "; ".join(unlike) or None

@@ -212,28 +212,50 @@ class DistinctCount(Summed):
         }
 
 
-_STATES: Mapping[str, type[ColumnState]] = {
-    "expect_column_max_to_be_between": Bounds,
-    "expect_column_min_to_be_between": Bounds,
-    "expect_column_mean_to_be_between": Total,
-    "expect_column_sum_to_be_between": Total,
-    "expect_column_stdev_to_be_between": Spread,
-    "expect_column_unique_value_count_to_be_between": DistinctCount,
-    "expect_column_proportion_of_unique_values_to_be_between": DistinctCount,
-    "expect_column_proportion_of_non_null_values_to_be_between": Presence,
-    "expect_column_distinct_values_to_be_in_set": DistinctValues,
-    "expect_column_distinct_values_to_contain_set": DistinctValues,
-    "expect_column_distinct_values_to_equal_set": DistinctValues,
+_ABOUT: Mapping[str, tuple[type[ColumnState], str]] = {
+    "expect_column_max_to_be_between": (Bounds, "column.max"),
+    "expect_column_min_to_be_between": (Bounds, "column.min"),
+    "expect_column_mean_to_be_between": (Total, "column.mean"),
+    "expect_column_sum_to_be_between": (Total, "column.sum"),
+    "expect_column_stdev_to_be_between": (Spread, "column.standard_deviation"),
+    "expect_column_unique_value_count_to_be_between": (
+        DistinctCount,
+        "column.distinct_values.count",
+    ),
+    "expect_column_proportion_of_unique_values_to_be_between": (
+        DistinctCount,
+        "column.unique_proportion",
+    ),
+    "expect_column_proportion_of_non_null_values_to_be_between": (
+        Presence,
+        "column.non_null_proportion",
+    ),
+    "expect_column_distinct_values_to_be_in_set": (DistinctValues, ""),
+    "expect_column_distinct_values_to_contain_set": (DistinctValues, ""),
+    "expect_column_distinct_values_to_equal_set": (DistinctValues, ""),
 }
-"""By type of expectation, the state that it is judged by."""
+"""By type of expectation, the state that it is judged by, and the figure."""
 
 
 def state_key(expectation: Mapping[str, Any]) -> Key | None:
     """Which state an expectation in a suite's JSON is judged by; None if there is none."""
-    kwargs, state = expectation["kwargs"], _STATES.get(expectation["type"])
-    if state is None or kwargs.get("row_condition") is not None:
+    kwargs = expectation["kwargs"]
+    if expectation["type"] not in _ABOUT or kwargs.get("row_condition") is not None:
         return None
+    state, _ = _ABOUT[expectation["type"]]
     return kwargs["column"], state.__name__
+
+
+def figures_of(expectation: Mapping[str, Any], states: Mapping[Key, ColumnState]) -> list[Any]:
+    """The values of the figure that an expectation is about, as `ColumnState.figures` has them.
+
+    None where there is no such state, or it has no such figure.
+    """
+    key = state_key(expectation)
+    if key is None or key not in states:
+        return []
+    _, figure = _ABOUT[expectation["type"]]
+    return [figures[figure] for figures in states[key].figures() if figure in figures]
 
 
 def column_states(suite: Mapping[str, Any], columns: Columns) -> dict[Key, ColumnState]:
@@ -247,7 +269,7 @@ def column_states(suite: Mapping[str, Any], columns: Columns) -> dict[Key, Colum
         key = state_key(expectation)
         if key is None or key in states or (array := columns.get(key[0])) is None:
             continue
-        state = _STATES[expectation["type"]]
+        state, _ = _ABOUT[expectation["type"]]
         if array.dtype.kind in state.kinds:
             states[key] = state.of(array)
     return states

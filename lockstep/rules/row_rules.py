@@ -11,14 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from operator import add
 from typing import Any
 
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype, picker
 from lockstep.columns.plain import PERSONAL
-from lockstep.columns.tables import stacked, take_rows
+from lockstep.columns.tables import take_rows
 from lockstep.errors import SuiteError
 from lockstep.refusals import Reason
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
@@ -36,9 +35,6 @@ from lockstep.rules.wording import Kwargs, Wording, quoted, row_wording
 Test = ValueTest | PairTest
 
 _TESTS: Mapping[str, Callable[[Kwargs], Callable[..., Test]]] = {**VALUE_TESTS, **PAIR_TESTS}
-
-_EXAMPLES = 5
-"""Rows that are kept of those that a rule refuses."""
 
 _ACCEPTED = np.zeros(1, dtype=np.bool_)
 _REFUSED = np.ones(1, dtype=np.bool_)
@@ -93,38 +89,6 @@ class Refusals:
         return self._rules.reasons(self._columns, row)
 
 
-@dataclass(frozen=True, eq=False)
-class RuleCounts:
-    """What the row rules of a suite count; that of units adds up."""
-
-    rows: int
-    broken: int  # rows that break a rule
-    refused: tuple[int, ...]  # by rule
-    missing: tuple[int, ...]  # by rule: those left out, as they have no value in its columns
-    examples: Columns  # the first rows that any of the rules refuses
-    first: tuple[tuple[int, ...], ...]  # positions there of the first that each rule refuses
-
-    def __add__(self, other: RuleCounts) -> RuleCounts:
-        """The counts of both, with the first examples of each rule."""
-        before = len(next(iter(self.examples.values())))
-        first = [
-            (*own, *(before + place for place in more))[:_EXAMPLES]
-            for own, more in zip(self.first, other.first, strict=True)
-        ]
-        return RuleCounts(
-            self.rows + other.rows,
-            self.broken + other.broken,
-            tuple(map(add, self.refused, other.refused)),
-            tuple(map(add, self.missing, other.missing)),
-            *_examples(stacked([self.examples, other.examples]), first),
-        )
-
-    def with_examples(self, columns: Columns, key: str) -> Columns:
-        """Rows, with the examples that are not among them."""
-        others = ~np.isin(self.examples[key], columns[key])
-        return stacked([take_rows(self.examples, others), columns]) if others.any() else columns
-
-
 class RowRules:
     """Rules that each row must keep by itself, of a suite and in its order.
 
@@ -164,34 +128,12 @@ class RowRules:
         none = {name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()}
         return partial(_refuses, self._plan(self._arrays(none)))
 
-    def counts(self, columns: Columns) -> tuple[int, ...]:
-        """The number of rows that each rule refuses, in order; raises as `apply` does."""
+    def masks(self, columns: Columns) -> tuple[Mask, Mask]:
+        """The rows that the only rule refuses, and those that it leaves out; as `apply`."""
         arrays = self._arrays(columns)
-        masks = (
-            test.refused(*(arrays[self._position[name]] for name in rule.columns))
-            for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True)
-        )
-        return tuple(int(mask.sum()) for mask in masks)
-
-    def count(self, columns: Columns, accepted: Collection[int] = ()) -> RuleCounts:
-        """What the rules refuse of rows, with the first rows that each refuses; as `apply`.
-
-        Rows at `accepted` positions count as breaking no rule, whatever each refuses.
-        """
-        arrays = self._arrays(columns)
-        rows = len(next(iter(columns.values())))
-        broken = np.zeros(rows, dtype=np.bool_)
-        refused, missing, first = [], [], []
-        for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True):
-            own = [arrays[self._position[name]] for name in rule.columns]
-            mask = test.refused(*own)
-            broken |= mask
-            refused.append(int(mask.sum()))
-            missing.append(int(test.left_out(*own).sum()))
-            first.append(np.flatnonzero(mask)[:_EXAMPLES].tolist())
-        broken[list(accepted)] = False
-        counts = (int(broken.sum()), tuple(refused), tuple(missing))
-        return RuleCounts(rows, *counts, *_examples(columns, first))
+        (rule,), (test,) = self.rules, self._plan(arrays).tests
+        own = [arrays[self._position[name]] for name in rule.columns]
+        return test.refused(*own), test.left_out(*own)
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
         """Raise the `SuiteError` that `apply` would raise for columns of these kinds."""
@@ -314,19 +256,28 @@ def compile_rule(expectation: Mapping[str, Any]) -> Rule:
     return rule
 
 
-def compile_reported(suite: Mapping[str, Any]) -> dict[int, RowRules]:
-    """The tests of expectations about single rows that refuse no row, by place in the suite.
+def compile_tests(suite: Mapping[str, Any]) -> dict[int, tuple[RowRules, bool]]:
+    """The test of each expectation about single rows, by place, and whether it is a row rule.
 
-    They are only reported: they let some rows fail (`mostly`), or are not critical.
+    The others are only reported: they let some rows fail (`mostly`), or are not critical.
     """
-    reported = {}
+    tests = {}
     for place, expectation in enumerate(suite["expectations"]):
-        try:
-            compile_rule(expectation)
-        except NoRowTestError:
-            with suppress(NoRowTestError):
-                reported[place] = RowRules(suite["name"], (_row_level(expectation),))
-    return reported
+        with suppress(NoRowTestError):
+            tests[place] = (
+                RowRules(suite["name"], (_row_level(expectation),)),
+                is_row_rule(expectation),
+            )
+    return tests
+
+
+def is_row_rule(expectation: Mapping[str, Any]) -> bool:
+    """Whether an expectation in a suite's JSON sets rows aside that do not meet it."""
+    try:
+        compile_rule(expectation)
+    except NoRowTestError:
+        return False
+    return True
 
 
 def _row_level(expectation: Mapping[str, Any]) -> Rule:
@@ -346,19 +297,6 @@ def columns_of(kwargs: Kwargs) -> tuple[str, ...]:
     """The columns that an expectation is about; none if it is about the table."""
     named = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
     return (*named, *kwargs.get("column_list", ()))
-
-
-def _examples(
-    columns: Columns, first: Iterable[Sequence[int]]
-) -> tuple[Columns, tuple[tuple[int, ...], ...]]:
-    """The rows that are first of any rule, and the positions there of each rule's."""
-    of_rules = [*first]
-    rows = sorted({row for own in of_rules for row in own})
-    places = {row: place for place, row in enumerate(rows)}
-    return (
-        take_rows(columns, np.array(rows, dtype=np.int64)),
-        tuple(tuple(places[row] for row in own) for own in of_rules),
-    )
 
 
 def _kind(name: str, dtype: np.dtype[Any]) -> Kind:

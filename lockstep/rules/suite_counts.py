@@ -3,76 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import stacked, take_rows
 from lockstep.errors import SuiteError
-from lockstep.rules.column_states import ColumnState, Key, column_states, state_key
-from lockstep.rules.row_rules import RuleCounts, compile_reported, compile_rules
+from lockstep.rules.column_states import ColumnState, Key, column_states
+from lockstep.rules.row_rules import compile_tests
+
+EXAMPLES = 5
+"""Failing rows that are kept of an expectation."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowCounts:
+    """What an expectation about single rows finds in them; that of units adds up."""
+
+    refused: int
+    left_out: int  # as they have no value in its columns
+    examples: Columns  # of the first rows that it refuses, its columns and the key
+
+    def __add__(self, other: RowCounts) -> RowCounts:
+        """What it finds in both parts."""
+        examples = self.examples
+        if other.refused:
+            both = stacked([self.examples, other.examples])
+            examples = take_rows(both, slice(EXAMPLES))
+        return RowCounts(self.refused + other.refused, self.left_out + other.left_out, examples)
 
 
 @dataclass(frozen=True, eq=False)
 class SuiteCounts:
     """What a suite's expectations need of all rows; that of units adds up."""
 
-    rules: RuleCounts
-    reported: Mapping[int, RuleCounts]  # of other expectations about single rows, by place
+    rows: int
+    broken: int  # rows that break a row rule
+    tests: Mapping[int, RowCounts]  # of expectations about single rows, by place in the suite
     states: Mapping[Key, ColumnState]  # for expectations about the whole batch
 
     @classmethod
     def of(
-        cls, suite: Mapping[str, Any], columns: Columns, accepted: Collection[int], *, alone: bool
+        cls,
+        suite: Mapping[str, Any],
+        columns: Columns,
+        key: str,
+        accepted: Collection[int] = (),
+        *,
+        strict: bool = True,
     ) -> SuiteCounts:
         """Count rows; those at `accepted` positions count as breaking no row rule.
 
-        With `alone`, row rules are enough, since Great Expectations is asked of all rows. Raises
-        `SuiteError` where a column that a row rule needs is absent, or holds what it cannot test.
+        If `strict`, raises SuiteError where a column that a row rule needs is absent, or holds what
+        it cannot test. What else cannot be tested is left out: Great Expectations says why.
         """
-        rules = compile_rules(suite).count(columns, accepted)
-        if alone:
-            return cls(rules, {}, {})
-        reported = {}
-        for place, tests in compile_reported(suite).items():
-            with suppress(SuiteError):  # Great Expectations says so of a sample
-                reported[place] = tests.count(columns)
-        return cls(rules, reported, column_states(suite, columns))
+        broken = np.zeros(len(columns[key]), dtype=np.bool_)
+        tests: dict[int, RowCounts] = {}
+        for place, (rules, is_rule) in compile_tests(suite).items():
+            try:
+                refused, left_out = rules.masks(columns)
+            except SuiteError:
+                if strict and is_rule:
+                    raise
+                continue
+            if is_rule:
+                broken |= refused
+            first = np.flatnonzero(refused)[:EXAMPLES]
+            examples = {name: columns[name][first] for name in (*rules.columns, key)}
+            tests[place] = RowCounts(int(refused.sum()), int(left_out.sum()), examples)
+        broken[list(accepted)] = False
+        return cls(len(broken), int(broken.sum()), tests, column_states(suite, columns))
 
     def __add__(self, other: SuiteCounts) -> SuiteCounts:
         """The counts of both parts."""
         return SuiteCounts(
-            self.rules + other.rules,
-            {place: counts + other.reported[place] for place, counts in self.reported.items()},
+            self.rows + other.rows,
+            self.broken + other.broken,
+            {place: counts + other.tests[place] for place, counts in self.tests.items()},
             {key: state + other.states[key] for key, state in self.states.items()},
         )
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.rules.rows
-
-    def reported_at(self, place: int) -> tuple[int, int] | None:
-        """How many rows a reported expectation refuses, and how many it leaves out.
-
-        None where there is no test of the expectation.
-        """
-        if (counts := self.reported.get(place)) is None:
-            return None
-        (refused,), (left_out,) = counts.refused, counts.missing
-        return refused, left_out
-
-    def state_of(self, expectation: Mapping[str, Any]) -> ColumnState | None:
-        """The state that an expectation in the suite's JSON is judged by; None if there is none."""
-        key = state_key(expectation)
-        return None if key is None else self.states.get(key)
-
-    def with_examples(self, columns: Columns, key: str) -> Columns:
-        """Rows, with those examples of failing rows that are not among them."""
-        examples = reduce(
-            lambda rows, counts: counts.with_examples(rows, key),
-            self.reported.values(),
-            self.rules.examples,
-        )
-        return replace(self.rules, examples=examples).with_examples(columns, key)

@@ -273,7 +273,7 @@ def ingest_unit(live: LoadedVersion, task: IngestTask) -> IngestedUnit:
         ),
         ingested=ingested.bounded(),
         sample=Sample.of(rows.columns, key, rows.rows, keep, task.draw),
-        counts=attempted(partial(_count, suite, task.draw), rows.columns, back.accepted),
+        counts=attempted(SuiteCounts.of, suite, rows.columns, key, back.accepted),
         days=_counted(days),
         fingerprint=computing_fingerprint(live),
         back=back.put_back,
@@ -410,7 +410,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
         broken=Aside.of(broken).bounded(),
         sample=Sample.of(rows.columns, key, computed + task.first, is_kept, task.draw),
         counts={
-            role: attempted(partial(_count, suite, task.draw), rows.columns, rows.accepted)
+            role: attempted(SuiteCounts.of, suite, rows.columns, key, rows.accepted)
             for role, suite in suites.items()
         },
         company=attempted(in_other_company, serving, rows.columns, task.rows),
@@ -453,12 +453,6 @@ def days_of(live: LoadedVersion, columns: Columns, day: int | None) -> Ints:
         return np.full(len(columns[live.pipeline.key]), day or 0)
     local = by_clock(columns[time], live.constraints.layout.timezone)
     return local.astype("datetime64[D]").astype(np.int64)
-
-
-def _count(
-    suite: Mapping[str, object], draw: Sampling, columns: Columns, accepted: Collection[int]
-) -> SuiteCounts:
-    return SuiteCounts.of(suite, columns, accepted, alone=draw.is_all)
 
 
 def _counted(days: Ints) -> Mapping[int, int]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lockstep.suites.batches import context
+
 _SITE = "lockstep"
 _OF_ROWS = ("result", "exception_info")
 """Parts of a result that may hold values of rows."""
@@ -30,14 +32,14 @@ def write_docs(
         ValidationResultIdentifier,
     )
 
-    context = _context(folder)
+    docs = _context(folder)
     for name, validation in validations.items():
         results = [
             result | {part: _escaped(result[part]) for part in _OF_ROWS}
             for result in validation["results"]
         ]
         expectations = [result["expectation_config"] for result in results]
-        context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+        docs.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         made = RunIdentifier(run_name=run, run_time=validation["meta"]["validation_time"])
         meta = {
             **validation["meta"],
@@ -45,26 +47,16 @@ def write_docs(
             "batch_spec": {"data_asset_name": html.escape(about)},
         }
         written = {**validation, "results": results, "suite_name": name, "meta": meta}
-        context.validation_results_store.set(
+        docs.validation_results_store.set(
             ValidationResultIdentifier(ExpectationSuiteIdentifier(name), made, name),
             expectationSuiteValidationResultSchema.load(written),
         )
-    context.build_data_docs()
+    docs.build_data_docs()
     return folder / "index.html"
 
 
 def _context(folder: Path) -> Any:
     """A context that keeps only the site, in a folder."""
-    from great_expectations.data_context.data_context.context_factory import set_context
-    from great_expectations.data_context.data_context.ephemeral_data_context import (
-        EphemeralDataContext,
-    )
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
-
     site = {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
@@ -74,15 +66,7 @@ def _context(folder: Path) -> Any:
         },
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
     }
-    config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        data_docs_sites={_SITE: site},
-        analytics_enabled=False,
-        progress_bars=ProgressBarsConfig(globally=False),
-    )
-    context = EphemeralDataContext(project_config=config)
-    set_context(context)  # a suite that is added uses the process's context
-    return context
+    return context({_SITE: site})
 
 
 def _escaped(value: Any) -> Any:

@@ -145,34 +145,6 @@ def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_
     assert result_of(frame, small, summary).result["partial_unexpected_index_list"] == [100, 101]
 
 
-def test_the_metrics_that_an_expectation_needs_do_not_hang_on_the_rows(gxe: Any) -> None:
-    """What allows to work them out once, and to compute them of one batch after the other."""
-    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
-
-    known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"], batch_id="rows")
-    needed = [
-        known.get_validation_dependencies(PandasExecutionEngine(batch_data_dict={"rows": frame}))
-        for frame in (texts("UA"), texts(None, "XX"))
-    ]
-
-    first, second = ({one.id for one in each.get_metric_configurations()} for each in needed)
-    assert first == second
-
-
-def test_metrics_are_computed_of_the_rows_that_an_engine_was_given() -> None:
-    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
-    from great_expectations.validator.metric_configuration import MetricConfiguration
-    from great_expectations.validator.metrics_calculator import MetricsCalculator
-
-    rows = MetricConfiguration("table.row_count", {"batch_id": "rows"}, {})
-    for count in (1, 3):
-        engine = PandasExecutionEngine(batch_data_dict={"rows": texts(*["UA"] * count)})
-        calculator = MetricsCalculator(engine, show_progress_bars=False)
-        graph = calculator.build_metric_dependency_graph([rows], {})
-        metrics, aborted = calculator.resolve_validation_graph(graph, {})
-        assert (metrics[rows.id], aborted) == (count, {})
-
-
 def test_an_expectation_is_told_as_a_sentence_with_its_arguments_apart(gxe: Any) -> None:
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 

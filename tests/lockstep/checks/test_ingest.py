@@ -1,6 +1,5 @@
-"""Ingest: what Great Expectations and the row rules of one suite say of the same rows."""
+"""Ingest: what is said of rows that are refused, and of a batch without any."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from lockstep.checks.ingest import (
     todo_of,
 )
 from lockstep.checks.messages import Message, Place
-from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.aside import Aside
 from lockstep.columns.decode import decode
 from lockstep.columns.files import decode_file
@@ -23,8 +21,6 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.refusals import Reason, Rejected
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import compile_rules
-from lockstep.suites.suite_results import SuiteResult
-from lockstep.suites.validation import validate
 
 SCHEMA = ASSETS.pipeline.joint_schema
 SUITE = ASSETS.suites.to_json("input")
@@ -32,21 +28,6 @@ RULES = RecordRules(ASSETS.pipeline, compile_rules(SUITE))
 FRAME = history().head(60)
 FRAME.loc[FRAME.index[0], "price"] = -1.0
 ROWS = decode(FRAME, SCHEMA)
-
-
-@pytest.fixture(scope="module")
-def result() -> SuiteResult:
-    return validate(ROWS.columns, SUITE, key=SCHEMA.key or "")
-
-
-def counts(result: SuiteResult) -> list[int]:
-    """What Great Expectations counts of each expectation about single rows."""
-    return [one.unexpected_count or 0 for one in result.findings if one.row_level]
-
-
-def test_both_refuse_the_same_rows(result: SuiteResult) -> None:
-    assert sum(counts(result)) > 0
-    assert disagreement(result, compile_rules(SUITE).counts(ROWS.columns)) is None
 
 
 def test_a_refused_row_is_set_aside_and_warns() -> None:
@@ -94,28 +75,6 @@ def test_malformed_lines_are_told_by_their_number_and_count_as_rows_set_aside(
     assert f"such as row 6: line 8 has 1 cell, and the header {FRAME.shape[1]}" in decoding.summary
     assert decoding.where.startswith(f"{told} 6")
     assert decoding.todo.startswith("Have that line corrected where the file is written")
-
-
-def test_another_count_is_told_with_its_expectation(result: SuiteResult) -> None:
-    (position,) = [at for at, count in enumerate(counts(result)) if count]
-    refused = counts(result)
-    refused[position] += 1
-    said = disagreement(result, refused)
-    assert said.startswith("price values must be ")
-    assert said.endswith("while its row rule refuses 2 rows")
-
-
-def test_an_expectation_that_cannot_be_evaluated_is_no_agreement(result: SuiteResult) -> None:
-    raised = {"raised_exception": True, "exception_message": "it broke"}
-    results = [{**one, "exception_info": raised} for one in result.validation["results"]]
-    broken = replace(result, validation={**result.validation, "results": results})
-    assert disagreement(broken, counts(result))
-
-
-def test_a_disagreement_is_an_error(result: SuiteResult) -> None:
-    found = suite_result(result, 1, Quarantined(1, 60, 59, 0.1), "price: 1 of 60 rows")
-    assert found.is_error
-    assert "price: 1 of 60 rows" in found.summary
 
 
 @pytest.mark.parametrize(
