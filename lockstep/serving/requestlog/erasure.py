@@ -31,6 +31,7 @@ from lockstep.serving.requestlog.log_segments import (
     framed,
     next_edition,
     read_segment,
+    remove_superseded,
     scan,
     segment_names,
     segment_path,
@@ -41,7 +42,6 @@ from lockstep.serving.requestlog.segment_files import (
     alone_in,
     ask_to_seal,
     recover,
-    remove_superseded,
     write_private,
 )
 
@@ -169,6 +169,7 @@ def _erase(folder: Path, name: str, key: LoggedKey) -> Erased | str | None:
 def _without(data: bytes, is_erased: Bools) -> tuple[Erased, bytes]:
     """The note of an erasure, and the bytes of a sealed segment without the erased rows."""
     header, _, frames = scan(data)
+    assert header is not None, "it was read before"
     blocks: list[Block] = []
     left_out: int | None = None
     start = requests = 0

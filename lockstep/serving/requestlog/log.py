@@ -17,17 +17,21 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, logged_origins, sampled
-from lockstep.serving.requestlog.log_segments import OPEN, Header, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import (
+    OPEN,
+    Header,
+    remove_superseded,
+    segment_names,
+    segment_path,
+)
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import (
     ASIDE,
     Recovered,
-    Rest,
     SegmentFile,
     demand_room,
     has_room,
     recover,
-    remove_superseded,
     seal_asked,
 )
 from lockstep.serving.requestlog.settings import RequestLog
@@ -35,8 +39,6 @@ from lockstep.serving.versions.request_scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
 """How often open segments are forced to disk, or sealed for their age."""
-_REST_SECONDS = 0.004
-"""How long the processor is left to others between two pieces of a segment that is sealed."""
 _SWEEP_SECONDS = 60.0
 """How often segments of killed processes are recovered, and old ones removed."""
 
@@ -78,9 +80,8 @@ class Log:
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
         self._lock = Lock()
-        self._open: dict[Key, _Open] = {}
-        self._full: list[_Open] = []
-        self._flushed = float("-inf")
+        self._open: dict[Key, tuple[SegmentFile, BlockLayout]] = {}
+        self._full: list[SegmentFile] = []
         self._replayed, self._seal_asked = replayed, 0
         self._wake, self._closing = Event(), Event()
         self._keeper = Thread(target=self._keep, name="request-log", daemon=True)
@@ -92,12 +93,12 @@ class Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()  # which ends every rest
+        self._closing.set()
         self._wake.set()
         self._keeper.join()
         with self._lock:
-            self._full += self._open.values()
-            self._open.clear()
+            for key in list(self._open):
+                self._retire(key)
         self._seal_full()
 
     @property
@@ -123,25 +124,22 @@ class Log:
     def _write(
         self, scorer: Scorer, wanted: Sequence[Answered], left_out: int, now: float, wall: int
     ) -> None:
-        segment = self._open.get(scorer.key)
-        if segment is None:
-            segment = self._begin(scorer, now)
-        segment.file.left_out += left_out
+        file, layout = self._open.get(scorer.key) or self._begin(scorer)
+        file.left_out += left_out
         self.counts.left_out += left_out
         if not wanted:
             return
-        blocks = segment.layout.blocks(wanted, now=now, wall=wall)
-        before = segment.file.size
-        segment.file.append(blocks, force=self.settings.flush == "always")
-        segment.is_dirty = True
+        before = file.size
+        blocks = layout.blocks(wanted, now=now, wall=wall)
+        file.append(blocks, force=self.settings.flush == "always")
         if self.failing is not None and has_room(self.folder):  # little may fit into a full disk
             self._recover()
         self.counts.logged += len(wanted)
-        self.counts.written_bytes += segment.file.size - before
-        if segment.file.size >= self.settings.segment_bytes:
+        self.counts.written_bytes += file.size - before
+        if file.size >= self.settings.segment_bytes:
             self._retire(scorer.key)
 
-    def _begin(self, scorer: Scorer, now: float) -> _Open:
+    def _begin(self, scorer: Scorer) -> tuple[SegmentFile, BlockLayout]:
         loaded, redacted = scorer.loaded, self.settings.redacted
         graph = scorer.pipeline.graph
 
@@ -164,19 +162,18 @@ class Log:
         self._number += 1
         name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
         file = SegmentFile(self.folder / name, header)
-        segment = _Open(file, BlockLayout.of(header, self._hashes), now)
-        self._open[scorer.key] = segment
-        return segment
+        self._open[scorer.key] = file, BlockLayout.of(header, self._hashes)
+        return self._open[scorer.key]
 
     def _retire(self, key: Key) -> None:
         """Have a version's segment sealed."""
-        self._full.append(self._open.pop(key))
+        self._full.append(self._open.pop(key)[0])
         self._wake.set()
 
     def _fail(self, error: OSError, key: Key, requests: int) -> None:
         """Refuse requests that cannot be logged, or let them pass, as `when_full` says."""
         self._note(error)
-        if key in self._open and not self._open[key].file.is_sound:
+        if key in self._open and not self._open[key][0].is_sound:
             self._retire(key)
         if self.settings.when_full == "refuse":
             self.counts.refused += requests
@@ -207,22 +204,23 @@ class Log:
             for listener in self.on_tick:
                 listener(self.counts)
             if time.monotonic() - swept >= _SWEEP_SECONDS:
-                self._sweep(self._rest)
+                self._sweep()
                 swept = time.monotonic()
 
     def tend(self) -> None:
         """Force segments to disk as declared, and seal those that are full, old, or asked for."""
         self._look_for_room()
-        self._flush()
         oldest = time.monotonic() - self.settings.segment_age.total_seconds()
         asked = seal_asked(self.folder)
         if asked != self._seal_asked:
             self._seal_asked, oldest = asked, float("inf")
         with self._lock:
-            for key, segment in list(self._open.items()):
-                if segment.since <= oldest:
+            for key, (file, _) in list(self._open.items()):
+                if file.since <= oldest:
                     self._retire(key)
         self._seal_full()
+        if self.settings.flush == "interval":
+            self._flush()
 
     def _look_for_room(self) -> None:
         """Note a full disk before a request meets it, and that it has room again.
@@ -240,18 +238,13 @@ class Log:
             self._recover()
 
     def _flush(self) -> None:
-        """Force new blocks to disk, if the log is to be forced once a second."""
-        self._flushed = time.monotonic()
-        if self.settings.flush != "interval":
-            return
+        """Force new blocks to disk."""
         with self._lock:
-            dirty = [segment for segment in (*self._open.values(), *self._full) if segment.is_dirty]
-        for segment in dirty:
-            segment.is_dirty = False
+            files = [file for file, _ in self._open.values()]
+        for file in files:
             try:
-                segment.file.flush()
+                file.flush()
             except OSError as error:
-                segment.is_dirty = True
                 self._note(error)
 
     def _seal_full(self) -> None:
@@ -259,24 +252,18 @@ class Log:
             with self._lock:
                 if not self._full:
                     return
-                segment = self._full.pop(0)
+                file = self._full.pop(0)
             try:
-                sealed = segment.file.seal(force=self.settings.flush != "never", rest=self._rest)
+                sealed = file.seal(force=self.settings.flush != "never")
             except OSError as error:
                 self._note(error)  # it is recovered later, as one of a killed process
                 continue
             self.counts.sealed += sealed is not None
 
-    def _rest(self) -> None:
-        """Leave the processor to requests for a moment, and force their blocks to disk in time."""
-        self._closing.wait(_REST_SECONDS)
-        if time.monotonic() - self._flushed >= _TICK_SECONDS:
-            self._flush()
-
-    def _sweep(self, rest: Rest | None = None) -> None:
+    def _sweep(self) -> None:
         """Recover segments of killed processes, and remove old ones."""
         try:
-            for recovered in recover(self.folder, rest):
+            for recovered in recover(self.folder):
                 self.counts.recovered += recovered.requests
                 self.counts.torn_bytes += recovered.torn
                 _tell(recovered)
@@ -306,16 +293,6 @@ class Log:
                 verb(retained.overdue, "is", "are"),
             )
         self.overdue = retained.overdue
-
-
-@dataclass
-class _Open:
-    """A segment that is being written, since when on the monotonic clock; dirty until flushed."""
-
-    file: SegmentFile
-    layout: BlockLayout
-    since: float
-    is_dirty: bool = False
 
 
 def _tell(recovered: Recovered) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -35,17 +35,6 @@ _NAME = re.compile(
     r"(?P<begun>\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6})(?:\.(?P<edition>\d+))?-[0-9a-f]{12}"
 )
 _HEAD = Packed("<II")
-
-
-class TornError(Exception):
-    """A segment is damaged, or stops before its end frame; its whole frames end at `offset`."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(offset)
-        self.offset = offset
-
-    def __str__(self) -> str:
-        return f"no whole frame at byte {self.offset:,}"
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -113,8 +102,8 @@ class End(msgspec.Struct, frozen=True, tag=2, array_like=True):
 Frame: TypeAlias = Block | End
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Frame).decode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
-_decode_frame = msgspec.msgpack.Decoder(Frame).decode
 
 
 def framed(value: Header | Frame) -> bytes:
@@ -166,9 +155,11 @@ def segment_names(folder: Path) -> list[str]:
     return [editions[-1] for editions in _editions(folder)]
 
 
-def superseded_names(folder: Path) -> list[str]:
-    """Names of the editions that later ones have replaced; nobody reads them any more."""
-    return [name for editions in _editions(folder) for name in editions[:-1]]
+def remove_superseded(folder: Path) -> None:
+    """Remove the editions of segments that later ones have replaced; nobody reads them any more."""
+    for editions in _editions(folder):
+        for name in editions[:-1]:
+            segment_path(folder, name).unlink(missing_ok=True)
 
 
 def next_edition(name: str, data: bytes) -> str:
@@ -198,12 +189,7 @@ def segment_path(folder: Path, name: str) -> Path:
 
 
 def read_segment(path: Path) -> LogSegment:
-    """Read a sealed segment, all of it or nothing.
-
-    Raises:
-        MissingSegmentError: There is no such segment.
-        DamagedSegmentError: It was changed or damaged since it was sealed.
-    """
+    """Read a sealed segment, all of it or nothing; raises where it is missing or damaged."""
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -219,87 +205,93 @@ def read_segment(path: Path) -> LogSegment:
             "changed or damaged since, and nothing of it can be judged."
         )
     try:
-        header, _, frames = scan(data)
-        *blocks, end = [frame for _, frame in frames]
-        if not isinstance(end, End):
-            raise TornError(len(data))
-        return _segment(path.stem, header, blocks, end)
-    except (TornError, ValueError) as error:
+        return _segment(path.stem, data)
+    except ValueError as error:
         raise DamagedSegmentError(f"{path} is no sealed segment: {error}.") from error
 
 
 def digest(data: bytes) -> str:
     """The digest of a segment's bytes, as its name holds it."""
-    return short(hashlib.sha256(data).hexdigest())
+    return short_digest(hashlib.sha256(data))
 
 
-def short(sha256: str) -> str:
-    """The part of a SHA-256, in hexadecimal digits, that a segment's name holds."""
-    return sha256[:12]
+def short_digest(hasher: hashlib._Hash) -> str:
+    """The part of a SHA-256 that a segment's name holds."""
+    return hasher.hexdigest()[:12]
 
 
-def scan(data: bytes) -> tuple[Header, int, Iterator[tuple[int, Frame]]]:
+def scan(data: bytes) -> tuple[Header | None, int, Iterator[tuple[int, Frame]]]:
     """Read a segment: its header, where that ends, and its other frames, each with where it ends.
 
-    Raises `TornError` where there is no whole header, and the iterator behind the last whole frame;
-    DamagedSegmentError where it has another format.
+    What is behind the first frame that is not whole is left out; the header is None, and ends at 0,
+    where it is not whole itself. Raises DamagedSegmentError where it has another format.
     """
-    if not data.startswith(MAGIC):
-        raise TornError(0)
-    payload, offset = _payload(data, len(MAGIC), 0)
+    start = _payload(data, len(MAGIC)) if data.startswith(MAGIC) else None
     try:
-        header = _decode_header(payload)
+        header = _decode_header(start) if start is not None else None
     except msgspec.DecodeError:
-        raise TornError(0) from None
+        header = None
+    if start is None or header is None:
+        return None, 0, iter(())
     if header.format != FORMAT:
         raise DamagedSegmentError(
             f"a segment has format {header.format}, and this Lockstep reads {FORMAT}"
         )
+    offset = len(MAGIC) + _HEAD.size + len(start)
     return header, offset, _frames(data, offset)
 
 
 def _frames(data: bytes, offset: int) -> Iterator[tuple[int, Frame]]:
-    while offset < len(data):
-        payload, end = _payload(data, offset, offset)
+    while (payload := _payload(data, offset)) is not None:
         try:
-            frame = _decode_frame(payload)
+            frame = _decode(payload)
         except msgspec.DecodeError:
-            raise TornError(offset) from None
-        yield end, frame
-        offset = end
+            return
+        offset += _HEAD.size + len(payload)
+        yield offset, frame
 
 
-def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
-    """The payload of the frame at an offset, and where it ends; `whole` is for the error."""
+def _payload(data: bytes, offset: int) -> memoryview | None:
+    """The payload of the frame at an offset; None where there is no whole one."""
     start = offset + _HEAD.size
     if start > len(data):
-        raise TornError(whole)
+        return None
     length, check = _HEAD.unpack_from(data, offset)
     payload = memoryview(data)[start : start + length]
     # A hole that a file system filled with zeros has the length 0, whose checksum is 0 too.
-    if not length or len(payload) < length or crc32(payload) != check:
-        raise TornError(whole)
-    return payload, start + length
+    return payload if len(payload) == length > 0 and crc32(payload) == check else None
 
 
-def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSegment:
+def _segment(name: str, data: bytes) -> LogSegment:
     """The requests of all blocks; a ValueError if they do not fit the header and the end."""
+    header, whole, scanned = scan(data)
+    frames: list[Frame] = []
+    for whole, frame in scanned:  # noqa: B007
+        frames.append(frame)
+    end = frames.pop() if frames else None
+    if header is None or whole < len(data) or not isinstance(end, End):
+        raise ValueError(f"no whole frame at byte {whole:,}")
     blocks = [block for block in frames if isinstance(block, Block)]
     if len(blocks) < len(frames):
         raise ValueError("it ends more than once")
     if not blocks and not header.erased:
         raise ValueError("it holds no requests")
+
+    def integers(field: str) -> Ints:
+        return np.fromiter(chain.from_iterable(getattr(b, field) for b in blocks), dtype=np.int64)
+
     requests = Requests(
         ids=list(chain.from_iterable(block.ids for block in blocks)),
-        at=_integers(block.at for block in blocks),
-        latency=_integers(block.latency for block in blocks),
-        status=_integers(block.status for block in blocks),
-        rows=_integers(block.rows for block in blocks),
-        rejected=_rejected(blocks),
+        at=integers("at"),
+        latency=integers("latency"),
+        status=integers("status"),
+        rows=integers("rows"),
+        rejected=np.array(list(chain.from_iterable(map(_rejected, blocks))), dtype=np.int64),
         tables=[block.tables for block in blocks for _ in block.ids],
     )
-    counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}
-    if counts != {end.requests} or len(requests.rows) != end.requests:
+    arrays = (requests.at, requests.latency, requests.status, requests.rows)
+    counts = {len(requests.ids), *map(len, arrays)}
+    if counts != {end.requests}:
         raise ValueError(f"{sorted(counts)} requests, and it was sealed with {end.requests}")
     rows = int(requests.rows.sum())
     if rows != end.rows:
@@ -309,19 +301,13 @@ def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSeg
     return LogSegment(name, header, end, requests, written, origins)
 
 
-def _integers(parts: Iterable[list[int]]) -> Ints:
-    return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
-
-
-def _rejected(blocks: list[Block]) -> Ints:
-    counts = np.zeros(sum(len(block.ids) for block in blocks), dtype=np.int64)
-    start = 0
-    for block in blocks:
-        for place, _, _ in block.rejected:
-            if not 0 <= place < len(block.ids):
-                raise ValueError("a block rejects rows of a request that it does not hold")
-            counts[start + place] += 1
-        start += len(block.ids)
+def _rejected(block: Block) -> list[int]:
+    """The number of rejected rows of each request."""
+    counts = [0] * len(block.ids)
+    for place, _, _ in block.rejected:
+        if not 0 <= place < len(counts):
+            raise ValueError("a block rejects rows of a request that it does not hold")
+        counts[place] += 1
     return counts
 
 

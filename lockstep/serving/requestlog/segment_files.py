@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EIO
 from pathlib import Path
-from typing import TypeAlias
+from time import monotonic
 
 from lockstep.artifacts.disks import (
     PRIVATE,
@@ -26,18 +26,12 @@ from lockstep.serving.requestlog.log_segments import (
     Block,
     End,
     Header,
-    TornError,
     beginning,
     digest,
     framed,
     scan,
-    segment_path,
-    short,
-    superseded_names,
+    short_digest,
 )
-
-Rest: TypeAlias = Callable[[], object]
-"""Lets others have the processor for a while."""
 
 ASIDE = "torn"
 """The folder beside the segments for incomplete bytes that a killed process left."""
@@ -47,8 +41,6 @@ _SEAL = ".seal"
 """The file whose time says when it was asked last that open segments be sealed."""
 _ROOM_BYTES = 64 * 1024
 """Bytes that a disk has to take, to count as one with room."""
-_PIECE_BYTES = 256 * 1024
-"""Bytes of a segment that are hashed between two rests: half a millisecond of the processor."""
 
 
 class SegmentFile:
@@ -58,8 +50,9 @@ class SegmentFile:
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        self.path, self.header = path, header
+        self.path, self.since = path, monotonic()
         self.requests = self.rows = self.left_out = 0
+        self.is_dirty = False  # whether something was written since it was forced to disk
         # whether more can be written to it; not where half a write could not be taken back
         self.is_sound = True
         first = beginning(header)
@@ -73,6 +66,8 @@ class SegmentFile:
             os.close(self._handle)
             raise
         self.size = len(first)
+        # A whole segment takes a tenth of a second, each of its blocks next to nothing.
+        self._hasher = hashlib.sha256(first)
 
     def append(self, blocks: list[Block], *, force: bool) -> None:
         """Write blocks, all of them or none; raises OSError for none."""
@@ -87,19 +82,27 @@ class SegmentFile:
             self.is_sound = True
             raise
         self.size += len(data)
+        self.is_dirty = True
+        self._hasher.update(data)
         for block in blocks:
             self.requests += len(block.ids)
             self.rows += sum(block.rows)
 
     def flush(self) -> None:
-        """Force the file to disk."""
-        os.fdatasync(self._handle)
+        """Force the file to disk, if something was written."""
+        if not self.is_dirty:
+            return
+        self.is_dirty = False
+        try:
+            os.fdatasync(self._handle)
+        except OSError:
+            self.is_dirty = True
+            raise
 
-    def seal(self, *, force: bool, rest: Rest | None = None) -> Path | None:
+    def seal(self, *, force: bool) -> Path | None:
         """End it, and give it its final name; None if it was empty, and removed.
 
-        `rest` is called between pieces of hashing. Where the disk fails, the file is left for
-        `recover`.
+        Where the disk fails, the file is left for `recover`.
         """
         try:
             if not self.is_sound:
@@ -107,8 +110,10 @@ class SegmentFile:
             if not self.requests:
                 self.path.unlink()
                 return None
-            _write(self._handle, framed(End(self.requests, self.rows, self.left_out)))
-            return _sealed(self._handle, self.path, force=force, rest=rest)
+            end = framed(End(self.requests, self.rows, self.left_out))
+            _write(self._handle, end)
+            self._hasher.update(end)
+            return _sealed(self._handle, self.path, short_digest(self._hasher), force=force)
         finally:
             os.close(self._handle)
 
@@ -123,11 +128,11 @@ class Recovered:
     aside: Path | None  # the file that keeps these; None if there were none
 
 
-def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
+def recover(folder: Path) -> list[Recovered]:
     """Seal the segments that killed processes left behind.
 
     Their whole blocks stay; the bytes behind these are set aside. If this process is killed
-    meanwhile, the next call goes on. `rest` is called between pieces of hashing.
+    meanwhile, the next call goes on.
     """
     with alone_in(folder, _LOCK):
         orphans = [(path, _try_lock(path)) for path in sorted(folder.glob(f"*{OPEN}"))]
@@ -136,7 +141,7 @@ def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
         if handle is None:
             continue
         try:
-            recovered.append(_recover(path, handle, rest))
+            recovered.append(_recover(path, handle))
         except DamagedSegmentError:
             continue  # of another format: left to the Lockstep that wrote it
         finally:
@@ -144,29 +149,25 @@ def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
     return recovered
 
 
-def _recover(path: Path, handle: int, rest: Rest | None) -> Recovered:
+def _recover(path: Path, handle: int) -> Recovered:
     data = path.read_bytes()
-    whole = requests = rows = 0
+    requests = rows = 0
     is_ended = False
-    try:
-        _, whole, frames = scan(data)
-        for end, frame in frames:
-            whole = end
-            is_ended = isinstance(frame, End)
-            if isinstance(frame, Block):
-                requests += len(frame.ids)
-                rows += sum(frame.rows)
-    except TornError as error:
-        whole = error.offset
+    _, whole, frames = scan(data)
+    for whole, frame in frames:  # noqa: B007
+        is_ended = isinstance(frame, End)
+        if isinstance(frame, Block):
+            requests += len(frame.ids)
+            rows += sum(frame.rows)
     torn = data[whole:]
     aside = _set_aside(path, torn) if torn else None
     if not requests:
         path.unlink()
         return Recovered(None, 0, len(torn), aside)
     os.ftruncate(handle, whole)
-    if not is_ended:
-        _write(handle, framed(End(requests, rows, None)))
-    sealed = _sealed(handle, path, force=True, rest=rest)
+    end = b"" if is_ended else framed(End(requests, rows, None))
+    _write(handle, end)
+    sealed = _sealed(handle, path, digest(data[:whole] + end), force=True)
     return Recovered(sealed, requests, len(torn), aside)
 
 
@@ -186,29 +187,14 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def _sealed(handle: int, path: Path, *, force: bool, rest: Rest | None) -> Path:
+def _sealed(handle: int, path: Path, short: str, *, force: bool) -> Path:
     if force:
         os.fsync(handle)
-    target = path.with_name(f"{path.stem}-{_digest_of(path, rest)}{SEALED}")
+    target = path.with_name(f"{path.stem}-{short}{SEALED}")
     path.rename(target)
     if force:
         flush_directory(path.parent)
     return target
-
-
-def _digest_of(path: Path, rest: Rest | None) -> str:
-    """The digest of a file's bytes, as a segment's name holds it.
-
-    To hash a whole segment at once takes a tenth of a second, in which a machine with one
-    processor would answer requests at half the speed.
-    """
-    hasher = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE_BYTES):
-            hasher.update(piece)
-            if rest is not None and len(piece) == _PIECE_BYTES:
-                rest()
-    return short(hasher.hexdigest())
 
 
 def _try_lock(path: Path) -> int | None:
@@ -237,12 +223,6 @@ def alone_in(folder: Path, lock: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def remove_superseded(folder: Path) -> None:
-    """Remove the editions of segments that later ones have replaced."""
-    for name in superseded_names(folder):
-        segment_path(folder, name).unlink(missing_ok=True)
 
 
 def ask_to_seal(folder: Path) -> None:

@@ -123,6 +123,7 @@ def seal(path: Path, content: bytes) -> None:
 def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the columns of a segment, and seal it anew."""
     header, _, frames = scan(path.read_bytes())
+    assert header is not None
     found = [MAGIC, framed(header)]
     dtypes = {name: kind.dtype for name, kind in header.kinds.items() if kind.dtype != object}
     for _, frame in frames:
@@ -233,6 +234,7 @@ def test_a_log_of_another_pipeline_or_of_other_columns_is_an_error(
 ) -> None:
     path = answer(live, records[:8])
     head, end, _ = scan(path.read_bytes())
+    assert head is not None
     changed = msgspec.structs.replace(head, **change(head))
     seal(path, beginning(changed) + path.read_bytes()[end:])
     result = results_of_replay(live)["request_replay"]

@@ -223,8 +223,6 @@ def test_what_is_written_while_a_segment_is_sealed_is_forced_to_disk_in_time(
     forced: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lockstep.serving.requestlog.segment_files._PIECE_BYTES", 256)
-    monkeypatch.setattr("lockstep.serving.requestlog.log._TICK_SECONDS", 0.0)
     log = Log(tmp_path, RequestLog(flush="interval", segment_bytes=5_000))
     ask(log, scorer, orders)  # which fills a segment
     real, written = os.fsync, list[str]()

@@ -183,18 +183,6 @@ def test_a_segment_that_is_being_written_is_left_alone(open_file) -> None:
     assert sealed(open_file).rows == 1
 
 
-def test_a_segment_that_is_sealed_leaves_the_processor_to_others_again_and_again(open_file) -> None:
-    rests: list[int] = []
-    count = 20_000
-    open_file.append(blocks(answered(some_columns(count), [1] * count)), force=False)
-
-    path = open_file.seal(force=False, rest=lambda: rests.append(1))
-
-    assert path is not None
-    assert len(rests) == path.stat().st_size // (256 * 1024) > 1
-    assert len(read_segment(path).requests) == count
-
-
 def test_a_segment_without_requests_is_none(open_file) -> None:
     assert open_file.seal(force=True) is None
     assert list(open_file.path.parent.glob("*.*")) == [open_file.path.parent / ".lock"]
@@ -232,6 +220,7 @@ def test_a_segment_that_is_shorter_than_it_was_is_refused_whatever_its_name_says
 def resealed(path: Path, change: Callable[[list[Frame]], list[Frame]]) -> Path:
     """A segment of other frames, whose checksums and digest agree."""
     head, _, frames = scan(path.read_bytes())
+    assert head is not None
     data = beginning(head) + b"".join(map(framed, change([frame for _, frame in frames])))
     again = path.with_name(f"{NAME[:-5]}-{digest(data)}.segment")
     again.write_bytes(data)
