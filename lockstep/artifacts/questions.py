@@ -216,7 +216,7 @@ def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
 def _noting_unseeded(function: Callable[..., Any]) -> Callable[..., Any]:
     """A maker of generators, which records functions that have the system seed one.
 
-    A generator that a module makes shows when it is drawn from (`lockstep.parity.chance`).
+    A generator that a module makes shows when it is drawn from (`lockstep.parity.locality`).
     """
     noted = _noting_system("default_rng()", function)
 

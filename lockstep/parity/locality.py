@@ -1,10 +1,21 @@
-"""Row-locality: whether each column depends on its own row alone."""
+"""Row-locality: whether each column depends on its own row alone.
+
+Computing a column twice shows a clock only if it ticks in between, and chance only where it changes
+a value. So compiled code is searched for what reads a clock, and generators are watched.
+"""
 
 from __future__ import annotations
 
+import dis
+import pickle
+import random as pythons
+import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,8 +26,6 @@ from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.errors import FunctionError
-from lockstep.parity.chance import draws
-from lockstep.parity.clock import clock_reading
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.exactness import difference
@@ -30,6 +39,16 @@ _CHUNKS = (2, 3, 7, 31, 127)
 _CANDIDATES = 40
 """Rows from which the few of a reproducer are chosen."""
 _AGAIN = "again"
+_READERS = frozenset({"now", "utcnow", "today"})
+"""Methods of `datetime`, `date`, and pandas' `Timestamp` and `Period` that read the clock."""
+_PARSERS = frozenset(
+    {"datetime64", "Timestamp", "to_datetime", "DatetimeIndex", "date_range", "period_range"}
+)
+"""They take the words "now" and "today" for the time."""
+_OF_TIME = frozenset({"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"})
+"""Functions of the module `time` that tell it; others only tell how long something takes."""
+_DRAWS = 4
+"""How often a state has to move on: other threads of the process draw now and then, too."""
 
 
 def locality(
@@ -263,3 +282,128 @@ def _fewest(rows: Array, differs: Callable[[Array], bool]) -> Array:
             break
         rows = half
     return rows
+
+
+def clock_reading(function: Any) -> str | None:
+    """The name by which a Python function reads the clock, such as `now`; None if it does not.
+
+    Functions of the same top-level package that it calls are searched too.
+    """
+    seen: set[CodeType] = set()
+    open_functions = [function]
+    while open_functions:
+        reached = open_functions.pop()
+        if not isinstance(reached, FunctionType) or reached.__code__ in seen:
+            continue
+        seen.add(reached.__code__)
+        names = _names_of(reached)
+        for code in _codes(reached.__code__):
+            reading = _reading(code, names)
+            if reading is not None:
+                return reading
+            open_functions += _called(code, names, reached.__module__.partition(".")[0])
+    return None
+
+
+def _names_of(function: FunctionType) -> Mapping[str, Any]:
+    """What a function finds by name: the variables of functions around it, and of its module."""
+    around = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # it has no value yet
+            around[name] = cell.cell_contents
+    return ChainMap(around, function.__globals__)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A function's code and that of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _reading(code: CodeType, names: Mapping[str, Any]) -> str | None:
+    """The name by which code reads the clock, given what it finds by name."""
+    attributes = _used(code, "LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
+    loaded = _used(code, "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")
+    readers = attributes & _READERS
+    if {"now", "today"} & {const for const in code.co_consts if isinstance(const, str)}:
+        readers |= (attributes | loaded) & _PARSERS
+    is_loaded = any(names.get(name) is time for name in loaded)
+    if is_loaded or "time" in _used(code, "IMPORT_NAME"):
+        readers |= attributes & _OF_TIME
+    readers |= {name for name in loaded if _is_clock(names.get(name))}
+    return min(readers, default=None)
+
+
+def _used(code: CodeType, *operations: str) -> set[str]:
+    """The names that code uses in certain operations of the interpreter."""
+    steps = dis.get_instructions(code)
+    return {str(step.argval) for step in steps if step.opname in operations}
+
+
+def _is_clock(value: Any) -> bool:
+    """Whether a value is a function of `time`, or a method of a class of times, that tells it."""
+    name = getattr(value, "__name__", None)
+    if getattr(value, "__module__", None) == "time":
+        return name in _OF_TIME
+    return name in _READERS and isinstance(getattr(value, "__self__", None), type)
+
+
+def _called(code: CodeType, names: Mapping[str, Any], package: str) -> Iterator[FunctionType]:
+    """The functions of its own package that code may call."""
+    for name in (*code.co_names, *code.co_freevars):
+        value = names.get(name)
+        if isinstance(value, ModuleType):
+            reached = [vars(value).get(member) for member in code.co_names]
+        else:
+            reached = [value.function if isinstance(value, Node) else value]
+        for member in reached:
+            if isinstance(member, FunctionType) and member.__module__.partition(".")[0] == package:
+                yield member
+
+
+def draws(function: Any, compute: Callable[[], object]) -> str | None:
+    """The generator that a function or its module draws from, such as `numpy.random`, if any.
+
+    A drawn number shows in its generator, whose state moves on. A function that sets the seed
+    itself draws the same numbers each time.
+    """
+    generators = dict(_generators(function))
+    states = [_states(generators)]
+    for _ in range(_DRAWS):
+        compute()
+        states.append(_states(generators))
+        generators = {
+            name: generator
+            for name, generator in generators.items()
+            if states[-1][name] not in [state[name] for state in states[:-1]]
+        }
+        if not generators:
+            return None
+    return next(iter(generators))
+
+
+def _generators(function: Any) -> Iterator[tuple[str, Any]]:
+    yield "random", pythons
+    yield "numpy.random", np.random
+    if isinstance(function, FunctionType):
+        for name, value in function.__globals__.items():
+            if isinstance(value, pythons.Random | np.random.Generator | np.random.RandomState):
+                yield name, value
+
+
+def _states(generators: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: pickle.dumps(_state(generator)) for name, generator in generators.items()}
+
+
+def _state(generator: Any) -> Any:
+    """The state of a generator; None if it has none, as where the system draws."""
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    if not hasattr(generator, "getstate"):
+        return generator.get_state(legacy=False)
+    try:
+        return generator.getstate()
+    except NotImplementedError:  # such as `random.SystemRandom`
+        return None

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.parity.clock import clock_reading
+from lockstep.parity.locality import clock_reading
 from lockstep.parity.module_state import ModuleState
 
 
@@ -34,6 +34,18 @@ def _nested(x: Any) -> Any:
     return x, inner()
 
 
+def _holding(clock: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda x: (x, clock())
+
+
+def _calling(helper: Callable[[], Any]) -> Callable[[Any], Any]:
+    return lambda x: (x, helper())
+
+
+def _with_module(clock: ModuleType) -> Callable[[Any], Any]:
+    return lambda x: (x, clock.time())
+
+
 @pytest.mark.parametrize(
     ("function", "reading"),
     [
@@ -47,6 +59,10 @@ def _nested(x: Any) -> Any:
         (lambda x: (x, _helper()), "now"),
         (lambda x: (x, _imports_inside()), "time"),
         (_nested, "today"),
+        (_holding(time.time), "clock"),
+        (_holding(datetime.now), "clock"),
+        (_calling(_helper), "now"),
+        (_with_module(time), "time"),
     ],
 )
 def test_a_clock_is_found(function: Callable[[Any], Any], reading: str) -> None:
@@ -63,6 +79,7 @@ def test_a_clock_is_found(function: Callable[[Any], Any], reading: str) -> None:
         lambda x: x.time,
         lambda x: (x, time.perf_counter(), time.monotonic()),
         lambda x: x - np.datetime64("2013-01-01"),
+        _holding(time.perf_counter),
         lambda x: np.sin(x) + pd.Timedelta("1h").total_seconds(),
     ],
 )
