@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage
-from lockstep.checks.suite_checks import Keep, Quarantined, suite_result, validated
+from lockstep.checks.suite_checks import Keep, Quarantined, suite_result
 from lockstep.columns.aside import Aside, set_aside
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Array, Columns
@@ -297,8 +297,8 @@ def check_input_suite(
     """
     key = ingested.schema.key or ""
     counts = counts or SuiteCounts.of(suite, rows, key)
-    result = validated(rows, suite, key, keep, counts)
-    checked = suite_result(result, len(ingested.broken), ingested.quarantined)
+    broken = len(ingested.broken)
+    checked = suite_result(suite, rows, key, ingested.quarantined, keep, counts, broken)
     if not ingested.total and not checked.passed:
         checked = replace(checked, summary=f"No rows came. {checked.summary}", todo=_NO_ROWS)
     numbers = {

@@ -12,7 +12,7 @@ from lockstep.columns.plain import counted, percentage, verb
 from lockstep.rules.suite_counts import SuiteCounts
 
 if TYPE_CHECKING:
-    from lockstep.suites.suite_results import SuiteResult
+    pass
 
 Keep = Callable[[Mapping[str, Any]], object]
 """Stores a document, such as a file of an attempt."""
@@ -76,28 +76,28 @@ def check_suite(
     if not suite["expectations"]:
         return CheckResult.not_judged("The suite expects nothing.")
     counts = counts or SuiteCounts.of(suite, columns, key)
-    result = validated(columns, suite, key, keep, counts)
-    return suite_result(result, counts.broken, quarantined)
+    return suite_result(suite, columns, key, quarantined, keep, counts, counts.broken)
 
 
-def validated(
-    columns: Columns, suite: Mapping[str, Any], key: str, keep: Keep, counts: SuiteCounts
-) -> SuiteResult:
-    """The results of a suite, which are kept."""
-    from lockstep.suites.validation import validate
-
-    result = validate(columns, suite, key=key, counts=counts)
-    keep(result.validation)
-    return result
-
-
-def suite_result(result: SuiteResult, broken: int, quarantined: Quarantined) -> CheckResult:
+def suite_result(
+    suite: Mapping[str, Any],
+    columns: Columns,
+    key: str,
+    quarantined: Quarantined,
+    keep: Keep,
+    counts: SuiteCounts,
+    broken: int,
+) -> CheckResult:
     """The check result of a suite.
 
     A critical expectation about the whole batch is an error if it is not met. One about single
     rows sets these aside, and is an error only if they are too many; the one that most rows break
     is told first.
     """
+    from lockstep.suites.validation import validate
+
+    result = validate(columns, suite, key=key, counts=counts)
+    keep(result.validation)
     failed = result.failed("critical", "warning")
     critical = [finding for finding in failed if finding.severity == "critical"]
     blocking = [finding for finding in critical if not finding.row_level]

@@ -1,7 +1,7 @@
 """Column states: what expectations about whole columns need of all rows.
 
 A state is taken of the rows of a unit, and states add up to that of the batch, however its rows are
-cut. From it the figures are read that Great Expectations computes of a whole column: its metrics.
+cut. From it the figures are read that Great Expectations computes of a whole column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lockstep.stats.states import Summed
 from lockstep.stats.sums import ExactSum
 
 Figures = Mapping[str, Any]
-"""Values of Great Expectations' metrics, by their names."""
+"""Values, by the names that the types of expectations have for them, such as `"mean"`."""
 Key = tuple[str, str]
 """The column that a state is of, and the name of the state's class."""
 
@@ -78,7 +78,7 @@ class Bounds:
     def figures(self) -> Sequence[Figures]:
         """The least and the greatest value, as pandas has them."""
         column = to_frame({"values": self.values})["values"]
-        return ({"column.min": column.min(), "column.max": column.max()},)
+        return ({"min": column.min(), "max": column.max()},)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class Presence(Summed):
     def figures(self) -> Sequence[Figures]:
         """The proportion of rows with a value."""
         present = self.rows - self.missing
-        return ({"column.non_null_proportion": present / self.rows if self.rows else 0},)
+        return ({"proportion_of_non_null_values": present / self.rows if self.rows else 0},)
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,12 @@ class Total:
     def figures(self) -> Sequence[Figures]:
         """The mean; and the sum, which times have not."""
         if self.kind == "M":
-            return ({"column.mean": _mean_time(self.numbers)},)
+            return ({"mean": _mean_time(self.numbers)},)
         total = self.numbers.total
         return (
             {
-                "column.mean": self.infinite or self.numbers.mean,
-                "column.sum": self.infinite
-                or (_rounded(total) if self.kind == "f" else int(total)),
+                "mean": self.infinite or self.numbers.mean,
+                "sum": self.infinite or (_rounded(total) if self.kind == "f" else int(total)),
             },
         )
 
@@ -178,9 +177,9 @@ class Spread(Summed):
         """The standard deviation, with n - 1; NaN of fewer than two numbers."""
         count, total = self.numbers.count, self.numbers.total
         if count < 2 or self.infinite:
-            return ({"column.standard_deviation": math.nan},)
+            return ({"stdev": math.nan},)
         variance = (self.squares.total - total * total / count) / (count - 1)
-        return ({"column.standard_deviation": _root(variance)},)
+        return ({"stdev": _root(variance)},)
 
 
 @dataclass(frozen=True)
@@ -207,42 +206,32 @@ class DistinctCount(Summed):
 
     def _figures(self, count: int) -> Figures:
         return {
-            "column.distinct_values.count": count,
-            "column.unique_proportion": count / self.present if self.present else 0,
+            "unique_value_count": count,
+            "proportion_of_unique_values": count / self.present if self.present else 0,
         }
 
 
-_ABOUT: Mapping[str, tuple[type[ColumnState], str]] = {
-    "expect_column_max_to_be_between": (Bounds, "column.max"),
-    "expect_column_min_to_be_between": (Bounds, "column.min"),
-    "expect_column_mean_to_be_between": (Total, "column.mean"),
-    "expect_column_sum_to_be_between": (Total, "column.sum"),
-    "expect_column_stdev_to_be_between": (Spread, "column.standard_deviation"),
-    "expect_column_unique_value_count_to_be_between": (
-        DistinctCount,
-        "column.distinct_values.count",
-    ),
-    "expect_column_proportion_of_unique_values_to_be_between": (
-        DistinctCount,
-        "column.unique_proportion",
-    ),
-    "expect_column_proportion_of_non_null_values_to_be_between": (
-        Presence,
-        "column.non_null_proportion",
-    ),
-    "expect_column_distinct_values_to_be_in_set": (DistinctValues, ""),
-    "expect_column_distinct_values_to_contain_set": (DistinctValues, ""),
-    "expect_column_distinct_values_to_equal_set": (DistinctValues, ""),
+_STATES: Mapping[str, type[ColumnState]] = {
+    "max_to_be_between": Bounds,
+    "min_to_be_between": Bounds,
+    "mean_to_be_between": Total,
+    "sum_to_be_between": Total,
+    "stdev_to_be_between": Spread,
+    "unique_value_count_to_be_between": DistinctCount,
+    "proportion_of_unique_values_to_be_between": DistinctCount,
+    "proportion_of_non_null_values_to_be_between": Presence,
+    "distinct_values_to_be_in_set": DistinctValues,
+    "distinct_values_to_contain_set": DistinctValues,
+    "distinct_values_to_equal_set": DistinctValues,
 }
-"""By type of expectation, the state that it is judged by, and the figure."""
+"""By what an expectation demands of a column, the state that it is judged by."""
 
 
 def state_key(expectation: Mapping[str, Any]) -> Key | None:
     """Which state an expectation in a suite's JSON is judged by; None if there is none."""
-    kwargs = expectation["kwargs"]
-    if expectation["type"] not in _ABOUT or kwargs.get("row_condition") is not None:
+    kwargs, state = expectation["kwargs"], _STATES.get(_demand(expectation))
+    if state is None or kwargs.get("row_condition") is not None:
         return None
-    state, _ = _ABOUT[expectation["type"]]
     return kwargs["column"], state.__name__
 
 
@@ -251,11 +240,14 @@ def figures_of(expectation: Mapping[str, Any], states: Mapping[Key, ColumnState]
 
     None where there is no such state, or it has no such figure.
     """
-    key = state_key(expectation)
+    key, name = state_key(expectation), _demand(expectation).removesuffix("_to_be_between")
     if key is None or key not in states:
         return []
-    _, figure = _ABOUT[expectation["type"]]
-    return [figures[figure] for figures in states[key].figures() if figure in figures]
+    return [figures[name] for figures in states[key].figures() if name in figures]
+
+
+def _demand(expectation: Mapping[str, Any]) -> str:
+    return str(expectation["type"]).removeprefix("expect_column_")
 
 
 def column_states(suite: Mapping[str, Any], columns: Columns) -> dict[Key, ColumnState]:
@@ -269,7 +261,7 @@ def column_states(suite: Mapping[str, Any], columns: Columns) -> dict[Key, Colum
         key = state_key(expectation)
         if key is None or key in states or (array := columns.get(key[0])) is None:
             continue
-        state, _ = _ABOUT[expectation["type"]]
+        state = _STATES[_demand(expectation)]
         if array.dtype.kind in state.kinds:
             states[key] = state.of(array)
     return states

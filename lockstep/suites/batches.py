@@ -15,6 +15,7 @@ from lockstep.columns.tables import take_rows, to_frame
 from lockstep.rules.row_rules import columns_of
 from lockstep.rules.suite_counts import EXAMPLES
 from lockstep.suites.own_results import Found
+from lockstep.suites.suites import from_json
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
     from great_expectations.datasource.fluent.interfaces import Batch
 
 
-def ask(asked: Sequence[Mapping[str, Any]], columns: Columns) -> list[Found]:
-    """What Great Expectations finds of each expectation, in order, on rows in canonical form."""
+def ask(suite: str, asked: Sequence[Mapping[str, Any]], columns: Columns) -> list[Found]:
+    """What Great Expectations finds of each expectation, in order, on rows in canonical form.
+
+    Raises SuiteError where it cannot read one.
+    """
     if not asked:
         return []
     frame = to_frame({name: columns[name] for name in _looked_at(asked, columns)})
     batch = context().data_sources.pandas_default.read_dataframe(frame)
-    results = _results(batch, asked, "BASIC")
+    results = _results(batch, suite, asked, "BASIC")
     # Positions take half as long again, so only unmet expectations are asked for them.
     unmet = [
         at
         for at, result in enumerate(results)
         if not result.success and "element_count" in result.result
     ]
-    detailed = _results(batch, [asked[at] for at in unmet], "SUMMARY")
+    detailed = _results(batch, suite, [asked[at] for at in unmet], "SUMMARY")
     for at, result in zip(unmet, detailed, strict=True):
         results[at] = result
     return [_found(result, columns) for result in results]
@@ -92,16 +96,14 @@ def _looked_at(asked: Sequence[Mapping[str, Any]], columns: Columns) -> Sequence
 
 
 def _results(
-    batch: Batch, asked: Sequence[Mapping[str, Any]], form: str
+    batch: Batch, suite: str, asked: Sequence[Mapping[str, Any]], form: str
 ) -> list[ExpectationValidationResult]:
     """The results, in the order of the expectations, by which Great Expectations groups them."""
-    import great_expectations as gx
-
     if not asked:
         return []
     numbered = [{**each, "meta": {"place": place}} for place, each in enumerate(asked)]
     results = batch.validate(
-        gx.ExpectationSuite(name="asked", expectations=numbered),
+        from_json({"name": suite, "expectations": numbered}),
         result_format={
             "result_format": form,
             "partial_unexpected_count": EXAMPLES,

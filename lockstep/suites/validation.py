@@ -6,18 +6,17 @@ by a sample.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from importlib.metadata import version
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import PERSONAL, cut, plain
 from lockstep.errors import SuiteError
-from lockstep.rules.column_states import DistinctValues, state_key
+from lockstep.rules.column_states import Bounds, DistinctValues, state_key
 from lockstep.rules.row_rules import columns_of, is_row_rule
 from lockstep.rules.rowtests import value_at
 from lockstep.rules.suite_counts import SuiteCounts
@@ -36,7 +35,6 @@ from lockstep.suites.suites import from_json, suite_json
 
 if TYPE_CHECKING:
     import great_expectations as gx
-    from great_expectations.expectations.expectation import Expectation
 
 
 _LONGEST = 200
@@ -79,11 +77,14 @@ def validate(
         counts = SuiteCounts.of(stored, columns, key, strict=False)
     is_all = counts.rows == len(columns[key])
     expectations = _with_row_count(stored["expectations"])
-    asked = _read(stored["name"], expectations)
+    name = stored["name"]
+    asked = [_with_parameters(name, expectation) for expectation in expectations]
     added = len(expectations) - len(stored["expectations"])
-    own = [_by_counts(each, counts, at - added, is_all=is_all) for at, each in enumerate(asked)]
+    own = [
+        _by_counts(name, each, counts, at - added, is_all=is_all) for at, each in enumerate(asked)
+    ]
     rest = [each for each, found in zip(asked, own, strict=True) if found is None]
-    of_rows = iter(ask(rest, columns))
+    of_rows = iter(ask(name, rest, columns))
     results = [
         _told(expectation, each, found, key)
         if found is not None
@@ -91,7 +92,7 @@ def validate(
         for expectation, each, found in zip(expectations, asked, own, strict=True)
     ]
     looked_at = None if is_all else len(columns[key])
-    return SuiteResult(_together(stored["name"], results), counts.rows, looked_at)
+    return SuiteResult(_together(name, results), counts.rows, looked_at)
 
 
 def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,29 +103,19 @@ def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, An
     return [{"type": ROW_COUNT, "kwargs": {"min_value": 1}, "severity": "critical"}, *expectations]
 
 
-def _read(suite: str, expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The expectations as Great Expectations reads them, with the values of parameters.
-
-    These may change with each batch, such as the current time.
-    """
-    asked = []
-    for expectation in _expectations(suite, json.dumps(expectations)):
-        configuration = expectation.configuration
-        configuration.process_suite_parameters(None)
-        asked.append(configuration.to_json_dict())
+def _with_parameters(suite: str, expectation: dict[str, Any]) -> dict[str, Any]:
+    """An expectation with the values of its parameters, such as the current time."""
+    if not any(isinstance(held, Mapping) for held in expectation["kwargs"].values()):
+        return expectation
+    (read,) = from_json({"name": suite, "expectations": [expectation]}).expectations
+    configuration = read.configuration
+    configuration.process_suite_parameters(None)
+    asked: dict[str, Any] = configuration.to_json_dict()
     return asked
 
 
-@lru_cache(100)
-def _expectations(suite: str, written: str) -> Sequence[Expectation]:
-    read: Sequence[Expectation] = from_json(
-        {"name": suite, "expectations": json.loads(written)}
-    ).expectations
-    return read
-
-
 def _by_counts(
-    asked: Mapping[str, Any], counts: SuiteCounts, place: int, *, is_all: bool
+    suite: str, asked: Mapping[str, Any], counts: SuiteCounts, place: int, *, is_all: bool
 ) -> Found | None:
     """What is found of an expectation by the counts of all rows; None where these cannot tell.
 
@@ -135,8 +126,9 @@ def _by_counts(
         return None if found is None or found.is_estimate else found
     key = state_key(asked)
     state = None if key is None else counts.states.get(key)
-    if key is not None and isinstance(state, DistinctValues) and state.values is not None:
-        (found,) = ask([asked], {key[0]: state.values})
+    values = state.values if isinstance(state, Bounds | DistinctValues) else None
+    if found is None and key is not None and values is not None:
+        (found,) = ask(suite, [asked], {key[0]: values})
     return found
 
 
@@ -151,7 +143,7 @@ def _told(
 
     One about a personal column tells keys and numbers of rows alone.
     """
-    result, hides = {**found.result}, PERSONAL in (asked["meta"] or {})
+    result, hides = {**found.result}, PERSONAL in (asked.get("meta") or {})
     if found.examples:
         about = () if hides else columns_of(asked["kwargs"])
         result["unexpected_index_column_names"] = [key]
@@ -182,34 +174,32 @@ def _told(
 
 def _together(suite: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The results as Great Expectations' own JSON of a suite's validation."""
-    from great_expectations import __version__
-    from great_expectations.core.expectation_validation_result import (
-        ExpectationSuiteValidationResult,
-        ExpectationValidationResult,
-    )
-    from great_expectations.validator.validation_statistics import calc_validation_statistics
-
-    met = [ExpectationValidationResult(success=told["success"]) for told in results]
-    statistics = calc_validation_statistics(met)._asdict()
-    whole = ExpectationSuiteValidationResult(
-        results=[],
-        success=statistics.pop("success"),
-        suite_name=suite,
-        statistics=statistics,
-        meta={
-            "great_expectations_version": __version__,
+    met, all_of_them = sum(told["success"] for told in results), len(results)
+    return {
+        "success": met == all_of_them,
+        "results": results,
+        "suite_name": suite,
+        "suite_parameters": {},
+        "statistics": {
+            "evaluated_expectations": all_of_them,
+            "successful_expectations": met,
+            "unsuccessful_expectations": all_of_them - met,
+            "success_percent": met / all_of_them * 100,
+        },
+        "meta": {
+            "great_expectations_version": version("great_expectations"),
             "validation_time": datetime.now(UTC).isoformat(),
         },
-    )
-    return {**whole.to_json_dict(), "results": results}
+        "id": None,
+    }
 
 
 def _expected(asked: Mapping[str, Any]) -> str:
     """The expectation in Great Expectations' words."""
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
-    config = ExpectationConfiguration(**asked)
+    (read,) = from_json({"name": "asked", "expectations": [asked]}).expectations
+    config = read.configuration
     (first, *_) = InlineRenderer(render_object=config).get_rendered_content()
     template = first.value.template or f"{config.type} of {', '.join(columns_of(config.kwargs))}"
     template = _NEXT_MEMBER.sub(r"\1, ", template)
