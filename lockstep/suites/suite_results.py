@@ -19,12 +19,6 @@ EXPECTED, ROW_RULE, LOOKED_AT, ESTIMATED = "expected", "row_rule", "looked_at", 
 whether it is also a row rule; the number of rows, where it was asked of a sample; and that the
 observed value is an estimate, where it is one."""
 _EXAMPLES = 3
-_OF_EXAMPLES = (
-    "partial_unexpected_list",
-    "partial_unexpected_counts",
-    "partial_unexpected_index_list",
-    "unexpected_index_column_names",
-)
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -115,11 +109,6 @@ class ExpectationResult:
     def estimated(self) -> bool:
         """Whether the observed value is an estimate."""
         return bool(self.told["meta"].get(ESTIMATED))
-
-    @property
-    def examples(self) -> Mapping[str, Any]:
-        """What the result holds of failing rows, besides their number."""
-        return {name: held for name, held in self._result.items() if name in _OF_EXAMPLES}
 
     @property
     def summary(self) -> str:

@@ -129,9 +129,13 @@ def figures(finding: ExpectationResult) -> dict[str, Any]:
     if finding.error is not None:
         return {"error": True}
     held = {**finding.told["result"], "met": finding.success}
-    examples = {*finding.examples} - {"partial_unexpected_list"}
+    examples = {
+        "partial_unexpected_counts",
+        "partial_unexpected_index_list",
+        "unexpected_index_column_names",
+    }
     if "element_count" in held:
-        examples.add("partial_unexpected_list")  # of a sample
+        examples.add("partial_unexpected_list")  # the first of all rows, and not of the drawn ones
     return {name: value for name, value in held.items() if name not in examples}
 
 

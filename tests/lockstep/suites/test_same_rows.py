@@ -231,16 +231,52 @@ def test_a_validation_finds_what_great_expectations_finds_field_by_field(example
     @settings(max_examples=examples)
     @given(columns(), st.lists(LENIENT | OF_THE_BATCH, max_size=12))
     def finds_the_same(generated: Columns, demanded: list[dict[str, Any]]) -> None:
-        rows = {"key": np.arange(len(generated["int"])), **generated}
-        suite = {"name": "generated", "expectations": [HAS_ROWS, *demanded]}
-        ours = validate(rows, suite, key="key").validation["results"]
-        theirs = told_by_batch(rows, [HAS_ROWS, *demanded], "key")
-        for expectation, our, their in zip(
-            suite["expectations"], told(ours), told(theirs), strict=True
-        ):
-            assert our == their, expectation
+        demand_same({"key": np.arange(len(generated["int"])), **generated}, demanded)
 
     finds_the_same()
+
+
+def demand_same(rows: Columns, demanded: list[dict[str, Any]]) -> None:
+    expectations = [HAS_ROWS, *demanded]
+    suite = {"name": "generated", "expectations": expectations}
+    ours = told(validate(rows, suite, key="key").validation["results"])
+    theirs = told(told_by_batch(rows, expectations, "key"))
+    for expectation, our, their in zip(expectations, ours, theirs, strict=True):
+        assert our == their, expectation
+
+
+def test_values_that_repeat_and_bounds_that_are_just_met_are_found_as_by_great_expectations() -> (
+    None
+):
+    """Generated rows seldom have them."""
+    rows = {
+        "key": np.arange(7),
+        "size": np.array([2.0, 2.0, 1.0, 3.0, np.nan, 1.0, 2.0]),
+        "text": np.array(["b", "b", "a", "b", None, "c", "c"], dtype=object),
+    }
+    sizes = [
+        {"column": "size", "min_value": low, "max_value": high, "strict_min": a, "strict_max": b}
+        for low, high in ((1, 3), (3, 4), (0, 1))
+        for a in (False, True)
+        for b in (False, True)
+    ]
+    of_table = [{**kwargs, "min_value": 7, "max_value": 8} for kwargs in sizes]
+    for kwargs in of_table:
+        del kwargs["column"]
+    mostly = [
+        {"type": "expect_column_values_to_be_in_set", "kwargs": {**one, "column": name}}
+        for name, members in (("text", ["b"]), ("size", [2.0]))
+        for one in ({"value_set": members, "mostly": share} for share in (0.5, 2 / 3, 0.9))
+    ]
+    every = [
+        {"type": f"expect_{name}_to_be_between", "kwargs": kwargs}
+        for name in ("column_min", "column_max", "column_values")
+        for kwargs in sizes
+    ]
+    counted = [
+        {"type": "expect_table_row_count_to_be_between", "kwargs": kwargs} for kwargs in of_table
+    ]
+    demand_same(rows, [*every, *counted, *mostly])
 
 
 @settings(max_examples=60)
