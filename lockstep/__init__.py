@@ -11,10 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockstep.columns.asof.lookup_nodes import Asked
-    from lockstep.columns.asof.table_types import Event, Table
     from lockstep.columns.csv_format import CsvFormat
-    from lockstep.columns.decorators import feature, label, lookup, model, output, window
+    from lockstep.columns.decorators import feature, label, model, output
+    from lockstep.columns.from_table import Asked
     from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
     from lockstep.columns.pipeline import Pipeline
     from lockstep.columns.records import (
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.serving.versions.canary import Canary
     from lockstep.suites.suites import Suites
+    from lockstep.tables.declaration import Event, Table
+    from lockstep.tables.decorators import lookup, window
 
 __all__ = [
     "Asked",
@@ -87,14 +88,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Asked": "columns.asof.lookup_nodes",
+    "Asked": "columns.from_table",
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.versions.canary",
     "Constraints": "project.constraint_levels",
     "CsvFormat": "columns.csv_format",
     "CsvSource": "project.sources",
-    "Event": "columns.asof.table_types",
+    "Event": "tables.declaration",
     "EventTime": "columns.records",
     "Floats": "columns.kinds",
     "FunctionSource": "project.sources",
@@ -117,7 +118,7 @@ _HOMES = {
     "SqlSink": "project.sinks",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
-    "Table": "columns.asof.table_types",
+    "Table": "tables.declaration",
     "TableAssets": "project.table_assets",
     "Texts": "columns.kinds",
     "Times": "columns.kinds",
@@ -125,10 +126,10 @@ _HOMES = {
     "feature": "columns.decorators",
     "fields": "columns.records",
     "label": "columns.decorators",
-    "lookup": "columns.decorators",
+    "lookup": "tables.decorators",
     "model": "columns.decorators",
     "output": "columns.decorators",
-    "window": "columns.decorators",
+    "window": "tables.decorators",
 }
 """The module of each name, loaded at its first use: the command line needs none to say what it
 can do, and a stored version carries the modules of the columns alone."""

@@ -7,7 +7,7 @@ LockstepError                     cli, dagster, pages, project, registry, scorin
 │
 │   What is declared
 ├── DefinitionError               columns                             a module that is no pipeline
-│   ├── DeclarationError          columns, project, serving           a declaration without meaning
+│   ├── DeclarationError          columns, project, serving, tables   a declaration without meaning
 │   ├── UnknownInputError         columns                             an input that does not exist
 │   ├── DuplicateNameError        columns                             two columns of one name
 │   ├── CycleError                columns                             columns that need each other
@@ -18,7 +18,7 @@ LockstepError                     cli, dagster, pages, project, registry, scorin
 ├── WritingError                  templates                           nothing can be written there
 │
 │   Rows, and what is computed of them
-├── InputError                    artifacts, columns, project, store, templates  unreadable rows
+├── InputError                    artifacts, columns, project, store, tables, templates  bad rows
 │   ├── UnavailableError          columns, project, scoring, store    not to be had now
 │   │   └── NotDeliveredError     project, store                      not there yet
 │   └── UnreadableError           columns, project, scoring, store    not what is declared

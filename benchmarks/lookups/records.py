@@ -19,8 +19,6 @@ from benchmarks.lookups.tables import Landing, Weather
 from lockstep import FunctionSource, PipelineAssets, TableAssets
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.asof.readers import WindowReader
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -28,6 +26,9 @@ from lockstep.columns.tables import from_arrow, take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
+from lockstep.tables.readers import readers_of
+from lockstep.tables.rows import TableRows
+from lockstep.tables.windows import WindowReader
 from tests.fixtures.versions import version_without_registry
 
 DIFFERENT, ROUNDS = 2_000, 15
@@ -60,7 +61,7 @@ def added(folder: Path) -> dict[str, float]:
     requests = [[[wire_record(columns, row, schema)]] for row in range(DIFFERENT)]
     loaded = version(pipeline, columns, folder)
     root = folder / "rows"
-    for table in pipeline.readers.values():
+    for table in readers_of(pipeline).values():
         rows = table.rows
         ledger_of(root, rows.schema).add(rows.columns, datetime.now(UTC))
     served = ServedTables(root).of(pipeline).tables

@@ -90,10 +90,9 @@ class _Lockstep(System):
         }
 
     def _reader(self, node: str, schema: Any) -> Callable[[Any], Any]:
-        from lockstep.columns.asof.readers import reader
-        from lockstep.columns.asof.table_rows import TableRows
+        from lockstep.tables.rows import TableRows
 
-        return reader(self.nodes[node], TableRows.of(schema, self.columns[schema.name]))
+        return self.nodes[node].reader(TableRows.of(schema, self.columns[schema.name]))
 
     def join(self) -> Any:
         return self._reader("weather", self.weather)(self.asked)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Literal
 
 from lockstep import Event, EventTime, Key, Table
-from lockstep.columns.asof.windows import Reduction
+from lockstep.tables.reductions import Reduction
 
 WITHIN = timedelta(hours=3)
 OVER = timedelta(days=30)

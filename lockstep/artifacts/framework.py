@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Mapping
 
 import lockstep.columns
+import lockstep.tables
 from lockstep.artifacts.snapshot import digest_of, source_of
 
 _ARTIFACTS = "lockstep.artifacts"
@@ -35,9 +36,8 @@ def framework_sources() -> dict[str, str]:
 
 
 def _evaluating() -> dict[str, str]:
-    columns = pkgutil.walk_packages(lockstep.columns.__path__, "lockstep.columns.")
-    names = (
-        *("lockstep", "lockstep.errors", "lockstep.refusals", "lockstep.columns"),
-        *(each.name for each in columns),
-    )
+    names = ["lockstep", "lockstep.errors", "lockstep.refusals"]
+    for package in (lockstep.columns, lockstep.tables):
+        modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        names += [package.__name__, *(each.name for each in modules)]
     return {name: source_of(name) for name in names}

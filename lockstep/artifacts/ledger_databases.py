@@ -30,11 +30,11 @@ from lockstep.artifacts.disks import make_folder, replace_file
 from lockstep.artifacts.ledger_tails import array_of
 from lockstep.artifacts.ledgers import Ledger
 from lockstep.artifacts.lock import locked
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, with_known
 from lockstep.errors import DamagedError
+from lockstep.tables.rows import TableRows
 
 log = logging.getLogger(__name__)
 

@@ -34,13 +34,13 @@ from lockstep.artifacts.high_water import HighWater, Loss, Mark
 from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
 from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.artifacts.state_files import content_of, write_state
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, utc
 from lockstep.columns.plain import plain
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, concat, from_arrow, is_missing, take_rows, to_arrow
 from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError, UnknownError
+from lockstep.tables.rows import TableRows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -32,7 +32,6 @@ from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.framework import carried_digest, framework_digest
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.snapshot import Snapshot, unload
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.graph_drawing import graph_drawing
 from lockstep.columns.html import table, titled
 from lockstep.columns.pipeline import Pipeline
@@ -44,6 +43,8 @@ from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
 from lockstep.parity.weekly import WeeklyFigures
+from lockstep.tables.readers import readers_of
+from lockstep.tables.rows import TableRows
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
@@ -240,7 +241,7 @@ class LoadedVersion(Evidence):
                     else self.snapshot.load()
                 )
             try:
-                yield pipeline.bind(self.pipeline.readers)
+                yield pipeline.bind(readers_of(self.pipeline))
             finally:
                 unload(pipeline)
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult, coverage, with_unjudged
 from lockstep.checks.comparisons import check_comparison
-from lockstep.columns.asof.lookup_nodes import FromTable, Lookup
 from lockstep.columns.digests import digests_of
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, listed, percentage, plain
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.tables.lookups import Lookup
 
 if TYPE_CHECKING:
-    from lockstep.columns.asof.found import NamedRow
     from lockstep.parity.lookup_hindsight import (
         Layered,
         LookedUpAgain,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Tables,
     )
     from lockstep.parity.profiles import Profile
+    from lockstep.tables.found import NamedRow
 
 _SAMPLED = 50
 """Rows that a sample has at most."""

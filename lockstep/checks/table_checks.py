@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.plain import PERSONAL, counted, listed, percentage, plain, verb
+from lockstep.columns.table_schema import TableSchema
 
 _EXAMPLES = 5
 _LISTED = 20

@@ -24,11 +24,11 @@ from lockstep.columns.plain import counted, cut, listed, plain
 
 if TYPE_CHECKING:
     from lockstep.checks.reports import CheckReport
-    from lockstep.columns.asof.found import LookedUp
     from lockstep.dagster.run_reports import RunReport
     from lockstep.parity.comparison import Comparison
     from lockstep.scoring.sides import TwoSides
     from lockstep.scoring.trace import TracedRow
+    from lockstep.tables.found import LookedUp
 
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800

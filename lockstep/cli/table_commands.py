@@ -17,10 +17,10 @@ from lockstep.errors import LockstepError
 if TYPE_CHECKING:
     import numpy as np
 
-    from lockstep.columns.asof.table_rows import TableRows
     from lockstep.columns.kinds import Columns
     from lockstep.project.declaration import PipelineAssets
     from lockstep.project.table_assets import TableAssets
+    from lockstep.tables.rows import TableRows
 
 _EAST = timedelta(hours=14)
 """By how much the day may be ahead of UTC's, where its days are another place's."""
@@ -88,8 +88,8 @@ def withdraw(
     """Withdraw a row of a table: it counts no longer, from now on."""
     from lockstep.artifacts.ledgers import ledger_of
     from lockstep.cli.console import say
-    from lockstep.columns.asof.layered_rows import LayeredRows
     from lockstep.columns.plain import counted
+    from lockstep.tables.layered import LayeredRows
 
     declared = context.pipeline(pipeline)
     assets = next((each for each in declared.tables if each.name == table), None)

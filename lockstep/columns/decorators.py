@@ -1,4 +1,4 @@
-"""The decorators that declare columns: feature, lookup, window, label, model, output."""
+"""The decorators that declare columns: feature, label, model, output."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints, overload
 
-from lockstep.columns.asof.lookup_nodes import Lookup, Window
-from lockstep.columns.asof.table_types import LONGEST_SPAN, Event, Table, TableSchema
-from lockstep.columns.asof.windows import OF_NUMBERS, Reduction
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
-from lockstep.columns.plain import did_you_mean, listed, show
+from lockstep.columns.plain import listed, show
 from lockstep.columns.setting_checks import Allowed, checked
 from lockstep.errors import DeclarationError
 
@@ -56,86 +52,6 @@ def feature(function: Decorated | None = None, *, ulps: Ulps | None = None) -> C
         ulps: See `Column.ulps`; leave it out unless the function calls BLAS.
     """
     return _decorate("feature", function, ulps)
-
-
-@checked
-def lookup(table: type[Table], *, within: timedelta | None = None) -> Callable[[Function], Lookup]:
-    """Declare a look-up: columns of the latest row of a key, as known at a time.
-
-    The function's parameter names are its inputs, as of a feature. It returns `Asked`: the keys to
-    look up, and as of when. A look-up `weather` gives a column `weather_<field>` for each field of
-    the table that is neither key nor time, and `weather_age`, the seconds since the row was valid.
-    All are missing where there is no row; integers and flags come as floats.
-
-    Args:
-        table: The table. Of the rows with the key that were valid and known at the time, the one
-            with the greatest valid and known time is found.
-        within: How long a row may have been valid; an older one is not found.
-
-    Raises:
-        DeclarationError: The declaration has no meaning; the message says why.
-    """
-
-    def decorate(function: Function) -> Lookup:
-        title = _title("lookup", function)
-        schema = table.declaration()
-        _check_span(title, "within", within)
-        if schema.static and within is not None:
-            raise DeclarationError(
-                f"{title}: the table {schema.name!r} is static, so its rows have no age; leave out "
-                "within."
-            )
-        if not schema.values:
-            raise DeclarationError(
-                f"{title}: the table {schema.name!r} has no field beside its key and times, so "
-                "there is nothing to look up."
-            )
-        if "age" in schema.values and not schema.static:
-            raise DeclarationError(
-                f"{title}: the table {schema.name!r} has a field 'age', which is the name of the "
-                "row's own age; rename it."
-            )
-        return Lookup(table=schema, within=within, **_common("lookup", function))
-
-    return decorate
-
-
-@checked
-def window(
-    event: type[Event],
-    *,
-    over: timedelta,
-    of: str | None = None,
-    how: Sequence[Reduction] = ("count",),
-) -> Callable[[Function], Window]:
-    """Declare a window: what the events of a key in a span of time come to, as known at its end.
-
-    The function's parameter names are its inputs, as of a feature. It returns `Asked`: the keys,
-    and the end of each window. A window `late_before` gives a column `late_before_<how>` for each
-    reduction. An empty one gives 0 for `count`; all others are missing.
-
-    Args:
-        event: The events. Those in a window were valid after `as_of - over` and at or before
-            `as_of`, and known by then.
-        over: The length of the window.
-        of: The field that is reduced; events in which it is missing do not count. It may be left
-            out where `count` is the only reduction.
-        how: `"count"`, `"sum"`, `"mean"`, `"min"`, `"max"`, `"last"` or `"distinct"`, any number of
-            them.
-
-    Raises:
-        DeclarationError: The declaration has no meaning; the message says why.
-    """
-
-    def decorate(function: Function) -> Window:
-        title = _title("window", function)
-        schema = event.declaration()
-        _check_span(title, "over", over)
-        _check_reductions(title, schema, of, how)
-        common = _common("window", function)
-        return Window(table=schema, over=over, of=of, how=tuple(how), **common)
-
-    return decorate
 
 
 @checked
@@ -184,7 +100,7 @@ def model(
     """
 
     def decorate(function: Callable[[], Any]) -> Model:
-        name, title = function.__name__, _title("model", function)
+        name, title = function.__name__, title_of("model", function)
         if inspect.signature(function).parameters:
             raise DeclarationError(
                 f"{title}: its function takes no parameters; name its columns in uses=[...]."
@@ -236,16 +152,16 @@ def _decorate(role: Role, function: Function | None, ulps: int | None) -> Column
 
 def _column(role: Role, function: Function, ulps: int | None) -> Column:
     kind = _annotated_kind(function, "return", _hints(function))
-    return Column(kind=kind, ulps=ulps, **_common(role, function))
+    return Column(kind=kind, ulps=ulps, **common_of(role, function))
 
 
-def _common(role: str, function: Function) -> dict[str, Any]:
+def common_of(role: str, function: Function) -> dict[str, Any]:
     """What all columns of functions have in common; parameters name the inputs."""
     hints = _hints(function)
     parameters = inspect.signature(function).parameters.values()
     if not parameters or any(parameter.kind not in _BY_POSITION for parameter in parameters):
         raise DeclarationError(
-            f"{_title(role, function)}: its parameters are the names of its input "
+            f"{title_of(role, function)}: its parameters are the names of its input "
             "columns, so it needs at least one, and none like *args, **kwargs or those after a *."
         )
     names = tuple(parameter.name for parameter in parameters)
@@ -257,42 +173,6 @@ def _common(role: str, function: Function) -> dict[str, Any]:
         "inputs": names,
         "input_kinds": tuple(_annotated_kind(function, name, hints) for name in names),
     }
-
-
-def _check_span(title: str, name: str, span: Any) -> None:
-    if span is None:
-        return
-    if not (isinstance(span, timedelta) and span > timedelta(0)):
-        raise DeclarationError(f"{title}: {name} is a timedelta above 0, not {show(span)}.")
-    if span > LONGEST_SPAN:
-        todo = f"give a shorter one{', or leave it out' if name == 'within' else ''}"
-        raise DeclarationError(
-            f"{title}: {name} is {span.days:,} days, and times reach back "
-            f"{LONGEST_SPAN.days:,} days at most; {todo}."
-        )
-
-
-def _check_reductions(title: str, table: TableSchema, of: str | None, how: Sequence[str]) -> None:
-    if not how:
-        raise DeclarationError(f"{title}: how is a list of reductions, such as how=['count'].")
-    if len(set(how)) < len(how):
-        raise DeclarationError(f"{title}: how names a reduction twice.")
-    if of is None:
-        if set(how) != {"count"}:
-            some = next(iter(table.values), "...")
-            raise DeclarationError(f"{title}: say which field it reduces, as in of={some!r}.")
-        return
-    if of not in table.values:
-        raise DeclarationError(
-            f"{title}: {of!r} is no field of {table.schema.name} that can be reduced."
-            f"{did_you_mean(of, table.values)}"
-        )
-    numbers = [name for name in how if name in OF_NUMBERS]
-    if numbers and table.optional_kind(of) is not Kind.FLOAT:
-        raise DeclarationError(
-            f"{title}: {listed(numbers)} of {of!r}, which is declared "
-            f"{table.schema[of].declared_name}; they are of numbers and flags."
-        )
 
 
 def _hints(function: Function) -> dict[str, Any]:
@@ -337,7 +217,8 @@ def _probability_names(name: str, title: str, classes: Iterable[Any]) -> tuple[s
     return names
 
 
-def _title(role: str, function: Function) -> str:
+def title_of(role: str, function: Function) -> str:
+    """How messages call a decorated function."""
     return f"{role.capitalize()} {function.__name__} ({location(function)})"
 
 

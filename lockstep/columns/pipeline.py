@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.asof.found import LookedUp
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import Reader, reader
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import Data, decode
 from lockstep.columns.fitting import fit_models
+from lockstep.columns.from_table import FromTable, Rows
 from lockstep.columns.graph import Graph
 from lockstep.columns.graph_drawing import graph_drawing
 from lockstep.columns.html import table, titled
@@ -32,6 +28,7 @@ from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
 from lockstep.columns.setting_checks import declaration
 from lockstep.columns.syntax import parse, source_of
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import stacked, take_rows, to_frame
 from lockstep.errors import (
     DeclarationError,
@@ -199,7 +196,7 @@ class Pipeline:
         """The declarations of the tables that look-ups and windows read, by name."""
         return {node.table.name: node.table for node in self.reading}
 
-    def with_tables(self, tables: Mapping[str, TableRows]) -> Self:
+    def with_tables(self, tables: Mapping[str, Rows]) -> Self:
         """The same definition, whose look-ups and windows read these rows, by name of their table.
 
         Raises:
@@ -214,23 +211,7 @@ class Pipeline:
                     f"{self.name}: the rows of the table {name!r} were delivered under another "
                     "declaration of its fields and times; deliver the table anew."
                 )
-        return self.bind(
-            {node.name: reader(node, tables[node.table.name]) for node in self.reading}
-        )
-
-    @property
-    def readers(self) -> Mapping[str, Reader]:
-        """By look-up and window, in graph order, what reads the rows of its table, once bound."""
-        bound = ((name, self.bound.get(name)) for name in self.graph.nodes)
-        return {name: read for name, read in bound if isinstance(read, Reader)}
-
-    def looked_up(self, record: Columns) -> tuple[LookedUp, ...]:
-        """What look-ups and windows read for a record, of which all columns are given."""
-        return tuple(
-            read.found(record).told()
-            for read in self.readers.values()
-            if set(read.node.inputs) <= set(record)  # a function may fail on the record
-        )
+        return self.bind({node.name: node.reader(tables[node.table.name]) for node in self.reading})
 
     @property
     def reading(self) -> list[FromTable]:

@@ -14,7 +14,7 @@ from math import nan
 from typing import get_args
 
 from lockstep.artifacts.ledgers import ledger_of
-from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
+from lockstep.columns.from_table import CLOCK_TOLERANCE
 from lockstep.errors import DamagedError
 from lockstep.pages.events import open_events
 from lockstep.pages.pipeline_state import Overview, PipelineState

@@ -17,14 +17,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from lockstep.columns.asof.stored_rows import read_rows, write_rows
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
 from lockstep.errors import GoldenError
 from lockstep.parity.lookup_cases import LookupCases, read_cases, write_cases
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import TableRows
+from lockstep.tables.stored import read_rows, write_rows
 
 T = TypeVar("T")
 

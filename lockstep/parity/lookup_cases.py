@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable, Window
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.stored_rows import read_rows, write_rows
-from lockstep.columns.asof.table_rows import MISSING, TableRows
-from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.from_table import FromTable, Reads
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind, Times
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.schema import Field
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import from_arrow, kinds_of, stacked, to_arrow
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import MISSING, TableRows
+from lockstep.tables.stored import read_rows, write_rows
+from lockstep.tables.windows import Window
 
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1) // _MICROSECOND
@@ -54,14 +54,6 @@ class LookupCases:
     answers: Columns  # its columns
 
 
-class Reads(Protocol):
-    """Reads the columns of a look-up or window."""
-
-    def read(self, keys: Sequence[Array], as_of: Times | None, /) -> Columns:
-        """Its columns for some keys and times."""
-        ...
-
-
 def cases_of(node: FromTable) -> LookupCases:
     """Make up the cases of a look-up or window."""
     table = node.table
@@ -77,13 +69,17 @@ def cases_of(node: FromTable) -> LookupCases:
     names = np.array([name for name, _, _ in asked], dtype=object)
     keys = _asked_keys(table, [key for _, key, _ in asked])
     as_of = None if table.static else np.array([time for *_, time in asked], "datetime64[us]")
-    return LookupCases(rows, names, keys, as_of, reader(node, rows).read(keys, as_of))
+    return LookupCases(rows, names, keys, as_of, node.reader(rows).read(keys, as_of))
+
+
+def _bound(node: FromTable, rows: TableRows) -> Reads:
+    return node.reader(rows)
 
 
 def replay_cases(
     graph: Graph,
     cases: Mapping[str, LookupCases],
-    bind: Callable[[FromTable, TableRows], Reads] = reader,
+    bind: Callable[[FromTable, TableRows], Reads] = _bound,
 ) -> Iterator[Comparison]:
     """Ask look-ups and windows what was made up, and compare the answers.
 

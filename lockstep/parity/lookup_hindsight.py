@@ -12,12 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.asof.found import Cause, NamedRow
-from lockstep.columns.asof.layered_rows import LayeredReader, LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import LookupReader, Reader
-from lockstep.columns.asof.search import FOREVER
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted
@@ -26,6 +21,12 @@ from lockstep.errors import NotStoredError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.exactness import difference
 from lockstep.parity.scales import Scales
+from lockstep.tables.found import Cause, NamedRow
+from lockstep.tables.layered import LayeredReader, LayeredRows
+from lockstep.tables.lookups import LookupReader
+from lockstep.tables.readers import Reader, readers_of
+from lockstep.tables.rows import TableRows
+from lockstep.tables.search import FOREVER
 
 Tables: TypeAlias = Mapping[str, TableRows]
 Layered: TypeAlias = Mapping[str, LayeredRows]
@@ -164,6 +165,7 @@ def in_hindsight(
     """
     nodes, unjudged = served.judged(pipeline)
     bound, found, lost = pipeline.with_tables(today), list[NamedRow](), 0
+    readers = readers_of(bound)
     for versions, rows in served.parts() if nodes else ():
         try:
             before: Layered | None = rows_at(versions)
@@ -172,7 +174,7 @@ def in_hindsight(
             lost += len(rows)
         columns, keys = served.inputs(bound, rows), served.keys[rows]
         for node in nodes:
-            now = bound.readers[node.name]
+            now = readers[node.name]
             then = None if before is None else before[node.table.name].reader(node)
             assert then is None or isinstance(then, LayeredReader), "it is read again in memory"
             if isinstance(now, LookupReader):

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Array, Columns, Kind, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import WITHDRAWN, stacked, take_rows
 from lockstep.parity.comparison import ParityReport, compare
 from lockstep.parity.scales import Scales
+from lockstep.tables.readers import readers_of
+from lockstep.tables.rows import TableRows
 
 
 def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport:
@@ -30,7 +30,7 @@ def compare_with_reference(pipeline: Pipeline, columns: Columns) -> ParityReport
     """
     expected, alone = dict(columns), dict(columns)
     names: list[str] = []
-    for read in pipeline.readers.values():
+    for read in readers_of(pipeline).values():
         expected |= _anew(read.node, read.rows, *read.node.asked(columns))
         rows = range(len(columns[pipeline.key]))
         alone |= stacked([read(take_rows(columns, slice(row, row + 1))) for row in rows])
@@ -66,4 +66,4 @@ def _anew(node: FromTable, rows: TableRows, keys: Sequence[Array], as_of: Times 
     if schema.valid is not None and schema.known_after is not None:
         known = np.maximum(known, rows.columns[schema.valid] + np.timedelta64(schema.known_after))
     columns = take_rows({**rows.columns, WITHDRAWN: rows.withdrawn}, is_wanted)
-    return reader(node, TableRows.of(schema, columns, known[is_wanted])).read(keys, as_of)
+    return node.reader(TableRows.of(schema, columns, known[is_wanted])).read(keys, as_of)

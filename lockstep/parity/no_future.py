@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from lockstep.columns.asof.found import NamedRow
-from lockstep.columns.asof.readers import Reader
 from lockstep.columns.kinds import Columns, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.scales import Scales
+from lockstep.tables.found import NamedRow
+from lockstep.tables.readers import Reader, readers_of
 
 _NO_TIME = "its records have no event time"
 _STATIC = "its table is static"
@@ -31,7 +31,7 @@ def without_future(pipeline: Pipeline, columns: Columns) -> tuple[Comparison, Na
     time = pipeline.record_schema.event_time
     judged: list[Reader] = []
     skipped: dict[str, str] = {}
-    for read in pipeline.readers.values():
+    for read in readers_of(pipeline).values():
         if time is None or read.node.table.static:
             skipped |= dict.fromkeys(read.node.gives, _STATIC if time is not None else _NO_TIME)
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline

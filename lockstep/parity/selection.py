@@ -9,7 +9,6 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.asof.stored_rows import count_around, rows_around
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -19,6 +18,8 @@ from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.errors import GoldenError
 from lockstep.parity.golden import LEAST_GOLDEN, Coverage, GoldenRecords
 from lockstep.parity.lookup_cases import cases_of
+from lockstep.tables.readers import readers_of
+from lockstep.tables.stored import count_around, rows_around
 
 GOLDEN_ROWS = 300
 """Golden records that are chosen, if there are as many rows."""
@@ -89,7 +90,7 @@ def choose_golden(
     choice.leave_out(_too_much(pipeline, take_rows(fields, choice.rows)))
     records = take_rows(fields, choice.rows)
     if any(table.schema.personal for table in pipeline.tables.values()):
-        read = [reader.rows for reader in pipeline.readers.values()]
+        read = [reader.rows for reader in readers_of(pipeline).values()]
         pipeline = pipeline.with_tables({r.schema.name: r.without_personal() for r in read})
     trace = pipeline.trace(records, labels=has_outcome, matrices=True)
     return GoldenRecords.of(

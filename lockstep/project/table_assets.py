@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
 
-from lockstep.columns.asof.lookup_nodes import FromTable, Window
-from lockstep.columns.asof.table_types import Event, Table, TableSchema
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import did_you_mean, listed
 from lockstep.columns.setting_checks import Age, Allowed, declaration
+from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import DeclarationError
 from lockstep.project.sources import DeclaredSource, misread
 from lockstep.suites.suites import SuiteFunction, SuiteJson, Suites
+from lockstep.tables.declaration import Event, Table
+from lockstep.tables.windows import Window
 
 
 @declaration

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
-from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.from_table import CLOCK_TOLERANCE
 from lockstep.columns.kinds import Columns, utc
+from lockstep.columns.table_schema import TableSchema
 from lockstep.refusals import TYPE, Reason
 from lockstep.rules.row_rules import RowRules, part
 

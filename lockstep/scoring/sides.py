@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.asof.found import LookedUp
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.graph import Graph
@@ -28,6 +27,8 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.record_form import record_form
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
+from lockstep.tables.found import LookedUp
+from lockstep.tables.readers import looked_up
 
 CHECKOUT = "checkout"
 """Names the code of this checkout, among the versions."""
@@ -207,7 +208,7 @@ def two_sides(
         comparison=comparison,
         outputs=tuple(name for name in graph.outputs if name in divergent),
         graph=other,
-        looked_up=first.pipeline.looked_up(before.columns),
+        looked_up=looked_up(first.pipeline, before.columns),
     )
 
 

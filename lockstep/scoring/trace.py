@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.asof.found import LookedUp
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -27,6 +26,8 @@ from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
 from lockstep.store.streams import stream_records, streams
+from lockstep.tables.found import LookedUp
+from lockstep.tables.readers import looked_up
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,7 +176,7 @@ def _traced(
             version=loaded.version,
         ),
         graph=graph,
-        looked_up=pipeline.looked_up(computed.columns),
+        looked_up=looked_up(pipeline, computed.columns),
     )
 
 
@@ -202,7 +203,7 @@ def _traced_aside(
         scorer = _scorer(declared, registry, store, attempt, aside.step)
         computed = _computed(scorer.pipeline, attempt, aside)
         columns = _values(computed, scorer.pipeline.graph)
-        read = scorer.pipeline.looked_up(computed)
+        read = looked_up(scorer.pipeline, computed)
     return TracedRow(
         key=aside.key,
         attempt=attempt.number,

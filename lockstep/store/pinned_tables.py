@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 
 from lockstep.artifacts.ledgers import Ledger, ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked
 from lockstep.errors import BlockedError
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 
 _TABLES = "tables"
 """The fact of a step that holds the versions, by table."""

@@ -31,8 +31,8 @@ from lockstep.checks.table_checks import (
     together,
 )
 from lockstep.columns.aside import Aside, quarantine_table, set_aside
-from lockstep.columns.asof.lookup_nodes import CLOCK_TOLERANCE
 from lockstep.columns.decode import Decoded, joined
+from lockstep.columns.from_table import CLOCK_TOLERANCE
 from lockstep.columns.kinds import Columns, Times, utc
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import stacked, take_rows

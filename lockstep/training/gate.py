@@ -30,7 +30,6 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.columns.asof.lookup_nodes import Window
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
 from lockstep.errors import (
@@ -57,6 +56,7 @@ from lockstep.registry.versions import Version
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.streams import CHAMPION, gate_records, stream_records
+from lockstep.tables.windows import Window
 
 
 @dataclass(frozen=True)

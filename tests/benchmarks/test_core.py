@@ -11,11 +11,11 @@ import pytest
 from benchmarks import _flights_in_pandas
 from benchmarks.core import Batch, names_looked_up, parsed_json, stages
 from expectations.flight_delay import SUITES
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
 from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
+from lockstep.tables.rows import TableRows
 from transforms.flight_delay import AIRPORT_POSITIONS, CARRIER_GROUPS, MAKERS, PIPELINE
 
 SCHEMA = PIPELINE.record_schema

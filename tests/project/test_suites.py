@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from expectations.flight_delay import SUITES, aircraft_suite, airport_suite, weather_suite
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
 from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suites import suite_json
 from lockstep.suites.validation import validate
+from lockstep.tables.rows import TableRows
 from transforms.flight_delay import PIPELINE
 
 FLIGHT = {

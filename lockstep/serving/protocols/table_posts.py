@@ -14,9 +14,9 @@ import numpy as np
 
 from lockstep.artifacts.artifact import OF_TABLE
 from lockstep.artifacts.ledgers import Added, conflicts
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
+from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import (
     DamagedError,
     InputError,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
 from lockstep.errors import InputError, ServingError

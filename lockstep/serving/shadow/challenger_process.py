@@ -25,13 +25,13 @@ from typing import Any
 
 from lockstep.artifacts.ledgers import Ledger
 from lockstep.artifacts.pointers import ListedVersion
-from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.schema import Schema
 from lockstep.errors import GoneError, LockstepError, NotStoredError, RefusedChallengerError
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, compare_rows
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_tables import ServedTable, ServedTables
+from lockstep.tables.layered import LayeredRows
 
 _PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"
 _LONGEST_SECONDS = 120.0

@@ -14,19 +14,19 @@ import numpy as np
 from lockstep.artifacts.closure import demand_code
 from lockstep.artifacts.losses import losses
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.from_table import FromTable, Reads
 from lockstep.columns.kinds import Kind
 from lockstep.errors import LockstepError, SuiteError, UnprovenError
 from lockstep.parity.comparison import ParityReport
-from lockstep.parity.lookup_cases import Reads, replay_cases
+from lockstep.parity.lookup_cases import replay_cases
 from lockstep.parity.replay import replay
 from lockstep.parity.scalar_forms import bits, scalar_forms
 from lockstep.parity.wire import wire_records
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
 from lockstep.serving.versions.single_rows import SingleRows
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 
 log = logging.getLogger(__name__)
 

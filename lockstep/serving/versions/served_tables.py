@@ -19,13 +19,13 @@ from weakref import WeakValueDictionary
 from lockstep.artifacts.ledger_databases import LedgerDatabase, database_of, remove_unread
 from lockstep.artifacts.ledger_tails import TailEnd, TailMark
 from lockstep.artifacts.ledgers import Added, Increment, Ledger, ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import LockstepError, UndeliveredError
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 
 log = logging.getLogger(__name__)
 

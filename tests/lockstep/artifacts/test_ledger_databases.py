@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from lockstep import Asked, Texts, lookup
 from lockstep.artifacts.ledger_databases import FOLDER, LedgerDatabase, database_of
 from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, Times
 from lockstep.errors import DamagedError
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.tables.layered import LayeredRows
 from tests.fixtures.plain_ledger import Place, Stock, columns_of
 from tests.fixtures.writes import each_write
-from tests.lockstep.columns.asof.drawn import (
+from tests.lockstep.tables.drawn import (
     a_lookup,
     a_window,
     assert_alike_in_every_company,

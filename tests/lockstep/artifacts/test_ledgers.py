@@ -24,12 +24,12 @@ from hypothesis.stateful import (
 )
 
 from lockstep.artifacts.ledgers import RECORD, Added, Ledger, conflicts, ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 from tests.fixtures.plain_ledger import (
     KINDS,
     Held,

@@ -12,13 +12,14 @@ import pytest
 from lockstep import Event, EventTime, Key
 from lockstep.artifacts.ledger_databases import database_of
 from lockstep.artifacts.ledgers import ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable, Lookup, Window
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.stored_rows import read_rows, write_rows
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, utc
 from lockstep.errors import UnknownError
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.lookups import Lookup
+from lockstep.tables.rows import TableRows
+from lockstep.tables.stored import read_rows, write_rows
+from lockstep.tables.windows import Window
 from tests.fixtures.plain_ledger import KINDS, Place, Row, Sale, Stock, Told, columns_of
 from tests.fixtures.plain_lookups import answers
 
@@ -108,9 +109,9 @@ def read_everywhere(kept: Kept, kind: type[Any], folder: Path, split: str) -> No
     fetched = LayeredRows(database).adding(later.columns, later.known, later.version)
     write_rows(folder / "rows", {schema.name: rows})
     readers = [
-        reader(node, rows),
-        reader(node, layered.merged()),
-        reader(node, read_rows(folder / "rows")[schema.name]),
+        node.reader(rows),
+        node.reader(layered.merged()),
+        node.reader(read_rows(folder / "rows")[schema.name]),
         layered.reader(node),
         fetched.reader(node),
     ]
@@ -147,7 +148,7 @@ def test_every_reader_says_what_counts(tmp_path: Path, kind: type[Any]) -> None:
 def seen(rows: TableRows, kind: type[Any], at: datetime) -> list[float]:
     keys = np.array(["north"], dtype=object), np.array([1])
     as_of = np.array([utc(at)])
-    found = reader(node_of(kind), rows).read(keys, as_of)
+    found = node_of(kind).reader(rows).read(keys, as_of)
     return [values.item() for name, values in found.items() if name in ("read_count", "read_sum")]
 
 
@@ -187,4 +188,4 @@ def test_what_was_valid_before_counts_where_a_row_is_withdrawn(
     kept.post(row_of(kind, 4, 3.0), withdrawn="both were wrong")
     keys = np.array(["north"], dtype=object), np.array([1])
     as_of = np.array([utc(kept.clock)])
-    assert reader(node_of(kind), kept.ledger.rows()).read(keys, as_of)["read_pieces"][0] == 1.0
+    assert node_of(kind).reader(kept.ledger.rows()).read(keys, as_of)["read_pieces"][0] == 1.0

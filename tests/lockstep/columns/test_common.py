@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
 
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
@@ -18,6 +17,7 @@ from lockstep.parity.comparison import compare
 from lockstep.parity.exactness import difference
 from lockstep.parity.locality import locality
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import TableRows
 
 MODULES = ["flight_delay", "orders"]
 ROWS = 400

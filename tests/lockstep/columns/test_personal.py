@@ -28,7 +28,6 @@ from lockstep import (
     output,
     window,
 )
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.decode import decode
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.plain import PERSONAL
@@ -36,6 +35,7 @@ from lockstep.columns.schema import Schema
 from lockstep.errors import DeclarationError, FunctionError, UnreadableError
 from lockstep.parity.comparison import compare
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import TableRows
 from tests.fixtures.looked_up import pipeline_of
 from tests.lockstep.columns.conftest import named
 

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from lockstep import Asked, EventTime, Key, KnownTime, Table, Texts, Times, lookup
-from lockstep.columns.asof.search import Timeline
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.graph import Graph
 from lockstep.columns.nodes import Node
 from lockstep.parity.lookup_cases import (
@@ -20,9 +18,11 @@ from lockstep.parity.lookup_cases import (
     replay_cases,
     write_cases,
 )
+from lockstep.tables.rows import TableRows
+from lockstep.tables.search import Timeline
 from tests.fixtures.looked_up import gauge_of, passed_of, pipeline_of
 from tests.fixtures.plain_lookups import answers
-from tests.lockstep.columns.asof.drawn import bits
+from tests.lockstep.tables.drawn import bits
 
 MICROSECOND = timedelta(microseconds=1)
 

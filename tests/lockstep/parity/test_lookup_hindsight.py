@@ -10,13 +10,13 @@ import pytest
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.lookup_checks import check_lookup_hindsight, check_lookup_replay
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotStoredError
 from lockstep.parity.lookup_hindsight import ServedLookups, look_up_again
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.readers import readers_of
+from lockstep.tables.rows import TableRows
 from tests.fixtures.looked_up import (
     GAUGE,
     PASSAGE,
@@ -26,7 +26,7 @@ from tests.fixtures.looked_up import (
     readings,
     table,
 )
-from tests.lockstep.columns.asof.drawn import bits
+from tests.lockstep.tables.drawn import bits
 
 THEN = [("north", 0, 0.5), ("north", 2, 2.5), ("north", 5, 5.5), ("south", 1, 9.5)]
 ASKED = readings(("north", 4), ("south", 4), ("west", 4), ("north", 30))
@@ -43,8 +43,8 @@ def tables(rows: list[Any], known: Any = (), version: str = "v") -> dict[str, Ta
 
 def served(rows: Columns = ASKED, then: list[Any] = THEN, known: Any = ()) -> ServedLookups:
     """What a server read for readings."""
-    read = PIPELINE.with_tables(tables(then, known)).readers.values()
-    told = [reader(each.node, each.rows, tells_origins=True)(rows) for each in read]
+    read = readers_of(PIPELINE.with_tables(tables(then, known))).values()
+    told = [each.node.reader(each.rows, tells_origins=True)(rows) for each in read]
     return ServedLookups(
         keys=rows["reading"],
         fields=rows,

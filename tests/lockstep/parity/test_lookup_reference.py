@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Key, Record, Texts, Times, lookup
 from lockstep.checks.lookup_checks import check_hits, check_lookup_reference, check_no_future
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.search import Timeline
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.parity.lookup_reference import compare_with_reference
 from lockstep.parity.profiles import Profile
+from lockstep.tables.reductions import Reduction
+from lockstep.tables.rows import TableRows
+from lockstep.tables.search import Timeline
 from tests.fixtures.looked_up import (
     GAUGE,
     PASSAGE,
@@ -30,7 +29,7 @@ from tests.fixtures.looked_up import (
     table,
 )
 from tests.fixtures.plain_lookups import answers
-from tests.lockstep.columns.asof.drawn import (
+from tests.lockstep.tables.drawn import (
     Gauge,
     a_lookup,
     a_window,
@@ -47,13 +46,13 @@ SPANS = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 
 @given(tables(GAUGE), questions(), st.none() | SPANS)
 def test_a_loop_finds_look_ups(drawn: Any, asked: Columns, within: timedelta | None) -> None:
-    read = reader(a_lookup(within), rows_of(GAUGE, drawn))
+    read = a_lookup(within).reader(rows_of(GAUGE, drawn))
     assert bits(read(asked)) == bits(answers(read.node, read.rows, *read.node.asked(asked)))
 
 
 @given(tables(PASSAGE), questions(), SPANS, st.sampled_from(["level", "is_sound"]))
 def test_a_loop_finds_rows_of_windows(drawn: Any, asked: Columns, over: timedelta, of: str) -> None:
-    read = reader(a_window(over, of, HOW), rows_of(PASSAGE, drawn))
+    read = a_window(over, of, HOW).reader(rows_of(PASSAGE, drawn))
     assert bits(read(asked)) == bits(answers(read.node, read.rows, *read.node.asked(asked)))
 
 
@@ -63,7 +62,7 @@ def test_a_loop_finds_what_withdrawals_leave(
 ) -> None:
     columns, known = drawn
     withdrawn = np.array([random.random() < 0.3 for _ in columns["at"]], dtype=bool)
-    read = reader(a_lookup(within), TableRows.of(GAUGE, {**columns, WITHDRAWN: withdrawn}, known))
+    read = a_lookup(within).reader(TableRows.of(GAUGE, {**columns, WITHDRAWN: withdrawn}, known))
     expected = answers(read.node, read.rows, *read.node.asked(asked))
     assert bits(read(asked)) == bits(expected)
     for row in range(len(asked["at"])):
@@ -114,7 +113,7 @@ def test_a_row_that_is_recorded_as_known_before_its_table_says_so_is_found_out()
 def test_a_row_that_is_valid_and_known_from_the_time_asked_for_is_found() -> None:
     at_once = replace(GAUGE, known_after=None)
     rows = table(at_once, ROWS[:6], known=[hour for _, hour, _ in ROWS[:6]])
-    read = reader(gauge_of(), rows)
+    read = gauge_of().reader(rows)
     asked = read.node.asked(readings(("north", 5)))
     assert answers(read.node, rows, *asked)["gauge_level"].tolist() == [5.0]
 

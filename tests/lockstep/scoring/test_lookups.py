@@ -14,7 +14,6 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.comparisons import check_replay
 from lockstep.checks.lookup_checks import check_hits
 from lockstep.checks.specs import SCORED_CHECKS, TRAINING_SET_CHECKS
-from lockstep.columns.asof.layered_rows import LayeredReader
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import to_frame
@@ -32,6 +31,8 @@ from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.served_tables import ServedTables
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
+from lockstep.tables.layered import LayeredReader
+from lockstep.tables.readers import readers_of
 from lockstep.training.candidate import Trained, train
 from lockstep.training.examination import examine
 from lockstep.training.gate import pass_gate
@@ -117,7 +118,7 @@ def test_golden_records_carry_what_they_read_and_replay_without_the_tables(depot
     asked = golden.records["asked_at"].max()
     assert (golden.tables["climate"].columns["hour"] > asked - np.timedelta64(1, "h")).any()
     assert set(golden.cases) == {"climate", "ware", "sales"}
-    assert not depots.version.pipeline.readers
+    assert not readers_of(depots.version.pipeline)
     assert check_replay(depots.version).passed
 
 
@@ -215,9 +216,9 @@ def test_a_batch_is_checked_for_the_future_against_a_plain_loop_and_for_hits(sco
 
 def test_a_batch_whose_table_stays_behind_is_told(depots: Depots) -> None:
     bound = depots.version.with_tables(PinnedTables.now(depots.store, depots.version.pipeline))
-    climate = bound.pipeline.readers["climate"].rows
+    climate = readers_of(bound.pipeline)["climate"].rows
     before = climate.columns["hour"] < np.datetime64(DAY, "us")
-    rows = {read.node.table.name: read.rows for read in bound.pipeline.readers.values()}
+    rows = {read.node.table.name: read.rows for read in readers_of(bound.pipeline).values()}
     old = bound.pipeline.with_tables({**rows, "climate": climate.taken(np.flatnonzero(before))})
     result = check_hits(old, old.evaluate(depots.rows().columns), depots.version.profile)
     assert (result.passed, result.severity) == (False, "WARN")

@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.artifacts.ledgers import ledger_of
 from lockstep.checks.check_results import CheckResult
-from lockstep.columns.asof.lookup_nodes import Asked
+from lockstep.columns.from_table import Asked
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Texts, Times
 from lockstep.columns.units import read_files

@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import pytest
 
 from lockstep.artifacts.ledgers import RECORD
-from lockstep.columns.asof.layered_rows import LayeredRows
 from lockstep.columns.decode import decode
 from lockstep.errors import DeclarationError, NotDeliveredError
 from lockstep.project.declaration import PipelineAssets
@@ -26,6 +25,7 @@ from lockstep.store.table_deliveries import (
     deliver,
     table_records,
 )
+from lockstep.tables.layered import LayeredRows
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write
 
 DAY, NEXT = date(2020, 1, 1), date(2020, 1, 2)

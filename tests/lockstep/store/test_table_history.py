@@ -55,8 +55,8 @@ def carried_out(ledger: Ledger, taken: list[Any]) -> list[str]:
 def test_the_rows_at_each_version_are_those_of_the_ledger(
     monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
-    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 3)
-    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_ADDED", 2)
+    monkeypatch.setattr("lockstep.tables.layered._LEAST_TOP", 3)
+    monkeypatch.setattr("lockstep.tables.layered._LEAST_ADDED", 2)
 
     @settings(max_examples=examples, deadline=None)
     @given(taken=steps, data=st.data())

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.files import decode_file
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import ProposalError
+from lockstep.tables.rows import TableRows
 from lockstep.templates.proposal import Proposal, propose
 from lockstep.templates.source import assets_source, columns_source
 from lockstep.templates.table import read_table

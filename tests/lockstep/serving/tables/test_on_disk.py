@@ -78,7 +78,7 @@ def test_the_processes_of_a_server_share_a_database(
 def test_a_database_is_opened_once_while_the_rows_behind_it_are_posted_ones(
     depots: Depots, client: DepotsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 5)
+    monkeypatch.setattr("lockstep.tables.layered._LEAST_TOP", 5)
     client.post("/tables/sale", [sale(number) for number in range(40)])
     table = depots.ledger("sale").folder / FOLDER
     before = [*table.glob("*.sqlite")]

@@ -144,7 +144,7 @@ def test_a_delivery_and_postings_after_it_count_in_their_order(
 def test_many_postings_become_rows_of_the_base_and_change_no_answer(
     depots: Depots, client: DepotsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 5)
+    monkeypatch.setattr("lockstep.tables.layered._LEAST_TOP", 5)
     for minute in range(40):
         assert client.post("/tables/sale", sale(minute)).status == 200
     before = client.ask([need()]).json()

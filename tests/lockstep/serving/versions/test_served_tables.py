@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 )
 
 from lockstep.artifacts.ledgers import Ledger, ledger_of
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.tables import stacked, take_rows, with_known
 from lockstep.errors import DamagedError, UndeliveredError
 from lockstep.serving.versions import served_tables
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 from tests.fixtures.plain_ledger import (
     KINDS,
     Held,
@@ -52,8 +52,8 @@ class ServedMachine(RuleBasedStateMachine):
     def begin(self, kind: type[Any], data: st.DataObject) -> None:
         self.folder = Path(mkdtemp())
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr("lockstep.columns.asof.layered_rows._LEAST_TOP", 3)
-        self.patch.setattr("lockstep.columns.asof.layered_rows._LEAST_ADDED", 2)
+        self.patch.setattr("lockstep.tables.layered._LEAST_TOP", 3)
+        self.patch.setattr("lockstep.tables.layered._LEAST_ADDED", 2)
         self.patch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 2_000)
         self.patch.setattr(served_tables, "_MOST_ROWS", 3)
         self.ledger = ledger_of(self.folder, kind.declaration())

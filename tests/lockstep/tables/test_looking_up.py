@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.kinds import Columns
+from lockstep.tables.rows import TableRows
 
 from .drawn import (
     HOUR,
@@ -39,7 +38,7 @@ WITHIN = st.none() | st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 def test_a_look_up_finds_what_a_plain_loop_finds_in_every_company(
     table: Any, asked: Columns, within: timedelta | None, random: Any
 ) -> None:
-    read = reader(a_lookup(within), rows_of(GAUGE, table))
+    read = a_lookup(within).reader(rows_of(GAUGE, table))
     everything = each_row(GAUGE, *table)
 
     found = read(asked)
@@ -80,8 +79,8 @@ def test_the_order_of_the_rows_does_not_matter(table: Any, asked: Columns, rando
     assert first.digests.tolist() == second.digests.tolist()
     assert first.known.tolist() == second.known.tolist()
     assert (
-        reader(a_lookup(), first).found(asked).last.tolist()
-        == reader(a_lookup(), second).found(asked).last.tolist()
+        a_lookup().reader(first).found(asked).last.tolist()
+        == a_lookup().reader(second).found(asked).last.tolist()
     )
 
 
@@ -128,7 +127,7 @@ def test_pandas_finds_the_same_rows_of_a_large_table() -> None:
         "at": asked_at,
     }
 
-    found = reader(a_lookup(timedelta(hours=3)), TableRows.of(GAUGE, columns))(asked)
+    found = a_lookup(timedelta(hours=3)).reader(TableRows.of(GAUGE, columns))(asked)
 
     right = pd.DataFrame({"known": columns["at"] + np.timedelta64(1, "h"), **columns})
     joined = pd.merge_asof(
@@ -153,7 +152,7 @@ def gauge(*rows: tuple[int, float], known: list[int] | None = None) -> TableRows
 
 
 def level(rows: TableRows, at: int, within: timedelta | None = None) -> float | None:
-    (found,) = reader(a_lookup(within), rows)(a_question(at))["asked_level"].tolist()
+    (found,) = a_lookup(within).reader(rows)(a_question(at))["asked_level"].tolist()
     return None if np.isnan(found) else found
 
 
@@ -183,7 +182,7 @@ def test_times_too_far_apart_to_count_the_microseconds_between_are_told_apart() 
     at, sensors, levels = moments([0, 2**62] * 2), [1, 1, 2, 2], [1.0, 2.0, 3.0, 4.0]
     rows = TableRows.of(GAUGE, filled(GAUGE, 4, at=at, sensor=sensors, level=levels))
     found = [
-        reader(a_lookup(), rows)(a_question(HOUR - 1, HOUR, sensor=sensor))["asked_level"].tolist()
+        a_lookup().reader(rows)(a_question(HOUR - 1, HOUR, sensor=sensor))["asked_level"].tolist()
         for sensor in (1, 2)
     ]
     np.testing.assert_array_equal(found, [[np.nan, 1.0], [np.nan, 3.0]])
@@ -201,7 +200,7 @@ def test_many_late_rows_are_passed_in_few_steps() -> None:
 def test_an_empty_table_gives_missing_values_of_the_declared_kinds(
     within: timedelta | None, count: int
 ) -> None:
-    found = reader(a_lookup(within), gauge())(a_question(*[5] * count))
+    found = a_lookup(within).reader(gauge())(a_question(*[5] * count))
     assert {name: str(array.dtype) for name, array in found.items()} == {
         "asked_level": "float64",
         "asked_count": "float64",
@@ -214,7 +213,7 @@ def test_an_empty_table_gives_missing_values_of_the_declared_kinds(
 
 @given(st.sampled_from([1.5, np.nan, np.inf, -np.inf, 2.0**63, -(2.0**63), 2.0**53]))
 def test_a_number_that_is_no_key_finds_nothing(sensor: float) -> None:
-    read = reader(a_lookup(), gauge((0, 5.0)))
+    read = a_lookup().reader(gauge((0, 5.0)))
     for at in ([HOUR], [HOUR, HOUR]):
         assert np.isnan(read(a_question(*at, sensor=sensor))["asked_level"]).all()
 
@@ -247,7 +246,7 @@ def test_a_field_may_say_when_a_row_became_known_and_is_no_value() -> None:
         "told_at": moments([2 * HOUR, HOUR, 0]),
         "text": np.array(["old", "new", "other"], dtype=object),
     }
-    read = reader(notice, TableRows.of(schema, columns))
+    read = notice.reader(TableRows.of(schema, columns))
     asked = {
         "place": np.array([2**60 + 1, 2**60 + 1, 2**60]),
         "at": moments([HOUR, HOUR - 1, HOUR]),
@@ -268,7 +267,7 @@ def test_a_static_table_is_looked_up_by_key_and_its_last_row_counts() -> None:
         "built": np.array([1990.0, np.nan, 1990.0]),
     }
     rows = TableRows.of(Plane.declaration(), columns, moments([0, 0, 1]))
-    read = reader(plane, rows)
+    read = plane.reader(rows)
     tails = np.array(["N1", "N2", "N3", None], dtype=object)
 
     found = read({"tail": tails})

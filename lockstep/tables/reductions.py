@@ -1,4 +1,4 @@
-"""Windows: the rows of each key that were valid in a span of time, and what they come to.
+"""The rows of each key that were valid in a span of time, and what they come to.
 
 A slice of rows is reduced from its own values in their order, never as a difference of running
 sums, so that it comes to the same in every company, to the last bit.
@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.asof.table_rows import MISSING, Present, TableRows, padded
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, kind_of_dtype
+from lockstep.tables.rows import MISSING, Present, TableRows, padded
 
 _BLOCK = 2**20
 """Rows that are gathered at a time."""

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.columns.asof.layered_rows import LayeredRows
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, Times
+from lockstep.columns.table_schema import TableSchema
+from lockstep.tables.layered import LayeredRows
+from lockstep.tables.rows import TableRows
 
 from .drawn import (
     HOUR,
@@ -76,7 +75,7 @@ def test_added_rows_are_read_as_if_all_were_ordered_anew(
     assert_alike_in_every_company(read, asked, expected, [*range(len(asked["at"]))] * 2)
     assert {*node.gives, *node.origins} == expected.keys()
     own = {name: expected[name] for name in node.gives}
-    assert bits(own) == bits(reader(node, whole_rows)(asked))
+    assert bits(own) == bits(node.reader(whole_rows)(asked))
     assert rows.version == str(len(cuts))
 
 

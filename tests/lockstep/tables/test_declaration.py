@@ -30,9 +30,8 @@ from lockstep import (
     output,
     window,
 )
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Kind
+from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import (
     DeclarationError,
     DuplicateNameError,
@@ -41,8 +40,9 @@ from lockstep.errors import (
     LeakageError,
     UnknownInputError,
 )
+from lockstep.tables.rows import TableRows
 
-from ..conftest import build, named
+from ..columns.conftest import build, named
 from .drawn import Gauge, Passage, a_question, filled
 
 HOUR = timedelta(hours=1)
@@ -137,7 +137,7 @@ def test_a_refused_table_is_named_with_its_place() -> None:
         origin: Key[str]
         hour: EventTime
 
-    with pytest.raises(DeclarationError, match=r"Weather \(asof/test_table_types\.py:\d+\)"):
+    with pytest.raises(DeclarationError, match=r"Weather \(tables/test_declaration\.py:\d+\)"):
         Weather.declaration()
 
 
@@ -175,7 +175,7 @@ def test_what_no_table_can_be_asked_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(DeclarationError, match=why) as refused:
         declare()
-    assert "by (asof/test_table_types.py:" in str(refused.value)
+    assert "by (tables/test_declaration.py:" in str(refused.value)
 
 
 KIND = "argument" if sys.version_info < (3, 12) else "keyword-only argument"
@@ -251,7 +251,7 @@ SWAPPED = "asks for 'station' by an array of float64.* holds Texts"
 def test_a_function_that_asks_in_another_way_is_refused_when_its_pipeline_is_declared(
     asked: Any, error: type[Exception], why: str
 ) -> None:
-    with pytest.raises(error, match=rf"Lookup gauge \(asof/test_table_types\.py:\d+\).*{why}"):
+    with pytest.raises(error, match=rf"Lookup gauge \(tables/test_declaration\.py:\d+\).*{why}"):
         build(asking(asked), record=Measured)
 
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.columns.asof.readers import reader
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.windows import Reduction
 from lockstep.columns.kinds import Columns
+from lockstep.tables.reductions import Reduction
+from lockstep.tables.rows import TableRows
 
 from .drawn import (
     HOUR,
@@ -36,7 +35,7 @@ from .drawn import (
 
 HOW = get_args(Reduction)
 PASSAGE = Passage.declaration()
-DOCUMENT = Path(__file__).parents[4] / "docs" / "look-ups.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "look-ups.md"
 (TOTAL,) = re.findall(r"^ +(total = np\.add\.reduceat.*)$", DOCUMENT.read_text(), re.MULTILINE)
 OVER = st.integers(1, 5).map(lambda hours: timedelta(hours=hours))
 
@@ -74,7 +73,7 @@ def plain(how: str, values: list[Any]) -> Any:
 def test_a_window_comes_to_what_a_plain_loop_comes_to_in_every_company(
     of: str | None, how: tuple[str, ...], table: Any, asked: Columns, over: timedelta, random: Any
 ) -> None:
-    read = reader(a_window(over, of, how), rows_of(PASSAGE, table))
+    read = a_window(over, of, how).reader(rows_of(PASSAGE, table))
     everything = each_row(PASSAGE, *table)
 
     with np.errstate(all="ignore"):
@@ -117,7 +116,7 @@ def test_sums_of_long_windows_are_the_same_to_the_bit_in_every_company(late: boo
         "sensor": np.ones(wanted, dtype=np.int64),
         "at": random.integers(0, 100 * HOUR, wanted).astype("datetime64[us]"),
     }
-    read = reader(a_window(timedelta(hours=50), "level", HOW), rows)
+    read = a_window(timedelta(hours=50), "level", HOW).reader(rows)
     whole = read(asked)
     assert whole["asked_count"].max() > 8_192  # more than NumPy has in one buffer
     assert_alike_in_every_company(read, asked, whole, random.permutation(wanted).tolist())
@@ -136,7 +135,7 @@ def passages(*at: int) -> TableRows:
 
 
 def count_at(rows: TableRows, at: int, over: timedelta) -> int:
-    return int(reader(a_window(over, None, ["count"]), rows)(a_question(at))["asked_count"][0])
+    return int(a_window(over, None, ["count"]).reader(rows)(a_question(at))["asked_count"][0])
 
 
 def test_a_window_begins_after_its_first_microsecond_and_ends_with_its_last() -> None:
@@ -155,7 +154,7 @@ def test_events_that_are_alike_count_once_and_others_at_the_same_time_all() -> N
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_windows_over_no_events_are_empty(count: int) -> None:
-    read = reader(a_window(timedelta(hours=5), "level", HOW), passages())
+    read = a_window(timedelta(hours=5), "level", HOW).reader(passages())
     found = read(a_question(*[HOUR] * count))
     assert found.pop("asked_count").tolist() == [0] * count
     assert all(len(array) == count and np.isnan(array).all() for array in found.values())

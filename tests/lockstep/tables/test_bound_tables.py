@@ -32,10 +32,9 @@ from lockstep import (
     window,
 )
 from lockstep.checks.pictures import divergence_picture
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.table_rows import TableRows
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import decode
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.nodes import Model
 from lockstep.errors import InputError
 from lockstep.parity.company import in_other_company
@@ -43,8 +42,9 @@ from lockstep.parity.comparison import compare
 from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import TableRows
 
-from ..conftest import build, named
+from ..columns.conftest import build, named
 from .drawn import HOUR, STATIONS, Gauge, Passage
 
 

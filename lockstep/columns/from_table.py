@@ -1,4 +1,4 @@
-"""Look-ups and windows as nodes of a graph, whose columns are read from the rows of a table."""
+"""Nodes of a graph whose columns are read from the rows of a table: look-ups and windows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Array, Columns, Kind, Times, example_array
 from lockstep.columns.nodes import Bound, Function, Node
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.plans import settled
 from lockstep.columns.returned import described
 from lockstep.columns.schema import Field
+from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import DeclarationError, FunctionError, FutureError, InputError
 
 _KEY_KINDS = {Kind.TEXT: (Kind.TEXT,), Kind.INT: (Kind.INT, Kind.FLOAT)}
@@ -47,6 +47,24 @@ class Asked:
         self.as_of = as_of
 
 
+class Rows(Protocol):
+    """The rows of a table."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """The declaration of the table."""
+
+
+class Reads(Protocol):
+    """Reads the columns of a look-up or window, read-only and in canonical form."""
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """Its columns of some rows."""
+
+    def read(self, keys: Sequence[Array], as_of: Times | None, /) -> Columns:
+        """Its columns for some keys and times."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FromTable(Node):
     """A node whose function says which rows of a table to read.
@@ -68,6 +86,10 @@ class FromTable(Node):
     @abstractmethod
     def origins(self) -> Mapping[str, Kind]:
         """What is told of the rows from which its columns are read, and what each holds."""
+
+    @abstractmethod
+    def reader(self, rows: Any, *, tells_origins: bool = False) -> Reads:
+        """What reads its columns from these rows of its table, and `origins` if told."""
 
     @property
     def stands_for(self) -> tuple[str, ...]:
@@ -207,47 +229,3 @@ def _is_given(array: Any, given: Sequence[Array], dtypes: _Dtypes) -> bool:
         if array is column:
             return array.dtype in dtypes
     return False
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Lookup(FromTable):
-    """Columns of the latest row of a key, as known at a time."""
-
-    within: timedelta | None = None  # how long a row may have been valid; None for any time
-
-    @cached_property
-    def gives(self) -> Mapping[str, Kind]:
-        """A column for each field that is a value, and the age of the row unless it is static."""
-        table = self.table
-        kinds = {f"{self.name}_{field}": table.optional_kind(field) for field in table.values}
-        return kinds if table.static else {**kinds, f"{self.name}_age": Kind.FLOAT}
-
-    @cached_property
-    def origins(self) -> Mapping[str, Kind]:
-        """The digest of the row, 0 for none, from when it is valid, and since when known."""
-        kinds = {"digest": Kind.INT, "valid": Kind.TIME, "known": Kind.TIME}
-        return {f"{self.name}.{fact}": kind for fact, kind in kinds.items()}
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Window(FromTable):
-    """What the rows of a key come to that were valid in a span of time, as known at its end."""
-
-    over: timedelta  # the length of the span
-    of: str | None = None  # the field that is reduced; None where rows are counted alone
-    how: tuple[str, ...] = ("count",)  # the reductions, each of which gives a column
-
-    @cached_property
-    def gives(self) -> Mapping[str, Kind]:
-        """A column for each reduction."""
-        return {f"{self.name}_{how}": self._kind(how) for how in self.how}
-
-    @property
-    def origins(self) -> Mapping[str, Kind]:
-        """The number of rows in it, with a value or without."""
-        return {f"{self.name}.rows": Kind.INT}
-
-    def _kind(self, how: str) -> Kind:
-        if how == "count":
-            return Kind.INT
-        return self.table.optional_kind(self.of or "") if how == "last" else Kind.FLOAT

@@ -10,10 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lockstep import Asked, Event, EventTime, Key, Table, lookup, window
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Texts, Times
+from lockstep.columns.table_schema import TableSchema
+from lockstep.tables.rows import TableRows
 
 
 class Gauge(Table, known_after=timedelta(hours=1)):

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable
-from lockstep.columns.asof.table_rows import TableRows
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Ints, Kind, Times
 from lockstep.columns.plain import plain
+from lockstep.tables.rows import TableRows
 
 Cause: TypeAlias = Literal["early", "late", "restated", "backdated", "withdrawn", "gone"]
 

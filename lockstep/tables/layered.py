@@ -11,12 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from lockstep.columns.asof.lookup_nodes import FromTable, Window
-from lockstep.columns.asof.readers import Reader, reader
-from lockstep.columns.asof.table_rows import TableRows, fixed
-from lockstep.columns.asof.table_types import TableSchema
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Array, Columns, Kind, Times
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, stacked, take_rows, with_known
+from lockstep.tables.readers import Reader, reader_of
+from lockstep.tables.rows import TableRows, fixed
+from lockstep.tables.windows import Window
 
 _LEAST_TOP, _SHARE = 2_000, 200
 _LEAST_ADDED = 32
@@ -143,8 +144,8 @@ class LayeredReader:
 
     def __init__(self, node: FromTable, base: TableRows, top: TableRows | None) -> None:
         self.node = node
-        self._base = reader(node, base, tells_origins=True)
-        self._top = None if top is None else reader(node, top, tells_origins=True)
+        self._base = reader_of(node, base, tells_origins=True)
+        self._top = None if top is None else reader_of(node, top, tells_origins=True)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The node's columns of some rows, read-only and in canonical form."""
@@ -192,7 +193,7 @@ class FetchingReader:
         if after is None and as_of is not None and found[WITHDRAWN].any():
             found = stacked([found, self._base.between(keys, _ever(as_of), as_of)])
         rows = TableRows.of(self.node.table, found, found.pop(""))
-        return reader(self.node, rows, tells_origins=True).read(keys, as_of)
+        return self.node.reader(rows, tells_origins=True).read(keys, as_of)
 
 
 def _ever(as_of: Times) -> Times:

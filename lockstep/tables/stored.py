@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.columns.asof.table_rows import TableRows
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.kinds import Columns, Ints, Kind
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, from_arrow, to_arrow
+from lockstep.tables.readers import readers_of
+from lockstep.tables.rows import TableRows
 
 if TYPE_CHECKING:
     from lockstep.columns.pipeline import Pipeline
@@ -26,7 +27,7 @@ def rows_around(pipeline: Pipeline, columns: Columns) -> dict[str, TableRows]:
     """By table, the rows that look-ups and windows read for some records, and a few beside."""
     tables: dict[str, TableRows] = {}
     depths: dict[str, Ints] = {}
-    for read in pipeline.readers.values():
+    for read in readers_of(pipeline).values():
         rows, name = read.rows, read.node.table.name
         depth = depths.setdefault(name, np.zeros(len(rows) + 1, dtype=np.int64))
         first, stop = read.around(columns)
@@ -42,7 +43,7 @@ def rows_around(pipeline: Pipeline, columns: Columns) -> dict[str, TableRows]:
 def count_around(pipeline: Pipeline, columns: Columns) -> Ints:
     """The number of rows that `rows_around` takes for each of some records by itself."""
     counts = np.zeros(len(columns[pipeline.key]), dtype=np.int64)
-    for read in pipeline.readers.values():
+    for read in readers_of(pipeline).values():
         first, stop = read.around(columns)
         counts += stop - first
     return counts

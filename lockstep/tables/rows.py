@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.asof.search import FOREVER, OrderedTimes, Timeline
-from lockstep.columns.asof.table_types import TableSchema
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times
 from lockstep.columns.plain import listed
+from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, is_missing, take_rows
 from lockstep.errors import InputError
+from lockstep.tables.search import FOREVER, OrderedTimes, Timeline
 
 MISSING: dict[Kind, Any] = {Kind.FLOAT: np.nan, Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}
 """What stands for no value in an array of each kind that can be missing."""
