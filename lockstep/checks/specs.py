@@ -44,10 +44,11 @@ INPUT_SUITE = Check(
     "input_suite",
     "The raw rows meet the expectations of the input suite, and each key is there once. Rows that "
     "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
-    "aside; too many of either, or a critical expectation about the whole batch, block. Great "
-    "Expectations evaluates all three suites. Its results are stored with the attempt "
-    "(`input_suite.json`, `feature_suite.json`, `output_suite.json`). Of a large batch they say "
-    "which expectations are judged by all rows, and which by a sample.",
+    "aside; too many of either, or a critical expectation about the whole batch, block. Of all "
+    "three suites, counts of rows answer what they can, with the results of Great Expectations, "
+    "which answers the rest. They are stored with the attempt (`input_suite.json`, "
+    "`feature_suite.json`, `output_suite.json`). Of a large batch they say which expectations are "
+    "judged by all rows, and which by a sample.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed or it cannot be "
     "evaluated. Then: AGAIN",
