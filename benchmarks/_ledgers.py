@@ -18,11 +18,11 @@ from uuid import uuid4
 
 from benchmarks._rounds import BenchmarkError
 from lockstep import EventTime, FunctionSource, Key, Table, TableAssets
-from lockstep.artifacts.ledgers import Ledger, ledger_of
+from lockstep.checks.table_deliveries import deliver
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
-from lockstep.store.table_deliveries import deliver
 from tests.fixtures.writes import carried_out, demanded
 
 _BEGIN = datetime(2020, 1, 1, tzinfo=UTC)

@@ -43,6 +43,7 @@ from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.checks import home_of
 from benchmarks.skew.platform import Platform, build
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.streams import stream_records
 from lockstep.cli.process import start_command
 from lockstep.columns.decode import decode
 from lockstep.columns.units import read_files
@@ -51,7 +52,6 @@ from lockstep.scoring.executors import executor_of
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.streams import stream_records
 from tests.fixtures.places import score_rows
 
 RESULTS = HERE / "benchmarks" / "results" / "batch.json"

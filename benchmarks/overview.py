@@ -30,10 +30,10 @@ from typing import Any
 import uvicorn
 
 from benchmarks._rounds import HERE
-from lockstep.artifacts.state_files import write_state
 from lockstep.pages.pipeline_state import Overview
 from lockstep.pages.web.pages import application
 from lockstep.project.project import Project
+from lockstep.store.state_files import write_state
 
 NAME, FIRST = "flight_delay", date(2013, 1, 1)
 MOST_MILLISECONDS = 100

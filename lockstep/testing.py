@@ -77,9 +77,9 @@ def with_tables(declared: PipelineAssets) -> Pipeline:
 
     No home is written to.
     """
+    from lockstep.checks.table_deliveries import deliver_all
     from lockstep.store.parquet import Store
     from lockstep.store.pinned_tables import PinnedTables
-    from lockstep.store.table_deliveries import deliver_all
 
     with TemporaryDirectory(prefix="lockstep-tables-") as folder:
         store = Store(Path(folder) / declared.name)

@@ -26,7 +26,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.cli.console import ERR, OUT, show_error, times
@@ -43,6 +42,7 @@ from lockstep.dagster.run_reports import RunReport
 from lockstep.dagster.runs import run_job
 from lockstep.errors import LockstepError
 from lockstep.project.pipelines import pipelines
+from lockstep.store.disks import replace_text
 from lockstep.store.parquet import Store
 from orchestration.answers import Answers, ask_server
 from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy

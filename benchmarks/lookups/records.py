@@ -17,7 +17,6 @@ from pyarrow import parquet
 from benchmarks.lookups.request import PIPELINE
 from benchmarks.lookups.tables import Landing, Weather
 from lockstep import FunctionSource, PipelineAssets, TableAssets
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Columns
@@ -26,6 +25,7 @@ from lockstep.columns.tables import from_arrow, take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
+from lockstep.store.ledgers import ledger_of
 from lockstep.tables.readers import readers_of
 from lockstep.tables.rows import TableRows
 from lockstep.tables.windows import WindowReader

@@ -16,12 +16,12 @@ import numpy as np
 from benchmarks.skew.faults import Judged
 from benchmarks.skew.site import Play, Scene, Site, scene
 from lockstep.artifacts.artifact import CONSTRAINTS, ENVIRONMENT, GOLDEN, MANIFEST, PROFILE, SUITES
-from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.constraints.rules import Rules
 from lockstep.parity.golden import GoldenRecords
+from lockstep.store.state_files import content_of, write_state
 
 _MODEL = "models/boosted_late.skops"
 _SOURCE = "source/transforms/flight_delay.py"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.errors import LockstepError
+from lockstep.store.results import CheckResult
 
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")

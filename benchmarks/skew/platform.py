@@ -21,7 +21,6 @@ from pyarrow import parquet
 from benchmarks._rounds import BenchmarkError
 from benchmarks.skew.deliveries import Delivery
 from benchmarks.skew.faults import Judged
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -33,6 +32,7 @@ from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import Store
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from benchmarks.skew.faults import ABOUT_POPULATION, CLASSES, Judged, Outcome
-from lockstep.checks.check_results import CheckResult
+from lockstep.store.results import CheckResult
 
 Found = Mapping[str, Any]
 

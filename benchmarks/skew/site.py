@@ -27,7 +27,6 @@ from lockstep import FunctionSource
 from lockstep.artifacts.artifact import MANIFEST, sha256
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.wire import wire_record
@@ -43,6 +42,7 @@ from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 from lockstep.serving.versions.served_tables import ServedTables, VersionTables
 from lockstep.store.pinned_tables import PinnedTables
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import fit_candidate
 from lockstep.training.training_set import TrainingSet, compute_training_set, ingest_history
 

@@ -26,9 +26,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import NotLiveError
+from lockstep.store.documents import read_document, write_document
 
 FORMAT = 2
 

@@ -1,1 +1,1 @@
-"""Checks: what each looks at and what it found, as plain data."""
+"""Checks: what each looks at and what it found, and deliveries that are judged on arrival."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import counted
 from lockstep.project.declaration import PipelineAssets
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

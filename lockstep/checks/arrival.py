@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.ingest import check_readable
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import python_value, show
@@ -17,6 +16,7 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.errors import UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.refusals import Rejected
+from lockstep.store.results import CheckResult
 
 LOOKS = 10
 """How often a day is looked at again within the label delay. An outcome is seen after a tenth of

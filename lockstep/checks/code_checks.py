@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.differences import changed_beside, changed_code, changed_suites
-from lockstep.checks.markdown import code_block
+from lockstep.columns.markdown import code_block
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, listed
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, coverage, impact_figures, tell, with_unjudged
-from lockstep.checks.markdown import code_block
+from lockstep.checks.check_results import coverage, impact_figures, tell, with_unjudged
 from lockstep.checks.pictures import divergence_picture
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
+from lockstep.columns.markdown import code_block
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import all_of, counted, listed
 from lockstep.columns.svg import in_markdown
 from lockstep.columns.tables import take_rows
 from lockstep.errors import OutsideReadingError
 from lockstep.parity.comparison import how_exactly, impact
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.artifacts.outside_readings import Reading

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, coverage, impact_figures
+from lockstep.checks.check_results import coverage, impact_figures
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted, verb
@@ -27,6 +27,7 @@ from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
 from lockstep.project.constraint_levels import Constraints
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.constraints.rules import Kept

@@ -6,15 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.check_results import (
-    CheckResult,
-    coverage,
-    impact_figures,
-    tell,
-    with_unjudged,
-)
+from lockstep.checks.check_results import coverage, impact_figures, tell, with_unjudged
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.plain import all_of, counted, listed, verb
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.constraints.constraint_set import ConstraintSet

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, coverage
+from lockstep.checks.check_results import coverage
 from lockstep.checks.suite_checks import Keep, Quarantined, suite_result
 from lockstep.columns.aside import Aside, set_aside
 from lockstep.columns.decode import Decoded
@@ -22,6 +22,7 @@ from lockstep.refusals import Reason
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import part
 from lockstep.rules.suite_counts import SuiteCounts
+from lockstep.store.results import CheckResult
 
 _EXAMPLES = 5
 """Rows that a message names."""

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockstep.checks.arrival import Arrival
-from lockstep.checks.check_results import (
-    NOTHING_DEMANDED,
-    CheckResult,
-    carry_out,
-    tell,
-    with_unjudged,
-)
+from lockstep.checks.check_results import NOTHING_DEMANDED, carry_out, tell, with_unjudged
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import is_missing
 from lockstep.errors import DeclarationError
 from lockstep.project.quality import METRICS, Quality
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.parity.changes import Changes

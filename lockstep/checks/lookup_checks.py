@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, coverage, with_unjudged
+from lockstep.checks.check_results import coverage, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.digests import digests_of
 from lockstep.columns.from_table import FromTable
@@ -16,6 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, listed, percentage, plain
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.store.results import CheckResult
 from lockstep.tables.lookups import Lookup
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import REMEDIES
 from lockstep.columns.plain import cut, listed
+from lockstep.store.results import CheckResult
 
 _MOST_KEYS = 5
 _LONGEST_KEY = 80

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.html import titled
+from lockstep.store.results import CheckResult
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult, tell, with_unjudged
+from lockstep.checks.check_results import tell, with_unjudged
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.drift_checks import Population, check_drift
-from lockstep.checks.markdown import code_block
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.markdown import code_block
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
 from lockstep.columns.tables import take_rows
 from lockstep.serving.requestlog.log_segments import LogSegment
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

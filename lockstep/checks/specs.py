@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lockstep.checks import needs
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.needs import Need
 from lockstep.project.declaration import PipelineAssets
+from lockstep.store.results import CheckResult
 
 
 @dataclass(frozen=True)
@@ -718,3 +718,12 @@ def worth_telling(
     """
     names = {check.name for check in declared_checks(declared, asset)}
     return {name: result for name, result in results.items() if result.judged or name in names}
+
+
+def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
+    """Summaries of the results that block the next step, by check."""
+    return {
+        check.name: results[check.name].summary
+        for check in checks
+        if check.blocking and check.name in results and results[check.name].is_error
+    }

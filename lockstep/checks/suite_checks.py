@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.check_results import CheckResult, coverage
+from lockstep.checks.check_results import coverage
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted, percentage, verb
 from lockstep.rules.suite_counts import SuiteCounts
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     pass

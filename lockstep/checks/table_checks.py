@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Array, Columns, Ints, Times
 from lockstep.columns.plain import PERSONAL, counted, listed, percentage, plain, verb
 from lockstep.columns.table_schema import TableSchema
+from lockstep.store.results import CheckResult
 
 _EXAMPLES = 5
 _LISTED = 20

@@ -21,9 +21,9 @@ def show_alerts(called: typer.Context, as_json: AsJson = False) -> None:
         return
     from lockstep.cli.console import say, show_json
     from lockstep.columns.plain import counted
+    from lockstep.pages.alerts import Told
     from lockstep.pages.events import open_events
     from lockstep.pages.pipeline_state import Overview
-    from lockstep.pages.told import Told
 
     project = context.project()
     context.registry().demand_place()
@@ -49,7 +49,7 @@ def test() -> None:
     """Send a message to each receiver, and show what came of it; 1 if one was not reached."""
     from lockstep.cli.console import say
     from lockstep.errors import LockstepError
-    from lockstep.pages.sending import send
+    from lockstep.pages.alerts import send
 
     project = context.project()
     settings, failed = project.alerts, project.alerts.lacking()

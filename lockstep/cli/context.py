@@ -87,7 +87,7 @@ def store(pipeline: str) -> Store:
 
 def dagster() -> str | None:
     """The address of Dagster's UI while `lockstep up` runs for the home; otherwise None."""
-    from lockstep.artifacts.lock import is_held
+    from lockstep.store.lock import is_held
 
     return home().addresses.dagster if is_held(home().served) else None
 

@@ -71,10 +71,10 @@ def checks(
     Of one day or file, show also how many expectations of each suite Great Expectations found met,
     and which are not; or have it write that as pages, and print the path of the first one.
     """
+    from lockstep.checks.validations import validations
     from lockstep.cli.console import say, show_table
     from lockstep.dagster.record import recorded_checks, stored_checks
     from lockstep.store.status import RECORD
-    from lockstep.store.validations import validations
 
     if acknowledged:
         _acknowledge(context.pipeline(pipeline), acknowledged, as_json=as_json)
@@ -190,9 +190,9 @@ def _write_docs(
     declared: PipelineAssets, store: Store, partition: str, number: int | None, folder: Path | None
 ) -> Path:
     """Write the Data Docs of a partition; returns the path of their first page."""
-    from lockstep.artifacts.disks import at_place
+    from lockstep.checks.validations import validations
     from lockstep.columns.plain import file_name
-    from lockstep.store.validations import validations
+    from lockstep.store.disks import at_place
     from lockstep.suites.data_docs import write_docs
 
     held = validations(declared, store, partition, number)

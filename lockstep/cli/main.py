@@ -128,7 +128,7 @@ def run() -> NoReturn:
 def main() -> None:
     """Carry out the command line; a user's mistake gives one clear line and exit status 2."""
     prepare_process()
-    from lockstep.artifacts.disks import disk_error  # after the process is prepared
+    from lockstep.store.disks import disk_error  # after the process is prepared
 
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))

@@ -125,8 +125,8 @@ def retry(
     They stay put back in every later attempt, as long as the source delivers them as it did.
     1 if one is set aside again, or a check is in error.
     """
+    from lockstep.checks.streams import stream_records
     from lockstep.store.put_back import put_back
-    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if (day is None) == (file is None):
@@ -172,8 +172,8 @@ def _aside(
     declared: PipelineAssets, named: str | None, number: int | None
 ) -> Iterator[tuple[str, AsideRow]]:
     """The rows that the last attempts set aside, of one partition or of all, with these."""
+    from lockstep.checks.streams import stream_records, streams
     from lockstep.store.quarantine import all_aside
-    from lockstep.store.streams import stream_records, streams
 
     if number is not None and named is None:
         raise LockstepError(WHICH_PARTITION)

@@ -77,7 +77,7 @@ def score_each(
     Args:
         named: How messages name it; None where it need not be at hand, since it came before.
     """
-    from lockstep.store.streams import stream_records
+    from lockstep.checks.streams import stream_records
 
     if stream == "daily":
         run = partial(context.backfill, declared, partitions, accept)
@@ -135,8 +135,8 @@ def outcomes(
     as_json: AsJson = False,
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
+    from lockstep.checks.streams import stream_records
     from lockstep.dagster.jobs import job_name
-    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if declared.outcomes is None:
@@ -287,8 +287,8 @@ class _Delivered:
 def _delivered(file: str) -> Iterator[_Delivered]:
     """The file that a command names by a path, or by an address of a store."""
     from lockstep.columns.plain import shown_name
+    from lockstep.project.fetching import fetched
     from lockstep.project.object_stores import StoreAddress, is_address, local_path
-    from lockstep.store.fetching import fetched
     from lockstep.store.inbox import named_file
 
     if not is_address(file):

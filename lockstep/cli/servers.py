@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from lockstep.artifacts.lock import locked
+from lockstep.checks.fates import Inbox
+from lockstep.checks.streams import inbox_of
 from lockstep.cli.arguments import LAST_PORT
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
@@ -25,9 +26,8 @@ from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
 from lockstep.registry.versions import experiments_page, model_page
-from lockstep.store.fates import Inbox
 from lockstep.store.inbox import is_beside
-from lockstep.store.streams import inbox_of
+from lockstep.store.lock import locked
 
 _HOST = "127.0.0.1"
 _PORTS_TRIED = 50

@@ -31,8 +31,8 @@ def status(
     from dataclasses import asdict
 
     from lockstep.cli.console import show_json
+    from lockstep.pages.alerts import Told
     from lockstep.pages.pipeline_state import Overview
-    from lockstep.pages.told import Told
 
     if pipeline is not None:
         context.all_pipelines().get(pipeline)

@@ -86,9 +86,9 @@ def withdraw(
     ] = None,
 ) -> None:
     """Withdraw a row of a table: it counts no longer, from now on."""
-    from lockstep.artifacts.ledgers import ledger_of
     from lockstep.cli.console import say
     from lockstep.columns.plain import counted
+    from lockstep.store.ledgers import ledger_of
     from lockstep.tables.layered import LayeredRows
 
     declared = context.pipeline(pipeline)
@@ -187,10 +187,10 @@ def _deliver(declared: PipelineAssets, days: list[str], *, as_json: bool) -> Non
 
 def _accept_loss(declared: PipelineAssets, name: str, reason: str, *, as_json: bool) -> None:
     """Have a table go on from the rows that its ledger still has."""
-    from lockstep.artifacts.ledgers import ledger_of
     from lockstep.cli.console import say, show_json
     from lockstep.columns.plain import iso, listed
     from lockstep.registry.sites import user
+    from lockstep.store.ledgers import ledger_of
 
     table = next((table for table in declared.tables if table.name == name), None)
     if table is None:
@@ -209,8 +209,8 @@ def _accept_loss(declared: PipelineAssets, name: str, reason: str, *, as_json: b
 
 
 def _described(declared: PipelineAssets, table: TableAssets) -> dict[str, Any]:
-    from lockstep.artifacts.ledgers import ledger_of
     from lockstep.columns.plain import iso
+    from lockstep.store.ledgers import ledger_of
 
     ledger = ledger_of(context.home().data / declared.name, table.schema)
     parts = ledger.parts()

@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.markdown import to_markdown
 from lockstep.checks.specs import DIGESTS, declared_checks
+from lockstep.checks.streams import streams
+from lockstep.columns.markdown import to_markdown
 from lockstep.dagster.checked import checked_asset, materialized, tables
 from lockstep.dagster.jobs import TRAINING_POOL, table_keys
 from lockstep.dagster.lookup_tables import table_assets, take_in
@@ -24,7 +25,6 @@ from lockstep.scoring.outcomes import compare_outcomes, compared_columns
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
 from lockstep.store.parquet import Store
-from lockstep.store.streams import streams
 from lockstep.training.candidate import Candidate, fit_candidate
 from lockstep.training.checks import unlabelled_in
 from lockstep.training.gate import go_back, pass_gate

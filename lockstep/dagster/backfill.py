@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.artifacts.disks import disk_error
+from lockstep.checks.streams import Stream, streams
 from lockstep.dagster.checked import DaysFailed
 from lockstep.dagster.jobs import BACKFILL_POOL, backfill_op, job_name
 from lockstep.dagster.lookup_tables import take_in
@@ -29,9 +29,9 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.executors import executor_of
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
+from lockstep.store.disks import disk_error
 from lockstep.store.parquet import Store
 from lockstep.store.status import ended
-from lockstep.store.streams import Stream, streams
 
 
 class BackfillConfig(dg.Config):

@@ -17,15 +17,15 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Executions
 
-from lockstep.artifacts.disks import disk_error
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.markdown import note_markdown, to_markdown
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.specs import Check
+from lockstep.columns.markdown import note_markdown, to_markdown
 from lockstep.dagster.narrow import fitted
 from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 from lockstep.errors import LockstepError
+from lockstep.store.disks import disk_error
+from lockstep.store.results import CheckResult
 
 FILE_TAG = hidden("file")
 """Tag of a run that scores a file: its name in the command."""

@@ -17,7 +17,7 @@ import dagster as dg
 gc.freeze()
 
 from lockstep.artifacts.snapshot import Snapshot  # noqa: E402
-from lockstep.checks.markdown import code_block, to_markdown  # noqa: E402
+from lockstep.columns.markdown import code_block, to_markdown  # noqa: E402
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
 from lockstep.dagster.backfill import PartitionWatch, backfill_job  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402

@@ -15,12 +15,12 @@ import dagster as dg
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from lockstep.artifacts.disks import disk_error, replace_text
 from lockstep.columns.plain import one_line
 from lockstep.dagster.jobs import BACKFILL_POOL, BACKFILL_TAG
 from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.errors import LockstepError
 from lockstep.project.home import Home
+from lockstep.store.disks import disk_error, replace_text
 
 _FILE = "dagster.yaml"
 _SETTINGS = f"""\

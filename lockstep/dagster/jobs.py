@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lockstep.checks.streams import streams
 from lockstep.dagster.tags import hidden
 from lockstep.project.declaration import PipelineAssets
-from lockstep.store.streams import streams
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (

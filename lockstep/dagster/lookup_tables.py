@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.markdown import to_markdown
 from lockstep.checks.messages import Place
+from lockstep.checks.table_deliveries import TableDelivery, checks_of, deliver, deliver_all
+from lockstep.columns.markdown import to_markdown
 from lockstep.columns.plain import counted
 from lockstep.dagster.checked import Made, NothingMade, checked_asset, materialized
 from lockstep.dagster.event_log import EventLog
@@ -19,7 +20,6 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.table_assets import TableAssets
 from lockstep.store.parquet import Store
-from lockstep.store.table_deliveries import TableDelivery, checks_of, deliver, deliver_all
 
 
 class TableConfig(dg.Config):

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
 from lockstep.checks.specs import Check, declared_checks
 from lockstep.dagster.checked import DATA_VERSION, evaluated_and_told, nothing_made
@@ -26,6 +25,7 @@ from lockstep.scoring.partition import published_stage
 from lockstep.scoring.work import Stage
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from lockstep.store.status import ended
 
 Tags: TypeAlias = Mapping[str, Mapping[str, str]]

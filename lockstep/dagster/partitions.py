@@ -7,8 +7,8 @@ from functools import cache
 
 import dagster as dg
 
+from lockstep.checks.streams import Stream
 from lockstep.project.declaration import WEEKDAYS, Calendar, PipelineAssets
-from lockstep.store.streams import Stream
 
 
 def stream_partitions(declared: PipelineAssets, stream: Stream) -> dg.PartitionsDefinition[str]:

@@ -12,9 +12,10 @@ from functools import partial
 
 import dagster as dg
 
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.handovers import Handovers
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
+from lockstep.checks.streams import outcome_records, request_records, stream_records, streams
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.run_reports import other_reports, report_of
 from lockstep.dagster.tries import progress_of_run
@@ -24,11 +25,10 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
 from lockstep.scoring.request_replay import STEP as REQUESTS
-from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from lockstep.store.status import RECORD, STEPS, Runs, damaged, findings, nobody_knows
-from lockstep.store.streams import outcome_records, request_records, stream_records, streams
 
 _MOST_RECORDS = 10_000
 _OWED = ("daily", "outcomes")

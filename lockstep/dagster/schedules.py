@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.streams import stream_records
 from lockstep.dagster.jobs import (
     PAGES_JOB,
     backfill_op,
@@ -25,7 +26,6 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.outcome_attempts import open_days, published_at
 from lockstep.store.parquet import Store
 from lockstep.store.status import is_blocked
-from lockstep.store.streams import stream_records
 
 AHEAD = {"dagster/priority": "1"}
 """Tags of runs that the queue starts before those of a backfill."""

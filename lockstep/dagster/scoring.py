@@ -7,9 +7,10 @@ from functools import partial
 
 import dagster as dg
 
-from lockstep.checks.markdown import to_markdown
 from lockstep.checks.messages import Place
 from lockstep.checks.specs import declared_checks
+from lockstep.checks.streams import Stream
+from lockstep.columns.markdown import to_markdown
 from lockstep.dagster.backfill import score_days
 from lockstep.dagster.checked import Made, Materialized, NothingMade, checked_asset, materialized
 from lockstep.dagster.jobs import table_keys
@@ -32,7 +33,6 @@ from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.parquet import Store
-from lockstep.store.streams import Stream
 
 
 class BatchConfig(dg.Config):

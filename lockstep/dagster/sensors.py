@@ -12,7 +12,9 @@ from typing import Any
 import dagster as dg
 import msgspec
 
-from lockstep.checks.markdown import to_markdown
+from lockstep.checks.fates import Fate, Inbox
+from lockstep.checks.streams import inbox_of
+from lockstep.columns.markdown import to_markdown
 from lockstep.columns.plain import counted, listed, shown_name
 from lockstep.dagster.jobs import (
     WANTED,
@@ -24,10 +26,11 @@ from lockstep.dagster.schedules import AHEAD, one_at_a_time
 from lockstep.dagster.tags import hidden
 from lockstep.dagster.tries import broke_off, fail_killed, last_runs, may_try_again, progress
 from lockstep.errors import InputError, LockedError, LockstepError
+from lockstep.pages.alerts import tell
 from lockstep.pages.events import open_events
 from lockstep.pages.pipeline_state import Overview
-from lockstep.pages.telling import tell
 from lockstep.project.declaration import PipelineAssets
+from lockstep.project.fetching import Fetched, fetch
 from lockstep.project.home import Home
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.project import Project
@@ -35,11 +38,8 @@ from lockstep.registry.live import Live, LiveState
 from lockstep.registry.registry import Registry
 from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
-from lockstep.store.fates import Fate, Inbox
-from lockstep.store.fetching import Fetched, fetch
 from lockstep.store.inbox import Claim, claim_files, left_alone
 from lockstep.store.parquet import Store
-from lockstep.store.streams import inbox_of
 
 SEGMENT = hidden("segment")
 """Tag of the runs that replay a segment: SHA-256 of its file when the run was requested."""

@@ -6,15 +6,15 @@ from traceback import format_exception
 
 import dagster as dg
 
+from lockstep.checks.handovers import Handovers
+from lockstep.checks.streams import Stream, stream_records
 from lockstep.dagster.event_log import EventLog
 from lockstep.dagster.partition_events import StepEvents, events_of, unreported
 from lockstep.dagster.run_reports import recording_told
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.store.attempts import Attempt
-from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
-from lockstep.store.streams import Stream, stream_records
 
 
 class ShownPartitions:

@@ -18,7 +18,6 @@ import dagster as dg
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from lockstep.artifacts.processes import Process
 from lockstep.dagster.jobs import PAGES_JOB, WANTED
 from lockstep.dagster.tags import hidden
 from lockstep.errors import (
@@ -28,6 +27,7 @@ from lockstep.errors import (
     UnavailableError,
     UnavailableFilesError,
 )
+from lockstep.store.processes import Process
 from lockstep.store.status import RunProgress
 
 PROCESS = hidden("process")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.columns.plain import one_line
 from lockstep.errors import LockstepError
 from lockstep.project.project import Project
+from lockstep.store.disks import replace_text
 
 if TYPE_CHECKING:
     from dagster._core.remote_origin import CodeLocationOrigin, RemoteJobOrigin

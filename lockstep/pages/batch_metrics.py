@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from math import nan
 from typing import get_args
 
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.from_table import CLOCK_TOLERANCE
 from lockstep.errors import DamagedError
 from lockstep.pages.events import open_events
 from lockstep.pages.pipeline_state import Overview, PipelineState
 from lockstep.pages.tiles import PUBLISHED
 from lockstep.project.alerting import Kind
+from lockstep.store.ledgers import ledger_of
 
 _WAIT_SECONDS = 2.0
 GAUGES = {

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
-from lockstep.artifacts.lock import holder
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.live_quality import QUALITY
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.reports import CheckReport
 from lockstep.checks.specs import CALIBRATION, INPUT_DRIFT, LIVE_QUALITY, PREDICTION_DRIFT
+from lockstep.checks.streams import inbox_of, streams
 from lockstep.columns.plain import listed
 from lockstep.errors import LockstepError
 from lockstep.pages.background import LastAnswer
@@ -31,8 +30,9 @@ from lockstep.project.alerting import Kind
 from lockstep.project.home import Home
 from lockstep.registry.decisions import Decisions
 from lockstep.registry.versions import RegisteredModel
+from lockstep.store.lock import holder
+from lockstep.store.results import CheckResult
 from lockstep.store.status import RECORD
-from lockstep.store.streams import inbox_of, streams
 
 _PATIENCE = timedelta(hours=1)
 """How long an attempt may do nothing that is recorded."""

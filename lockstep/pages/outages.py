@@ -12,13 +12,13 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from lockstep.artifacts.lock import holder, is_held
 from lockstep.artifacts.pointers import read_live
-from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.errors import ArtifactError
 from lockstep.pages.background import Question
 from lockstep.pages.troubles import Trouble
 from lockstep.project.home import Home
+from lockstep.store.lock import holder, is_held
+from lockstep.store.state_files import state_or, write_state
 
 _READY_SECONDS = 2.0
 """Seconds after which a server that does not answer is not there."""

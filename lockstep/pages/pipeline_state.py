@@ -9,9 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
-from lockstep.artifacts.ledgers import ledger_of
+from lockstep.checks.handovers import Handovers
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
+from lockstep.checks.streams import (
+    CANDIDATE,
+    CHAMPION,
+    gate_records,
+    inbox_of,
+    outcome_records,
+    request_records,
+    stream_records,
+    streams,
+    training_records,
+)
+from lockstep.checks.table_deliveries import STEP as TABLE
+from lockstep.checks.table_deliveries import table_records
 from lockstep.columns.plain import counted
 from lockstep.errors import DamagedError
 from lockstep.pages.background import AskedRuns, LastAnswer, Question, ReadRuns
@@ -23,23 +36,10 @@ from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.handovers import Handovers
 from lockstep.store.inbox import files_in
+from lockstep.store.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.status import STEPS
-from lockstep.store.streams import (
-    CANDIDATE,
-    CHAMPION,
-    gate_records,
-    inbox_of,
-    outcome_records,
-    request_records,
-    stream_records,
-    streams,
-    training_records,
-)
-from lockstep.store.table_deliveries import STEP as TABLE
-from lockstep.store.table_deliveries import table_records
 
 SHOWN = 30
 """Days and files that are shown of a stream."""

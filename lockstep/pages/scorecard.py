@@ -14,10 +14,10 @@ from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 from lockstep.checks import needs
-from lockstep.checks.check_results import CheckResult, Result
 from lockstep.checks.messages import Place
 from lockstep.checks.needs import Need
 from lockstep.checks.specs import CHECKS, CHECKS_BY_ASSET, Check
+from lockstep.checks.streams import CANDIDATE, EXAMINATION, examination_records, training_records
 from lockstep.columns.plain import brief, meant
 from lockstep.errors import DamagedError, LockstepError
 from lockstep.pages.pipeline_state import histories_of
@@ -25,7 +25,7 @@ from lockstep.pages.rendering import first_and_rest
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.streams import CANDIDATE, EXAMINATION, examination_records, training_records
+from lockstep.store.results import CheckResult, Result
 
 Status = Literal["automated", "manual", "not run", "lacking"]
 _POINTS: dict[Status, float] = {"automated": 1.0, "manual": 0.5, "not run": 0.0, "lacking": 0.0}

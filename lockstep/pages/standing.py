@@ -19,16 +19,16 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from lockstep.artifacts.lock import locked
-from lockstep.artifacts.state_files import read_state, state_or, write_state
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.plain import listed
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
 from lockstep.pages.troubles import OpenFinding
 from lockstep.registry.sites import Site
 from lockstep.store.attempts import Attempt
+from lockstep.store.lock import locked
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
+from lockstep.store.state_files import read_state, state_or, write_state
 from lockstep.store.status import STEPS
 
 FILE = "acknowledged.json"

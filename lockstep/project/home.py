@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.disks import make_folder
-from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.address import Address
 from lockstep.project.object_stores import StoreAddress
+from lockstep.store.disks import make_folder
+from lockstep.store.state_files import state_or, write_state
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry

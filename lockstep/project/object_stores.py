@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lockstep.artifacts.disks import replace_file
 from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line, shown_name
 from lockstep.errors import (
@@ -26,6 +25,7 @@ from lockstep.errors import (
     NotDeliveredError,
     UnavailableError,
 )
+from lockstep.store.disks import replace_file
 
 _SECONDS = 20.0
 """Seconds that a store may take for an answer: a sensor has a minute for its tick."""

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
-from lockstep.artifacts.disks import replace_file
 from lockstep.columns.address import Address
 from lockstep.columns.plain import (
     counted,
@@ -29,6 +28,7 @@ from lockstep.columns.setting_checks import Text, declaration
 from lockstep.errors import DeclarationError, SinkError
 from lockstep.project.object_stores import StoreAddress, is_address, local_path
 from lockstep.project.sources import declaring_folder, found_database
+from lockstep.store.disks import replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from lockstep.artifacts.disks import disk_error
 from lockstep.columns.address import Address
 from lockstep.columns.plain import one_line
 from lockstep.errors import LockstepError, RegistryError, RegistryUnreachableError
@@ -24,6 +23,7 @@ from lockstep.registry.databases import (
     location,
     move_locations,
 )
+from lockstep.store.disks import disk_error
 
 if TYPE_CHECKING:
     import sqlalchemy

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockstep.artifacts.documents import read_document, write_document
-from lockstep.artifacts.lock import locked
 from lockstep.errors import LockstepError, RenumberedError
 from lockstep.registry.sites import Site
+from lockstep.store.documents import read_document, write_document
+from lockstep.store.lock import locked
 
 _FORMAT = 1
 

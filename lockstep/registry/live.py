@@ -25,7 +25,6 @@ from pathlib import Path
 
 from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.golden_replay import unproven
-from lockstep.artifacts.lock import locked
 from lockstep.artifacts.pointers import LivePointer, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.errors import (
@@ -38,6 +37,7 @@ from lockstep.registry.decisions import Decision, Decisions, new_key
 from lockstep.registry.registry import Registry
 from lockstep.registry.sites import Site
 from lockstep.registry.version_tags import proven_in, write_proven
+from lockstep.store.lock import locked
 
 _MOMENT = timedelta(microseconds=1)
 """Least time between two decisions, whatever the clock says."""

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.disks import make_folder
 from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
@@ -35,6 +34,7 @@ from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
 from lockstep.registry.surroundings import check_surroundings
 from lockstep.registry.versions import RegisteredModel, Version, runs_page
+from lockstep.store.disks import make_folder
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, CheckResult
+from lockstep.checks.check_results import Attempted
 from lockstep.checks.constraint_checks import (
     Terms,
     WeighedBatch,
@@ -55,6 +55,7 @@ from lockstep.scoring.work import Batch, Work
 from lockstep.stats.number_runs import Runs
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 
 _BLOCK_ROWS, _WHOLE_DAY = ROWS, WHOLE
 """Rows of days that are looked at together, and of a day that is looked at whole."""

@@ -14,8 +14,15 @@ from time import monotonic
 from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.ledgers import RECORD, ledger_of
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.streams import (
+    gate_records,
+    outcome_records,
+    request_records,
+    stream_records,
+    streams,
+    training_records,
+)
+from lockstep.checks.table_deliveries import table_records
 from lockstep.columns.plain import counted, one_line, verb
 from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
@@ -26,18 +33,11 @@ from lockstep.registry.versions import Version
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
+from lockstep.store.ledgers import RECORD, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.parts import parts_of
-from lockstep.store.streams import (
-    gate_records,
-    outcome_records,
-    request_records,
-    stream_records,
-    streams,
-    training_records,
-)
-from lockstep.store.table_deliveries import table_records
+from lockstep.store.results import CheckResult
 
 _FIRST_PACE = 100e6
 """Bytes a second that a first audit is expected to read."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.columns.kinds import Columns, Ints, Kind
 from lockstep.columns.tables import from_arrow, stacked, take_rows, to_arrow
+from lockstep.store.disks import as_private_as_folder
 
 ROWS = 25_000
 """Rows of a block, unless a day has more: each quantity of a row is an array of so many numbers."""

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, CheckResult, attempted
+from lockstep.checks.check_results import Attempted, attempted
 from lockstep.checks.drift_checks import Population, check_changes
 from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.kinds import Columns, Kind
@@ -24,6 +24,7 @@ from lockstep.parity.changes import CHANGES, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.profiles import Profile
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.streams import stream_records
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.decisions import DECISION, Decision
@@ -14,7 +14,7 @@ from lockstep.registry.live import LiveState, decided_by
 from lockstep.store.attempts import AttemptRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import CLOCKS_APART
-from lockstep.store.streams import stream_records
+from lockstep.store.results import CheckResult
 
 SINCE = "live_since"
 """Fact of a batch's step: since when the version that scores it was live."""

@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.kinds import Columns, Ints
@@ -32,6 +31,7 @@ from lockstep.scoring.day_rows import DayBlock
 from lockstep.scoring.executors import UnitTask
 from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.unit import days_of
+from lockstep.store.disks import as_private_as_folder
 
 
 @dataclass(frozen=True, repr=False)

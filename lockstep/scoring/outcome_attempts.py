@@ -11,13 +11,13 @@ from datetime import date, datetime, timedelta
 
 from lockstep.checks.arrival import Arrival
 from lockstep.checks.live_quality import WINDOW_DAYS
+from lockstep.checks.streams import outcome_records, stream_records
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.streams import outcome_records, stream_records
 
 STEP = "outcomes"
 """The only step of a look, and the name of the file of compared rows."""

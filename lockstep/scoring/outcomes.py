@@ -20,7 +20,7 @@ from lockstep.checks.arrival import (
     compare_delivery,
     due,
 )
-from lockstep.checks.check_results import CheckResult, carry_out, untold
+from lockstep.checks.check_results import carry_out, untold
 from lockstep.checks.live_quality import (
     QUALITY,
     Watch,
@@ -30,6 +30,7 @@ from lockstep.checks.live_quality import (
     where_known,
 )
 from lockstep.checks.specs import worth_telling
+from lockstep.checks.streams import outcome_records, stream_records
 from lockstep.columns.aside import quarantine_table
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -49,7 +50,7 @@ from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import outcome_records, stream_records
+from lockstep.store.results import CheckResult
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from functools import partial
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
-from lockstep.checks.check_results import CheckResult, attempted, carry_out
+from lockstep.checks.check_results import attempted, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_company, check_replay, check_sample
 from lockstep.checks.drift_checks import Population
+from lockstep.checks.handovers import Handovers
 from lockstep.checks.ingest import QuarantinedValues, check_decoding, check_input_suite
 from lockstep.checks.lookup_checks import (
     check_hits,
@@ -33,10 +34,12 @@ from lockstep.checks.specs import (
     CHECKS_BY_ASSET,
     COMPUTATION,
     SCORED_CHECKS,
+    blocking,
     others_not_judged,
     worth_telling,
 )
 from lockstep.checks.suite_checks import Keep, Quarantined, check_suite
+from lockstep.checks.table_deliveries import check_deliveries
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -72,12 +75,11 @@ from lockstep.scoring.unit import ScoredUnit
 from lockstep.scoring.work import FIGURES, Batch, Stage, Work
 from lockstep.stats.sampling import Sampling
 from lockstep.stats.sums import ExactSum
-from lockstep.store.attempts import Attempt, StepRecord, blocking
-from lockstep.store.handovers import Handovers
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.put_back import PUT_BACK
-from lockstep.store.table_deliveries import check_deliveries
+from lockstep.store.results import CheckResult
 
 ENVIRONMENTS = "environments"
 """The fact of a step that holds the fingerprints of the environments that worked on units."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, CheckResult, summed
+from lockstep.checks.check_results import Attempted, summed
 from lockstep.checks.ingest import Ingested
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.kinds import Ints
@@ -46,6 +46,7 @@ from lockstep.stats.sampling import Sample, Sampling
 from lockstep.store.attempts import Attempt, part_file
 from lockstep.store.parts import remove_scratch
 from lockstep.store.put_back import PutBack, read_put_back
+from lockstep.store.results import CheckResult
 
 
 @dataclass(frozen=True, eq=False)

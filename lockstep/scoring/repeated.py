@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lockstep.artifacts.disks import as_private_as_folder
 from lockstep.columns.digests import digests_of
 from lockstep.columns.kinds import Array, Ints
+from lockstep.store.disks import as_private_as_folder
 
 _AT_A_TIME = 4_000_000
 """Digests in memory at a time: some 100 MB with what it takes to sort them."""

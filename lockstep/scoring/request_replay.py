@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult, attempted, carry_out
+from lockstep.checks.check_results import attempted, carry_out
 from lockstep.checks.lookup_checks import (
     check_hits,
     check_lookup_hindsight,
@@ -28,6 +28,7 @@ from lockstep.checks.request_checks import (
     served_lookups,
 )
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
+from lockstep.checks.streams import request_records
 from lockstep.errors import (
     ArtifactError,
     DamagedError,
@@ -48,7 +49,7 @@ from lockstep.store.attempts import Attempt, StepRecord, sha256
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.streams import request_records
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     from lockstep.parity.lookup_hindsight import LookedUpAgain

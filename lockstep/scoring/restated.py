@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult, coverage, impact_figures, untold
+from lockstep.checks.check_results import coverage, impact_figures, untold
 from lockstep.checks.comparisons import check_comparison
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
@@ -33,6 +33,7 @@ from lockstep.scoring.work import Batch
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     import pyarrow as pa

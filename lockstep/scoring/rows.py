@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockstep.artifacts.outside_readings import Reading
-from lockstep.checks.check_results import CheckResult, coverage
+from lockstep.checks.check_results import coverage
 from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import HELD_BACK, Aside, set_aside
 from lockstep.columns.failing import at_row
@@ -26,6 +26,7 @@ from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
 from lockstep.store.put_back import PUT_BACK
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from lockstep.artifacts.losses import losses
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import incomplete
 from lockstep.checks.ingest import check_readable
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
@@ -31,6 +30,7 @@ from lockstep.scoring.partition import (
     score_batch,
 )
 from lockstep.scoring.work import Stage, Work
+from lockstep.store.results import CheckResult
 
 Read: TypeAlias = Callable[[Schema], Decoded | Units]
 """Reads a partition's rows: decoded as a record type declares them, or units of a large file."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.streams import stream_records, streams
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -25,7 +26,6 @@ from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
-from lockstep.store.streams import stream_records, streams
 from lockstep.tables.found import LookedUp
 from lockstep.tables.readers import looked_up
 

@@ -27,7 +27,7 @@ from lockstep.artifacts.outside_readings import Reading
 from lockstep.artifacts.questions import watching
 from lockstep.artifacts.snapshot import folders_of
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import Attempted, CheckResult, attempted, summed
+from lockstep.checks.check_results import Attempted, attempted, summed
 from lockstep.checks.comparisons import outside_readings
 from lockstep.checks.ingest import Ingested, duplicate, ingest
 from lockstep.checks.suite_checks import Quarantined
@@ -56,6 +56,7 @@ from lockstep.stats.states import Summed
 from lockstep.stats.sums import ExactSum
 from lockstep.store.attempts import Attempt, part_file, write_part
 from lockstep.store.put_back import PutBack, RowBack, with_rows_back
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.handovers import Handovers
 from lockstep.checks.ingest import QuarantinedValues
+from lockstep.checks.streams import stream_records
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
@@ -16,10 +17,9 @@ from lockstep.registry.live import LiveState
 from lockstep.scoring.executors import IN_PROCESS, Executor
 from lockstep.stats.sampling import Sampling
 from lockstep.store.attempts import Attempt
-from lockstep.store.handovers import Handovers
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import stream_records
+from lockstep.store.results import CheckResult
 
 FIGURES = "figures"
 """Fact of a step: means and shares of the outputs, by title."""

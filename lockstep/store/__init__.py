@@ -1,1 +1,1 @@
-"""Store: attempts at partitions, the records of them, and what is published: what happened."""
+"""Store: locked and checked files, ledgers, and attempts at partitions: what happened."""

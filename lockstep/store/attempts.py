@@ -22,20 +22,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.disks import (
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.plain import one_line, to_the_minute
+from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.errors import BlockedError, DamagedError, ReplacedError
+from lockstep.store.disks import (
     as_private_as_folder,
     flush_directory,
     make_folder,
     replace_file,
     replace_text,
 )
-from lockstep.artifacts.processes import Process
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.specs import Check
-from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.plain import one_line, to_the_minute
-from lockstep.columns.tables import from_arrow, to_arrow
-from lockstep.errors import BlockedError, DamagedError, ReplacedError
+from lockstep.store.processes import Process
+from lockstep.store.results import CheckResult
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -464,15 +463,6 @@ class Attempt:
             f"{path} is not what attempt {self.number} at {self.record.partition} wrote, and "
             f"has been changed or damaged since; make it anew: {self.again}"
         )
-
-
-def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
-    """Summaries of the results that block the next step, by check."""
-    return {
-        check.name: results[check.name].summary
-        for check in checks
-        if check.blocking and check.name in results and results[check.name].is_error
-    }
 
 
 def part_file(name: str, number: int) -> str:

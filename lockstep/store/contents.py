@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import shown_name
 from lockstep.store.parts import parts_of
+from lockstep.store.state_files import state_or, write_state
 
 BLOCK_BYTES = 2**26
 """Bytes of a block: tenths of a second on a disk, some seconds over a slow network."""

@@ -11,9 +11,9 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.columns.plain import file_name
 from lockstep.errors import DamagedError
+from lockstep.store.disks import replace_text
 from lockstep.store.partition_records import Records
 
 _AUDITED = "audited"

@@ -24,8 +24,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from lockstep.artifacts.disks import replace_file
-from lockstep.artifacts.lock import WAIT_SECONDS, locked
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, kind_of, of_unknown_kind
@@ -34,6 +32,8 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.units import Units
 from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
+from lockstep.store.disks import replace_file
+from lockstep.store.lock import WAIT_SECONDS, locked
 from lockstep.store.parts import (
     FOLDER,
     MANIFEST,

@@ -23,9 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from lockstep.artifacts.disks import replace_file
-from lockstep.artifacts.lock import WAIT_SECONDS, Holder, holder, locked
-from lockstep.artifacts.state_files import read_state, state_or, state_text
 from lockstep.columns.plain import file_name, one_line, partition_of, to_the_minute
 from lockstep.errors import (
     BlockedError,
@@ -35,6 +32,9 @@ from lockstep.errors import (
     SupersededError,
 )
 from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
+from lockstep.store.disks import replace_file
+from lockstep.store.lock import WAIT_SECONDS, Holder, holder, locked
+from lockstep.store.state_files import read_state, state_or, state_text
 
 CLOCKS_APART = 3600.0
 """Seconds by which a network drive's clock may be behind the committing process's."""

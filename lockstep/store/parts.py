@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lockstep.artifacts.disks import replace_file
 from lockstep.columns.csv_format import USUAL, CsvFormat
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import READERS, is_compressed, kind_of, uncompressing
@@ -21,6 +20,7 @@ from lockstep.columns.plain import listed, short_name, shown_name
 from lockstep.columns.schema import Schema
 from lockstep.columns.units import ROWS, Units, read_files
 from lockstep.errors import UnavailableError, UnreadableError
+from lockstep.store.disks import replace_file
 
 FOLDER = ".parts"
 """Suffix of a claimed folder's name."""

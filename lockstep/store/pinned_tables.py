@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked
 from lockstep.errors import BlockedError
 from lockstep.store.attempts import StepRecord
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.rows import TableRows

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.artifacts.state_files import read_state, write_state
 from lockstep.columns.aside import record_digest
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.kinds import Array, Columns
@@ -23,6 +22,7 @@ from lockstep.columns.plain import file_name, python_value
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.store.partition_records import Records
+from lockstep.store.state_files import read_state, write_state
 
 PUT_BACK = "put_back"
 """The fact of a batch's step that tells which rows were put back; see `PutBack.facts`."""

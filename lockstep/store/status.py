@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.plain import to_the_minute
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
 from lockstep.store.damage import damage, verify
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 
 STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""

@@ -20,7 +20,7 @@ from lockstep.artifacts.closure import fit_environment
 from lockstep.artifacts.evidence import Evidence, count
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
-from lockstep.checks.check_results import CheckResult, attempted, carry_out
+from lockstep.checks.check_results import attempted, carry_out
 from lockstep.checks.comparisons import (
     check_company,
     check_comparison,
@@ -30,9 +30,12 @@ from lockstep.checks.comparisons import (
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
     TRAINING_PARITY,
+    blocking,
     others_not_judged,
     worth_telling,
 )
+from lockstep.checks.streams import CANDIDATE, training_records
+from lockstep.checks.table_deliveries import deliver_all
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Fitting, ReferencePredictor
@@ -47,12 +50,11 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence
 from lockstep.registry.versions import Version
-from lockstep.store.attempts import Attempt, StepRecord, blocking
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.streams import CANDIDATE, training_records
-from lockstep.store.table_deliveries import deliver_all
+from lockstep.store.results import CheckResult
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.check_results import NOTHING_DEMANDED, CheckResult, tell, with_unjudged
+from lockstep.checks.check_results import NOTHING_DEMANDED, tell, with_unjudged
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.predictors import Fitting
 from lockstep.project.quality import METRICS, Quality
+from lockstep.store.results import CheckResult
 from lockstep.training.holdout import Evaluation
 
 _WORSE_SLICE = 0.1

@@ -18,9 +18,10 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import carry_out
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.specs import declared_checks
+from lockstep.checks.streams import CANDIDATE, EXAMINATION, examination_records, training_records
 from lockstep.columns.estimator_fitting import estimator_of
 from lockstep.columns.fitting import fit_models, fold_of
 from lockstep.columns.graph import Graph
@@ -37,7 +38,7 @@ from lockstep.registry.registry import Registry
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.streams import CANDIDATE, EXAMINATION, examination_records, training_records
+from lockstep.store.results import CheckResult
 from lockstep.training.holdout import evaluate_champion, newest_rows, permutation_importance
 from lockstep.training.training_set import read_tables, read_training_set
 

@@ -14,7 +14,7 @@ from lockstep.artifacts.fingerprint import fingerprint
 from lockstep.artifacts.losses import departures, losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import compare_age, scoring_time
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_compiled, check_replay
 from lockstep.checks.specs import (
@@ -30,6 +30,7 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
+from lockstep.checks.streams import CHAMPION, gate_records, stream_records
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
 from lockstep.errors import (
@@ -55,7 +56,7 @@ from lockstep.registry.version_tags import (
 from lockstep.registry.versions import Version
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.streams import CHAMPION, gate_records, stream_records
+from lockstep.store.results import CheckResult
 from lockstep.tables.windows import Window
 
 

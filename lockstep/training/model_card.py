@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from lockstep.checks.markdown import to_markdown
+from lockstep.columns.markdown import to_markdown
 from lockstep.columns.plain import counted, listed
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import FEWEST_ROWS

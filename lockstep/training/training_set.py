@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import carry_out
 from lockstep.checks.comparisons import check_locality
 from lockstep.checks.ingest import (
     Ingested,
@@ -21,10 +21,13 @@ from lockstep.checks.specs import (
     DECODING,
     HISTORY_CHECKS,
     TRAINING_SET_CHECKS,
+    blocking,
     others_not_judged,
     worth_telling,
 )
+from lockstep.checks.streams import CANDIDATE, training_records
 from lockstep.checks.suite_checks import Quarantined, check_suite
+from lockstep.checks.table_deliveries import check_deliveries
 from lockstep.columns.aside import quarantine_table, set_aside
 from lockstep.columns.failing import at_first_row
 from lockstep.columns.kinds import Columns
@@ -35,11 +38,10 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.record_rules import RecordRules
 from lockstep.rules.row_rules import applicable_rules, compile_rules, part
-from lockstep.store.attempts import Attempt, StepRecord, blocking
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.streams import CANDIDATE, training_records
-from lockstep.store.table_deliveries import check_deliveries
+from lockstep.store.results import CheckResult
 
 LEAST_ROWS = 20
 """Least rows of history: with fewer, the rows held out would be a handful at most."""

@@ -21,7 +21,7 @@ from benchmarks.skew.report import document, heard, markdown, tell
 from benchmarks.skew.scenes import SCENES
 from benchmarks.skew.tables import CATALOGUE, MOST, SETS, TABLES, Table
 from benchmarks.tables.roles import Roles
-from lockstep.checks.check_results import CheckResult
+from lockstep.store.results import CheckResult
 
 pytestmark = pytest.mark.long
 

@@ -11,11 +11,11 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from lockstep.checks.streams import inbox_of, inbox_stream
 from lockstep.errors import LockstepError
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.inbox import claim_files
-from lockstep.store.streams import inbox_of, inbox_stream
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 

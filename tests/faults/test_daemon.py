@@ -19,6 +19,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest
 
 from assets.orders import ASSETS
+from lockstep.checks.streams import inbox_of
 from lockstep.dagster import tries
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
@@ -28,7 +29,6 @@ from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import PROCESS
 from lockstep.dagster.workspace import job_origin
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import inbox_of
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, Workplace
 from tests.fixtures.waiting import wait_until

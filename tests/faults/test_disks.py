@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.disks import disk_error
 from lockstep.errors import LockstepError
+from lockstep.store.disks import disk_error
 from lockstep.store.parquet import Store
 from tests.fixtures.disks import SmallDisk, small_disk
 from tests.fixtures.orders import copied_workplace

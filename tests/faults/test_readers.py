@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import dataset, parquet
 
+from lockstep.checks.handovers import Handovers
 from lockstep.errors import ReplacedError
 from lockstep.project.sinks import ParquetSink
 from lockstep.store.attempts import StepRecord
-from lockstep.store.handovers import Handovers
 from lockstep.store.partition_records import Records
 from tests.fixtures.readers import read_by_many
 

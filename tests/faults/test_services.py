@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.checks.streams import streams
 from lockstep.errors import RegistryUnreachableError
 from lockstep.project.sinks import SqlSink
 from lockstep.registry.live import Live
 from lockstep.registry.registry import Registry
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
-from lockstep.store.streams import streams
 from tests.fixtures.mlflow_server import end_mlflow, start_mlflow
 from tests.fixtures.orders import Workplace
 from tests.fixtures.places import FILE, Delivery, Place

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.dagster.instance import open_instance
 from lockstep.errors import LockstepError
 from lockstep.registry.databases import local_path
+from lockstep.store.disks import replace_text
 from tests.fixtures.homes import use_home
 from tests.fixtures.orders import PROJECT, Workplace
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.pictures import COLORS
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.html import table, titled
 from lockstep.columns.svg import drawing, in_markdown, text
 from lockstep.scoring.trace import TracedRow, trace_row
 from lockstep.store.quarantine import AsideRow
+from lockstep.store.results import CheckResult
 from tests.fixtures.orders import PROJECT
 
 GRAPH = ASSETS.pipeline.graph

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.lock import holder
+from lockstep.checks.streams import stream_records
 from lockstep.project.project import Project
 from lockstep.scoring.audit import audit, home_parts
+from lockstep.store.lock import holder
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import stream_records
 from tests.fixtures.orders import PROJECT, copy_home
 from tests.fixtures.waiting import wait_until
 
@@ -130,7 +130,7 @@ def test_of_two_machines_that_take_the_same_files_at_once_one_publishes_each(
 def test_whoever_holds_a_partition_is_named_with_its_machine(shared: Path, tmp_path: Path) -> None:
     script = (
         "import socket, sys; socket.sethostname('host-b')\n"
-        "from pathlib import Path; from lockstep.artifacts.lock import locked\n"
+        "from pathlib import Path; from lockstep.store.lock import locked\n"
         "with locked(Path(sys.argv[1]), 'the day'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )

@@ -24,9 +24,8 @@ from hypothesis.stateful import (
 )
 
 from lockstep import FunctionSource, TableAssets
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.table_deliveries import deliver_all
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -41,9 +40,10 @@ from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.served_tables import ServedTables
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.table_deliveries import deliver_all
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import train
 from tests.fixtures.depots import DEPOTS, SCORED, articles, climate, days, needs, pieces, write
 from tests.fixtures.homes import use_home

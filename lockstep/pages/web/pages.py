@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,25 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.markdown import PICTURE
 from lockstep.checks.messages import Message, Place
-from lockstep.checks.pictures import divergence_picture, findings_picture
+from lockstep.checks.pictures import Cell, divergence_picture, findings_picture
 from lockstep.checks.specs import CHECKS
 from lockstep.columns.aside import HELD_BACK
 from lockstep.columns.graph import Graph
+from lockstep.columns.markdown import PICTURE
 from lockstep.columns.plain import plain
 from lockstep.errors import DamagedError, LockstepError, NotStoredError
+from lockstep.pages.alerts import Told
 from lockstep.pages.batch_metrics import batch_metrics
 from lockstep.pages.pipeline_state import Overview, Watched
 from lockstep.pages.rendering import templates
-from lockstep.pages.told import Told
 from lockstep.serving.http.access import Local
 from lockstep.serving.metrics import CONTENT_TYPE
-from lockstep.store.by_column import PARTITIONS, last_partitions
-from lockstep.store.by_column import findings as by_column
 from lockstep.store.partition_records import Records
 from lockstep.store.quarantine import AsideRow, all_aside
+from lockstep.store.results import CheckResult
 from lockstep.store.status import RECORD, StepFinding, damaged_record, recorded_findings
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ WAIT_SECONDS = 0.04
 _ROWS = 100
 """Rows of a quarantine on a page."""
 _ROW_NUMBER = re.compile("[0-9]{1,18}")
+PARTITIONS = 30
+"""Partitions of a finding by column: a month of days."""
 _LATER = 7
 """Days after that of a finding which are shown beside it, and not only those before."""
 _TILES = 8_192
@@ -229,8 +230,39 @@ def _columns(records: Records, partition: str, graph: Graph) -> Markup | None:
     shown = last_partitions(records, partition)
     if records.holds_days and partition in (days := records.attempted()):
         shown = days[: days.index(partition) + 1 + _LATER][-PARTITIONS:]
-    cells = [cell for name in shown for cell in by_column(records, name, graph)]
+    cells = [cell for name in shown for cell in findings_by_column(records, name, graph)]
     return Markup(findings_picture(cells, shown))
+
+
+def last_partitions(records: Records, partition: str) -> list[str]:
+    """A partition and those attempted before it, with whatever result, the oldest first."""
+    return [*records.attempted_before(partition, PARTITIONS - 1), partition]
+
+
+def findings_by_column(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
+    """The results of the last attempt at a partition, by column.
+
+    Fields and outputs without a finding have passed, where any check was judged. A finding of
+    several columns counts for each. One without a column has the name of its check in brackets.
+    """
+    try:
+        attempt = records.last(partition)
+    except DamagedError:
+        yield Cell("(record)", partition, "failed", "damaged record")
+        return
+    steps = attempt.record.steps if attempt is not None else {}
+    for name, columns in (("batch", graph.record.names), ("scored", graph.outputs)):
+        results = steps[name].results.values() if name in steps else ()
+        looked = any(result.judged for result in results)
+        yield from (
+            Cell(column, partition, "passed" if looked else "not_judged") for column in columns
+        )
+    for step in steps.values():
+        for check, result in step.results.items():
+            if result.judged and not result.passed:
+                yield Cell(result.column or f"({check})", partition, result.result, check)
+                for column in result.also:
+                    yield Cell(column, partition, result.result, check, is_beside=True)
 
 
 def _put_back(place: Place, row: AsideRow) -> tuple[str, str]:

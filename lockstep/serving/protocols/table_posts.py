@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.artifact import OF_TABLE
-from lockstep.artifacts.ledgers import Added, conflicts
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.table_schema import TableSchema
@@ -42,6 +41,7 @@ from lockstep.serving.protocols.json_bodies import (
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.request_rows import Record, set_aside, undeclared
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.store.ledgers import Added, conflicts
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from time import monotonic, sleep
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.artifacts.disks import flush_directory, replace_file
 from lockstep.columns.kinds import Array, Bools, Kind
 from lockstep.columns.plain import counted
 from lockstep.errors import DamagedSegmentError, MissingSegmentError, OpenSegmentError
@@ -44,6 +43,7 @@ from lockstep.serving.requestlog.segment_files import (
     recover,
     write_private,
 )
+from lockstep.store.disks import flush_directory, replace_file
 
 _SEAL_SECONDS = 30.0
 """Seconds that a process has to seal what it writes to."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Self
 
-from lockstep.artifacts.disks import make_folder
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
@@ -36,6 +35,7 @@ from lockstep.serving.requestlog.segment_files import (
 )
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Key, Scorer
+from lockstep.store.disks import make_folder
 
 _TICK_SECONDS = 1.0
 """How often open segments are forced to disk, or sealed for their age."""

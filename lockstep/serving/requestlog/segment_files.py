@@ -12,13 +12,6 @@ from errno import EIO
 from pathlib import Path
 from time import monotonic
 
-from lockstep.artifacts.disks import (
-    PRIVATE,
-    PRIVATE_FOLDER,
-    flush_directory,
-    make_folder,
-    replace_file,
-)
 from lockstep.errors import DamagedSegmentError
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
@@ -31,6 +24,13 @@ from lockstep.serving.requestlog.log_segments import (
     framed,
     scan,
     short_digest,
+)
+from lockstep.store.disks import (
+    PRIVATE,
+    PRIVATE_FOLDER,
+    flush_directory,
+    make_folder,
+    replace_file,
 )
 
 ASIDE = "torn"

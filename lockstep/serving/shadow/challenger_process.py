@@ -23,7 +23,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.ledgers import Ledger
 from lockstep.artifacts.pointers import ListedVersion
 from lockstep.columns.schema import Schema
 from lockstep.errors import GoneError, LockstepError, NotStoredError, RefusedChallengerError
@@ -31,6 +30,7 @@ from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, co
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_tables import ServedTable, ServedTables
+from lockstep.store.ledgers import Ledger
 from lockstep.tables.layered import LayeredRows
 
 _PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"

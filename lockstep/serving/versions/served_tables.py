@@ -16,14 +16,14 @@ from threading import Lock, local
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
-from lockstep.artifacts.ledger_databases import LedgerDatabase, database_of, remove_unread
-from lockstep.artifacts.ledger_tails import TailEnd, TailMark
-from lockstep.artifacts.ledgers import Added, Increment, Ledger, ledger_of
 from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.table_schema import TableSchema
 from lockstep.errors import LockstepError, UndeliveredError
+from lockstep.store.ledger_databases import LedgerDatabase, database_of, remove_unread
+from lockstep.store.ledger_tails import TailEnd, TailMark
+from lockstep.store.ledgers import Added, Increment, Ledger, ledger_of
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.rows import TableRows
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_comparison, check_compiled
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import decode
@@ -16,6 +15,7 @@ from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import ParityReport, compare
 from lockstep.parity.compiled import Agreement
 from lockstep.parity.scales import Scales
+from lockstep.store.results import CheckResult
 
 
 @pytest.fixture(scope="module")

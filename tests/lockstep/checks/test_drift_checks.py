@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.drift_checks import Population, check_changes, check_drift
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
@@ -14,6 +13,7 @@ from lockstep.parity.changes import Change, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.effect import Effect
 from lockstep.parity.profiles import Profile
+from lockstep.store.results import CheckResult
 
 DAYS, ROWS = 30, 200
 KINDS = {"level": Kind.FLOAT, "speed": Kind.FLOAT, "flag": Kind.BOOL}

@@ -6,9 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import carry_out
 from lockstep.checks.messages import Message, Place, told_of
 from lockstep.errors import LockstepError
+from lockstep.store.results import CheckResult
 
 
 def raising(error: BaseException) -> CheckResult:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import CHECKS_BY_ASSET, Check, declared_checks, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.project.quality import Quality
 from lockstep.project.sinks import SqlSink
+from lockstep.store.results import CheckResult
 from lockstep.suites.suites import Suites
 from tests.fixtures.depots import DEPOTS
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.suite_checks import Quarantined, check_suite
+from lockstep.store.results import CheckResult
 
 BETWEEN = {
     "type": "expect_column_values_to_be_between",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.lock import locked
 from lockstep.errors import ProjectError
 from lockstep.project.project import Project
+from lockstep.store.lock import locked
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Checkout, Workplace

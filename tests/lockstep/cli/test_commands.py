@@ -18,12 +18,12 @@ import pytest
 import typer
 
 from assets.orders import ASSETS
-from lockstep.artifacts.lock import locked
 from lockstep.artifacts.pointers import read_live
+from lockstep.checks.streams import outcome_records
 from lockstep.cli.main import app
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.registry.version_tags import EVIDENCE, read_evidence, write_evidence
-from lockstep.store.streams import outcome_records
+from lockstep.store.lock import locked
 from tests.fixtures.commands import Answer, Lockstep
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, SECOND, Checkout, Workplace
@@ -253,7 +253,7 @@ def test_a_file_of_the_home_that_is_damaged_is_one_clear_line(
             ),
         ),
         (
-            *("lockstep.artifacts.state_files.replace_text", errno.EROFS, "promote orders"),
+            *("lockstep.store.state_files.replace_text", errno.EROFS, "promote orders"),
             ("live/orders.json is closed to this user (Read-only file system). Have it",),
         ),
     ],

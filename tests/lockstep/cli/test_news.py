@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.checks.fates import Inbox
 from lockstep.cli.servers import News
-from lockstep.store.fates import Inbox
 from lockstep.store.partition_records import Records
 
 FILE = "monday-0123456789ab.csv"

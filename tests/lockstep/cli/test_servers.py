@@ -22,12 +22,12 @@ import pytest
 import requests
 
 from assets.orders import ASSETS
+from lockstep.checks.streams import inbox_of
 from lockstep.cli.servers import _free_port
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.errors import LockstepError
 from lockstep.project.project import Project
-from lockstep.store.streams import inbox_of
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.homes import use_home
 from tests.fixtures.order_store import orders_of

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.decode import decode
 from lockstep.project.pipelines import pipelines
+from lockstep.store.ledgers import ledger_of
 from tests.fixtures.commands import Answer, Lockstep
 from tests.fixtures.depots import DEPOTS
 

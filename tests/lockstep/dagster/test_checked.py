@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from dagster._core.loader import LoadingContextForTest
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.checks.specs import INPUT_DRIFT, SUDDEN_SHIFT
 from lockstep.dagster.checked import checked_asset, materialized, table_metadata, to_result
 from lockstep.dagster.run_reports import other_reports
 from lockstep.errors import LockstepError
+from lockstep.store.results import CheckResult
 
 KEY = ["orders", "daily", "batch"]
 DAYS = dg.StaticPartitionsDefinition(["2020-03-01"])

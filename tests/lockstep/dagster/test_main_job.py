@@ -10,7 +10,6 @@ import pytest
 from dagster._core.storage.tags import TagType, get_tag_type
 from pyarrow import parquet
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.dagster.checked import FILE_TAG
 from lockstep.dagster.jobs import WANTED, job_name
 from lockstep.dagster.run_reports import RunReport
@@ -18,6 +17,7 @@ from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import SEGMENT
 from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
 from lockstep.store.attempts import Attempt
+from lockstep.store.results import CheckResult
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import PROJECT, SECOND, Workplace
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.reports import CheckReport
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
@@ -39,6 +38,7 @@ from lockstep.serving.requestlog.log_segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.store.results import CheckResult
 from tests.fixtures.asgi import Client
 from tests.fixtures.order_store import DAY, orders_of
 from tests.fixtures.orders import PROJECT, Workplace

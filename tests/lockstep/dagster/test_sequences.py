@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.scoring.earlier import earlier_batches
 from lockstep.store.attempts import Attempt
 from lockstep.store.inbox import claim_copy
+from lockstep.store.results import CheckResult
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed

@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lockstep.artifacts.ledgers import ledger_of
+from lockstep.checks.streams import CANDIDATE, stream_records, training_records
+from lockstep.checks.table_deliveries import table_records
 from lockstep.dagster.backfill import PartitionWatch
 from lockstep.dagster.definitions import built
 from lockstep.dagster.instance import open_instance
@@ -20,9 +21,8 @@ from lockstep.errors import UnavailableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.store.inbox import claim_copy
+from lockstep.store.ledgers import ledger_of
 from lockstep.store.parquet import Store
-from lockstep.store.streams import CANDIDATE, stream_records, training_records
-from lockstep.store.table_deliveries import table_records
 from tests.fixtures.depots import DEPOTS, SCORED, articles, deliver_everything, needs, write
 from tests.fixtures.homes import use_home
 
@@ -150,7 +150,7 @@ def test_a_source_that_is_away_is_named_in_a_warning(
     def away(*_: object) -> None:
         raise UnavailableError("sales.jsonl is on a drive that is away")
 
-    monkeypatch.setattr("lockstep.store.table_deliveries.decode_source", away)
+    monkeypatch.setattr("lockstep.checks.table_deliveries.decode_source", away)
     report = score(instance)
     assert report.ok, (report.error, report.failed)
     (found,) = (check for check in report.checks if check.check == "table_delivery")

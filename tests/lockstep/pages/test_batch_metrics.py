@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS, fates
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.decode import decode
 from lockstep.pages.batch_metrics import batch_metrics
 from lockstep.pages.pipeline_state import Overview, Watched
@@ -19,6 +18,7 @@ from lockstep.project.pipelines import Broken, pipelines
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.outcomes import compare_outcomes
+from lockstep.store.ledgers import ledger_of
 from tests.fixtures.asgi import Client
 from tests.fixtures.depots import DEPOTS
 from tests.fixtures.order_store import orders_of

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, fates
-from lockstep.artifacts.lock import locked
+from lockstep.checks.streams import CHAMPION, gate_records, inbox_of
 from lockstep.dagster.schedules import schedules
 from lockstep.pages.events import Events, open_events
 from lockstep.pages.pipeline_state import Overview, Watched
@@ -27,9 +27,9 @@ from lockstep.registry.versions import Version
 from lockstep.scoring.outcomes import compare_outcomes
 from lockstep.store.attempts import StepRecord
 from lockstep.store.inbox import claim_files
+from lockstep.store.lock import locked
 from lockstep.store.partition_records import Records
 from lockstep.store.status import STEPS
-from lockstep.store.streams import CHAMPION, gate_records, inbox_of
 from lockstep.training.gate import pass_gate
 from tests.fixtures.order_store import orders_of
 from tests.fixtures.orders import EDITED, PROJECT, SECOND, Workplace

@@ -12,6 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from assets.orders import orders
+from lockstep.checks.streams import CHAMPION, gate_records
 from lockstep.pages.background import LastAnswer, Question
 from lockstep.pages.pipeline_state import Overview, PipelineState, Watched, last_days
 from lockstep.pages.troubles import OpenFinding
@@ -20,7 +21,6 @@ from lockstep.project.declaration import Calendar
 from lockstep.project.home import Addresses, write_addresses
 from lockstep.project.sinks import ParquetSink
 from lockstep.registry.versions import RegisteredModel
-from lockstep.store.streams import CHAMPION, gate_records
 from lockstep.training.gate import pass_gate
 from tests.fixtures.orders import PROJECT, SECOND
 from tests.lockstep.pages.conftest import ASIDE, BLOCKED, BROKEN, DAMAGED, WARNED

@@ -12,13 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.errors import LockstepError
 from lockstep.pages.standing import FILE, acknowledge, suspects_of
 from lockstep.pages.tiles import StreamHistory
 from lockstep.registry.sites import Site
 from lockstep.store.attempts import StepRecord
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from lockstep.store.status import STEPS
 
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04")

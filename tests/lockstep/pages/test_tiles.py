@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from rich.cells import cell_len
 
-from lockstep.checks.check_results import CheckResult
+from lockstep.pages.alerts import Told
 from lockstep.pages.rendering import templates
 from lockstep.pages.tiles import SIGNS, StreamHistory, Tile, TileState
-from lockstep.pages.told import Told
 from lockstep.store.attempts import RECORD, StepRecord
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from lockstep.store.status import STEPS, RunProgress
 
 DAYS = ("2024-01-01", "2024-01-02")

@@ -9,16 +9,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from assets.orders import orders
-from lockstep.artifacts.lock import Holder, locked
 from lockstep.checks.messages import Message
 from lockstep.checks.reports import CheckReport
+from lockstep.pages.alerts import Recipient, Told
 from lockstep.pages.background import LastAnswer
 from lockstep.pages.events import OpenEvent
 from lockstep.pages.outages import Outages
 from lockstep.pages.pipeline_state import Overview, PipelineState
-from lockstep.pages.told import Recipient, Told
 from lockstep.pages.troubles import OpenFinding, Trouble, troubles_of, what
 from lockstep.project.home import Addresses, write_addresses
+from lockstep.store.lock import Holder, locked
 from lockstep.training.gate import pass_gate
 from tests.fixtures.commands import Lockstep
 from tests.fixtures.orders import EDITED, PROJECT, Workplace

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.lookup_checks import check_lookup_hindsight, check_lookup_replay
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.errors import NotStoredError
 from lockstep.parity.lookup_hindsight import ServedLookups, look_up_again
+from lockstep.store.results import CheckResult
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.readers import readers_of
 from lockstep.tables.rows import TableRows

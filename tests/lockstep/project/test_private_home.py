@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.disks import make_folder, replace_text
-from lockstep.artifacts.lock import locked
 from lockstep.project.home import Home
+from lockstep.store.disks import make_folder, replace_text
+from lockstep.store.lock import locked
 
 
 def modes(folder: Path) -> dict[str, str]:

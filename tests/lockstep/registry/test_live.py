@@ -15,11 +15,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lockstep.artifacts.pointers import read_live, write_live
-from lockstep.checks.check_results import CheckResult
 from lockstep.registry import live as live_module
 from lockstep.registry.live import KeptLive, Live
 from lockstep.scoring.live_check import check_live, last_published
 from lockstep.store.partition_records import Commit, Records
+from lockstep.store.results import CheckResult
 from tests.fixtures.orders import Workplace
 from tests.fixtures.registries import Killed, killed_after
 

@@ -24,7 +24,6 @@ from hypothesis.stateful import (
 
 from lockstep.artifacts.pointers import LivePointer, read_live
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.errors import AliasNotSetError, OvertakenError, RegistryUnreachableError
 from lockstep.registry import live as live_module
 from lockstep.registry.decisions import Decision
@@ -32,6 +31,7 @@ from lockstep.registry.live import Live, LiveState
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import PROVEN
 from lockstep.scoring.live_check import check_live
+from lockstep.store.results import CheckResult
 from tests.fixtures.orders import copy_home
 from tests.fixtures.registries import Killed, before_each_write
 

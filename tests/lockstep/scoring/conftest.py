@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.ledgers import Added, ledger_of
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.table_deliveries import deliver_all
 from lockstep.columns.decode import Decoded, decode
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import pipelines
 from lockstep.scoring.work import Work
+from lockstep.store.ledgers import Added, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.table_deliveries import deliver_all
 from tests.fixtures.depots import DEPOTS, SCORED, deliver_everything, known_needs, needs
 from tests.fixtures.homes import use_home
 from tests.fixtures.order_store import OrderStore

@@ -21,7 +21,6 @@ from sklearn.ensemble import RandomForestRegressor
 
 from lockstep.artifacts.closed_files import can_close_files
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.code_checks import check_code
 from lockstep.checks.comparisons import check_replay
 from lockstep.columns.decode import Decoded
@@ -34,6 +33,7 @@ from lockstep.project.sources import FunctionSource
 from lockstep.scoring.partition import Work
 from lockstep.serving.versions.proving import prove
 from lockstep.store.parquet import Store
+from lockstep.store.results import CheckResult
 from tests.fixtures.scored import ScoredPartition, score
 from tests.lockstep.training.test_code_faults import (
     Checkout,

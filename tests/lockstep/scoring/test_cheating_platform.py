@@ -25,7 +25,6 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from lockstep.artifacts import distributions, installation
 from lockstep.artifacts.closed_files import can_close_files
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -38,6 +37,7 @@ from lockstep.registry.live import Live
 from lockstep.scoring.steps import all_steps
 from lockstep.scoring.work import Work
 from lockstep.store.parquet import Store
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate
 from tests.fixtures.homes import use_home

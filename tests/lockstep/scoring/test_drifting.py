@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from assets.orders import ASSETS
 from lockstep.checks.check_results import attempted
 from lockstep.checks.drift_checks import Population
+from lockstep.checks.streams import stream_records
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import discover
@@ -26,7 +27,6 @@ from lockstep.scoring.drifting import Followed, changes_before, follow
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
-from lockstep.store.streams import stream_records
 
 KINDS = {"level": Kind.FLOAT, "speed": Kind.FLOAT}
 ROWS, TRAINED = 100, 30

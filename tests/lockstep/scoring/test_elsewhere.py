@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.tables import to_arrow
 from lockstep.scoring.restated import published_elsewhere
 from lockstep.store.attempts import StepRecord, write_part
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from tests.fixtures.order_store import DAY, orders_of
 
 ROWS = orders_of(DAY)

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.tables import take_rows
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log import Log
@@ -21,6 +19,8 @@ from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.serving.versions.served_tables import ServedTables
+from lockstep.store.ledgers import ledger_of
+from lockstep.store.results import CheckResult
 from tests.fixtures.depots import PLACES, SCORED, articles, needs
 from tests.lockstep.scoring.conftest import DepotStore
 

@@ -10,6 +10,7 @@ import pytest
 
 from assets.orders import ASSETS, fates, orders
 from lockstep.checks.live_quality import Watch, check_calibration, check_live_quality
+from lockstep.checks.streams import outcome_records
 from lockstep.columns.kinds import Columns
 from lockstep.errors import NotDeliveredError, NotStoredError, UnreadableError
 from lockstep.parity.changes import Changes
@@ -21,7 +22,6 @@ from lockstep.scoring.drifting import changes_before
 from lockstep.scoring.outcome_attempts import STEP, open_days
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
 from lockstep.store.status import findings
-from lockstep.store.streams import outcome_records
 from lockstep.training.training_set import compute_training_set
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
+from lockstep.checks.streams import streams
 from lockstep.errors import SupersededError
 from lockstep.registry.live import KeptLive
 from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import all_steps, batch_step, scored_step
 from lockstep.scoring.work import Work
-from lockstep.store.streams import streams
 from tests.fixtures.orders import Workplace
 
 DAY = "2020-03-01"

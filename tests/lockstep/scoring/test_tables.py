@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lockstep.artifacts.ledgers import ledger_of
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.from_table import Asked
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Texts, Times
@@ -20,8 +18,10 @@ from lockstep.scoring.executors import IN_PROCESS, Executor, Pool
 from lockstep.scoring.partition import ingest_batch, score_batch
 from lockstep.scoring.rows import looked_up_rows
 from lockstep.scoring.work import Work
+from lockstep.store.ledgers import ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
+from lockstep.store.results import CheckResult
 from tests.fixtures.depots import (
     FIRST,
     LAST,

@@ -23,7 +23,6 @@ import pytest
 from assets.orders import ASSETS, history, orders_with_fates
 from lockstep import Suites
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.units import read_files
@@ -36,6 +35,7 @@ from lockstep.scoring.executors import IN_PROCESS, Executor, Pool, UnitTask
 from lockstep.scoring.work import Work
 from lockstep.stats.sampling import Sampling
 from lockstep.store.parquet import Store
+from lockstep.store.results import CheckResult
 from tests.fixtures.pool import Forking, Numbered, always_ending, ending_once, raise_alike, waiting
 from tests.fixtures.recorded import Recorded, results_of
 from tests.fixtures.scored import score

@@ -15,8 +15,6 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.artifacts.state_files import write_state
-from lockstep.checks.check_results import CheckResult
 from lockstep.errors import (
     BlockedError,
     DamagedError,
@@ -26,6 +24,8 @@ from lockstep.errors import (
 )
 from lockstep.store.attempts import Attempt, StepRecord, sha256, write_part
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
+from lockstep.store.state_files import write_state
 from lockstep.store.status import Progress, RunProgress, findings, progress_of
 from tests.fixtures.writes import carried_out, demanded, start
 

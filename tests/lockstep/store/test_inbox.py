@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.checks.streams import inbox_stream
 from lockstep.columns.csv_format import CsvFormat
 from lockstep.columns.plain import name_shown, shown_name
 from lockstep.columns.records import Key, Record, RowNumber
@@ -33,7 +34,6 @@ from lockstep.store.inbox import (
 )
 from lockstep.store.parquet import Store
 from lockstep.store.parts import read_delivery
-from lockstep.store.streams import inbox_stream
 from tests.fixtures.registries import Killed
 
 FURTHER = IncrementalDigest.further

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import partition_of
 from lockstep.columns.tables import from_arrow, to_arrow
 from lockstep.errors import NotStoredError
+from lockstep.store.disks import replace_file, replace_text
 from lockstep.store.parquet import Store
 from tests.fixtures.writes import carried_out
 

@@ -10,11 +10,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockstep.checks.check_results import CheckResult
-from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT
+from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT, blocking
 from lockstep.columns.plain import file_name
-from lockstep.store.attempts import blocking
 from lockstep.store.partition_records import Commit, Records
+from lockstep.store.results import CheckResult
 
 
 def test_only_errors_of_blocking_checks_block() -> None:

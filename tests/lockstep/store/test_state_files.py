@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.lockstep.artifacts.test_ledgers import post
+from tests.lockstep.store.test_handovers import ListedSink, publish
 
-from lockstep.artifacts.ledgers import Ledger
-from lockstep.artifacts.lock import holder, locked
 from lockstep.artifacts.pointers import (
     Listing,
     LivePointer,
@@ -26,25 +26,25 @@ from lockstep.artifacts.pointers import (
     write_listing,
     write_live,
 )
+from lockstep.checks.handovers import Handovers
 from lockstep.checks.messages import Message
 from lockstep.errors import ArtifactError, DamagedError
+from lockstep.pages.alerts import tell
 from lockstep.pages.events import Events, OpenEvent
-from lockstep.pages.telling import tell
 from lockstep.project.alerting import Alerting
+from lockstep.project.fetching import fetch
 from lockstep.project.home import Addresses, Home, write_addresses
 from lockstep.project.object_stores import StoreAddress
 from lockstep.project.project import Project
 from lockstep.registry.known_versions import KnownVersions
 from lockstep.store.contents import IncrementalDigests, content_digest
-from lockstep.store.fetching import fetch
-from lockstep.store.handovers import Handovers
 from lockstep.store.inbox import claim_files
+from lockstep.store.ledgers import Ledger
+from lockstep.store.lock import holder, locked
 from lockstep.store.partition_records import Records
 from lockstep.store.put_back import RowBack, put_back, read_put_back
 from tests.fixtures.plain_ledger import KINDS, columns_of
-from tests.lockstep.artifacts.test_ledgers import post
 from tests.lockstep.store.test_attempts import score
-from tests.lockstep.store.test_handovers import ListedSink, publish
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 DOCS = Path(__file__).parents[3] / "docs" / "running.md"

@@ -14,13 +14,13 @@ import pytest
 
 from assets.orders import ASSETS, history
 from lockstep.checks.specs import declared_checks
+from lockstep.checks.streams import CANDIDATE, training_records
 from lockstep.errors import BlockedError, DamagedError, FitError, SuiteError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
 from lockstep.registry.version_tags import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.candidate import Trained, fit_candidate, train
 from lockstep.training.holdout import Evaluation
 from lockstep.training.model_card import shown

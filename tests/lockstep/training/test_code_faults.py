@@ -31,7 +31,6 @@ from lockstep.artifacts.evidence import Evidence
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import (
     check_comparison,
@@ -48,6 +47,7 @@ from lockstep.errors import UnprovenError
 from lockstep.parity.profiles import Profile
 from lockstep.parity.selection import choose_golden
 from lockstep.parity.weekly import WeeklyFigures
+from lockstep.store.results import CheckResult
 
 SOURCE = '''"""Parcels: what will one cost to send?"""
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.streams import EXAMINATION, examination_records
 from lockstep.errors import NotStoredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.quality import Quality
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.streams import EXAMINATION, examination_records
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import train
 from lockstep.training.examination import examine
 from tests.fixtures.orders import SECOND, Workplace, copied_workplace

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from assets.orders import history, orders
 from expectations.orders import input_suite
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.streams import stream_records
 from lockstep.columns.decode import decode
 from lockstep.columns.plain import PERSONAL
 from lockstep.dagster.assets import training_assets
@@ -37,7 +37,7 @@ from lockstep.serving.versions.asked import RequestIds
 from lockstep.serving.versions.proving import prove
 from lockstep.store.attempts import Attempt
 from lockstep.store.quarantine import all_aside
-from lockstep.store.streams import stream_records
+from lockstep.store.results import CheckResult
 from lockstep.training.candidate import train
 from lockstep.training.gate import pass_gate
 from tests.fixtures.asgi import Client

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.artifacts.pointers import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.table_deliveries import deliver_all
 from lockstep.columns.decode import decode
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
@@ -21,9 +21,9 @@ from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.versions.served_tables import ServedTables
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.pinned_tables import PinnedTables
-from lockstep.store.table_deliveries import deliver_all
 from tests.fixtures import ports
 from tests.fixtures.asgi import Client, Told
 from tests.fixtures.depots import (

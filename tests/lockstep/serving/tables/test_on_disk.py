@@ -9,8 +9,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from lockstep.artifacts.ledger_databases import FOLDER
 from lockstep.serving.versions.served_tables import ServedTables
+from lockstep.store.ledger_databases import FOLDER
 from tests.fixtures.depots import SCORED, needs
 
 from .conftest import Depots, DepotsClient

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.lock import locked
 from lockstep.columns.decode import decode
 from lockstep.serving.http.access import Guarded, Local
 from lockstep.serving.http.app import application
 from lockstep.serving.versions.request_limits import RequestLimits
+from lockstep.store.lock import locked
 from tests.fixtures.asgi import Client, Told
 
 from .conftest import Depots, DepotsClient
@@ -335,7 +335,7 @@ def test_rows_that_a_full_disk_does_not_take_are_refused_and_answers_go_on(
 ) -> None:
     before = versions(depots)
     with monkeypatch.context() as patch:
-        patch.setattr("lockstep.artifacts.ledger_tails.os.fsync", _full)
+        patch.setattr("lockstep.store.ledger_tails.os.fsync", _full)
         told = client.post("/tables/sale", sale())
     assert (told.status, "No space left" in told.json()["message"]) == (503, True)
     assert versions(depots) == before

@@ -25,7 +25,7 @@ Start = Callable[..., Server]
 
 KILLS = """
 import os, signal
-from lockstep.artifacts.ledger_tails import Tail
+from lockstep.store.ledger_tails import Tail
 append = Tail.append
 def killed(self, *arguments):
     append(self, *arguments)

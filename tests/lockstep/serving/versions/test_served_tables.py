@@ -21,11 +21,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.columns.tables import stacked, take_rows, with_known
 from lockstep.errors import DamagedError, UndeliveredError
 from lockstep.serving.versions import served_tables
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.rows import TableRows
 from tests.fixtures.plain_ledger import (
@@ -54,7 +54,7 @@ class ServedMachine(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr("lockstep.tables.layered._LEAST_TOP", 3)
         self.patch.setattr("lockstep.tables.layered._LEAST_ADDED", 2)
-        self.patch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 2_000)
+        self.patch.setattr("lockstep.store.ledgers._MOST_POSTED", 2_000)
         self.patch.setattr(served_tables, "_MOST_ROWS", 3)
         self.ledger = ledger_of(self.folder, kind.declaration())
         self.plain = Plain(self.ledger.schema)

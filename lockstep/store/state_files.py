@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.columns.plain import one_line
 from lockstep.errors import DamagedError
+from lockstep.store.disks import replace_text
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -10,8 +10,8 @@ from socket import gethostname
 
 import pytest
 
-from lockstep.artifacts.lock import holder, locked
 from lockstep.errors import LockedError
+from lockstep.store.lock import holder, locked
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
         f"""
         import sys
         from pathlib import Path
-        from lockstep.artifacts.lock import locked
+        from lockstep.store.lock import locked
 
         with locked(Path({str(path)!r}), "daily/day"):
             print("held", flush=True)

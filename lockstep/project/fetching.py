@@ -23,11 +23,10 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lockstep.artifacts.disks import as_private_as_folder, make_folder
-from lockstep.artifacts.state_files import state_or, write_state
 from lockstep.columns.plain import short_name, shown_name
 from lockstep.errors import InputError, NotDeliveredError
 from lockstep.project.object_stores import BLOCK_BYTES, StoreAddress, StoredObject, remove_abandoned
+from lockstep.store.disks import as_private_as_folder, make_folder
 from lockstep.store.inbox import (
     FOLDERS,
     SETTLED_SECONDS,
@@ -38,6 +37,7 @@ from lockstep.store.inbox import (
     why_no_file,
 )
 from lockstep.store.parts import MANIFEST, SUCCESS, parts_among, why_not_whole
+from lockstep.store.state_files import state_or, write_state
 
 _MOST_SECONDS = 15.0
 """Seconds of copying in a call: a sensor has a minute for its tick."""

@@ -11,9 +11,9 @@ import pytest
 
 from lockstep.columns.records import Key, Record
 from lockstep.errors import DeclarationError, InputError, LockedError, UnavailableError
+from lockstep.project import fetching
+from lockstep.project.fetching import Fetched, fetch, fetched
 from lockstep.project.object_stores import StoreAddress
-from lockstep.store import fetching
-from lockstep.store.fetching import Fetched, fetch, fetched
 from lockstep.store.inbox import alone_in_inbox, claim_files, find_claimed, read_claimed
 from tests.fixtures.object_store import SECRET, Bucket, ObjectStore
 from tests.fixtures.registries import Killed

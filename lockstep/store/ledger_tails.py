@@ -22,9 +22,9 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from lockstep.artifacts.disks import replace_file
 from lockstep.columns.kinds import Array, Columns, Ints, Kind
 from lockstep.errors import DamagedError
+from lockstep.store.disks import replace_file
 
 TAIL = "tail.jsonl"
 _FORMAT = 1

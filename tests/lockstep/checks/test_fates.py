@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.fates import Inbox
 from lockstep.store.attempts import StepRecord
-from lockstep.store.fates import Inbox
 from lockstep.store.inbox import is_beside
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 
 FILE = "monday-0123456789ab.csv"
 AGAIN = "tuesday-0123456789ab.csv"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.artifacts.ledgers import Ledger, ledger_of
 from lockstep.errors import NotStoredError
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.pinned_tables import TableHistory
 from tests.fixtures.plain_ledger import Stock, columns_of
 

@@ -20,9 +20,9 @@ from typing import TextIO
 
 import msgspec
 
-from lockstep.artifacts.disks import as_private_as_folder, make_folder
-from lockstep.artifacts.processes import Process
 from lockstep.errors import LockedError
+from lockstep.store.disks import as_private_as_folder, make_folder
+from lockstep.store.processes import Process
 
 WAIT_SECONDS = 60.0
 """Seconds that a second process waits: longer than scoring a day, shorter than one's patience."""

@@ -11,14 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from lockstep.artifacts.lock import locked
 from lockstep.checks.messages import Message
 from lockstep.errors import LockedError
+from lockstep.pages.alerts import Told, tell
 from lockstep.pages.events import Events, OpenEvent
-from lockstep.pages.telling import tell
-from lockstep.pages.told import Told
 from lockstep.project.alerting import Alerting
 from lockstep.project.project import Project
+from lockstep.store.lock import locked
 
 NOW = datetime(2026, 3, 1, 7, tzinfo=UTC)
 DAYS = [

@@ -26,14 +26,14 @@ from weakref import finalize
 import msgspec
 import numpy as np
 
-from lockstep.artifacts.disks import make_folder, replace_file
-from lockstep.artifacts.ledger_tails import array_of
-from lockstep.artifacts.ledgers import Ledger
-from lockstep.artifacts.lock import locked
 from lockstep.columns.kinds import Array, Columns, Kind, Times
 from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, with_known
 from lockstep.errors import DamagedError
+from lockstep.store.disks import make_folder, replace_file
+from lockstep.store.ledger_tails import array_of
+from lockstep.store.ledgers import Ledger
+from lockstep.store.lock import locked
 from lockstep.tables.rows import TableRows
 
 log = logging.getLogger(__name__)

@@ -8,23 +8,23 @@ from unittest.mock import Mock
 
 import pytest
 
-from lockstep.artifacts.ledgers import RECORD
-from lockstep.columns.decode import decode
-from lockstep.errors import DeclarationError, NotDeliveredError
-from lockstep.project.declaration import PipelineAssets
-from lockstep.project.pipelines import pipelines
-from lockstep.project.sources import CsvSource, FunctionSource
-from lockstep.project.table_assets import TableAssets
-from lockstep.store import table_deliveries
-from lockstep.store.parquet import Store
-from lockstep.store.streams import stream_records
-from lockstep.store.table_deliveries import (
+from lockstep.checks import table_deliveries
+from lockstep.checks.streams import stream_records
+from lockstep.checks.table_deliveries import (
     TableDelivery,
     check_deliveries,
     checks_of,
     deliver,
     table_records,
 )
+from lockstep.columns.decode import decode
+from lockstep.errors import DeclarationError, NotDeliveredError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.pipelines import pipelines
+from lockstep.project.sources import CsvSource, FunctionSource
+from lockstep.project.table_assets import TableAssets
+from lockstep.store.ledgers import RECORD
+from lockstep.store.parquet import Store
 from lockstep.tables.layered import LayeredRows
 from tests.fixtures.depots import DEPOTS, articles, climate, sales, write
 

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep import Asked, Texts, lookup
-from lockstep.artifacts.ledger_databases import FOLDER, LedgerDatabase, database_of
-from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
 from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, Times
 from lockstep.errors import DamagedError
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.store.ledger_databases import FOLDER, LedgerDatabase, database_of
+from lockstep.store.ledgers import Ledger, conflicts, ledger_of
 from lockstep.tables.layered import LayeredRows
 from tests.fixtures.plain_ledger import Place, Stock, columns_of
 from tests.fixtures.writes import each_write

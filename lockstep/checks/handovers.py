@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lockstep.artifacts.state_files import state_or, write_state
-from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import SINKS
 from lockstep.columns.plain import all_of, file_name
 from lockstep.errors import DamagedError, LockedError
@@ -22,6 +20,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sinks import PublishedRows, Sink, reason_of
 from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
+from lockstep.store.state_files import state_or, write_state
 
 _NOT_TRIED = "it was not tried yet"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts.state_files import read_state, write_state
+from lockstep.store.state_files import read_state, write_state
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 

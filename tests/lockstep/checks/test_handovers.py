@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import read_table
 
+from lockstep.checks import handovers
+from lockstep.checks.handovers import Handovers
 from lockstep.project.sinks import PublishedRows, Sink, SqlSink
-from lockstep.store import handovers
 from lockstep.store.attempts import StepRecord
-from lockstep.store.handovers import Handovers
 from lockstep.store.partition_records import Records
 from tests.fixtures.writes import carried_out
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.disks import disk_error, replace_file
+from lockstep.store.disks import disk_error, replace_file
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.plain import one_line
 from lockstep.errors import ArtifactError, UnavailableFilesError
+from lockstep.store.state_files import content_of, write_state
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

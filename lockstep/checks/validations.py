@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockstep.checks.specs import FEATURE_SUITE, INPUT_SUITE, OUTPUT_SUITE
+from lockstep.checks.streams import stream_records, streams
 from lockstep.columns.plain import counted
 from lockstep.errors import NotStoredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import Store
-from lockstep.store.streams import stream_records, streams
 from lockstep.suites.suite_results import ExpectationResult
 
 SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from lockstep.pages.sending import send
+from lockstep.pages.alerts import send
 from lockstep.project.alerting import Alerting
 from tests.fixtures.ports import free_port
 from tests.fixtures.receivers import HttpReceiver

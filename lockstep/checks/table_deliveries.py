@@ -17,11 +17,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from lockstep.artifacts.ledgers import Ledger, conflicts, ledger_of
-from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.check_results import carry_out
 from lockstep.checks.ingest import Ingested, check_decoding, check_readable
 from lockstep.checks.messages import Place
-from lockstep.checks.specs import APPEND_ONLY, TABLE, TABLE_CHECKS, Check, others_not_judged
+from lockstep.checks.specs import (
+    APPEND_ONLY,
+    TABLE,
+    TABLE_CHECKS,
+    Check,
+    blocking,
+    others_not_judged,
+)
+from lockstep.checks.streams import stream_records
 from lockstep.checks.suite_checks import check_suite
 from lockstep.checks.table_checks import (
     check_append_only,
@@ -50,11 +57,12 @@ from lockstep.project.table_assets import TableAssets, reach
 from lockstep.refusals import TYPE
 from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import compile_rules
-from lockstep.store.attempts import Attempt, StepRecord, blocking
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.ledgers import Ledger, conflicts, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
+from lockstep.store.results import CheckResult
 from lockstep.store.status import RECORD, findings
-from lockstep.store.streams import stream_records
 
 STEP = "table"
 """The step of a delivery's attempt."""

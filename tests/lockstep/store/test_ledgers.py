@@ -23,11 +23,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.ledgers import RECORD, Added, Ledger, conflicts, ledger_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
+from lockstep.store.ledgers import RECORD, Added, Ledger, conflicts, ledger_of
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.rows import TableRows
 from tests.fixtures.plain_ledger import (
@@ -349,7 +349,7 @@ def test_a_delivery_that_is_older_than_a_posting_comes_after_it(ledger: Ledger) 
 
 
 def test_a_large_tail_gets_into_a_part(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lockstep.artifacts.ledgers._MOST_POSTED", 500)
+    monkeypatch.setattr("lockstep.store.ledgers._MOST_POSTED", 500)
     versions = [post(ledger, stock(row(1.0, h)), BEGIN + h * HOUR) for h in range(1, 9)]
     assert len(ledger.parts()) > 2
     assert [len(ledger.rows(version)) for version in versions] == list(range(2, 10))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.check_results import CheckResult
+from lockstep.checks.streams import stream_records
+from lockstep.checks.validations import Validations, validations
 from lockstep.errors import NotStoredError
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.streams import stream_records
-from lockstep.store.validations import Validations, validations
+from lockstep.store.results import CheckResult
 
 DAY = "2020-03-01"
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.plain import counted, shown_name
 from lockstep.errors import DamagedError
 from lockstep.store.attempts import Attempt
+from lockstep.store.disks import replace_text
 from lockstep.store.inbox import (
     TEXT,
     LeftAlone,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from lockstep.checks.markdown import code_block, note_markdown, to_markdown
+from lockstep.columns.markdown import code_block, note_markdown, to_markdown
 from lockstep.columns.svg import in_markdown
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from lockstep.checks.fates import Inbox
 from lockstep.checks.messages import Place
 from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
@@ -13,7 +14,6 @@ from lockstep.columns.units import Units
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source, read_source
-from lockstep.store.fates import Inbox
 from lockstep.store.inbox import read_claimed
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records

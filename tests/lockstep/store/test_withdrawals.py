@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from lockstep import Event, EventTime, Key
-from lockstep.artifacts.ledger_databases import database_of
-from lockstep.artifacts.ledgers import ledger_of
 from lockstep.columns.from_table import FromTable
 from lockstep.columns.kinds import Columns, utc
 from lockstep.errors import UnknownError
+from lockstep.store.ledger_databases import database_of
+from lockstep.store.ledgers import ledger_of
 from lockstep.tables.layered import LayeredRows
 from lockstep.tables.lookups import Lookup
 from lockstep.tables.rows import TableRows

@@ -10,7 +10,7 @@ A part never changes, and counts once `ledger.json` lists it: replacing that fil
 *version* of a ledger is a digest of its declaration and of all parts and postings up to one: an
 older version is the beginning of a newer one, and can be read for as long as the ledger is kept.
 Postings get into a part when there are many, or when a delivery follows, and keep their versions.
-The newest version is noted outside of the folder (`lockstep.artifacts.high_water`).
+The newest version is noted outside of the folder (`lockstep.store.high_water`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from lockstep.artifacts.disks import replace_file
-from lockstep.artifacts.high_water import HighWater, Loss, Mark
-from lockstep.artifacts.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
-from lockstep.artifacts.lock import WAIT_SECONDS, locked
-from lockstep.artifacts.state_files import content_of, write_state
 from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, utc
 from lockstep.columns.plain import plain
 from lockstep.columns.table_schema import TableSchema
 from lockstep.columns.tables import WITHDRAWN, concat, from_arrow, is_missing, take_rows, to_arrow
 from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError, UnknownError
+from lockstep.store.disks import replace_file
+from lockstep.store.high_water import HighWater, Loss, Mark
+from lockstep.store.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
+from lockstep.store.lock import WAIT_SECONDS, locked
+from lockstep.store.state_files import content_of, write_state
 from lockstep.tables.rows import TableRows
 
 if TYPE_CHECKING:
