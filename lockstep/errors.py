@@ -18,9 +18,9 @@ LockstepError                     cli, dagster, pages, project, registry, scorin
 ├── WritingError                  templates                           nothing can be written there
 │
 │   Rows, and what is computed of them
-├── InputError                    artifacts, columns, project, store, tables, templates  bad rows
+├── InputError                    columns, project, store, tables, templates  bad rows
 │   ├── UnavailableError          columns, project, scoring, store    not to be had now
-│   │   └── NotDeliveredError     project, store                      not there yet
+│   │   └── NotDeliveredError     checks, project                     not there yet
 │   └── UnreadableError           columns, project, scoring, store    not what is declared
 ├── InvalidRecordsError           columns                             rows refused where all count
 ├── FunctionError                 columns                             a column's function fails
@@ -31,9 +31,9 @@ LockstepError                     cli, dagster, pages, project, registry, scorin
 ├── NotCompiledError              columns                             a step without compiled form
 │
 │   Versions, and where they are kept
-├── ArtifactError                 artifacts, registry, scoring        a version that cannot be used
+├── ArtifactError                 artifacts, registry, scoring, store  a version that cannot be used
 │   ├── FormatError               artifacts                           another Lockstep wrote it
-│   ├── UnavailableFilesError     artifacts                           files not to be read now
+│   ├── UnavailableFilesError     artifacts, store                    files not to be read now
 │   ├── SnapshotError             artifacts, registry                 source that does not run
 │   ├── OutsideReadingError       artifacts                           code that reads elsewhere
 │   ├── UntrustedTypeError        artifacts                           a type that is not allowed
@@ -52,15 +52,15 @@ LockstepError                     cli, dagster, pages, project, registry, scorin
 ├── OvertakenError                registry                            another version went live
 │
 │   Partitions, and the disk that they are on
-├── NotStoredError                artifacts, pages, scoring, store               not written yet
-├── DamagedError                  artifacts, store                    files unlike their record
+├── NotStoredError                checks, pages, scoring, store       not written yet
+├── DamagedError                  store                               files unlike their record
 │   └── ReplacedError             store                               later attempts took its place
-├── LockedError                   artifacts                           somebody else is at work
+├── LockedError                   store                               somebody else is at work
 ├── BlockedError                  scoring, store                      a check holds it back
 ├── SupersededError               store                               a later attempt was committed
 ├── LostWorkerError               scoring                             a unit ends its process
 ├── SinkError                     project                             a sink cannot keep the rows
-├── DiskError                     artifacts                           a disk is full, closed, broken
+├── DiskError                     store                               a disk is full, closed, broken
 │
 │   Servers and their logs
 ├── RefusedChallengerError        serving                             not fit to be compared

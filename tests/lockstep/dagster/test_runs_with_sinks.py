@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import dagster as dg
 from pyarrow.parquet import read_metadata
-from tests.lockstep.store.test_handovers import ListedSink
 
 from lockstep.checks.streams import streams
 from lockstep.dagster.record import recorded_checks
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.project.declaration import PipelineAssets
 from tests.fixtures.orders import Workplace
+from tests.lockstep.checks.test_handovers import ListedSink
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 PUBLISHED = dg.AssetKey(["orders", "daily", "published"])

@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.lockstep.artifacts.test_ledgers import post
-from tests.lockstep.store.test_handovers import ListedSink, publish
 
 from lockstep.artifacts.pointers import (
     Listing,
@@ -44,7 +42,9 @@ from lockstep.store.lock import holder, locked
 from lockstep.store.partition_records import Records
 from lockstep.store.put_back import RowBack, put_back, read_put_back
 from tests.fixtures.plain_ledger import KINDS, columns_of
+from tests.lockstep.checks.test_handovers import ListedSink, publish
 from tests.lockstep.store.test_attempts import score
+from tests.lockstep.store.test_ledgers import post
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 DOCS = Path(__file__).parents[3] / "docs" / "running.md"
