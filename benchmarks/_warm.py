@@ -28,10 +28,10 @@ from mlflow.utils.requirements_utils import (  # noqa: E402, TID253
 import lockstep.cli.main  # noqa: E402
 import lockstep.dagster.definitions  # noqa: E402, F401
 from lockstep.artifacts import carried, round_trip  # noqa: E402, F401
-from lockstep.cli import arguments, console, progress  # noqa: E402, F401
+from lockstep.cli import arguments, console, progress, recorded_checks  # noqa: E402, F401
 from lockstep.columns import decorators  # noqa: E402, F401
 from lockstep.columns.compiled import predictor  # noqa: E402, F401
-from lockstep.dagster import record, runs  # noqa: E402, F401
+from lockstep.dagster import runs  # noqa: E402, F401
 from lockstep.dagster.instance import open_instance  # noqa: E402
 from lockstep.parity import (  # noqa: E402
     company,  # noqa: F401

@@ -20,10 +20,14 @@ from lockstep.store.partition_records import Records
 
 CANDIDATE = "candidate"
 """The partition of a training's records, whose attempts go step by step."""
+TRAINING = ("history", "training_set", CANDIDATE)
+"""The steps of a training, in order."""
 CHAMPION = "champion"
 """The partition of the gate's records, and the only step of its attempts."""
 EXAMINATION = "examination"
 """The partition of the records of examinations, and the only step of their attempts."""
+AUDIT = "audit"
+"""The partition of the records of audits, and the only step of their attempts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +108,11 @@ def examination_records(declared: PipelineAssets, store: Store) -> Records:
     """The examinations of versions, an attempt each; the last one counts."""
     again = Place(f"{declared.name}/{EXAMINATION}").again
     return Records(store.root / EXAMINATION, lambda _: again)
+
+
+def audit_records(declared: PipelineAssets, store: Store) -> Records:
+    """The audits of a pipeline's home, an attempt each; the last one counts."""
+    return Records(store.root / AUDIT, lambda _: f"lockstep audit {declared.name}")
 
 
 def outcome_records(declared: PipelineAssets, store: Store) -> Records:

@@ -73,6 +73,11 @@ def run_progress(runs: Collection[str]) -> dict[str, RunProgress]:
         return progress(found, runs)
 
 
+def progress_of_run(run: str) -> RunProgress:
+    """The progress of a run; see `run_progress`."""
+    return run_progress([run]).get(run, "unknown")
+
+
 def registry() -> Registry:
     """The registry of versions."""
     return home().registry()

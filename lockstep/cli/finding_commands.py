@@ -73,7 +73,7 @@ def checks(
     """
     from lockstep.checks.validations import validations
     from lockstep.cli.console import say, show_table
-    from lockstep.dagster.record import recorded_checks, stored_checks
+    from lockstep.cli.recorded_checks import recorded_checks, stored_checks
     from lockstep.store.status import RECORD
 
     if acknowledged:
@@ -97,7 +97,7 @@ def checks(
     if docs and partition is not None:
         say(str(_write_docs(declared, store, partition, attempt, folder)))
         return
-    reports = recorded_checks(declared, context.recorded(), store, day=partition, **which)
+    reports = recorded_checks(declared, store, context.progress_of_run, day=partition, **which)
     if not reports and partition is not None:
         raise LockstepError(
             f"No check of {declared.name} has run for {partition} in {context.home().path}."

@@ -20,7 +20,7 @@ from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
-from lockstep.scoring.audit import audit, expected_seconds, home_parts
+from lockstep.scoring.audit import audit, expected_seconds, home_parts, keep_audit
 from lockstep.scoring.outcomes import compare_outcomes, compared_columns
 from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
@@ -377,6 +377,7 @@ def audit_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         parts = home_parts(declared, home, registry)
         context.log.info("%d parts, about %.0f s", len(parts), expected_seconds(parts))
         audited = audit(parts)
+        keep_audit(declared, Store(home.data / declared.name), audited, context.run.run_id)
         facts = {"files": audited.files, "bytes": audited.bytes, "seconds": audited.seconds}
         yield materialized(context, {DIGESTS.name: audited.to_result()}, facts)
 

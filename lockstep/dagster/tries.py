@@ -145,11 +145,6 @@ def progress(instance: dg.DagsterInstance, runs: Collection[str]) -> dict[str, R
     return {record.dagster_run.run_id: _progress(instance, record) for record in records}
 
 
-def progress_of_run(instance: dg.DagsterInstance, run: str) -> RunProgress:
-    """The progress of a run; see `progress`."""
-    return progress(instance, [run]).get(run, "unknown")
-
-
 def _progress(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunProgress:
     """The progress of a run and, once it is over or killed, of the run that follows it."""
     if _goes_on(instance, record):

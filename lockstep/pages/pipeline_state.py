@@ -13,8 +13,8 @@ from lockstep.checks.handovers import Handovers
 from lockstep.checks.messages import Place
 from lockstep.checks.reports import CheckReport
 from lockstep.checks.streams import (
-    CANDIDATE,
     CHAMPION,
+    TRAINING,
     gate_records,
     inbox_of,
     outcome_records,
@@ -315,7 +315,7 @@ def last_days(calendar: Calendar, attempted: Sequence[str]) -> list[str]:
 def histories_of(declared: PipelineAssets, store: Store) -> dict[str, StreamHistory]:
     """The records of a pipeline: of its streams, and of all that is made for them."""
     name, whole = declared.name, partial(StreamHistory, has_partitions=False)
-    training = {step: f"{name}/{step}" for step in ("history", "training_set", CANDIDATE)}
+    training = {step: f"{name}/{step}" for step in TRAINING}
     found = {
         "training": whole(training_records(declared, store), training),
         "gate": whole(gate_records(declared, store), {CHAMPION: f"{name}/{CHAMPION}"}),

@@ -115,7 +115,7 @@ class StreamHistory:
     def __init__(
         self, records: Records, assets: Mapping[str, str], *, has_partitions: bool = True
     ) -> None:
-        self.records, self._assets, self.has_partitions = records, dict(assets), has_partitions
+        self.records, self.assets, self.has_partitions = records, dict(assets), has_partitions
         self.runs: Runs = nobody_knows
         self._known: dict[str, _Known] = {}
         self._listed: tuple[Mark, Mark] | None = None
@@ -126,7 +126,12 @@ class StreamHistory:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps of an attempt."""
-        return tuple(self._assets)
+        return tuple(self.assets)
+
+    @property
+    def is_of_table(self) -> bool:
+        """Whether it is of the deliveries of a table."""
+        return self.records.stream == "tables"
 
     @property
     def partitions(self) -> list[str]:
@@ -135,11 +140,11 @@ class StreamHistory:
 
     def step_of(self, asset: str) -> str | None:
         """The step that makes an asset; None if none does."""
-        return next((step for step, made in self._assets.items() if made == asset), None)
+        return next((step for step, made in self.assets.items() if made == asset), None)
 
     def place(self, step: str, partition: str) -> Place:
         """The place of a step's checks."""
-        return Place(self._assets[step], self._named(partition))
+        return Place(self.assets[step], self._named(partition))
 
     def _named(self, partition: str) -> str | None:
         return partition if self.has_partitions else None
@@ -198,7 +203,7 @@ class StreamHistory:
         if known is not None and known.judged is not None:
             return known.judged
         try:
-            judged = judged_of(self.records, partition, self._assets, self._named(partition))
+            judged = judged_of(self.records, partition, self.assets, self._named(partition))
         except DamagedError:
             return ()  # its tile says so
         if known is not None:
@@ -252,7 +257,7 @@ class StreamHistory:
                 found, is_damaged, progress = [], False, "under_way"
         run = attempt.record.run if attempt is not None else None
         findings = tuple(
-            CheckReport.found(self._assets[each.step], each.check, named, each.result, run)
+            CheckReport.found(self.assets[each.step], each.check, named, each.result, run)
             for each in found
             if each.result.judged and not each.result.passed
         )

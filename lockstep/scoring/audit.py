@@ -14,7 +14,11 @@ from time import monotonic
 from typing import Any
 
 from lockstep.artifacts.artifact import Artifact
+from lockstep.checks.specs import DIGESTS
 from lockstep.checks.streams import (
+    AUDIT,
+    audit_records,
+    examination_records,
     gate_records,
     outcome_records,
     request_records,
@@ -31,6 +35,7 @@ from lockstep.project.table_assets import TableAssets
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
+from lockstep.store.attempts import StepRecord
 from lockstep.store.damage import audit_partition, unrecorded
 from lockstep.store.inbox import FOLDERS, demand_same_content, files_in
 from lockstep.store.ledgers import RECORD, ledger_of
@@ -111,6 +116,7 @@ def home_parts(declared: PipelineAssets, home: Home, registry: Registry) -> list
     kept = [stream_records(declared, store, stream.name) for stream in streams(declared)]
     kept += [outcome_records(declared, store), request_records(declared, store)]
     kept += [training_records(declared, store), gate_records(declared, store)]
+    kept += [examination_records(declared, store), audit_records(declared, store)]
     folder = home.requests(declared.name)
     return [
         *(unit for records in kept for unit in _of_records(records)),
@@ -141,6 +147,14 @@ def audit(parts: Iterable[HomePart], begin: Callable[[str], object] = lambda _: 
         except (LockstepError, OSError) as error:
             damage[unit.what] = str(error)
     return Audited(number, files, size, monotonic() - begun, damage)
+
+
+def keep_audit(declared: PipelineAssets, store: Store, audited: Audited, run: str) -> None:
+    """Record the result of an audit as that of the check `digests`."""
+    records, results = audit_records(declared, store), {DIGESTS.name: audited.to_result()}
+    with records.step(AUDIT, AUDIT, run) as attempt:
+        attempt.keep(AUDIT, StepRecord(results=results))
+        records.commit(attempt)
 
 
 def _of_records(records: Records) -> Iterator[HomePart]:

@@ -229,8 +229,8 @@ def test_what_is_refused_in_part_is_refused_before_anything_is_scored(
     ("file", "command", "said"),
     [
         ("mlflow/mlflow.db", "promote", "mlflow.db cannot be used (file is not a database)"),
-        ("dagster/history/runs.db", "checks", "dagster cannot be used (file is not a database)"),
-        ("dagster/dagster.yaml", "checks", "dagster.yaml cannot be used: while parsing"),
+        ("dagster/history/runs.db", "train", "dagster cannot be used (file is not a database)"),
+        ("dagster/dagster.yaml", "train", "dagster.yaml cannot be used: while parsing"),
     ],
 )
 def test_a_file_of_the_home_that_is_damaged_is_one_clear_line(

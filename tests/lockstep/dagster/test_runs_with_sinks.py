@@ -7,7 +7,7 @@ import dagster as dg
 from pyarrow.parquet import read_metadata
 
 from lockstep.checks.streams import streams
-from lockstep.dagster.record import recorded_checks
+from lockstep.cli.recorded_checks import recorded_checks
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.project.declaration import PipelineAssets
 from tests.fixtures.orders import Workplace
@@ -29,7 +29,7 @@ def score(place: Workplace, declared: PipelineAssets, day: str) -> dg.ExecuteInP
 
 def sink_results(place: Workplace, declared: PipelineAssets) -> Mapping[str | None, str]:
     """What `lockstep checks` says of the sinks."""
-    reports = recorded_checks(declared, place.instance, place.store)
+    reports = recorded_checks(declared, place.store)
     return {report.partition: report.result for report in reports if report.check == "sinks"}
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.cli.recorded_checks import recorded_checks
 from lockstep.dagster.jobs import job_name
-from lockstep.dagster.record import recorded_checks
 from lockstep.dagster.runs import run_job
 from lockstep.scoring.audit import Audited, audit, expected_seconds, home_parts
 from lockstep.store.status import RECORD
@@ -33,7 +33,7 @@ def audited(workplace: Workplace) -> Audited:
 
 def told(workplace: Workplace) -> dict[str, str]:
     """What `lockstep checks` tells of records, by partition."""
-    reports = recorded_checks(ASSETS, workplace.instance, workplace.store)
+    reports = recorded_checks(ASSETS, workplace.store)
     return {str(report.partition): report.summary for report in reports if report.check == RECORD}
 
 
@@ -87,7 +87,7 @@ def test_one_damaged_record_is_one_line_among_the_checks_of_the_last_day(
     scored: Workplace,
 ) -> None:
     (scored.attempt(DAYS[1]).folder / "record.json").write_text("{")
-    reports = recorded_checks(ASSETS, scored.instance, scored.store)
+    reports = recorded_checks(ASSETS, scored.store)
     assert [report.partition for report in reports if report.check == RECORD] == [DAYS[1]]
     of_batch = {report.partition for report in reports if report.asset == "orders/daily/batch"}
     assert of_batch == {DAYS[2]}
@@ -107,12 +107,13 @@ def test_a_look_reads_only_what_was_touched_since_the_audit_and_writes_nothing(
 
     monkeypatch.setattr(type(scored.records()), "committed", counted)
     told(scored)
-    assert set(read) == {DAYS[2]}  # the last one, whose findings are shown
+    shown = {"champion", "candidate", DAYS[2]}  # the last ones, whose findings are shown
+    assert set(read) == shown
     assert {path: path.stat().st_mtime_ns for path in scored.store.root.rglob("*")} == before
     read.clear()
     os.utime(scored.records().export_path(DAYS[0]))
     told(scored)
-    assert set(read) == {DAYS[0], DAYS[2]}
+    assert set(read) == {DAYS[0], *shown}
 
 
 def test_every_file_of_a_home_that_is_changed_is_found_by_the_audit(scored: Workplace) -> None:
