@@ -110,7 +110,7 @@ def _thousandths(limits: Limits | None) -> int:
         return 0
     ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
     widths = sum(float(np.nan_to_num(end, posinf=_WIDEST).sum()) for end in ends)
-    return round(1000 * min(_WIDEST, widths - sum(limits.warn) - sum(limits.block)))
+    return round(1000 * min(_WIDEST, widths - limits.warn - limits.block))
 
 
 def _width(kwargs: Mapping[str, Any]) -> float:

@@ -107,8 +107,7 @@ class Weighed:
         """Whether `sudden_shift` reports it."""
         statistic = self.finding.details[0].statistic
         kind, family = statistic.feature.kind, statistic.feature.family
-        of_values = family == "values" or (family == "aggregates" and kind in _OF_VALUES)
-        return of_values and not statistic.segment.column
+        return family == "values" or (family == "aggregates" and kind in _OF_VALUES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -432,9 +431,7 @@ def _rows(judged: WeighedBatch, weighed: Weighed) -> Iterator[dict[str, Any]]:
 
 
 def _title(statistic: Statistic) -> str:
-    feature, part = statistic.feature, statistic.segment.says
-    title = feature.says or feature.kind
-    return f"{title}, {part}" if part and statistic.segment.column else title
+    return statistic.feature.says or statistic.feature.kind
 
 
 def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
@@ -446,7 +443,7 @@ def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
     order = np.argsort(-np.nan_to_num(day.evidence), kind="stable")
     for place in order.tolist():
         share, statistic = float(day.evidence[place]), judged.constraints.statistics[place]
-        of_values = statistic.feature.family == "values" and not statistic.segment.column
+        of_values = statistic.feature.family == "values"
         if not share < 1 or of_values != is_shift:
             continue
         if share <= 0 or len(rows) == _NEAREST:

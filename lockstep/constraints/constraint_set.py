@@ -3,7 +3,7 @@
 view        rows with their calendar and the rows before
 features    numbers of rows, by family
 state       sums of features, which merge
-statistics  means of features, in all and by segment, and figures of the batch as a whole
+statistics  means of features, and figures of the batch as a whole
 limits      how unusual each statistic is
 """
 
@@ -36,7 +36,6 @@ from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import (
-    SEGMENTED,
     Bunches,
     Shown,
     Statistic,
@@ -53,7 +52,7 @@ from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Judged, Li
 from lockstep.stats.number_runs import Gap, Runs
 from lockstep.stats.states import Moments, State
 
-FORMAT = 1
+FORMAT = 2
 """The format of stored constraints; no other can be read."""
 _SMALLEST = 50
 """Least number of training rows that anything is learnt of."""
@@ -127,8 +126,6 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     panels: Panels
     aggregates: Aggregates
     features: tuple[Feature, ...]
-    # for each statistic of a part, the places of its segment and feature
-    parts: tuple[tuple[int, int], ...]
     bunched: Array  # how many rows are one observation, by statistic
     limits: Limits
     past: tuple[PastBatch, ...]
@@ -142,23 +139,15 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def statistics(self) -> tuple[Statistic, ...]:
         """The statistics of a batch, in order."""
-        return statistics_of(self.features, self.parts, self.aggregates, self.layout)
+        return statistics_of(self.features, self.aggregates, self.layout)
 
     @property
     def _is_whole(self) -> bool:
         """Whether features, statistics and limits are of one another."""
         of_rules = sum(feature.family == rules.FAMILY for feature in self.features)
-        places = np.vstack([self._parts, [[0, -1]]]).max(axis=0)
-        held = len(self.aggregates.segments.parts), len(self.features)
-        return (
-            of_rules == len(self.rules.rules)
-            and bool((self._parts >= 0).all() and (places < held).all())
-            and len(self.statistics) == len(self.bunched) == len(self.limits.traits)
-        )
-
-    @cached_property
-    def _parts(self) -> Ints:
-        return _array_of(self.parts)
+        return of_rules == len(self.rules.rules) and len(self.statistics) == len(
+            self.bunched
+        ) == len(self.limits.traits)
 
     @cached_property
     def _trust(self) -> Floats:
@@ -264,7 +253,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         day, state = measured.day, measured.state
         past = [batch for batch in past if day - DAYS <= batch.day]
         gaps = self._gaps(state, past, day, came)
-        values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched, gaps)
+        values, sizes = read(state, past, day, self.aggregates, self.bunched, gaps)
         own = 4 * len(values)
         recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
         recent = recent[-RECENT - STEPS :]
@@ -276,7 +265,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
         judged = self.limits.judge(values, sizes, before, counts)
         judged.blocks[:] *= self._trust
-        broken = self._strict & (state.moments.total[0] > 0)
+        broken = self._strict & (state.moments.total > 0)
         usual = np.count_nonzero(before[-RECENT:, : len(broken)] > 0, axis=0) >= _KNOWN
         usual &= self._strict & self._of_values
         broken &= ~usual
@@ -322,7 +311,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def broken_in(self, measured: DayMeasured) -> float:
         """How often rows of a day break strict rules."""
-        return float(measured.state.moments.total[0][self._strict].sum())
+        return float(measured.state.moments.total[self._strict].sum())
 
     def remembered(self, view: View, partition: str) -> list[PastBatch]:
         """What is kept of the rows of each day of a batch, for the days that follow."""
@@ -405,7 +394,7 @@ def discover(
     things = entities.Entities((), (), None, ())
     known, kept, before = Values((), ()), Rules(()), History(things, (), ())
     contents, regressions = Identity({}), Panels(panels.Design((), (), ()), (), None)
-    parts = segments.Segments((Segment(),), (Segment(),), {})
+    parts = segments.Segments((Segment(),), {})
     columns_counted: tuple[str, ...] = ()
     if len(view) >= _SMALLEST:
         known, columns_counted = of_values.discover(view), aggregates.columns_of(layout)
@@ -429,29 +418,19 @@ def discover(
         expected=aggregates.expected_of(states, columns_counted),
         numbered=is_timed and aggregates.is_numbered(states),
     )
-    looked_at = tuple(
-        (place, number)
-        for place, segment in enumerate(parts.parts)
-        for number, feature in enumerate(features)
-        if place and feature.kind in SEGMENTED and not feature.of_day
-        and segment.column not in feature.columns
-    )  # fmt: skip
-    labels = statistics_of(features, looked_at, whole, layout)
-    at = _array_of(looked_at)
-    of_batch = [1.0] * (len(labels) - len(features) - len(looked_at))
-    of_parts = (bunches.sizes[number] for _, number in looked_at)
-    bunched = np.array([*bunches.sizes, *of_parts, *of_batch])
+    labels = statistics_of(features, whole, layout)
+    bunched = np.array([*bunches.sizes, *[1.0] * (len(labels) - len(features))])
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):
         known_days = past[-DAYS:]
         gaps = [] if numbering is None else numbering.lost(state.runs, known_days, number)
-        of_day = read(state, known_days, number, at, whole, bunched, gaps)
+        of_day = read(state, known_days, number, whole, bunched, gaps)
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(counted_batch(light_batch(number, state.rows), state))
-    moments = Moments.added([state.moments for state in states], len(parts.parts), len(features))
-    variance, floor = variance_of(moments, features, at, len(labels))
+    moments = Moments.added([state.moments for state in states], len(features))
+    variance, floor = variance_of(moments, features, len(labels))
     table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
     is_dated = is_timed and len(days) >= _ENOUGH_TO_COUNT
@@ -459,7 +438,7 @@ def discover(
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=regressions, aggregates=whole, features=features,
-        parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
+        bunched=bunched, limits=limits, past=(), unjudged=unjudged,
         fewest=min(sizes_of_days), largest=max(sizes_of_days),
     )  # fmt: skip
     last = [
@@ -481,10 +460,6 @@ def _is_half(rows: int, fewest: int) -> bool:
 
 def _bytes_of(values: Array) -> bytes:
     return values.astype("<f4").tobytes()
-
-
-def _array_of(parts: Sequence[tuple[int, int]]) -> Ints:
-    return np.array(parts, dtype=np.int64).reshape(-1, 2)
 
 
 def measured(

@@ -18,7 +18,6 @@ from lockstep.constraints import aggregates, identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
 from lockstep.constraints.numbering import KIND
-from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.thresholds import COMMON, HALF, NEARLY
 from lockstep.constraints.view import View
@@ -60,7 +59,7 @@ class Finding:
 
     Attributes:
         day: The day, counted from 1970.
-        where: Keys, or the segment; empty where all rows are concerned.
+        where: Keys; empty where all rows are concerned.
         columns: The fields to look at, the first suspect first.
         rows: Positions in the batch of the rows that show it; empty where no single rows do.
         share: How unusual it is, as a share of the limit that warns.
@@ -124,9 +123,7 @@ def misdated(view: View) -> list[Finding]:
         return []
     columns = (time, key) if key is not None else (time,)
     says, share = "are of another day", len(rows) / len(view)
-    statistic = Statistic(
-        Feature(identity.FAMILY, "another day", columns, says, True, True), Segment()
-    )
+    statistic = Statistic(Feature(identity.FAMILY, "another day", columns, says, True, True))
     day, keys = int(view.day[0]), _keys(view, rows[:_KEYS])
     return [
         Finding(
@@ -151,7 +148,7 @@ def without_rows(constraints: ConstraintSet, day: int) -> Finding:
     """The finding of a day without rows, which a person accepts for this day alone."""
     says = f"number of rows on {np.datetime64(day, 'D')}"
     statistic = Statistic(
-        Feature(aggregates.FAMILY, "volume", (), says, strict=True), Segment(), of_batch=True
+        Feature(aggregates.FAMILY, "volume", (), says, strict=True), of_batch=True
     )
     fewest, largest = constraints.fewest, constraints.largest
     usual = f"{fewest:,} to {largest:,}" if largest else "some"
@@ -215,13 +212,8 @@ def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) ->
     statistic = constraints.statistics[place]
     if statistic.of_batch:
         return np.empty(0, dtype=np.int64)
-    number = place
-    if place >= len(constraints.features):
-        number = constraints.parts[place - len(constraints.features)][1]
-    rows: Ints = day.shown.rows(number)
-    rows = rows[view.day[rows] == day.day]
-    if statistic.segment.column:
-        rows = rows[statistic.segment.mask(view)[rows]]
+    shown = day.shown.rows(place)
+    rows: Ints = shown[view.day[shown] == day.day]
     return rows
 
 
@@ -242,7 +234,6 @@ def _finding(
     rules = [place for place in strict if place not in lost]
     lead = group[0] if is_copied else (rules or group)[0]  # a rule names the rows that break it
     group = [lead, *(place for place in group if place != lead)]
-    statistic = constraints.statistics[lead]
     rows = _rows(constraints, view, day, lead)
     others = [place for place in group if place not in lost]  # any row that is lost has a key
     columns = _suspects(constraints, others or lost, shares)
@@ -256,8 +247,6 @@ def _finding(
         what += f"; {lost_of(constraints, view, day)}"
     keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
-    if not where and statistic.segment.column:
-        where = f"rows {statistic.segment.says}"
     return Finding(
         day=day.day,
         what=cut(what, _LONGEST - 110),

@@ -30,7 +30,6 @@ from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.thresholds import FEW, SAMPLE, STRICT_ROWS, STRICT_THINGS
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
-from lockstep.stats.limits import BLOCK_RATE
 
 FAMILY = "rules"
 Rule = Equal | Combined | AtMost | OfDay | LookUp | Implication | Holds
@@ -43,6 +42,8 @@ _KINDS = {
     Implication: "implication",
     Holds: "containment",
 }
+_RARE = 1 / 500
+"""Most days, as a share, that break a strict rule by chance."""
 WINDOWS = (1, 7, 14, 28)
 """Windows of counts and sums, in days: a day, weeks and about a month."""
 _CALENDAR = ("month", "day", "week", "day of the year", "year", "weekday")
@@ -64,7 +65,7 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
         """Whether a single row that breaks it is a finding."""
         things = self.days if isinstance(self.rule, Implication) else self.things
         enough = self.rows >= STRICT_ROWS and things >= STRICT_THINGS
-        is_rare = self.expected_broken is None or self.expected_broken <= BLOCK_RATE
+        is_rare = self.expected_broken is None or self.expected_broken <= _RARE
         return self.broken == 0 and enough and is_rare
 
     @property

@@ -1,4 +1,4 @@
-"""Segments: the parts of a batch that have statistics, and the cells that rows are counted by."""
+"""Segments: the parts of a batch whose rows are counted."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ import numpy as np
 from lockstep.columns.kinds import Array
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.thresholds import (
-    COMMON,
     FEW,
-    MOST_CATEGORIES,
     MOST_TERMS,
     MOST_WINDOWED,
-    MOVES,
-    SAME,
 )
 from lockstep.constraints.view import View
-from lockstep.stats.limits import BLOCKS
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -55,7 +50,6 @@ class Segment(msgspec.Struct, frozen=True):
 class Segments(msgspec.Struct, frozen=True):
     """The segments of a table."""
 
-    parts: tuple[Segment, ...]
     cells: tuple[Segment, ...]  # segments whose rows are counted, all rows first
     # by column, uint64, digests in order of the values whose absence is a statistic
     things: dict[str, bytes]
@@ -74,29 +68,7 @@ class Segments(msgspec.Struct, frozen=True):
 def discover(view: View, entities: Entities) -> Segments:
     """Find the segments of training rows, given their entities."""
     layout = view.layout
-    assert view.fold is not None, "training rows are held out by blocks of days"
-    of_block = np.bincount(view.fold, minlength=BLOCKS)
-    candidates: list[tuple[float, Segment]] = []
-    for name, values in layout.categories.items():
-        few = name in layout.texts or len(np.unique(view.code(name))) <= FEW
-        if name in layout.dated or not few:
-            continue
-        for value in values[:MOST_TERMS]:
-            segment = Segment(name, value)
-            mask = segment.mask(view)
-            share = float(mask.mean())
-            by_block = np.bincount(view.fold, mask, BLOCKS) / np.maximum(of_block, 1)
-            if COMMON <= share <= 1 - COMMON and by_block.min() > MOVES * share:
-                candidates.append((share, segment))
     quarters = [Segment("@quarter", float(part)) for part in range(4)] if layout.event_time else []
-    kept: list[Segment] = []
-    masks: list[Array] = []
-    for _, segment in sorted(candidates, key=lambda candidate: -candidate[0]):
-        mask = segment.mask(view)
-        if not any(np.mean(mask == other) > SAME for other in masks):
-            masks.append(mask)
-            kept.append(segment)
-    parts = (Segment(), *quarters, *kept[: MOST_CATEGORIES + FEW])
     hours = [Segment("@hour", float(hour)) for hour in range(24)] if layout.event_time else []
     values_of = [
         Segment(name, value)
@@ -105,7 +77,7 @@ def discover(view: View, entities: Entities) -> Segments:
         for value in values[:MOST_TERMS]
     ]
     cells = (Segment(), *quarters, *hours, *values_of)
-    return Segments(parts, cells, _things(view, entities))
+    return Segments(cells, _things(view, entities))
 
 
 def _things(view: View, entities: Entities) -> dict[str, bytes]:

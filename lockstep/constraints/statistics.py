@@ -1,4 +1,4 @@
-"""Statistics of a batch: means of row features, in all and by segment, and figures of the whole.
+"""Statistics of a batch: means of row features, and figures of the whole.
 
 states_of    from rows to states, which merge
 read         from a state to the values of statistics
@@ -20,7 +20,6 @@ from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
-from lockstep.constraints.segments import Segment
 from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, made_once
@@ -30,8 +29,6 @@ from lockstep.stats.states import Frequent, Moments, Products, State
 
 _BLOCK = 8_000_000
 """Most values of features in memory at a time: 32 MB."""
-SEGMENTED = ("missing", "level", "share", "residual")
-"""Kinds that have statistics by segment: others find nothing more there."""
 _STEPPED = ("missing", "level", "spread", "length")
 """Kinds whose steps from the days before count by themselves: a season moves them slowly."""
 _BY_ITSELF = ("missing", "equality", "dependency", "containment", "look-up")
@@ -43,30 +40,27 @@ class Statistic(msgspec.Struct, frozen=True):
     """A figure of a batch."""
 
     feature: Feature
-    segment: Segment  # the part of the batch that it compares with the rest; mostly all rows
     of_batch: bool = False  # whether it is of the batch as a whole
 
     @property
     def identity(self) -> str:
         """A text that no other statistic has."""
-        part = f"@{self.segment.column}={self.segment.value}" if self.segment.column else ""
-        return f"{self.feature.identity}{part}"
+        return self.feature.identity
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The fields to look at, the first suspect first."""
-        return tuple(dict.fromkeys((*self.feature.columns, *self.segment.columns)))
+        return tuple(dict.fromkeys(self.feature.columns))
 
     @property
     def trait(self) -> Trait:
         """What limits know of it."""
-        kind, part = self.feature.kind, bool(self.segment.column)
-        scope = "batch" if self.of_batch else "part" if part else "all"
+        kind = self.feature.kind
+        scope = "batch" if self.of_batch else "all"
         scope = "day" if self.feature.of_day else scope
         return Trait(
             kind=f"{kind}/{scope}",
             column=self.feature.columns[0] if self.feature.columns else "",
-            is_part=part,
             by_row=self.feature.by_row,
             stepped=kind in _STEPPED,
         )
@@ -115,7 +109,6 @@ def states_of(
     Features are made and summed some at a time, so that memory is bounded. For a sample, `strict`
     has the places of strict rules with their values in all rows.
     """
-    masks = np.array([part.mask(view) for part in whole.segments.parts], dtype=np.float32)
     days = [_together(rows) for _, rows in days_of(view)]
     all_days = [rows for _, rows in days_of(view.whole)]
     shown = Shown(view)
@@ -136,13 +129,13 @@ def states_of(
                 0.0 if lacks is None else float(lacks[rows].sum()) for _, _, lacks in block
             ]
             is_fit = view.fold is not None
-            sums[number].append(Moments.of(matrix[:, rows].T, masks[:, rows], squared=is_fit))
+            sums[number].append(Moments.of(matrix[:, rows].T, squared=is_fit))
     moments = [Moments.beside(of_day) for of_day in sums]
     for number, broken in strict:
         shown.keep(number, broken)
         for of_all, rows in zip(moments, all_days, strict=True):
-            of_all.count[0, number] = np.isfinite(broken[rows]).sum()
-            of_all.total[0, number] = np.nansum(broken[rows])
+            of_all.count[number] = np.isfinite(broken[rows]).sum()
+            of_all.total[number] = np.nansum(broken[rows])
     states = [
         _state(sums_of, np.array(lacks), view, rows, all_rows, values, whole)
         for sums_of, lacks, rows, all_rows in zip(moments, lacking, days, all_days, strict=True)
@@ -202,13 +195,12 @@ def _digits(view: View, whole: Aggregates) -> Floats:
 
 
 def statistics_of(
-    features: Sequence[Feature], parts: Sequence[tuple[int, int]], whole: Aggregates, layout: Layout
+    features: Sequence[Feature], whole: Aggregates, layout: Layout
 ) -> tuple[Statistic, ...]:
-    """The statistics of a batch, in order: of all rows, of parts, and of the batch as a whole."""
+    """The statistics of a batch, in order: of its rows, and of the batch as a whole."""
     return (
-        *(Statistic(feature, Segment()) for feature in features),
-        *(Statistic(features[number], whole.segments.parts[place]) for place, number in parts),
-        *(Statistic(feature, Segment(), of_batch=True) for feature in whole.features(layout)),
+        *(Statistic(feature) for feature in features),
+        *(Statistic(feature, of_batch=True) for feature in whole.features(layout)),
     )
 
 
@@ -216,32 +208,27 @@ def read(
     state: State,
     past: Sequence[PastBatch],
     day: int,
-    parts: Ints,
     whole: Aggregates,
     bunched: Floats,
     gaps: Sequence[Gap] = (),
 ) -> tuple[Floats, Floats]:
     """The values of the statistics of a batch, and how many independent rows each has.
 
-    `parts` are the places of segment and feature; `bunched` is infinite where all rows of a day are
-    one observation.
+    `bunched` is infinite where all rows of a day are one observation.
     """
     moments = state.moments
     count, total = moments.count, moments.total
     with np.errstate(all="ignore"):
         mean = total / count
-        rest_count = count[:1] - count
-        beside = mean - (total[:1] - total) / rest_count
-        size = 1 / (1 / count + 1 / rest_count)
     of_batch, errors = whole.read(state, past, day, gaps)
-    values = np.concatenate([mean[0], beside[parts[:, 0], parts[:, 1]], of_batch])
-    sizes = np.concatenate([count[0], size[parts[:, 0], parts[:, 1]], 1 / errors**2])
+    values = np.concatenate([mean, of_batch])
+    sizes = np.concatenate([count, 1 / errors**2])
     sizes = np.nan_to_num(sizes)
     sizes = np.where(np.isinf(bunched), sizes > 0, sizes / bunched)
-    return values, _with_those_lacking(sizes, state, parts)
+    return values, _with_those_lacking(sizes, state)
 
 
-def _with_those_lacking(sizes: Floats, state: State, parts: Ints) -> Floats:
+def _with_those_lacking(sizes: Floats, state: State) -> Floats:
     """How many independent rows a mean has whose other rows are not known.
 
     What is known is no sample: it may be just the rows whose last row is near. A mean is then off
@@ -251,14 +238,13 @@ def _with_those_lacking(sizes: Floats, state: State, parts: Ints) -> Floats:
     if not state.lacking.any():
         return sizes
     with np.errstate(all="ignore"):
-        ratio = state.lacking / state.moments.count[0]
-        of_rows = np.concatenate([ratio, ratio[parts[:, 1]]])
+        of_rows = state.lacking / state.moments.count
         sizes[: len(of_rows)] = 1 / (1 / sizes[: len(of_rows)] + of_rows)
     return np.nan_to_num(sizes)
 
 
 def variance_of(
-    moments: Moments, features: Sequence[Feature], parts: Ints, statistics: int
+    moments: Moments, features: Sequence[Feature], statistics: int
 ) -> tuple[Floats, Floats]:
     """The variance of a row's value, by statistic, and the least that a row can move each by.
 
@@ -266,9 +252,9 @@ def variance_of(
     """
     count = np.maximum(moments.count, 1.0)
     spread = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
-    spread[1:] = (spread[1:] + spread[:1]) / 2
-    spread = np.where(moments.count > 0, np.maximum(spread, 1 / np.maximum(moments.count, 50)), 1.0)
-    of_rows = np.concatenate([spread[0], spread[parts[:, 0], parts[:, 1]]])
+    of_rows = np.where(
+        moments.count > 0, np.maximum(spread, 1 / np.maximum(moments.count, 50)), 1.0
+    )
     rest = statistics - len(of_rows)
     variance = np.concatenate([of_rows, np.ones(rest)])
     floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])

@@ -40,7 +40,6 @@ def what_of(
     feature, total = statistic.feature, day.rows
     value = float(day.values[place])
     ends = f"usually {range_of(constraints, statistic, *usual)}"
-    part = f" {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict and feature.family == "values":
         never = "" if feature.kind == "unseen" else ", and no row of training has"
         what = f"{feature.says}{_example(view, feature.columns[0], rows, feature.kind)}{never}"
@@ -50,7 +49,7 @@ def what_of(
     if feature.strict:
         count = _shown(day, place)  # of all rows, if statistics are of a sample
         return f"{name}: {count:,} of {counted(total, 'row')} break: {feature.says}"
-    if feature.kind in _BY_ROW and not part:
+    if feature.kind in _BY_ROW:
         shown = _example(view, feature.columns[0], rows, feature.kind)
         return f"{name}: {_of(_shown(day, place), day)} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
@@ -58,7 +57,7 @@ def what_of(
     figure = figure_of(constraints, statistic, value)
     if feature.kind in ("volume of the weekday", "count"):
         weekday = _WEEKDAYS[(day.day + 3) % 7]
-        cell = place - len(constraints.features) - len(constraints.parts) - 1  # they follow volume
+        cell = place - len(constraints.features) - 1  # they follow volume
         own = float(day.state.counts["cells"][cell])
         before = _before(own, value)
         what = feature.says.removesuffix(" beside its weekday")
@@ -68,12 +67,9 @@ def what_of(
     if feature.kind == "lacking":
         what = f"values that {figure} of the rows usually have do not come"
         return f"{name}: {feature.says}: {what} ({ends})"
-    beside = ", beside the rest" if part else ""
     if feature.says.startswith("have "):
-        return (
-            f"{name}: {figure} of the rows{part}{beside}{',' * bool(part)} {feature.says} ({ends})"
-        )
-    return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
+        return f"{name}: {figure} of the rows {feature.says} ({ends})"
+    return f"{name}: {feature.says}: {figure} ({ends})"
 
 
 def lost_of(constraints: ConstraintSet, view: View, day: DayJudged) -> str:
@@ -88,7 +84,7 @@ def lost_of(constraints: ConstraintSet, view: View, day: DayJudged) -> str:
 
 def _shown(day: DayJudged, place: int) -> int:
     """How many of the rows that are looked at show a feature."""
-    return round(float(day.state.moments.total[0, place]))
+    return round(float(day.state.moments.total[place]))
 
 
 def _of(count: int, day: DayJudged) -> str:
@@ -104,8 +100,6 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
     if not math.isfinite(value):
         return "nothing"
     kind = statistic.feature.kind
-    if statistic.segment.column:
-        return f"{value:+.2f}" if kind in _PLACES else f"{value:+.1%}"
     match kind:
         case "level":
             number = _number(constraints, statistic)
@@ -132,7 +126,7 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
 def range_of(constraints: ConstraintSet, statistic: Statistic, low: float, high: float) -> str:
     """The range between two figures of a statistic as people write it."""
     kind = statistic.feature.kind
-    if not statistic.segment.column and kind not in _SIGNED:  # the range of few rows goes beyond
+    if kind not in _SIGNED:  # the range of few rows goes beyond
         low = max(low, 0.0)
         high = high if kind == "volume" else min(high, math.pi / 2 if kind == "top share" else 1.0)
     first, last = (figure_of(constraints, statistic, end) for end in (low, high))

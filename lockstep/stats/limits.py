@@ -6,8 +6,8 @@ comparing institutional performance", 2005). How often, and how far, held-out da
 learnt by kind of statistic; each statistic is shrunk towards its kind (empirical Bayes: Robbins,
 1956). Batches come after training, so a block of training days is held out from the days before it.
 The least likely statistic of a day counts (Westfall and Young, "Resampling-based multiple testing",
-1993): of held-out days, one in 100 warns and one in 500 blocks. A sudden step from the days before
-counts, too; a season moves a statistic slowly, which is no news.
+1993): of held-out days, one in 200 warns and one in 1,000 blocks. A sudden step from the days
+before counts, too; a season moves a statistic slowly, which is no news.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Bools, Floats, Ints
 
-WARN_RATE, BLOCK_RATE = 1 / 100, 1 / 500
+WARN_RATE, BLOCK_RATE = 1 / 200, 1 / 1000
 """Share of unchanged days on which some statistic passes its limit by chance."""
 BLOCKS = 5
 """Blocks of training days, each held out (Stone, "Cross-validatory choice and assessment of
@@ -35,8 +35,6 @@ ENOUGH_DAYS = 20
 """Days that it takes to know how much days differ."""
 _MISSING = 0.25
 """Least share of the training days that have a value."""
-_LEAST_PART = 8.0
-"""Least number of independent rows of a segment, beside the rest."""
 _FLAT = 1e-6
 """A smaller difference is none."""
 _DRAWN, _OUTSIDE = 60.0, 4.0
@@ -66,7 +64,6 @@ class Trait(msgspec.Struct, frozen=True):
 
     kind: str
     column: str = ""
-    is_part: bool = False
     by_row: bool = False
     stepped: bool = False
 
@@ -135,8 +132,8 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
     usable: Array  # whether training has a value of it on enough days
     level: Tails
     step: Tails
-    warn: tuple[float, float]  # the evidence that warns, of all rows and of parts: negative numbers
-    block: tuple[float, float]
+    warn: float  # the evidence that warns: a negative number
+    block: float
     values: Array  # float32, the last training days x statistics
     sizes: Array  # float32, how many independent rows each value has
     days: int
@@ -154,8 +151,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
             floor: The least that a row can move each by, times rows.
         """
         errors = _errors(variance, floor, sizes)
-        is_part = np.array([trait.is_part for trait in traits], dtype=bool)
-        values = _masked(is_part, values, sizes)
+        values = _as_kept(values)
         days = len(values)
         steps, step_errors = np.full_like(values, np.nan), errors.copy()
         for day in range(days):
@@ -171,10 +167,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         step, moved = _tails(traits, steps, step_errors, block, usable, follows=False)
         evidence = _together(_stepped(traits), level.evidence(outside), step.evidence(moved))
         evidence[:, ~usable] = 0.0
-        of_all, of_parts = (
-            _limits(evidence[late][:, chosen].min(axis=1, initial=0.0), int(usable[chosen].sum()))
-            for chosen in (~is_part, is_part)
-        )
+        warn, block_at = _limits(evidence[late].min(axis=1, initial=0.0), int(usable.sum()))
         kept = slice(-(RECENT + STEPS), None)
         return cls(
             traits=tuple(traits),
@@ -183,8 +176,8 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
             usable=usable,
             level=level,
             step=step,
-            warn=(of_all[0], of_parts[0]),
-            block=(of_all[1], of_parts[1]),
+            warn=warn,
+            block=block_at,
             values=values[kept].astype(np.float32),
             sizes=sizes[kept].astype(np.float32),
             days=days,
@@ -201,16 +194,14 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         counts = np.concatenate([self.sizes, before_sizes])[-(RECENT + STEPS) :].astype(np.float64)
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
         then = _errors(self.variance, self.floor, counts)
-        values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
-        before = _masked(self._is_part, before, counts)
+        values = _as_kept(values)
         steps, step_errors = _step(values, errors, before, then)
         low, high = self.level.ends(errors, before[-RECENT:], then[-RECENT:])
         level = self.level.evidence(_outside(values, errors, low, high, self.level.spread))
         moved = _outside(steps, step_errors, *self.step.ends(step_errors), self.step.spread)
         evidence = _together(self._is_stepped, level, self.step.evidence(moved))
         evidence = np.where(self.usable, evidence, 0.0)
-        warn, block = self._of_scope(self.warn), self._of_scope(self.block)
-        return Judged(evidence / warn, evidence / block, low, high)
+        return Judged(evidence / self.warn, evidence / self.block, low, high)
 
     def usual(self, sizes: Floats) -> tuple[Floats, Floats]:
         """The range of training of each statistic, for so many independent rows."""
@@ -219,19 +210,10 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
     def away(self, values: Floats, sizes: Floats) -> Floats:
         """How far each statistic is from training alone, as a share of the limit that warns."""
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
-        values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
-        far = _outside(values, errors, *self.level.ends(errors), self.level.spread)
+        far = _outside(_as_kept(values), errors, *self.level.ends(errors), self.level.spread)
         evidence = np.where(self.usable, self.level.evidence(far), 0.0)
-        shares: Floats = evidence / self._of_scope(self.warn)
+        shares: Floats = evidence / self.warn
         return shares
-
-    def _of_scope(self, limits: tuple[float, float]) -> Floats:
-        limit: Floats = np.where(self._is_part, limits[1], limits[0])
-        return limit
-
-    @cached_property
-    def _is_part(self) -> Array:
-        return np.array([trait.is_part for trait in self.traits], dtype=bool)
 
     @cached_property
     def _is_stepped(self) -> Array:
@@ -244,13 +226,12 @@ def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
     return errors
 
 
-def _masked(is_part: Array, values: Floats, sizes: Floats) -> Floats:
-    """Values as batches keep them; NaN for parts of a few rows.
+def _as_kept(values: Floats) -> Floats:
+    """Values as batches keep them.
 
-    A value that never moves is equal on all days only in the precision in which it is kept.
+    One that never moves is equal on all days only in the precision in which it is kept.
     """
-    kept = values.astype(np.float32).astype(np.float64)
-    return np.where(is_part & (sizes < _LEAST_PART), np.nan, kept)
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _step(
@@ -440,7 +421,7 @@ def _outside(value: Floats, error: Floats, low: Floats, high: Floats, spread: Fl
 
 
 def _stepped(traits: Sequence[Trait]) -> Array:
-    return np.array([trait.stepped and not trait.is_part for trait in traits], dtype=bool)
+    return np.array([trait.stepped for trait in traits], dtype=bool)
 
 
 def _together(stepped: Array, level: Floats, step: Floats) -> Floats:
@@ -458,7 +439,7 @@ def _limits(least: Floats, statistics: int) -> tuple[float, float]:
     by_chance = np.log(max(statistics / 50, 1.0))
     warn, block = (
         min(-(base + tail * float(np.log((1 - _TAIL) / rate))), float(np.log(rate) - by_chance))
-        for rate in (WARN_RATE / 2, BLOCK_RATE / 2)  # half for all rows, half for parts
+        for rate in (WARN_RATE, BLOCK_RATE)
     )
     return warn, block * _CAUTION
 

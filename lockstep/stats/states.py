@@ -37,10 +37,10 @@ class Summed:
 
 @dataclass(frozen=True, eq=False)
 class Moments(Summed):
-    """Sums of features by segment.
+    """Sums of features.
 
     Attributes:
-        count: float64, segments x features: rows to which each feature applies.
+        count: float64, by feature: rows to which it applies.
         square: The sums of their squares; 0 where they were not asked for.
     """
 
@@ -49,35 +49,35 @@ class Moments(Summed):
     square: Floats
 
     @classmethod
-    def of(cls, features: Array, segments: Array, *, squared: bool = True) -> Moments:
+    def of(cls, features: Array, *, squared: bool = True) -> Moments:
         """The sums of some rows.
 
         Args:
             features: float32, rows x features; NaN where a feature does not apply.
-            segments: float32, segments x rows: 1 where a row is of the segment.
             squared: Whether squares are summed, as variances need: these are learnt at the fit.
         """
         known = np.isfinite(features)
         filled = np.where(known, features, np.float32(0.0))
-        total = (segments @ filled).astype(np.float64)
+        ones = np.ones(len(features), dtype=np.float32)
+        total = (ones @ filled).astype(np.float64)
         return cls(
-            (segments @ known.astype(np.float32)).astype(np.float64),
+            (ones @ known.astype(np.float32)).astype(np.float64),
             total,
-            (segments @ (filled * filled)).astype(np.float64) if squared else np.zeros_like(total),
+            (ones @ (filled * filled)).astype(np.float64) if squared else np.zeros_like(total),
         )
 
     @classmethod
     def beside(cls, parts: Sequence[Moments]) -> Moments:
         """The sums of several parts of the features of the same rows, joined in order."""
         if not parts:
-            return cls.added([], 1, 0)
+            return cls.added([], 0)
         names = ("count", "total", "square")
         return cls(*(np.hstack([getattr(part, name) for part in parts]) for name in names))
 
     @classmethod
-    def added(cls, parts: Sequence[Moments], segments: int, features: int) -> Moments:
+    def added(cls, parts: Sequence[Moments], features: int) -> Moments:
         """The sums of several parts of the rows; zeros where there is no part."""
-        nothing = np.zeros((segments, features))
+        nothing = np.zeros(features)
         return reduce(add, parts, cls(nothing, nothing, nothing))
 
 

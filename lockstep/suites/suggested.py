@@ -47,9 +47,7 @@ def _always_known(constraints: ConstraintSet) -> set[str]:
     return {
         statistic.feature.columns[0]
         for place, statistic in enumerate(constraints.statistics)
-        if statistic.feature.kind == "missing"
-        and not statistic.segment.column
-        and float(limits.level.high[place]) == 0
+        if statistic.feature.kind == "missing" and float(limits.level.high[place]) == 0
     }
 
 

@@ -119,7 +119,13 @@ OTHERS = {
     "other cities of shops": ("shops", other_cities, "city", "look-up", True),
     "couriers dealt out": ("shops", by("courier", deal), "courier", "loose look-up", False),
     "hours without rows": ("sensors", some_hours, "at", "volume", True),
-    "one that is off": ("sensors", of_one("heat", lambda own: own + 3), "heat", "residual", True),
+    "one that is off": (
+        "sensors",
+        of_one("heat", lambda own: own + 3),
+        "heat",
+        "far residual",
+        True,
+    ),
     "stuck while its peers move": (
         "sensors",
         of_one("heat", lambda own: own[0]),
@@ -290,8 +296,9 @@ def test_rows_of_the_day_before_by_other_keys_are_found(shops):
 
 
 def test_what_is_off_of_one_sensor_is_told_by_it(sensors):
-    found = sensors.first(of_one("heat", lambda own: own + 3)(sensors.day()))
-    assert found.where == "rows of sensor s3"
+    day = sensors.day()
+    found = sensors.first(of_one("heat", lambda own: own + 3)(day))
+    assert {*day["sensor"][found.rows]} == {"s3"}
 
 
 def test_sensors_that_move_beyond_the_range_of_training_are_not_stuck(sensors):

@@ -137,13 +137,6 @@ def test_what_a_day_has_nothing_of_is_not_judged():
     assert judge(KNOWN, values).evidence[4] == 0
 
 
-@pytest.mark.parametrize(("rows", "is_told"), [(5.0, False), (50.0, True)])
-def test_parts_of_a_few_rows_are_told_nothing(rows, is_told):
-    known = limits(KNOWN_DAYS[:, :20], tuple(Trait("kind", is_part=True) for _ in range(20)))
-    found = judge(known, np.full(20, 99.0), of=rows)
-    assert (found.evidence > 0).all() == (found.evidence > 0).any() == is_told
-
-
 def test_fewer_rows_make_the_same_figure_less_unusual():
     few, many = (judge(KNOWN, shifted(KNOWN_DAYS, 6), of=of).evidence[4] for of in (10.0, 1000.0))
     assert few < many

@@ -31,8 +31,7 @@ def floats(seed, columns):
 
 
 def moments(seed, rows=slice(None)):
-    masks = np.random.default_rng(seed + 1).random((3, ROWS)) < 0.5
-    return Moments.of(floats(seed, 4)[rows].astype(np.float32), masks[:, rows].astype(np.float32))
+    return Moments.of(floats(seed, 4)[rows].astype(np.float32))
 
 
 def products(seed, rows=slice(None)):
@@ -99,11 +98,10 @@ def test_a_state_of_parts_is_that_of_the_whole(seed, cuts):
     assert found.frequent["shop"].counts.tolist() == whole.frequent["shop"].counts.tolist()
 
 
-def test_means_are_those_of_the_rows_of_a_segment():
-    values = np.array([[1.0], [2.0], [np.nan], [6.0]], dtype=np.float32)
-    found = Moments.of(values, np.array([[1, 1, 1, 1], [0, 1, 1, 1]], dtype=np.float32))
-    assert found.count.ravel().tolist() == [3, 2]
-    assert found.total.ravel().tolist() == [9, 8]
+def test_means_are_those_of_the_rows_that_a_feature_applies_to():
+    found = Moments.of(np.array([[1.0, 4.0], [2.0, np.nan], [6.0, np.nan]], dtype=np.float32))
+    assert found.count.tolist() == [3, 1]
+    assert found.total.tolist() == [9, 4]
 
 
 def test_correlations_are_those_of_pearson():
