@@ -90,7 +90,7 @@ def application(overview: Overview) -> Local:
     routes = {
         "/": pages.overview,
         "/status.json": pages.state,
-        "/overview.css": pages.style,
+        "/style.css": pages.style,
         "/finding/{asset:path}": pages.finding,
         "/quarantine/{pipeline}/{stream}": pages.quarantine,
     }
@@ -125,10 +125,10 @@ class Pages:
         return JSONResponse(states, headers=_HEADERS)
 
     def style(self, _: Request) -> Response:
-        """`/overview.css`: the style sheet."""
+        """`/style.css`: the style sheet."""
         from starlette.responses import Response
 
-        text = (files("lockstep.pages.web") / "overview.css").read_text(encoding="utf-8")
+        text = (files("lockstep.serving.page") / "web" / "style.css").read_text(encoding="utf-8")
         return Response(text, media_type="text/css", headers=_HEADERS)
 
     def finding(self, request: Request) -> Response:

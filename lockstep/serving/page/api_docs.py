@@ -29,7 +29,7 @@ async def openapi(service: Service, scope: Scope, body: bytes) -> Response:
 
 async def docs(service: Service, scope: Scope, body: bytes) -> Response:
     """`/docs`: the documentation of the version that serves."""
-    style = web_file("page.css")
+    style = web_file("style.css")
     policy = f"default-src 'none'; style-src '{policy_hash(style)}'; img-src data:"
     headers = (
         (b"content-type", b"text/html; charset=utf-8"),

@@ -66,7 +66,7 @@ def page() -> Response:
     Its policy lets a browser run only the page's own script and style, speak only to this server,
     and take no text for HTML.
     """
-    document, style = web_file("page.html"), web_file("page.css")
+    document, style = web_file("page.html"), web_file("style.css")
     script = "\n".join(web_file(f"{name}.js") for name in _SCRIPTS)
     for mark, text in (("/* style */", style), ("/* script */", script)):
         document = document.replace(mark, text)

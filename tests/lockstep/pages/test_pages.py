@@ -134,7 +134,7 @@ def test_a_page_of_rows_that_are_not_there_leads_to_the_first_ones(client: httpx
         assert answer.text == "`from` is the number of a row, from 0 on, of 18 digits at most."
 
 
-_PATHS = ("/", "/status.json", "/overview.css", "/finding/orders/daily/batch", "/nothing")
+_PATHS = ("/", "/status.json", "/style.css", "/finding/orders/daily/batch", "/nothing")
 _VALUES = (
     st.text(max_size=40)
     | st.integers().map(str)
@@ -174,7 +174,7 @@ def test_what_is_not_there_is_404(client: httpx.Client, path: str) -> None:
 
 
 def test_every_answer_has_a_strict_policy(client: httpx.Client) -> None:
-    for path in ("/", "/overview.css", "/status.json", "/nothing"):
+    for path in ("/", "/style.css", "/status.json", "/nothing"):
         headers = client.get(path).headers
         assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
         assert "script-src" not in headers["content-security-policy"]
