@@ -13,7 +13,7 @@ Edit = tuple[str, str]
 CHECKS = (
     *("row_locality", "training_parity", "round_trip", "wire_formats", "compiled_parity"),
     *("golden_replay", "reference_sample", "computation", "code_parity", "evidence"),
-    *("refusal", "feature_suite", "output_suite", "slices", "no_future", "lookup_reference"),
+    *("refusal", "feature_suite", "output_suite", "slices", "no_future"),
 )
 """Checks that say that a column is not computed as it was, or not from its own row."""
 _LINES = {

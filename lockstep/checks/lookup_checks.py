@@ -37,17 +37,6 @@ _TIMES, _MORE = 2.0, 0.05
 """How many times the training's share of rows without a finding may grow, if by so much more."""
 
 
-def check_lookup_reference(pipeline: Pipeline, columns: Columns) -> CheckResult:
-    """Check that look-ups and windows read what they find in the rows of the keys alone."""
-    from lockstep.parity.lookup_reference import compare_with_reference
-
-    if not len(columns[pipeline.key]):
-        return CheckResult.not_judged("There are no rows to look up.")
-    report = compare_with_reference(pipeline, _sample(pipeline, columns))
-    how = "looked up in the rows of their keys, put in order anew, in a sample"
-    return check_comparison(report, pipeline.graph, how, failing="")
-
-
 def check_no_future(pipeline: Pipeline, columns: Columns, *, sampled: bool = False) -> CheckResult:
     """Check that look-ups and windows read nothing that was not known at the event time."""
     from lockstep.parity.no_future import without_future

@@ -173,17 +173,6 @@ ROW_LOCALITY = Check(
     "promote that.",
     blocking=True,
 )
-LOOKUP_REFERENCE = Check(
-    "lookup_reference",
-    "Look-ups and windows read what they find in the rows of their keys alone, which are picked by "
-    "their values, without an index, and put in order anew. A sample of the rows is looked up that "
-    "way, and compared bit for bit with what all rows together got, and with what each gets alone.",
-    "The first divergent column is named, with examples. The rule is the declaration's: key equal, "
-    "valid and known at or before the time, of these the last. Either the rows are not held in "
-    "their order, or the search is wrong; please report it, this is a fault of Lockstep's.",
-    blocking=True,
-    need=needs.TABLES,
-)
 NO_FUTURE = Check(
     "no_future",
     "No look-up or window reads what was not known at the event time of the record. All rows of "
@@ -597,7 +586,7 @@ TABLE_FRESHNESS = Check(
 )
 
 HISTORY_CHECKS = (TABLE_DELIVERY, DECODING, INPUT_SUITE)
-TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY, LOOKUP_REFERENCE, NO_FUTURE)
+TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY, NO_FUTURE)
 CANDIDATE_CHECKS = (
     TRAINING_PARITY,
     FIT,
@@ -633,7 +622,6 @@ SCORED_CHECKS = (
     GOLDEN_REPLAY,
     ROW_LOCALITY,
     REFERENCE_SAMPLE,
-    LOOKUP_REFERENCE,
     NO_FUTURE,
     TABLE_FRESHNESS,
     COMPUTATION,

@@ -26,7 +26,6 @@ from lockstep.checks.handovers import Handovers
 from lockstep.checks.ingest import QuarantinedValues, check_decoding, check_input_suite
 from lockstep.checks.lookup_checks import (
     check_hits,
-    check_lookup_reference,
     check_no_future,
 )
 from lockstep.checks.specs import (
@@ -384,7 +383,6 @@ def _lookup_checks(live: LoadedVersion, columns: Columns) -> dict[str, CheckResu
     """Results of the checks of look-ups and windows."""
     without_future = partial(check_no_future, sampled=True)
     return {
-        "lookup_reference": carry_out(check_lookup_reference, live.pipeline, columns),
         "no_future": carry_out(without_future, live.pipeline, columns),
         "table_freshness": carry_out(check_hits, live.pipeline, columns, live.profile),
     }

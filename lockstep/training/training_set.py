@@ -16,7 +16,7 @@ from lockstep.checks.ingest import (
     check_readable,
     ingest,
 )
-from lockstep.checks.lookup_checks import check_lookup_reference, check_no_future
+from lockstep.checks.lookup_checks import check_no_future
 from lockstep.checks.specs import (
     DECODING,
     HISTORY_CHECKS,
@@ -169,7 +169,6 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
             "row_locality": carry_out(check_locality, pipeline, columns),
         }
         if pipeline.tables:
-            checked["lookup_reference"] = carry_out(check_lookup_reference, pipeline, columns)
             checked["no_future"] = carry_out(check_no_future, pipeline, columns)
         results = worth_telling(declared, "training_set", checked)
         path = attempt.write_columns("training_set", parted.kept)

@@ -30,7 +30,7 @@ def test_pipelines_that_declare_everything_have_every_check(asset: str) -> None:
 
 
 def test_a_pipeline_without_look_ups_has_no_check_of_them() -> None:
-    looked_up = {"lookup_reference", "no_future", "lookup_replay", "lookup_hindsight"}
+    looked_up = {"no_future", "lookup_replay", "lookup_hindsight"}
     for asset in ("training_set", "scored", "requests"):
         assert not names(ASSETS, asset) & {*looked_up, "table_freshness"}
 

@@ -75,10 +75,10 @@ def scored(depots: Depots) -> Any:
 # Training and the gate
 
 
-def test_a_training_set_is_checked_for_the_future_and_against_a_plain_loop(depots: Depots) -> None:
+def test_a_training_set_is_checked_for_the_future(depots: Depots) -> None:
     found = depots.trained.results
     assert {check.name for check in TRAINING_SET_CHECKS} - {"feature_suite"} <= found.keys()
-    assert (found["no_future"].passed, found["lookup_reference"].passed) == (True, True)
+    assert found["no_future"].passed
     assert found["no_future"].numbers["rows"] == 2400
     assert set(found["no_future"].unjudged) == {"ware_weight", "ware_ware"}
 
@@ -105,7 +105,6 @@ def test_a_look_up_that_asks_an_hour_later_is_not_trained(
 
     assert set(found.blocked_by) == {"no_future"}
     assert found.results["no_future"].column == column
-    assert found.results["lookup_reference"].passed
 
 
 def test_golden_records_carry_what_they_read_and_replay_without_the_tables(depots: Depots) -> None:
@@ -205,10 +204,10 @@ def test_mlflow_takes_the_looked_up_columns_from_the_input_or_says_which_are_lac
 # Batches
 
 
-def test_a_batch_is_checked_for_the_future_against_a_plain_loop_and_for_hits(scored: Any) -> None:
+def test_a_batch_is_checked_for_the_future_and_for_hits(scored: Any) -> None:
     assert scored.published is not None
     found = scored.scored.results
-    names = {"no_future", "lookup_reference", "table_freshness"}
+    names = {"no_future", "table_freshness"}
     assert names <= {check.name for check in SCORED_CHECKS}
     assert {name: found[name].result for name in names} == dict.fromkeys(names, "passed")
     assert found["no_future"].numbers["rows"] == 40

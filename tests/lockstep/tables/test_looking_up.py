@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from lockstep import Asked, EventTime, Ints, Key, KnownTime, Table, Texts, Times, lookup
 from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import WITHDRAWN
 from lockstep.tables.rows import TableRows
+from tests.fixtures.plain_lookups import answers
 
 from .drawn import (
     HOUR,
@@ -21,6 +23,7 @@ from .drawn import (
     a_lookup,
     a_question,
     assert_alike_in_every_company,
+    bits,
     each_row,
     filled,
     moments,
@@ -28,6 +31,7 @@ from .drawn import (
     rows_of,
     seen,
     tables,
+    taken,
 )
 
 GAUGE = Gauge.declaration()
@@ -65,6 +69,20 @@ def test_a_look_up_finds_what_a_plain_loop_finds_in_every_company(
     order = list(range(len(asked["at"]))) * 2
     random.shuffle(order)
     assert_alike_in_every_company(read, asked, found, order)
+
+
+@given(tables(GAUGE), questions(), WITHIN, st.randoms())
+def test_a_look_up_finds_what_a_plain_loop_finds_of_what_withdrawals_leave(
+    drawn: Any, asked: Columns, within: timedelta | None, random: Any
+) -> None:
+    columns, known = drawn
+    withdrawn = np.array([random.random() < 0.3 for _ in columns["at"]], dtype=bool)
+    read = a_lookup(within).reader(TableRows.of(GAUGE, {**columns, WITHDRAWN: withdrawn}, known))
+    expected = answers(read.node, read.rows, *read.node.asked(asked))
+    assert bits(read(asked)) == bits(expected)
+    for row in range(len(asked["at"])):
+        one = slice(row, row + 1)
+        assert bits(read(taken(asked, one))) == bits(taken(expected, one))
 
 
 @given(tables(GAUGE), questions(), st.randoms())
