@@ -16,6 +16,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.quantity_values import evaluate
 from lockstep.constraints.thresholds import (
     BEST,
     BROKEN,
@@ -53,7 +54,9 @@ class Equal(msgspec.Struct, frozen=True, tag="equal"):
 
     def breaks(self, view: View) -> Array:
         """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
-        difference = view.number(self.target) - self.factor * view.number(self.other) - self.offset
+        difference = (
+            evaluate(view, self.target) - self.factor * evaluate(view, self.other) - self.offset
+        )
         distance = np.abs(difference)
         return np.where(np.isfinite(distance), distance > self.tolerance, np.nan)
 
@@ -86,8 +89,8 @@ class Combined(msgspec.Struct, frozen=True, tag="combined"):
 
     def breaks(self, view: View) -> Array:
         """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
-        target = view.number(self.target)
-        made = _combined(self.operation, view.number(self.first), view.number(self.second))
+        target = evaluate(view, self.target)
+        made = _combined(self.operation, evaluate(view, self.first), evaluate(view, self.second))
         far = np.abs(target - self.factor * made)
         limit = self.tolerance * np.maximum(np.abs(target), self.unit)
         return np.where(np.isfinite(far), far > limit, np.nan)
@@ -112,7 +115,7 @@ class AtMost(msgspec.Struct, frozen=True, tag="at most"):
 
     def breaks(self, view: View) -> Array:
         """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
-        low, high = view.number(self.low), view.number(self.high)
+        low, high = evaluate(view, self.low), evaluate(view, self.high)
         applies = np.isfinite(low) & np.isfinite(high)
         return np.where(applies, low > high + self.tolerance, np.nan)
 
@@ -122,14 +125,14 @@ def equalities(
 ) -> list[Equal]:
     """Find numbers that equal others."""
     few = sample[:: max(len(sample) // (4 * ENOUGH_ROWS), 1)]
-    at_few = np.array([view.number(other)[few] for other in others])
+    at_few = np.array([evaluate(view, other)[few] for other in others])
     rules = []
     for target in targets:
-        numbers = view.number(target)[sample]
+        numbers = evaluate(view, target)[sample]
         known = np.isfinite(numbers)
         if known.sum() < ENOUGH_ROWS or np.ptp(numbers[known]) == 0:
             continue
-        candidates = np.flatnonzero(_may_equal(view.number(target)[few], at_few))
+        candidates = np.flatnonzero(_may_equal(evaluate(view, target)[few], at_few))
         best = []
         for place in candidates.tolist():
             other = others[place]
@@ -178,7 +181,7 @@ def _equal(
     view: View, sample: Ints, target: Quantity, other: Quantity
 ) -> tuple[float, Equal] | None:
     """The equality of two numbers, and its score; None where there is none."""
-    a, b = view.number(target)[sample], view.number(other)[sample]
+    a, b = evaluate(view, target)[sample], evaluate(view, other)[sample]
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < max(ENOUGH_ROWS, 0.1 * np.isfinite(a).sum()):
         return None
@@ -234,7 +237,7 @@ def _combined(operation: Operation, first: Floats, second: Floats) -> Floats:
 def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> list[Combined]:
     """Find numbers that are the sum, difference, product or ratio of two others."""
     sample = sample[:: max(len(sample) // 1500, 1)]
-    numbers = {quantity: view.number(quantity)[sample] for quantity in targets}
+    numbers = {quantity: evaluate(view, quantity)[sample] for quantity in targets}
     usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0][:MOST_TERMS]
     rules: list[Combined] = []
     for target in usable:
@@ -281,7 +284,7 @@ def orders(
     view: View, sample: Ints, targets: Sequence[Quantity], others: Sequence[Quantity]
 ) -> list[AtMost]:
     """Find numbers that are at most others: two raw ones, or one and that of the row before."""
-    numbers = {quantity: view.number(quantity)[sample] for quantity in (*targets, *others)}
+    numbers = {quantity: evaluate(view, quantity)[sample] for quantity in (*targets, *others)}
     usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0]
     rules = []
     for place, target in enumerate(usable):

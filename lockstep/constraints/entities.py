@@ -15,6 +15,7 @@ import pandas as pd
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.quantities import Entity
+from lockstep.constraints.rows_before import rows_before
 from lockstep.constraints.thresholds import (
     AGAIN,
     BEST,
@@ -95,7 +96,7 @@ def _naming(rows: View, name: str) -> Array | None:
 
 def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
     """How many columns the row before of the same thing tells, beyond chance."""
-    before = rows.before(entity).own
+    before = rows_before(rows, entity).own
     known = np.flatnonzero(before >= 0)
     share = len(known) / max(len(rows), 1)
     if share < AGAIN:

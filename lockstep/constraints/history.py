@@ -10,6 +10,8 @@ import numpy as np
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.quantities import Quantity, title_of
+from lockstep.constraints.quantity_values import evaluate
+from lockstep.constraints.rows_before import not_known, previous_code
 from lockstep.constraints.view import View
 
 FAMILY = "history"
@@ -30,10 +32,10 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
             for name in (*self.texts, *self.numbers):
                 if name not in entity:
                     own = view.short_code(name)
-                    before = view.previous_code(entity, name)
+                    before = previous_code(view, entity, name)
                     same = np.where((own != 0) & (before != 0), own == before, np.nan)
                     says = f"have the {name} of the previous {thing}"
-                    lacks = view.lacks(Quantity("previous", (name,), entity))
+                    lacks = not_known(view, Quantity("previous", (name,), entity))
                     yield Measured(Feature(FAMILY, "as before", (name,), says), same, lacks)
             if event is not None:
                 columns = (event, *(name for name in entity if not name.startswith("@")))
@@ -41,9 +43,9 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
                 if entity in self.entities.windowed:
                     gaps.append(Quantity("today", (), entity))
                 for gap in gaps:
-                    values = np.log1p(np.maximum(view.number(gap), 0.0))
+                    values = np.log1p(np.maximum(evaluate(view, gap), 0.0))
                     feature = Feature(FAMILY, "gap", columns, gap.title)
-                    yield Measured(feature, values, view.lacks(gap))
+                    yield Measured(feature, values, not_known(view, gap))
 
 
 def discover(view: View, entities: Entities) -> History:

@@ -18,6 +18,8 @@ from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.quantities import Entity, Made, Quantity, value
+from lockstep.constraints.quantity_values import evaluate
+from lockstep.constraints.rows_before import not_known
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.thresholds import (
     AGAIN,
@@ -74,7 +76,7 @@ class Design(msgspec.Struct, frozen=True):
     def lacks(self, view: View, weights: Floats) -> Array | None:
         """Which rows a regression says nothing of since rows before them are not known: bool."""
         weighed = zip(self.related, weights[len(self.numbers) :], strict=False)
-        found = [view.lacks(quantity) for quantity, weight in weighed if weight]
+        found = [not_known(view, quantity) for quantity, weight in weighed if weight]
         lacking = [rows for rows in found if rows is not None]
         return np.any(lacking, axis=0) if lacking else None
 
@@ -108,7 +110,8 @@ class Panel(msgspec.Struct, frozen=True):
             lag = np.abs(own - then) - np.abs(own - peers)
             yield Measured(Feature(FAMILY, "lag", columns, says), lag)
             says = f"have the {name} of the {self.unit or 'moment'} before"
-            now, last = view.number(value(name)), view.number(self.quantity("moment before", name))
+            now = evaluate(view, value(name))
+            last = evaluate(view, self.quantity("moment before", name))
             stuck = np.where(np.isfinite(now) & np.isfinite(last), now == last, np.nan)
             yield Measured(Feature(FAMILY, "stuck", columns, says), stuck)
 
@@ -201,7 +204,7 @@ def _related(
 
 def _is_known(view: View, quantity: Quantity) -> bool:
     """Whether nearly all rows have a number."""
-    return bool(np.mean(np.isfinite(view.number(quantity))) >= SHARED)
+    return bool(np.mean(np.isfinite(evaluate(view, quantity))) >= SHARED)
 
 
 def _varies(number: Number | None) -> bool:

@@ -27,6 +27,7 @@ from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.quantity_values import evaluate
 from lockstep.constraints.thresholds import FEW, SAMPLE, STRICT_ROWS, STRICT_THINGS
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
@@ -123,7 +124,7 @@ def discover(view: View, entities: Entities) -> Rules:
     sample = np.sort(random.permutation(len(view))[:SAMPLE])
     event = layout.event_time
     raw = [quantity for quantity in raw_quantities(layout) if quantity.fields[0] != event]
-    raw = [quantity for quantity in raw if np.isfinite(view.number(quantity)[sample]).sum() > 1]
+    raw = [quantity for quantity in raw if np.isfinite(evaluate(view, quantity)[sample]).sum() > 1]
     moving = [quantity for quantity in raw if quantity.fields[0] not in layout.dated]
     plain = [quantity for quantity in moving if quantity.made != "digits"]
     others = candidates(view, entities, plain)
@@ -192,4 +193,4 @@ def _things(rule: Rule, view: View, applies: Array) -> int:
         return len(np.unique(view.day[applies]))
     if isinstance(rule, Holds):
         return len(np.unique(view.code(rule.whole)[applies]))
-    return len(np.unique(view.number(rule.quantities[1])[applies]))
+    return len(np.unique(evaluate(view, rule.quantities[1])[applies]))

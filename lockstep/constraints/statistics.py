@@ -20,6 +20,7 @@ from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.quantity_values import evaluate
 from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, made_once
@@ -191,7 +192,7 @@ def _state(
 def _digits(view: View, whole: Aggregates) -> Floats:
     if view.layout.key is None or not (whole.numbered or view.fold is not None):
         return np.full(len(view), np.nan)
-    return view.number(Quantity("digits", (view.layout.key,)))
+    return evaluate(view, Quantity("digits", (view.layout.key,)))
 
 
 def statistics_of(

@@ -16,11 +16,13 @@ import pandas as pd
 
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.cells import by_cell
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import DAYS
 from lockstep.constraints.quantities import CELLS, Quantity, value
+from lockstep.constraints.quantity_values import evaluate, row_before
 from lockstep.constraints.thresholds import (
     HALF,
     MOST_KNOWN,
@@ -112,9 +114,9 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             known = self.number(quantity) or self.number(value(quantity.fields[0]))
             assert known is not None, "places are of fields that training had"
             if quantity.made in CELLS:
-                cells, numbers = view.by_cell(quantity)
+                cells, numbers = by_cell(view, quantity)
                 return known.place(numbers)[cells.place]
-            return known.place(view.number(quantity))
+            return known.place(evaluate(view, quantity))
 
         return view.once(("place", quantity), made)
 
@@ -124,7 +126,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         def made() -> Floats:
             known = self.number(quantity)
             assert known is not None, "places are of numbers that training had"
-            return known.place(view.row_before(quantity))
+            return known.place(row_before(view, quantity))
 
         return view.once(("place before", quantity), made)
 
@@ -132,7 +134,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         """The range of a number, by training and by the batches before."""
         number = self.numbers[place]
         if view.fold is not None:
-            return _held_out_range(view.number(number.quantity), view.fold)
+            return _held_out_range(evaluate(view, number.quantity), view.fold)
         lows, highs = self._ranges(view)
         return lows[view.group, place], highs[view.group, place]
 
@@ -177,7 +179,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         shape = (len(view.days), len(self.numbers))
         low, high = np.empty(shape), np.empty(shape)
         for place, number in enumerate(self.numbers):
-            own = view.number(number.quantity)[order]
+            own = evaluate(view, number.quantity)[order]
             own = np.where(np.isfinite(own), own, np.nan)
             low[:, place], high[:, place] = (
                 widest.reduceat(own, starts) for widest in (np.fmin, np.fmax)
@@ -190,7 +192,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         for name in layout.fields:
             yield _of(("missing", name, "have no value"), view.missing(name))
         for name in layout.dates:
-            lacking = np.isnan(view.number(moment_of(layout, name)))
+            lacking = np.isnan(evaluate(view, moment_of(layout, name)))
             unread = np.where(view.missing(name), np.nan, lacking)
             yield _of(("form", name, "are no date"), unread, by_row=True)
         for text in self.texts:
@@ -215,7 +217,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         if feature.kind == "unseen":
             text = next(text for text in self.texts if text.column == name)
             return _unseen(view, name, text.known)
-        return _has(feature.kind, view.number(value(name)))
+        return _has(feature.kind, evaluate(view, value(name)))
 
 
 def discover(view: View) -> Values:
@@ -266,7 +268,7 @@ def is_on(numbers: Floats, grid: float) -> Array:
 
 
 def _number(quantity: Quantity, view: View) -> Number | None:
-    numbers = view.number(quantity)
+    numbers = evaluate(view, quantity)
     known = numbers[np.isfinite(numbers)]
     if len(known) < 20:
         return None
@@ -427,7 +429,7 @@ def _of_number(
 ) -> Iterator[Measured]:
     quantity = number.quantity
     title = quantity.title
-    numbers = view.number(quantity)
+    numbers = evaluate(view, quantity)
     is_known = np.isfinite(numbers)
     columns = quantity.columns
 
@@ -485,7 +487,7 @@ def _of_days(number: Number, view: View, ends: tuple[Floats, Floats]) -> Iterato
     name = number.quantity.fields[0]
     if number.known:
         yield _of(("unseen", name, _UNSEEN), _unseen(view, name, number.known), by_row=True)
-    numbers = view.number(number.quantity)
+    numbers = evaluate(view, number.quantity)
     if number.by_day is not None:
         middle, chance = number.by_day
         far = np.clip((numbers - middle) / chance, -_FARTHEST, _FARTHEST)

@@ -5,6 +5,7 @@ import pytest
 
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.quantity_values import evaluate
 from lockstep.constraints.view import View
 from tests.lockstep.constraints.tables import (
     EVENT,
@@ -33,7 +34,7 @@ MADE = {
 def test_rows_before_tell_what_pandas_computes(meters, column, quantity):
     rows = meter_columns(30)
     view = View(rows, meters.constraints.layout, days_of(rows))
-    np.testing.assert_array_equal(view.number(quantity), rows[column])
+    np.testing.assert_array_equal(evaluate(view, quantity), rows[column])
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from lockstep.constraints.entities import Entities
 from lockstep.constraints.history import History
 from lockstep.constraints.past import ANY_LACKS, DAYS, Lacking, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
+from lockstep.constraints.quantity_values import evaluate
+from lockstep.constraints.rows_before import previous_code, rows_before
 from lockstep.constraints.rules import Kept, Rules
 from lockstep.constraints.statistics import states_of
 from lockstep.constraints.view import View
@@ -119,10 +121,10 @@ def days_in(columns: Columns) -> Array:
 
 def told(view: View, last: int) -> dict[str, Array]:
     """What the rows before tell of the last rows of a view."""
-    found = {one.title: view.number(one)[-last:] for one in QUANTITIES}
+    found = {one.title: evaluate(view, one)[-last:] for one in QUANTITIES}
     for thing in THINGS:
         for name in {"thing", "place", "number", "amount"} - {*thing}:
-            codes = view.previous_code(thing, name)
+            codes = previous_code(view, thing, name)
             found[f"whether {name} is as before of {thing}"] = codes[-last:]
     return found
 
@@ -203,7 +205,7 @@ class Histories(RuleBasedStateMachine):
         kept, full = told(view, len(view)), told(truth, len(truth))
         for thing in THINGS:
             lacks = self._lacks(thing, truth.codes(thing)[places])
-            before = truth.before(thing).own[places]
+            before = rows_before(truth, thing).own[places]
             since = np.where(before >= 0, truth.day[before], view.day)
             spans = {f"whether {name} is as before of {thing}": (since, view.day) for name in NAMES}
             for one in QUANTITIES:
