@@ -58,11 +58,12 @@ from lockstep.refusals import TYPE
 from lockstep.rules.delivered_rows import refusals
 from lockstep.rules.row_rules import compile_rules
 from lockstep.store.attempts import Attempt, StepRecord
-from lockstep.store.ledgers import Ledger, conflicts, ledger_of
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.results import CheckResult
 from lockstep.store.status import RECORD, findings
+from lockstep.tables.row_changes import conflicts
 
 STEP = "table"
 """The step of a delivery's attempt."""

@@ -21,60 +21,32 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from itertools import groupby, takewhile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from lockstep.columns.digests import digests_of_rows
 from lockstep.columns.kinds import Array, Columns, Ints, Kind, Times, utc
-from lockstep.columns.plain import plain
+from lockstep.columns.plain import python_value
 from lockstep.columns.table_schema import TableSchema
-from lockstep.columns.tables import WITHDRAWN, concat, from_arrow, is_missing, take_rows, to_arrow
-from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError, UnknownError
-from lockstep.store.disks import replace_file
+from lockstep.columns.tables import take_rows
+from lockstep.errors import DamagedError, InputError, LockedError, NotStoredError
 from lockstep.store.high_water import HighWater, Loss, Mark
+from lockstep.store.ledger_parts import Part, PartFiles, rows_of_posting, version_after
 from lockstep.store.ledger_tails import TAIL, Posting, Tail, TailEnd, TailMark, TailRead
 from lockstep.store.lock import WAIT_SECONDS, locked
 from lockstep.store.state_files import content_of, write_state
+from lockstep.tables.row_changes import changes_of, conflicts
 from lockstep.tables.rows import TableRows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FORMAT = 1
 RECORD = "ledger.json"
-_RECEIVED, _RESTATED, _VERSION = "(received_at)", "(restated)", "(version)"
-"""Columns of a part beside the table's fields, whose names no field can have. `WITHDRAWN` is one
-more, with the reason of each withdrawal, in parts that hold any."""
-_MARK = np.uint64(0x94D049BB133111EB)
-"""What tells the digest of a withdrawal from that of its row."""
 _MOST_POSTED = 2**20
 """Bytes of a tail from which on its rows get into a part."""
-_BATCH = 2**16
-"""Rows of a part that are read at a time."""
 _TRIES = 10
 """How often a ledger is read anew while others add to it."""
-_REASON = {WITHDRAWN: Kind.TEXT}
-_MICROSECOND = np.timedelta64(1, "us")
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a ledger: the rows that a delivery added."""
-
-    file: str  # seen from the ledger's folder
-    rows: int
-    restated: int  # how many of them take the place of an earlier row
-    received_at: datetime
-    # The latest time from which one is valid; None for a table without time.
-    newest: datetime | None
-    sha256: str
-    version: str  # the ledger's, with this part as its last
-    posted: bool = False  # each row has the version that its posting made
-    withdrawn: int = 0  # how many of them withdraw an earlier row
 
 
 class _Record(msgspec.Struct):
@@ -150,7 +122,7 @@ class Ledger:
     def parts(self) -> tuple[Part, ...]:
         """The parts that count, in the order in which they were received; the tail is the last."""
         record, tail = self._now()
-        return (*record.parts, *([self._as_part(tail.postings)] if tail.postings else []))
+        return (*record.parts, *([self._files.of_postings(tail.postings)] if tail.postings else []))
 
     def rows(self, version: str | None = None) -> TableRows:
         """The rows of a version (by default the present one), and from when each is known.
@@ -170,23 +142,20 @@ class Ledger:
         if max(times, default=by) > by or any(part.withdrawn for part in parts):
             rows = self.rows()
             valid = rows.valid[rows.standing].view(Kind.TIME.dtype)
-            times = [_utc(time) for time in np.sort(valid[valid <= utc(by)])[-1:]]
+            times = [python_value(time) for time in np.sort(valid[valid <= utc(by)])[-1:]]
         return max(times, default=None)
 
     def posted(self) -> tuple[Columns, Times]:
         """The new rows that were posted since the last delivery, and when each was received."""
         record, tail = self._now()
         parts = list(takewhile(lambda part: part.posted, reversed(record.parts)))
-        sets = [*map(self._columns, reversed(parts)), *map(_posted, tail.postings)]
-        columns = concat(sets, self._kinds)
-        del columns[WITHDRAWN]
-        columns = take_rows(columns, columns.pop(_RESTATED) == 0)
-        return columns, columns.pop(_RECEIVED)
+        sets = map(self._files.columns, reversed(parts))
+        return self._files.new([*sets, *map(rows_of_posting, tail.postings)])
 
     def batches(self) -> tuple[str, Iterator[tuple[Columns, Times]]]:
         """The version with all parts, and their rows, so many at a time; see `rows`."""
         parts = self._now()[0].parts
-        return self._version(parts), self._batches(parts)
+        return self._version(parts), self._files.batches(parts)
 
     def rely(self) -> str:
         """The present version, noted as one that something is about to rely on.
@@ -212,24 +181,14 @@ class Ledger:
             self.high_water.accept(loss)
         return loss
 
-    def _batches(self, parts: Sequence[Part]) -> Iterator[tuple[Columns, Times]]:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        for part in parts:
-            with self._opened(part) as file:
-                for batch in parquet.ParquetFile(file).iter_batches(_BATCH):
-                    table = pa.Table.from_batches([batch])
-                    yield self._together([self._of_part(table)])
-
     def since(self, version: str, most: int | None = None) -> Increment | None:
         """The rows behind a version; None where more than `most` would be read from parts."""
         record, tail = self._now()
         parts, postings = self._since(version, record, tail)
         if most is not None and sum(part.rows for part in parts) > most:
             return None
-        sets = [self._columns(part, behind=version) for part in parts]
-        columns, known = self._together([*sets, *map(_posted, postings)])
+        sets = [self._files.columns(part, behind=version) for part in parts]
+        columns, known = self._files.with_known([*sets, *map(rows_of_posting, postings)])
         last = self._last(record.parts, tail.postings)
         return Increment(columns, known, last, tail.mark, tail.end)
 
@@ -247,16 +206,16 @@ class Ledger:
 
         def end(version: str) -> None:
             if version in versions:
-                steps.append((version, *self._together(sets)))
+                steps.append((version, *self._files.with_known(sets)))
                 sets.clear()
 
         end(self._version(()))
         for part in record.parts:
             if len(steps) == len(versions):
                 return steps
-            table = self._verified(part)
-            rows, begin, stop = self._of_part(table), 0, 0
-            for version, same in groupby(self._versions(part, table)):
+            begin = stop = 0
+            rows, versions_of_rows = self._files.columns_and_versions(part)
+            for version, same in groupby(versions_of_rows):
                 stop += len([*same])
                 if version in versions:
                     sets.append(take_rows(rows, slice(begin, stop)))
@@ -264,13 +223,13 @@ class Ledger:
                     end(version)
             sets.append(take_rows(rows, slice(begin, None)))
         for posting in tail.postings:
-            sets.append(_posted(posting))
+            sets.append(rows_of_posting(posting))
             end(posting.version)
         return steps
 
     def rows_of(self, postings: Iterable[Posting]) -> tuple[Columns, Times]:
         """The rows of postings, and from when each is known."""
-        return self._together([*map(_posted, postings)])
+        return self._files.with_known([*map(rows_of_posting, postings)])
 
     def add(self, columns: Columns, received_at: datetime, days: Sequence[str] = ()) -> Added:
         """Add rows that the ledger does not have yet.
@@ -290,16 +249,16 @@ class Ledger:
             if not record.parts:
                 self._keep(record)  # or a part without a record would be of a lost one
             record = self._sealed(record, tail.postings)
-            self._sweep(record.parts)
             parts = record.parts
+            self._files.sweep(len(parts) + 1)
             if parts and received_at <= parts[-1].received_at:
                 received_at = parts[-1].received_at + timedelta(microseconds=1)
-            held, _ = self._together(list(map(self._columns, parts)))
-            earlier, repeated, added = self._compared(columns, held)
+            held, _ = self._files.with_known(map(self._files.columns, parts))
+            earlier, repeated, added = changes_of(self.schema, columns, held)
             if len(added):
-                received = _times(received_at, len(added))
-                facts = {_RECEIVED: received, _RESTATED: earlier[added]}
-                parts = (*parts, self._write(parts, {**take_rows(columns, added), **facts}))
+                rows, after = take_rows(columns, added), self._version(parts)
+                part = self._files.write(len(parts) + 1, after, rows, earlier[added], received_at)
+                parts = (*parts, part)
             if days or len(added):
                 read = {**record.days, **dict.fromkeys(days, received_at.astimezone(UTC))}
                 self._keep(_Record(FORMAT, record.table, parts, read))
@@ -346,7 +305,9 @@ class Ledger:
             assert tail.end is not None, "it was begun"
             received_at, last = clock(), tail.end.received_at
             self.demand_later(received_at, last or max(_received(record.parts), default=None))
-            earlier, repeated, added = self._compared(columns, held(tail.end.version), withdrawn)
+            earlier, repeated, added = changes_of(
+                self.schema, columns, held(tail.end.version), withdrawn
+            )
             version = tail.end.version
             if len(added):
                 rows = take_rows(columns, added)
@@ -376,11 +337,11 @@ class Ledger:
     def verify(self) -> None:
         """Compare all parts and postings with their digests."""
         for part in self._now()[0].parts:
-            self._verified(part)
+            self._files.verify(part)
 
     @property
-    def _kinds(self) -> dict[str, Kind]:
-        return {**self.schema.schema.kinds, _RECEIVED: Kind.TIME, _RESTATED: Kind.INT, **_REASON}
+    def _files(self) -> PartFiles:
+        return PartFiles(self.folder, self.schema)
 
     def _locked(self, wait: float = WAIT_SECONDS) -> AbstractContextManager[None]:
         title = f"the ledger of {self.schema.name}"
@@ -416,7 +377,7 @@ class Ledger:
         if version in versions:
             return parts[versions.index(version) :], postings
         for place, part in enumerate(parts):
-            if part.posted and version in self._versions(part, self._verified(part)):
+            if self._files.has_posting(part, version):
                 return parts[place:], postings
         raise self.lost(version)
 
@@ -446,13 +407,6 @@ class Ledger:
             f"from it before: {self.folder} is another one, or an older copy. Restore it."
         )
 
-    def _together(self, sets: Sequence[Columns]) -> tuple[Columns, Times]:
-        """The rows of several sets, and from when each is known."""
-        columns = concat(sets, self._kinds)
-        received, restated = columns.pop(_RECEIVED), columns.pop(_RESTATED)
-        columns[WITHDRAWN] = ~is_missing(columns[WITHDRAWN])
-        return columns, self._known(columns, received, restated)
-
     def _demand_agreeing(self, columns: Columns) -> None:
         if len(conflicts(self.schema, columns)):
             raise InputError(f"{self.schema.name}: rows of one key and time have different values.")
@@ -466,107 +420,20 @@ class Ledger:
             repeated=len(repeated) - len(added),
         )
 
-    def _known(self, columns: Columns, received: Times, restated: Ints) -> Times:
-        schema = self.schema
-        if schema.valid is None:  # of a static table, the row of a key that came last counts
-            return received
-        declared: Times = columns[schema.known or schema.valid]
-        if schema.known_after is not None:
-            declared = declared + np.timedelta64(schema.known_after)
-        known: Times = declared + restated * _MICROSECOND  # each after the row before it
-        return np.where(restated > 0, np.maximum(known, received), known)
-
-    def _compared(
-        self, columns: Columns, held: Columns, withdrawn: str | None = None
-    ) -> tuple[Ints, Array, Ints]:
-        """By row, how many of its key and time there are, and whether the last is the same.
-
-        The third array has the positions of the rows to add.
-        """
-        identities, digests = (f(self.schema, columns) for f in (_identities, row_digests))
-        known, rows = (f(self.schema, held) for f in (_identities, row_digests))
-        if WITHDRAWN in held:
-            rows = np.where(held[WITHDRAWN], rows ^ _MARK, rows)
-        order = np.argsort(known, kind="stable")  # of one key and time, the last that came is last
-        known, rows = known[order], rows[order]
-        first, stop = (np.searchsorted(known, identities, side) for side in ("left", "right"))
-        is_held = stop > first
-        repeated = np.zeros(len(digests), dtype=bool)
-        if withdrawn is not None:
-            standing = np.zeros(len(digests), dtype=np.uint64)
-            standing[is_held] = rows[stop[is_held] - 1]
-            is_there = is_held & ((standing == digests) | (standing == digests ^ _MARK))
-            digests = digests ^ _MARK
-            for place in np.flatnonzero(~is_there).tolist():
-                row = {name: plain(columns[name][place]) for name in self.schema.identifying}
-                raise UnknownError(f"{self.schema.name} has no such row to withdraw: {row}.")
-        repeated[is_held] = rows[stop[is_held] - 1] == digests[is_held]
-        is_first = np.zeros(len(digests), dtype=bool)
-        is_first[np.unique(digests, return_index=True)[1]] = True
-        return stop - first, repeated, np.flatnonzero(is_first & ~repeated)
-
     def _sealed(self, record: _Record, postings: Sequence[Posting]) -> _Record:
         """The record with the postings as a part, in whose place an empty tail is put."""
         if not postings:
             return record
-        self._sweep(record.parts)
-        versions = [posting.version for posting in postings for _ in posting.restated]
-        rows = concat(map(_posted, postings), self._kinds)
-        part = self._write(record.parts, rows, versions)
+        number = len(record.parts) + 1
+        self._files.sweep(number)
+        part = self._files.write_postings(number, postings)
         record = _Record(FORMAT, record.table, (*record.parts, part), record.days)
         self._keep(record)
         self.tail.begin(part.version)
         return record
 
-    def _as_part(self, postings: Sequence[Posting]) -> Part:
-        """What is told of postings as if they were in a part, whose file is the tail."""
-        rows = concat(map(_posted, postings), self._kinds)
-        return self._part(TAIL, rows, postings[-1].version, "", posted=True)
-
-    def _part(
-        self, file: str, rows: Columns, version: str, sha256: str, *, posted: bool = False
-    ) -> Part:
-        valid = None if self.schema.valid is None else _utc(rows[self.schema.valid].max())
-        return Part(
-            file=file,
-            rows=len(rows[_RESTATED]),
-            restated=int(np.count_nonzero(rows[_RESTATED])),
-            withdrawn=int((~is_missing(rows[WITHDRAWN])).sum()) if WITHDRAWN in rows else 0,
-            received_at=_utc(rows[_RECEIVED][-1]),
-            newest=valid,
-            sha256=sha256,
-            version=version,
-            posted=posted,
-        )
-
-    def _write(self, parts: Sequence[Part], rows: Columns, versions: Sequence[str] = ()) -> Part:
-        """Write a part; of rows that were posted, with the version that each made."""
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        written = BytesIO()
-        if is_missing(rows.get(WITHDRAWN, _reasons(None, 1))).all():
-            rows = {name: array for name, array in rows.items() if name != WITHDRAWN}
-        table = to_arrow(rows)
-        if versions:
-            table = table.append_column(_VERSION, pa.array(versions).dictionary_encode())
-        parquet.write_table(table, written, compression="zstd")
-        data = written.getvalue()
-        digest, day = hashlib.sha256(data).hexdigest(), _utc(rows[_RECEIVED][-1]).date()
-        file = f"parts/{day.isoformat()}/{len(parts) + 1:06}-{digest[:12]}.parquet"
-        replace_file(self.folder / file, lambda path: Path(path).write_bytes(data))
-        version = versions[-1] if versions else _after(self._version(parts), digest)
-        return self._part(file, rows, version, digest, posted=bool(versions))
-
     def _keep(self, record: _Record) -> None:
         write_state(self.record, record)
-
-    def _sweep(self, parts: Sequence[Part]) -> None:
-        """Remove what a process left that was killed before the commit of its part."""
-        for path in self.folder.glob("parts/*/*"):
-            is_next = path.name.startswith((f"{len(parts) + 1:06}-", ".writing-"))
-            if is_next:  # any other file was part of it once: it is for a person to look at
-                path.unlink()
 
     def _read(self) -> _Record:
         path = self.record
@@ -578,11 +445,11 @@ class Ledger:
                 raise ValueError(f"it is of a table that is declared otherwise: {record.table}")
             version = self._version(())
             for part in record.parts:
-                version = part.version if part.posted else _after(version, part.sha256)
+                version = part.version if part.posted else version_after(version, part.sha256)
                 if part.version != version:
                     raise ValueError(f"{part.file} does not follow upon the part before it")
         except FileNotFoundError:
-            if not any(self.folder.glob("parts/*/*.parquet")):
+            if not self._files.are_there():
                 return _Record(FORMAT, _declaration(self.schema))
             raise self._damage("is missing, and parts are there") from None
         except (OSError, ValueError, RecursionError) as error:
@@ -595,55 +462,6 @@ class Ledger:
             f"that its rows are lost (lockstep tables {self.folder.parent.parent.name} "
             f'--accept-loss {self.schema.name} --because "..."), have the table delivered anew, '
             "and train and promote a version of that."
-        )
-
-    def _columns(self, part: Part, *, behind: str | None = None) -> Columns:
-        """The rows of a part; of postings in it, those behind a version."""
-        table = self._verified(part)
-        versions = self._versions(part, table)
-        if part.posted and behind in versions:
-            table = table.slice(_behind(versions, behind))
-        return self._of_part(table)
-
-    def _of_part(self, table: pa.Table) -> Columns:
-        """The columns of rows of a part, which has no reasons where it has no withdrawals."""
-        kinds = self._kinds
-        if WITHDRAWN not in table.column_names:
-            del kinds[WITHDRAWN]
-        return {WITHDRAWN: _reasons(None, len(table)), **from_arrow(table, kinds)}
-
-    def _versions(self, part: Part, table: pa.Table) -> list[str]:
-        """The version that each row of a part made, which is the part's unless it was posted."""
-        if not part.posted:
-            return [part.version] * part.rows
-        versions: list[str] = table.column(_VERSION).to_pylist()
-        if versions[-1] != part.version:
-            raise self._changed(part, f"is not of the version {part.version[:12]}")
-        return versions
-
-    def _verified(self, part: Part) -> pa.Table:
-        from pyarrow import parquet
-
-        with self._opened(part) as file:
-            return parquet.read_table(file)
-
-    def _opened(self, part: Part) -> IO[bytes]:
-        """The file of a part, which has the very bytes that were written."""
-        try:
-            file = (self.folder / part.file).open("rb")
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise self._changed(part, f"cannot be read ({error.strerror})") from error
-        if digest != part.sha256:
-            file.close()
-            raise self._changed(part, "has been changed or damaged since")
-        file.seek(0)
-        return file
-
-    def _changed(self, part: Part, what: str) -> DamagedError:
-        return DamagedError(
-            f"{self.folder / part.file}, the rows of {self.schema.name} that were received at "
-            f"{part.received_at:%Y-%m-%d %H:%M} UTC, {what}. Restore it from a copy."
         )
 
     def _last(self, parts: Sequence[Part], postings: Sequence[Posting]) -> str:
@@ -662,56 +480,8 @@ def ledger_of(root: Path, schema: TableSchema) -> Ledger:
     return Ledger(root / "ledgers" / name, schema)
 
 
-def row_digests(schema: TableSchema, columns: Columns) -> Array:
-    """A digest of each row: uint64."""
-    return _mixed(columns, schema.schema.names)
-
-
-def conflicts(schema: TableSchema, columns: Columns) -> Ints:
-    """Positions of rows of one key and time that have different values; events have none."""
-    identities = _identities(schema, columns)
-    _, first = np.unique(row_digests(schema, columns), return_index=True)
-    _, place, counts = np.unique(identities[first], return_inverse=True, return_counts=True)
-    return np.sort(first[counts[place] > 1])
-
-
 def _received(parts: Iterable[Part]) -> list[datetime]:
     return [part.received_at for part in parts]
-
-
-def _posted(posting: Posting) -> Columns:
-    """The rows of a posting as a part has them."""
-    received = _times(posting.received_at, len(posting.restated))
-    reasons = _reasons(posting.withdrawn, len(received))
-    return {**posting.columns, _RECEIVED: received, _RESTATED: posting.restated, WITHDRAWN: reasons}
-
-
-def _times(time: datetime, rows: int) -> Times:
-    return np.full(rows, utc(time))
-
-
-def _reasons(reason: str | None, rows: int) -> Array:
-    return np.full(rows, reason, dtype=Kind.TEXT.dtype)
-
-
-def _utc(time: np.datetime64) -> datetime:
-    value: Any = time.item()
-    at: datetime = value.replace(tzinfo=UTC)
-    return at
-
-
-def _behind(versions: Sequence[str], version: str) -> int:
-    """The position after the last row of a version."""
-    return len(versions) - versions[::-1].index(version)
-
-
-def _identities(schema: TableSchema, columns: Columns) -> Array:
-    """What two rows have in common of which the later one takes the place of the earlier one."""
-    return _mixed(columns, schema.identifying)
-
-
-def _mixed(columns: Columns, names: Sequence[str]) -> Array:
-    return digests_of_rows({name: columns[name] for name in names})
 
 
 def _declaration(schema: TableSchema) -> dict[str, Any]:
@@ -729,8 +499,3 @@ def _declaration(schema: TableSchema) -> dict[str, Any]:
 
 def _digest(declaration: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(declaration, sort_keys=True).encode()).hexdigest()
-
-
-def _after(version: str, digest: str) -> str:
-    """The version of a ledger once a part is added to a version."""
-    return hashlib.sha256(f"{version}{digest}".encode()).hexdigest()

@@ -41,7 +41,8 @@ from lockstep.serving.protocols.json_bodies import (
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.request_rows import Record, set_aside, undeclared
 from lockstep.serving.versions.served_tables import ServedTable
-from lockstep.store.ledgers import Added, conflicts
+from lockstep.store.ledgers import Added
+from lockstep.tables.row_changes import conflicts
 
 log = logging.getLogger(__name__)
 

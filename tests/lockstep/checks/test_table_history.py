@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lockstep.errors import NotStoredError
 from lockstep.serving.versions.served_tables import ServedTable
+from lockstep.store.ledger_parts import PartFiles
 from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.store.pinned_tables import TableHistory
 from tests.fixtures.plain_ledger import Stock, columns_of
@@ -83,13 +84,13 @@ def test_each_part_is_read_once_however_many_versions_are_asked_for(
     taken = [("post" if n % 4 else "deliver", {("north", n): float(n)}) for n in range(12)]
     versions = carried_out(ledger, taken)
     read: list[str] = []
-    opened = Ledger._opened
+    opened = PartFiles._opened
 
-    def counted(self: Ledger, part: Any) -> Any:
+    def counted(self: PartFiles, part: Any) -> Any:
         read.append(part.file)
         return opened(self, part)
 
-    monkeypatch.setattr(Ledger, "_opened", counted)
+    monkeypatch.setattr(PartFiles, "_opened", counted)
     history = TableHistory(ledger, versions)
     assert [len(history.at(version)) for version in versions] == [0, *range(1, 13)]
     assert len(read) == len({*read}) > 3

@@ -20,8 +20,9 @@ from lockstep.columns.kinds import Columns, Times
 from lockstep.errors import DamagedError
 from lockstep.serving.versions.served_tables import ServedTable
 from lockstep.store.ledger_databases import FOLDER, LedgerDatabase, database_of
-from lockstep.store.ledgers import Ledger, conflicts, ledger_of
+from lockstep.store.ledgers import Ledger, ledger_of
 from lockstep.tables.layered import LayeredRows
+from lockstep.tables.row_changes import conflicts
 from tests.fixtures.plain_ledger import Place, Stock, columns_of
 from tests.fixtures.writes import each_write
 from tests.lockstep.tables.drawn import (

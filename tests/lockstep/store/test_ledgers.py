@@ -27,8 +27,9 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import python_value
 from lockstep.columns.tables import WITHDRAWN
 from lockstep.errors import DamagedError, InputError, NotStoredError
-from lockstep.store.ledgers import RECORD, Added, Ledger, conflicts, ledger_of
+from lockstep.store.ledgers import RECORD, Added, Ledger, ledger_of
 from lockstep.tables.layered import LayeredRows
+from lockstep.tables.row_changes import conflicts
 from lockstep.tables.rows import TableRows
 from tests.fixtures.plain_ledger import (
     KINDS,

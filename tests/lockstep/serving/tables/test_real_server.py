@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
+from lockstep.store.ledger_parts import PartFiles
 from tests.fixtures.depots import SCORED, needs
 from tests.fixtures.servers import Server
 from tests.fixtures.waiting import wait_until
@@ -122,7 +123,7 @@ def _versions_in_order(depots: Depots) -> list[str]:
     for part in ledger.parts():
         inside: list[str] = []
         if part.posted and part.sha256:
-            inside = ledger._versions(part, ledger._verified(part))
+            _, inside = PartFiles(ledger.folder, ledger.schema).columns_and_versions(part)
         found += [*inside, part.version]
     return found
 
