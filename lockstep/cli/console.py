@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -45,8 +46,28 @@ _MARKS = {
 }
 
 
+_CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
+_CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+"""Unicode's pictures of control characters, and its replacement where there is none."""
+
+
 class PlainConsole(Console):
-    """Standard output or error, of a line as long as it is where nobody sees it wrapped."""
+    """Standard output or error, of a line as long as it is where nobody sees it wrapped.
+
+    Control characters of a text are shown as pictures, such as ␛: values of a file that somebody
+    sent may hold commands to a terminal.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Render what is printed; see Rich."""
+        for segment in super().render(renderable, options):
+            yield (
+                segment
+                if segment.control
+                else segment._replace(text=segment.text.translate(_CONTROLS))
+            )
 
     def on_broken_pipe(self) -> NoReturn:
         """End quietly: the reader has read enough, as `head` does."""

@@ -126,6 +126,7 @@ def retry(
     1 if one is set aside again, or a check is in error.
     """
     from lockstep.checks.streams import stream_records
+    from lockstep.cli.console import ERR
     from lockstep.store.put_back import put_back
 
     declared = context.pipeline(pipeline)
@@ -158,7 +159,9 @@ def retry(
             if found.key in keys and found.digest not in before
         ]
         for found in again:
-            typer.echo(f"{found.key} is set aside again: {found.reasons}", err=True)
+            ERR.print(
+                f"{found.key} is set aside again: {found.reasons}", soft_wrap=True, markup=False
+            )
     if again:
         raise typer.Exit(FAILED)
 

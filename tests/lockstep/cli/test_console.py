@@ -26,7 +26,7 @@ def run_of(partition: str, *checks: CheckReport) -> RunReport:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """A terminal of 60 columns."""
     screen = StringIO()
-    out = console.Console(file=screen, force_terminal=True, width=60, color_system=None)
+    out = console.PlainConsole(file=screen, force_terminal=True, width=60, color_system=None)
     monkeypatch.setattr(console, "OUT", out)
     return screen
 
@@ -69,6 +69,11 @@ def test_a_finding_in_a_pipe_is_one_line_however_long(capsys: pytest.CaptureFixt
     long = "word " * 2000 + "[end]"
     console.show_checks([check("broken", "failed", long)])
     assert capsys.readouterr().out.splitlines()[1] == f"        {long}"
+
+
+def test_controls_of_a_value_are_shown_and_not_sent_to_the_terminal(terminal: StringIO) -> None:
+    console.show_checks([check("broken", "failed", "Found \x1b]0;title, \x9b5m, \x7f.")])
+    assert "Found ␛]0;title, �5m, ␡." in terminal.getvalue()
 
 
 def test_a_long_finding_on_a_terminal_is_cut_and_says_where_the_rest_is(
