@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -58,16 +57,9 @@ class PlainConsole(Console):
     sent may hold commands to a terminal.
     """
 
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterator[Segment]:
-        """Render what is printed; see Rich."""
-        for segment in super().render(renderable, options):
-            yield (
-                segment
-                if segment.control
-                else segment._replace(text=segment.text.translate(_CONTROLS))
-            )
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text of what is printed; see Rich."""
+        return super().render_str(text.translate(_CONTROLS), **options)
 
     def on_broken_pipe(self) -> NoReturn:
         """End quietly: the reader has read enough, as `head` does."""
@@ -208,8 +200,8 @@ def _show_both(
     for name, (first, second) in values.items():
         other = "same" if first == second else str(second)
         table.add_row(
-            *(Text(cell) for cell in (name, roles[name], str(first))),
-            Text(other, "red" if name in divergent else ""),
+            *(_text(cell) for cell in (name, roles[name], str(first))),
+            _text(other, "red" if name in divergent else ""),
         )
     OUT.print(table)
     say(comparison.summary)
@@ -247,9 +239,14 @@ def _show_findings(checks: Iterable[CheckReport], partitions: bool, dagster: str
         line = f"{_MARKS[check.result]}  {escape(check.asset + where)}  [bold]{check.check}[/]"
         OUT.print(line, soft_wrap=True)
         for text in (_shown(check), *_advice(check)):
-            OUT.print(Padding.indent(Text(text), 8))
+            OUT.print(Padding.indent(_text(text), 8))
         if check.result == "failed" and dagster is not None:
-            OUT.print(Padding.indent(Text(f"{dagster}{check.page}"), 8), soft_wrap=True)
+            OUT.print(Padding.indent(_text(f"{dagster}{check.page}"), 8), soft_wrap=True)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """A text without markup, as `PlainConsole` prints one."""
+    return Text(text.translate(_CONTROLS), style)
 
 
 def _advice(check: CheckReport) -> list[str]:

@@ -120,12 +120,14 @@ class Timeline:
             within: How long the row may have been valid.
             known_by: By when it has to be known, where that is before `as_of`.
         """
-        at: Times = np.zeros(len(groups), "datetime64[us]") if as_of is None else as_of
-        if known_by is not None:
-            at = np.minimum(at, known_by)
-        bounds: Times = at - np.timedelta64(self._delay, "us")
-        found = self.times.stops(groups, bounds) - 1
-        found[found < self.times.starts[groups]] = -1
+        starts = self.times.starts
+        if as_of is None:
+            found = starts[groups + 1] - 1
+        else:
+            at: Times = as_of if known_by is None else np.minimum(as_of, known_by)
+            bounds: Times = at - np.timedelta64(self._delay, "us")
+            found = self.times.stops(groups, bounds) - 1
+        found[found < starts[groups]] = -1
         if self._rows is not None:
             found = self._rows[found]
         if within is not None and as_of is not None:
