@@ -126,7 +126,7 @@ def by_script(live: LoadedVersion, path: Path, folder: Path) -> Path:
     """Read, predict and write, as a script that checks nothing."""
     frame = pd.read_parquet(path)
     written = folder / "outputs.parquet"
-    live.fastest(len(frame)).predict(frame).to_parquet(written)
+    live.compiled.pipeline.predict(frame).to_parquet(written)
     return written
 
 

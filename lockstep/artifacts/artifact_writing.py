@@ -91,7 +91,6 @@ def write_artifact(
         "ulps": {name: pipeline.graph.ulps(name) for name in pipeline.graph.served},
         "models": models,
         "trusted": sorted(entries),
-        "faster_up_to": dict(evidence.faster_up_to),
         "differing": dict(evidence.differing) if evidence.differing is not None else None,
         "tables": dict(evidence.fitted_to),
         "suites": sorted(evidence.suites),

@@ -39,8 +39,6 @@ class Evidence:
         weekly: The quality of predictions on such rows, week by week.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         trained_until: Event time of the newest of these rows; None where they have none.
-        faster_up_to: By model with a compiled form, the rows up to which that was faster than
-            scikit-learn at the fit.
         differing: By model whose compiled form gave other values than scikit-learn at the fit: how.
             It is never used. None where not known.
         fitted_to: The versions of the tables that its look-ups and windows read at the fit.
@@ -56,7 +54,6 @@ class Evidence:
     metrics: Mapping[str, float]
     rows: int
     trained_until: datetime | None = None
-    faster_up_to: Mapping[str, int] = field(default_factory=dict)
     differing: Mapping[str, str] | None = None
     fitted_to: Mapping[str, str] = field(default_factory=dict)
 

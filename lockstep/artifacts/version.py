@@ -166,7 +166,6 @@ class LoadedVersion(Evidence):
             altered=_altered(manifest),
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,
-            faster_up_to=msgspec.convert(manifest["faster_up_to"], dict[str, int]),
             differing=msgspec.convert(manifest.get("differing"), dict[str, str] | None),
             fitted_to=msgspec.convert(manifest["tables"], dict[str, str]),
         )
@@ -202,14 +201,6 @@ class LoadedVersion(Evidence):
             return False
         differences = self.environment.compare(here(self.environment))
         return all(difference.what.startswith("threads.") for difference in differences)
-
-    def fastest(self, rows: int) -> Pipeline:
-        """The pipeline with the predictor of each model that is faster for so many rows."""
-        faster = [name for name, most in self.faster_up_to.items() if rows <= most]
-        if not faster:
-            return self.pipeline
-        bound = self.compiled.pipeline.bound
-        return self.pipeline.bind({name: bound[name] for name in faster})
 
     def with_tables(self, tables: Tables) -> LoadedVersion:
         """The version whose look-ups and windows read these tables; itself if it has none.

@@ -302,7 +302,7 @@ class _Judging:
             return ""  # it is not known how far training days did
         count = len(rows[self._live.pipeline.key])
         by_chance = self._by_chance(count)
-        serving = self._live.fastest(count)
+        serving = self._live.compiled.pipeline
         for effect in Counterfactuals(serving, rows, profile).mixed(columns[:1]).effects:
             usual = known.moves.get(effect.output, np.inf)
             if effect.extent > usual * by_chance:

@@ -349,7 +349,7 @@ def _scored_checks(
     batch, draw = attempt.record.steps["batch"], Sampling(rows.computed)
     proven = batch.results["live_version"].passed
     quarantined = replace(before, rows=before.rows + rows.aside, left=rows.scored)
-    serving = live.fastest(rows.computed)
+    serving = live.compiled.pipeline
     names = (("features", "feature_suite"), ("outputs", "output_suite"))
 
     def suite(role: str, check: str, counts: SuiteCounts) -> CheckResult:
@@ -404,7 +404,7 @@ def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
 
 def counterfactuals_of(live: LoadedVersion, columns: Columns) -> Counterfactuals:
     """Counterfactuals of rows: a version's outputs, had the rows other values."""
-    serving = live.fastest(len(columns[live.pipeline.key]))
+    serving = live.compiled.pipeline
     return Counterfactuals(serving, columns, live.profile)
 
 

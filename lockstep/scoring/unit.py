@@ -373,7 +373,7 @@ def score_unit(live: LoadedVersion, task: ScoreTask) -> ScoredUnit | CheckResult
     key, folder, number = pipeline.key, task.attempt.folder, task.number
     came = from_arrow(task.attempt.read_part("batch", number), pipeline.record_schema.kinds)
     raw = came if task.is_computed else take_rows(came, slice(0))
-    serving = live.fastest(task.rows)
+    serving = live.compiled.pipeline
     failed: CheckResult | None = None
     readings: list[Reading] = []
     compute = partial(compute_rows, serving, raw, task.before.room, row_rules(live), task.accepted)

@@ -190,7 +190,6 @@ def _fit(
     packages: Sequence[str],
 ) -> Candidate:
     from lockstep.columns.compiled.predictor import Compiled
-    from lockstep.columns.compiled.timing import faster_up_to
     from lockstep.parity.compiled import agreement
 
     pipeline = tables.bind(declared.pipeline)
@@ -223,7 +222,6 @@ def _fit(
         metrics=metrics,
         rows=rows,
         trained_until=window[-1] if window else None,
-        faster_up_to=faster_up_to(fitted, agreed.compiled, golden.trace.columns),
         differing=agreed.differing,
         fitted_to=dict(tables.versions),
     )

@@ -275,7 +275,7 @@ def _figures(case: _Case, version: LoadedVersion) -> Iterator[tuple[str, Quality
     fields = {name: golden.records[name] for name in graph.record.names}
     for size, times in ((1, 100), (_ROWS, 5)):
         rows = take_rows(fields, np.arange(size) % len(golden))
-        pipeline = golden.bind(version.fastest(size))
+        pipeline = golden.bind(version.compiled.pipeline)
         took, held = _cost(partial(pipeline.evaluate, rows, graph.outputs), times)
         yield f"seconds for {counted(size, 'row')}", None, took
     yield f"bytes for {counted(_ROWS, 'row')}", None, held

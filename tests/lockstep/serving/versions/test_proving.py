@@ -71,7 +71,7 @@ def test_a_form_that_differed_at_the_fit_is_used_nowhere_and_is_a_warning(
     name, *others = version.compiled.models
     known = replace(version, differing={name: "column `x` differs in 1 of 8 rows"})
     reference = version.pipeline.bound[name]
-    for pipeline in (known.fastest(1), known.compiled.pipeline, prove(known).pipeline):
+    for pipeline in (known.compiled.pipeline, prove(known).pipeline):
         assert pipeline.bound[name] is reference
     found = check_compiled(known)
     assert (found.result, found.column, found.numbers["compiled"]) == ("warned", name, len(others))
@@ -82,7 +82,7 @@ def test_where_it_was_fitted_the_forms_are_not_compared_anew_for_a_batch(
     version: LoadedVersion,
 ) -> None:
     assert version.differing == {}
-    assert version.fastest(1).bound != version.pipeline.bound
+    assert version.compiled.pipeline.bound != version.pipeline.bound
     assert "agreement" not in vars(version)
 
 
@@ -99,8 +99,7 @@ def test_a_batch_elsewhere_than_at_the_fit_uses_no_form_that_differs_there(
         {name: Off(version.compiled.pipeline.bound[name], alone=False)}
     )
     vars(there)["compiled_forms"] = replace(version.compiled, pipeline=wrong)
-    assert version.faster_up_to[name] >= 1
-    assert there.fastest(1).bound[name] is version.pipeline.bound[name]
+    assert there.compiled.pipeline.bound[name] is version.pipeline.bound[name]
     assert check_compiled(there).result == "warned"
 
 
