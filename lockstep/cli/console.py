@@ -43,8 +43,6 @@ _MARKS = {
     "warned": "[yellow]warned[/]",
     "failed": "[red]FAILED[/]",
 }
-
-
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 _CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 """Unicode's pictures of control characters, and its replacement where there is none."""

@@ -30,9 +30,6 @@ class Before:
     past: tuple[tuple[int, Ints, Ints], ...]
 
 
-# --- the rows before ---
-
-
 def _before_sampled(view: View, entity: Entity) -> Before:
     before, positions = rows_before(view.whole, entity), view.positions
     past = []

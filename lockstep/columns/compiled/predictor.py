@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,15 +46,20 @@ class CompiledPredictor:
         if self.of_row is not None and len(arrays[0]) == 1:
             value = self.of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
-        starts = range(0, max(len(arrays[0]), 1), _BLOCK)
-        answers = [
-            self._answer(self._given([array[start : start + _BLOCK] for array in arrays]))
-            for start in starts
-        ]
-        answer = answers[0] if len(answers) == 1 else np.concatenate(answers)
+        if len(arrays[0]) <= _BLOCK:
+            answer = self._predicted(arrays)
+        else:
+            starts = range(0, len(arrays[0]), _BLOCK)
+            parts = (slice(start, start + _BLOCK) for start in starts)
+            answer = np.concatenate(
+                [self._predicted([array[part] for array in arrays]) for part in parts]
+            )
         if self._of_classes is None:
             return {self.model.name: answer}
         return self._of_classes(answer)
+
+    def _predicted(self, arrays: Sequence[Array]) -> Array:
+        return self._answer(self._given(list(arrays)))
 
     def matrix(self, columns: Columns) -> Array:
         """The two-dimensional array that the final estimator gets, after all its transformers."""

@@ -333,6 +333,12 @@ def test_any_rows_get_the_same_answer_alone_and_together(drawn: list[tuple[Any, 
         assert [one[name][0] for one in alone] == values.tolist()
 
 
+def test_rows_of_several_blocks_get_the_answers_of_scikit_learn() -> None:
+    reference, found = _boosted()
+    many = rows(5, 9_000)
+    _demand_equal(found(many), reference(many))
+
+
 def test_no_rows_are_no_answers() -> None:
     reference, found = _boosted()
     nothing = take_rows(served(), slice(0))
