@@ -192,13 +192,21 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             held_back: Days of the rows that are held back.
             of_day: Number of rows of the day of which these are a part; 0 for whole days.
         """
+        rows = self.rows_of(columns, day, of_day)
+        return self.after(rows, past, held_back, lacking or Lacking())
+
+    def rows_of(self, columns: Columns, day: Ints, of_day: int = 0) -> View:
+        """Rows as constraints see them, whatever batches they come after; see `view`."""
         raw = {name: columns[name] for name in _names(self.layout)}
-        first = int(day.min()) if len(day) else 0
+        return View(raw, self.layout, day, of_day=of_day)
+
+    def after(
+        self, rows: View, past: Sequence[PastBatch], held_back: frozenset[int], lacking: Lacking
+    ) -> View:
+        """The same rows after other batches, and after the last training days; see `view`."""
+        first = int(rows.day.min()) if len(rows) else 0
         near = tuple(batch for batch in self.known(past) if first - DAYS <= batch.day)
-        return View(
-            raw, self.layout, day, near, held_back=held_back, of_day=of_day,
-            lacking=lacking or Lacking(),
-        )  # fmt: skip
+        return rows.after(near, held_back, lacking)
 
     def known(self, past: Sequence[PastBatch]) -> list[PastBatch]:
         """The batches before and the last training days before them, the oldest first."""
@@ -207,7 +215,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return sorted(known, key=lambda batch: batch.day)
 
     @property
-    def _looked_at(self) -> int:
+    def looked_at(self) -> int:
         """Most rows of a day that statistics are of: limits are learnt of days of a size."""
         return min(SAMPLE, max(_LEAST_LOOKED_AT, 2 * self.largest)) if self.largest else SAMPLE
 
@@ -217,8 +225,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         Of a part of a day, what looks at other rows of the day is not known.
         """
-        share = len(view) / view.of_day if view.of_day else 1.0
-        part = view.sample(max(round(self._looked_at * share), 1))
+        part = view.sample(self.looked_at)
         of_all = self._strict_breaks(view) if part is not view else ()
         measurements = measured(
             part, self.values, self.rules, self.history, self.identity, self.panels

@@ -38,6 +38,22 @@ def made_once(
     return kept
 
 
+def of_rows(
+    make: Callable[Concatenate[View, Asked], Made],
+) -> Callable[Concatenate[View, Asked], Made]:
+    """Have it kept with the rows, whatever batches they come after."""
+
+    @wraps(make)
+    def kept(view: View, /, *asked: Asked.args, **named: Asked.kwargs) -> Made:
+        value = view._of_rows.get((make, *asked))
+        if value is None:
+            value = view._of_rows[(make, *asked)] = make(view, *asked, **named)
+        made: Made = value
+        return made
+
+    return kept
+
+
 @dataclass(eq=False)
 class View:
     """Rows of one or more days."""
@@ -55,6 +71,7 @@ class View:
     # number of rows of the day of which these are a part; 0 where they are whole days
     of_day: int = 0
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    _of_rows: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.day)
@@ -71,10 +88,15 @@ class View:
         """Some of the rows, with the arrays that were made of all of them so far."""
         fold = None if self.fold is None else self.fold[rows]
         taken = View(take_rows(self.columns, rows), self.layout, self.day[rows], fold=fold)
-        for what, made in self._made.items():
-            if isinstance(made, np.ndarray) and len(made) == len(self):
-                taken._made[what] = made[rows]
+        for all_made, of_taken in ((self._made, taken._made), (self._of_rows, taken._of_rows)):
+            for what, made in all_made.items():
+                if isinstance(made, np.ndarray) and len(made) == len(self):
+                    of_taken[what] = made[rows]
         return taken
+
+    def after(self, past: Sequence[PastBatch], held_back: frozenset[int], lacking: Lacking) -> View:
+        """The same rows after other batches; days may be held back, and things lack rows."""
+        return replace(self, past=past, held_back=held_back, lacking=lacking, _made={})
 
     def sample(self, most: int) -> View:
         """A sample of about so many rows of each day that has more; the view where no day has.
@@ -82,7 +104,7 @@ class View:
         Rows with the smallest digests of keys are taken, so that parts of a day are sampled alike.
         Quantities of other rows, such as the row before, still look at all rows.
         """
-        counts = np.bincount(self.group, minlength=1)
+        counts = np.array([self.of_day]) if self.of_day else np.bincount(self.group, minlength=1)
         if counts.max() <= most:
             return self
         key = self.layout.key
@@ -90,7 +112,10 @@ class View:
         share = most / np.maximum(counts, most)
         rows = np.flatnonzero(digests <= (share * 2.0**64)[self.group])
         taken = take_rows(self.columns, rows)
-        return replace(self, columns=taken, day=self.day[rows], sampled_from=(self, rows), _made={})
+        day = self.day[rows]
+        return replace(
+            self, columns=taken, day=day, sampled_from=(self, rows), _made={}, _of_rows={}
+        )
 
     @property
     def whole(self) -> View:
@@ -110,20 +135,20 @@ class View:
     # --- time ---
 
     @property
-    @made_once
+    @of_rows
     def days(self) -> Ints:
         """The days of the rows, in order: int64."""
         return np.unique(self.day)
 
     @property
-    @made_once
+    @of_rows
     def group(self) -> Ints:
         """The place of each row's day among the days: int64."""
         group: Ints = np.searchsorted(self.days, self.day)
         return group
 
     @property
-    @made_once
+    @of_rows
     def local(self) -> Array:
         """Event times by the local clock: datetime64[us]; NaT where there is none."""
         name = self.layout.event_time
@@ -132,7 +157,7 @@ class View:
         return by_clock(self.columns[name], self.layout.timezone)
 
     @property
-    @made_once
+    @of_rows
     def micros(self) -> Ints:
         """Event times in microseconds since 1970: int64; positions of rows where there are none."""
         name = self.layout.event_time
@@ -141,7 +166,7 @@ class View:
         return self.columns[name].astype("datetime64[us]").astype(np.int64)
 
     @property
-    @made_once
+    @of_rows
     def has_peers(self) -> bool:
         """Whether nearly all rows share their moment with others, as in a panel."""
         _, group, counts = np.unique(self.micros, return_inverse=True, return_counts=True)
@@ -149,12 +174,12 @@ class View:
 
     # --- values ---
 
-    @made_once
+    @of_rows
     def missing(self, name: str) -> Array:
         """Which rows have no value of a field: bool."""
         return is_missing(self.columns[name])
 
-    @made_once
+    @of_rows
     def code(self, name: str) -> Array:
         """A digest of each value of a field or part of the calendar: uint64; 0 where missing."""
         return digests_of(self.calendar(name) if name.startswith("@") else self.columns[name])
@@ -165,12 +190,12 @@ class View:
             return np.asarray(self.code(name) == _digest(value))
         return np.asarray(self.columns[name] == value)
 
-    @made_once
+    @of_rows
     def short_code(self, name: str) -> Array:
         """Half a digest of each value, enough to tell the values of a column apart: uint32."""
         return short(self.code(name))
 
-    @made_once
+    @of_rows
     def codes(self, names: Entity) -> Array:
         """A digest of each row's thing: uint64; 0 where a part is missing, 1 without columns."""
         if not names:
@@ -186,7 +211,7 @@ class View:
         """Digests of the rows that tell their days apart, too: uint64."""
         return mixed((digests, self.day.astype(np.uint64)), len(self))
 
-    @made_once
+    @of_rows
     def calendar(self, unit: str) -> Floats:
         """A part of the event time by the local clock: float64; NaN where there is none."""
         return _calendar(self.local, unit)

@@ -8,23 +8,26 @@ another order and in parts of unlike sizes. Columns of models are taken as they 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import cycle
 
 import numpy as np
 
+from lockstep.columns.from_table import FromTable
 from lockstep.columns.graph import Graph
-from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.kinds import Array, Columns, Kind, Times
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.errors import FunctionError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import ColumnComparison, raising
 from lockstep.parity.effect import Effect
 from lockstep.parity.exactness import difference, same_bits
-from lockstep.parity.locality import Subject
+from lockstep.parity.locality import Subject, contiguous
 from lockstep.parity.scales import Scales
+from lockstep.tables.rows import fixed
 
 _SMALL = (1, 2, 3, 7, 31)
 """Sizes of the first parts."""
@@ -58,12 +61,15 @@ def in_other_company(
     subject = _subject(pipeline, computed)
     differences = _Differences(subject.graph, computed)
     share = len(subject) / max(of_batch or len(subject), 1)
-    for rows in _parts(len(subject), max(_LEAST_PARTS, round(_PARTS * share))):
-        try:
-            differences.compare(rows, subject.compute(rows).columns, subject.wanted)
-        except FunctionError as error:
-            first = raising(subject.graph, error)
-            return Comparison(setting=_SETTING, first=first, skipped=subject.skipped)
+    try:
+        answers = list(_answers(subject, computed))
+        for rows in _parts(len(subject), max(_LEAST_PARTS, round(_PARTS * share))):
+            given = {answer.node.name: partial(answer.read, rows) for answer in answers}
+            part = replace(subject, models={**subject.models, **given})
+            differences.compare(rows, part.compute(rows).columns, subject.wanted)
+    except FunctionError as error:
+        first = raising(subject.graph, error)
+        return Comparison(setting=_SETTING, first=first, skipped=subject.skipped)
     return _explained(subject, differences)
 
 
@@ -109,6 +115,35 @@ def each_row_first(
     subject, whole = _subject_of_sample(pipeline, computed)
     alone = [np.array([row]) for row in range(len(subject))]
     return subject.compared(whole, "as the first row of all", alone, restore)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What a look-up or window asked for each row of a batch, and what it read."""
+
+    node: FromTable
+    keys: Sequence[Array]
+    as_of: Times | None
+    computed: Columns
+    reader: Callable[[Columns], Columns]
+
+    def read(self, rows: slice, columns: Columns) -> Columns:
+        """What it reads for a part of the rows; read again only where that asks otherwise."""
+        keys, as_of = self.node.asked(columns)
+        asked = [*zip(self.keys, keys, strict=True)]
+        if self.as_of is not None and as_of is not None:
+            asked.append((self.as_of, as_of))
+        if all(same_bits(of_all[rows], of_part) for of_all, of_part in asked):
+            return {name: fixed(contiguous(self.computed[name][rows])) for name in self.node.gives}
+        return self.reader(columns)
+
+
+def _answers(subject: Subject, computed: Columns) -> Iterator[_Answers]:
+    """The answers of the look-ups and windows whose columns have been computed."""
+    for name, node in subject.graph.nodes.items():
+        if isinstance(node, FromTable) and {*node.inputs, *node.gives} <= computed.keys():
+            asked = subject.graph.in_context(node.asked, computed)
+            yield _Answers(node, *asked, computed, subject.models[name])
 
 
 def _subject_of_sample(pipeline: Pipeline, computed: Columns) -> tuple[Subject, Trace]:

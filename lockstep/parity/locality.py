@@ -114,7 +114,7 @@ class Subject:
 
     def compute(self, rows: Array | slice) -> Trace:
         """Compute the wanted columns of some rows."""
-        given = {name: _contiguous(values[rows]) for name, values in self.fields.items()}
+        given = {name: contiguous(values[rows]) for name, values in self.fields.items()}
         computed = self.graph.evaluate(given, self.wanted, self.models)
         columns = {name: computed[name] for name in (*self.fields, *self.wanted)}
         return Trace(columns[self.key], columns, {})
@@ -256,7 +256,7 @@ def _subject(
     )
 
 
-def _contiguous(values: Array) -> Array:
+def contiguous(values: Array) -> Array:
     """Contiguous values, as a batch has them: NumPy rounds others in another way.
 
     That holds for a single number that was taken backward too, which NumPy calls contiguous.

@@ -30,7 +30,7 @@ from lockstep.constraints.constraint_set import DayMeasured, light_batch, with_f
 from lockstep.constraints.past import DAYS, Lacking, PastBatch
 from lockstep.constraints.thresholds import MOST_KNOWN
 from lockstep.parity.counterfactuals import ROWS_OF_A_DAY, Counterfactuals, Impact, drawn
-from lockstep.scoring.day_rows import ROWS, WHOLE, DayBlock, blocks_of, forget_days
+from lockstep.scoring.day_rows import LOOKED_AT, WHOLE, DayBlock, blocks_of, forget_days
 from lockstep.scoring.earlier import (
     Earlier,
     accepted_before,
@@ -45,9 +45,8 @@ from lockstep.scoring.measuring import (
     MeasuredDays,
     OpenedDays,
     forget_remembered,
-    join_remembered,
     measure_days,
-    remember_days,
+    measured_blocks,
     remembered,
 )
 from lockstep.scoring.unit import SetAsideRows
@@ -57,8 +56,8 @@ from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 from lockstep.store.results import CheckResult
 
-_BLOCK_ROWS, _WHOLE_DAY = ROWS, WHOLE
-"""Rows of days that are looked at together, and of a day that is looked at whole."""
+_LOOKED_AT, _WHOLE = LOOKED_AT, WHOLE
+"""See `blocks_of`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +112,6 @@ def compare(
     tasks = list(_tasks(work, live, attempt, earlier, units, may_fail, lacking))
     executor = work.executor_for(tasks)
     try:
-        alone = [replace(task, earlier=(), before=()) for task in tasks]
-        for _ in executor.map(remember_days, live, alone):
-            pass
-        for numbers in _by_days(task.block for task in tasks).values():
-            if len(numbers) > 1:
-                join_remembered(attempt.folder, numbers)
         for found in judging.days(executor, tasks):
             blocking = blocking + found
             is_held = may_hold and bool(found.errors)
@@ -152,7 +145,8 @@ def _tasks(
     lacking: Lacking,
 ) -> Iterator[DaysTask]:
     """The blocks of days of a batch, each with what it looks back at."""
-    day, blocks = day_of(work, live), blocks_of(units, _BLOCK_ROWS, _WHOLE_DAY)
+    day, of_day = day_of(work, live), live.constraints.looked_at
+    blocks = blocks_of(units, of_day, _LOOKED_AT, _WHOLE)
     by_days = {days: numbers[0] for days, numbers in _by_days(blocks).items()}
     for block in blocks:
         first = block.days[0]
@@ -204,8 +198,8 @@ class _Judging:
         self._held_back: dict[int, Collection[str] | None] = {}
 
     def days(self, executor: Executor, tasks: Sequence[DaysTask]) -> Iterator[WeighedBatch]:
-        """The weighed findings of each day, in order; the blocks have been remembered."""
-        measured = zip(tasks, executor.map(measure_days, self._live, tasks), strict=True)
+        """The weighed findings of each day, in order."""
+        measured = measured_blocks(executor, self._live, tasks)
         blocks = (_MeasuredBlock(self._live, *pair) for pair in measured)
         by_days = groupby(
             blocks, key=lambda block: (block.task.block.days, block.task.block.of_day)

@@ -18,10 +18,10 @@ from lockstep.columns.kinds import Columns, Ints, Kind
 from lockstep.columns.tables import from_arrow, stacked, take_rows, to_arrow
 from lockstep.store.disks import as_private_as_folder
 
-ROWS = 25_000
-"""Rows of a block, unless a day has more: each quantity of a row is an array of so many numbers."""
+LOOKED_AT = 25_000
+"""Rows of a block that statistics are of: each quantity of them is an array of so many numbers."""
 WHOLE = 100_000
-"""Rows of a day up to which it is looked at whole; larger ones are in several blocks."""
+"""Rows of a block, and of a day up to which it is looked at whole; larger ones are in several."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,20 @@ def forget_days(folder: Path, units: int) -> None:
 
 
 def blocks_of(
-    units: Sequence[Mapping[int, int]], rows: int = ROWS, whole: int = WHOLE
+    units: Sequence[Mapping[int, int]], of_day: int, looked_at: int = LOOKED_AT, whole: int = WHOLE
 ) -> list[DayBlock]:
     """The blocks of a batch, in the order of their days.
 
     Args:
         units: By unit, how many of its rows are of each day, counted from 1970.
-        rows: Most rows of a block of several days, and of a part of a day.
-        whole: Rows of a day up to which it is in one block.
+        of_day: Most rows of a day that statistics are of.
+        looked_at: Most rows of several days together that statistics are of.
+        whole: Most rows of a block, and of a day that is in one block.
     """
     sizes: Counter[int] = sum((Counter(days) for days in units), Counter())
     begun = [0] * len(units)
     blocks: list[DayBlock] = []
-    for days in _together(sizes, min(rows, whole)):
+    for days in _together(sizes, of_day, looked_at, whole):
         ends = [
             begin + sum(of_unit.get(day, 0) for day in days)
             for begin, of_unit in zip(begun, units, strict=True)
@@ -88,17 +89,21 @@ def blocks_of(
             blocks.append(DayBlock(len(blocks), days, parts))
             continue
         for unit, first, end in parts:
-            for begin in range(first, end, rows):
-                part = (unit, begin, min(begin + rows, end))
+            for begin in range(first, end, whole):
+                part = (unit, begin, min(begin + whole, end))
                 blocks.append(DayBlock(len(blocks), days, (part,), sizes[days[0]]))
     return blocks
 
 
-def _together(sizes: Mapping[int, int], rows: int) -> Iterator[tuple[int, ...]]:
-    """Days that follow upon each other, of no more rows together than one may have."""
+def _together(
+    sizes: Mapping[int, int], of_day: int, looked_at: int, whole: int
+) -> Iterator[tuple[int, ...]]:
+    """Days that follow upon each other, of no more rows together than a block may have."""
     held: list[int] = []
     for day in sorted(sizes):
-        if held and sum(sizes[each] for each in held) + sizes[day] > rows:
+        together = [sizes[each] for each in (*held, day)]
+        is_many = sum(min(size, of_day) for size in together) > looked_at
+        if held and (is_many or sum(together) > whole):
             yield tuple(held)
             held = []
         held.append(day)

@@ -14,8 +14,8 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -70,8 +70,13 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 
 class Executor(Protocol):
     """Works on the units of a batch."""
 
+    @property
+    def ahead(self) -> int:
+        """How many tasks are begun before the result of the first of them is taken."""
+        ...
+
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Iterable[Task]
     ) -> Iterator[Result]:
         """The results of a function for tasks, in order.
 
@@ -80,7 +85,7 @@ class Executor(Protocol):
         Args:
             function: A function of a module, of the version and a task.
             live: The version that serves.
-            tasks: The tasks, plain data.
+            tasks: The tasks, plain data, each asked for when it can be begun.
 
         Raises:
             LostWorkerError: A task ends its process each time, and has no spared one.
@@ -91,8 +96,10 @@ class Executor(Protocol):
 class InProcess:
     """Works on one unit after the other, in this process."""
 
+    ahead = 1
+
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Iterable[Task]
     ) -> Iterator[Result]:
         """See `Executor.map`."""
         return (function(live, task) for task in tasks)
@@ -111,27 +118,40 @@ class Pool:
 
     workers: int = 2
     _idle: list[ProcessPoolExecutor] = field(default_factory=list, init=False, repr=False)
+    _threads: ThreadPoolExecutor = field(init=False, repr=False)  # each waits for a process
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(self.workers)
+
+    @property
+    def ahead(self) -> int:
+        """See `Executor.ahead`."""
+        return _AHEAD * self.workers
 
     def close(self) -> None:
         """End its processes."""
+        self._threads.shutdown(cancel_futures=True)
         while self._idle:
             self._idle.pop().shutdown()
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Iterable[Task]
     ) -> Iterator[Result]:
         """See `Executor.map`."""
-        threads = ThreadPoolExecutor(self.workers)  # each waits for a process
         opened = _Opened.of(live)
+        begun: deque[Future[Result]] = deque(maxlen=self.ahead)
 
         def submit(task: Task) -> Future[Result]:
-            return threads.submit(self._work, function, opened, task)
+            begun.append(self._threads.submit(self._work, function, opened, task))
+            return begun[-1]
 
         try:
-            for _, future in _ahead(submit, tasks, _AHEAD * self.workers):
+            for _, future in _ahead(submit, tasks, self.ahead):
                 yield future.result()
         finally:
-            threads.shutdown(cancel_futures=True)
+            for future in begun:
+                future.cancel()
+            wait(begun)
 
     def _work(self, function: Work[Task, Result], opened: _Opened, task: Task) -> Result:
         try:
@@ -163,6 +183,11 @@ class RayCluster:
     workers: int = 2  # processors of a cluster of this machine
     _is_begun: bool = field(default=False, init=False, repr=False)
 
+    @property
+    def ahead(self) -> int:
+        """See `Executor.ahead`."""
+        return _AHEAD * max(1, int(self._ray().cluster_resources().get("CPU", 1)))
+
     def close(self) -> None:
         """Leave the cluster; one of this machine alone ends."""
         if self._is_begun:
@@ -172,7 +197,7 @@ class RayCluster:
             self._is_begun = False
 
     def map(
-        self, function: Work[Task, Result], live: LoadedVersion, tasks: Sequence[Task]
+        self, function: Work[Task, Result], live: LoadedVersion, tasks: Iterable[Task]
     ) -> Iterator[Result]:
         """See `Executor.map`.
 
@@ -182,8 +207,7 @@ class RayCluster:
         ray = self._ray()
         remote = ray.remote(_opened_work).options(num_cpus=1, max_retries=TRIES - 1).remote
         submit = partial(remote, function, _Opened.of(live))
-        most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        for task, reference in _ahead(submit, tasks, most):
+        for task, reference in _ahead(submit, tasks, self.ahead):
             yield self._result(submit, task, reference)
 
     def _ray(self) -> Any:

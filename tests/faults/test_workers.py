@@ -39,6 +39,7 @@ class Course:
     folder: Path
     kept: Path
     tasks: dict[str, tuple[Callable[..., Any], Any]] = field(default_factory=dict)
+    ahead: int = 1
 
     def map(self, function, live, tasks):
         name = function.__name__
@@ -131,6 +132,10 @@ class NodeKilled:
     executor: Executor
     mark: Path
     kill: Callable[[str], None]
+
+    @property
+    def ahead(self) -> int:
+        return self.executor.ahead
 
     def map(self, function, live, tasks):
         if not self.mark.exists():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,10 +25,11 @@ from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring import among
 from lockstep.scoring.earlier import earlier_batches
+from lockstep.scoring.executors import IN_PROCESS, Pool
 from lockstep.store.parquet import Store
 from tests.fixtures.messages import names_in
 from tests.fixtures.order_store import OrderStore, orders_of
-from tests.fixtures.scored import ScoredPartition
+from tests.fixtures.scored import ScoredPartition, score
 
 FIRST = date(2020, 3, 1)
 FILE = "three_days.csv"
@@ -300,13 +302,15 @@ def test_days_that_are_judged_together_are_judged_as_one_by_one(
     frames[8]["weight"] = 2_500.0
     rows, declared = pd.concat(frames, ignore_index=True), replace(ASSETS, on_violation=policy)
     results = []
-    for most in (1, 50_000):
-        monkeypatch.setattr(among, "_BLOCK_ROWS", most)
-        place = OrderStore(Store(tmp_path / str(most)), version)  # neither looks at the other
-        found = place.score(rows, "twelve_days.csv", "inbox", declared=declared).batch.results
-        told = (found[check] for check in ("constraints", "sudden_shift"))
-        results.append([(result.summary, result.table) for result in told])
-    assert results[0] == results[1]
+    with closing(Pool(2)) as pool:
+        for name, most, executor in (("a", 1, IN_PROCESS), ("b", 1, pool), ("c", 50_000, pool)):
+            monkeypatch.setattr(among, "_LOOKED_AT", most)
+            place = OrderStore(Store(tmp_path / name), version)  # none looks at the others
+            work = replace(place.work("days.csv", "inbox", declared), executor=executor)
+            found = score(work, version, decode(rows, version.pipeline.record_schema)).batch
+            told = (found.results[check] for check in ("constraints", "sudden_shift"))
+            results.append([(result.summary, result.table) for result in told])
+    assert results[0] == results[1] == results[2]
 
 
 @pytest.fixture
@@ -317,8 +321,7 @@ def in_parts_and_whole(
 
     def scored(frame: pd.DataFrame) -> Iterator[tuple[OrderStore, ScoredPartition]]:
         for most in (40, 1_000):
-            monkeypatch.setattr(among, "_BLOCK_ROWS", 40)
-            monkeypatch.setattr(among, "_WHOLE_DAY", most)
+            monkeypatch.setattr(among, "_WHOLE", most)
             place = OrderStore(Store(tmp_path / str(most)), version)
             yield place, place.score(frame)
 

@@ -1,5 +1,6 @@
 """Rows of a batch by day: every row of a day, once, however units hold them."""
 
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,8 +19,10 @@ def counted(days: list[int]) -> dict[int, int]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(units=DAYS_OF_UNITS, rows=st.integers(1, 8), whole=st.integers(1, 8))
-def test_blocks_hold_each_row_once_and_days_in_order(units, rows, whole):
+@given(
+    units=DAYS_OF_UNITS, of_day=st.integers(1, 4), most=st.integers(1, 8), whole=st.integers(1, 8)
+)
+def test_blocks_hold_each_row_once_and_days_in_order(units, of_day, most, whole):
     with TemporaryDirectory() as name:
         folder, first = Path(name), 0
         day_of: dict[int, int] = {}
@@ -28,7 +31,7 @@ def test_blocks_hold_each_row_once_and_days_in_order(units, rows, whole):
             write_days(folder, unit, {"number": numbers}, np.array(days, dtype=np.int64))
             day_of |= dict(zip(numbers.tolist(), days, strict=True))
             first += len(days)
-        blocks = blocks_of([counted(days) for days in units], rows, whole)
+        blocks = blocks_of([counted(days) for days in units], of_day, most, whole)
         read = [block.read(folder, {"number": Kind.INT})["number"].tolist() for block in blocks]
         assert sorted(number for numbers in read for number in numbers) == list(range(first))
         assert [block.days for block in blocks] == sorted(block.days for block in blocks)
@@ -39,13 +42,13 @@ def test_blocks_hold_each_row_once_and_days_in_order(units, rows, whole):
         assert not list(folder.iterdir())
 
 
-@given(units=DAYS_OF_UNITS, rows=st.integers(1, 8), whole=st.integers(8, 60))
-def test_a_block_has_many_rows_only_where_a_day_has(units, rows, whole):
-    for block in blocks_of([counted(days) for days in units], rows, whole):
-        count = sum(end - begin for _, begin, end in block.parts)
-        of_day = sum(days.count(block.days[0]) for days in units)
-        if of_day > whole:
-            assert (block.of_day, count <= rows) == (of_day, True)
-        else:
-            assert block.of_day == 0
-            assert count <= rows or len(block.days) == 1
+@given(
+    units=DAYS_OF_UNITS, of_day=st.integers(1, 4), most=st.integers(1, 8), whole=st.integers(1, 8)
+)
+def test_a_block_has_no_more_rows_than_it_may(units, of_day, most, whole):
+    sizes = sum((Counter(days) for days in units), Counter[int]())
+    for block in blocks_of([counted(days) for days in units], of_day, most, whole):
+        looked_at = sum(min(sizes[day], of_day) for day in block.days)
+        assert sum(end - begin for _, begin, end in block.parts) <= whole
+        assert looked_at <= most or len(block.days) == 1
+        assert block.of_day == (sizes[block.days[0]] if sizes[block.days[0]] > whole else 0)

@@ -131,6 +131,8 @@ LIMITS = {
 class Weighing:
     """Works in this process, and weighs what a process of a pool would be sent and send back."""
 
+    ahead = 1
+
     def __init__(self) -> None:
         self.sent: dict[str, list[int]] = defaultdict(list)
         self.back: dict[str, list[int]] = defaultdict(list)
@@ -426,6 +428,8 @@ def test_a_unit_that_cannot_be_decoded_tells_the_line_and_leaves_nothing_recorde
 
 class Replacing:
     """Works in this process; once the first unit is read, another file takes the place of one."""
+
+    ahead = 1
 
     def __init__(self, path: Path, other: bytes) -> None:
         self.path, self.other = path, other
