@@ -222,6 +222,13 @@ def test_they_are_row_local_and_the_same_in_other_company(fitted: Pipeline) -> N
     assert own <= {column.column for column in company.compared}
 
 
+def test_what_asks_otherwise_among_other_rows_is_found_there() -> None:
+    made = build(upside_down, record=Reading).with_tables(tables_of(late=False))
+    computed = made.evaluate(decode(RECORDS, made.record_schema).columns)
+    found = in_other_company(made, computed)
+    assert (found.ok, found.first.column) == (False, "upside_down_level"), found.summary
+
+
 @lookup(Gauge)
 def upside_down(station: Texts, sensor: Ints, at: Times) -> Asked:
     return Asked(station, sensor, as_of=at[::-1])
