@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from itertools import compress, product
 
 import numpy as np
 import pandas as pd
@@ -25,6 +29,7 @@ NEARLY_ALL = 0.95
 """Share of a column's distinct texts that must be dates for it to be a column of dates."""
 _SAMPLE = 40
 """Texts on which layouts are tried first."""
+_DIGITS, _LETTERS, _SPACES = re.compile(r"\d+"), re.compile(r"[^\W\d_]+"), re.compile(r"\s+")
 _ENOUGH_TEXTS = 5
 """The fewest distinct texts that can show that a column holds dates."""
 
@@ -35,12 +40,33 @@ def layout_of(texts: Array) -> str | None:
     A few texts may stand for a missing date, such as `0000-00-00`.
     """
     some = texts[:_SAMPLE]
-    have_digits = [any(map(str.isdigit, text)) for text in some]
-    if len(texts) < _ENOUGH_TEXTS or np.mean(have_digits) < NEARLY_ALL / 2:
+    if len(texts) < _ENOUGH_TEXTS:
         return None
-    likely = [layout for layout in LAYOUTS if _fit(some, layout) >= NEARLY_ALL / 2]
+    shapes = Counter(map(shape_of, some))
+    alike = [layout for layout in LAYOUTS if _share(layout, shapes) >= NEARLY_ALL / 2]
+    likely = [layout for layout in alike if _fit(some, layout) >= NEARLY_ALL / 2]
     fits = [layout for layout in likely if _fit(texts, layout) >= NEARLY_ALL]
     return fits[0] if len(fits) == 1 else None
+
+
+def shape_of(text: str) -> str:
+    """A text with 0 for its digits, and a for its letters: what is between them shows a layout."""
+    return _SPACES.sub(" ", _LETTERS.sub("a", _DIGITS.sub("0", text))).strip()
+
+
+@cache
+def shape_of_layout(layout: str) -> str:
+    """The shape of texts in a layout, without an offset from UTC, which may have any."""
+    return shape_of(
+        datetime(2001, 2, 3, 4, 5, 6, 7, tzinfo=UTC).strftime(layout.removesuffix("%z"))
+    )
+
+
+def _share(layout: str, shapes: Counter[str]) -> float:
+    """The share of texts that may have a layout, by how often each shape occurs."""
+    own, zoned = shape_of_layout(layout), layout.endswith("%z")
+    alike = (shape == own or (zoned and shape.startswith(own)) for shape in shapes)
+    return sum(compress(shapes.values(), alike)) / shapes.total()
 
 
 def _fit(texts: Array, layout: str) -> float:

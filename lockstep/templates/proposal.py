@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from lockstep.columns.plain import counted, did_you_mean, listed
@@ -26,7 +27,7 @@ _MOST_CATEGORIES = 50
 FACE = (
     *("Asked", "Bools", "Event", "EventTime", "Floats", "Ints", "Key", "Missing", "Named"),
     *("Outcome", "Pipeline", "Record", "RowNumber", "Table", "Texts", "Times", "Zone"),
-    *("feature", "label", "lookup", "model", "output", "window"),
+    *("feature", "fields", "label", "lookup", "model", "output", "window"),
 )
 """Names of Lockstep's that a written module may import."""
 MODULE_NAMES = frozenset(
@@ -75,17 +76,17 @@ class Proposal:
     classes: tuple[Any, ...]  # the classes, or the values that count as false and as true
     left_out: tuple[str, ...]  # columns that no field can hold
 
-    @property
+    @cached_property
     def numbers(self) -> list[ProposedField]:
         """Fields that a model takes as they are."""
         return [field for field in self.fields if field.is_number]
 
-    @property
+    @cached_property
     def categories(self) -> list[ProposedField]:
         """Fields of few texts."""
         return [field for field in self.fields if field.is_category]
 
-    @property
+    @cached_property
     def times(self) -> list[ProposedField]:
         """Fields that hold times."""
         return [field for field in self.fields if field.is_time]

@@ -19,6 +19,9 @@ from lockstep.templates.table import TableColumn, TableFile
 from lockstep.templates.table_proposal import ProposedTable
 
 _WIDTH = 100
+_MANY = 40
+"""Fields of one type beyond which they are declared at once."""
+_MANY_NAMES = {"float": "numbers", "int": "whole_numbers", "bool": "flags"}
 _MOST_SHOWN = 8
 _OTHER_DATE = re.compile(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{2,4}( .*)?")
 _STANDARD = {"datetime": ("datetime", "timedelta"), "typing": ("Annotated",)}
@@ -39,6 +42,12 @@ def columns_source(name: str, proposal: Proposal, tables: Sequence[ProposedTable
     """The module of a pipeline's columns, and of the tables in which it looks things up."""
     declared = [table for table in tables if not table.lacking]
     names, task, label = _Names(proposal, declared), proposal.task, proposal.label.column
+    many = {
+        names.free(_MANY_NAMES[str(alike[0].column.declared)]): (declared, alike)
+        for declared, alike in _declared_at_once(proposal).items()
+    }
+    together = {field.name for _, alike in many.values() for field in alike}
+    apart = [field for field in proposal.fields if field.name not in together]
     has_texts = label.declared == "str" or label.optional  # a number that may be missing is one
     of_class = "Texts" if has_texts else "Ints"
     categories = [name for table in declared for name in table.categories]
@@ -50,12 +59,15 @@ def columns_source(name: str, proposal: Proposal, tables: Sequence[ProposedTable
         tables=declared,
         lacking=[table for table in tables if table.lacking],
         names=names,
+        apart=apart,
+        many=many,
         classes=[_literal(str(each) if has_texts else each) for each in proposal.classes],
         gives=of_class if task == "classes" else "Floats",
         estimator=f"HistGradientBoosting{'Regressor' if task == 'number' else 'Classifier'}",
         texts=[*(_text(field.name) for field in proposal.categories), *map(_text, categories)],
         uses=[
-            *(_text(each.name) for each in proposal.fields if each.is_number or each.is_category),
+            *(_text(each.name) for each in apart if each.is_number or each.is_category),
+            *(f"*Row.{name}" for name in many),
             *(each for pair in names.calendar.values() for each in pair),
             *(_text(each) for table in declared for each in table.numbers),
             *map(_text, categories),
@@ -99,7 +111,18 @@ def _rendered(template: str, **values: Any) -> str:
         autoescape=False,  # it is Python
     )
     words = (_alias, _kind, _literal, _shown, _text)
-    blocks = (_bracketed, _called, _field, _imported, _imports, _known, _look_up, _options, _remark)
+    blocks = (
+        _alike,
+        _bracketed,
+        _called,
+        _field,
+        _imported,
+        _imports,
+        _known,
+        _look_up,
+        _options,
+        _remark,
+    )
     environment.filters |= {word.__name__.strip("_"): word for word in words}
     environment.globals |= {block.__name__.strip("_"): block for block in blocks}
     return environment.get_template(template).render(values)
@@ -114,18 +137,19 @@ class _Names:
         if proposal.key is not None:
             self._taken.add(proposal.key.name)
         about = proposal.label.name.strip("_")
-        self.key = proposal.key.name if proposal.key is not None else self._free("row")
-        self.label = self._free(f"true_{about}")
+        self.key = proposal.key.name if proposal.key is not None else self.free("row")
+        self.label = self.free(f"true_{about}")
         forms = {"binary": "{}_probability", "classes": "likely_{}", "number": "expected_{}"}
-        self.model = self._free(forms[proposal.task].format(about))
-        self.output = self._free(f"predicted_{about}")
-        self.probability = self._free("probability")
+        self.model = self.free(forms[proposal.task].format(about))
+        self.output = self.free(f"predicted_{about}")
+        self.probability = self.free("probability")
         self.calendar = {
-            field.name: (self._free(f"{field.name}_month"), self._free(f"{field.name}_weekday"))
+            field.name: (self.free(f"{field.name}_month"), self.free(f"{field.name}_weekday"))
             for field in proposal.times
         }
 
-    def _free(self, wanted: str) -> str:
+    def free(self, wanted: str) -> str:
+        """A free name: the wanted one, or with a number after it."""
         name = free_name(wanted, self._taken)
         self._taken.add(name)
         return name
@@ -254,10 +278,40 @@ def _alias(column: TableColumn) -> str:
 _EVENT = "When the row happened, it seems, by which days are parted; edit: datetime, if it is not."
 
 
-def _field(
-    field: ProposedField, *, is_key: bool = False, is_event: bool = False, event: str = _EVENT
-) -> str:
-    """A field's line, with the column's values as a comment."""
+def _declared_at_once(proposal: Proposal) -> dict[str, list[ProposedField]]:
+    """Many numbers of one type whose columns have their names: by the type, these fields."""
+    alike: dict[str, list[ProposedField]] = {}
+    for field in proposal.numbers:
+        if field.column.name == field.name:
+            alike.setdefault(_declared(field), []).append(field)
+    return {declared: fields for declared, fields in alike.items() if len(fields) > _MANY}
+
+
+def _alike(name: str, declared: str, fields: Sequence[ProposedField]) -> str:
+    """The line, or the lines, that declare many fields at once."""
+    names = [field.name for field in fields]
+    if numbered := _numbered(names):
+        return f"    {name} = fields({declared}, ({numbered}))"
+    text = textwrap.fill(" ".join(names), _WIDTH - 8, break_long_words=False)
+    listed = textwrap.indent(f'{declared},\n"""\n{text}\n""".split(),', " " * 8)
+    return f"    {name} = fields(\n{listed}\n    )"
+
+
+def _numbered(names: Sequence[str]) -> str | None:
+    """Names that are numbered in order, as an expression; None for others."""
+    first = re.fullmatch(r"(.*?)([0-9]+)", names[0])
+    if first is None:
+        return None
+    stem, digits = first.groups()
+    form = f"{stem}{{number:0{len(digits)}}}" if len(digits) > 1 else f"{stem}{{number}}"
+    whole = range(int(digits), int(digits) + len(names))
+    if list(names) != [form.format(number=number) for number in whole]:
+        return None
+    return f'f"{form}" for number in range({whole.start}, {whole.stop})'
+
+
+def _declared(field: ProposedField, *, is_key: bool = False, is_event: bool = False) -> str:
+    """The type that a field is declared with, and its marks."""
     column = field.column
     kind = f"Key[{column.declared}]" if is_key else f"{column.declared}"
     kind = "EventTime" if is_event else kind
@@ -270,8 +324,15 @@ def _field(
         marks.append(f"Missing({', '.join(map(_text, column.missing))})")
     if column.declared == "datetime" and not column.has_zones:
         marks.append('Zone("UTC")')
-    declared = f"Annotated[{kind}, {', '.join(marks)}]" if marks else kind
-    line = f"    {field.name}: {declared}"
+    return f"Annotated[{kind}, {', '.join(marks)}]" if marks else kind
+
+
+def _field(
+    field: ProposedField, *, is_key: bool = False, is_event: bool = False, event: str = _EVENT
+) -> str:
+    """A field's line, with the column's values as a comment."""
+    column = field.column
+    line = f"    {field.name}: {_declared(field, is_key=is_key, is_event=is_event)}"
     comment = "" if is_key else _comment(column)
     if is_event:
         zone = "" if column.has_zones else f"    # {comment}\n"

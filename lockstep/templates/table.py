@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,10 @@ _SPACED = re.compile(r"\s+[0-9.+-]+\s*|[0-9.+-]+\s+")
 _DIGITS = 30
 _LARGEST = 2**63
 _LARGEST_OPTIONAL = 2**53
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+_NUMBER = re.compile(
+    r"(?![+-]?0[0-9]+\Z)"  # no leading zero
+    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+)
 _OTHER: Mapping[Mark, Mark] = {".": ",", ",": "."}
 _NAMES = {".": "decimal points", ",": "decimal commas"}
 
@@ -58,9 +60,7 @@ class NumberMarks:
 def number_of(text: str, written: CsvFormat) -> float | None:
     """The number that a text holds; None for all other texts, and for those with leading zeros."""
     digits = written.number(text)
-    if digits is None or not _NUMBER.fullmatch(digits) or _LEADING_ZERO.fullmatch(digits):
-        return None
-    return float(digits)
+    return float(digits) if digits is not None and _NUMBER.fullmatch(digits) else None
 
 
 def number_marks(columns: Mapping[str, Sequence[str]], written: CsvFormat) -> NumberMarks:
@@ -90,8 +90,8 @@ def number_marks(columns: Mapping[str, Sequence[str]], written: CsvFormat) -> Nu
     for name in unsure if is_decided else ():
         if not sure or any(_OTHER[decimal] in text for text in columns[name]):
             notes[name] = _read(name, columns[name], grouped, sure)
-    is_plain = all(_reads(columns[name], plain) for name in numbers)
-    return NumberMarks(plain if is_plain else grouped, notes, frozenset(texts_kept))
+    has_thousands = any(_OTHER[decimal] in text for name in numbers for text in columns[name])
+    return NumberMarks(grouped if has_thousands else plain, notes, frozenset(texts_kept))
 
 
 def _reads(texts: Sequence[str], written: CsvFormat) -> bool:
@@ -329,8 +329,8 @@ def _column_of_cells(
     rest = {text: count for text, count in counts.items() if text not in MISSING}
     optional = sum(rest.values()) < rows
     for declared, parse in _parsers(name, written):
-        values = [parse(text) for text in rest]
-        if rest and None not in values:
+        values = _values(parse, rest)
+        if values:
             if declared == "int" and not _fits(values, optional):
                 break
             zones = declared == "datetime" and all(value.tzinfo is not None for value in values)
@@ -339,6 +339,12 @@ def _column_of_cells(
                 parsed[value] = parsed.get(value, 0) + count
             return TableColumn(name, declared, parsed, rows, missing, has_zones=zones)
     return TableColumn(name, "str", counts, rows)
+
+
+def _values(parse: Callable[[str], Any], texts: Collection[str]) -> list[Any]:
+    """What texts hold; nothing where one of them holds something else."""
+    values = list(takewhile(lambda value: value is not None, map(parse, texts)))
+    return values if len(values) == len(texts) else []
 
 
 def _fits(integers: Sequence[Any], optional: bool) -> bool:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockstep.columns.csv_format import CsvFormat
-from lockstep.columns.dates import layout_of, moments
+from lockstep.columns.dates import LAYOUTS, layout_of, moments, shape_of, shape_of_layout
 from lockstep.columns.decode import Decoded
 from lockstep.columns.files import decode_file
 from lockstep.columns.records import Key, Record, Zone
@@ -129,6 +131,18 @@ def test_a_layout_is_told_from_texts_and_reads_them(layout):
     assert layout_of(texts) == layout
     ahead = np.timedelta64(1 if layout.endswith("%z") else 0, "h")
     assert (moments(texts, layout) + ahead == DAYS.astype("datetime64[us]")).all()
+
+
+@given(
+    moment=st.datetimes(*(datetime(year, 1, 1, tzinfo=None) for year in (1900, 2100))),  # noqa: DTZ001
+    layout=st.sampled_from(LAYOUTS),
+    offset=st.sampled_from(["Z", "+0130", "-11:00"]),
+)
+def test_a_text_in_a_layout_has_its_shape(moment, layout, offset):
+    text = f"{moment:{layout.removesuffix('%z')}}" + offset * layout.endswith("%z")
+    assert not np.isnat(moments(np.array([text], dtype=object), layout)[0])
+    assert shape_of(text).startswith(shape_of_layout(layout))
+    assert layout.endswith("%z") or shape_of(text) == shape_of_layout(layout)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,22 @@ def test_what_is_written_is_formatted_and_sound(tmp_path: Path, label: str) -> N
     demand_sound(tmp_path, columns_source("odd", proposal), assets, "E,F,W,D1")
 
 
+@pytest.mark.parametrize("name", ["sensor_{0:03}", "of_{0}_{1}"], ids=["numbered", "others"])
+def test_many_columns_of_a_type_are_declared_at_once(tmp_path: Path, name: str) -> None:
+    names = [name.format(at, "abcd"[at % 4]) for at in range(200)]
+    numbers = pd.DataFrame(RNG.normal(size=(ROWS, 200)), columns=names)
+    some = numbers.mask(numbers > 2).add_prefix("some_")
+    frame = pd.concat([FRAME[["note", "age"]], numbers, some], axis=1).assign(what=X)
+    proposal = propose(table(tmp_path, frame))
+    source = columns_source("written", proposal)
+    demand_sound(tmp_path, source, assets_source("written", proposal, "t.csv", "written"), "E,F")
+    assert source.count("\n") < 150
+    pipeline, columns = written(tmp_path, proposal)
+    assert {*names, *some} <= {*pipeline.record_schema.names}
+    assert {*names, *some, "age"} == {*pipeline.graph.node("expected_what").inputs}
+    assert np.array_equal(columns[names[7]], numbers[names[7]].to_numpy())
+
+
 def test_predictions_of_texts_are_the_texts_of_the_table(tmp_path: Path) -> None:
     proposal = propose(table(tmp_path, FRAME.assign(what=LABELS["texts of two kinds"])))
     pipeline, columns = written(tmp_path, proposal)
